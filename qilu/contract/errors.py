@@ -1,0 +1,61 @@
+"""Errors in three families, told apart by the remedy that the caller has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class QiluError(Exception):
+    """The root of every error that Qilu raises on purpose; anything else that escapes is a bug."""
+
+
+class DataError(QiluError):
+    """The data itself is wrong: mark it or set it aside, never retry it."""
+
+
+class UnreachableError(QiluError):
+    """The far side is gone or not able to serve: back off and try again, for ever.
+
+    `retry_after`: seconds that the far side asked us to wait, or None where it did not say.
+    """
+
+    def __init__(self, problem: str, *, retry_after: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after
+
+
+class ConfigError(QiluError):
+    """What the user wrote is wrong: tell where and how to put it right, end with exit code 2.
+
+    `str()` is `FILE:LINE: KEY: PROBLEM; REMEDY`, without the parts that are not known. `others` are
+    further errors found in the same pass; each follows on a line of its own.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        remedy: str | None = None,
+        others: Sequence[ConfigError] = (),
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.line = line
+        self.key = key
+        self.remedy = remedy
+        self.others = tuple(others)
+
+    def __str__(self) -> str:
+        return "\n".join([self._own_line(), *map(str, self.others)])
+
+    def _own_line(self) -> str:
+        place = "" if self.file is None else self.file
+        if self.line is not None:
+            place = f"{place}:{self.line}" if place else f"line {self.line}"
+        remedy = None if self.remedy is None else f"; {self.remedy}"
+        return ": ".join(part for part in (place, self.key, self.problem) if part) + (remedy or "")
