@@ -1,0 +1,1 @@
+"""What one unit of work costs: commands that anyone can run, behind every number in the docs."""

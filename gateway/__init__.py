@@ -1,0 +1,1 @@
+"""Room 2, edge: collects from machines, keeps on disk, delivers to the broker."""

@@ -1,0 +1,1 @@
+"""The bytes of Modbus, pure: requests, replies and framings."""

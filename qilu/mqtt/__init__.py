@@ -1,0 +1,1 @@
+"""The one door to MQTT: client and embedded broker."""

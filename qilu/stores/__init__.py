@@ -1,0 +1,1 @@
+"""The doors to the stores: SQLite, InfluxDB and VictoriaMetrics."""
