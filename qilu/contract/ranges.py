@@ -1,0 +1,165 @@
+"""Sets of whole numbers that come in runs: which records were sent, stored, made durable."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+from qilu.contract.errors import DataError
+
+
+class Ranges:
+    """A mutable set of integers >= 0, kept as sorted, disjoint, non-touching runs [first, last].
+
+    Memory and the cost of a change grow with the number of runs, not of members. The text form is
+    `"0-41,50"`; the empty set is `""`.
+    """
+
+    __slots__ = ("_firsts", "_lasts")
+
+    def __init__(self, runs: Iterable[tuple[int, int]] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for first, last in runs:
+            self.add(first, last)
+
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> Ranges:
+        """The set of these numbers, in any order."""
+        found = cls()
+        for number in numbers:
+            found.add(number)
+        return found
+
+    @classmethod
+    def parse(cls, text: str) -> Ranges:
+        """The set that `str()` wrote; DataError when it is not one (unsorted, overlapping, not numbers)."""
+        found = cls()
+        for part in text.split(",") if text else ():
+            first_text, dash, last_text = part.partition("-")
+            if not (first_text.isdecimal() and first_text.isascii()):
+                raise DataError(f"ranges {text[:80]!r}: {part[:40]!r} is not a number or a run like 3-7")
+            if dash and not (last_text.isdecimal() and last_text.isascii()):
+                raise DataError(f"ranges {text[:80]!r}: {part[:40]!r} is not a run like 3-7")
+            first = int(first_text)
+            last = int(last_text) if dash else first
+            if last < first or (found._lasts and first <= found._lasts[-1]):
+                raise DataError(f"ranges {text[:80]!r}: runs must rise and not overlap at {part[:40]!r}")
+            found.add(first, last)
+        return found
+
+    def add(self, first: int, last: int | None = None) -> None:
+        """Put in every number from `first` to `last`, or just `first`."""
+        last = first if last is None else last
+        if first < 0 or last < first:
+            raise ValueError(f"{first}-{last} is not a run of numbers >= 0")
+        firsts, lasts = self._firsts, self._lasts
+        if lasts and first == lasts[-1] + 1:  # the common case by far: the next number
+            lasts[-1] = last
+            return
+        low = bisect_left(lasts, first - 1)  # the first run that touches or follows
+        high = bisect_right(firsts, last + 1)  # one past the last run that touches
+        if low < high:
+            first, last = min(first, firsts[low]), max(last, lasts[high - 1])
+        firsts[low:high] = [first]
+        lasts[low:high] = [last]
+
+    def remove(self, first: int, last: int | None = None) -> None:
+        """Take out every number from `first` to `last`, or just `first`; absent ones do not matter."""
+        last = first if last is None else last
+        firsts, lasts = self._firsts, self._lasts
+        low, high = bisect_left(lasts, first), bisect_right(firsts, last)
+        if low >= high:
+            return
+        kept = []
+        if firsts[low] < first:
+            kept.append((firsts[low], first - 1))
+        if lasts[high - 1] > last:
+            kept.append((last + 1, lasts[high - 1]))
+        firsts[low:high] = [run[0] for run in kept]
+        lasts[low:high] = [run[1] for run in kept]
+
+    def update(self, other: Ranges) -> None:
+        """Put in every member of `other`."""
+        for first, last in other.runs():
+            self.add(first, last)
+
+    def subtract(self, other: Ranges) -> None:
+        """Take out every member of `other`."""
+        for first, last in other.runs():
+            self.remove(first, last)
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """The runs, rising. The set may not be changed meanwhile."""
+        return zip(self._firsts, self._lasts, strict=True)
+
+    def common(self, other: Ranges) -> Ranges:
+        """A new set: the members of both."""
+        found = Ranges()
+        for first, last in other.runs():
+            index = bisect_left(self._lasts, first)
+            while index < len(self._firsts) and self._firsts[index] <= last:
+                found.add(max(first, self._firsts[index]), min(last, self._lasts[index]))
+                index += 1
+        return found
+
+    def without(self, other: Ranges) -> Ranges:
+        """A new set: the members of this one that are not in `other`."""
+        found = self.copy()
+        found.subtract(other)
+        return found
+
+    def head(self, count: int) -> Ranges:
+        """A new set: the `count` smallest members, or all when there are fewer."""
+        found = Ranges()
+        for first, last in self.runs():
+            if count <= 0:
+                break
+            found.add(first, min(last, first + count - 1))
+            count -= last - first + 1
+        return found
+
+    def copy(self) -> Ranges:
+        """An independent set with the same members."""
+        found = Ranges()
+        found._firsts, found._lasts = self._firsts.copy(), self._lasts.copy()
+        return found
+
+    def first(self) -> int:
+        """The smallest member; ValueError when empty."""
+        if not self._firsts:
+            raise ValueError("the first of no numbers")
+        return self._firsts[0]
+
+    def last(self) -> int:
+        """The greatest member; ValueError when empty."""
+        if not self._lasts:
+            raise ValueError("the last of no numbers")
+        return self._lasts[-1]
+
+    def __contains__(self, number: int) -> bool:
+        index = bisect_left(self._lasts, number)
+        return index < len(self._firsts) and self._firsts[index] <= number
+
+    def __iter__(self) -> Iterator[int]:
+        for first, last in self.runs():
+            yield from range(first, last + 1)
+
+    def __len__(self) -> int:
+        return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ranges):
+            return NotImplemented
+        return self._firsts == other._firsts and self._lasts == other._lasts
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __str__(self) -> str:
+        return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in self.runs())
+
+    def __repr__(self) -> str:
+        return f"Ranges({str(self)!r})"

@@ -1,0 +1,70 @@
+"""Where on the broker things are: the kind first, so that one filter takes in every edge.
+
+qilu/live/EDGE[/...]      records just polled
+qilu/backlog/EDGE[/...]   records sent late, or again
+qilu/answer/EDGE          what the ingesters say of them
+qilu/status/EDGE          retained: the state of the edge, and its will
+qilu/ingester/ID          retained: the announcement of an ingester
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qilu.contract.errors import DataError
+
+
+class Lane(StrEnum):
+    """The two ways to the cloud: live records never wait behind the backlog."""
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+
+
+def level(name: str) -> str:
+    """`name`, when it can be one level of a topic; ValueError with the reason when it cannot."""
+    if not name or any(c in "/+#$\0" or c.isspace() for c in name):
+        raise ValueError(
+            f"{name!r} cannot be part of a topic: it may not be empty or contain / + # $ or blanks"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics below one prefix; the same on the edge and in the cloud."""
+
+    prefix: str = "qilu"
+
+    def records(self, lane: Lane, edge: str, device: str = "") -> str:
+        """Where an edge publishes records of a lane; with a device where topics are per device."""
+        return f"{self.prefix}/{lane}/{edge}/{device}" if device else f"{self.prefix}/{lane}/{edge}"
+
+    def answer(self, edge: str) -> str:
+        """Where ingesters answer an edge."""
+        return f"{self.prefix}/answer/{edge}"
+
+    def status(self, edge: str) -> str:
+        """Where an edge keeps its retained status."""
+        return f"{self.prefix}/status/{edge}"
+
+    def ingester(self, ingester: str) -> str:
+        """Where an ingester keeps its retained announcement."""
+        return f"{self.prefix}/ingester/{ingester}"
+
+    def every_record(self, lane: Lane) -> str:
+        """The filter that takes in all records of a lane."""
+        return f"{self.prefix}/{lane}/#"
+
+    def every_ingester(self) -> str:
+        """The filter that takes in all announcements."""
+        return f"{self.prefix}/ingester/+"
+
+    def edge_of(self, topic: str) -> str:
+        """The edge whose records came on `topic`; DataError when it is not a topic of records."""
+        lane, _, rest = topic.removeprefix(f"{self.prefix}/").partition("/")
+        edge = rest.partition("/")[0]
+        if not topic.startswith(f"{self.prefix}/") or lane not in (Lane.LIVE, Lane.BACKLOG) or not edge:
+            raise DataError(f"{topic!r} is not a topic of records")
+        return edge

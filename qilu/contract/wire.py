@@ -1,0 +1,162 @@
+"""The bytes that carry readings: records, and the messages that join them.
+
+A record is one poll as a JSON object, encoded once, before it is spooled:
+
+    {"edge":"edge-1","device":"press-1","profile":"press","group":"fast","due":1764000000000,
+     "readings":[{"t":1764000000012,"v":{"force":81.5,"oil_level":null},"q":{"oil_level":"timeout"}}]}
+
+`v` names every expected point; a bad one is null and has its reason in `q`. `enterprise`, `site` and `line`
+stand beside `edge` where they are given. A message joins the finished bytes of records:
+
+    {"qilu":1,"stream":"9f3c0a1be2d4567f","offsets":"7-9,12","records":[{...},{...},{...},{...}]}
+
+Its head has exactly this form, without blanks, so that the records can be named without decoding the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+
+VERSION = 1
+_HEAD = re.compile(rb'\{"qilu":1,"stream":"([0-9a-f]{16})","offsets":"([0-9,-]+)","records":')
+_ANY_VERSION = re.compile(rb'\{"qilu":([0-9]{1,9})[,}]')
+
+
+class UnknownVersionError(DataError):
+    """The message is ours but newer: leave it unanswered, so that a rolling upgrade loses nothing."""
+
+
+class _Reading(msgspec.Struct, omit_defaults=True):
+    t: int
+    v: dict[str, Value]
+    q: dict[str, Reason] = {}
+
+
+class _Record(msgspec.Struct, omit_defaults=True):
+    edge: str
+    device: str
+    profile: str
+    group: str
+    due: int
+    readings: list[_Reading]
+    enterprise: str = ""
+    site: str = ""
+    line: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_record_decoder = msgspec.json.Decoder(_Record)
+_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def encode_record(poll: Poll) -> bytes:
+    """One poll as one JSON object."""
+    columns = poll.readings[0].columns
+    origin = columns.origin
+    return _encoder.encode(
+        _Record(
+            origin.edge,
+            origin.device,
+            origin.profile,
+            columns.group,
+            poll.due_ms,
+            [_plain(reading) for reading in poll.readings],
+            origin.enterprise,
+            origin.site,
+            origin.line,
+        )
+    )
+
+
+def _plain(reading: Reading) -> _Reading:
+    points = reading.columns.points
+    values = dict(zip(points, reading.values, strict=True))
+    if not reading.reasons:
+        return _Reading(reading.time_ms, values)
+    return _Reading(reading.time_ms, values, {points[i]: why for i, why in sorted(reading.reasons.items())})
+
+
+def decode_record(record: bytes | memoryview | msgspec.Raw) -> Poll:
+    """The poll of a record; DataError when the bytes are not one."""
+    try:
+        plain = _record_decoder.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"record: {error}") from error
+    if not plain.readings or not (plain.edge and plain.device and plain.profile):
+        raise DataError("record: edge, device, profile and at least one reading are needed")
+    origin = _origin(plain.edge, plain.device, plain.profile, plain.enterprise, plain.site, plain.line)
+    return Poll(plain.due, tuple(_reading(origin, plain.group, reading) for reading in plain.readings))
+
+
+def _reading(origin: Origin, group: str, plain: _Reading) -> Reading:
+    columns = _columns(origin, group, tuple(plain.v))
+    values = tuple(plain.v.values())
+    if not plain.q and None not in values:
+        return Reading(columns, plain.t, values)
+    reasons = {
+        index: plain.q.get(point, Reason.UNDECODABLE)
+        for index, (point, value) in enumerate(plain.v.items())
+        if value is None or point in plain.q
+    }
+    if not plain.q.keys() <= plain.v.keys():
+        raise DataError("record: `q` names a point that `v` has not")
+    return Reading(columns, plain.t, values, reasons)
+
+
+# The same few devices come again and again: share what describes them.
+@lru_cache(maxsize=65_536)
+def _origin(edge: str, device: str, profile: str, enterprise: str, site: str, line: str) -> Origin:
+    return Origin(edge, device, profile, enterprise, site, line)
+
+
+@lru_cache(maxsize=65_536)
+def _columns(origin: Origin, group: str, points: tuple[str, ...]) -> Columns:
+    return Columns(origin, group, points)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a message says before its body: whose records these are, and where the list of them begins."""
+
+    stream: int
+    offsets: Ranges
+    body: int
+
+
+def encode_message(stream: int, offsets: Ranges, records: Sequence[bytes]) -> bytes:
+    """One message around the records of `offsets`, in their rising order."""
+    head = f'{{"qilu":{VERSION},"stream":"{stream:016x}","offsets":"{offsets}","records":['
+    return b"".join((head.encode(), b",".join(records), b"]}"))
+
+
+def read_head(message: bytes) -> Head:
+    """The head of a message; UnknownVersionError or DataError when it cannot be read."""
+    match = _HEAD.match(message)
+    if match is None:
+        version = _ANY_VERSION.match(message)
+        if version is not None and int(version[1]) != VERSION:
+            raise UnknownVersionError(f"message of version {int(version[1])}; this program knows {VERSION}")
+        raise DataError(f"not a message of records: it begins with {message[:60]!r}")
+    return Head(int(match[1], 16), Ranges.parse(match[2].decode()), match.end())
+
+
+def split_body(message: bytes, head: Head) -> list[msgspec.Raw]:
+    """The records of a message, still encoded, one per offset; DataError when the body is not such a list."""
+    if not message.endswith(b"]}"):
+        raise DataError("body: cut off")
+    try:
+        records = _list_decoder.decode(memoryview(message)[head.body : -1])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"body: {error}") from error
+    if len(records) != len(head.offsets):
+        raise DataError(f"body: {len(records)} records for {len(head.offsets)} offsets")
+    return records

@@ -1,0 +1,77 @@
+"""What a time-series store does for those who write and for those who ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from qilu.contract.reading import Poll, Reason, Value
+
+
+class Store(AbstractAsyncContextManager["Store"], Protocol):
+    """Keeps samples. Entering it opens or checks it (ConfigError, UnreachableError), leaving it closes.
+
+    (device, point, time) identifies a sample: writing it twice leaves one.
+    """
+
+    identity: str
+    """The store's id, the same for every ingester that writes into it; answers carry it."""
+
+    horizon: float
+    """Seconds until what was written survives the store's own crash; 0 where it does at once."""
+
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+        """Return once all are readable, with those that never will be: index -> reason.
+
+        UnreachableError (with `retry_after` where the store named one) when it can be tried again:
+        then any part of them may or may not be stored.
+        """
+        ...
+
+    async def incarnation(self) -> str:
+        """Which run of the store this is: a change within the horizon takes back what was only stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device that the store has heard of."""
+
+    device: str
+    profile: str
+    edge: str
+    line: str
+    last_ms: int
+    """UTC of its last reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one point: raw, or of one interval (mean of numbers, last of everything else)."""
+
+    time_ms: int
+    value: Value
+    reason: Reason | None = None
+
+
+class Reader(AbstractAsyncContextManager["Reader"], Protocol):
+    """Answers questions about what is stored; never blocks a writer."""
+
+    async def devices(self) -> Sequence[Device]:
+        """Every device, by name."""
+        ...
+
+    async def points(self, device: str) -> Sequence[str]:
+        """The points of a device, by name; empty when it is unknown."""
+        ...
+
+    async def samples(
+        self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None = None
+    ) -> Sequence[Sample]:
+        """Samples with start <= time < end, rising; with `every_ms`, one per interval that has any.
+
+        An interval begins at a multiple of `every_ms` since 1970 and is named by its begin.
+        """
+        ...

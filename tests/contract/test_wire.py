@@ -1,0 +1,132 @@
+"""Records and messages survive the wire, and garbage on it is named instead of believed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qilu.contract import notices, wire
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason
+from qilu.contract.topics import Lane, Topics
+
+ORIGIN = Origin("edge-1", "press-1", "press", "泉城重工", "jinan", "line-a")
+COLUMNS = Columns(ORIGIN, "fast", ("force", "oil_level", "parts", "running", "program"))
+POLL = Poll(
+    1_764_000_000_000,
+    (
+        Reading(COLUMNS, 1_764_000_000_012, (81.5, None, 2**64 - 1, True, "M8 端盖"), {1: Reason.TIMEOUT}),
+        Reading(Columns(ORIGIN, "fast", ("temperature",)), 1_764_000_000_013, (21.25,)),
+    ),
+)
+RECORD = wire.encode_record(POLL)
+
+
+def test_a_record_says_again_what_was_polled() -> None:
+    assert wire.decode_record(RECORD) == POLL
+
+
+def test_a_record_is_plain_json_that_anyone_can_read() -> None:
+    readings = json.loads(RECORD)["readings"]
+    assert readings[0]["v"]["oil_level"] is None
+    assert readings[0]["q"] == {"oil_level": "timeout"}
+    assert "q" not in readings[1]
+
+
+def test_readings_of_one_device_share_what_describes_them() -> None:
+    first, second = wire.decode_record(RECORD), wire.decode_record(RECORD)
+    assert first.readings[0].columns is second.readings[0].columns
+
+
+def test_a_value_that_json_cannot_carry_arrives_as_bad_not_as_good_nothing() -> None:
+    poll = Poll(1, (Reading(Columns(ORIGIN, "fast", ("x",)), 1, (float("nan"),)),))
+    reading = wire.decode_record(wire.encode_record(poll)).readings[0]
+    assert reading.reasons == {0: Reason.UNDECODABLE}
+    assert reading.quality(0) is Quality.BAD
+
+
+def test_every_reason_has_a_code_of_its_own() -> None:
+    codes = [reason.code for reason in Reason]
+    assert len(set(codes)) == len(codes)
+    assert 0 not in codes
+    assert [Reason.of_code(code) for code in codes] == list(Reason)
+
+
+def message(*records: bytes) -> bytes:
+    return wire.encode_message(0x9F, Ranges([(7, 6 + len(records))]), records)
+
+
+def test_a_message_is_one_json_object_around_the_very_bytes_of_its_records() -> None:
+    body = json.loads(message(RECORD, RECORD))
+    assert body["stream"] == "000000000000009f"
+    assert body["offsets"] == "7-8"
+    assert body["records"] == [json.loads(RECORD)] * 2
+
+
+def test_records_are_named_even_when_the_body_cannot_be_decoded() -> None:
+    broken = message(RECORD, RECORD)[:-5]
+    head = wire.read_head(broken)
+    assert (head.stream, head.offsets) == (0x9F, Ranges([(7, 8)]))
+    with pytest.raises(DataError, match="body"):
+        wire.split_body(broken, head)
+
+
+def test_one_undecodable_record_leaves_its_neighbours_readable() -> None:
+    whole = message(RECORD, b'{"edge":"edge-1"}', RECORD)
+    records = wire.split_body(whole, wire.read_head(whole))
+    assert wire.decode_record(records[0]) == wire.decode_record(records[2]) == POLL
+    with pytest.raises(DataError, match="record"):
+        wire.decode_record(records[1])
+
+
+def test_another_number_of_records_than_offsets_is_refused() -> None:
+    lying = wire.encode_message(1, Ranges([(0, 10**12)]), [RECORD])
+    with pytest.raises(DataError, match="1 records for"):
+        wire.split_body(lying, wire.read_head(lying))
+
+
+def test_a_newer_version_is_told_apart_from_garbage() -> None:
+    with pytest.raises(wire.UnknownVersionError, match="version 2"):
+        wire.read_head(b'{"qilu":2,"chunks":[]}')
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_a_data_error_and_nothing_else(garbage: bytes) -> None:
+    for decode in (wire.read_head, wire.decode_record, notices.decode_answer, notices.decode_status):
+        with pytest.raises(DataError):
+            decode(garbage)
+
+
+@given(st.integers(0, len(RECORD) - 1), st.integers(0, 255))
+def test_a_record_with_a_changed_byte_is_a_poll_or_a_data_error(place: int, byte: int) -> None:
+    changed = RECORD[:place] + bytes([byte]) + RECORD[place + 1 :]
+    try:
+        poll = wire.decode_record(changed)
+    except DataError:
+        return
+    assert isinstance(poll, Poll)
+
+
+def test_an_answer_arrives_as_it_was_given() -> None:
+    answer = notices.Answer(
+        "store-1", "ing-1", 2**64 - 1, Ranges([(0, 41), (50, 50)]), Ranges([(0, 12)]), {13: "x"}
+    )
+    assert notices.decode_answer(notices.encode_answer(answer)) == answer
+
+
+def test_notices_arrive_as_they_were_given() -> None:
+    status = notices.Status("edge-1", "online", "0f", 1)
+    announcement = notices.Announcement("ing-1", "store-1", 30.0)
+    assert notices.decode_status(notices.encode_notice(status)) == status
+    assert notices.decode_announcement(notices.encode_notice(announcement)) == announcement
+
+
+def test_a_topic_tells_its_edge_with_or_without_a_device() -> None:
+    topics = Topics("plant/qilu")
+    assert topics.edge_of(topics.records(Lane.LIVE, "edge-1")) == "edge-1"
+    assert topics.edge_of(topics.records(Lane.BACKLOG, "edge-1", "press-1")) == "edge-1"
+    for foreign in ("plant/qilu/status/edge-1", "other/live/edge-1", "plant/qilu/live"):
+        with pytest.raises(DataError):
+            topics.edge_of(foreign)
