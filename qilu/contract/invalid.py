@@ -1,0 +1,42 @@
+"""How a model of ours refuses what a user wrote: the problem, its place in the file and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+Loc = tuple[str | int, ...]
+"""A place in a file as keys and indexes from its top, e.g. ("points", 3, "address")."""
+
+KIND = "qilu"
+"""The pydantic error type of everything that is raised from here."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong; `loc` is relative to the model that finds it, () is the model itself."""
+
+    loc: Loc
+    text: str
+    remedy: str | None = None
+
+
+def invalid(problem: str, remedy: str | None = None) -> PydanticCustomError:
+    """An error to raise from a validator, for the very value that it validates."""
+    # The text stands in the context and not in the template, so that braces in it mean nothing.
+    return PydanticCustomError(KIND, "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise a ValidationError that names each problem at its own place; return when there are none.
+
+    pydantic prepends the place of the model to each `loc` when this is raised from one of its validators.
+    """
+    details = [
+        InitErrorDetails(type=invalid(problem.text, problem.remedy), loc=problem.loc, input=None)
+        for problem in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data("invalid", details)
