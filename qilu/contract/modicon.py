@@ -1,0 +1,97 @@
+"""Modicon's notation of addresses: 30001 is the first input register, 400001 the first holding register.
+
+The first of five or six digits names the table, the rest counts from 1. Manuals use it, the wire does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from qilu.contract.invalid import Problem, refuse
+
+_TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
+_DIGITS = {table: digit for digit, table in _TABLES.items()}
+
+
+class Place(NamedTuple):
+    """A table and a zero-based address in it."""
+
+    table: str
+    address: int
+
+
+def parse_modicon(written: int | str) -> Place:
+    """The place that `written` names; ValueError when it names none.
+
+    A number of up to five digits has the five-digit meaning (10001 is a discrete input); the coil 10001 of
+    six digits has to be a text, "010001".
+    """
+    digits = str(written).strip()
+    if not digits.isdecimal():
+        raise ValueError(f"{written!r} is not an address")
+    width = 6 if len(digits) == 6 else 5
+    first, rest = divmod(int(digits), 10 ** (width - 1))
+    if first not in _TABLES or not 1 <= rest <= 65536:
+        raise ValueError(f"{written} is not an address in Modicon's notation")
+    return Place(_TABLES[first], rest - 1)
+
+
+def format_modicon(place: Place) -> str:
+    """Six digits, which every place has: ("holding", 0) is 400001."""
+    return f"{_DIGITS[place.table]}{place.address + 1:05d}"
+
+
+def without_modicon(profile: dict[str, Any]) -> dict[str, Any]:
+    """A raw profile with its Modicon addresses made zero-based; one that has none is returned as it is."""
+    if profile.get("addressing") != "modicon":
+        return profile
+    refuse(_problems(profile))
+    translated = {**profile, "addressing": "zero_based"}
+    points = profile.get("points")
+    if isinstance(points, list):
+        translated["points"] = [_translate(point, ("address",)) for point in points]
+    limits = profile.get("limits")
+    if isinstance(limits, Mapping) and isinstance(limits.get("no_read"), list):
+        gaps = [_translate(gap, ("first", "last")) for gap in limits["no_read"]]
+        translated["limits"] = {**limits, "no_read": gaps}
+    return translated
+
+
+def _translate(item: Any, keys: tuple[str, ...]) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    places = {key: parse_modicon(item[key]) for key in keys if key in item}
+    translated = {**item, **{key: place.address for key, place in places.items()}}
+    for place in places.values():
+        translated["table"] = place.table
+    return translated
+
+
+def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
+    limits = profile.get("limits")
+    gaps = limits.get("no_read") if isinstance(limits, Mapping) else None
+    for items, where, keys in (
+        (profile.get("points"), ("points",), ("address",)),
+        (gaps, ("limits", "no_read"), ("first", "last")),
+    ):
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            for key in keys:
+                if isinstance(item, Mapping) and key in item:
+                    for problem in _of_address(item, key):
+                        yield problem._replace(loc=(*where, index, *problem.loc))
+
+
+def _of_address(item: Mapping[str, Any], key: str) -> Iterator[Problem]:
+    try:
+        place = parse_modicon(item[key])
+    except ValueError as error:
+        remedy = (
+            "write 40001 or 400001 for the first holding register (0 coil, 1 discrete, 3 input, 4 holding)"
+        )
+        yield Problem((key,), str(error), remedy)
+        return
+    table = item.get("table", place.table)
+    if table != place.table:
+        text = f"{item[key]} is in table {place.table}, not {table}"
+        yield Problem(("table",), text, "correct the address or remove `table`")
