@@ -1,0 +1,73 @@
+# Everything a developer types. Needs make and Python 3.11 or newer with pip; sets up the rest beside the project.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+ARGS ?=
+BIN := .venv/bin
+RUN := .venv/.installed-run
+DEV := .venv/.installed-dev
+SERVERS := .servers/.fetched
+
+# apt brings the tests' real servers without root (see scripts/fetch-servers); with CI=true they must be there
+ifneq ($(shell command -v apt-get),)
+NEEDED_SERVERS := $(SERVERS)
+endif
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'Arguments for a command go into ARGS: make demo ARGS="--duration 20 --headless"'
+
+.PHONY: demo
+demo: $(RUN) ## run a whole simulated factory, from registers to store, in this terminal
+	@$(BIN)/qilu demo $(ARGS)
+
+.PHONY: test
+test: $(DEV) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(DEV) ## lint, format, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: fmt
+fmt: $(DEV) ## format the code and repair what can be repaired
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(DEV) ## measure what one unit of work costs
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: servers
+servers: $(SERVERS) ## fetch the real servers that the tests talk to (Debian packages, unpacked into .servers)
+
+.PHONY: lock
+lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest that pyproject.toml allows
+	scripts/lock $(ARGS)
+
+.PHONY: clean
+clean: ## remove what make has set up and what tools have left behind
+	rm -rf .venv .servers build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------------------------------------ set-up
+
+$(RUN): requirements.lock pyproject.toml scripts/set-up-environment
+	@scripts/set-up-environment $<
+	@touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml scripts/set-up-environment
+	@scripts/set-up-environment $<
+	@touch $@ $(RUN)
+
+# A failure is not remembered; only with CI=true does it end the run.
+$(SERVERS): scripts/fetch-servers
+	@if scripts/fetch-servers; then touch $@; \
+	elif [ "$(CI)" = true ]; then echo "the tests' servers could not be fetched" >&2; exit 1; \
+	else echo "the tests' servers could not be fetched: tests that need one will skip" >&2; fi
