@@ -1,0 +1,77 @@
+"""Modbus TCP framing: the MBAP header (transaction id, protocol id 0, length, unit id) and a PDU.
+
+Requests and responses are framed alike.
+Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NoReturn
+
+from qilu.modbus.errors import FrameError
+from qilu.modbus.framing import Frame
+from qilu.modbus.functions import MAX_PDU
+
+_HEADER = Struct(">HHHB")
+_pack, _unpack = _HEADER.pack, _HEADER.unpack_from
+_COUNTED = 6  # the header bytes before those that its length field counts
+_MIN_LENGTH, _MAX_LENGTH = 2, MAX_PDU + 1  # unit id and PDU
+MAX_FRAME = _COUNTED + _MAX_LENGTH
+
+
+def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
+    return _pack(transaction, 0, len(pdu) + 1, unit) + pdu
+
+
+class TcpFramer:
+    """Nothing in a stream marks where a frame begins, so after a FrameError every call raises it again."""
+
+    __slots__ = ("_at", "_broken", "_buffer")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._at = 0  # where the next frame begins in the buffer
+        self._broken: str | None = None
+
+    encode = staticmethod(tcp_frame)
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer) - self._at
+
+    def reset(self) -> None:
+        self._buffer, self._at, self._broken = b"", 0, None
+
+    def feed(self, data: bytes) -> None:
+        if self._broken is None:
+            self._buffer = self._buffer[self._at :] + data if self.buffered else data
+            self._at = 0
+
+    def next_frame(self) -> Frame | None:
+        buffer, start = self._buffer, self._at
+        if len(buffer) - start < _HEADER.size:
+            self._short(buffer[start:])
+            return None
+        transaction, protocol, length, unit = _unpack(buffer, start)
+        if protocol or not _MIN_LENGTH <= length <= _MAX_LENGTH:
+            self._break(f"a header with protocol id {protocol} and length {length}")
+        end = start + _COUNTED + length
+        if end > len(buffer):
+            self._buffer, self._at = buffer[start:], 0
+            return None
+        self._at = end
+        return Frame(transaction, unit, buffer[start + _HEADER.size : end])
+
+    def _short(self, header: bytes) -> None:
+        """Less than a header is left: say early what no further byte can mend."""
+        self._buffer, self._at = header, 0
+        if self._broken is not None:
+            raise FrameError(self._broken)
+        if any(header[2:4]):
+            self._break(f"a header that begins with {header.hex(' ')}")
+
+    def _break(self, what: str) -> NoReturn:
+        self._buffer, self._at = b"", 0
+        self._broken = f"{what} is not Modbus TCP (protocol id 0, length {_MIN_LENGTH} to {_MAX_LENGTH})"
+        raise FrameError(self._broken)
