@@ -1,0 +1,269 @@
+"""Decides which records to send next and which may be forgotten: pure state, no clock, no I/O.
+
+A record that the spool keeps is in exactly one of these places, and only the last one frees it:
+
+    queued    just appended, waits for its first turn on the live lane          (a bounded queue)
+    sent      on its way, not answered yet                                      (bounded by the windows)
+    stored    readable in the store, not yet safe from its crash                (runs of offsets)
+    backlog   everything else: never sent, or sent in vain                      (pending minus these)
+    durable   answered for good: forgotten
+
+Whatever is lost on the way (a link, an ingester, an answer, the store's last seconds) only moves records back
+to the backlog. So a record is sent until it is durable, and memory does not grow with the backlog.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from gateway.components import Record
+from qilu.contract.notices import Announcement, Answer
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane
+
+_MOST = 1000
+"""Records asked of the spool at once; its own bound in bytes is nearly always met first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be on its way (bytes of records), and how long is too long (seconds)."""
+
+    message: int = 64_000
+    """One send; a longer record travels alone."""
+    queue: int = 4_000_000
+    """Live records that wait; beyond it they join the backlog."""
+    live_window: int = 4_000_000
+    backlog_window: int = 512_000
+    overtaken: float = 10.0
+    """Given up at this age when one that was sent later on the same lane is stored."""
+    silence: float = 30.0
+    """Given up at this age whatever else was heard."""
+    horizon: float = 60.0
+    """Assumed until an ingester announces its store's; two of them after `stored`, it is sent again."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Records since the start, for the status."""
+
+    sent: int = 0
+    sent_again: int = 0
+    durable: int = 0
+    rejected: int = 0
+    strangers: int = 0
+    """Answers of stores that are not trusted; they free nothing."""
+
+
+class Freed(NamedTuple):
+    """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons."""
+
+    stream: int
+    durable: Ranges
+    rejected: Mapping[int, str]
+
+
+class _Sent(NamedTuple):
+    at: float
+    lane: Lane
+    size: int
+
+
+class _Stored(NamedTuple):
+    until: float
+    stream: int
+    offsets: Ranges
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where the records of one stream are, as far as they are not simply backlog."""
+
+    away: Ranges = field(default_factory=Ranges)
+    """Queued, sent or stored."""
+    again: Ranges = field(default_factory=Ranges)
+    """Backlog that was sent in vain: goes first."""
+
+
+class Outbox:
+    """The state of delivery of one edge.
+
+    `trusted` are the ids of the stores whose answers count; any one of them suffices. Times are seconds of a
+    monotonic clock. `pending` is always what the spool keeps: stream -> offsets, the oldest stream first.
+    """
+
+    def __init__(self, trusted: Iterable[str], random: Random, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.tally = Tally()
+        self.connected = False
+        self._trusted = frozenset(trusted)
+        self._random = random
+        self._queue: deque[Record] = deque()
+        self._queue_bytes = 0
+        self._sent: dict[tuple[int, int], _Sent] = {}
+        self._stored: deque[_Stored] = deque()
+        self._places: dict[int, _Places] = {}
+        self._window = dict.fromkeys(Lane, 0)
+        self._reached = dict.fromkeys(Lane, float("-inf"))  # when the latest one known to be stored was sent
+        self._horizons: dict[str, float] = {}
+
+    @property
+    def queued(self) -> int:
+        """How many live records wait for their first turn."""
+        return len(self._queue)
+
+    @property
+    def unanswered(self) -> int:
+        """How many records are on their way."""
+        return len(self._sent)
+
+    # What happens.
+
+    def opened(self) -> None:
+        """A link stands: what is appended from now on is live."""
+        self.connected = True
+
+    def lost(self) -> None:
+        """The link is gone, and with it all that was queued or unanswered."""
+        self.connected = False
+        for record in self._queue:
+            self._places[record.stream].away.remove(record.offset)
+        self._queue.clear()
+        self._queue_bytes = 0
+        self._give_up(list(self._sent))
+
+    def appended(self, record: Record) -> None:
+        """The spool has a new record."""
+        if self.connected and self._queue_bytes < self.limits.queue:
+            self._queue.append(record)
+            self._queue_bytes += len(record.body)
+            self._of(record.stream).away.add(record.offset)
+
+    def announced(self, announcement: Announcement) -> None:
+        """An ingester told how long its store takes to be safe."""
+        if announcement.store in self._trusted:
+            self._horizons[announcement.store] = max(announcement.horizon, 1.0)
+
+    def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:
+        """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""
+        stream, kept = answer.stream, pending.get(answer.stream)
+        if answer.store not in self._trusted:
+            self.tally.strangers += 1
+            kept = None
+        if kept is None:
+            return Freed(stream, Ranges(), {})
+        durable = answer.durable.common(kept)
+        rejected = {offset: why for offset, why in answer.rejected.items() if offset in kept}
+        gone = Ranges.of(answer.rejected)
+        gone.update(answer.durable)
+        for offsets in (gone, answer.stored):
+            self._arrived(stream, offsets)
+        places = self._of(stream)
+        places.away.subtract(gone)
+        places.again.subtract(gone)
+        self._keep_stored(stream, answer.stored.common(kept).without(gone), answer.store, now)
+        self.tally.durable += len(durable)
+        self.tally.rejected += len(rejected)
+        return Freed(stream, durable, rejected)
+
+    def expire(self, now: float) -> None:
+        """Move what waited too long for its answer back to the backlog."""
+        limits, late = self.limits, []
+        for name, sent in self._sent.items():  # in the order of sending
+            age = now - sent.at
+            if age < min(limits.overtaken, limits.silence):
+                break
+            if age >= limits.silence or (age >= limits.overtaken and sent.at < self._reached[sent.lane]):
+                late.append(name)
+        self._give_up(late)
+        while self._stored and self._stored[0].until <= now:
+            _, stream, offsets = self._stored.popleft()
+            places = self._of(stream)
+            undone = Ranges.of(o for o in offsets.common(places.away) if (stream, o) not in self._sent)
+            places.away.subtract(undone)
+            places.again.update(undone)
+
+    # What is to be done.
+
+    def next_live(self, now: float) -> Sequence[Record]:
+        """The records of the next live send, counted as sent; empty when none waits or the window is full."""
+        batch: list[Record] = []
+        size = 0
+        while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
+            record = self._queue[0]
+            size += len(record.body)
+            if batch and (size > self.limits.message or record.stream != batch[0].stream):
+                break
+            batch.append(self._queue.popleft())
+            self._queue_bytes -= len(record.body)
+            self._note_sent(record, Lane.LIVE, now)
+        return batch
+
+    def next_backlog(self, pending: Mapping[int, Ranges]) -> tuple[int, Ranges] | None:
+        """Stream and offsets to read from the spool and send next; None when there is nothing, or no room.
+
+        What was sent in vain goes first and begins anywhere: in a fixed order it could meet the same dead
+        member of a share group for ever. Then the oldest.
+        """
+        if not self.connected or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
+            return None
+        for stream, kept in pending.items():
+            again = self._of(stream).again.common(kept)
+            if again:
+                first, last = self._random.choice(list(again.runs()))
+                start = self._random.randint(first, last)
+                return stream, Ranges([(start, min(last, start + _MOST - 1))])
+        for stream, kept in pending.items():
+            waiting = kept.without(self._of(stream).away).head(_MOST)
+            if waiting:
+                return stream, waiting
+        return None
+
+    def sent_backlog(self, records: Sequence[Record], now: float) -> None:
+        """These were read from the spool and go out on the backlog lane."""
+        for record in records:
+            places = self._of(record.stream)
+            self.tally.sent_again += record.offset in places.again
+            places.away.add(record.offset)
+            places.again.remove(record.offset)
+            self._note_sent(record, Lane.BACKLOG, now)
+
+    # Inside.
+
+    def _of(self, stream: int) -> _Places:
+        return self._places.setdefault(stream, _Places())
+
+    def _note_sent(self, record: Record, lane: Lane, now: float) -> None:
+        self._sent[record.stream, record.offset] = _Sent(now, lane, len(record.body))
+        self._window[lane] += len(record.body)
+        self.tally.sent += 1
+
+    def _keep_stored(self, stream: int, offsets: Ranges, store: str, now: float) -> None:
+        if offsets:
+            self._of(stream).away.update(offsets)
+            self._of(stream).again.subtract(offsets)
+            until = now + 2 * self._horizons.get(store, self.limits.horizon)
+            self._stored.append(_Stored(until, stream, offsets))
+
+    def _arrived(self, stream: int, offsets: Ranges) -> None:
+        # An answer may name more than was ever sent: never walk over what it claims, only over what we know.
+        if len(offsets) < len(self._sent):
+            names = [(stream, offset) for offset in offsets if (stream, offset) in self._sent]
+        else:
+            names = [name for name in self._sent if name[0] == stream and name[1] in offsets]
+        for name in names:
+            sent = self._sent.pop(name)
+            self._window[sent.lane] -= sent.size
+            self._reached[sent.lane] = max(self._reached[sent.lane], sent.at)
+
+    def _give_up(self, names: Iterable[tuple[int, int]]) -> None:
+        for stream, offset in names:
+            sent = self._sent.pop((stream, offset))
+            self._window[sent.lane] -= sent.size
+            places = self._of(stream)
+            places.away.remove(offset)
+            places.again.add(offset)
