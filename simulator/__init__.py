@@ -1,1 +1,1 @@
-"""Room 1, equipment: machines that are physics only, and the server that speaks Modbus for them."""
+"""Room 1: a factory of simulated machines that speaks Modbus."""

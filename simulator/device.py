@@ -1,0 +1,154 @@
+"""One simulated device as a Modbus server sees it: reads and writes on its row of the register image.
+
+`serve_counter`: a read that touches any register of it counts one up before it is answered, so the first
+value served is 1. A read of half of it counts as well: something of it was served.
+
+A write is all or nothing. It must cover whole points that can be written, without a gap between them (else
+exception 2); values outside a point's limits or enum, and those that the machine refuses, are answered with
+exception 3.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from qilu.contract.errors import DataError
+from qilu.contract.profile import DataType, Point, Table
+from qilu.modbus.errors import IllegalAddress, IllegalValue
+from simulator.image import COUNTER, Image
+
+Served = Callable[[str, int], None]
+
+
+class Device:
+    """A device of the plant: where it listens, what it is and what is in its registers."""
+
+    def __init__(
+        self,
+        name: str,
+        image: Image,
+        row: int,
+        *,
+        port: int = 0,
+        unit: int = 1,
+        writable: bool = True,
+        identity: Mapping[int, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.profile = image.profile
+        self.port = port
+        self.unit = unit
+        self.identity: Mapping[int, bytes] = identity or {}
+        self.writable = writable
+        self.served: Served | None = (
+            None  # told the device's name and every value of its serve counter that goes out
+        )
+        self.counter = 0
+        self._image = image
+        self._row = row
+        counter = self.profile.point(COUNTER)
+        self._counter_table = counter.table
+        self._counter_first, self._counter_last = counter.address, counter.last
+        self._counter_at = 2 * image.areas[counter.table].column(counter.address)
+        self._counter_point = counter
+        self._starts: dict[tuple[Table, int], list[Point]] = {}
+        for point in self.profile.points:
+            if point.writable:
+                self._starts.setdefault((point.table, point.address), []).append(point)
+
+    def read_registers(self, table: Table, address: int, count: int) -> bytes:
+        """Registers of the table, two bytes each, most significant first; IllegalAddress: not all of them
+        exist.
+        """
+        area = self._image.areas[table]
+        start = 2 * (self._row * area.columns + area.readable(address, count))
+        if (
+            table is self._counter_table
+            and address <= self._counter_last
+            and self._counter_first < address + count
+        ):
+            self._count()
+        return bytes(self._image.buffers[table][start : start + 2 * count])
+
+    def read_bits(self, table: Table, address: int, count: int) -> bytes:
+        """Bits of the table as Modbus packs them: the first is the least significant of the first byte."""
+        area = self._image.areas[table]
+        start = self._row * area.columns + area.readable(address, count)
+        bits = np.frombuffer(self._image.buffers[table], dtype=np.uint8, count=count, offset=start)
+        return np.packbits(bits, bitorder="little").tobytes()
+
+    def write_registers(self, address: int, data: bytes) -> None:
+        """Writes holding registers, two bytes each."""
+        values: list[tuple[Point, float]] = []
+        at = 0
+        while at < len(data):
+            points = self._writable(Table.HOLDING, address + at // 2)
+            chunk = data[at : at + 2 * points[0].size]
+            if len(chunk) < 2 * points[0].size:
+                raise IllegalAddress(f"{points[0].name} is longer than the block that is written")
+            values += [(point, self._accept(point, decode(point, chunk))) for point in points]
+            at += len(chunk)
+        self._apply(values)
+        self._store(Table.HOLDING, 2, address, data)
+
+    def write_bits(self, address: int, values: list[bool]) -> None:
+        """Writes coils."""
+        accepted = [
+            (point, float(value))
+            for offset, value in enumerate(values)
+            for point in self._writable(Table.COIL, address + offset)
+        ]
+        self._apply(accepted)
+        self._store(Table.COIL, 1, address, bytes(values))
+
+    def _count(self) -> None:
+        self.counter = (self.counter + 1) & 0xFFFFFFFF
+        words = self.counter.to_bytes(4, "big")
+        if self._counter_point.word_order == "little":
+            words = words[2:] + words[:2]
+        if self._counter_point.byte_order == "little":
+            words = bytes((words[1], words[0], words[3], words[2]))
+        area = self._image.areas[self._counter_table]
+        at = 2 * self._row * area.columns + self._counter_at
+        self._image.buffers[self._counter_table][at : at + 4] = words
+        if self.served is not None:
+            self.served(self.name, self.counter)
+
+    def _writable(self, table: Table, address: int) -> list[Point]:
+        points = self._starts.get((table, address), [])
+        if not points or not self.writable:
+            raise IllegalAddress(f"{table} {address} cannot be written")
+        return points
+
+    def _accept(self, point: Point, raw: float) -> float:
+        """The engineering value of a raw one; IllegalValue where the profile does not allow it."""
+        value = raw * self._image.scales[point.name][self._row] + self._image.offsets[point.name][self._row]
+        low, high = point.limits.min, point.limits.max
+        outside = (low is not None and value < low) or (high is not None and value > high)
+        if outside or not math.isfinite(value) or (point.enum and int(raw) not in point.enum):
+            raise IllegalValue(f"{point.name} = {value:g}")
+        return float(value)
+
+    def _apply(self, values: list[tuple[Point, float]]) -> None:
+        try:
+            for point, value in values:
+                self._image.machines.write(self._row, point.name, value)
+        except DataError as error:
+            raise IllegalValue(str(error)) from error
+
+    def _store(self, table: Table, width: int, address: int, data: bytes) -> None:
+        """What was written can be read back at once, before the machine's next step."""
+        area = self._image.areas[table]
+        start = width * (self._row * area.columns + area.column(address))
+        self._image.buffers[table][start : start + len(data)] = data
+
+
+def decode(point: Point, data: bytes) -> float:
+    """The raw number of a point in its registers, without scale and offset."""
+    words = np.frombuffer(data, dtype=">u2" if point.byte_order == "big" else "<u2")
+    if point.type is DataType.BOOL:
+        return float(int(words[0]) >> (point.bit or 0) & 1)
+    ordered = (words[::-1] if point.word_order == "little" else words).astype(">u2").tobytes()
+    kind = {"u": ">u", "i": ">i", "f": ">f"}[point.type.value[0]]
+    return float(np.frombuffer(ordered, dtype=f"{kind}{point.size * 2}")[0])

@@ -1,0 +1,146 @@
+"""From engineering values to registers and bits, for all machines of one model at once.
+
+The mirror of the codec that `qilu.contract.registers` compiles for reading.
+
+raw = (value - offset) / scale, rounded half to even. A gauge outside its type's range saturates, a counter
+wraps as a real one does. A value that is not a number becomes the point's first sentinel, else NaN in a
+float and 0 in an integer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qilu.contract.profile import DataType, DeviceProfile, ParameterRef, Point
+from simulator.machine import Values
+from simulator.noise import Array
+
+Columns = Callable[[int], int]  # address -> column of the image
+Write = Callable[[Values], None]
+
+
+def factor(
+    value: float | ParameterRef, profile: DeviceProfile, parameters: Sequence[Mapping[str, float]]
+) -> Array:
+    """A scale or offset of every machine, shape (n,): a constant, or each machine's own parameter."""
+    if not isinstance(value, ParameterRef):
+        return np.full(len(parameters), float(value))
+    default = profile.parameters[value.parameter]
+    return np.array([float(own.get(value.parameter, default)) for own in parameters])
+
+
+def writers(
+    image: NDArray[Any],
+    column: Columns,
+    points: Iterable[Point],
+    scales: Mapping[str, Array],
+    offsets: Mapping[str, Array],
+) -> list[Write]:
+    """Functions that write the given points of one table of registers into `image`, shape (n, registers) of
+    '>u2'.
+
+    Points that are encoded alike are written together, so the cost of a tick hardly grows with their
+    number.
+    """
+    numbers: dict[tuple[DataType, str, str, bool], list[Point]] = {}
+    flags: dict[int, list[Point]] = {}
+    made: list[Write] = []
+    for point in points:
+        if point.type is DataType.BOOL:
+            flags.setdefault(point.address, []).append(point)
+        elif point.type is DataType.STRING:
+            made.append(_text_writer(image, column(point.address), point))
+        else:
+            alike = (point.type, point.byte_order, point.word_order, point.kind == "counter")
+            numbers.setdefault(alike, []).append(point)
+    made += [_number_writer(image, column, alike, scales, offsets) for alike in numbers.values()]
+    made += [_flag_writer(image, column(address), alike) for address, alike in flags.items()]
+    return made
+
+
+def _number_writer(
+    image: NDArray[Any],
+    column: Columns,
+    points: list[Point],
+    scales: Mapping[str, Array],
+    offsets: Mapping[str, Array],
+) -> Write:
+    first, n = points[0], len(image)
+    kind, size = first.type, first.size
+    wire = np.dtype({"u": ">u", "i": ">i", "f": ">f"}[kind.value[0]] + str(kind.bits // 8))
+    names = [point.name for point in points]
+    scale = np.array([scales[name] for name in names])
+    offset = np.array([offsets[name] for name in names])
+    places = np.array([column(point.address) + word for point in points for word in range(size)])
+    missing = np.array([[float(point.sentinels[0] if point.sentinels else 0)] for point in points])
+    counter = first.kind == "counter"
+
+    def write(values: Values) -> None:
+        engineering = np.array([values[name] for name in names], dtype=np.float64)
+        raw = (engineering - offset) / scale
+        if kind.is_integer:
+            raw = as_integers(raw, kind, counter, missing)
+        words = raw.astype(wire).view(">u2").reshape(len(names), n, size)
+        if first.word_order == "little":
+            words = words[:, :, ::-1]
+        if first.byte_order == "little":
+            words = words.byteswap()
+        image[:, places] = words.transpose(1, 0, 2).reshape(n, -1)
+
+    return write
+
+
+def as_integers(raw: Array, kind: DataType, counter: bool, missing: Array) -> NDArray[Any]:
+    """Raw floats as numbers of an integer type: rounded, then wrapped (counter) or saturated."""
+    target = np.dtype(kind.value)
+    bounds = np.iinfo(target)
+    absent = np.isnan(raw)
+    raw = np.rint(np.where(absent, 0.0, raw))
+    if counter:
+        raw = np.mod(raw - bounds.min, 2.0**kind.bits) + bounds.min
+    # the largest float that still fits: 2**64 - 1 itself would round up to 2**64
+    highest = float(bounds.max) if kind.bits < 64 else np.nextafter(float(bounds.max), 0.0)
+    whole = np.clip(raw, float(bounds.min), highest).astype(target)
+    if not absent.any():
+        return whole
+    # a sentinel of an int16 may be spelled 0x8000 or -32768
+    unsigned = np.mod(missing, 2.0**kind.bits).astype(f"uint{kind.bits}").astype(target)
+    return np.where(absent, unsigned, whole)
+
+
+def _flag_writer(image: NDArray[Any], column: int, points: list[Point]) -> Write:
+    """Bits that share one register; bit 0 is the least significant of the register's value."""
+    swapped = points[0].byte_order == "little"
+
+    def write(values: Values) -> None:
+        words = np.zeros(len(image), dtype=np.uint16)
+        for point in points:
+            words |= (values[point.name] != 0).astype(np.uint16) << np.uint16(point.bit or 0)
+        image[:, column] = words.byteswap() if swapped else words
+
+    return write
+
+
+def _text_writer(image: NDArray[Any], column: int, point: Point) -> Write:
+    """Text as bytes, two in a register, cut or filled with zeros to the point's length."""
+    size = point.size
+
+    def write(values: Values) -> None:
+        text = values[point.name].astype(f"S{2 * size}")
+        words = np.frombuffer(text.tobytes(), dtype=">u2").reshape(len(image), size)
+        image[:, column : column + size] = words.byteswap() if point.byte_order == "little" else words
+
+    return write
+
+
+def bit_writer(image: NDArray[np.uint8], columns: Mapping[str, int]) -> Write:
+    """Writes points of a table of bits into `image`, shape (n, bits), one byte (0 or 1) per bit."""
+    names = list(columns)
+    places = np.array([columns[name] for name in names], dtype=np.intp)
+
+    def write(values: Values) -> None:
+        image[:, places] = (np.array([values[name] for name in names]) != 0).T
+
+    return write

@@ -1,0 +1,98 @@
+"""The register image of all machines of one model.
+
+What a client may read: every run of addresses in which no two points are further apart than MAX_GAP
+addresses; the gaps inside a run are reserved and read as 0, as in most makers' maps. Anything that leaves a
+run, or touches a range that the profile says must not be read, is answered with exception 2 (illegal data
+address).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from qilu.contract.profile import DeviceProfile, Table
+from qilu.modbus.errors import IllegalAddress
+from simulator.encoder import Write, bit_writer, factor, writers
+from simulator.machine import Machines
+
+COUNTER = "serve_counter"
+MAX_GAP = 8  # addresses; a gap of so many or more between two points is not part of the map
+
+
+class Area:
+    """One table of one model: which addresses exist, and in which column of the image each stands."""
+
+    def __init__(self, profile: DeviceProfile, table: Table) -> None:
+        self.points = [point for point in profile.points if point.table is table]
+        self._forbidden = [
+            (entry.first, entry.last) for entry in profile.limits.no_read if entry.table is table
+        ]
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._columns: list[int] = []
+        self.columns = 0
+        for point in sorted(self.points, key=lambda point: point.address):
+            if self._lasts and point.address - self._lasts[-1] <= MAX_GAP:
+                self._lasts[-1] = max(self._lasts[-1], point.last)
+            else:
+                self._columns.append(self.columns)
+                self._firsts.append(point.address)
+                self._lasts.append(point.last)
+            self.columns = self._columns[-1] + self._lasts[-1] - self._firsts[-1] + 1
+
+    def column(self, address: int, count: int = 1) -> int:
+        """The first column of a block; IllegalAddress: the block is not wholly in the map."""
+        run = bisect_right(self._firsts, address) - 1
+        last = address + count - 1
+        if run < 0 or last > self._lasts[run]:
+            raise IllegalAddress(f"addresses {address} to {last}")
+        return self._columns[run] + address - self._firsts[run]
+
+    def readable(self, address: int, count: int) -> int:
+        """As `column`, and IllegalAddress where the profile says that part of the block must not be read."""
+        for first, last in self._forbidden:
+            if first <= address + count - 1 and address <= last:
+                raise IllegalAddress(f"addresses {first} to {last} must not be read")
+        return self.column(address, count)
+
+
+class Image:
+    """Registers and bits of n machines of one model as they stood at the last `refresh`; all zero before it.
+
+    `buffers` holds one row per machine: two bytes for each register, most significant first, one byte for
+    each bit.
+    """
+
+    def __init__(
+        self, profile: DeviceProfile, machines: Machines, parameters: Sequence[Mapping[str, float]]
+    ) -> None:
+        """parameters: of each machine, for the points whose scale or offset is a parameter of the device."""
+        n = len(parameters)
+        self.profile = profile
+        self.machines = machines
+        self.areas = {table: Area(profile, table) for table in Table}
+        self.scales = {point.name: factor(point.scale, profile, parameters) for point in profile.points}
+        self.offsets = {point.name: factor(point.offset, profile, parameters) for point in profile.points}
+        width = {table: 1 if table.holds_bits else 2 for table in Table}
+        self.buffers = {
+            table: bytearray(n * area.columns * width[table]) for table, area in self.areas.items()
+        }
+        self._writers = [write for table in Table for write in self._compile(table, n)]
+
+    def _compile(self, table: Table, n: int) -> Iterable[Write]:
+        area = self.areas[table]
+        served = [point for point in area.points if point.name != COUNTER and point.alias_of is None]
+        if not served:
+            return []
+        if table.holds_bits:
+            bits = np.frombuffer(self.buffers[table], dtype=np.uint8).reshape(n, area.columns)
+            return [bit_writer(bits, {point.name: area.column(point.address) for point in served})]
+        registers = np.frombuffer(self.buffers[table], dtype=">u2").reshape(n, area.columns)
+        return writers(registers, area.column, served, self.scales, self.offsets)
+
+    def refresh(self) -> None:
+        """Writes what the machines say now into the image; the serve counters stay."""
+        values = self.machines.values()
+        for write in self._writers:
+            write(values)

@@ -1,0 +1,157 @@
+"""What a simulated machine is: physics for all machines of one model, without sockets, clock or randomness.
+
+All machines of one model are stepped together: every quantity is an array of shape (n,), one element per
+machine. A model is written in `simulator/machines/`, its points and registers in `configs/profiles/` under
+the same name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qilu.contract.errors import DataError
+from simulator.noise import Array, Noise
+
+Values = Mapping[str, NDArray[Any]]
+
+
+class State(IntEnum):
+    """What a machine is doing; the codes of every profile's `state` point."""
+
+    OFF = 0
+    IDLE = 1
+    SETUP = 2
+    RUNNING = 3
+    FAULT = 4
+    MAINTENANCE = 5
+
+
+class Utility(StrEnum):
+    """What machines share. A consumer takes it at a rate, a supplier gives it at a level."""
+
+    ELECTRICITY = "electricity"  # rate kW (negative: generated), level V between phases
+    AIR = "air"  # rate m3/min free air, level bar gauge
+    STEAM = "steam"  # rate kg/h, level bar gauge
+    COOLING = "cooling"  # rate kW of heat, level degC of the water supplied
+
+
+NOMINAL: Mapping[Utility, float] = {
+    Utility.ELECTRICITY: 380.0,
+    Utility.AIR: 6.8,
+    Utility.STEAM: 10.0,
+    Utility.COOLING: 12.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the machines of one model find around them during one step."""
+
+    second_of_day: float
+    day_of_year: int
+    ambient: float  # degC in the hall
+    frequency: float  # Hz of the mains
+    working: bool  # False in a break and between shifts
+    level: Mapping[Utility, Array]  # of each utility at each machine
+    demand: Mapping[Utility, Array]  # what the machines that each machine feeds took during the last step
+    parts: Array  # waiting before each machine; infinite where nothing is placed before it
+    room: Array  # behind each machine; infinite where nothing is placed behind it
+
+    @property
+    def voltage(self) -> Array:
+        """V between phases."""
+        return self.level[Utility.ELECTRICITY]
+
+
+def calm(n: int, **changes: Any) -> Surroundings:
+    """Surroundings of n machines in which nothing is short: a working day at noon, 22 degC, nominal
+    supplies.
+    """
+    values: dict[str, Any] = {
+        "second_of_day": 43_200.0,
+        "day_of_year": 172,
+        "ambient": 22.0,
+        "frequency": 50.0,
+        "working": True,
+        "level": {utility: np.full(n, nominal) for utility, nominal in NOMINAL.items()},
+        "demand": {utility: np.zeros(n) for utility in Utility},
+        "parts": np.full(n, np.inf),
+        "room": np.full(n, np.inf),
+    }
+    return Surroundings(**values | changes)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The machines of one model in a plant: their names, noise and what the plant's settings say of each."""
+
+    devices: Sequence[str]
+    noise: Noise
+    parameters: Sequence[Mapping[str, float]]
+    known: dict[str, float] = field(
+        default_factory=dict
+    )  # every parameter the model asked for, with its default
+
+    @property
+    def n(self) -> int:
+        return len(self.devices)
+
+    def parameter(self, name: str, default: float, spread: float = 0.0) -> Array:
+        """A machine constant, shape (n,): as set for the machine, else the default give or take `spread`
+        (relative).
+        """
+        self.known[name] = default
+        drawn = default * (1.0 + spread * self.noise.spread())
+        return np.array([float(own.get(name, drawn[i])) for i, own in enumerate(self.parameters)])
+
+    def between(self, low: float, high: float) -> Array:
+        """A number per machine, uniform between low and high: where each stands at the beginning."""
+        return low + (high - low) * self.noise.uniform()
+
+
+def fleet(*devices: str, seed: int = 0, parameters: Sequence[Mapping[str, float]] = ()) -> Fleet:
+    """A fleet of the named devices, for tests and for trying a model by hand."""
+    return Fleet(devices, Noise(seed, devices), parameters or [{}] * len(devices))
+
+
+class Machines(Protocol):
+    """All machines of one model in a plant."""
+
+    setpoints: dict[str, Array]  # points that can be written, in engineering units
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        """Advances all machines by dt seconds, 0 < dt <= 10."""
+
+    def values(self) -> Values:
+        """Every point of the profile but `serve_counter` after the last step, in engineering units, shape
+        (n,).
+
+        Text is an array of bytes (dtype S). Not to be called before the first step.
+        """
+        ...
+
+    def takes(self) -> Mapping[Utility, Array]:
+        """The rate at which each machine took from shared supplies in the last step; what is not named was
+        not used.
+        """
+        return {}
+
+    def gives(self) -> Mapping[Utility, Array]:
+        """The level at which each machine supplies those it feeds; what is not named is not supplied."""
+        return {}
+
+    def passes(self) -> tuple[Array, Array] | None:
+        """Parts taken from before and put behind each machine in the last step; None: it makes no parts."""
+        return None
+
+    def write(self, index: int, point: str, value: float) -> None:
+        """Sets a set-point of one machine; the profile's limits were checked. DataError: the machine refuses
+        the value.
+        """
+        if point not in self.setpoints:
+            raise DataError(f"point {point!r} cannot be written")
+        self.setpoints[point][index] = value

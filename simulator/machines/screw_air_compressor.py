@@ -1,0 +1,154 @@
+"""A fixed-speed oil-injected screw air compressor with its receiver, controlled between load and unload
+pressure.
+
+Equations: receiver as an isothermal volume, V dp/dt = p0 (Q_in - Q_out), and shaft power of an adiabatic
+compression divided by an overall efficiency (Compressed Air Manual, Atlas Copco, 8th ed., 1.3 and 3.2); oil
+circuit as one thermal mass cooled to ambient; specific power unloaded about a quarter of loaded.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.noise import Array
+from simulator.operation import Operation, hours
+from simulator.signals import Wander, hysteresis, lag
+
+P0 = 1.013  # bar, free air
+KAPPA = 1.4
+OVERHEATED, OVERLOADED = 10, 11
+TRIP_TEMPERATURE = 110.0
+
+
+class ScrewAirCompressors(Machines):
+    """Keeps the receiver between `load_pressure_set` and `unload_pressure_set`; stops the motor after long
+    unloading.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        n = fleet.n
+        self.rated = fleet.parameter("rated_power", 55.0)  # kW at the motor
+        self.capacity = fleet.parameter("capacity", 9.2, 0.02)  # m3/min free air
+        self.volume = fleet.parameter("receiver_volume", 2.0)  # m3
+        self.base_demand = fleet.parameter(
+            "base_demand", 0.62, 0.08
+        )  # share of capacity taken by others than `feeds`
+        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015)
+        self.cooling = self.rated * 0.75 / 56.0  # kW/K: 56 K over ambient at full load
+        self.setpoints = {
+            "load_pressure_set": fleet.parameter("load_pressure", 6.8),
+            "unload_pressure_set": fleet.parameter("unload_pressure", 7.6),
+            "run_enable": np.ones(n),
+        }
+        self.operation = Operation(fleet, stops=2, hours_between_stops=60.0, repair_minutes=6.0)
+        self.wander = Wander(fleet.noise, 0.12, 90.0)
+        self.drift = Wander(fleet.noise, 0.015, 5.0)
+        self.pressure = fleet.between(6.9, 7.5)
+        self.loaded = fleet.between(0.0, 1.0) < 0.7
+        self.motor_on = np.ones(n, dtype=bool)
+        self.unloaded_for = np.zeros(n)
+        self.oil = fleet.between(74.0, 80.0)
+        self.current = np.full(n, 90.0)
+        self.power = np.full(n, 50.0)
+        self.delivered = np.zeros(n)
+        self.demand = np.zeros(n)
+        self.outlet = self.oil + 4.0
+        self.ambient = np.full(n, 22.0)
+        self.energy = fleet.between(40_000.0, 400_000.0)
+        self.volume_total = self.energy * 8.5
+        self.run_hours = self.energy / 45.0
+        self.load_hours = self.run_hours * 0.68
+        self.starts = np.floor(self.run_hours / 3.0)
+        self.filter = fleet.between(0.08, 0.3)
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        self._switch(dt)
+        self._fill(dt, surroundings.demand[Utility.AIR])
+        self._draw(dt, surroundings)
+        self._warm(dt, surroundings.ambient)
+        self._count(dt)
+
+    def _switch(self, dt: float) -> None:
+        trip = np.where(self.outlet > TRIP_TEMPERATURE, OVERHEATED, 0)
+        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, trip=trip)
+        load_at = self.setpoints["load_pressure_set"]
+        unload_at = np.maximum(self.setpoints["unload_pressure_set"], load_at + 0.1)
+        started = self.operation.running & ~self.motor_on & (self.pressure <= load_at)
+        keeps = self.operation.running & self.motor_on & (self.unloaded_for < 600.0)
+        self.starts = self.starts + started
+        self.motor_on = started | keeps
+        self.loaded = hysteresis(self.loaded, self.pressure, load_at, unload_at) & self.motor_on
+        self.unloaded_for = np.where(self.loaded | ~self.motor_on, 0.0, self.unloaded_for + dt)
+
+    def _fill(self, dt: float, fed: Array) -> None:
+        share = np.clip(self.base_demand + self.wander.step(dt), 0.05, 1.1)
+        # leaks and open nozzles take air in proportion to the absolute pressure
+        wanted = (self.capacity * share + fed) * (self.pressure + P0) / (7.0 + P0)
+        self.delivered = self.capacity * self.loaded
+        change = P0 * (self.delivered - wanted) / 60.0 / self.volume * dt
+        short = np.minimum(self.pressure + change, 0.0) * self.volume * 60.0 / (P0 * dt)
+        self.demand = np.maximum(wanted + short, 0.0)
+        self.pressure = np.clip(self.pressure + change, 0.0, 15.0)
+
+    def _draw(self, dt: float, surroundings: Surroundings) -> None:
+        ratio = (self.pressure + 0.3 + P0) / P0
+        exponent = (KAPPA - 1.0) / KAPPA
+        adiabatic = self.capacity / 60.0 * P0 * 100.0 / exponent * (ratio**exponent - 1.0)
+        wanted = np.where(self.loaded, adiabatic / self.efficiency, 0.26 * self.rated) * self.motor_on
+        self.power = lag(self.power, wanted * (1.0 + self.drift.step(dt)), 0.8, dt)
+        load = np.clip(self.power / self.rated, 0.0, 1.3)
+        self.power_factor = np.where(self.motor_on, 0.45 + 0.44 * np.minimum(load, 1.0) ** 0.5, 0.0)
+        apparent = np.divide(
+            self.power, self.power_factor, out=np.zeros_like(self.power), where=self.power_factor > 0
+        )
+        self.current = apparent * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0))
+
+    def _warm(self, dt: float, ambient: float) -> None:
+        self.ambient = np.full_like(self.oil, ambient)
+        heat = 0.75 * self.power / self.cooling
+        self.oil = lag(self.oil, ambient + heat, 260.0, dt)
+        self.outlet = self.oil + 9.0 * self.power / self.rated
+
+    def _count(self, dt: float) -> None:
+        self.energy = self.energy + self.power * dt / 3600.0
+        self.volume_total = self.volume_total + self.delivered * dt / 60.0
+        self.run_hours = hours(self.run_hours, self.motor_on, dt)
+        self.load_hours = hours(self.load_hours, self.loaded, dt)
+        self.filter = np.minimum(self.filter + self.delivered * dt * 1.2e-9, 0.9)
+
+    def takes(self) -> Mapping[Utility, Array]:
+        return {Utility.ELECTRICITY: self.power}
+
+    def gives(self) -> Mapping[Utility, Array]:
+        return {Utility.AIR: self.pressure}
+
+    def values(self) -> Values:
+        state = self.operation.state
+        return {
+            **self.setpoints,
+            "state": np.where((state == State.RUNNING) & ~self.motor_on, State.IDLE, state),
+            "alarm": self.operation.alarm,
+            "motor_on": self.motor_on,
+            "loaded": self.loaded,
+            "fault": state == State.FAULT,
+            "discharge_pressure": self.pressure,
+            "internal_pressure": np.where(
+                self.loaded, self.pressure + 0.3, np.where(self.motor_on, 2.1, 0.0)
+            ),
+            "discharge_temperature": self.outlet,
+            "oil_temperature": self.oil,
+            "air_delivered": self.delivered,
+            "air_demand": self.demand,
+            "power": self.power,
+            "current": self.current,
+            "power_factor": self.power_factor,
+            "motor_speed": self.motor_on * (2985.0 - 25.0 * self.power / self.rated),
+            "dew_point": 3.0 + 0.08 * (self.outlet - 80.0) + 0.05 * (self.ambient - 22.0),
+            "air_filter_pressure_drop": self.filter * self.delivered / self.capacity * 100.0,
+            "energy": self.energy,
+            "air_volume": self.volume_total,
+            "run_hours": self.run_hours,
+            "load_hours": self.load_hours,
+            "motor_starts": self.starts,
+        }

@@ -1,0 +1,54 @@
+"""Small numeric pieces that machines are built of: lags, ramps, switches and coloured noise, vectorised.
+
+All of them are exact for any step dt (no Euler step whose error or stability depends on dt), so a
+simulation may be stepped coarsely for a long run and finely for a live one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.noise import Array, Noise
+
+Bools = NDArray[np.bool_]
+
+
+def lag(value: Array, target: Array | float, tau: Array | float, dt: float) -> Array:
+    """First-order lag with time constant tau (s): the exact solution of tau x' = target - x for a constant
+    target.
+    """
+    return value + (target - value) * -np.expm1(-dt / np.asarray(tau))
+
+
+def ramp(value: Array, target: Array | float, rate: Array | float, dt: float) -> Array:
+    """Moves towards target by at most rate (per second) and stops on it."""
+    reach = np.asarray(rate) * dt
+    return value + np.clip(target - value, -reach, reach)
+
+
+def hysteresis(on: Bools, value: Array, on_below: Array | float, off_above: Array | float) -> Bools:
+    """A two-point switch: on at or under `on_below`, off at or over `off_above`, between them it stays."""
+    return np.where(value <= on_below, True, np.where(value >= off_above, False, on))
+
+
+def chance(noise: Noise, per_second: Array | float, dt: float) -> Bools:
+    """Whether an event of a Poisson process with this rate happens within dt; draws one uniform."""
+    return noise.uniform() < -np.expm1(-np.asarray(per_second) * dt)
+
+
+class Wander:
+    """Ornstein-Uhlenbeck noise: zero mean, given standard deviation, correlated over tau seconds.
+
+    Exact discretisation (Gillespie, Phys. Rev. E 54, 2084, 1996): the statistics do not depend on dt.
+    """
+
+    def __init__(self, noise: Noise, sigma: Array | float, tau: float) -> None:
+        self._noise = noise
+        self._sigma = sigma
+        self._tau = tau
+        self.value: Array = noise.normal() * sigma
+
+    def step(self, dt: float) -> Array:
+        """Advances by dt and returns the new value, shape (n,)."""
+        keep = np.exp(-dt / self._tau)
+        self.value = self.value * keep + self._noise.normal() * (self._sigma * np.sqrt(1.0 - keep * keep))
+        return self.value
