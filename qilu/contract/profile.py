@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -63,7 +64,12 @@ class DataType(StrEnum):
     @property
     def bits(self) -> int:
         """Bits of one value; 0 for a string, whose length the point tells."""
-        return _BITS[self]
+        return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
+
+    @property
+    def struct_code(self) -> str:
+        """The code of the number in a format of `struct`; empty for bool and string."""
+        return _STRUCT_CODES.get(self, "")
 
     @property
     def is_integer(self) -> bool:
@@ -74,7 +80,16 @@ class DataType(StrEnum):
         return "float" in self.value
 
 
-_BITS = {kind: int(kind[-2:]) if kind[-2:].isdigit() else int(kind == DataType.BOOL) for kind in DataType}
+_STRUCT_CODES = {
+    DataType.UINT16: "H",
+    DataType.INT16: "h",
+    DataType.UINT32: "I",
+    DataType.INT32: "i",
+    DataType.UINT64: "Q",
+    DataType.INT64: "q",
+    DataType.FLOAT32: "f",
+    DataType.FLOAT64: "d",
+}
 
 
 class Label(Model):
@@ -180,7 +195,7 @@ class Point(Model):
     group: Name = DEFAULT_GROUP
     kind: Literal["gauge", "counter", "state"] = "gauge"
     alias_of: Name | None = None
-    """A point on whose registers this one lies on purpose; two points of which neither says so may not overlap."""
+    """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
 
     @model_validator(mode="after")
     def _check(self) -> Point:

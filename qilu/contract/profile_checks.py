@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _RESERVED_ENDING = "__q"
 _EXACT_IN_A_FLOAT = 2**53
+_LARGEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
+_LARGEST_FLOAT64 = (2 - 2.0**-52) * 2.0**1023
 
 
 def filled_in(raw: Any) -> Any:
@@ -92,8 +94,12 @@ def _of_numbers(point: Point) -> Iterator[Problem]:
             return
     if point.scale == 0:
         yield Problem(("scale",), "a scale of 0 would make every value the same", "use the device's factor")
-    if not point.type.is_float:
+    if point.type.is_integer or point.type == "bool":
         yield from _of_codes(point)
+    elif point.type.is_float:
+        for index, raw in enumerate(point.sentinels):
+            if not abs(raw) <= (_LARGEST_FLOAT32 if point.type == "float32" else _LARGEST_FLOAT64):
+                yield Problem(("sentinels", index), f"{raw} is not a raw value of {point.type}", "correct it")
 
 
 def _of_codes(point: Point) -> Iterator[Problem]:

@@ -1,0 +1,194 @@
+"""The parts of a block of registers: points that one `struct` reads in one go and that need the same care."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import isfinite
+from operator import add, mul, or_, truediv
+
+from qilu.contract.errors import DataError
+from qilu.contract.profile import Point
+from qilu.contract.reading import Reason, Value
+from qilu.contract.registers.encodings import Linear, decode_text, encode_text
+
+Bad = dict[int, Reason]
+"""Index of a point in the block -> why it has no value; the parts write into one that is handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPart:
+    """Integers and floats, unpacked by one struct over the whole block.
+
+    `scaling` is empty or has one entry per point. `sentinels` are (position in this part, raw values).
+    """
+
+    indexes: tuple[int, ...]
+    points: tuple[Point, ...]
+    layout: struct.Struct
+    swapped: bool
+    scaling: tuple[Linear, ...]
+    sentinels: tuple[tuple[int, frozenset[int | float]], ...]
+
+    @property
+    def has_floats(self) -> bool:
+        return any(point.type.is_float for point in self.points)
+
+    def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
+        unpack, indexes, sentinels = self.layout.unpack, self.indexes, self.sentinels
+        scaled = _scaler(self.points, self.scaling) if self.scaling else None
+        has_floats = self.has_floats
+
+        def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:
+            values: tuple[float, ...] = unpack(data)
+            for position, raws in sentinels:
+                if values[position] in raws:
+                    bad[indexes[position]] = Reason.SENTINEL
+            if scaled is not None:
+                values = scaled(values)
+            # One NaN or Inf makes the sum one; a sum that overflows only costs the look at each.
+            if has_floats and not isfinite(sum(values)):
+                for index, value in zip(indexes, values, strict=True):
+                    if not isfinite(value):
+                        bad.setdefault(index, Reason.NOT_A_NUMBER)
+            return values
+
+        return decode
+
+    def encode(self, values: Sequence[Value]) -> bytes:
+        raws = [self._raw(position, values[index]) for position, index in enumerate(self.indexes)]
+        try:
+            return self.layout.pack(*raws)
+        except (struct.error, OverflowError) as error:
+            raise DataError(f"{', '.join(self._misfits(raws))}: {error}") from None
+
+    def _raw(self, position: int, value: Value) -> float:
+        point = self.points[position]
+        if value is None or isinstance(value, str | bool):
+            raise DataError(f"{point.name}: {value!r} is not a number")
+        if not point.type.is_float and not isfinite(value):
+            raise DataError(f"{point.name}: {value} is not a {point.type}")
+        if self.scaling and isfinite(value):
+            exact = self.scaling[position].raw(value)
+            return float(exact) if point.type.is_float else round(exact)
+        return value if point.type.is_float else round(value)
+
+    def _misfits(self, raws: Sequence[float]) -> list[str]:
+        """The points whose raw value their type cannot hold."""
+        return [
+            f"{point.name} ({raw} as {point.type})"
+            for point, raw in zip(self.points, raws, strict=True)
+            if not _fits(point, raw)
+        ]
+
+
+def _fits(point: Point, raw: float) -> bool:
+    try:
+        struct.pack(f">{point.type.struct_code}", raw)
+    except (struct.error, OverflowError):
+        return False
+    return True
+
+
+def _scaler(
+    points: Sequence[Point], scaling: Sequence[Linear]
+) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
+    """(raw * factor + summand) / divisor for a whole part, without the steps that would change nothing."""
+
+    def coefficients(position: int) -> list[float]:
+        # Floats are scaled by floats, which is twice as fast; integers stay exact until the division.
+        pairs = zip(points, scaling, strict=True)
+        return [float(line[position]) if point.type.is_float else line[position] for point, line in pairs]
+
+    factors, summands, divisors = coefficients(0), coefficients(1), coefficients(2)
+    if any(summands):
+        return lambda raws: tuple(map(truediv, map(add, map(mul, raws, factors), summands), divisors))
+    if any(factor != 1 for factor in factors):
+        return lambda raws: tuple(map(truediv, map(mul, raws, factors), divisors))
+    return lambda raws: tuple(map(truediv, raws, divisors))
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Strings, each a field of bytes in the struct."""
+
+    indexes: tuple[int, ...]
+    points: tuple[Point, ...]
+    layout: struct.Struct
+    swapped: bool
+
+    def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
+        unpack, indexes = self.layout.unpack, self.indexes
+
+        def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:
+            texts = []
+            for index, raw in zip(indexes, unpack(data), strict=True):
+                try:
+                    texts.append(decode_text(raw))
+                except UnicodeDecodeError:
+                    texts.append("")
+                    bad[index] = Reason.UNDECODABLE
+            return tuple(texts)
+
+        return decode
+
+    def encode(self, values: Sequence[Value]) -> bytes:
+        raws = []
+        for point, index in zip(self.points, self.indexes, strict=True):
+            text = values[index]
+            if not isinstance(text, str):
+                raise DataError(f"{point.name}: {text!r} is not a text")
+            try:
+                raws.append(encode_text(text, 2 * point.size))
+            except ValueError as error:
+                raise DataError(f"{point.name}: {text!r}: {error}") from None
+        return self.layout.pack(*raws)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagPart:
+    """Bits of registers; a register with several of them is unpacked once.
+
+    `masks` are (position of the register in the struct, mask of the bit), one per point.
+    """
+
+    indexes: tuple[int, ...]
+    points: tuple[Point, ...]
+    layout: struct.Struct
+    swapped: bool
+    masks: tuple[tuple[int, int], ...]
+
+    def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
+        unpack, masks = self.layout.unpack, self.masks
+
+        def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:  # noqa: ARG001  # every bit is a value
+            words = unpack(data)
+            return tuple([words[position] & mask != 0 for position, mask in masks])
+
+        return decode
+
+    def encode(self, values: Sequence[Value]) -> bytes:
+        words: dict[int, list[int]] = {position: [] for position, _ in self.masks}
+        for point, index, (position, mask) in zip(self.points, self.indexes, self.masks, strict=True):
+            words[position].append(mask if as_bit(point, values[index]) else 0)
+        return self.layout.pack(*(reduce(or_, bits) for bits in words.values()))
+
+
+Part = NumberPart | TextPart | FlagPart
+
+
+def as_bit(point: Point, value: Value) -> bool:
+    """True or false of a bool, 0 or 1; DataError for anything else."""
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    raise DataError(f"{point.name}: {value!r} is not true or false")
+
+
+def swap_bytes(data: bytes) -> bytes:
+    """The two bytes of every register swapped; ValueError for half a register."""
+    registers = array("H", data)
+    registers.byteswap()
+    return registers.tobytes()
