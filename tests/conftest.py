@@ -1,0 +1,24 @@
+"""What every test may use: real servers as fixtures, and a last line naming those that a run had to miss."""
+
+import signal
+
+import pytest
+
+from tests.servers.programs import missing_servers
+
+pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_configure() -> None:
+    """A run that is told to end (by `timeout`, by CI) ends as with Ctrl-C, and its servers with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it aloud when a green run left real servers out."""
+    missing = missing_servers()
+    if missing:
+        terminalreporter.write_line(
+            f"servers missing in this run: {', '.join(missing)} - the tests that need them did not run",
+            yellow=True,
+        )
