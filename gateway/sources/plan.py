@@ -1,0 +1,222 @@
+"""The read plan: which requests read a poll group of a device, and how each reply becomes a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gateway.sources.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
+from gateway.sources.settings import DeviceSettings, Framing
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
+from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.registers import BlockCodec, compile_block
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import read_request
+
+_FUNCTIONS: Mapping[Table, int] = {
+    Table.COIL: Function.READ_COILS.value,
+    Table.DISCRETE: Function.READ_DISCRETE_INPUTS.value,
+    Table.INPUT: Function.READ_INPUT_REGISTERS.value,
+    Table.HOLDING: Function.READ_HOLDING_REGISTERS.value,
+}
+_FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
+BITS_PER_CHARACTER = 11  # of a serial line: start, 8 data, parity, stop
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a device taught us that its profile does not say; it only ever narrows the plan."""
+
+    holes: frozenset[str] = frozenset()
+    """Points that the device refuses even when they are asked alone."""
+    no_read: tuple[AddressRange, ...] = ()
+    """Addresses between points that may not be read through."""
+    max_block: Mapping[Table, int] = field(default_factory=dict)
+
+
+NOTHING_LEARNT = Learnt()
+
+
+class Block:
+    """One request and what its reply means. `request` is the PDU, `columns` name the values of `codec`."""
+
+    __slots__ = ("_bad", "_decode", "_none", "codec", "columns", "request", "span")
+
+    def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
+        self.span = span
+        self.request = read_request(_FUNCTIONS[span.table], span.first, span.count)
+        self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
+        self.columns = Columns(origin, group, tuple(point.name for point in span.points))
+        self._decode = self.codec.decode
+        self._none = (None,) * len(span.points)
+        self._bad: dict[Reason, Mapping[int, Reason]] = {}
+
+    def reading(self, time_ms: int, data: bytes) -> Reading:
+        """What the data of a reply says."""
+        values, reasons = self._decode(data)
+        return Reading(self.columns, time_ms, values, reasons)
+
+    def bad(self, time_ms: int, reason: Reason) -> Reading:
+        """The reading of a turn that brought no reply: every value bad for the same reason."""
+        reasons = self._bad.get(reason)
+        if reasons is None:
+            reasons = self._bad[reason] = dict.fromkeys(range(len(self._none)), reason)
+        return Reading(self.columns, time_ms, self._none, reasons)
+
+    def __str__(self) -> str:
+        return f"{self.span.table} {self.span.first} to {self.span.last}"
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """Every turn of a poll group: its requests in order, and what they cost."""
+
+    columns: Columns
+    period: float
+    """Seconds from one turn to the next."""
+    blocks: tuple[Block, ...]
+    holes: tuple[Point, ...] = ()
+    """Points that the device refuses: not asked, bad in every turn."""
+    framing: Framing = "tcp"
+
+    @property
+    def origin(self) -> Origin:
+        return self.columns.origin
+
+    @property
+    def group(self) -> str:
+        return self.columns.group
+
+    @cached_property
+    def requests(self) -> int:
+        return len(self.blocks)
+
+    @cached_property
+    def registers(self) -> int:
+        """Addresses read per turn, in the tables of registers and of bits."""
+        return sum(block.span.count for block in self.blocks)
+
+    @cached_property
+    def wasted(self) -> int:
+        """Of these, the ones that belong to no point."""
+        return sum(block.span.wasted for block in self.blocks)
+
+    @cached_property
+    def bus_bytes(self) -> int:
+        """Bytes on the wire per turn, both ways, without those of TCP and IP."""
+        framed = sum(_FRAMED[self.framing])
+        return sum(framed + data_bytes(block.span.table, block.span.count) for block in self.blocks)
+
+    @property
+    def hole_columns(self) -> Columns:
+        return Columns(self.origin, self.group, tuple(point.name for point in self.holes))
+
+
+@dataclass(frozen=True, slots=True)
+class BusLoad:
+    """What the plans of one endpoint ask of it."""
+
+    requests_per_s: float
+    bytes_per_s: float
+
+    @classmethod
+    def of(cls, plans: Iterable[ReadPlan]) -> BusLoad:
+        every = list(plans)
+        return cls(
+            sum(plan.requests / plan.period for plan in every),
+            sum(plan.bus_bytes / plan.period for plan in every),
+        )
+
+    def busy(self, round_trip: float = 0.0, baud: int | None = None) -> float:
+        """The share of time that the endpoint is busy: 1.0 is all of it, more cannot be kept up.
+
+        `round_trip`: seconds from a request to its reply besides the bytes; `baud`: of the serial line.
+        """
+        on_line = 0.0 if baud is None else self.bytes_per_s * BITS_PER_CHARACTER / baud
+        return self.requests_per_s * round_trip + on_line
+
+
+def plan(
+    profile: DeviceProfile,
+    group: str,
+    origin: Origin,
+    *,
+    period: float | None = None,
+    parameters: Mapping[str, float] | None = None,
+    framing: Framing = "tcp",
+    learnt: Learnt = NOTHING_LEARNT,
+) -> ReadPlan:
+    """The cheapest plan for one poll group under the limits of the profile and what was learnt.
+
+    `parameters`: all of them, by default those of the profile. ConfigError names a point that cannot be read.
+    """
+    numbers = profile.parameters if parameters is None else parameters
+    points = profile.points_of(group)
+    asked = [point for point in points if point.name not in learnt.holes]
+    spans = [span for table in Table for span in _spans(profile, table, asked, framing, learnt)]
+    return ReadPlan(
+        columns=Columns(origin, group, tuple(point.name for point in points)),
+        period=profile.groups[group] if period is None else period,
+        blocks=tuple(Block(span, origin, group, numbers) for span in spans),
+        holes=tuple(point for point in points if point.name in learnt.holes),
+        framing=framing,
+    )
+
+
+def plans(
+    profile: DeviceProfile, settings: DeviceSettings, origin: Origin, framing: Framing
+) -> list[ReadPlan]:
+    """The plans of one device, a group without readable points left out.
+
+    ConfigError for a group that the profile does not have or a profile that has nothing to read;
+    pydantic's ValidationError for a parameter that it does not have.
+    """
+    unknown = [name for name in settings.groups if name not in profile.groups]
+    if unknown:
+        raise ConfigError(
+            f"{settings.device}: profile {profile.profile} has no group {unknown[0]}",
+            key="groups",
+            remedy=f"its groups are: {', '.join(profile.groups)}",
+        )
+    parameters = profile.parameters_with(settings.parameters)
+    found = [
+        plan(
+            profile,
+            group,
+            origin,
+            period=settings.groups.get(group, period),
+            parameters=parameters,
+            framing=framing,
+        )
+        for group, period in profile.groups.items()
+        if profile.points_of(group)
+    ]
+    if not found:
+        raise ConfigError(
+            f"{settings.device}: profile {profile.profile} has no point that can be read",
+            key="profile",
+            remedy="say `access: read` or `read_write` for at least one point",
+        )
+    return found
+
+
+def _spans(
+    profile: DeviceProfile, table: Table, points: Iterable[Point], framing: Framing, learnt: Learnt
+) -> tuple[Span, ...]:
+    limits = profile.limits
+    try:
+        return cut(
+            table,
+            [point for point in points if point.table is table],
+            min(limits.max_block(table), learnt.max_block.get(table, 1 << 16)),
+            (*limits.no_read, *learnt.no_read),
+            sum(_FRAMED[framing]) + TURNAROUND,
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"profile {profile.profile}: {error} under the limits of the device",
+            key="limits",
+            remedy="raise `limits.max_registers`, or correct `limits.no_read`",
+        ) from error

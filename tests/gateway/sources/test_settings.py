@@ -1,0 +1,100 @@
+"""What a user may write about Modbus equipment, and how what he may not write is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.sources.settings import Endpoint, ModbusSettings
+
+
+def settings(**more: Any) -> ModbusSettings:
+    raw = {
+        "type": "modbus",
+        "url": "tcp://127.0.0.1:5020",
+        "devices": [{"device": "press-1", "profile": "press"}],
+        **more,
+    }
+    return ModbusSettings.model_validate(raw)
+
+
+def refusal(**more: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        settings(**more)
+    [error] = caught.value.errors()
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg']}; {error.get('ctx', {}).get('remedy')}"
+
+
+def test_durations_are_written_with_their_unit() -> None:
+    read = settings(timeout="250ms", connect_timeout="5s", request_gap="30ms", after_connect="1s")
+    assert (read.timeout, read.connect_timeout, read.request_gap, read.after_connect) == (0.25, 5, 0.03, 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("tcp://10.0.0.7:5020", Endpoint("tcp", "10.0.0.7", 5020)),
+        ("tcp://plc.factory", Endpoint("tcp", "plc.factory", 502)),
+        ("tcp://[fe80::1]:1502", Endpoint("tcp", "fe80::1", 1502)),
+        ("rtu+tcp://10.0.0.8:4001", Endpoint("rtu", "10.0.0.8", 4001)),
+    ],
+)
+def test_an_endpoint_is_a_url(url: str, endpoint: Endpoint) -> None:
+    assert settings(url=url).endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["10.0.0.7:502", "http://plc", "tcp://", "tcp://plc:0", "tcp://plc:99999", "tcp://plc/7", "tcp://[x"],
+)
+def test_anything_else_is_refused_with_an_example(url: str) -> None:
+    text = refusal(url=url)
+    assert text.startswith("url: ")
+    assert url in text
+    assert "tcp://192.168.0.10:502" in text
+
+
+def test_two_devices_with_one_unit_id_are_refused() -> None:
+    devices = [
+        {"device": "a", "unit": 3, "profile": "press"},
+        {"device": "b", "unit": 3, "profile": "press"},
+    ]
+    assert refusal(devices=devices) == "devices.1.unit: unit 3 is already a; give each device its own unit id"
+
+
+def test_two_devices_with_one_name_are_refused() -> None:
+    devices = [{"device": "a", "unit": unit, "profile": "press"} for unit in (1, 2)]
+    assert refusal(devices=devices).startswith("devices.1.device: there is already a device a")
+
+
+@pytest.mark.parametrize("unit", [0, 255])
+def test_every_unit_id_of_a_byte_is_allowed(unit: int) -> None:
+    """Fault 12: a device that requires unit 0 or 255."""
+    devices = [{"device": "a", "unit": unit, "profile": "press"}]
+    assert settings(devices=devices).devices[0].unit == unit
+
+
+@pytest.mark.parametrize("unit", [-1, 256])
+def test_no_other_unit_id_is(unit: int) -> None:
+    assert refusal(devices=[{"device": "a", "unit": unit, "profile": "press"}]).startswith("devices.0.unit")
+
+
+def test_a_device_name_must_fit_into_a_topic() -> None:
+    text = refusal(devices=[{"device": "press/1", "profile": "press"}])
+    assert text.startswith("devices.0.device: 'press/1' cannot be part of a topic")
+    assert text.endswith("such as compressor-1")
+
+
+def test_an_unknown_key_is_refused() -> None:
+    assert refusal(time_out="1s").startswith("time_out: ")
+
+
+def test_frames_without_transaction_id_are_asked_for_one_at_a_time() -> None:
+    assert refusal(url="rtu+tcp://10.0.0.8:4001", in_flight=2).startswith("in_flight: RTU frames carry no")
+
+
+def test_an_endpoint_without_devices_is_refused() -> None:
+    assert refusal(devices=[]) == "devices: there is no device to poll; name at least one"
