@@ -8,13 +8,13 @@ exception 2); values outside a point's limits or enum, and those that the machin
 exception 3.
 """
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from qilu.contract.errors import DataError
-from qilu.contract.profile import DataType, Point, Table
+from qilu.contract.profile import Point, Table
+from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue
 from simulator.image import COUNTER, Image
 
@@ -46,6 +46,7 @@ class Device:
         )
         self.counter = 0
         self._image = image
+        self._parameters = image.parameters[row]
         self._row = row
         counter = self.profile.point(COUNTER)
         self._counter_table = counter.table
@@ -87,7 +88,7 @@ class Device:
             chunk = data[at : at + 2 * points[0].size]
             if len(chunk) < 2 * points[0].size:
                 raise IllegalAddress(f"{points[0].name} is longer than the block that is written")
-            values += [(point, self._accept(point, decode(point, chunk))) for point in points]
+            values += [(point, self._accept(point, chunk)) for point in points]
             at += len(chunk)
         self._apply(values)
         self._store(Table.HOLDING, 2, address, data)
@@ -121,13 +122,14 @@ class Device:
             raise IllegalAddress(f"{table} {address} cannot be written")
         return points
 
-    def _accept(self, point: Point, raw: float) -> float:
-        """The engineering value of a raw one; IllegalValue where the profile does not allow it."""
-        value = raw * self._image.scales[point.name][self._row] + self._image.offsets[point.name][self._row]
-        low, high = point.limits.min, point.limits.max
-        outside = (low is not None and value < low) or (high is not None and value > high)
-        if outside or not math.isfinite(value) or (point.enum and int(raw) not in point.enum):
-            raise IllegalValue(f"{point.name} = {value:g}")
+    def _accept(self, point: Point, data: bytes) -> float:
+        """The engineering value in registers that were sent; IllegalValue where the profile does not allow
+        it.
+        """
+        codec = compile_block((point,), point.table, point.address, point.size, self._parameters)
+        (value,), _bad = codec.decode(data)
+        if not isinstance(value, bool | int | float) or (point.enum and int(value) not in point.enum):
+            raise IllegalValue(f"{point.name} = {data.hex()}")
         return float(value)
 
     def _apply(self, values: list[tuple[Point, float]]) -> None:
@@ -142,13 +144,3 @@ class Device:
         area = self._image.areas[table]
         start = width * (self._row * area.columns + area.column(address))
         self._image.buffers[table][start : start + len(data)] = data
-
-
-def decode(point: Point, data: bytes) -> float:
-    """The raw number of a point in its registers, without scale and offset."""
-    words = np.frombuffer(data, dtype=">u2" if point.byte_order == "big" else "<u2")
-    if point.type is DataType.BOOL:
-        return float(int(words[0]) >> (point.bit or 0) & 1)
-    ordered = (words[::-1] if point.word_order == "little" else words).astype(">u2").tobytes()
-    kind = {"u": ">u", "i": ">i", "f": ">f"}[point.type.value[0]]
-    return float(np.frombuffer(ordered, dtype=f"{kind}{point.size * 2}")[0])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qilu.contract.profile import DataType, DeviceProfile, ParameterRef, Point
+from qilu.contract.profile import DataType, ParameterRef, Point
 from simulator.machine import Values
 from simulator.noise import Array
 
@@ -21,22 +21,15 @@ Columns = Callable[[int], int]  # address -> column of the image
 Write = Callable[[Values], None]
 
 
-def factor(
-    value: float | ParameterRef, profile: DeviceProfile, parameters: Sequence[Mapping[str, float]]
-) -> Array:
+def factor(value: float | ParameterRef, parameters: Sequence[Mapping[str, float]]) -> Array:
     """A scale or offset of every machine, shape (n,): a constant, or each machine's own parameter."""
-    if not isinstance(value, ParameterRef):
-        return np.full(len(parameters), float(value))
-    default = profile.parameters[value.parameter]
-    return np.array([float(own.get(value.parameter, default)) for own in parameters])
+    if isinstance(value, ParameterRef):
+        return np.array([float(own[value.parameter]) for own in parameters])
+    return np.full(len(parameters), float(value))
 
 
 def writers(
-    image: NDArray[Any],
-    column: Columns,
-    points: Iterable[Point],
-    scales: Mapping[str, Array],
-    offsets: Mapping[str, Array],
+    image: NDArray[Any], column: Columns, points: Iterable[Point], parameters: Sequence[Mapping[str, float]]
 ) -> list[Write]:
     """Functions that write the given points of one table of registers into `image`, shape (n, registers) of
     '>u2'.
@@ -55,24 +48,20 @@ def writers(
         else:
             alike = (point.type, point.byte_order, point.word_order, point.kind == "counter")
             numbers.setdefault(alike, []).append(point)
-    made += [_number_writer(image, column, alike, scales, offsets) for alike in numbers.values()]
+    made += [_number_writer(image, column, alike, parameters) for alike in numbers.values()]
     made += [_flag_writer(image, column(address), alike) for address, alike in flags.items()]
     return made
 
 
 def _number_writer(
-    image: NDArray[Any],
-    column: Columns,
-    points: list[Point],
-    scales: Mapping[str, Array],
-    offsets: Mapping[str, Array],
+    image: NDArray[Any], column: Columns, points: list[Point], parameters: Sequence[Mapping[str, float]]
 ) -> Write:
     first, n = points[0], len(image)
     kind, size = first.type, first.size
     wire = np.dtype({"u": ">u", "i": ">i", "f": ">f"}[kind.value[0]] + str(kind.bits // 8))
     names = [point.name for point in points]
-    scale = np.array([scales[name] for name in names])
-    offset = np.array([offsets[name] for name in names])
+    scale = np.array([factor(point.scale, parameters) for point in points])
+    offset = np.array([factor(point.offset, parameters) for point in points])
     places = np.array([column(point.address) + word for point in points for word in range(size)])
     missing = np.array([[float(point.sentinels[0] if point.sentinels else 0)] for point in points])
     counter = first.kind == "counter"

@@ -13,7 +13,7 @@ import numpy as np
 
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.modbus.errors import IllegalAddress
-from simulator.encoder import Write, bit_writer, factor, writers
+from simulator.encoder import Write, bit_writer, writers
 from simulator.machine import Machines
 
 COUNTER = "serve_counter"
@@ -71,9 +71,8 @@ class Image:
         n = len(parameters)
         self.profile = profile
         self.machines = machines
+        self.parameters = [_numbers(profile, own) for own in parameters]
         self.areas = {table: Area(profile, table) for table in Table}
-        self.scales = {point.name: factor(point.scale, profile, parameters) for point in profile.points}
-        self.offsets = {point.name: factor(point.offset, profile, parameters) for point in profile.points}
         width = {table: 1 if table.holds_bits else 2 for table in Table}
         self.buffers = {
             table: bytearray(n * area.columns * width[table]) for table, area in self.areas.items()
@@ -89,10 +88,15 @@ class Image:
             bits = np.frombuffer(self.buffers[table], dtype=np.uint8).reshape(n, area.columns)
             return [bit_writer(bits, {point.name: area.column(point.address) for point in served})]
         registers = np.frombuffer(self.buffers[table], dtype=">u2").reshape(n, area.columns)
-        return writers(registers, area.column, served, self.scales, self.offsets)
+        return writers(registers, area.column, served, self.parameters)
 
     def refresh(self) -> None:
         """Writes what the machines say now into the image; the serve counters stay."""
         values = self.machines.values()
         for write in self._writers:
             write(values)
+
+
+def _numbers(profile: DeviceProfile, own: Mapping[str, float]) -> Mapping[str, float]:
+    """What the profile's scales refer to, for one device; its other parameters are the machine's own."""
+    return {name: own.get(name, default) for name, default in profile.parameters.items()}

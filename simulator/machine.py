@@ -122,6 +122,7 @@ class Machines(Protocol):
     """All machines of one model in a plant."""
 
     setpoints: dict[str, Array]  # points that can be written, in engineering units
+    supplies: tuple[Utility, ...] = ()  # what it hands to the machines it feeds
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         """Advances all machines by dt seconds, 0 < dt <= 10."""
@@ -141,7 +142,9 @@ class Machines(Protocol):
         return {}
 
     def gives(self) -> Mapping[Utility, Array]:
-        """The level at which each machine supplies those it feeds; what is not named is not supplied."""
+        """The level at which each machine supplies those it feeds; a meter passes electricity on and gives
+        none.
+        """
         return {}
 
     def passes(self) -> tuple[Array, Array] | None:

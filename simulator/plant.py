@@ -1,0 +1,183 @@
+"""The plant: all machines on one clock, and what they share.
+
+What stands in the registers after k ticks is a pure function of the settings (with their seed), k and
+what was written at which tick; only the serve counters also depend on who read what. Nothing here knows
+real time: see `clock.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi, sin
+
+import numpy as np
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile
+from simulator.device import Device
+from simulator.image import Image
+from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
+from simulator.machines import MODELS
+from simulator.noise import Noise
+from simulator.settings import Placed, PlantSettings, nearest
+from simulator.signals import Wander
+from simulator.supplies import Supplies
+
+IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
+
+
+@dataclass(frozen=True)
+class _Row:
+    """All machines of one model; `places` are their indexes in the plant's order of devices."""
+
+    machines: Machines
+    image: Image
+    places: np.ndarray
+
+
+class Plant:
+    """Machines by device name; `advance` is one tick."""
+
+    def __init__(self, settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> None:
+        """profiles: one for each model that the settings name. ConfigError: a parameter that a machine does
+        not have.
+        """
+        self.settings = settings
+        self.tick = 0
+        self.devices: dict[str, Device] = {}
+        self._noise = Noise(settings.seed, ["plant"])
+        self._warmth = Wander(self._noise, 0.8, 3600.0)
+        self._grid = Wander(self._noise, 0.006, 40.0)
+        self._frequency = Wander(self._noise, 0.012, 20.0)
+        placed = list(settings.placed())
+        models = dict.fromkeys(entry.settings.machine for entry in placed)
+        self._rows = [self._build(model, placed, profiles[model]) for model in models]
+        self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
+        self._step()
+
+    @property
+    def seconds(self) -> float:
+        """Simulated seconds since the plant began."""
+        return self.tick * self.settings.step
+
+    def endpoints(self) -> Mapping[int, Mapping[int, Device]]:
+        """Devices by port and unit id."""
+        ports: dict[int, dict[int, Device]] = {}
+        for device in self.devices.values():
+            ports.setdefault(device.port, {})[device.unit] = device
+        return ports
+
+    def advance(self, ticks: int = 1) -> None:
+        """Moves the whole plant on by `ticks` steps; the registers show the state after the last one."""
+        for left in reversed(range(ticks)):
+            self.tick += 1
+            self._step(show=left == 0)
+
+    def _step(self, *, show: bool = True) -> None:
+        everywhere = self._surroundings()
+        for row in self._rows:
+            row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
+            if show:
+                row.image.refresh()
+        for row in self._rows:
+            for utility, rate in row.machines.takes().items():
+                self._supplies.rate[utility][row.places] = rate
+            for utility, level in row.machines.gives().items():
+                self._supplies.offer[utility][row.places] = level
+
+    def _surroundings(self) -> Surroundings:
+        step, start = self.settings.step, self.settings.start
+        since_midnight = start.hour * 3600 + start.minute * 60 + start.second + self.seconds
+        second_of_day = since_midnight % 86_400
+        minute = second_of_day / 60
+        shifts, breaks = self.settings.shifts, self.settings.breaks
+        warmth = (
+            23.0 - 5.0 * sin(2 * pi * (second_of_day / 86_400 + 0.125)) + float(self._warmth.step(step)[0])
+        )
+        voltage = NOMINAL[Utility.ELECTRICITY] * (1.0 + float(self._grid.step(step)[0]))
+        nominal = {**NOMINAL, Utility.ELECTRICITY: voltage}
+        n = len(self.devices)
+        return Surroundings(
+            second_of_day=second_of_day,
+            day_of_year=int((start.timetuple().tm_yday + since_midnight // 86_400 - 1) % 365) + 1,
+            ambient=warmth,
+            frequency=50.0 + float(self._frequency.step(step)[0]),
+            working=(not shifts or any(span.holds(minute) for span in shifts))
+            and not any(span.holds(minute) for span in breaks),
+            level={utility: self._supplies.level(utility, nominal[utility]) for utility in Utility},
+            demand={utility: self._supplies.demand(utility) for utility in Utility},
+            parts=np.full(n, np.inf),
+            room=np.full(n, np.inf),
+        )
+
+    def _build(self, model: str, placed: Sequence[Placed], profile: DeviceProfile) -> _Row:
+        places = np.array(
+            [i for i, entry in enumerate(placed) if entry.settings.machine == model], dtype=np.intp
+        )
+        mine = [placed[i] for i in places]
+        parameters = [entry.settings.parameters for entry in mine]
+        names = [entry.device for entry in mine]
+        fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
+        machines = MODELS[model](fleet)
+        _check_parameters(mine, {*fleet.known, *profile.parameters})
+        image = Image(profile, machines, parameters)
+        for row, entry in enumerate(mine):
+            self.devices[entry.device] = Device(
+                entry.device,
+                image,
+                row,
+                port=entry.port,
+                unit=entry.unit,
+                writable=entry.settings.writable,
+                identity=_identity(entry, profile),
+            )
+        return _Row(machines, image, places)
+
+
+def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
+    """The surroundings of the machines at these places of the plant."""
+    return Surroundings(
+        second_of_day=everywhere.second_of_day,
+        day_of_year=everywhere.day_of_year,
+        ambient=everywhere.ambient,
+        frequency=everywhere.frequency,
+        working=everywhere.working,
+        level={utility: level[places] for utility, level in everywhere.level.items()},
+        demand={utility: demand[places] for utility, demand in everywhere.demand.items()},
+        parts=everywhere.parts[places],
+        room=everywhere.room[places],
+    )
+
+
+def _feeds(
+    settings: PlantSettings, placed: Sequence[Placed], rows: Sequence[_Row]
+) -> Mapping[Utility, Sequence[tuple[int, int]]]:
+    """Pairs (supplier, consumer) of each utility: what a machine gives goes to all that it feeds."""
+    pairs: dict[Utility, list[tuple[int, int]]] = {}
+    fed = {id(entry.settings): settings.fed_by(entry.settings) for entry in placed if entry.settings.feeds}
+    for row in rows:
+        for place in row.places:
+            names = fed.get(id(placed[place].settings), frozenset())
+            consumers = [index for index, entry in enumerate(placed) if entry.device in names]
+            for utility in row.machines.supplies:
+                pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
+    return pairs
+
+
+def _check_parameters(placed: Sequence[Placed], known: set[str]) -> None:
+    for entry in placed:
+        for name in entry.settings.parameters:
+            if name not in known:
+                raise ConfigError(
+                    f"{entry.settings.machine} has no parameter {name!r}",
+                    key=f"machines[{entry.entry}].parameters.{name}",
+                    remedy=nearest(name, sorted(known)),
+                )
+
+
+def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:
+    return {
+        IDENTITY_VENDOR: b"Qilu",
+        IDENTITY_PRODUCT: profile.profile.encode(),
+        IDENTITY_REVISION: b"1.0",
+        IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
+    }

@@ -1,0 +1,174 @@
+"""The plant's settings: which machines stand in it, where they listen, what feeds what, when the shifts
+are.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.profile import Name
+from qilu.contract.quantities import Period
+from simulator.machines import MODELS
+
+DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+LAST_UNIT = 247  # the last address of the Modbus specification
+MAX_STEP = 10.0
+
+
+def parse_time_of_day(text: object) -> int:
+    """Minutes since midnight of "HH:MM"; YAML itself already reads an unquoted 13:30 as 13 * 60 + 30."""
+    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text <= 1440:
+        return text
+    hours, _, minutes = str(text).partition(":")
+    if not (
+        hours.isdecimal()
+        and minutes.isdecimal()
+        and int(hours) * 60 + int(minutes) <= 1440
+        and int(minutes) < 60
+    ):
+        raise invalid(f"{text!r} is not a time of day", 'write "HH:MM", such as "08:00"')
+    return int(hours) * 60 + int(minutes)
+
+
+TimeOfDay = Annotated[int, BeforeValidator(parse_time_of_day)]
+
+
+class Model(BaseModel):
+    """The ground of the models here: never changed after it was read, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(Model):
+    """A part of the day; `until` at or before `since` is on the next day."""
+
+    since: TimeOfDay
+    until: TimeOfDay
+
+    def holds(self, minute: float) -> bool:
+        """Whether a minute of the day (0 to 1440) is in it."""
+        if self.since < self.until:
+            return self.since <= minute < self.until
+        return minute >= self.since or minute < self.until
+
+
+class MachineSettings(Model):
+    """One machine of the plant, or with `replicas` a row of the same: NAME-1, NAME-2 and so on."""
+
+    device: DeviceName
+    machine: str
+    port: int = Field(ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    line: str = ""
+    replicas: int | None = Field(default=None, ge=1, le=100_000)
+    units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
+    """Replicas have ascending unit ids; after so many on a port the next port begins, again with `unit`."""
+    feeds: tuple[str, ...] = ()
+    """Devices, rows of replicas or lines that this machine supplies, or whose consumption this meter measures."""
+    writable: bool = True
+    parameters: Mapping[Name, float] = {}
+
+
+class Placed(NamedTuple):
+    """One device of the plant after replicas are counted out; `entry` is the index of its settings."""
+
+    device: str
+    port: int
+    unit: int
+    settings: MachineSettings
+    entry: int
+
+
+class PlantSettings(Model):
+    """A plant; what it does is a function of these settings, the number of ticks and what is written to
+    it.
+    """
+
+    plant: str = "plant"
+    seed: int = 0
+    step: Annotated[Period, Field(le=MAX_STEP)] = 0.1
+    """Simulated seconds in one tick."""
+    speed: float = Field(default=1.0, gt=0, le=10_000)
+    """Simulated seconds in one real second."""
+    start: datetime = datetime(2026, 6, 22, 8, 0)  # noqa: DTZ001  # the plant's own local time
+    host: str = "127.0.0.1"
+    shifts: tuple[Span, ...] = ()
+    """When people work; without any the plant works day and night."""
+    breaks: tuple[Span, ...] = ()
+    machines: tuple[MachineSettings, ...] = Field(min_length=1)
+
+    def placed(self) -> Iterator[Placed]:
+        """Every device with its port and unit id, in the order of the file."""
+        for entry, machine in enumerate(self.machines):
+            if machine.replicas is None:
+                yield Placed(machine.device, machine.port, machine.unit, machine, entry)
+                continue
+            per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit, 1))
+            for index in range(machine.replicas):
+                port, unit = machine.port + index // per_port, machine.unit + index % per_port
+                yield Placed(f"{machine.device}-{index + 1}", port, unit, machine, entry)
+
+    @model_validator(mode="after")
+    def _check(self) -> "PlantSettings":
+        refuse([*self._unknown_machines(), *self._double_places(), *self._unknown_feeds()])
+        return self
+
+    def _unknown_machines(self) -> Iterator[Problem]:
+        for entry, machine in enumerate(self.machines):
+            if machine.machine not in MODELS:
+                place = ("machines", entry, "machine")
+                yield Problem(
+                    place, f"no machine {machine.machine!r}", nearest(machine.machine, sorted(MODELS))
+                )
+
+    def _double_places(self) -> Iterator[Problem]:
+        names: dict[str, int] = {}
+        places: dict[tuple[int, int], str] = {}
+        for device, port, unit, _, entry in self.placed():
+            if port > 65535:
+                yield Problem(
+                    ("machines", entry, "replicas"),
+                    f"{device} would be on port {port}",
+                    "begin with a lower port",
+                )
+                break
+            if device in names:
+                text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
+                yield Problem(("machines", entry, "device"), text, "give each device its own name")
+            if (port, unit) in places:
+                text = f"{device!r} and {places[port, unit]!r} are both unit {unit} on port {port}"
+                yield Problem(("machines", entry, "unit"), text, "give each device of a port its own unit id")
+            names.setdefault(device, entry)
+            places.setdefault((port, unit), device)
+
+    def _unknown_feeds(self) -> Iterator[Problem]:
+        known = {placed.device for placed in self.placed()}
+        known |= {machine.device for machine in self.machines} | {
+            machine.line for machine in self.machines if machine.line
+        }
+        for entry, machine in enumerate(self.machines):
+            for index, fed in enumerate(machine.feeds):
+                if fed not in known:
+                    problem = f"no device and no line {fed!r}"
+                    yield Problem(("machines", entry, "feeds", index), problem, nearest(fed, sorted(known)))
+
+    def fed_by(self, machine: MachineSettings) -> frozenset[str]:
+        """The names of the devices that a machine feeds, itself never among them."""
+        named = set(machine.feeds)
+        return frozenset(
+            placed.device
+            for placed in self.placed()
+            if named & {placed.device, placed.settings.device, placed.settings.line}
+            and placed.settings is not machine
+        )
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A remedy for a name that does not exist: what is close, else what there is."""
+    close = get_close_matches(name, known, n=1)
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"did you mean {close[0]!r}? there are: {listed}" if close else f"there are: {listed}"
