@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.components import Record
 from gateway.outbox import Limits, Outbox
@@ -15,6 +15,7 @@ from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 
 OURS, OTHERS = "our-store", "a-stranger's-store"
+FATES = ["ours", "ours twice", "delayed", "stranger", "lost", "poison"]
 LIMITS = Limits(message=250, queue=600, live_window=600, backlog_window=300, horizon=30)
 
 
@@ -46,42 +47,33 @@ class Room(RuleBasedStateMachine):
             self.pending[stream].add(offset)
             self.outbox.appended(Record(stream, offset, b"x" * 100))
 
+    @initialize()
+    def begin_with_a_link(self) -> None:
+        self.open_link()
+
     @rule()
     def open_link(self) -> None:
         self.outbox.opened()
 
-    @rule()
-    def lose_link(self) -> None:
+    @precondition(lambda self: self.outbox.connected)
+    @rule(unlucky=st.integers(0, 4))
+    def lose_link(self, unlucky: int) -> None:
+        if unlucky:  # most of the time there is a link, or nothing of interest would ever happen
+            return
         self.outbox.lost()
         self.link.clear()
         self.answers.clear()
 
     @precondition(lambda self: len(self.streams) < 3)
-    @rule()
-    def restart_the_edge(self) -> None:
+    @rule(unlucky=st.integers(0, 4))
+    def restart_the_edge(self, unlucky: int) -> None:
+        if unlucky:
+            return
         self.streams.append(self.streams[-1] + 1)
         self.pending[self.streams[-1]] = Ranges()
         self.outbox = Outbox([OURS], Random(len(self.streams)), LIMITS)
         self.link.clear()
         self.answers.clear()
-
-    @rule()
-    def send_live(self) -> None:
-        records = self.outbox.next_live(self.now)
-        if records:
-            assert self.outbox.connected
-            self.link.append(list(records))
-
-    @rule()
-    def send_backlog(self) -> None:
-        wanted = self.outbox.next_backlog(self.pending)
-        if wanted is None:
-            return
-        stream, offsets = wanted
-        assert set(offsets) <= set(self.pending[stream]), "the backlog asks for what the spool does not keep"
-        records = [Record(stream, offset, b"x" * 100) for offset in offsets.head(2)]
-        self.outbox.sent_backlog(records, self.now)
-        self.link.append(records)
 
     @rule(seconds=st.sampled_from([1.0, 9.0, 31.0, 61.0]))
     def let_time_pass(self, seconds: float) -> None:
@@ -98,15 +90,54 @@ class Room(RuleBasedStateMachine):
 
     # The link and the cloud.
 
-    @precondition(lambda self: self.link)
-    @rule(data=st.data(), fate=st.sampled_from(["ours", "ours twice", "stranger", "lost", "poison"]))
-    def deliver(self, data: st.DataObject, fate: str) -> None:
-        records = self.link.pop(data.draw(st.integers(0, len(self.link) - 1)))
-        if fate == "lost":
+    @rule(
+        fates=st.lists(st.sampled_from(FATES), max_size=4),
+        between=st.sampled_from(["nothing", "crash", "horizon", "horizon", "crash, horizon"]),
+        lost_answers=st.integers(0, 2),
+    )
+    def exchange(self, fates: list[str], between: str, lost_answers: int) -> None:
+        """Send all there is; let each message meet its fate; then the answers come, some of them."""
+        self.send_live()
+        self.send_backlog()
+        kept = []
+        for number, records in enumerate(self.link):
+            fate = fates[number] if number < len(fates) else "ours"
+            if fate == "delayed":
+                kept.append(records)
+            else:
+                self.deliver(records, fate)
+        self.link = kept
+        for store in (OURS, OTHERS):
+            if "crash" in between:
+                self.stored[store] &= self.durable[store]
+            if "horizon" in between:
+                self.horizon_passes(store)
+        for answer in self.answers[lost_answers:]:
+            self.answer(answer)
+        self.answers.clear()
+
+    def send_live(self) -> None:
+        records = self.outbox.next_live(self.now)
+        if records:
+            assert self.outbox.connected
+            self.link.append(list(records))
+
+    def send_backlog(self) -> None:
+        wanted = self.outbox.next_backlog(self.pending)
+        if wanted is None:
             return
+        stream, offsets = wanted
+        assert set(offsets) <= set(self.pending[stream]), "the backlog asks for what the spool does not keep"
+        records = [Record(stream, offset, b"x" * 100) for offset in offsets.head(2)]
+        self.outbox.sent_backlog(records, self.now)
+        self.link.append(records)
+
+    def deliver(self, records: list[Record], fate: str) -> None:
         store = OTHERS if fate == "stranger" else OURS
         names = {(record.stream, record.offset) for record in records}
         stream = records[0].stream
+        if fate == "lost":
+            return
         if fate == "poison":
             bad = records[0].offset
             self.answers.append(Answer(store, "i", stream, rejected={bad: "no"}))
@@ -116,23 +147,13 @@ class Room(RuleBasedStateMachine):
         for _ in range(2 if fate == "ours twice" else 1):
             self.answers.append(Answer(store, "i", stream, stored=Ranges.of(o for _, o in names)))
 
-    @rule(store=st.sampled_from([OURS, OTHERS]))
     def horizon_passes(self, store: str) -> None:
         self.durable[store] |= self.stored[store]
         for stream in self.streams:
             offsets = Ranges.of(o for s, o in self.durable[store] if s == stream)
             self.answers.append(Answer(store, "i", stream, durable=offsets))
 
-    @rule(store=st.sampled_from([OURS, OTHERS]))
-    def store_crashes(self, store: str) -> None:
-        self.stored[store] &= self.durable[store]
-
-    @precondition(lambda self: self.answers)
-    @rule(data=st.data(), lost=st.booleans())
-    def answer(self, data: st.DataObject, *, lost: bool) -> None:
-        answer = self.answers.pop(data.draw(st.integers(0, len(self.answers) - 1)))
-        if lost or not self.outbox.connected:
-            return
+    def answer(self, answer: Answer) -> None:
         freed = self.outbox.answered(answer, self.pending, self.now)
         self.freed |= {(freed.stream, offset) for offset in freed.durable}
         gone = Ranges.of(freed.rejected)
@@ -162,25 +183,12 @@ class Room(RuleBasedStateMachine):
             if not any(self.pending.values()):
                 return
             self.let_time_pass(9.0)
-            self.send_live()
-            self.send_backlog()
-            while self.link:
-                records = self.link.pop(0)
-                names = {(record.stream, record.offset) for record in records}
-                self.stored[OURS] |= names
-                self.answers.append(
-                    Answer(OURS, "i", records[0].stream, stored=Ranges.of(o for _, o in names))
-                )
-            self.horizon_passes(OURS)
-            while self.answers:
-                freed = self.outbox.answered(self.answers.pop(0), self.pending, self.now)
-                self.pending[freed.stream].subtract(freed.durable)
-                self.pending[freed.stream].subtract(Ranges.of(freed.rejected))
+            self.exchange([], "horizon", 0)
         pytest.fail(f"still pending after the faults ended: {self.pending}")
 
 
 TestRoom = Room.TestCase
-TestRoom.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRoom.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
 def records(count: int, stream: int = 1) -> list[Record]:
