@@ -1,0 +1,1 @@
+"""Stores that take line protocol over HTTP: InfluxDB 1, 2 and 3, VictoriaMetrics."""

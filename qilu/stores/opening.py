@@ -1,0 +1,25 @@
+"""The store or the reader that settings name; only the library that it needs is imported."""
+
+from __future__ import annotations
+
+from qilu.contract.errors import ConfigError
+from qilu.stores.components import Reader, Store
+from qilu.stores.settings import InfluxSettings, SqliteSettings
+
+
+def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
+    """The store to write into; entering it opens it."""
+    if isinstance(settings, SqliteSettings):
+        from qilu.stores.sqlite.writer import SqliteStore
+
+        return SqliteStore(settings.file)
+    raise ConfigError("this kind of store cannot be opened yet", key="store.type", remedy="use sqlite")
+
+
+def open_reader(settings: SqliteSettings | InfluxSettings) -> Reader:
+    """The reader to ask; entering it opens it."""
+    if isinstance(settings, SqliteSettings):
+        from qilu.stores.sqlite.reader import SqliteReader
+
+        return SqliteReader(settings.file)
+    raise ConfigError("this kind of store cannot be opened yet", key="store.type", remedy="use sqlite")

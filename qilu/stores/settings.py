@@ -1,0 +1,147 @@
+"""How a file says which store to fill or to ask, and as whom."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.quantities import Duration, Period
+
+Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
+DAY = 86_400.0
+
+
+class SqliteSettings(BaseModel):
+    """The embedded store: one file on this machine.
+
+    `retention`: how long single readings are kept; `rollups`: how long their one-minute summaries are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["sqlite"]
+    file: Path
+    retention: Period = 30 * DAY
+    rollups: Period = 5 * 365 * DAY
+
+
+class InfluxSettings(BaseModel):
+    """A server that takes line protocol.
+
+    `database`: InfluxDB 1 and 3. `bucket`, `org`: InfluxDB 2. Token or password stand in a file or in the
+    environment, never here. `name`: the store's id in answers, default KIND:HOST:PORT[/DATABASE]; give one
+    where the address of the same store may change or differ from ingester to ingester. `horizon`: seconds
+    until what was written survives the store's crash, default 30s for VictoriaMetrics, else 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["influx"]
+    kind: Kind
+    url: str
+    name: Annotated[str, Field(min_length=1)] | None = None
+    database: Annotated[str, Field(min_length=1)] | None = None
+    bucket: Annotated[str, Field(min_length=1)] | None = None
+    org: Annotated[str, Field(min_length=1)] | None = None
+    token_file: Path | None = None
+    token_env: str | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    password_env: str | None = None
+    ca: Path | None = None
+    horizon: Duration | None = None
+    timeout: Period = 10.0
+    gzip: bool | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise invalid(f"{url!r} is not the address of a server", "write http://HOST:PORT or https://...")
+        if parts.username is not None or parts.password is not None:
+            raise invalid("a password does not belong here", "use username and password_file")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> InfluxSettings:
+        problems = [*self._missing(), *self._twice()]
+        if self.username is None and (self.password_file or self.password_env):
+            problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
+        refuse(problems)
+        return self
+
+    def _missing(self) -> list[Problem]:
+        needed = {
+            "influxdb1": ("database",),
+            "influxdb2": ("bucket", "org"),
+            "influxdb3": ("database",),
+            "victoriametrics": (),
+        }[self.kind]
+        missing = [key for key in needed if getattr(self, key) is None]
+        extra = [key for key in ("database", "bucket", "org") if key not in needed and getattr(self, key)]
+        return [
+            *(Problem((key,), f"{self.kind} needs it", f"add {key}: NAME") for key in missing),
+            *(Problem((key,), f"{self.kind} has none", "remove it, or correct `kind`") for key in extra),
+        ]
+
+    def _twice(self) -> list[Problem]:
+        pairs = (("token_file", "token_env"), ("password_file", "password_env"))
+        return [
+            Problem((second,), "the secret is named twice", f"keep {first} or {second}")
+            for first, second in pairs
+            if getattr(self, first) is not None and getattr(self, second) is not None
+        ]
+
+    @property
+    def identity(self) -> str:
+        """The store's id: the same for all ingesters that fill it."""
+        if self.name is not None:
+            return self.name
+        parts = urlsplit(self.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        inside = self.database or self.bucket
+        path = parts.path + (f"/{inside}" if inside else "")
+        return f"{self.kind}:{parts.hostname}:{port}{path}"
+
+    @property
+    def crash_horizon(self) -> float:
+        """Seconds until what was written survives the store's own crash."""
+        if self.horizon is not None:
+            return self.horizon
+        return 30.0 if self.kind == "victoriametrics" else 0.0
+
+    def token(self) -> str | None:
+        """The token, read anew; None where none is named. ConfigError when it is not there."""
+        return _secret("store.token", self.token_file, self.token_env)
+
+    def password(self) -> str | None:
+        """The password, read anew; None where none is named. ConfigError when it is not there."""
+        return _secret("store.password", self.password_file, self.password_env)
+
+
+StoreSettings = Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
+"""The `store:` of a settings file."""
+
+
+def _secret(key: str, file: Path | None, variable: str | None) -> str | None:
+    if variable is not None:
+        if variable not in os.environ:
+            raise ConfigError(
+                f"the environment has no {variable}", key=f"{key}_env", remedy=f"set it: {variable}=..."
+            )
+        return os.environ[variable].strip()
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot be read: {error}", key=f"{key}_file", remedy=f"write it into {file}, mode 600"
+            ) from error
+    return None

@@ -1,0 +1,187 @@
+"""The tables of a store file, who may open it, and what an error of SQLite means to us.
+
+A reading is one row: its values as one JSON list in the order of its columns' points. Rows lie in the order
+of their arrival, which makes appending cheap; the unique index finds those of one device and keeps a reading
+that comes twice from being stored twice. `samples` shows one value per row to people and to Grafana.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import Path
+
+from qilu.contract.errors import ConfigError, UnreachableError
+
+VERSION = 1
+"""Kept in the file as `user_version`."""
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE origins (
+    id INTEGER PRIMARY KEY, edge TEXT NOT NULL, device TEXT NOT NULL, profile TEXT NOT NULL,
+    enterprise TEXT NOT NULL, site TEXT NOT NULL, line TEXT NOT NULL,
+    UNIQUE (device, edge, profile, enterprise, site, line)
+);
+CREATE TABLE columns (
+    id INTEGER PRIMARY KEY, origin_id INTEGER NOT NULL REFERENCES origins, poll_group TEXT NOT NULL,
+    points TEXT NOT NULL,
+    UNIQUE (origin_id, poll_group, points)
+);
+CREATE TABLE readings (
+    columns_id INTEGER NOT NULL REFERENCES columns, time_ms INTEGER NOT NULL, "values" TEXT NOT NULL,
+    reasons TEXT,
+    UNIQUE (columns_id, time_ms)
+);
+CREATE VIEW samples AS
+    SELECT origins.edge, origins.device, origins.profile, readings.time_ms,
+           json_extract(columns.points, '$[' || item.key || ']') AS point, item.value AS value,
+           json_extract(readings.reasons, '$."' || item.key || '"') AS reason
+    FROM readings JOIN columns ON columns.id = readings.columns_id
+                  JOIN origins ON origins.id = columns.origin_id, json_each(readings."values") AS item;
+"""
+
+
+def open_writing(file: Path) -> sqlite3.Connection:
+    """A connection that may write, to a file of the present version, made if there is none.
+
+    Every commit is on the disk when it returns (WAL, synchronous=FULL). ConfigError, UnreachableError.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
+    except (OSError, sqlite3.Error) as error:
+        raise _not_usable(file, error) from error
+    try:
+        _check_version(connection, file)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            _create(connection)
+        return connection
+    except sqlite3.Error as error:
+        connection.close()
+        raise _not_usable(file, error) from error
+    except ConfigError:
+        connection.close()
+        raise
+
+
+def open_reading(file: Path) -> sqlite3.Connection:
+    """A connection that only reads, and never blocks the writer. ConfigError, UnreachableError."""
+    if not file.exists():
+        raise _nothing_yet(file)
+    try:
+        connection = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=5,
+        )
+    except sqlite3.Error as error:
+        raise _not_usable(file, error) from error
+    try:
+        _check_version(connection, file)
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            raise _nothing_yet(file)
+        return connection
+    except sqlite3.Error as error:
+        connection.close()
+        raise _not_usable(file, error) from error
+    except ConfigError:
+        connection.close()
+        raise
+
+
+def claim(file: Path) -> sqlite3.Connection:
+    """The right to be the one writer of `file`, held until the connection closes or its process ends.
+
+    ConfigError when another has it. The lock is SQLite's own, on a file beside the store: the same
+    on every system, gone with its process, and in no reader's way.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(f"{file}-writer", isolation_level=None, check_same_thread=False, timeout=0)
+    except (OSError, sqlite3.Error) as error:
+        raise _not_usable(file, error) from error
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        return lock
+    except sqlite3.Error as error:
+        lock.close()
+        if _code(error) == sqlite3.SQLITE_BUSY:
+            raise ConfigError(
+                "another process already writes this store",
+                file=file,
+                remedy="end the other ingester or demo, or give this one another file; several may share"
+                " a server such as InfluxDB, but not a file",
+            ) from error
+        raise _not_usable(file, error) from error
+
+
+def identity_of(connection: sqlite3.Connection) -> str:
+    """The id that the store was given when its file was made."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()[0])
+
+
+def unreachable(file: Path, error: sqlite3.Error) -> UnreachableError:
+    """What a failed read or write of an open store is to its caller: to be tried again."""
+    hint = {
+        sqlite3.SQLITE_FULL: "the disk is full: free some space",
+        sqlite3.SQLITE_IOERR: "the disk refuses: see the system's log, and whether it is full",
+        sqlite3.SQLITE_CORRUPT: f"the file is damaged: {_REPAIR}",
+        sqlite3.SQLITE_NOTADB: f"the file is damaged: {_REPAIR}",
+        sqlite3.SQLITE_BUSY: "another program holds a lock on the file",
+        sqlite3.SQLITE_READONLY: "the file may not be written: correct its permissions",
+    }.get(_code(error), "it will be tried again")
+    return UnreachableError(f"store {file}: {error}; {hint}")
+
+
+_REPAIR = "move it away and start anew, or repair a copy with `sqlite3 FILE .recover`"
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}")
+    connection.execute("INSERT INTO meta VALUES ('identity', ?)", (f"sqlite-{secrets.token_hex(8)}",))
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise ConfigError(
+            f"the store has version {version}, this program knows up to {VERSION}",
+            file=file,
+            remedy="use the newer program that wrote it, or another file",
+        )
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise ConfigError("this is a database, but no store of Qilu", file=file, remedy="name another file")
+
+
+def _nothing_yet(file: Path) -> ConfigError:
+    return ConfigError(
+        "there is no store yet", file=file, remedy="start the ingester that fills it, or correct the path"
+    )
+
+
+def _not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | UnreachableError:
+    """What a failure to open means: to be tried again where time may heal it, else a wrong setting."""
+    if isinstance(error, sqlite3.Error):
+        code = _code(error)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return ConfigError("this file is damaged, or no store", file=file, remedy=_REPAIR)
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY):
+            return unreachable(file, error)
+    return ConfigError(
+        f"the store cannot be opened: {error}",
+        file=file,
+        remedy="name a file in a folder that this user may write",
+    )
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary code; extended ones carry it in their low byte."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,0 +1,146 @@
+"""Writes polls into a store file: one thread, one transaction per call."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.stores.checks import refusal
+from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
+
+_Result = TypeVar("_Result")
+_Row = tuple[int, int, str, str | None]
+_INSERT = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
+_KNOWN_COLUMNS = 100_000
+_encoder = msgspec.json.Encoder()
+
+
+class SqliteStore:
+    """A `Store` in one file. What `write` returned survives a crash and a power cut, so its horizon is 0."""
+
+    horizon = 0.0
+
+    def __init__(self, file: Path) -> None:
+        self.identity = ""
+        self._file = file
+        self._thread: ThreadPoolExecutor
+        self._lock: sqlite3.Connection
+        self._connection: sqlite3.Connection
+        self._ids: dict[Columns, int] = {}
+
+    async def __aenter__(self) -> Self:
+        # A thread of its own: a slow disk must not stop the event loop, and SQLite wants one writer.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Queued behind a write that is still under way, so that even a cancelled one ends whole.
+        closing = self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+        await asyncio.wrap_future(closing)
+
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+        """One transaction: when it returns, all polls but the refused ones are on the disk."""
+        return await self._in_thread(self._write, polls)
+
+    async def incarnation(self) -> str:
+        """Always the same: a crash takes nothing back."""
+        return self.identity
+
+    async def _in_thread(self, work: Callable[..., _Result], *arguments: object) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _open(self) -> None:
+        self._lock = claim(self._file)
+        try:
+            self._connection = open_writing(self._file)
+        except BaseException:
+            self._lock.close()
+            raise
+        self.identity = identity_of(self._connection)
+
+    def _close(self) -> None:
+        try:
+            self._connection.close()
+        finally:
+            self._lock.close()
+
+    def _write(self, polls: Sequence[Poll]) -> dict[int, str]:
+        refused = {}
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            rows: list[_Row] = []
+            for index, poll in enumerate(polls):
+                problem = refusal(poll) or _beyond(poll)
+                if problem is None:
+                    rows.extend(self._row(reading) for reading in poll.readings)
+                else:
+                    refused[index] = problem
+            self._connection.executemany(_INSERT, rows)
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, sqlite3.Error):
+                raise unreachable(self._file, error) from error
+            raise
+        return refused
+
+    def _undo(self) -> None:
+        self._ids.clear()  # those that were made in this transaction are gone with it
+        if self._connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
+            self._connection.execute("ROLLBACK")
+
+    def _row(self, reading: Reading) -> _Row:
+        columns_id = self._ids.get(reading.columns)
+        if columns_id is None:
+            columns_id = self._columns_id(reading.columns)
+        reasons = _encoder.encode(dict(reading.reasons)).decode() if reading.reasons else None
+        return columns_id, reading.time_ms, _encoder.encode(reading.values).decode(), reasons
+
+    def _columns_id(self, columns: Columns) -> int:
+        if len(self._ids) >= _KNOWN_COLUMNS:
+            self._ids.clear()
+        key = (self._origin_id(columns.origin), columns.group, _encoder.encode(columns.points).decode())
+        found = self._id_of(
+            "INSERT OR IGNORE INTO columns (origin_id, poll_group, points) VALUES (?, ?, ?)",
+            "SELECT id FROM columns WHERE origin_id = ? AND poll_group = ? AND points = ?",
+            key,
+        )
+        self._ids[columns] = found
+        return found
+
+    def _origin_id(self, origin: Origin) -> int:
+        return self._id_of(
+            "INSERT OR IGNORE INTO origins (edge, device, profile, enterprise, site, line)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            "SELECT id FROM origins WHERE edge = ? AND device = ? AND profile = ? AND enterprise = ?"
+            " AND site = ? AND line = ?",
+            (origin.edge, origin.device, origin.profile, origin.enterprise, origin.site, origin.line),
+        )
+
+    def _id_of(self, insert: str, select: str, key: tuple[int | str, ...]) -> int:
+        self._connection.execute(insert, key)
+        return int(self._connection.execute(select, key).fetchone()[0])
+
+
+def _beyond(poll: Poll) -> str | None:
+    """Why its times fit into no row; None when they do."""
+    for reading in poll.readings:
+        if not -(2**63) <= reading.time_ms < 2**63:
+            return f"time {reading.time_ms} has more than 64 bits"
+    return None
