@@ -3,10 +3,14 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.programs import missing_servers
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes is not a result
+settings.load_profile("shared machine")
 
 
 def pytest_configure() -> None:

@@ -1,7 +1,7 @@
 """What every framing has in common: bytes go in as they arrive, and three things come out.
 
 `next_frame()` returns a frame; or returns None, "more bytes are needed"; or raises FrameError, "this stream
-can no longer be cut into frames: close it". A framer does no I/O, and keeps at most one frame's length of bytes
+can no longer be cut into frames: close it". A framer does no I/O, and keeps at most the length of one frame
 once None was returned.
 """
 

@@ -14,7 +14,7 @@ from qilu.modbus.framing import Frame
 from qilu.modbus.functions import MAX_PDU
 
 _HEADER = Struct(">HHHB")
-_pack, _unpack = _HEADER.pack, _HEADER.unpack_from
+_pack, _unpack, _HEADER_SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
 _COUNTED = 6  # the header bytes before those that its length field counts
 _MIN_LENGTH, _MAX_LENGTH = 2, MAX_PDU + 1  # unit id and PDU
 MAX_FRAME = _COUNTED + _MAX_LENGTH
@@ -45,12 +45,13 @@ class TcpFramer:
 
     def feed(self, data: bytes) -> None:
         if self._broken is None:
-            self._buffer = self._buffer[self._at :] + data if self.buffered else data
+            rest = self._buffer[self._at :]
+            self._buffer = rest + data if rest else data
             self._at = 0
 
     def next_frame(self) -> Frame | None:
         buffer, start = self._buffer, self._at
-        if len(buffer) - start < _HEADER.size:
+        if len(buffer) - start < _HEADER_SIZE:
             self._short(buffer[start:])
             return None
         transaction, protocol, length, unit = _unpack(buffer, start)
@@ -58,14 +59,12 @@ class TcpFramer:
             self._break(f"a header with protocol id {protocol} and length {length}")
         end = start + _COUNTED + length
         if end > len(buffer):
-            self._buffer, self._at = buffer[start:], 0
             return None
         self._at = end
-        return Frame(transaction, unit, buffer[start + _HEADER.size : end])
+        return Frame(transaction, unit, buffer[start + _HEADER_SIZE : end])
 
     def _short(self, header: bytes) -> None:
         """Less than a header is left: say early what no further byte can mend."""
-        self._buffer, self._at = header, 0
         if self._broken is not None:
             raise FrameError(self._broken)
         if any(header[2:4]):
