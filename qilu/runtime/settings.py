@@ -1,0 +1,99 @@
+"""Reads a settings file into its model; what is wrong is told with file, line, key and remedy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from qilu.contract.errors import ConfigError
+from qilu.runtime.explain import explain
+from qilu.runtime.wording import nearest
+from qilu.runtime.yaml_text import Places, parse
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load(path: Path, model: type[ModelT]) -> ModelT:
+    """The settings in `path`; every relative `Path` in the model is made relative to the file's folder.
+
+    ConfigError for a file that cannot be read, is not YAML or does not fit the model.
+    """
+    return load_with_places(path, model)[0]
+
+
+def load_with_places(path: Path, model: type[ModelT]) -> tuple[ModelT, Places]:
+    """As `load`, with the lines of the file for errors that only come to light later."""
+    return _validated(_read(path), model, str(path), path.parent)
+
+
+def load_text(text: str, model: type[ModelT], *, file: str = "settings", folder: Path = Path()) -> ModelT:
+    """As `load`, from a text that would stand in a file of `folder`."""
+    return _validated(text, model, file, folder)[0]
+
+
+def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | None:
+    """The secret in `file` without the line's end, or in an environment variable; None when neither is named.
+
+    `key` is the setting that named it, for the ConfigError when it is not there or empty.
+    """
+    if file is not None:
+        secret: str | None = _read(file, key).rstrip("\r\n")
+        place, remedy = str(file), "write the secret into the file"
+    elif variable is not None:
+        secret = os.environ.get(variable)
+        place, remedy = f"environment variable {variable}", "set it before the start"
+    else:
+        return None
+    if not secret:
+        raise ConfigError(f"{place} is empty or not set", key=key, remedy=remedy)
+    return secret
+
+
+def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple[ModelT, Places]:
+    raw, places = parse(text, file)
+    try:
+        return _anchored(model.model_validate(raw), folder), places
+    except ValidationError as error:
+        raise explain(error, model, raw, places) from None
+
+
+def _read(path: Path, key: str | None = None) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        beside = [name.name for name in path.parent.iterdir()] if path.parent.is_dir() else []
+        meant = nearest(path.name, beside)
+        remedy = f"did you mean {path.parent / meant}?" if meant else "check the path"
+        raise ConfigError("no such file", file=path, key=key, remedy=remedy) from None
+    except UnicodeDecodeError as error:
+        remedy = "save it as UTF-8"
+        raise ConfigError(
+            f"not a text in UTF-8 (byte {error.start})", file=path, key=key, remedy=remedy
+        ) from None
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"cannot be read: {problem}", file=path, key=key, remedy="name a readable file"
+        ) from None
+
+
+def _anchored(value: Any, folder: Path) -> Any:
+    """`value` with every relative path in it, however deep, below `folder`; itself where there is none."""
+    if isinstance(value, Path):
+        return folder / value.expanduser()
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        moved = {name: _anchored(field, folder) for name, field in fields.items()}
+        update = {name: field for name, field in moved.items() if field is not fields[name]}
+        return value.model_copy(update=update) if update else value
+    if isinstance(value, Mapping):
+        entries = {key: _anchored(entry, folder) for key, entry in value.items()}
+        return entries if any(entries[key] is not value[key] for key in value) else value
+    if isinstance(value, tuple | list):
+        items = type(value)(_anchored(item, folder) for item in value)
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
