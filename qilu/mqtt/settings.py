@@ -1,0 +1,155 @@
+"""How a file says which broker to talk to, as whom, and whom to trust."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.invalid import Problem, refuse
+from qilu.contract.quantities import Period
+from qilu.contract.topics import Topics, level
+
+PORT = 1883
+TLS_PORT = 8883
+
+
+def _protocol(text: object) -> object:
+    return str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
+
+
+class TlsSettings(BaseModel):
+    """Encrypt the connection and check the broker's certificate and name; there is no way to leave that out.
+
+    `ca`: file of the authority to trust (PEM), default: those of the operating system.
+    `cert` and `key`: our own certificate and its key (PEM), for brokers that ask for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _key_needs_its_certificate(self) -> TlsSettings:
+        if self.key is not None and self.cert is None:
+            refuse([Problem(("key",), "a key without its certificate", "name the certificate: cert: FILE")])
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """The context for a connection; ConfigError naming the file that cannot be used. Reads the files."""
+        context = ssl.create_default_context() if self.ca is None else _trusting(self.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert is not None:
+            _present(context, self.cert, self.key)
+        return context
+
+
+class MqttSettings(BaseModel):
+    """One broker.
+
+    `port`: default 1883, with tls 8883. `keepalive`: a connection that carries nothing any more is noticed
+    within this time and two seconds. Passwords stand in a file or in the environment, never here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = PORT
+    protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_protocol)] = "5"
+    username: str | None = None
+    password_file: Path | None = None
+    password_env: str | None = None
+    tls: TlsSettings | None = None
+    keepalive: Annotated[Period, Field(ge=2, le=3600)] = 10.0
+    prefix: str = "qilu"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_of_the_transport(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "port" not in given and given.get("tls") is not None:
+            return {**given, "port": TLS_PORT}
+        return given
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> MqttSettings:
+        problems = []
+        if self.password_file is not None and self.password_env is not None:
+            problems.append(
+                Problem(
+                    ("password_env",), "the password is named twice", "keep password_file or password_env"
+                )
+            )
+        if self.username is None and (self.password_file is not None or self.password_env is not None):
+            problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
+        try:
+            for part in self.prefix.split("/"):
+                level(part)
+        except ValueError as error:
+            problems.append(
+                Problem(("prefix",), str(error), "use a word, such as qilu, or words joined by /")
+            )
+        refuse(problems)
+        return self
+
+    @property
+    def topics(self) -> Topics:
+        """The topics below `prefix`."""
+        return Topics(self.prefix)
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT, for people."""
+        return f"{self.host}:{self.port}"
+
+    def password(self) -> str | None:
+        """The password, read anew each time so that it can be changed; ConfigError when it is not there."""
+        if self.password_env is not None:
+            try:
+                return os.environ[self.password_env]
+            except KeyError:
+                raise ConfigError(
+                    f"the environment has no {self.password_env}",
+                    key="mqtt.password_env",
+                    remedy=f"set it, e.g. {self.password_env}=... in the unit's EnvironmentFile",
+                ) from None
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(self.password_file, "mqtt.password_file", error) from error
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise _unusable(ca, "mqtt.tls.ca", error) from error
+
+
+def _present(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    for file, name in ((cert, "mqtt.tls.cert"), (key, "mqtt.tls.key")):
+        if file is not None and not os.access(file, os.R_OK):
+            problem = "cannot be read" if file.exists() else "no such file"
+            raise ConfigError(problem, file=file, key=name, remedy="name a PEM file that this user may read")
+    try:
+        # An encrypted key would otherwise ask on the terminal, where nobody sits.
+        context.load_cert_chain(cert, key, password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise _unusable(cert, "mqtt.tls.cert", error) from error
+
+
+def _unusable(file: Path, key: str, error: Exception) -> ConfigError:
+    if isinstance(error, ssl.SSLError):
+        problem = f"not what TLS needs ({error.reason or error})"
+        return ConfigError(
+            problem, file=file, key=key, remedy="name a PEM file; cert and key must belong together"
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ConfigError(reason, file=file, key=key, remedy="name a file that this user may read")
