@@ -1,6 +1,6 @@
 """The mosquitto broker as a test's own server."""
 
-import getpass
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ class Mosquitto(Server):
     def _default_config(self) -> str:
         return "\n".join(
             [
-                f"user {getpass.getuser()}",  # started as root it would change to a user who may not be here
+                *(["user root"] if os.getuid() == 0 else []),  # or it would change to a user of its own
                 "persistence true",
                 f"persistence_location {self.directory}/",
                 "max_queued_messages 0",  # the default drops everything above 1000
