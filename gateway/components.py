@@ -5,14 +5,14 @@ source ▶ processors ▶ spool ▶ (outbox) ▶ sink
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from qilu.contract.notices import Answer
+from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Poll
+from qilu.contract.reading import Columns, Poll
 from qilu.contract.topics import Lane
 
 
@@ -25,12 +25,31 @@ class Record:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Records that the spool had to give up before they were durable.
+
+    `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
+    unreadable (the disk lost them). They were appended between `from_ms` and `to_ms` (UTC).
+    """
+
+    stream: int
+    offsets: Ranges
+    reason: str
+    from_ms: int
+    to_ms: int
+
+
 class Source(AbstractAsyncContextManager["Source"], Protocol):
     """Talks to equipment. Entering it makes it ready, leaving it disconnects."""
 
     name: str
 
-    def polls(self) -> AsyncIterator[Poll]:
+    def columns(self) -> Sequence[Columns]:
+        """Everything it is expected to read: one entry per block that a poll has in good times."""
+        ...
+
+    def polls(self) -> AsyncGenerator[Poll]:
         """Yield every turn of every schedule until cancelled.
 
         A far side that is gone is no error here: the source reconnects by itself, and each expected value
@@ -61,7 +80,10 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         ...
 
     async def commit(self) -> None:
-        """Return once everything appended so far survives a power cut."""
+        """Return once everything appended so far survives a power cut, and keep to the bounds.
+
+        UnreachableError when the disk refuses: the records are kept as they are, commit again later.
+        """
         ...
 
     def pending(self) -> Mapping[int, Ranges]:
@@ -83,17 +105,22 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """Set these aside with their reasons, in a bounded file, and forget them."""
         ...
 
+    def dropped(self) -> Sequence[Dropped]:
+        """What was given up since the last call; it is absent from `pending` already."""
+        ...
+
 
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> None:
-        """Return once the transport has taken them; UnreachableError when the link is lost.
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        """Return once the transport has taken them, with those it never will: offset -> reason.
 
         That says nothing of the store: only an answer does. All records are of one stream, offsets rising.
+        UnreachableError when the link is lost, or the far side will take nothing for now.
         """
         ...
 
-    def answers(self) -> AsyncIterator[Answer]:
-        """What the far side says of the records, until cancelled; UnreachableError when the link is lost."""
+    def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        """What the far side says, until cancelled; UnreachableError when the link is lost."""
         ...

@@ -156,19 +156,15 @@ class Outbox:
             kept = None
         if kept is None:
             return Freed(stream, Ranges(), {})
-        durable = answer.durable.common(kept)
-        rejected = {offset: why for offset, why in answer.rejected.items() if offset in kept}
-        gone = Ranges.of(answer.rejected)
-        gone.update(answer.durable)
-        for offsets in (gone, answer.stored):
-            self._arrived(stream, offsets)
-        places = self._of(stream)
-        places.away.subtract(gone)
-        places.again.subtract(gone)
-        self._keep_stored(stream, answer.stored.common(kept).without(gone), answer.store, now)
-        self.tally.durable += len(durable)
-        self.tally.rejected += len(rejected)
-        return Freed(stream, durable, rejected)
+        freed = self._free(stream, kept, answer.durable, answer.rejected)
+        self._arrived(stream, answer.stored)
+        stored = answer.stored.common(kept).without(answer.durable).without(Ranges.of(answer.rejected))
+        self._keep_stored(stream, stored, answer.store, now)
+        return freed
+
+    def refused(self, stream: int, rejected: Mapping[int, str], pending: Mapping[int, Ranges]) -> Freed:
+        """The transport will never take these: offset -> why."""
+        return self._free(stream, pending.get(stream, Ranges()), Ranges(), rejected)
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
@@ -241,6 +237,22 @@ class Outbox:
         self._sent[record.stream, record.offset] = _Sent(now, lane, len(record.body))
         self._window[lane] += len(record.body)
         self.tally.sent += 1
+
+    def _free(self, stream: int, kept: Ranges, durable: Ranges, rejected: Mapping[int, str]) -> Freed:
+        gone = Ranges.of(rejected)
+        gone.update(durable)
+        self._arrived(stream, gone)
+        places = self._of(stream)
+        places.away.subtract(gone)
+        places.again.subtract(gone)
+        freed = Freed(
+            stream,
+            durable.common(kept),
+            {offset: why for offset, why in rejected.items() if offset in kept},
+        )
+        self.tally.durable += len(freed.durable)
+        self.tally.rejected += len(freed.rejected)
+        return freed
 
     def _keep_stored(self, stream: int, offsets: Ranges, store: str, now: float) -> None:
         if offsets:

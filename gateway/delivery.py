@@ -1,0 +1,151 @@
+"""Carries records from the spool to the sink until each is durable; the outbox decides, this part acts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+
+from gateway.components import Record, Sink, Spool
+from gateway.latency import Latency
+from gateway.outbox import Freed, Outbox
+from qilu.contract.errors import UnreachableError
+from qilu.contract.notices import Announcement
+from qilu.contract.topics import Lane
+from qilu.runtime.backoff import Backoff
+
+_log = logging.getLogger(__name__)
+
+_IDLE = 1.0
+"""Seconds between two looks at the timers and at a backlog that could not be read."""
+
+
+class Delivery:
+    """One sink, reconnected for ever.
+
+    `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        sink: Sink,
+        outbox: Outbox,
+        *,
+        linger: float,
+        backoff: Backoff,
+        clock: Callable[[], float],
+    ) -> None:
+        self._spool = spool
+        self._sink = sink
+        self._outbox = outbox
+        self._linger = linger
+        self._backoff = backoff
+        self._clock = clock
+        self.latency = Latency()
+        self._live = asyncio.Event()
+        self._backlog = asyncio.Event()
+        self._freed = asyncio.Event()
+
+    def appended(self, record: Record) -> None:
+        """The spool has a new record."""
+        self._outbox.appended(record)
+        self.latency.appended(record, self._clock())
+        self._live.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            try:
+                async with self._sink:
+                    _log.info("connected, %d records wait", sum(map(len, self._spool.pending().values())))
+                    await self._exchange()
+            except* UnreachableError as lost:
+                reasons = sorted({str(error) for error in _leaves(lost)})
+                _log.warning("not connected: %s", "; ".join(reasons))
+            await self._backoff.wait()
+
+    async def emptied(self) -> None:
+        """Return once the spool keeps nothing any more."""
+        while any(self._spool.pending().values()):
+            self._freed.clear()
+            await self._freed.wait()
+
+    async def _exchange(self) -> None:
+        self._outbox.opened()
+        self._live.set()
+        self._backlog.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_live(), name="send live records")
+                tasks.create_task(self._send_backlog(), name="send the backlog")
+                tasks.create_task(self._take_answers(), name="take answers")
+                tasks.create_task(self._watch_timers(), name="watch timers")
+        finally:
+            self._outbox.lost()
+
+    async def _send_live(self) -> None:
+        while True:
+            await self._live.wait()
+            await asyncio.sleep(self._linger)
+            self._live.clear()
+            while records := self._outbox.next_live(self._clock()):
+                self._refused(records[0].stream, await self._sink.send(Lane.LIVE, records))
+
+    async def _send_backlog(self) -> None:
+        while True:
+            self._backlog.clear()
+            wanted = self._outbox.next_backlog(self._spool.pending())
+            if wanted is None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE):
+                        await self._backlog.wait()
+                continue
+            stream, offsets = wanted
+            records = self._spool.read(stream, offsets, self._outbox.limits.message)
+            if not records:
+                await asyncio.sleep(0)  # gone or damaged: `pending` knows it now
+                continue
+            self._outbox.sent_backlog(records, self._clock())
+            self._refused(stream, await self._sink.send(Lane.BACKLOG, records))
+
+    async def _take_answers(self) -> None:
+        async with contextlib.aclosing(self._sink.answers()) as answers:
+            async for answer in answers:
+                self._backoff.reset()
+                if isinstance(answer, Announcement):
+                    self._outbox.announced(answer)
+                else:
+                    self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
+
+    async def _watch_timers(self) -> None:
+        while True:
+            await asyncio.sleep(_IDLE)
+            self._outbox.expire(self._clock())
+            self._backlog.set()
+
+    def _refused(self, stream: int, rejected: Mapping[int, str]) -> None:
+        if rejected:
+            self._let_go(self._outbox.refused(stream, rejected, self._spool.pending()))
+
+    def _let_go(self, freed: Freed) -> None:
+        if freed.rejected:
+            _log.error(
+                "set aside %d rejected records: %s", len(freed.rejected), next(iter(freed.rejected.values()))
+            )
+            self._spool.quarantine(freed.stream, freed.rejected)
+        if freed.durable:
+            self._spool.forget(freed.stream, freed.durable)
+            self.latency.durable(freed.stream, freed.durable, self._clock())
+        self._freed.set()
+        self._live.set()  # a window may have opened
+        self._backlog.set()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

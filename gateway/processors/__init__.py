@@ -1,0 +1,20 @@
+"""What may happen to a poll between source and spool: each processor is one pure class with its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.components import Processor
+from gateway.processors.deadband import DeadbandSettings
+from gateway.processors.select import SelectSettings
+
+ProcessorSettings = Annotated[DeadbandSettings | SelectSettings, Field(discriminator="type")]
+"""One entry of `processors:` in the gateway's settings."""
+
+
+def build_processors(settings: Sequence[ProcessorSettings]) -> list[Processor]:
+    """The processors in their order."""
+    return [one.build() for one in settings]

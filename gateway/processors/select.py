@@ -1,0 +1,64 @@
+"""Lets through only some points: what nobody asks for need not travel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qilu.contract.reading import Columns, Poll, Reading
+
+
+class SelectSettings(BaseModel):
+    """`keep` and `drop` are patterns such as `temperature_*` or `press-1.force`; `drop` wins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["select"]
+    keep: tuple[str, ...] = Field(default=("*",), min_length=1)
+    drop: tuple[str, ...] = ()
+
+    def build(self) -> Select:
+        return Select(self.keep, self.drop)
+
+
+class Select:
+    """Drops the points whose name, or `device.name`, is not wanted; a poll of nothing else vanishes."""
+
+    def __init__(self, keep: Sequence[str], drop: Sequence[str] = ()) -> None:
+        self._keep = tuple(keep)
+        self._drop = tuple(drop)
+        self._wanted: dict[int, tuple[Columns, Columns, tuple[int, ...]]] = {}
+
+    def process(self, poll: Poll) -> Sequence[Poll]:
+        readings = tuple(kept for reading in poll.readings if (kept := self._kept(reading)) is not None)
+        return (replace(poll, readings=readings),) if readings else ()
+
+    def _kept(self, reading: Reading) -> Reading | None:
+        known = self._wanted.get(id(reading.columns))
+        if known is None or known[0] is not reading.columns:
+            known = self._wanted[id(reading.columns)] = self._select(reading.columns)
+        _, columns, indexes = known
+        if len(indexes) == len(reading.values):
+            return reading
+        if not indexes:
+            return None
+        values = tuple(reading.values[index] for index in indexes)
+        reasons = {new: reading.reasons[old] for new, old in enumerate(indexes) if old in reading.reasons}
+        return Reading(columns, reading.time_ms, values, reasons)
+
+    def _select(self, columns: Columns) -> tuple[Columns, Columns, tuple[int, ...]]:
+        indexes = tuple(
+            index for index, point in enumerate(columns.points) if self._wants(columns.origin.device, point)
+        )
+        points = tuple(columns.points[index] for index in indexes)
+        return columns, Columns(columns.origin, columns.group, points), indexes
+
+    def _wants(self, device: str, point: str) -> bool:
+        def among(patterns: Sequence[str]) -> bool:
+            return any(fnmatchcase(point, one) or fnmatchcase(f"{device}.{point}", one) for one in patterns)
+
+        return among(self._keep) and not among(self._drop)

@@ -1,0 +1,99 @@
+"""What an operator says about an edge, checked: who it is, what it polls, where the records go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gateway.outbox import Limits
+from gateway.processors import ProcessorSettings
+from gateway.sinks.mqtt import BROKER
+from gateway.sources.settings import ModbusSettings
+from gateway.spool.settings import SpoolSettings
+from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.quantities import ByteSize, Duration, Period
+from qilu.contract.topics import level
+from qilu.mqtt.settings import MqttSettings
+
+
+def _edge_name(name: str) -> str:
+    try:
+        return level(name)
+    except ValueError as error:
+        raise invalid(str(error), "use letters, digits and hyphens, such as edge-1") from error
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeliverySettings(_Model):
+    """When a record counts as delivered, and how records travel."""
+
+    ack: Literal["store", "broker"] = "store"
+    """`store`: kept until an ingester says it is durable. `broker`: until the broker has taken it."""
+    durable_when: tuple[str, ...] = ()
+    """Ids of the stores that are trusted; any one of them suffices. Needed with `ack: store`."""
+    batch_by: Literal["edge", "device"] = "edge"
+    """One topic for the edge, or one for each device; records of one topic share messages."""
+    linger: Duration = 0.1
+    """Seconds that a live record may wait for others to travel with."""
+    message_bytes: ByteSize = 64_000
+    resend_after: Period = 10.0
+    """Sent again at this age when a later one is stored; after three times this, whatever was heard."""
+
+    @model_validator(mode="after")
+    def _check(self) -> DeliverySettings:
+        if self.ack == "store" and not self.durable_when:
+            text = "no store is trusted, so nothing would ever count as delivered"
+            remedy = "name the store's id as `qilu ingest` prints it, or use `ack: broker`"
+            refuse([Problem(("durable_when",), text, remedy)])
+        return self
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The ids whose answers count."""
+        return self.durable_when if self.ack == "store" else (BROKER,)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of the outbox."""
+        return Limits(message=self.message_bytes, overtaken=self.resend_after, silence=3 * self.resend_after)
+
+
+class GatewaySettings(_Model):
+    """One edge: a file of these settings is all that `qilu gateway` needs."""
+
+    edge: Annotated[str, AfterValidator(_edge_name)]
+    enterprise: str = ""
+    site: str = ""
+    profiles: Path | None = None
+    """A folder of device profiles of your own; those that come with Qilu are known anyway."""
+    spool: SpoolSettings
+    mqtt: MqttSettings = MqttSettings()
+    delivery: DeliverySettings
+    processors: tuple[ProcessorSettings, ...] = ()
+    sources: tuple[ModbusSettings, ...] = Field(min_length=1)
+    status_every: Period = 10.0
+
+    @model_validator(mode="after")
+    def _check(self) -> GatewaySettings:
+        problems = []
+        seen: dict[str, str] = {self.edge: "the name of the edge, which reports its own health"}
+        for number, source in enumerate(self.sources):
+            for index, device in enumerate(source.devices):
+                if device.device in seen:
+                    text = f"{device.device} is already {seen[device.device]}"
+                    place = ("sources", number, "devices", index, "device")
+                    problems.append(Problem(place, text, "give every device of the edge its own name"))
+                seen.setdefault(device.device, f"a device of {source.url}")
+        urls: dict[str, int] = {}
+        for number, source in enumerate(self.sources):
+            if source.url in urls:
+                text = f"sources.{urls[source.url]} is the same endpoint, and its devices share a connection"
+                problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
+            urls.setdefault(source.url, number)
+        refuse(problems)
+        return self

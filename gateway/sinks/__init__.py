@@ -1,0 +1,1 @@
+"""Where a gateway sends its records."""

@@ -1,0 +1,170 @@
+"""Sends records to ingesters over MQTT and hears their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from itertools import groupby
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from gateway.components import Record
+from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.notices import (
+    Announcement,
+    Answer,
+    Status,
+    decode_announcement,
+    decode_answer,
+    decode_status,
+    encode_notice,
+)
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane
+from qilu.contract.wire import encode_message
+from qilu.mqtt.client import Link, Message, RefusedError
+from qilu.mqtt.settings import MqttSettings
+
+_log = logging.getLogger(__name__)
+
+BROKER = "broker"
+"""The store id of answers that stand for a PUBACK: with `ack: broker` the promise ends there."""
+
+_TOO_LARGE = 0x95
+
+
+class _Device(msgspec.Struct):
+    device: str
+
+
+_device = msgspec.json.Decoder(_Device)
+
+
+class MqttSink:
+    """One edge at its broker; can be entered again after the link was lost.
+
+    `boot` tells this run from the one before: a late will of that one must not leave us offline.
+    `per_device`: a topic, and so a message, for each device instead of one for the edge.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        edge: str,
+        boot: str,
+        now_ms: Callable[[], int],
+        *,
+        per_device: bool = False,
+        ack_by_broker: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._topics = settings.topics
+        self._edge = edge
+        self._boot = boot
+        self._now_ms = now_ms
+        self._per_device = per_device
+        self._ack_by_broker = ack_by_broker
+        self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
+        self._link: Link | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
+        async with AsyncExitStack() as stack:
+            link = await stack.enter_async_context(Link(self._settings, f"qilu-{self._edge}", will=will))
+            wanted = [self._topics.status(self._edge)]
+            if not self._ack_by_broker:
+                wanted += [self._topics.answer(self._edge), self._topics.every_ingester()]
+            await link.subscribe(wanted)
+            await self._announce(link)
+            self._stack = stack.pop_all()
+        self._link = link
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        link, self._link = self._link, None
+        try:
+            if link is not None and not isinstance(error, UnreachableError | BaseExceptionGroup):
+                await self._say_goodbye(link)
+        finally:
+            await self._stack.aclose()
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        rejected: dict[int, str] = {}
+        for topic, together in self._by_topic(lane, records):
+            await self._publish(topic, together, rejected)
+        return rejected
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        link = self._open()
+        if self._ack_by_broker:
+            while True:
+                yield await self._acknowledged.get()
+        async for message in link.messages():
+            try:
+                if message.topic == self._topics.answer(self._edge):
+                    yield decode_answer(message.payload)
+                elif message.topic == self._topics.status(self._edge):
+                    await self._contradict(link, message.payload)
+                elif message.payload:
+                    yield decode_announcement(message.payload)
+            except DataError as error:
+                _log.warning("%s: ignored: %s", message.topic, error)
+
+    def _by_topic(self, lane: Lane, records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+        if not self._per_device:
+            return [(self._topics.records(lane, self._edge), list(records))]
+        named = sorted(
+            ((_device.decode(record.body).device, record) for record in records), key=lambda pair: pair[0]
+        )
+        return [
+            (self._topics.records(lane, self._edge, device), [record for _, record in together])
+            for device, together in groupby(named, key=lambda pair: pair[0])
+        ]
+
+    async def _publish(self, topic: str, records: list[Record], rejected: dict[int, str]) -> None:
+        stream, offsets = records[0].stream, Ranges.of(record.offset for record in records)
+        message = encode_message(stream, offsets, [record.body for record in records])
+        try:
+            await self._open().publish(topic, message)
+        except RefusedError as error:
+            if error.reason != _TOO_LARGE:
+                raise UnreachableError(str(error)) from error
+            if len(records) == 1:
+                rejected[records[0].offset] = str(error)
+                return
+            middle = len(records) // 2
+            await self._publish(topic, records[:middle], rejected)
+            await self._publish(topic, records[middle:], rejected)
+        else:
+            if self._ack_by_broker:
+                await self._acknowledged.put(Answer(BROKER, BROKER, stream, durable=offsets))
+
+    async def _announce(self, link: Link) -> None:
+        await link.publish(self._topics.status(self._edge), self._status("online"), retain=True)
+
+    async def _contradict(self, link: Link, payload: bytes) -> None:
+        """Say again that we are online when a late will says otherwise."""
+        if decode_status(payload).state != "online":
+            await self._announce(link)
+
+    async def _say_goodbye(self, link: Link) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await link.publish(self._topics.status(self._edge), self._status("offline"), retain=True)
+        except (UnreachableError, RefusedError, TimeoutError) as error:
+            _log.warning("could not say that we go offline: %s", error)
+
+    def _status(self, state: str) -> bytes:
+        return encode_notice(Status(self._edge, state, self._boot, self._now_ms()))
+
+    def _open(self) -> Link:
+        if self._link is None:
+            raise RuntimeError("a sink is used inside `async with`")
+        return self._link

@@ -1,0 +1,71 @@
+"""Reports the gateway's own health as readings of the built-in profile `gateway`, like any machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from qilu.contract.reading import Columns, Origin, Poll, Reading
+
+PROFILE = "gateway"
+GROUP = "status"
+
+POINTS: Mapping[str, str] = {
+    "uptime": "s since this process began to collect",
+    "polls": "polls since the start",
+    "points": "values since the start, good or not",
+    "bad_points": "of these, values that are not good",
+    "suppressed_points": "of these, values that a processor left out on purpose",
+    "missed_turns": "turns of a schedule that were skipped because the one before took too long",
+    "timeouts": "requests without a reply in time",
+    "reconnects": "connections to equipment that had to be made anew",
+    "offline_devices": "devices that do not answer now",
+    "spool_records": "records kept because they are not durable yet",
+    "spool_bytes": "bytes on disk",
+    "dropped_records": "records given up at a bound of the spool, since the start",
+    "blocked_records": "records that had to wait for room in the spool, since the start",
+    "durable_records": "records that the store has for good, since the start",
+    "rejected_records": "records that were set aside, since the start",
+    "sent_again_records": "records sent more than once, since the start",
+    "unanswered_records": "records on their way now",
+    "link": "1 while the broker is connected",
+}
+"""The points of the profile and what each of them says."""
+
+
+class StatusSource:
+    """Polls the gateway itself every `period` seconds; `read` gives the present value of every point."""
+
+    name = "status"
+
+    def __init__(
+        self,
+        origin: Origin,
+        period: float,
+        read: Callable[[], Mapping[str, float]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._columns = Columns(origin, GROUP, tuple(POINTS))
+        self._period = period
+        self._read = read
+        self._now_ms = now_ms
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def columns(self) -> Sequence[Columns]:
+        return (self._columns,)
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while True:
+            await asyncio.sleep(self._period)
+            values = self._read()
+            time_ms = self._now_ms()
+            yield Poll(time_ms, (Reading(self._columns, time_ms, tuple(values[point] for point in POINTS)),))
