@@ -1,0 +1,118 @@
+"""Log lines as text or as JSON, written by a thread so that nothing ever waits for a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from typing import Any, Literal, TextIO
+
+LEVELS = ("debug", "info", "warning", "error")
+Form = Literal["text", "json"]
+
+_ROOM = 10_000
+"""Lines that may wait for a slow reader; more are dropped, counted and told about."""
+
+_TALKATIVE = ("aiomqtt", "amqtt", "asyncio", "mqtt", "transitions", "urllib3")
+"""Loggers of libraries whose information is nothing that an operator can act on."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form = "text") -> Iterator[None]:
+    """Everything logged inside goes to `stream` (default: stderr); all of it is written on leaving."""
+    output = logging.StreamHandler(stream or sys.stderr)
+    output.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_ROOM)
+    handler = _DroppingQueueHandler(lines)
+    listener = QueueListener(lines, output)
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(level.upper())
+    quiet = {name: logging.getLogger(name).level for name in _TALKATIVE} if level != "debug" else {}
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    root.addHandler(handler)
+    listener.start()
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.tell_dropped()
+        listener.stop()
+        root.setLevel(before)
+        for name, old in quiet.items():
+            logging.getLogger(name).setLevel(old)
+
+
+class TextFormatter(logging.Formatter):
+    """`2025-11-23 06:20:01.123 WARNING gateway.outbox: full depth=12`: local time, the `extra` at the end."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).astimezone()
+        line = f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:7} {record.name}: "
+        line += record.getMessage()
+        line += "".join(f" {key}={value}" for key, value in _fields(record).items())
+        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One object per line: time (UTC, RFC 3339), level, logger, message, what came as `extra`, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        entry: dict[str, Any] = {
+            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller gave as `extra`."""
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class _DroppingQueueHandler(QueueHandler):
+    """Never waits for room: an outage must not end in a process that is busy with its own log."""
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self._lines = lines
+        self._dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        # Unlike the original keeps exc_info and extra for the formatter, which is in this same process.
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+            return
+        if self._dropped:
+            self.tell_dropped()
+
+    def tell_dropped(self) -> None:
+        """Put the number of lost lines behind those that had room."""
+        if self._dropped and not self._lines.full():
+            message = f"{self._dropped} log lines were dropped: the reader of the log is too slow"
+            self._dropped = 0
+            self._lines.put_nowait(
+                logging.makeLogRecord(
+                    {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
+                )
+            )

@@ -1,0 +1,121 @@
+"""How a process of ours lives: until it is done or told to stop, with an exit code that means something."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from qilu.contract.errors import ConfigError, QiluError
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+"""Exit codes: done or stopped as asked; failed; the user's files or arguments are wrong."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run `main` until it returns, or until SIGINT or SIGTERM cancels it; return the exit code.
+
+    A ConfigError becomes its message on stderr and code 2, another QiluError its message and code 1, and
+    anything else, being a bug, its traceback in the log and code 1. A second signal ends the process at once.
+    """
+    try:
+        asyncio.run(_until_told_to_stop(main))
+    except QiluError as error:
+        return tell(error)
+    except BaseExceptionGroup as group:
+        return _tell_group(group)
+    except Exception:  # noqa: BLE001  # the end of the process: nothing runs on after it
+        _log.exception("ended by a bug")
+        return FAILED
+    return DONE
+
+
+def tell(error: QiluError) -> int:
+    """Print what is wrong on stderr, without a traceback; return the exit code."""
+    print(f"qilu: {error}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
+    return WRONG_USAGE if isinstance(error, ConfigError) else FAILED
+
+
+async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = asyncio.create_task(main(), name="main")
+    with _signals_to(task):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+
+
+@contextmanager
+def _signals_to(task: asyncio.Task[None]) -> Iterator[None]:
+    """SIGINT and SIGTERM cancel `task`; the second of them ends the process without any farewell."""
+    told: list[int] = []
+
+    def stop(number: int) -> None:
+        told.append(number)
+        if len(told) > 1:
+            os._exit(128 + number)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32":
+        before = {number: signal.getsignal(number) for number in numbers}
+        for number in numbers:
+            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(stop, number))
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _tell_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """The errors of a TaskGroup: our own by their messages, bugs with their traceback."""
+    ours, bugs = group.split(QiluError)
+    if bugs is not None:
+        _log.error("ended by a bug", exc_info=bugs)
+    codes = [tell(error) for error in _leaves(ours)] if ours is not None else []
+    return FAILED if bugs is not None else max(codes, default=FAILED)
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[QiluError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Tell systemd `state`, e.g. "READY=1", "STOPPING=1", "WATCHDOG=1"; nothing happens where none listens.
+
+    Protocol: sd_notify(3), one datagram to the socket in $NOTIFY_SOCKET, `@` standing for the NUL of an
+    abstract name.
+    """
+    address = environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
+        try:
+            channel.sendto(state.encode(), address)
+        except OSError as error:
+            _log.debug("systemd was not told %s: %s", state, error)
