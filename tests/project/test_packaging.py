@@ -1,0 +1,86 @@
+"""What is shipped: a wheel with every room and the profiles, and locks that do not tell where they were made."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+PROJECT = Path(__file__).parents[2]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names of the files in a wheel built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, check=True, cwd=PROJECT, capture_output=True, timeout=120)
+    (built,) = folder.glob("qilu-*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
+def test_a_wheel_carries_every_room_and_the_profiles_and_nothing_of_the_tests(wheel: list[str]) -> None:
+    tops = {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
+    assert tops == {"qilu", "simulator", "gateway", "cloud"}
+    profiles = {path.name for path in (PROJECT / "configs" / "profiles").glob("*.yaml")}
+    assert {name.split("/")[-1] for name in wheel if name.startswith("qilu/configs/profiles/")} == profiles
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_index_and_no_path(lock: str) -> None:
+    text = (PROJECT / lock).read_text()
+    assert not re.search(r"://|--(extra-)?index|--find-links|(?<!make)(?<!\w)/\w", text)
+
+
+def locked(lock: str) -> dict[str, list[Version]]:
+    """Package -> its versions in a lock; more than one where platforms or Pythons differ."""
+    versions: dict[str, list[Version]] = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", (PROJECT / lock).read_text(), re.MULTILINE):
+        versions.setdefault(name, []).append(Version(version))
+    return versions
+
+
+def asked_for(group: str) -> list[Requirement]:
+    """What pyproject.toml asks for."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    run = project["project"]["dependencies"] + project["build-system"]["requires"]
+    return [Requirement(line) for line in (run if group == "run" else project["dependency-groups"][group])]
+
+
+@pytest.mark.parametrize(("group", "lock"), [("run", LOCKS[0]), ("run", LOCKS[1]), ("dev", LOCKS[1])])
+def test_a_lock_answers_everything_that_the_project_asks_for(group: str, lock: str) -> None:
+    versions = locked(lock)
+    unanswered = [
+        str(wanted)
+        for wanted in asked_for(group)
+        if not any(wanted.specifier.contains(version) for version in versions.get(wanted.name.lower(), []))
+    ]
+    assert not unanswered, f"{', '.join(unanswered)}: run `make lock`"
+
+
+def test_developing_and_running_use_the_same_versions() -> None:
+    run, dev = (locked(lock) for lock in LOCKS)
+    assert {name: dev[name] for name in run} == run
+
+
+def test_every_dependency_has_an_upper_bound() -> None:
+    unbounded = [
+        str(wanted)
+        for wanted in asked_for("run") + asked_for("dev")
+        if not any(part.operator in ("<", "==") for part in wanted.specifier)
+    ]
+    assert not unbounded
+
+
+def test_make_help_has_a_line_for_every_target() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    said = subprocess.run(["make", "help"], check=True, cwd=PROJECT, capture_output=True, timeout=30).stdout
+    targets = re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)
+    assert re.findall(r"^  make (\S+) +\S", said.decode(), re.MULTILINE) == targets
