@@ -1,4 +1,4 @@
-"""What is shipped: a wheel with every room and the profiles, and locks that do not tell where they were made."""
+"""What is shipped: a wheel with every room and the profiles, and locks that tell not where they were made."""
 
 import re
 import subprocess
