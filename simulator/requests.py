@@ -1,0 +1,85 @@
+"""From one request PDU to its response PDU: what a device answers, without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from qilu.contract.profile import Table
+from qilu.modbus.errors import ExceptionReply
+from qilu.modbus.pdu import (
+    MaskWrite,
+    Read,
+    ReadIdentity,
+    ReadWrite,
+    Request,
+    WriteCoil,
+    WriteCoils,
+    WriteRegister,
+    WriteRegisters,
+    exception_response,
+    identity_response,
+    parse_request,
+    read_response,
+    write_echo,
+)
+
+_TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+
+
+class ServedDevice(Protocol):
+    """A device as the server needs it.
+
+    Each method may raise an ExceptionReply of qilu.modbus.errors (IllegalAddress, IllegalValue, DeviceFailure
+    and so on) to be answered so. A write is carried out wholly or not at all.
+    """
+
+    @property
+    def identity(self) -> Mapping[int, bytes]:
+        """Texts by object id, for function 43/14."""
+
+    def read_bits(self, table: Table, address: int, count: int) -> bytes:
+        """(count + 7) // 8 bytes, the first bit in the least significant place."""
+
+    def read_registers(self, table: Table, address: int, count: int) -> bytes:
+        """2 * count bytes, the high byte of each register first."""
+
+    def write_bits(self, address: int, values: list[bool]) -> None:
+        """Coils from `address` on."""
+
+    def write_registers(self, address: int, data: bytes) -> None:
+        """Holding registers from `address` on, in the order of `read_registers`."""
+
+
+def answer(device: ServedDevice, pdu: bytes) -> bytes:
+    """The response to any bytes of one PDU; what may not be asked is answered with its exception."""
+    try:
+        return _carry_out(device, parse_request(pdu), pdu)
+    except ExceptionReply as refusal:
+        return refuse(pdu, refusal)
+
+
+def refuse(pdu: bytes, refusal: ExceptionReply) -> bytes:
+    return exception_response(pdu[0], refusal.code)
+
+
+def _carry_out(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
+    match request:
+        case Read(function, address, quantity):
+            read = device.read_registers if function > 2 else device.read_bits
+            return read_response(function, read(_TABLES[function], address, quantity))
+        case WriteCoil(address, on):
+            device.write_bits(address, [on])
+        case WriteCoils(address, bits):
+            device.write_bits(address, list(bits))
+        case WriteRegister(address, data) | WriteRegisters(address, data):
+            device.write_registers(address, data)
+        case MaskWrite(address):
+            value = int.from_bytes(device.read_registers(Table.HOLDING, address, 1), "big")
+            device.write_registers(address, request.apply(value).to_bytes(2, "big"))
+        case ReadWrite(read_address, read_count, write_address, data):
+            device.write_registers(write_address, data)
+            return read_response(pdu[0], device.read_registers(Table.HOLDING, read_address, read_count))
+        case ReadIdentity():
+            return identity_response(request, device.identity)
+    return write_echo(pdu)

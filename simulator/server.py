@@ -1,0 +1,226 @@
+"""The Modbus server of the simulator: many devices behind many TCP ports, in one event loop.
+
+A connection costs no task: a request is answered inside the callback that brings its bytes. Only a request to
+a unit with a delay gets a task while it is delayed; what was sent behind it waits unparsed, so answers never
+change their order. A client that does not read its answers is not read from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self, TypeAlias, cast
+
+from qilu.contract.errors import ConfigError
+from qilu.modbus.errors import FrameError, TargetFailedToRespond
+from qilu.modbus.framing import Frame, Framer
+from qilu.modbus.rtu import RtuServerFramer
+from qilu.modbus.tcp import TcpFramer
+from simulator.requests import ServedDevice, answer, refuse
+from simulator.wire import PlainWire, Wire
+
+logger = logging.getLogger(__name__)
+
+Delay: TypeAlias = Callable[[], Awaitable[None]]
+BROADCAST, ITSELF = 0, 255
+MAX_WAITING = 4096  # bytes of requests that may wait behind a delayed one before reading pauses
+
+_FRAMERS: dict[str, Callable[[], Framer]] = {"tcp": TcpFramer, "rtu": RtuServerFramer}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One listening port and the devices behind it, by unit id.
+
+    Modbus TCP: the specification lets a client address the server itself as unit 255 or 0. Where just one
+    device is on the port it answers to both, unless they are taken; any other unknown unit is exception 0x0B.
+    RTU over TCP: unknown units are silent, as on a bus; a write to unit 0 is carried out by all, unanswered.
+    """
+
+    devices: Mapping[int, ServedDevice]
+    port: int = 0  # 0: any free one
+    host: str = "127.0.0.1"
+    framing: Literal["tcp", "rtu"] = "tcp"
+    wire: Wire = field(default_factory=PlainWire)
+    delays: Mapping[int, Delay] = field(default_factory=dict)
+    """By unit id: awaited before a request to it is served."""
+
+
+class ModbusServer:
+    """`async with` listens on all ports or on none (ConfigError); leaving closes them and all connections."""
+
+    def __init__(self, ports: Iterable[Port]) -> None:
+        self._endpoints = [_Endpoint(port) for port in ports]
+        self._servers: list[asyncio.Server] = []
+        self._tasks = asyncio.TaskGroup()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the ports really listen, in the order in which they were given."""
+        names = [server.sockets[0].getsockname() for server in self._servers]
+        return [(name[0], name[1]) for name in names]
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            for endpoint in self._endpoints:
+                self._servers.append(await _listen(endpoint, self._tasks))
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.close()
+        for endpoint in self._endpoints:
+            endpoint.close()
+        await asyncio.sleep(0)  # every connection_lost has been called now, and has cancelled its task
+        # without the error of the caller's block: a group would wrap it into a group of errors
+        await self._tasks.__aexit__(None, None, None)
+
+
+class _Endpoint:
+    """What all connections of one port share: its devices by every unit id that they answer to."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.connections: set[_Connection] = set()
+        self.closed = False
+        self._units = dict(port.devices)
+        if port.framing == "tcp" and len(port.devices) == 1:
+            [only] = port.devices.values()
+            self._units = {BROADCAST: only, ITSELF: only} | self._units
+
+    def close(self) -> None:
+        self.closed = True  # also for a client that was accepted but has no transport yet
+        for connection in self.connections:
+            connection.transport.abort()
+
+    def answer(self, request: Frame) -> bytes | None:
+        """The response PDU; None where the framing answers with silence."""
+        device = self._units.get(request.unit)
+        if device is not None:
+            return answer(device, request.pdu)
+        if self.port.framing == "tcp":
+            return refuse(request.pdu, TargetFailedToRespond())
+        if request.unit == BROADCAST:
+            for device in self._units.values():
+                answer(device, request.pdu)
+        return None
+
+
+class _Connection(asyncio.Protocol):
+    """One client. Unparsed bytes wait in the framer while an answer is delayed or not taken."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, endpoint: _Endpoint, tasks: asyncio.TaskGroup) -> None:
+        self._endpoint = endpoint
+        self._wire = endpoint.port.wire
+        self._delays = endpoint.port.delays
+        self._framer = _FRAMERS[endpoint.port.framing]()
+        self.encode = self._framer.encode
+        self._tasks = tasks
+        self._delayed: asyncio.Task[None] | None = None
+        self._congested = False  # the client does not take its answers
+        self._held = False  # we have paused reading
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        if self._endpoint.closed:
+            self.transport.abort()
+            return
+        self._endpoint.connections.add(self)
+        self._wire.connected(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._endpoint.connections.discard(self)
+        if self._delayed is not None:
+            self._delayed.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._framer.feed(data)
+        self._serve()
+
+    def pause_writing(self) -> None:
+        self._congested = True
+        self._hold_or_read()
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        self._serve()
+
+    def _serve(self) -> None:
+        """Serve what has come, as far as it may be served now."""
+        try:
+            while self._delayed is None and not self._congested and not self.transport.is_closing():
+                request = self._framer.next_frame()
+                if request is None:
+                    break
+                delay = self._delays.get(request.unit)
+                if delay is None:
+                    self._wire.requested(self, request, self._endpoint.answer)
+                else:
+                    name = f"delayed request to unit {request.unit}"
+                    self._delayed = self._tasks.create_task(self._serve_later(request, delay), name=name)
+        except FrameError as error:
+            logger.info("closing the connection of %s: %s", self.transport.get_extra_info("peername"), error)
+            self.transport.close()
+        self._hold_or_read()
+
+    def _hold_or_read(self) -> None:
+        """Pause reading while enough waits; resume only what was paused here, a wire may have its own way."""
+        hold = self._congested or self._framer.buffered > MAX_WAITING
+        if hold != self._held:
+            self._held = hold
+            if hold:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    async def _serve_later(self, request: Frame, delay: Delay) -> None:
+        await delay()
+        self._delayed = None
+        if not self.transport.is_closing():
+            self._wire.requested(self, request, self._endpoint.answer)
+        self._serve()
+
+
+async def _listen(endpoint: _Endpoint, tasks: asyncio.TaskGroup) -> asyncio.Server:
+    port = endpoint.port
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(lambda: _Connection(endpoint, tasks), port.host, port.port)
+    except OSError as error:
+        problem, remedy = _explain(error, port.port)
+        raise ConfigError(f"cannot listen on {port.host}:{port.port}: {problem}", remedy=remedy) from error
+
+
+def _explain(error: OSError, port: int) -> tuple[str, str]:
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known", "give an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                "the port is in use",
+                f"end the program that listens on port {port}, or choose another port",
+            )
+        case errno.EACCES | errno.EPERM:
+            return (
+                "this user may not open the port",
+                "choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE",
+            )
+        case errno.EADDRNOTAVAIL:
+            return "no address of this machine", "give one of its addresses, such as 127.0.0.1 or 0.0.0.0"
+        case errno.EMFILE | errno.ENFILE:
+            return (
+                "too many open files",
+                "raise the limit with `ulimit -n` and start again, or use fewer ports",
+            )
+        case _:
+            return error.strerror or str(error), "check host and port"
