@@ -11,7 +11,7 @@ DEV := .venv/.installed-dev
 SERVERS := .servers/.fetched
 
 # apt brings the tests' real servers without root (see scripts/fetch-servers); with CI=true they must be there
-ifneq ($(shell command -v apt-get),)
+ifneq ($(shell command -v apt-get 2>/dev/null),)
 NEEDED_SERVERS := $(SERVERS)
 endif
 
