@@ -1,0 +1,41 @@
+"""The text that remembers which records need not be sent again after a restart, pure.
+
+    CRC32-AS-HEX {"stream as hex": "0-41,50", ...}
+
+Losing it, or part of it, only costs that records are sent twice. It may never name one that is not durable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from zlib import crc32
+
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+
+MOST_RUNS = 20_000
+"""Runs that are remembered of one stream, so that the text stays small however scattered they are."""
+
+
+def encode_forgotten(forgotten: Mapping[int, Ranges]) -> bytes:
+    """The text for these offsets, or for the lowest of them where there are too many runs."""
+    text = json.dumps({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in forgotten.items()})
+    body = text.encode()
+    return b"%08x %b\n" % (crc32(body), body)
+
+
+def decode_forgotten(data: bytes) -> dict[int, Ranges]:
+    """What a text says; empty when it is damaged in any way."""
+    crc, _, body = data.removesuffix(b"\n").partition(b" ")
+    if crc != b"%08x" % crc32(body):
+        return {}
+    try:
+        return {int(stream, 16): Ranges.parse(offsets) for stream, offsets in json.loads(body).items()}
+    except (ValueError, AttributeError, DataError):  # its crc holds, so another version wrote it
+        return {}
+
+
+def _bounded(offsets: Ranges) -> Ranges:
+    runs = list(offsets.runs())
+    return offsets if len(runs) <= MOST_RUNS else Ranges(runs[:MOST_RUNS])

@@ -1,0 +1,152 @@
+"""What a spool keeps, as numbers, pure: streams, their segments, and which of their records are pending."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from gateway.spool.segment import HEADER_SIZE, key_of
+from qilu.contract.ranges import Ranges
+
+_EVERY = 64 * 1024
+"""Bytes between two places that are remembered."""
+
+
+class Places:
+    """Where in a segment some of its records begin: a few dozen numbers however many records there are."""
+
+    __slots__ = ("_indexes", "_positions", "_sequel")
+
+    def __init__(self) -> None:
+        self._indexes = [0]
+        self._positions = [HEADER_SIZE]
+        self._sequel = (0, HEADER_SIZE)
+
+    def note(self, index: int, position: int) -> None:
+        """The record `index`, or the first one after it, is found at or after `position`."""
+        self._sequel = (index, position)
+        if position >= self._positions[-1] + _EVERY:
+            self._indexes.append(index)
+            self._positions.append(position)
+
+    def before(self, index: int) -> int:
+        """A position from which reading on meets record `index`; exactly its own where reading continues."""
+        at = bisect_right(self._indexes, index) - 1
+        return max(self._positions[at], self._sequel[1] if self._sequel[0] <= index else 0)
+
+
+@dataclass(slots=True)
+class Segment:
+    """One file and the run of offsets [first, last] that it may hold; last < first while it is empty.
+
+    `oldest_ms`, `newest_ms`: when it was begun and last written, UTC by the clock of that moment.
+    """
+
+    name: str
+    stream: int
+    first: int
+    last: int
+    size: int
+    oldest_ms: int
+    newest_ms: int
+    places: Places = field(default_factory=Places, repr=False)
+    gone: bool = False
+    """No longer kept: nothing of it needs to be safe."""
+
+    @property
+    def key(self) -> int:
+        return key_of(self.stream, self.first)
+
+
+class Kept:
+    """All segments in the order in which they were written, and the offsets that are still pending.
+
+    `pending` has a set for each stream that has segments, the oldest stream first.
+    """
+
+    def __init__(self) -> None:
+        self.pending: dict[int, Ranges] = {}
+        self.size = 0
+        """Bytes of all segments."""
+        self._segments: dict[int, list[Segment]] = {}
+
+    def add(self, segment: Segment) -> None:
+        """One more segment; its offsets are put into pending separately."""
+        insort(self._segments.setdefault(segment.stream, []), segment, key=_first)
+        self.pending.setdefault(segment.stream, Ranges())
+        self.size += segment.size
+
+    def grow(self, segment: Segment, size: int) -> None:
+        """`segment` took one record of `size` bytes more."""
+        segment.size += size
+        segment.last += 1
+        self.size += size
+        self.pending[segment.stream].add(segment.last)
+
+    def remove(self, segment: Segment) -> Ranges:
+        """Take out a segment; what of it was still pending is no longer, and is returned."""
+        gone = self.pending_of(segment)
+        segment.gone = True
+        segments = self._segments[segment.stream]
+        segments.remove(segment)
+        self.size -= segment.size
+        self.pending[segment.stream].subtract(gone)
+        if not segments:
+            del self._segments[segment.stream], self.pending[segment.stream]
+        return gone
+
+    def segments(self) -> Iterator[Segment]:
+        """All of them, the oldest first."""
+        return chain.from_iterable(self._segments.values())
+
+    def oldest(self) -> Segment | None:
+        """The segment to give up first."""
+        return next(self.segments(), None)
+
+    def several(self) -> bool:
+        """True when there is more than one segment."""
+        return len(self._segments) > 1 or any(len(segments) > 1 for segments in self._segments.values())
+
+    def holding(self, stream: int, first: int, last: int) -> list[Segment]:
+        """The segments of `stream` that may hold an offset between `first` and `last`, rising."""
+        segments = self._segments.get(stream, [])
+        begin = max(bisect_right(segments, first, key=_first) - 1, 0)
+        end = bisect_right(segments, last, key=_first)
+        return [segment for segment in segments[begin:end] if segment.last >= first]
+
+    def pending_of(self, segment: Segment) -> Ranges:
+        """The offsets in this segment that are still pending."""
+        if segment.last < segment.first:
+            return Ranges()
+        return self.pending[segment.stream].common(Ranges([(segment.first, segment.last)]))
+
+    def subtract(self, stream: int, offsets: Ranges) -> list[Segment]:
+        """These are no longer pending; returns the segments that have nothing pending any more."""
+        pending = self.pending.get(stream)
+        if pending is None:
+            return []
+        touched = {
+            segment.first: segment
+            for first, last in pending.common(offsets).runs()
+            for segment in self.holding(stream, first, last)
+        }
+        pending.subtract(offsets)
+        return [segment for segment in touched.values() if not self.pending_of(segment)]
+
+    def forgotten(self) -> dict[int, Ranges]:
+        """Stream -> the offsets that its segments may still hold but that are no longer pending."""
+        found = {}
+        for stream, segments in self._segments.items():
+            offsets = Ranges(
+                (segment.first, segment.last) for segment in segments if segment.last >= segment.first
+            )
+            offsets.subtract(self.pending[stream])
+            if offsets:
+                found[stream] = offsets
+        return found
+
+
+def _first(segment: Segment) -> int:
+    return segment.first

@@ -1,0 +1,120 @@
+"""A spool in memory: for gateways without a disk that may be written, and for tests."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Literal, Self
+
+from gateway.components import Dropped, Record
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+
+
+class MemorySpool:
+    """A Spool that a killed process loses; `commit` therefore promises nothing beyond that.
+
+    `max_bytes` bounds the bodies; at the bound `policy` acts as on disk, but by single records. Of what was
+    quarantined the newest 1000 stay in `quarantined`.
+    """
+
+    stream = 0
+
+    def __init__(
+        self,
+        max_bytes: int = 64_000_000,
+        *,
+        policy: Literal["drop_oldest", "block"] = "drop_oldest",
+        new_stream: Callable[[], int] = lambda: secrets.randbits(64),
+        clock_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._policy = policy
+        self._new_stream = new_stream
+        self._clock_ms = clock_ms
+        self._bodies: dict[int, bytes] = {}
+        self._pending: dict[int, Ranges] = {}
+        self._size = 0
+        self._next = 0
+        self._dropped = Ranges()
+        self._dropped_ms: list[int] = []
+        self.quarantined: deque[tuple[Record, str]] = deque(maxlen=1000)
+
+    async def __aenter__(self) -> Self:
+        while self.stream == 0:
+            self.stream = self._new_stream()
+        self._pending = {self.stream: Ranges()}
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def append(self, body: bytes) -> Record | None:
+        """Keep one record; None at the bound when the policy is `block`."""
+        if len(body) > self._max_bytes:
+            raise DataError(
+                f"a record of {len(body)} bytes is longer than the whole spool ({self._max_bytes})"
+            )
+        while self._size + len(body) > self._max_bytes:
+            if self._policy == "block":
+                return None
+            self._give_up(next(iter(self._bodies)))
+        offset = self._next
+        self._next += 1
+        self._bodies[offset] = body
+        self._size += len(body)
+        self._pending[self.stream].add(offset)
+        return Record(self.stream, offset, body)
+
+    async def commit(self) -> None:
+        """Return at once."""
+
+    def pending(self) -> Mapping[int, Ranges]:
+        """The one stream and what is kept of it."""
+        return self._pending
+
+    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
+        """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there."""
+        records: list[Record] = []
+        for offset in self._pending.get(stream, Ranges()).common(wanted):
+            body = self._bodies[offset]
+            if records and len(body) > max_bytes:
+                break
+            records.append(Record(stream, offset, body))
+            max_bytes -= len(body)
+            if max_bytes <= 0:
+                break
+        return records
+
+    def forget(self, stream: int, durable: Ranges) -> None:
+        """These need not be kept any longer."""
+        for offset in self._pending.get(stream, Ranges()).common(durable):
+            self._remove(offset)
+
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
+        """Set these aside with their reasons, and forget them."""
+        for offset in sorted(rejected):
+            for record in self.read(stream, Ranges([(offset, offset)]), 0):
+                self.quarantined.append((record, rejected[offset]))
+                self._remove(offset)
+
+    def dropped(self) -> Sequence[Dropped]:
+        """What was given up since the last call."""
+        if not self._dropped:
+            return []
+        dropped = Dropped(self.stream, self._dropped, "max_bytes", self._dropped_ms[0], self._dropped_ms[-1])
+        self._dropped, self._dropped_ms = Ranges(), []
+        return [dropped]
+
+    def _give_up(self, offset: int) -> None:
+        self._remove(offset)
+        self._dropped.add(offset)
+        self._dropped_ms = [*self._dropped_ms[:1], self._clock_ms()]
+
+    def _remove(self, offset: int) -> None:
+        self._size -= len(self._bodies.pop(offset))
+        self._pending[self.stream].remove(offset)

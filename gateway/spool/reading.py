@@ -1,0 +1,65 @@
+"""Fetching records out of a segment file by their offsets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.components import Record
+from gateway.spool.files import Files
+from gateway.spool.kept import Segment
+from gateway.spool.segment import Scanner
+from qilu.contract.ranges import Ranges
+
+CHUNK = 64 * 1024
+
+
+class Fetched(NamedTuple):
+    """The records of a run, rising; `damaged`: those of it that are not there; `full`: room ran out."""
+
+    records: list[Record]
+    damaged: Ranges
+    full: bool
+
+
+def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, at_least_one: bool) -> Fetched:
+    """The records `first` to `last`, which must lie within `segment`, as far as they fit into `room` bytes.
+
+    With `at_least_one` the first is returned whatever its size. OSError when the file cannot be read.
+    """
+    records: list[Record] = []
+    damaged = Ranges()
+    stream, base = segment.stream, segment.first
+    position = segment.places.before(first - base)
+    scanner = Scanner(segment.key, position)
+    expected = first
+    while expected <= last:
+        found = scanner.next()
+        if found is None:
+            data = files.read(segment.name, position, min(CHUNK, segment.size - position))
+            if not data:
+                break
+            scanner.feed(data)
+            position += len(data)
+            continue
+        offset = base + found.number
+        if offset < expected:
+            continue
+        if offset > last:
+            segment.places.note(found.number, found.begin)
+            break
+        if offset > expected:
+            damaged.add(expected, offset - 1)
+        if found.body is None:
+            damaged.add(offset)
+        else:
+            room -= len(found.body)
+            if room < 0 and (records or not at_least_one):
+                segment.places.note(found.number, found.begin)
+                return Fetched(records, damaged, True)
+            records.append(Record(stream, offset, found.body))
+        expected = offset + 1
+        if expected > last:
+            segment.places.note(found.number + 1, found.end)
+    if expected <= last:
+        damaged.add(expected, last)
+    return Fetched(records, damaged, False)

@@ -1,0 +1,146 @@
+"""Opening a directory that a gateway left, in whatever state: what is in it, and what of that was lost.
+
+Nothing is written, so that a full disk cannot prevent it, and only the newest segment of each stream is read
+through, so that neither time nor memory grows with the backlog. Files that are not ours are left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from gateway.components import Dropped
+from gateway.spool.files import Files
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.segment import HEADER_SIZE, VERSION, Scanner, decode_header
+from qilu.contract.errors import ConfigError
+from qilu.contract.ranges import Ranges
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})-(\d{12,})\.segment")
+_CHUNK = 256 * 1024
+
+
+def segment_name(opening: int, stream: int, first: int) -> str:
+    """Names sort as the segments were written, whatever the clock said; they repeat what the header says."""
+    return f"{opening:08d}-{stream:016x}-{first:012d}.segment"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What is there: `kept` with everything pending, `empty` are files of ours that hold no record at all."""
+
+    kept: Kept = field(default_factory=Kept)
+    opening: int = 0
+    """The greatest number of an opening so far; the next one takes a greater."""
+    dropped: list[Dropped] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
+class _Known(NamedTuple):
+    opening: int
+    segment: Segment
+
+
+def recover(files: Files) -> Recovered:
+    """Take stock of the directory; ConfigError when a segment may not be read."""
+    recovered = Recovered()
+    known: dict[tuple[int, int], _Known] = {}
+    for name in sorted(files.names()):
+        match = _NAME.fullmatch(name)
+        if match is None:
+            continue
+        opening = int(match[1])
+        recovered.opening = max(recovered.opening, opening)
+        segment = _look_at(files, name, int(match[2], 16), int(match[3]))
+        if segment is None:
+            continue
+        if (segment.stream, segment.first) in known:
+            logger.warning("spool: %s repeats another segment; it is left alone, delete it", name)
+            continue
+        known[segment.stream, segment.first] = _Known(opening, segment)
+    by_stream = sorted(known.values(), key=lambda one: (one.opening, one.segment.stream, one.segment.first))
+    for _, group in groupby(by_stream, key=lambda one: one.segment.stream):
+        _recover_stream(files, [one.segment for one in group], recovered)
+    return recovered
+
+
+def _look_at(files: Files, name: str, stream: int, first: int) -> Segment | None:
+    """The segment of that name, its end still unknown; None when it must be left alone."""
+    try:
+        stat = files.stat(name)
+        header = decode_header(files.read(name, 0, HEADER_SIZE))
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        remedy = "let the user of the gateway read the whole directory (chown -R)"
+        raise ConfigError("may not be read", file=name, remedy=remedy) from error
+    except OSError as error:
+        logger.error("spool: %s cannot be read and is left alone: %s", name, error)
+        return None
+    if header is None:  # its name says the same
+        return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)
+    if header.version != VERSION:
+        logger.warning(
+            "spool: %s has format %d, this program knows %d: left alone; its writer can drain it",
+            *(name, header.version, VERSION),
+        )
+        return None
+    return Segment(
+        name, header.stream, header.first, header.first - 1, stat.size, header.created_ms, stat.written_ms
+    )
+
+
+def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered) -> None:
+    """Put the segments of one stream, rising, into what is kept."""
+    kept = recovered.kept
+    present, readable = _present(files, segments[-1])
+    while not present:  # the newest that holds a record tells where the stream ends
+        if readable:
+            recovered.empty.append(segments[-1].name)
+        segments.pop()
+        if not segments:
+            return
+        present, readable = _present(files, segments[-1])
+    newest = segments[-1]
+    for segment, following in pairwise(segments):
+        segment.last = following.first - 1
+        kept.add(segment)
+        kept.pending[segment.stream].add(segment.first, segment.last)
+    newest.last = present.last()
+    kept.add(newest)
+    kept.pending[newest.stream].update(present)
+    lost = Ranges([(newest.first, newest.last)]).without(present)
+    if lost:
+        recovered.dropped.append(Dropped(newest.stream, lost, "damaged", newest.oldest_ms, newest.newest_ms))
+
+
+def _present(files: Files, segment: Segment) -> tuple[Ranges, bool]:
+    """The offsets of a segment's whole records, and whether the disk let it be read to its end."""
+    present = Ranges()
+    scanner = Scanner(segment.key)
+    position = HEADER_SIZE
+    while position < segment.size:
+        try:
+            data = files.read(segment.name, position, _CHUNK)
+        except OSError as error:
+            logger.error("spool: %s cannot be read from byte %d on: %s", segment.name, position, error)
+            return present, False
+        if not data:
+            break
+        position += len(data)
+        scanner.feed(data)
+        while (found := scanner.next()) is not None:
+            if found.body is not None:
+                present.add(segment.first + found.number)
+            segment.places.note(found.number + 1, found.end)
+    if scanner.skipped or scanner.rest:
+        logger.warning(
+            "spool: %s: %d bytes at its end were never completed, %d bytes were damaged",
+            *(segment.name, scanner.rest, scanner.skipped),
+        )
+    return present, True

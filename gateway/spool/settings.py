@@ -1,0 +1,38 @@
+"""What a user may say about the spool, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from qilu.contract.quantities import ByteSize, Duration, Period
+
+_SMALLEST_SEGMENT = 4096
+
+
+class SpoolSettings(BaseModel):
+    """Where records are kept, how many, and how soon they are safe from a power cut.
+
+    A relative `directory` is meant from the working directory: whoever reads the file resolves it first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    directory: Path
+    max_bytes: ByteSize = 2 * 10**9
+    max_age: Period = 30 * 86_400
+    min_free: ByteSize = 200 * 10**6
+    """Bytes of the file system that the spool leaves to others."""
+    policy: Literal["drop_oldest", "block"] = "drop_oldest"
+    """At a bound: give up the oldest records, or take no new ones. Age always gives up the oldest."""
+    sync: Duration | Literal["always"] = 0.2
+    """Seconds between two commits, which is what a power cut may cost; or one commit per record."""
+    segment_bytes: ByteSize = 8 * 2**20
+    quarantine_bytes: ByteSize = 16 * 10**6
+
+    @property
+    def segment_size(self) -> int:
+        """Bytes of one segment file: small enough that whole segments can be given up one by one."""
+        return max(min(self.segment_bytes, self.max_bytes // 8), _SMALLEST_SEGMENT)

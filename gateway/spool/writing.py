@@ -1,0 +1,157 @@
+"""The growing end of a spool: the segment that is written, and which of its bytes may not be safe yet."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.spool.files import AppendFile, Files
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.recovery import segment_name
+from gateway.spool.segment import HEADER_SIZE, Header, encode_header
+
+
+@dataclass(slots=True)
+class _Open:
+    segment: Segment
+    file: AppendFile
+    synced: int = 0
+    """Bytes that are known to survive a power cut."""
+
+
+class Sync:
+    """One grouped fsync: made on the loop, run in the thread, taken note of on the loop again."""
+
+    def __init__(self, files: Files, goals: list[tuple[_Open, int]], names: int | None) -> None:
+        self._files = files
+        self._goals = goals
+        self.names = names
+        """How many names were made when this began; None when all of them are safe already."""
+        self.done: list[tuple[_Open, int]] = []
+        self.error: OSError | None = None
+
+    @property
+    def needed(self) -> bool:
+        return bool(self._goals) or self.names is not None
+
+    def run(self) -> None:
+        """Return when everything is safe, or with the first `error`."""
+        try:
+            for one, size in self._goals:
+                one.file.sync()
+                self.done.append((one, size))
+            if self.names is not None:
+                self._files.sync_names()
+        except OSError as error:
+            self.error = error
+
+
+class Writer:
+    """Writes records of one stream to one segment after another."""
+
+    def __init__(
+        self, files: Files, kept: Kept, stream: int, opening: int, now_ms: Callable[[], int]
+    ) -> None:  # fmt: skip
+        self.active: Segment | None = None
+        """The segment that takes the next record; None when one must be begun first."""
+        self.key = 0
+        self._files = files
+        self._kept = kept
+        self._stream = stream
+        self._opening = opening
+        self._now_ms = now_ms
+        self._next = 0
+        self._file: AppendFile
+        self._open: list[_Open] = []
+        self._names_made = 0
+        self._names_safe = 0
+
+    def begin(self) -> Segment:
+        """Retire the active segment and begin the next one; OSError when the disk refuses."""
+        self.retire()
+        now = self._now_ms()
+        name = segment_name(self._opening, self._stream, self._next)
+        file = self._files.create(name)
+        header = encode_header(Header(self._stream, self._next, now))
+        try:
+            if file.append(header) < len(header):
+                raise OSError(errno.ENOSPC, "no space left for the header of a segment")
+        except OSError:
+            file.close()
+            self._files.unlink(name)
+            raise
+        segment = Segment(name, self._stream, self._next, self._next - 1, HEADER_SIZE, now, now)
+        self._kept.add(segment)
+        self._open.append(_Open(segment, file))
+        self._names_made += 1
+        self.active, self.key, self._file = segment, segment.key, file
+        return segment
+
+    def write(self, data: bytes) -> None:
+        """Append one encoded record to the active segment.
+
+        OSError when the disk refuses: then nothing of it is kept, and the next record needs a new segment.
+        """
+        segment = self.active
+        if segment is None:
+            raise RuntimeError("no segment was begun")
+        try:
+            written = self._file.append(data)
+            if written < len(data):
+                raise OSError(errno.ENOSPC, "no space left for a whole record")
+        except OSError:
+            self.retire()
+            self._undo(segment)
+            raise
+        self._kept.grow(segment, written)
+
+    def _undo(self, segment: Segment) -> None:
+        """Take the begin of a record off the end again; where that fails its offset is never used."""
+        try:
+            if segment.last < segment.first:
+                self._kept.remove(segment)
+                self._files.unlink(segment.name)
+            else:
+                self._file.truncate(segment.size)
+        except OSError:
+            self._next += 1
+
+    def retire(self) -> None:
+        """The next record begins a new segment; this one stays open until it is safe."""
+        if self.active is not None:
+            self.active.newest_ms = self._now_ms()
+            self._next = self.active.last + 1
+            self.active = None
+
+    def unsynced(self) -> Sync:
+        """What must be synced for everything written so far to be safe."""
+        goals = [
+            (one, one.segment.size)
+            for one in self._open
+            if one.synced < one.segment.size and not one.segment.gone
+        ]  # fmt: skip
+        names = self._names_made if self._names_made > self._names_safe else None
+        return Sync(self._files, goals, names)
+
+    def synced(self, sync: Sync) -> None:
+        """Take note of a sync that was run, and close the segments that need no more of it."""
+        for one, size in sync.done:
+            one.synced = size
+        if sync.error is None and sync.names is not None:
+            self._names_safe = sync.names
+        still_open = []
+        for one in self._open:
+            segment = one.segment
+            if segment is self.active or (one.synced < segment.size and not segment.gone):
+                still_open.append(one)
+            else:
+                one.file.close()
+        self._open = still_open
+
+    def close(self) -> None:
+        """Close every file, safe or not."""
+        for one in self._open:
+            one.file.close()
+        self._open = []
+        self.active = None
