@@ -81,16 +81,16 @@ class Device:
 
     def write_registers(self, address: int, data: bytes) -> None:
         """Writes holding registers, two bytes each."""
-        values: list[tuple[Point, float]] = []
+        chunks: list[tuple[Point, bytes]] = []
         at = 0
         while at < len(data):
             points = self._writable(Table.HOLDING, address + at // 2)
             chunk = data[at : at + 2 * points[0].size]
             if len(chunk) < 2 * points[0].size:
                 raise IllegalAddress(f"{points[0].name} is longer than the block that is written")
-            values += [(point, self._accept(point, chunk)) for point in points]
+            chunks += [(point, chunk) for point in points]
             at += len(chunk)
-        self._apply(values)
+        self._apply([(point, self._accept(point, chunk)) for point, chunk in chunks])
         self._store(Table.HOLDING, 2, address, data)
 
     def write_bits(self, address: int, values: list[bool]) -> None:

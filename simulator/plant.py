@@ -5,20 +5,20 @@ what was written at which tick; only the serve counters also depend on who read 
 real time: see `clock.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import pi, sin
 
 import numpy as np
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.invalid import Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.image import Image
 from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
 from simulator.machines import MODELS
 from simulator.noise import Noise
-from simulator.settings import Placed, PlantSettings, nearest
+from simulator.settings import Placed, PlantSettings, meant
 from simulator.signals import Wander
 from simulator.supplies import Supplies
 
@@ -38,9 +38,7 @@ class Plant:
     """Machines by device name; `advance` is one tick."""
 
     def __init__(self, settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> None:
-        """profiles: one for each model that the settings name. ConfigError: a parameter that a machine does
-        not have.
-        """
+        """profiles: one for each model that the settings name."""
         self.settings = settings
         self.tick = 0
         self.devices: dict[str, Device] = {}
@@ -50,6 +48,7 @@ class Plant:
         self._frequency = Wander(self._noise, 0.012, 20.0)
         placed = list(settings.placed())
         models = dict.fromkeys(entry.settings.machine for entry in placed)
+        self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
         self._step()
@@ -65,6 +64,19 @@ class Plant:
         for device in self.devices.values():
             ports.setdefault(device.port, {})[device.unit] = device
         return ports
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with the settings and only comes to light with the machines: parameters they do
+        not have.
+        """
+        for entry, machine in enumerate(self.settings.machines):
+            known = self._known[machine.machine]
+            for name in machine.parameters:
+                if name not in known:
+                    place = ("machines", entry, "parameters", name)
+                    yield Problem(
+                        place, f"{machine.machine} has no parameter {name}", meant(name, sorted(known))
+                    )
 
     def advance(self, ticks: int = 1) -> None:
         """Moves the whole plant on by `ticks` steps; the registers show the state after the last one."""
@@ -118,7 +130,7 @@ class Plant:
         names = [entry.device for entry in mine]
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
         machines = MODELS[model](fleet)
-        _check_parameters(mine, {*fleet.known, *profile.parameters})
+        self._known[model] = {*fleet.known, *profile.parameters}
         image = Image(profile, machines, parameters)
         for row, entry in enumerate(mine):
             self.devices[entry.device] = Device(
@@ -161,17 +173,6 @@ def _feeds(
             for utility in row.machines.supplies:
                 pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
     return pairs
-
-
-def _check_parameters(placed: Sequence[Placed], known: set[str]) -> None:
-    for entry in placed:
-        for name in entry.settings.parameters:
-            if name not in known:
-                raise ConfigError(
-                    f"{entry.settings.machine} has no parameter {name!r}",
-                    key=f"machines[{entry.entry}].parameters.{name}",
-                    remedy=nearest(name, sorted(known)),
-                )
 
 
 def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:

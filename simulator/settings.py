@@ -4,7 +4,6 @@ are.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Period
+from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -20,15 +20,13 @@ MAX_STEP = 10.0
 
 
 def parse_time_of_day(text: object) -> int:
-    """Minutes since midnight of "HH:MM"; YAML itself already reads an unquoted 13:30 as 13 * 60 + 30."""
-    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text <= 1440:
-        return text
+    """Minutes since midnight of "HH:MM", up to 24:00."""
     hours, _, minutes = str(text).partition(":")
     if not (
         hours.isdecimal()
         and minutes.isdecimal()
-        and int(hours) * 60 + int(minutes) <= 1440
         and int(minutes) < 60
+        and int(hours) * 60 + int(minutes) <= 1440
     ):
         raise invalid(f"{text!r} is not a time of day", 'write "HH:MM", such as "08:00"')
     return int(hours) * 60 + int(minutes)
@@ -68,7 +66,7 @@ class MachineSettings(Model):
     units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
     """Replicas have ascending unit ids; after so many on a port the next port begins, again with `unit`."""
     feeds: tuple[str, ...] = ()
-    """Devices, rows of replicas or lines that this machine supplies, or whose consumption this meter measures."""
+    """Devices, rows of replicas or lines that it supplies, or whose consumption it measures as a meter."""
     writable: bool = True
     parameters: Mapping[Name, float] = {}
 
@@ -122,7 +120,7 @@ class PlantSettings(Model):
             if machine.machine not in MODELS:
                 place = ("machines", entry, "machine")
                 yield Problem(
-                    place, f"no machine {machine.machine!r}", nearest(machine.machine, sorted(MODELS))
+                    place, f"no machine {machine.machine!r}", meant(machine.machine, sorted(MODELS))
                 )
 
     def _double_places(self) -> Iterator[Problem]:
@@ -154,7 +152,7 @@ class PlantSettings(Model):
             for index, fed in enumerate(machine.feeds):
                 if fed not in known:
                     problem = f"no device and no line {fed!r}"
-                    yield Problem(("machines", entry, "feeds", index), problem, nearest(fed, sorted(known)))
+                    yield Problem(("machines", entry, "feeds", index), problem, meant(fed, sorted(known)))
 
     def fed_by(self, machine: MachineSettings) -> frozenset[str]:
         """The names of the devices that a machine feeds, itself never among them."""
@@ -167,8 +165,8 @@ class PlantSettings(Model):
         )
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """A remedy for a name that does not exist: what is close, else what there is."""
-    close = get_close_matches(name, known, n=1)
+def meant(name: str, known: list[str]) -> str:
+    """A remedy for a name that does not exist: what is close to it, and what there is."""
+    close = nearest(name, known)
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"did you mean {close[0]!r}? there are: {listed}" if close else f"there are: {listed}"
+    return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"

@@ -26,6 +26,8 @@ class ScrewAirCompressors(Machines):
     unloading.
     """
 
+    supplies = (Utility.AIR,)
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.rated = fleet.parameter("rated_power", 55.0)  # kW at the motor

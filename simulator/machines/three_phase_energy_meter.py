@@ -1,0 +1,110 @@
+"""A three-phase four-wire energy meter: it measures what the machines behind it take, or a load of its
+own.
+
+Equations: per phase S = U I, P = S cos phi, Q = sqrt(S^2 - P^2); energy is the integral of power; the
+neutral carries the phasor sum of the phase currents; demand is the mean power of the last whole
+quarter of an hour (IEC 62053-22).
+"""
+
+import numpy as np
+
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.noise import Array
+from simulator.signals import Wander
+
+QUARTER = 900.0  # s
+SHARES = np.array([0.345, 0.335, 0.320])  # of the load on each phase
+
+
+class ThreePhaseEnergyMeters(Machines):
+    """Arrays of phases have shape (3, n). Power is positive where it is taken from the mains, negative
+    where it is fed in.
+    """
+
+    supplies = (Utility.ELECTRICITY,)
+
+    def __init__(self, fleet: Fleet) -> None:
+        n = fleet.n
+        self.base = fleet.parameter("base_load", 14.0, 0.1)  # kW of what is behind the meter besides `feeds`
+        self.power_factor = fleet.parameter("power_factor", 0.87, 0.02)
+        self.impedance = fleet.parameter("line_impedance", 0.008)  # ohm between the mains and the meter
+        self.swing = [Wander(fleet.noise, 0.01, 20.0) for _ in SHARES]
+        self.sag = [Wander(fleet.noise, 0.002, 15.0) for _ in SHARES]
+        self.load = Wander(fleet.noise, 0.08, 120.0)
+        self.current = np.zeros((3, n))
+        self.imported = fleet.between(50_000.0, 900_000.0)
+        self.exported = fleet.between(0.0, 100.0)
+        self.reactive = self.imported * 0.55
+        self.window_energy = np.zeros(n)
+        self.window = fleet.between(0.0, QUARTER)
+        self.demand = self.base.copy()
+        self.peak = self.base * 0.9
+        self.setpoints: dict[str, Array] = {}
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        self.frequency = np.full_like(self.base, surroundings.frequency)
+        hour = surroundings.second_of_day / 3600.0
+        daily = 0.75 + 0.35 * np.sin(np.pi * np.clip((hour - 6.0) / 14.0, 0.0, 1.0))
+        own = self.base * daily * np.maximum(1.0 + self.load.step(dt), 0.2)
+        total = own + surroundings.demand[Utility.ELECTRICITY]
+        shares = SHARES[:, None] * np.stack([1.0 + swing.step(dt) for swing in self.swing])
+        self.active = total * shares / shares.sum(axis=0)
+        unbalance = np.stack([1.0 + sag.step(dt) for sag in self.sag])
+        phase_voltage = surroundings.voltage / np.sqrt(3.0) * unbalance
+        self.voltage = np.maximum(phase_voltage - self.impedance * self.current, 1.0)
+        # lightly loaded motors and chargers draw relatively more reactive power
+        relative = np.clip(np.abs(total) / (self.base * 4.0), 0.0, 1.0)
+        self.cos_phi = np.clip(self.power_factor - 0.12 * (1.0 - relative), 0.3, 0.99) + np.zeros((3, 1))
+        self.apparent = np.abs(self.active) / self.cos_phi
+        self.reactive_power = np.sqrt(np.maximum(self.apparent**2 - self.active**2, 0.0))
+        self.current = self.apparent * 1000.0 / self.voltage
+        self._integrate(dt)
+
+    def _integrate(self, dt: float) -> None:
+        energy = self.active.sum(axis=0) * dt / 3600.0
+        self.imported = self.imported + np.maximum(energy, 0.0)
+        self.exported = self.exported + np.maximum(-energy, 0.0)
+        self.reactive = self.reactive + self.reactive_power.sum(axis=0) * dt / 3600.0
+        self.window_energy = self.window_energy + energy
+        self.window = self.window + dt
+        full = self.window >= QUARTER
+        self.demand = np.where(full, self.window_energy * 3600.0 / self.window, self.demand)
+        self.peak = np.maximum(self.peak, self.demand)
+        self.window_energy = np.where(full, 0.0, self.window_energy)
+        self.window = np.where(full, self.window - QUARTER, self.window)
+
+    def _neutral(self) -> Array:
+        a, b, c = self.current
+        squares = a * a + b * b + c * c - a * b - b * c - c * a
+        return np.sqrt(np.maximum(squares, 0.0))
+
+    def values(self) -> Values:
+        a, b, c = self.voltage
+        active, reactive = self.active.sum(axis=0), self.reactive_power.sum(axis=0)
+        apparent = self.apparent.sum(axis=0)
+        return {
+            "voltage_a": a,
+            "voltage_b": b,
+            "voltage_c": c,
+            # three phasors 120 degrees apart
+            "voltage_ab": np.sqrt(a * a + b * b + a * b),
+            "voltage_bc": np.sqrt(b * b + c * c + b * c),
+            "voltage_ca": np.sqrt(c * c + a * a + c * a),
+            "current_a": self.current[0],
+            "current_b": self.current[1],
+            "current_c": self.current[2],
+            "current_n": self._neutral(),
+            "power_a": self.active[0],
+            "power_b": self.active[1],
+            "power_c": self.active[2],
+            "power": active,
+            "reactive_power": reactive,
+            "apparent_power": apparent,
+            "power_factor": np.divide(active, apparent, out=np.ones_like(active), where=apparent > 0),
+            "frequency": self.frequency,
+            "energy_import": self.imported,
+            "energy_export": self.exported,
+            "reactive_energy": self.reactive,
+            "demand": self.demand,
+            "peak_demand": self.peak,
+        }

@@ -1,0 +1,68 @@
+"""Simulated machines for tests: profiles from the shipped files, and a day of each model, run once."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qilu.contract.profile import DeviceProfile
+from qilu.runtime.profiles import profiles
+from simulator.device import Device
+from simulator.image import Image
+from simulator.machine import Machines, calm, fleet
+from simulator.machines import MODELS
+from simulator.plant import Plant
+from simulator.settings import PlantSettings
+
+DAY_STEP = 10.0
+NAMES = ("a", "b", "c", "d")
+
+
+class Day(NamedTuple):
+    """Every number of four machines at every step of a day: point -> array of shape (steps, 4)."""
+
+    machines: Machines
+    values: Mapping[str, NDArray[Any]]
+
+
+@cache
+def profile(model: str) -> DeviceProfile:
+    return profiles([model])[model]
+
+
+@cache
+def day(model: str) -> Day:
+    """A day in calm surroundings, from midnight, in steps of DAY_STEP."""
+    machines = MODELS[model](fleet(*NAMES, seed=5))
+    record: dict[str, list[NDArray[Any]]] = {}
+    for step in range(int(86_400 / DAY_STEP)):
+        machines.step(DAY_STEP, calm(len(NAMES), second_of_day=step * DAY_STEP))
+        for name, value in machines.values().items():
+            record.setdefault(name, []).append(np.array(value))
+    return Day(machines, {name: np.array(values) for name, values in record.items()})
+
+
+def stepped(model: str, *, steps: int = 1, dt: float = 1.0, seed: int = 0, **parameters: float) -> Machines:
+    """One machine of a model after some steps in calm surroundings."""
+    machines = MODELS[model](fleet("m", seed=seed, parameters=[parameters]))
+    for _ in range(steps):
+        machines.step(dt, calm(1))
+    return machines
+
+
+def device(model: str, *, row: int = 0, n: int = 1, **changes: Any) -> Device:
+    """A device of a model after one step, with its image filled."""
+    machines = MODELS[model](fleet(*[f"m{index}" for index in range(n)]))
+    machines.step(1.0, calm(n))
+    image = Image(profile(model), machines, [{}] * n)
+    image.refresh()
+    return Device(f"m{row}", image, row, **changes)
+
+
+def plant(*machines: Mapping[str, Any], **changes: Any) -> Plant:
+    """A plant of the given machines' settings; port and unit are filled in where they are not given."""
+    entries = [{"port": 5020 + index, **machine} for index, machine in enumerate(machines)]
+    settings = PlantSettings.model_validate({"seed": 7, "step": 1, "machines": entries, **changes})
+    return Plant(settings, profiles({machine.machine for machine in settings.machines}))

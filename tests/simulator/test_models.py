@@ -1,0 +1,114 @@
+"""What every model of machine promises, whatever it is: the same suite over all of them."""
+
+import numpy as np
+import pytest
+
+from simulator.image import COUNTER
+from simulator.machine import State, calm, fleet
+from simulator.machines import MODELS
+from simulator.operation import LEGAL
+from tests.simulator.simulated import DAY_STEP, day, profile
+
+every_model = pytest.mark.parametrize("model", sorted(MODELS))
+
+
+@every_model
+def test_a_machine_says_every_point_of_its_profile_and_no_other(model: str) -> None:
+    points = {point.name for point in profile(model).points}
+    assert set(day(model).values) | {COUNTER} == points
+    assert COUNTER not in day(model).values
+
+
+@every_model
+def test_a_profile_has_the_serve_counter_in_its_first_group_and_labels_in_both_languages(model: str) -> None:
+    counter = profile(model).point(COUNTER)
+    assert (counter.type, counter.kind, counter.group) == (
+        "uint32",
+        "counter",
+        next(iter(profile(model).groups)),
+    )
+    assert profile(model).title.en
+    assert profile(model).title.zh
+    assert 12 <= len(profile(model).points) <= 40
+    for point in profile(model).points:
+        assert point.label.en, point.name
+        assert point.label.zh, point.name
+
+
+@every_model
+def test_every_value_stays_finite_and_within_the_limits_of_its_profile_for_a_day(model: str) -> None:
+    for point in profile(model).points:
+        if point.name == COUNTER or point.type == "string":
+            continue
+        values = day(model).values[point.name]
+        assert np.isfinite(values).all(), point.name
+        if point.limits.min is not None:
+            assert values.min() >= point.limits.min, point.name
+        if point.limits.max is not None:
+            assert values.max() <= point.limits.max, point.name
+
+
+@every_model
+def test_counters_never_run_backwards(model: str) -> None:
+    for point in profile(model).points:
+        if point.kind == "counter" and point.name != COUNTER:
+            assert (np.diff(day(model).values[point.name].astype(float), axis=0) >= 0).all(), point.name
+
+
+@every_model
+def test_codes_are_always_ones_that_the_profile_explains(model: str) -> None:
+    for point in profile(model).points:
+        if point.enum:
+            assert set(np.unique(day(model).values[point.name])) <= set(point.enum), point.name
+
+
+@every_model
+def test_a_machine_changes_its_state_only_in_legal_ways(model: str) -> None:
+    if "state" not in day(model).values:
+        return
+    states = day(model).values["state"]
+    changed = states[1:] != states[:-1]
+    steps = set(zip(states[:-1][changed].tolist(), states[1:][changed].tolist(), strict=True))
+    for old, new in steps:
+        assert State(new) in LEGAL[State(old)], f"{State(old).name} to {State(new).name}"
+
+
+@every_model
+def test_the_values_of_a_machine_move(model: str) -> None:
+    gauges = [point.name for point in profile(model).points if point.kind == "gauge" and not point.writable]
+    still = [name for name in gauges if np.ptp(day(model).values[name][:, 0]) == 0]
+    # supplies are constant in calm surroundings; everything else must live
+    assert set(still) <= {
+        "air_pressure",
+        "frequency",
+        "steam_supply_pressure",
+        "grid_frequency",
+        "cooling_supply_temperature",
+    }
+
+
+@every_model
+def test_stepping_machines_together_or_alone_gives_the_same_numbers(model: str) -> None:
+    together, alone = MODELS[model](fleet("a", "b", "c", seed=3)), MODELS[model](fleet("b", seed=3))
+    for step in range(400):
+        together.step(1.0, calm(3, second_of_day=36_000.0 + step))
+        alone.step(1.0, calm(1, second_of_day=36_000.0 + step))
+    lonely = alone.values()
+    for name, values in together.values().items():
+        assert values[1] == lonely[name][0], name
+
+
+@every_model
+def test_two_machines_of_a_model_are_not_the_same(model: str) -> None:
+    values = day(model).values
+    assert any((values[name][:, 0] != values[name][:, 1]).any() for name in values)
+
+
+@every_model
+def test_energy_is_power_over_time(model: str) -> None:
+    values = day(model).values
+    if "energy" not in values or "power" not in values:
+        return
+    integral = np.cumsum(values["power"].astype(float), axis=0) * DAY_STEP / 3600.0
+    gained = values["energy"] - values["energy"][0]
+    assert np.allclose(gained, integral - integral[0], rtol=1e-6, atol=1e-6)

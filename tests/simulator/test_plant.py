@@ -1,0 +1,142 @@
+"""The plant: one clock, one seed, and what machines share."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from qilu.contract.profile import Table
+from simulator.plant import Plant
+from tests.simulator.simulated import plant
+
+CNC = {"device": "cnc", "machine": "cnc-machining-centre", "line": "mill"}
+AIR = {"device": "air", "machine": "screw-air-compressor"}
+METER = {"device": "meter", "machine": "three-phase-energy-meter"}
+
+
+def registers(of: Plant) -> dict[str, bytes]:
+    """All that can be read of every device, without counting."""
+    return {
+        name: b"".join(bytes(device._image.buffers[table]) for table in Table) + bytes([device._row])
+        for name, device in of.devices.items()
+    }
+
+
+def values(of: Plant, device: str) -> dict[str, float | bytes]:
+    asked = of.devices[device]
+    return {name: value[asked._row] for name, value in asked._image.machines.values().items()}
+
+
+def test_two_plants_with_one_seed_have_the_same_bytes_after_any_number_of_ticks() -> None:
+    one, two = plant(CNC, AIR, METER), plant(CNC, AIR, METER)
+    for _ in range(300):
+        one.advance()
+    two.advance(300)
+    assert one.tick == two.tick == 300
+    assert registers(one) == registers(two)
+
+
+def test_another_seed_gives_other_bytes() -> None:
+    one, two = plant(CNC, AIR, METER), plant(CNC, AIR, METER, seed=8)
+    one.advance(50)
+    two.advance(50)
+    assert all(
+        first != second
+        for first, second in zip(registers(one).values(), registers(two).values(), strict=True)
+    )
+
+
+def test_reading_changes_nothing_but_the_serve_counter() -> None:
+    read, unread = plant(AIR), plant(AIR)
+    for _ in range(100):
+        read.advance()
+        read.devices["air"].read_registers(Table.INPUT, 0, 10)
+    unread.advance(100)
+    assert read.devices["air"].counter == 100
+    assert values(read, "air") == values(unread, "air")
+
+
+def test_the_same_writes_at_the_same_ticks_give_the_same_bytes() -> None:
+    plants = plant(AIR), plant(AIR)
+    for each in plants:
+        each.advance(20)
+        each.devices["air"].write_registers(100, struct.pack(">H", 600))
+        each.advance(200)
+    assert registers(plants[0]) == registers(plants[1])
+    unwritten = plant(AIR)
+    unwritten.advance(220)
+    assert registers(unwritten) != registers(plants[0])
+
+
+def test_another_machine_in_the_plant_changes_no_other_machine_s_numbers() -> None:
+    few = plant(CNC, AIR)
+    many = plant({**CNC, "device": "another"}, AIR, METER, CNC, {**AIR, "device": "more", "replicas": 3})
+    few.advance(250)
+    many.advance(250)
+    for device in ("cnc", "air"):
+        assert values(few, device) == values(many, device)
+
+
+def test_replicas_are_named_and_placed_in_order_and_differ() -> None:
+    rows = plant({**AIR, "replicas": 5, "unit": 3, "units_per_port": 2, "port": 6000})
+    places = [(device.name, device.port, device.unit) for device in rows.devices.values()]
+    assert places == [
+        ("air-1", 6000, 3),
+        ("air-2", 6000, 4),
+        ("air-3", 6001, 3),
+        ("air-4", 6001, 4),
+        ("air-5", 6002, 3),
+    ]
+    assert {port: list(units) for port, units in rows.endpoints().items()} == {
+        6000: [3, 4],
+        6001: [3, 4],
+        6002: [3],
+    }
+    rows.advance(50)
+    assert len({values(rows, f"air-{index}")["power"] for index in range(1, 6)}) == 5
+
+
+def test_a_meter_measures_what_the_machines_behind_it_take() -> None:
+    shop = plant(
+        CNC, {**CNC, "device": "cnc2"}, {**METER, "feeds": ["mill"], "parameters": {"base_load": 0.001}}
+    )
+    for _ in range(50):
+        before = sum(float(values(shop, name)["power"]) for name in ("cnc", "cnc2"))
+        shop.advance()
+        assert float(values(shop, "meter")["power"]) == pytest.approx(before, abs=0.01)
+
+
+def test_air_that_machines_take_empties_the_receiver_faster() -> None:
+    pumps = {**AIR, "parameters": {"base_demand": 0.5}}
+    alone, feeding = plant(pumps), plant({**pumps, "feeds": ["mill"]}, {**CNC, "replicas": 8, "port": 7000})
+    for each in (alone, feeding):
+        each.advance(1800)
+    assert float(values(feeding, "air")["load_hours"]) > float(values(alone, "air")["load_hours"]) + 0.02
+
+
+def test_a_machine_stands_still_while_its_air_is_too_low() -> None:
+    shop = plant({**AIR, "feeds": ["cnc"]}, CNC)
+    assert float(values(shop, "cnc")["air_pressure"]) == pytest.approx(6.8, abs=0.5)
+    shop.devices["air"].write_bits(0, [False])
+    shop.advance(900)
+    assert float(values(shop, "air")["discharge_pressure"]) < 3.0
+    assert (float(values(shop, "cnc")["state"]), float(values(shop, "cnc")["alarm"])) == (1, 4)
+
+
+def test_outside_the_shifts_work_stops_at_the_end_of_the_cycle() -> None:
+    shop = plant(CNC, shifts=[{"since": "06:00", "until": "08:05"}], start="2026-03-02T08:00:00")
+    shop.advance(280)
+    assert float(values(shop, "cnc")["state"]) == 3
+    shop.advance(900)
+    assert (float(values(shop, "cnc")["state"]), float(values(shop, "cnc")["alarm"])) == (1, 3)
+
+
+def test_the_identity_names_the_device() -> None:
+    assert b"air" in plant(AIR).devices["air"].identity[4]
+
+
+def test_values_in_the_registers_are_those_of_the_last_tick() -> None:
+    shop = plant(AIR)
+    shop.advance(7)
+    (pressure,) = struct.unpack(">H", shop.devices["air"].read_registers(Table.INPUT, 4, 1))
+    assert pressure == np.rint(float(values(shop, "air")["discharge_pressure"]) * 100)

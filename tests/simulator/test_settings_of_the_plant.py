@@ -1,0 +1,94 @@
+"""The plant's settings file: what is wrong is told with its place and a remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from qilu.contract.errors import ConfigError
+from simulator import app
+
+GOOD = "- {device: air, machine: screw-air-compressor, port: 5020}"
+
+
+def refused(folder: Path, *machines: str, head: str = "") -> str:
+    file = folder / "plant.yaml"
+    file.write_text("\n".join([head, "machines:", *machines]), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        app.load(file)
+    assert str(error.value).startswith(f"{file}:")
+    return str(error.value)
+
+
+def test_the_shipped_plant_has_at_least_ten_devices_on_several_ports_and_units() -> None:
+    plant = app.load(Path("configs/plant.yaml"))
+    endpoints = plant.endpoints()
+    assert len(plant.devices) >= 10
+    assert len(endpoints) >= 4
+    assert min(endpoints) >= 5020
+    assert max(len(units) for units in endpoints.values()) >= 2
+
+
+def test_an_unknown_machine_is_told_with_what_exists_and_what_was_meant(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD, "- {device: x, machine: screw-air-compresor, port: 5021}")
+    assert ":4: machines.1.machine" in message
+    assert "did you mean screw-air-compressor?" in message
+    assert "cnc-machining-centre" in message
+
+
+def test_two_devices_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert "a second device 'air'" in refused(tmp_path, GOOD, GOOD.replace("5020", "5021"))
+
+
+def test_two_devices_on_one_port_and_unit_are_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD, GOOD.replace("air,", "air2,"))
+    assert "'air2' and 'air' are both unit 1 on port 5020" in message
+
+
+def test_replicas_that_run_into_another_device_are_refused(tmp_path: Path) -> None:
+    row = "- {device: row, machine: screw-air-compressor, port: 5019, replicas: 3, units_per_port: 1}"
+    assert "both unit 1 on port 5020" in refused(tmp_path, GOOD, row)
+
+
+def test_replicas_that_run_past_the_last_port_are_refused(tmp_path: Path) -> None:
+    row = "- {device: row, machine: screw-air-compressor, port: 65535, replicas: 3, units_per_port: 1}"
+    assert "would be on port 65536" in refused(tmp_path, row)
+
+
+def test_what_feeds_nothing_that_exists_is_refused(tmp_path: Path) -> None:
+    message = refused(
+        tmp_path,
+        GOOD.replace("}", ", feeds: [millling]}"),
+        GOOD.replace("air,", "b, unit: 2, line: milling,"),
+    )
+    assert "no device and no line 'millling'" in message
+    assert "did you mean milling?" in message
+
+
+def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD.replace("}", ", parameters: {rated_pover: 5}}"))
+    assert "machines.0.parameters.rated_pover" in message
+    assert "did you mean rated_power?" in message
+
+
+@pytest.mark.parametrize(
+    ("head", "key"),
+    [
+        ("step: 11s", "step"),
+        ("step: 0", "step"),
+        ("speed: -1", "speed"),
+        ("seeed: 1", "seeed"),
+        ("shifts: [{since: '25:00', until: '08:00'}]", "shifts.0.since"),
+        ("shifts: [{since: 8, until: '08:00'}]", "shifts.0.since"),
+    ],
+)
+def test_impossible_values_are_refused_with_their_key(tmp_path: Path, head: str, key: str) -> None:
+    assert key in refused(tmp_path, GOOD, head=head)
+
+
+def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plant.yaml"
+    file.write_text(f"machines:\n{GOOD.replace('5020', '502')}\n")
+    with pytest.raises(
+        ConfigError, match="plant.yaml:2: .*port 502 needs the rights of root; choose one from 1024 on"
+    ):
+        app.load(file, lowest_port=1024)
