@@ -241,7 +241,7 @@ class DeviceProfile(Model):
     """Names and defaults; the gateway's settings may set them for each device."""
     groups: Mapping[Name, Period] = Field(default={DEFAULT_GROUP: 1.0}, min_length=1)
     """Poll group -> seconds; the first one is the default of the points."""
-    points: tuple[Point, ...] = Field(min_length=1)
+    points: tuple[Point, ...]
 
     @model_validator(mode="before")
     @classmethod

@@ -125,6 +125,8 @@ def _of_limits(point: Point) -> Iterator[Problem]:
 
 def of_profile(profile: DeviceProfile) -> Iterator[Problem]:
     """What is wrong with the points taken together, and with the device's limits."""
+    if not profile.points:
+        yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
     for number, gap in enumerate(profile.limits.no_read):
         if gap.first > gap.last:
             yield Problem(

@@ -74,13 +74,13 @@ def parse_bytes(text: object) -> int:
 
 
 def format_bytes(size: int) -> str:
-    """An exact spelling where one is short ("64KiB", "2GB"), else three digits of the decimal unit."""
+    """An exact spelling where one is short ("64KiB", "2GB"), else four digits of the decimal unit."""
     for unit, unit_size in sorted(_BYTES.items(), key=lambda item: -item[1]):
         if size >= unit_size and size % unit_size == 0 and (unit_size > 1 or size < 1000):
             return f"{size // unit_size}{unit}"
     for unit in ("TB", "GB", "MB", "kB"):
         if size >= _BYTES[unit]:
-            return f"{size / _BYTES[unit]:.3g}{unit}"
+            return f"{size / _BYTES[unit]:.4g}{unit}"
     return f"{size}B"
 
 

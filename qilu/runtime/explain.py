@@ -16,13 +16,15 @@ from qilu.runtime.yaml_text import Places
 def explain(error: ValidationError, model: type[BaseModel], raw: object, places: Places) -> ConfigError:
     """The first problem by line, with the others after it; one for each place."""
     found: dict[Loc, tuple[str, str | None]] = {}
-    for details in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    for details in errors:
+        if details["type"] == "too_short" and any(_inside(other["loc"], details["loc"]) for other in errors):
+            continue  # pydantic does not count the items that it refused
         loc = _place(details["loc"], raw, model, details["type"] in (KIND, "missing"))
         found.setdefault(loc, say(details, _known_keys(details["loc"][:-1], model)))
     by_line = sorted(found, key=lambda loc: places.line(loc) or 0)
-    errors = [places.error(found[loc][0], loc, found[loc][1]) for loc in by_line]
-    loc = by_line[0]
-    return places.error(found[loc][0], loc, found[loc][1], errors[1:])
+    first, *others = (places.error(found[loc][0], loc, found[loc][1]) for loc in by_line)
+    return places.error(first.problem, by_line[0], first.remedy, others)
 
 
 def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -> Loc:
@@ -38,6 +40,10 @@ def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -
         elif may_be_absent and not is_tag and position == len(loc) - 1:
             place.append(step)
     return tuple(place)
+
+
+def _inside(loc: Loc, outer: Loc) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
 def _steps(loc: Loc, model: type[BaseModel]) -> Iterator[tuple[str | int, bool]]:
