@@ -64,7 +64,7 @@ class Delivery:
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in _leaves(lost)})
                 _log.warning("not connected: %s", "; ".join(reasons))
-            await self._backoff.wait()
+            await asyncio.sleep(self._backoff.next())
 
     async def emptied(self) -> None:
         """Return once the spool keeps nothing any more."""

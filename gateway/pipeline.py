@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway.components import Processor, Source, Spool
 from gateway.delivery import Delivery
+from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll, Reading, Reason
 from qilu.contract.wire import encode_record
 from qilu.runtime.backoff import Backoff
@@ -39,7 +40,8 @@ class Tally:
 class Pipeline:
     """Everything a gateway does while it runs.
 
-    `sync`: seconds between commits. `now_ms`: UTC, to date what a source that failed did not read.
+    `sync`: seconds between commits, None for one after each record. `now_ms`: UTC, to date what a source that
+    failed did not read.
     """
 
     sources: Sequence[Source]
@@ -47,7 +49,7 @@ class Pipeline:
     spool: Spool
     delivery: Delivery
     tally: Tally
-    sync: float
+    sync: float | None
     backoff: Callable[[], Backoff]
     now_ms: Callable[[], int]
 
@@ -88,7 +90,7 @@ class Pipeline:
                 _log.exception("%s: internal error, this source starts again", source.name)
                 for poll in _all_bad(source, self.now_ms()):
                     await self._keep(poll)
-            await backoff.wait()
+            await asyncio.sleep(backoff.next())
 
     async def _keep(self, poll: Poll) -> None:
         kept: Sequence[Poll] = (poll,)
@@ -100,12 +102,20 @@ class Pipeline:
             while (record := self.spool.append(body)) is None:
                 self.tally.blocked += 1
                 await asyncio.sleep(_RETRY)
+            if self.sync is None:
+                await self._commit_now()
             self.delivery.appended(record)
 
     async def _commit(self) -> None:
         while True:
-            await asyncio.sleep(self.sync)
+            await asyncio.sleep(_RETRY if self.sync is None else self.sync)
+            await self._commit_now()
+
+    async def _commit_now(self) -> None:
+        try:
             await self.spool.commit()
+        except UnreachableError as error:
+            _log.error("%s: a power cut could now cost more than the interval of commits", error)
 
     def _count(self, poll: Poll, kept: Sequence[Poll]) -> None:
         tally = self.tally

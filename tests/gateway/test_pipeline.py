@@ -1,0 +1,202 @@
+"""The pipeline keeps every poll until it is durable, and one odd source never stops the others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from gateway.components import Processor, Record, Source
+from gateway.delivery import Delivery
+from gateway.outbox import Limits, Outbox
+from gateway.pipeline import Pipeline, Tally
+from gateway.processors.select import Select
+from gateway.spool.disk import DiskSpool
+from gateway.spool.settings import SpoolSettings
+from qilu.contract.errors import UnreachableError
+from qilu.contract.notices import Announcement, Answer
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.topics import Lane
+from qilu.contract.wire import decode_record
+from qilu.runtime.backoff import Backoff
+
+STORE = "the-store"
+
+
+class Room:
+    """A test double of an enter-and-leave part."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class Counting(Room):
+    """A source that counts up to `most` as fast as it may; it breaks at `bug`."""
+
+    def __init__(self, name: str, most: int, bug: int | None = None) -> None:
+        self.name = name
+        self._columns = Columns(Origin("edge-1", name, "test"), "fast", ("counter", "spare"))
+        self._most = most
+        self._bug = bug
+        self._next = 0
+
+    def columns(self) -> Sequence[Columns]:
+        return (self._columns,)
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while self._next < self._most:
+            number, self._next = self._next, self._next + 1
+            if number == self._bug:
+                raise ZeroDivisionError("a bug")
+            yield Poll(number, (Reading(self._columns, number, (number, 0)),))
+            await asyncio.sleep(0)
+        await asyncio.Event().wait()
+
+
+class Cloud(Room):
+    """A sink with its ingester and store: fails to connect `refusals` times, loses what `loses` says."""
+
+    def __init__(self, refusals: int = 0, loses: Callable[[Lane, Record], bool] | None = None) -> None:
+        self.stored: dict[tuple[int, int], Poll] = {}
+        self.sends: list[tuple[Lane, list[int]]] = []
+        self._refusals = refusals
+        self._loses = loses or (lambda lane, record: False)
+        self._answers: asyncio.Queue[Answer | Announcement] = asyncio.Queue(100)
+
+    async def __aenter__(self) -> Self:
+        if self._refusals:
+            self._refusals -= 1
+            raise UnreachableError("nobody there")
+        return self
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        self.sends.append((lane, [record.offset for record in records]))
+        kept = [record for record in records if not self._loses(lane, record)]
+        for record in kept:
+            self.stored[record.stream, record.offset] = decode_record(record.body)
+        offsets = Ranges.of(record.offset for record in kept)
+        if offsets:
+            await self._answers.put(Answer(STORE, "i", records[0].stream, durable=offsets))
+        return {}
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        while True:
+            yield await self._answers.get()
+
+    def counters(self, device: str) -> list[int]:
+        return sorted(
+            value
+            for poll in self.stored.values()
+            for reading in poll.readings
+            if poll.origin.device == device and isinstance(value := reading.values[0], int)
+        )
+
+
+def pipeline(
+    tmp_path: Path,
+    sources: Sequence[Source],
+    cloud: Cloud,
+    processors: Sequence[Processor] = (),
+    limits: Limits | None = None,
+) -> Pipeline:
+    spool = DiskSpool(SpoolSettings(directory=tmp_path, min_free=0))
+    quick = Backoff(Random(0), first=0.001, most=0.001)
+    outbox = Outbox([STORE], Random(0), limits)
+    delivery = Delivery(spool, cloud, outbox, linger=0.001, backoff=quick, clock=time.monotonic)
+    return Pipeline(
+        sources=sources,
+        processors=processors,
+        spool=spool,
+        delivery=delivery,
+        tally=Tally(),
+        sync=0.01,
+        backoff=lambda: Backoff(Random(0), first=0.001, most=0.001),
+        now_ms=lambda: 10**6,
+    )
+
+
+async def run_until(whole: Pipeline, done: Callable[[], bool]) -> None:
+    """Run until `done`, then stop and drain."""
+    stop = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(whole.run(stop, grace=10))
+        while not done():
+            await asyncio.sleep(0.005)
+        stop.set()
+
+
+async def test_every_poll_reaches_the_store_and_the_spool_is_empty_at_the_end(tmp_path: Path) -> None:
+    cloud = Cloud()
+    whole = pipeline(tmp_path, [Counting("a", 300), Counting("b", 200)], cloud)
+    await run_until(whole, lambda: whole.tally.polls == 500)
+    assert cloud.counters("a") == list(range(300))
+    assert cloud.counters("b") == list(range(200))
+    assert not any(whole.spool.pending().values())
+    assert whole.tally.points == 1000
+
+
+async def test_what_was_polled_while_nobody_was_there_arrives_when_somebody_is(tmp_path: Path) -> None:
+    cloud = Cloud(refusals=20)
+    whole = pipeline(tmp_path, [Counting("a", 100)], cloud)
+    await run_until(whole, lambda: len(cloud.stored) == 100)
+    assert {lane for lane, _ in cloud.sends} == {Lane.BACKLOG}
+
+
+async def test_records_lost_on_the_way_are_sent_again_on_the_backlog_lane(tmp_path: Path) -> None:
+    limits = Limits(message=300, overtaken=0.01, silence=0.05)
+    cloud = Cloud(loses=lambda lane, record: lane is Lane.LIVE and record.offset % 3 == 0)
+    whole = pipeline(tmp_path, [Counting("a", 60)], cloud, limits=limits)
+    await run_until(whole, lambda: whole.tally.polls == 60)
+    assert cloud.counters("a") == list(range(60))
+    assert Lane.BACKLOG in {lane for lane, _ in cloud.sends}
+
+
+async def test_what_a_stopped_gateway_left_is_delivered_by_the_next_one(tmp_path: Path) -> None:
+    away = pipeline(tmp_path, [Counting("a", 50)], Cloud(refusals=10**6))
+    stop = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(away.run(stop, grace=0))
+        while away.tally.polls < 50:
+            await asyncio.sleep(0.005)
+        stop.set()
+    cloud = Cloud()
+    await run_until(pipeline(tmp_path, [], cloud), lambda: len(cloud.stored) == 50)
+    assert cloud.counters("a") == list(range(50))
+
+
+async def test_a_bug_in_one_source_marks_its_points_and_leaves_the_others_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud = Cloud()
+    whole = pipeline(tmp_path, [Counting("odd", 20, bug=7), Counting("sound", 200)], cloud)
+    await run_until(whole, lambda: whole.tally.polls == 220)
+    assert cloud.counters("sound") == list(range(200))
+    assert cloud.counters("odd") == [number for number in range(20) if number != 7]
+    bad = [
+        reading
+        for poll in cloud.stored.values()
+        for reading in poll.readings
+        if reading.reasons and poll.origin.device == "odd"
+    ]
+    assert [list(reading.reasons.values()) for reading in bad] == [[Reason.INTERNAL_ERROR] * 2]
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_what_a_processor_leaves_out_is_counted(tmp_path: Path) -> None:
+    cloud = Cloud()
+    whole = pipeline(tmp_path, [Counting("a", 10)], cloud, processors=[Select(["counter"])])
+    await run_until(whole, lambda: whole.tally.polls == 10)
+    assert whole.tally.suppressed_points == 10
+    assert cloud.counters("a") == list(range(10))
