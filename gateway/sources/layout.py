@@ -37,9 +37,9 @@ def data_bytes(table: Table, count: int) -> int:
     return -(-count // BITS_IN_A_BYTE) if table.holds_bits else REGISTER_BYTES * count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Span:
-    """Points that one request reads, in the order of their addresses."""
+    """Points that one request reads, in the order of their addresses. Each span is equal to itself only."""
 
     table: Table
     points: tuple[Point, ...]

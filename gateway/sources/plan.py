@@ -34,6 +34,14 @@ class Learnt:
     no_read: tuple[AddressRange, ...] = ()
     """Addresses between points that may not be read through."""
     max_block: Mapping[Table, int] = field(default_factory=dict)
+    no_function: frozenset[Table] = frozenset()
+    """Tables that the device has no function for."""
+
+    def reason_against(self, point: Point) -> Reason | None:
+        """Why this point is not to be asked for."""
+        if point.table in self.no_function:
+            return Reason.ILLEGAL_FUNCTION
+        return Reason.ILLEGAL_ADDRESS if point.name in self.holes else None
 
 
 NOTHING_LEARNT = Learnt()
@@ -42,13 +50,14 @@ NOTHING_LEARNT = Learnt()
 class Block:
     """One request and what its reply means. `request` is the PDU, `columns` name the values of `codec`."""
 
-    __slots__ = ("_bad", "_decode", "_none", "codec", "columns", "request", "span")
+    __slots__ = ("_bad", "_decode", "_none", "_parameters", "codec", "columns", "request", "span")
 
     def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
         self.span = span
         self.request = read_request(_FUNCTIONS[span.table], span.first, span.count)
         self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
         self.columns = Columns(origin, group, tuple(point.name for point in span.points))
+        self._parameters = parameters
         self._decode = self.codec.decode
         self._none = (None,) * len(span.points)
         self._bad: dict[Reason, Mapping[int, Reason]] = {}
@@ -65,8 +74,26 @@ class Block:
             reasons = self._bad[reason] = dict.fromkeys(range(len(self._none)), reason)
         return Reading(self.columns, time_ms, self._none, reasons)
 
+    def part(self, span: Span) -> Block:
+        """A block that reads some of the points of this one."""
+        return Block(span, self.columns.origin, self.columns.group, self._parameters)
+
     def __str__(self) -> str:
         return f"{self.span.table} {self.span.first} to {self.span.last}"
+
+
+class NotAsked:
+    """Points that the device is known to refuse: bad in every turn, for the same reason."""
+
+    __slots__ = ("_none", "_reasons", "columns")
+
+    def __init__(self, columns: Columns, reason: Reason) -> None:
+        self.columns = columns
+        self._none = (None,) * len(columns.points)
+        self._reasons = dict.fromkeys(range(len(columns.points)), reason)
+
+    def reading(self, time_ms: int) -> Reading:
+        return Reading(self.columns, time_ms, self._none, self._reasons)
 
 
 @dataclass(frozen=True)
@@ -77,8 +104,7 @@ class ReadPlan:
     period: float
     """Seconds from one turn to the next."""
     blocks: tuple[Block, ...]
-    holes: tuple[Point, ...] = ()
-    """Points that the device refuses: not asked, bad in every turn."""
+    not_asked: tuple[NotAsked, ...] = ()
     framing: Framing = "tcp"
 
     @property
@@ -108,10 +134,6 @@ class ReadPlan:
         """Bytes on the wire per turn, both ways, without those of TCP and IP."""
         framed = sum(_FRAMED[self.framing])
         return sum(framed + data_bytes(block.span.table, block.span.count) for block in self.blocks)
-
-    @property
-    def hole_columns(self) -> Columns:
-        return Columns(self.origin, self.group, tuple(point.name for point in self.holes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +176,13 @@ def plan(
     """
     numbers = profile.parameters if parameters is None else parameters
     points = profile.points_of(group)
-    asked = [point for point in points if point.name not in learnt.holes]
+    asked = [point for point in points if learnt.reason_against(point) is None]
     spans = [span for table in Table for span in _spans(profile, table, asked, framing, learnt)]
     return ReadPlan(
         columns=Columns(origin, group, tuple(point.name for point in points)),
         period=profile.groups[group] if period is None else period,
         blocks=tuple(Block(span, origin, group, numbers) for span in spans),
-        holes=tuple(point for point in points if point.name in learnt.holes),
+        not_asked=_not_asked(points, origin, group, learnt),
         framing=framing,
     )
 
@@ -202,16 +224,29 @@ def plans(
     return found
 
 
+def _not_asked(points: Iterable[Point], origin: Origin, group: str, learnt: Learnt) -> tuple[NotAsked, ...]:
+    by_reason: dict[Reason, list[str]] = {}
+    for point in points:
+        if (reason := learnt.reason_against(point)) is not None:
+            by_reason.setdefault(reason, []).append(point.name)
+    return tuple(NotAsked(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items())
+
+
 def _spans(
-    profile: DeviceProfile, table: Table, points: Iterable[Point], framing: Framing, learnt: Learnt
+    profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learnt: Learnt
 ) -> tuple[Span, ...]:
+    points = [point for point in asked if point.table is table]
     limits = profile.limits
+    # What was learnt of one point must not make another one on the same registers unreadable.
+    longest = max((point.size for point in points), default=1)
+    most = max(longest, learnt.max_block.get(table, 1 << 16))
+    gaps = [gap for gap in learnt.no_read if not any(gap.meets(table, p.address, p.last) for p in points)]
     try:
         return cut(
             table,
-            [point for point in points if point.table is table],
-            min(limits.max_block(table), learnt.max_block.get(table, 1 << 16)),
-            (*limits.no_read, *learnt.no_read),
+            points,
+            min(limits.max_block(table), most),
+            (*limits.no_read, *gaps),
             sum(_FRAMED[framing]) + TURNAROUND,
         )
     except ValueError as error:

@@ -1,0 +1,92 @@
+"""One device as its source sees it: what is read of it, what it taught us, whether it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.sources.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
+from gateway.sources.settings import DeviceSettings, Framing
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Columns, Origin, Reason
+from qilu.runtime.timebase import Timebase
+
+RELEARN = 3600.0
+"""Seconds after which what a device taught us is asked once more: it may have been changed or updated."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSetup:
+    """Everything that is said of a device before it is polled."""
+
+    settings: DeviceSettings
+    profile: DeviceProfile
+    origin: Origin
+
+
+class Group:
+    """One poll group; its plan changes when the device teaches us something."""
+
+    __slots__ = ("device", "plan", "series")
+
+    def __init__(self, device: Device, read: ReadPlan) -> None:
+        self.device = device
+        self.plan = read
+        self.series = f"{read.origin.device}/{read.group}"
+        """What shares its times: the points of a group are never read at two times that are out of order."""
+
+
+class Device:
+    """`online` is None until the first turn told; `reason` is why its last values were bad."""
+
+    __slots__ = ("gap", "groups", "learnt", "learnt_at", "name", "online", "reason", "setup", "unit")
+
+    def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
+        """ConfigError where the settings do not fit the profile."""
+        self.setup = setup
+        self.name = setup.origin.device
+        self.unit = setup.settings.unit
+        self.gap = max(request_gap, setup.profile.limits.request_gap)
+        self.learnt: Learnt = NOTHING_LEARNT
+        self.learnt_at = 0.0
+        self.online: bool | None = None
+        self.reason = Reason.NOT_POLLED
+        self.groups = [
+            Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
+        ]
+
+    def columns(self) -> Sequence[Columns]:
+        """One entry per block, whether it is asked or known to be refused."""
+        found: list[Columns] = []
+        for group in self.groups:
+            found += [block.columns for block in group.plan.blocks]
+            found += [not_asked.columns for not_asked in group.plan.not_asked]
+        return found
+
+    def learn(self, learnt: Learnt, now: float) -> None:
+        """Plan every group anew with what is known."""
+        self.learnt, self.learnt_at = learnt, now
+        setup = self.setup
+        parameters = setup.profile.parameters_with(setup.settings.parameters)
+        for group in self.groups:
+            old = group.plan
+            group.plan = plan(
+                setup.profile,
+                old.group,
+                setup.origin,
+                period=old.period,
+                parameters=parameters,
+                framing=old.framing,
+                learnt=learnt,
+            )
+
+    def forget_in_time(self, now: float) -> None:
+        """Give what was refused another chance, once an hour; a function that is missing stays so."""
+        learnt = self.learnt
+        if learnt is not NOTHING_LEARNT and now - self.learnt_at >= RELEARN:
+            self.learn(Learnt(no_function=learnt.no_function), now)
+
+
+def stamp(timebase: Timebase, group: Group, monotonic: float) -> int:
+    """The time of a reading of this group, taken at `monotonic`: UTC in ms, later than any before."""
+    return timebase.next_ms(group.series, monotonic)

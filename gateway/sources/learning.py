@@ -1,0 +1,87 @@
+"""Finds what a device refuses by halving the blocks that it refuses, and remembers it as a narrower plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.sources.layout import Span
+from gateway.sources.plan import Learnt
+from qilu.contract.profile import AddressRange, Table
+
+
+class Search:
+    """What one turn found out about the spans that were asked. Pure."""
+
+    def __init__(self) -> None:
+        self._good: set[Span] = set()
+        self._halved: list[tuple[Span, Span, Span]] = []
+        self._holes: list[Span] = []
+        self._no_function: set[Table] = set()
+
+    def good(self, span: Span) -> None:
+        """The device answered with the values of this span."""
+        self._good.add(span)
+
+    def refused(self, span: Span) -> tuple[Span, ...]:
+        """The device refused this span: the halves to ask instead, or none when it is one point, a hole."""
+        if len(span.points) == 1:
+            self._holes.append(span)
+            return ()
+        middle = len(span.points) // 2
+        lower, upper = Span(span.table, span.points[:middle]), Span(span.table, span.points[middle:])
+        self._halved.append((span, lower, upper))
+        return lower, upper
+
+    def no_function(self, span: Span) -> None:
+        """The device has no function to read this table."""
+        self._no_function.add(span.table)
+
+    def added_to(self, learnt: Learnt) -> Learnt:
+        """What is known after this turn: `learnt` itself where it brought nothing new."""
+        if not self._halved and not self._holes and not self._no_function:
+            return learnt
+        gaps, limits = self._explain_the_halved(learnt)
+        return replace(
+            learnt,
+            holes=learnt.holes | {span.points[0].name for span in self._holes},
+            no_read=(*learnt.no_read, *(_range(hole) for hole in self._holes), *gaps),
+            max_block=limits,
+            no_function=learnt.no_function | self._no_function,
+        )
+
+    def _explain_the_halved(self, learnt: Learnt) -> tuple[list[AddressRange], dict[Table, int]]:
+        """A refused span whose halves are both good has no bad point. Then the addresses between the halves
+        are at fault, or where there are none, its length."""
+        gaps: list[AddressRange] = []
+        limits = dict(learnt.max_block)
+        for span, lower, upper in self._halved:
+            if lower not in self._good or upper not in self._good:
+                continue
+            if upper.first > lower.last + 1:
+                gaps.append(AddressRange(table=span.table, first=lower.last + 1, last=upper.first - 1))
+            else:
+                longest = max(lower.count, upper.count)
+                limits[span.table] = min(limits.get(span.table, longest), longest)
+        return gaps, limits
+
+
+def _range(span: Span) -> AddressRange:
+    return AddressRange(table=span.table, first=span.first, last=span.last)
+
+
+def described(before: Learnt, after: Learnt) -> str:
+    """What was learnt, for a line in a log."""
+    said = []
+    if new := sorted(after.holes - before.holes):
+        said.append(f"refuses {', '.join(new)}")
+    if after.no_function - before.no_function:
+        said.append(f"has no function to read {', '.join(sorted(after.no_function - before.no_function))}")
+    for table, limit in after.max_block.items():
+        if before.max_block.get(table) != limit:
+            said.append(f"answers at most {limit} addresses of {table} at once")
+    if not said and len(after.no_read) > len(before.no_read):
+        gaps = ", ".join(
+            f"{gap.table} {gap.first} to {gap.last}" for gap in after.no_read[len(before.no_read) :]
+        )
+        said.append(f"lets nobody read through {gaps}")
+    return "; ".join(said)

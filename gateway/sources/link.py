@@ -1,0 +1,139 @@
+"""Keeps one endpoint connected: connects when it is needed, and backs off with jitter while it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+from gateway.sources.settings import Endpoint, ModbusSettings
+from gateway.sources.stats import SourceStats
+from gateway.sources.transport import Connection, LateReply
+from qilu.runtime.backoff import Backoff
+
+_log = logging.getLogger(__name__)
+
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds of silence before a probe, between probes, and probes before the connection is given up."""
+USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side is gone
+
+Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
+"""Connects and returns the protocol that it made; OSError when that is not possible."""
+
+
+async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+    """A TCP connection that notices by itself when the far side has gone without a word."""
+    transport, connection = await asyncio.get_running_loop().create_connection(
+        made, endpoint.host, endpoint.port
+    )
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in {**KEEPALIVE, "TCP_USER_TIMEOUT": USER_TIMEOUT_MS}.items():
+            if hasattr(socket, option):  # not every platform has them all
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
+
+
+class Link:
+    """At most one connection and one attempt at a time. `tasks` owns the attempts."""
+
+    def __init__(
+        self,
+        settings: ModbusSettings,
+        tasks: asyncio.TaskGroup,
+        backoff: Backoff,
+        stats: SourceStats,
+        late: LateReply,
+        dial: Dial = dial_tcp,
+    ) -> None:
+        self.problem = ""
+        """Why there is no connection, for people."""
+        self._settings = settings
+        self._endpoint = settings.endpoint
+        self._tasks = tasks
+        self._backoff = backoff
+        self._stats = stats
+        self._late = late
+        self._dial = dial
+        self._connection: Connection | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._not_before = float("-inf")
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, where there is one that can be used now."""
+        connection = self._connection
+        return connection if connection is not None and connection.usable else None
+
+    async def connected(self, until: float) -> Connection | None:
+        """The connection, made now if need be; None where that takes longer than `until` (the loop's clock),
+        where it fails, where somebody waited for it already, or where the backoff is not over."""
+        if (connection := self.connection) is not None:
+            return connection
+        self._judge_the_last()
+        now = asyncio.get_running_loop().time()
+        if self._attempt is not None or now < self._not_before:
+            return None
+        self._attempt = self._tasks.create_task(self._connect(), name=f"connect to {self._settings.url}")
+        await asyncio.wait((self._attempt,), timeout=max(0.0, until - now))
+        return self.connection
+
+    def close(self) -> None:
+        """Hang up and stop connecting."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Give the connection back; the next use connects again, at once."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _judge_the_last(self) -> None:
+        """A connection that ended is no failure if it ever brought a reply: many devices close when idle."""
+        last, self._connection = self._connection, None
+        if last is None:
+            return
+        if last.replies:
+            self._backoff.reset()
+        else:
+            self._failed("the connection ended before the first reply")
+
+    async def _connect(self) -> None:
+        settings = self._settings
+        try:
+            async with asyncio.timeout(settings.connect_timeout):
+                connection = await self._dial(self._endpoint, self._make)
+        except TimeoutError:
+            self._failed(f"no connection within {settings.connect_timeout:g} s")
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that no name server could know
+            self._failed(str(error))
+        else:
+            if settings.after_connect:
+                await asyncio.sleep(settings.after_connect)
+            self._stats.reconnects += self._stats.connects > 0
+            self._stats.connects += 1
+            if self.problem:
+                _log.info("%s: connected again", settings.url)
+            self.problem = ""
+            self._connection = connection
+        finally:
+            self._attempt = None
+
+    def _make(self) -> Connection:
+        settings = self._settings
+        return Connection(
+            settings.url, self._endpoint.framing, self._stats, self._late, in_flight=settings.in_flight
+        )
+
+    def _failed(self, problem: str) -> None:
+        wait = self._backoff.next()
+        self._not_before = asyncio.get_running_loop().time() + wait
+        self._stats.failed_connects += 1
+        # Told once: the same every few seconds for a week would hide all else.
+        level = logging.DEBUG if self.problem else logging.WARNING
+        self.problem = problem
+        _log.log(level, "%s: %s; trying again, the next time in %.1f s", self._settings.url, problem, wait)

@@ -1,0 +1,168 @@
+"""The source that polls the Modbus devices of one endpoint: one connection, one schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from random import Random
+from types import TracebackType
+from typing import Literal, Self
+
+from gateway.sources.device import Device, DeviceSetup, Group, stamp
+from gateway.sources.learning import Search, described
+from gateway.sources.link import Dial, Link, dial_tcp
+from gateway.sources.schedule import Timetable, Turn
+from gateway.sources.service import Service
+from gateway.sources.settings import ModbusSettings
+from gateway.sources.stats import Event, EventListener, SourceStats
+from gateway.sources.turn import TurnReader
+from qilu.contract.reading import Columns, Poll, Reading, Reason
+from qilu.runtime.backoff import Backoff
+from qilu.runtime.timebase import Timebase
+
+_log = logging.getLogger(__name__)
+
+LONGEST_BACKOFF = 15.0
+"""Seconds between two attempts to connect, at most: so soon is a machine noticed that is switched on."""
+
+
+class ModbusSource:
+    """One endpoint and its devices. Used with `async with`, again and again if need be."""
+
+    def __init__(
+        self,
+        settings: ModbusSettings,
+        devices: Sequence[DeviceSetup],
+        timebase: Timebase,
+        random: Random,
+        *,
+        dial: Dial = dial_tcp,
+        listener: EventListener | None = None,
+    ) -> None:
+        """`listener` is told of every event. ConfigError where a device does not fit its profile."""
+        self.name = settings.url
+        self.stats = SourceStats()
+        self._settings = settings
+        self._timebase = timebase
+        self._random = random
+        self._dial = dial
+        self._listener = listener
+        framing = settings.endpoint.framing
+        self._devices = {
+            setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
+        }
+        self._groups = [group for device in self._devices.values() for group in device.groups]
+        self._service = Service(tuple(self._devices), settings.timeout, 0.0)
+        self._link: Link | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        self._service = Service(tuple(self._devices), self._settings.timeout, loop.time())
+        backoff = Backoff(self._random, most=LONGEST_BACKOFF)
+        self._link = Link(self._settings, self._tasks, backoff, self.stats, self._answered_late, self._dial)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        link, tasks = self._link, self._tasks
+        self._link = self._tasks = None
+        if link is not None:
+            link.close()
+        if tasks is not None:
+            await tasks.__aexit__(kind, error, trace)
+
+    def columns(self) -> Sequence[Columns]:
+        return [columns for device in self._devices.values() for columns in device.columns()]
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        clock = asyncio.get_running_loop().time
+        timetable = Timetable([(group.device.name, group.plan.period) for group in self._groups], clock())
+        while True:
+            now = clock()
+            turn = timetable.take(now)
+            if turn is None:
+                await asyncio.sleep(timetable.next_due - now)
+            else:
+                yield await self._poll(turn, now)
+
+    async def _poll(self, turn: Turn, now: float) -> Poll:
+        group = self._groups[turn.group]
+        device, stats = group.device, self.stats
+        stats.missed_turns += turn.skipped
+        if self._service.may_ask(device.unit, now):
+            device.forget_in_time(now)
+            readings = await self._ask(group)
+        else:
+            readings = self._not_asked(group, now, device.reason)
+        stats.polls += 1
+        for reading in readings:
+            stats.bad_points += len(reading.reasons)
+            stats.good_points += len(reading.values) - len(reading.reasons)
+        return Poll(int(self._timebase.at(turn.due) * 1000), tuple(readings))
+
+    async def _ask(self, group: Group) -> list[Reading]:
+        assert self._link is not None, "a source polls inside its `async with`"
+        device, settings, link = group.device, self._settings, self._link
+        turn = TurnReader(group, link, self._service, self._stamp, settings.timeout)
+        await turn.read()
+        if settings.close_after_poll:
+            link.hang_up()
+        if turn.search is not None:
+            self._learn(device, turn.search)
+        if turn.answered:
+            if not device.online:
+                self._came_online(device)
+            self.stats.rtt[device.name] = self._service.units[device.unit].rtt
+        else:
+            device.reason = turn.reason
+            if device.online is not False and not self._still_trusted(device, turn.reason):
+                self._went_offline(device, turn.reason)
+        return turn.readings
+
+    def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
+        time_ms = self._stamp(group, now)
+        readings = [block.bad(time_ms, reason) for block in group.plan.blocks]
+        return readings + [not_asked.reading(time_ms) for not_asked in group.plan.not_asked]
+
+    def _stamp(self, group: Group, monotonic: float) -> int:
+        return stamp(self._timebase, group, monotonic)
+
+    def _answered_late(self, unit: int, seconds: float) -> None:
+        self._service.answered_late(unit, seconds)
+
+    def _still_trusted(self, device: Device, reason: Reason) -> bool:
+        """One silence is no offline period yet; a lost connection is."""
+        return reason is not Reason.UNREACHABLE and self._service.units[device.unit].known
+
+    def _learn(self, device: Device, search: Search) -> None:
+        before, after = device.learnt, search.added_to(device.learnt)
+        if after != before:
+            device.learn(after, asyncio.get_running_loop().time())
+            if text := described(before, after):
+                self._tell(device, "learnt", text)
+
+    def _came_online(self, device: Device) -> None:
+        first, device.online = device.online is None, True
+        self.stats.offline.discard(device.name)
+        self._tell(device, "online", "answers" if first else "answers again")
+
+    def _went_offline(self, device: Device, reason: Reason) -> None:
+        device.online = False
+        self.stats.offline.add(device.name)
+        link = self._link
+        detail = f": {link.problem}" if reason is Reason.UNREACHABLE and link and link.problem else ""
+        self._tell(device, "offline", f"does not answer ({reason}{detail})")
+
+    def _tell(self, device: Device, kind: Literal["offline", "online", "learnt"], text: str) -> None:
+        event = Event(
+            int(self._timebase.at(asyncio.get_running_loop().time()) * 1000), device.name, kind, text
+        )
+        level = logging.INFO if kind == "online" else logging.WARNING
+        _log.log(level, "%s (unit %d at %s) %s", device.name, device.unit, self.name, text)
+        self.stats.events.append(event)
+        if self._listener is not None:
+            self._listener(event)

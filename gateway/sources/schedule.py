@@ -1,0 +1,78 @@
+"""When each poll group is due: fixed grids that never drift, never pile up, and count what they skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heapify, heapreplace
+from math import floor
+from typing import NamedTuple
+from zlib import crc32
+
+SOON = 5.0
+"""Seconds within which every group has its first turn, also one that is polled once an hour."""
+
+_EARLY = 0.0005  # a timer may fire this much before its time
+
+
+class Turn(NamedTuple):
+    """One poll group whose time has come. `skipped`: turns before this one that were missed for good."""
+
+    group: int
+    due: float
+    skipped: int
+
+
+class _Grid:
+    """The times `origin` + n * `period`; `due` is the next one, or a first turn ahead of a long period."""
+
+    __slots__ = ("_following", "_origin", "_period", "due", "index")
+
+    def __init__(self, index: int, period: float, phase: float, start: float) -> None:
+        self.index = index
+        self.due = start + phase * min(period, SOON)
+        self._period = period
+        self._origin = start + phase * period
+        self._following = 0 if self._origin > self.due else 1  # the n of the first time after `due`
+
+    def __lt__(self, other: _Grid) -> bool:
+        return self.due < other.due
+
+    def take(self, now: float) -> Turn:
+        """The last turn that is due, counting those that it replaces; moves on to the first after `now`."""
+        due, expected = self.due, self._following
+        following = max(expected, floor((now - self._origin) / self._period) + 1)
+        self.due = self._origin + following * self._period
+        self._following = following + 1
+        if following == expected:
+            return Turn(self.index, due, 0)
+        return Turn(self.index, self.due - self._period, following - expected)
+
+
+class Timetable:
+    """All poll groups of one endpoint. Among those that are due the one that waits longest is first, so that
+    a fast group cannot starve a slow one. Times are seconds of one monotonic clock, handed in."""
+
+    def __init__(self, groups: Iterable[tuple[str, float]], start: float) -> None:
+        """`groups`: name of the device and period in seconds; turns name them by their place here."""
+        self._grids = [
+            _Grid(index, period, phase_of(device), start) for index, (device, period) in enumerate(groups)
+        ]
+        heapify(self._grids)
+
+    @property
+    def next_due(self) -> float:
+        return self._grids[0].due
+
+    def take(self, now: float) -> Turn | None:
+        """The turn that is to be made now, or None while none is due."""
+        first = self._grids[0]
+        if first.due - now > _EARLY:
+            return None
+        turn = first.take(now)
+        heapreplace(self._grids, first)
+        return turn
+
+
+def phase_of(device: str) -> float:
+    """Where in its period a device is polled, 0 to 1: spread evenly, and the same after every start."""
+    return crc32(device.encode()) / 2**32

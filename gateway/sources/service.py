@@ -1,0 +1,142 @@
+"""Which units of an endpoint are in service, and how much of its time those that are silent may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+PROBE_SHARE = 0.05
+"""The share of the endpoint's time that all units out of service may take, while others are in service."""
+
+SILENCES = 2  # unanswered requests in a row that take a unit out of service
+RAISED = 2.0  # how many times its time-out a slow unit is waited for, at most
+FIRST_CONTACT = 0.25  # of the time-out, for a unit that has never answered and is not alone
+SHORTEST_PROBE = 0.05  # seconds
+ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
+LONGEST_PAUSE = 30.0  # seconds between two probes of one unit, where the share of time allows them
+TURN_TO_ASK = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
+
+
+class Unit:
+    """What is known of one unit id."""
+
+    __slots__ = ("asked_at", "known", "not_before", "patience", "pause", "probe_patience", "rtt", "silent")
+
+    def __init__(self, timeout: float) -> None:
+        self.known = False
+        """In service: it answered, and has not been silent since."""
+        self.silent = 0
+        """Requests in a row that it did not answer."""
+        self.patience = timeout
+        """Seconds to wait for it while it is in service."""
+        self.probe_patience = 0.0
+        self.rtt = 0.0
+        """Seconds from request to reply, a running mean; 0 before the first."""
+        self.not_before = float("-inf")
+        self.asked_at = float("-inf")
+        self.pause = 0.0
+
+
+class Service:
+    """The units of one endpoint. Pure: times are seconds of one monotonic clock, handed in.
+
+    A unit goes out of service after two requests without answer and is back with the first answer. While any
+    other unit is in service, the silent ones together get `PROBE_SHARE` of the time, the one that waits
+    longest first; each of them is waited for briefly at first and longer from probe to probe.
+    """
+
+    def __init__(
+        self, units: Sequence[int], timeout: float, start: float, share: float = PROBE_SHARE
+    ) -> None:
+        self.units = {unit: Unit(timeout) for unit in units}
+        self._timeout = timeout
+        self._share = share
+        self._allowance = 0.0  # seconds that probes may take; less than 0 while they took too many
+        self._counted_at = start
+        self._free_since = start
+
+    def may_ask(self, number: int, now: float) -> bool:
+        """Whether a request to this unit may be sent now."""
+        unit = self.units[number]
+        if unit.known or unit.silent == 0 or not self._others_in_service(number):
+            return True
+        self._earn(now)
+        if self._allowance < 0 or now < unit.not_before:
+            return False
+        waiting = [u for u in self.units.values() if not u.known and u.silent and now >= u.not_before]
+        longest = min(waiting, key=lambda u: u.asked_at)
+        return unit is longest or now - self._free_since > TURN_TO_ASK
+
+    def worth_asking(self, number: int) -> bool:
+        """Whether a turn that has begun should go on with this unit."""
+        unit = self.units[number]
+        return unit.known or unit.silent == 0
+
+    def patience(self, number: int) -> float:
+        """Seconds to wait for the reply to the next request to this unit."""
+        unit = self.units[number]
+        if unit.known or len(self.units) == 1:
+            return unit.patience
+        if unit.probe_patience:
+            return unit.probe_patience
+        slowest = max((u.rtt for u in self.units.values() if u.known), default=0.0)
+        first = ROUND_TRIPS * slowest if slowest else FIRST_CONTACT * self._timeout
+        return min(self._timeout, max(SHORTEST_PROBE, first))
+
+    def answered(self, number: int, rtt: float) -> bool:
+        """It answered in time; True when that puts it into service."""
+        unit = self.units[number]
+        unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
+        unit.silent = 0
+        if unit.known:
+            return False
+        self._admit(unit)
+        return True
+
+    def answered_late(self, number: int, rtt: float) -> bool:
+        """It answered after we had given up; waited for longer from now on, unless it is slower than that.
+
+        True when that puts it into service.
+        """
+        unit = self.units[number]
+        if rtt > RAISED * self._timeout:
+            return False
+        unit.patience = max(unit.patience, min(RAISED * self._timeout, 1.25 * rtt))
+        unit.silent = 0
+        if unit.known:
+            return False
+        self._admit(unit)
+        return True
+
+    def kept_silent(self, number: int, asked_at: float, now: float) -> bool:
+        """It did not answer a request; True when that takes it out of service."""
+        unit = self.units[number]
+        unit.silent += 1
+        unit.asked_at = now
+        if unit.known and unit.silent < SILENCES:
+            return False
+        left, unit.known = unit.known, False
+        if left:
+            unit.pause, unit.probe_patience = 0.0, 0.0
+        patience = self.patience(number)
+        unit.probe_patience = patience if left else min(self._timeout, 2 * patience)
+        unit.pause = min(LONGEST_PAUSE, max(1.0, 2 * unit.pause))
+        unit.not_before = now + unit.pause
+        self._earn(now)
+        if self._others_in_service(number):
+            self._allowance -= now - asked_at
+        return left
+
+    def _admit(self, unit: Unit) -> None:
+        unit.known = True
+        unit.pause, unit.probe_patience, unit.not_before = 0.0, 0.0, float("-inf")
+
+    def _others_in_service(self, number: int) -> bool:
+        return any(unit.known for other, unit in self.units.items() if other != number)
+
+    def _earn(self, now: float) -> None:
+        """What was not used is not saved up: a long quiet time must not end in a burst of probes."""
+        earned = self._share * (now - self._counted_at)
+        if self._allowance < 0 <= self._allowance + earned:
+            self._free_since = now
+        self._allowance = min(0.0, self._allowance + earned)
+        self._counted_at = now

@@ -1,0 +1,274 @@
+"""One connection to one endpoint: requests go out in order, replies are matched to them or discarded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from gateway.sources.settings import Framing
+from gateway.sources.stats import SourceStats
+from qilu.contract.errors import QiluError, UnreachableError
+from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
+from qilu.modbus.framing import Frame
+from qilu.modbus.pdu import response_data
+from qilu.modbus.rtu import RtuClientFramer
+from qilu.modbus.tcp import TcpFramer
+
+_log = logging.getLogger(__name__)
+
+SILENCES = 3  # requests in a row without a reply to any: the connection itself is doubted
+_REMEMBERED = 64  # requests given up, whose replies would still be recognised
+
+
+class ReplyTimeoutError(UnreachableError):
+    """The unit did not answer in time; the connection is sound."""
+
+
+class ConnectionGoneError(UnreachableError):
+    """The connection ended before the reply came, or broke in the middle of it."""
+
+
+class Exchange:
+    """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
+
+    `asked_at` and `ended_at` are seconds of the loop's clock.
+    """
+
+    __slots__ = ("asked_at", "data", "ended_at", "error", "request", "unit")
+
+    def __init__(self, unit: int, request: bytes) -> None:
+        self.unit = unit
+        self.request = request
+        self.asked_at = 0.0
+        self.ended_at = 0.0
+        self.data: bytes | None = None
+        self.error: QiluError | None = None
+
+
+LateReply = Callable[[int, float], None]
+"""Told of a reply to a request that had been given up: the unit, and the seconds it took."""
+
+
+class Connection(asyncio.Protocol):
+    """Works in the loop's callbacks, so that one wake-up of a task serves a whole read.
+
+    A reply counts only with the transaction id, protocol id, unit id, function and byte count of its request.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        framing: Framing,
+        stats: SourceStats,
+        late: LateReply,
+        *,
+        in_flight: int = 1,
+    ) -> None:
+        self.name = name
+        self.replies = 0
+        """Frames that answered a request of ours, in time or late."""
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._rtu = RtuClientFramer() if framing == "rtu" else None
+        self._framer = self._rtu or TcpFramer()
+        self._stats = stats
+        self._late = late
+        self._in_flight = 1 if self._rtu else in_flight
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._open: dict[int, Exchange] = {}  # transaction id -> sent and not answered, the oldest first
+        self._given_up: dict[int, Exchange] = {}
+        self._transaction = 0
+        self._patience = self._gap = self._quiet_until = 0.0
+        self._silent = 0
+        self._strays = 0  # frames rejected while the present request is open
+        self._done: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def read(self, exchanges: Sequence[Exchange], patience: float, gap: float) -> None:
+        """Send these in order and return when each is answered; `patience`: seconds to wait for each reply.
+
+        After an UnreachableError (no reply, connection lost, busy) no further one is sent. `gap`: seconds of
+        silence between a reply and the next request. Errors are left in the exchanges; nothing is raised.
+        """
+        self._waiting.extend(exchanges)
+        self._patience, self._gap, self._strays = patience, gap, 0
+        self._done = self._loop.create_future()
+        self._advance()
+        try:
+            await self._done
+        finally:
+            self._finish()
+
+    def close(self) -> None:
+        """Hang up; what is open fails at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        framer = self._framer
+        framer.feed(data)
+        try:
+            while (frame := framer.next_frame()) is not None:
+                self._received(frame)
+        except FrameError as error:
+            self._stats.broken_streams += 1
+            _log.warning("%s: %s; connecting anew", self.name, error)
+            self._fail_all(ProtocolError(str(error)))
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._fail_all(
+            ConnectionGoneError(f"{self.name}: connection lost: {exc or 'closed by the far side'}")
+        )
+
+    # Steps of a read.
+
+    def _advance(self) -> None:
+        """Send what may be sent now, or end the read when nothing is left to wait for."""
+        if self._pause is not None:
+            return
+        if self._transport is None or self._transport.is_closing():
+            self._fail_all(ConnectionGoneError(f"{self.name}: not connected"))
+        while self._waiting and len(self._open) < self._in_flight:
+            now = self._clock()
+            if self._gap and now < self._quiet_until:
+                self._pause = self._loop.call_at(self._quiet_until, self._pause_over)
+                return
+            self._send(self._waiting.popleft(), now)
+        if not self._open and self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _pause_over(self) -> None:
+        self._pause = None
+        self._advance()
+
+    def _send(self, exchange: Exchange, now: float) -> None:
+        exchange.asked_at = now
+        if self._rtu is None:
+            self._transaction = transaction = (
+                self._transaction % 0xFFFF + 1
+            )  # never 0: some servers answer with it
+        else:
+            transaction = 0
+            self._rtu.reset()
+            self._rtu.expect(exchange.unit, exchange.request)
+        self._open[transaction] = exchange
+        self._stats.requests += 1
+        self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
+        if self._timer is None:
+            self._timer = self._loop.call_at(now + self._patience, self._time_is_up)
+
+    def _received(self, frame: Frame) -> None:
+        transaction, unit, pdu = frame
+        exchange = self._open.get(transaction)
+        if exchange is None or exchange.unit != unit:
+            self._unexpected(frame)
+            return
+        del self._open[transaction]
+        exchange.ended_at = now = self._clock()
+        self.replies += 1
+        self._silent = 0
+        self._stats.replies += 1
+        try:
+            exchange.data = response_data(exchange.request, pdu)
+        except ModbusError as error:
+            self._refused(exchange, error)
+        if self._gap:
+            self._quiet_until = now + self._gap
+        self._advance()
+
+    def _refused(self, exchange: Exchange, error: ModbusError) -> None:
+        exchange.error = error
+        if isinstance(error, ProtocolError):
+            self._stats.rejected_replies += 1
+            _log.debug("%s: unit %d: %s", self.name, exchange.unit, error)
+        else:
+            self._stats.exceptions += 1
+        if isinstance(error, UnreachableError):
+            self._waiting.clear()
+
+    def _unexpected(self, frame: Frame) -> None:
+        given_up = self._given_up.get(frame.transaction)
+        if given_up is not None and given_up.unit == frame.unit:
+            del self._given_up[frame.transaction]
+            self._stats.late_replies += 1
+            self.replies += 1
+            self._silent = 0
+            self._late(frame.unit, self._clock() - given_up.asked_at)
+            return
+        self._stats.rejected_replies += 1
+        self._strays += 1
+        _log.debug(
+            "%s: rejected a reply of unit %d, transaction %d", self.name, frame.unit, frame.transaction
+        )
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        now = self._clock()
+        for transaction, exchange in list(self._open.items()):
+            deadline = exchange.asked_at + self._patience
+            if deadline > now:
+                self._timer = self._loop.call_at(deadline, self._time_is_up)
+                return
+            self._give_up(transaction, exchange, now)
+        self._advance()
+
+    def _give_up(self, transaction: int, exchange: Exchange, now: float) -> None:
+        del self._open[transaction]
+        self._waiting.clear()
+        exchange.ended_at = now
+        problem = f"{self.name}: unit {exchange.unit} did not answer within {self._patience:g} s"
+        if self._strays:
+            exchange.error = ProtocolError(
+                f"{problem}; {self._strays} replies to something else were rejected"
+            )
+        else:
+            exchange.error = ReplyTimeoutError(problem)
+        self._stats.timeouts += 1
+        self._silent += 1
+        # RTU frames do not say what they answer: only a new stream is safe from the late reply.
+        if self._rtu is not None or self._silent >= SILENCES:
+            self.close()
+            return
+        self._given_up[transaction] = exchange
+        if len(self._given_up) > _REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]
+
+    def _fail_all(self, error: QiluError) -> None:
+        """The stream ended: what is open will not be answered, and what was to follow is not sent."""
+        now = self._clock()
+        for exchange in self._open.values():
+            exchange.ended_at, exchange.error = now, error
+        self._open.clear()
+        self._waiting.clear()
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _finish(self) -> None:
+        """Leave nothing behind, also when the read was cancelled."""
+        self._done = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._open or self._waiting:
+            self._open.clear()
+            self._waiting.clear()
+            self.close()

@@ -1,0 +1,152 @@
+"""One turn of one poll group: ask its blocks, mend what can be mended, account for every value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from gateway.sources.device import Group
+from gateway.sources.learning import Search
+from gateway.sources.link import Link
+from gateway.sources.plan import Block
+from gateway.sources.reasons import reason_of
+from gateway.sources.service import Service
+from gateway.sources.transport import ConnectionGoneError, Exchange, ReplyTimeoutError
+from qilu.contract.errors import QiluError
+from qilu.contract.reading import Reading, Reason
+from qilu.modbus.errors import (
+    Acknowledged,
+    DeviceBusy,
+    GatewayPathUnavailable,
+    IllegalAddress,
+    IllegalFunction,
+    IllegalValue,
+    ProtocolError,
+    TargetFailedToRespond,
+)
+
+BUSY_PAUSES = (0.05, 0.2)
+"""Seconds before a device that said it is busy is asked again, in the same turn."""
+MOST_REQUESTS = 100
+"""Requests that one turn may spend on finding what a device refuses; the search goes on in the next."""
+
+MOST_LOST = 2
+"""Connections lost in one turn, after which the rest of it is not asked for."""
+
+_SILENT = (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError)
+
+Stamp = Callable[[Group, float], int]
+
+
+class TurnReader:
+    """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
+
+    __slots__ = (
+        "_busy", "_group", "_link", "_lost", "_requests", "_served", "_service", "_stamp", "_timeout",
+        "answered", "readings", "reason", "search",
+    )  # fmt: skip
+
+    def __init__(self, group: Group, link: Link, service: Service, stamp: Stamp, timeout: float) -> None:
+        self.readings: list[Reading] = []
+        self.answered = False
+        """Whether the device itself answered anything, be it an exception."""
+        self.reason = Reason.TIMEOUT
+        """Why values are bad, the last one."""
+        self.search: Search | None = None
+        """What the device refused in this turn."""
+        self._group = group
+        self._link = link
+        self._service = service
+        self._stamp = stamp
+        self._timeout = timeout
+        self._requests = 0
+        self._busy = 0
+        self._lost = 0  # connections, in this turn
+        self._served = False  # whether the present connection ever brought a reply
+
+    async def read(self) -> None:
+        group, link, service = self._group, self._link, self._service
+        unit, gap = group.device.unit, group.device.gap
+        blocks: Sequence[Block] = group.plan.blocks
+        while blocks:
+            connection = link.connection or await link.connected(_now() + self._timeout)
+            if connection is None or self._lost > MOST_LOST:
+                self._all_bad(blocks, Reason.UNREACHABLE)
+                break
+            self._served = connection.replies > 0
+            exchanges = [Exchange(unit, block.request) for block in blocks]
+            await connection.read(exchanges, service.patience(unit), gap)
+            busy = self._busy
+            blocks = self._sort(blocks, exchanges)
+            if blocks and not service.worth_asking(unit):
+                self._all_bad(blocks, self.reason)
+                break
+            if self._busy > busy:
+                await asyncio.sleep(BUSY_PAUSES[busy])
+        for not_asked in group.plan.not_asked:
+            self.readings.append(not_asked.reading(self._stamp(group, _now())))
+
+    def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
+        """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
+        left: list[Block] = []
+        for block, exchange in zip(blocks, exchanges, strict=True):
+            data = exchange.data
+            if data is not None:
+                self._heard(exchange)
+                middle = (exchange.asked_at + exchange.ended_at) / 2
+                self.readings.append(block.reading(self._stamp(self._group, middle), data))
+                if self.search is not None:
+                    self.search.good(block.span)
+            elif exchange.error is None:
+                left.append(block)  # not sent, because one before it was not answered
+            else:
+                left += self._failed(block, exchange, exchange.error)
+        self._requests += len(exchanges)
+        return left
+
+    def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
+        """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
+        instead: Sequence[Block] = ()
+        if isinstance(error, ConnectionGoneError):
+            self._lost += 1
+            # Many devices close an idle connection, and we learn of it when we next use it: no failure yet.
+            instead = (block,) if self._served and self._lost == 1 else ()
+        elif isinstance(error, _SILENT):
+            self._service.kept_silent(self._group.device.unit, exchange.asked_at, exchange.ended_at)
+        else:
+            self._heard(exchange)
+            instead = self._refused(block, error)
+        if not instead:
+            self.reason = reason_of(error)
+            middle = (exchange.asked_at + exchange.ended_at) / 2
+            self.readings.append(block.bad(self._stamp(self._group, middle), self.reason))
+        return instead
+
+    def _refused(self, block: Block, error: QiluError) -> Sequence[Block]:
+        """What to do about an exception of the device itself."""
+        if isinstance(error, Acknowledged | DeviceBusy) and self._busy < len(BUSY_PAUSES):
+            self._busy += 1
+            return (block,)
+        if isinstance(error, IllegalAddress | IllegalValue) and self._requests < MOST_REQUESTS:
+            return [block.part(half) for half in self._found().refused(block.span)]
+        if isinstance(error, IllegalFunction):
+            self._found().no_function(block.span)
+        return ()
+
+    def _found(self) -> Search:
+        if self.search is None:
+            self.search = Search()
+        return self.search
+
+    def _heard(self, exchange: Exchange) -> None:
+        self.answered = True
+        self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+
+    def _all_bad(self, blocks: Sequence[Block], reason: Reason) -> None:
+        self.reason = reason
+        for block in blocks:
+            self.readings.append(block.bad(self._stamp(self._group, _now()), reason))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
