@@ -87,7 +87,7 @@ def _register_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: in
     if len(parts) == 1 and isinstance(part := parts[0], NumberPart):
         in_order = part.indexes == tuple(range(len(points)))
         has_limits = any(_bounds(point) for point in points)
-        if in_order and not (part.scaling or part.sentinels or has_limits):
+        if in_order and not (part.swapped or part.scaling or part.sentinels or has_limits):
             return _plain_decoder(part, careful)
     return careful
 
