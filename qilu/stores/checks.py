@@ -18,14 +18,19 @@ def refusal(poll: Poll) -> str | None:
             total = sum(cast("tuple[float, ...]", reading.values))
         except (TypeError, OverflowError):
             total = float("nan")
-        if total - total != 0 and (problem := _not_finite(reading)):
+        if total - total != 0 and (problem := _bad_value(reading)):
             return problem
     return None
 
 
-def _not_finite(reading: Reading) -> str | None:
+def _bad_value(reading: Reading) -> str | None:
     for point, value in zip(reading.columns.points, reading.values, strict=True):
-        if isinstance(value, int | float):
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                return f"point {point!r}: {error}"
+        elif isinstance(value, int | float):
             try:
                 finite = isfinite(value)
             except OverflowError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qilu.contract.errors import ConfigError
 from qilu.stores.components import Reader, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
@@ -13,7 +12,9 @@ def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
         from qilu.stores.sqlite.writer import SqliteStore
 
         return SqliteStore(settings.file)
-    raise ConfigError("this kind of store cannot be opened yet", key="store.type", remedy="use sqlite")
+    from qilu.stores.influx.writer import InfluxStore
+
+    return InfluxStore(settings)
 
 
 def open_reader(settings: SqliteSettings | InfluxSettings) -> Reader:
@@ -22,4 +23,10 @@ def open_reader(settings: SqliteSettings | InfluxSettings) -> Reader:
         from qilu.stores.sqlite.reader import SqliteReader
 
         return SqliteReader(settings.file)
-    raise ConfigError("this kind of store cannot be opened yet", key="store.type", remedy="use sqlite")
+    if settings.kind == "victoriametrics":
+        from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
+
+        return VictoriaMetricsReader(settings)
+    from qilu.stores.influx.influxql_reader import InfluxqlReader
+
+    return InfluxqlReader(settings)

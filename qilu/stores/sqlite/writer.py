@@ -86,10 +86,8 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             rows: list[_Row] = []
             for index, poll in enumerate(polls):
-                problem = refusal(poll) or _beyond(poll)
-                if problem is None:
-                    rows.extend(self._row(reading) for reading in poll.readings)
-                else:
+                problem = refusal(poll) or self._add(poll, rows)
+                if problem is not None:
                     refused[index] = problem
             self._connection.executemany(_INSERT, rows)
             self._connection.execute("COMMIT")
@@ -104,6 +102,18 @@ class SqliteStore:
         self._ids.clear()  # those that were made in this transaction are gone with it
         if self._connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
             self._connection.execute("ROLLBACK")
+
+    def _add(self, poll: Poll, rows: list[_Row]) -> str | None:
+        """Add the rows of a poll; why there are none, where they cannot be told in 64 bits and UTF-8."""
+        try:
+            new = [self._row(reading) for reading in poll.readings]
+        except (OverflowError, UnicodeEncodeError) as error:
+            return str(error)
+        for row in new:
+            if not -(2**63) <= row[1] < 2**63:
+                return f"time {row[1]} has more than 64 bits"
+        rows += new
+        return None
 
     def _row(self, reading: Reading) -> _Row:
         columns_id = self._ids.get(reading.columns)
@@ -136,11 +146,3 @@ class SqliteStore:
     def _id_of(self, insert: str, select: str, key: tuple[int | str, ...]) -> int:
         self._connection.execute(insert, key)
         return int(self._connection.execute(select, key).fetchone()[0])
-
-
-def _beyond(poll: Poll) -> str | None:
-    """Why its times fit into no row; None when they do."""
-    for reading in poll.readings:
-        if not -(2**63) <= reading.time_ms < 2**63:
-            return f"time {reading.time_ms} has more than 64 bits"
-    return None

@@ -1,0 +1,147 @@
+"""What a store asks its server before the first write: are you there, are you what the settings say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from qilu.contract.errors import ConfigError
+from qilu.stores.influx.http import Http, Reply
+from qilu.stores.settings import InfluxSettings
+
+_FLAG_LINE = re.compile(r'^-{1,2}([A-Za-z0-9_.]+)="(.*)"$')
+_FLAG_METRIC = re.compile(r'^flag\{name="([^"]+)",\s*value="([^"]*)"')
+_START = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
+_PERIOD = re.compile(r"([0-9.]+)(ms|[smhdwyM]?)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
+_MONTH = 31 * 86_400
+_MAX_DEDUP = 0.001
+
+
+async def greet(http: Http, settings: InfluxSettings) -> float | None:
+    """Return how far back (s) the server keeps what it is given, None where it refuses older data by itself.
+
+    ConfigError when it is another server, lacks the database or the right to write, or would keep a reading
+    twice; UnreachableError when it does not answer.
+    """
+    greetings: Mapping[str, Callable[[Http, InfluxSettings], Awaitable[float | None]]] = {
+        "influxdb1": _greet_influxdb1,
+        "influxdb2": _greet_influxdb2,
+        "influxdb3": _greet_influxdb3,
+        "victoriametrics": _greet_victoriametrics,
+    }
+    return await greetings[settings.kind](http, settings)
+
+
+async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
+    ping = await http.ask("GET", "/ping")
+    version = ping.header("X-Influxdb-Version")
+    if not ping.ok or version is None or not version.lstrip("v").startswith("1."):
+        raise _another(settings, f"an InfluxDB 1 (it answers with version {version})", ping)
+    quoted = '"' + str(settings.database).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    shown = await http.ask("POST", "/query", form={"q": "SHOW DATABASES"})
+    _admitted(shown, settings)
+    if [settings.database] not in _rows(shown):
+        made = await http.ask("POST", "/query", form={"q": f"CREATE DATABASE {quoted}"})
+        if not made.ok or "error" in made.json()["results"][0]:
+            raise ConfigError(
+                f"there is no database {settings.database!r}, and it may not be made: {made.reason}",
+                key="store.database",
+                remedy=f"let an administrator run: CREATE DATABASE {quoted}",
+            )
+
+
+async def _greet_influxdb2(http: Http, settings: InfluxSettings) -> None:
+    parameters = {"name": str(settings.bucket), "org": str(settings.org)}
+    found = await http.ask("GET", "/api/v2/buckets", parameters)
+    if found.status == 404 and b"organization" not in found.body:
+        raise _another(settings, "an InfluxDB 2", found)
+    if found.status != 404:
+        _admitted(found, settings)
+    if found.status == 404 or not found.json().get("buckets"):
+        raise ConfigError(
+            f"there is no bucket {settings.bucket!r} of {settings.org!r} that this token may see",
+            key="store.bucket",
+            remedy=f"influx bucket create --org {settings.org} --name {settings.bucket}",
+        )
+
+
+async def _greet_influxdb3(http: Http, settings: InfluxSettings) -> None:
+    # It makes a database at the first write.
+    health = await http.ask("GET", "/health")
+    if health.status == 404:
+        raise _another(settings, "an InfluxDB 3", health)
+    _admitted(health, settings)
+
+
+async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
+    flags = await _flags(http, settings)
+    interval = period(flags.get("dedup.minScrapeInterval", "0s"))
+    if interval is None or not 0 < interval <= _MAX_DEDUP:
+        now = flags.get("dedup.minScrapeInterval", "not set")
+        raise ConfigError(
+            f"VictoriaMetrics runs with -dedup.minScrapeInterval {now}: it would keep a reading that is sent"
+            " again as a second one, or drop readings that are close together",
+            key="store.url",
+            remedy="start VictoriaMetrics with -dedup.minScrapeInterval=1ms",
+        )
+    return period(flags.get("retentionPeriod", "1")) or _MONTH
+
+
+async def _flags(http: Http, settings: InfluxSettings) -> dict[str, str]:
+    """The flags that the server was started with: a page of its own, in newer ones also a metric each."""
+    found: dict[str, str] = {}
+    for path, pattern in (("/flags", _FLAG_LINE), ("/metrics", _FLAG_METRIC)):
+        reply = await http.ask("GET", path)
+        if path == "/metrics" and (not reply.ok or b"vm_" not in reply.body):
+            _admitted(reply, settings)
+            raise _another(settings, "a VictoriaMetrics", reply)
+        if reply.ok:
+            matches = (pattern.match(line) for line in reply.body.decode(errors="replace").splitlines())
+            found.update({match[1]: match[2] for match in matches if match})
+    return found
+
+
+async def process_start(http: Http) -> str:
+    """When the VictoriaMetrics process started, as it spells it; UnreachableError when it does not say."""
+    reply = await http.ask("GET", "/metrics")
+    match = _START.search(reply.body.decode(errors="replace")) if reply.ok else None
+    if match is None:
+        raise reply.unreachable("GET /metrics")
+    return match[1]
+
+
+def period(text: str) -> float | None:
+    """Seconds of a duration as VictoriaMetrics' flags spell it ("1ms", "100y", "12" months), else None."""
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        return None
+    return float(match[1]) * (_SECONDS.get(match[2]) or _MONTH)
+
+
+def _admitted(reply: Reply, settings: InfluxSettings) -> None:
+    """Return when the server let us in; ConfigError when it will not, UnreachableError when it cannot now."""
+    if reply.status in (401, 403):
+        raise ConfigError(
+            f"{settings.url} does not admit us: {reply.reason}",
+            key="store.token_file" if settings.username is None else "store.username",
+            remedy="correct the token, or user and password, and its rights",
+        )
+    if not reply.ok:
+        raise reply.unreachable(settings.url)
+
+
+def _another(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError | Exception:
+    if reply.status >= 500 or reply.status == 429:
+        return reply.unreachable(settings.url)
+    return ConfigError(
+        f"the server at {settings.url} is not {wanted}",
+        key="store.kind",
+        remedy="correct kind or url",
+    )
+
+
+def _rows(reply: Reply) -> list[list[str]]:
+    """The rows of the first series of an InfluxQL result."""
+    series = reply.json()["results"][0].get("series", [])
+    return series[0].get("values", []) if series else []

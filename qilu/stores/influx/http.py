@@ -1,0 +1,135 @@
+"""Requests to a store's server: one session, every failure to get an answer is an UnreachableError."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.stores.settings import InfluxSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it did what it was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def reason(self) -> str:
+        """What it said, short enough for a log line."""
+        text = self.body.decode(errors="replace").strip()
+        try:
+            said = msgspec.json.decode(self.body)
+            text = str(said.get("error") or said.get("message") or text) if isinstance(said, dict) else text
+        except msgspec.DecodeError:
+            pass
+        return f"HTTP {self.status}: {' '.join(text.split())[:300]}"
+
+    def header(self, name: str) -> str | None:
+        """The header of this name, if there is one."""
+        return None if self.headers is None else self.headers.get(name)
+
+    def json(self) -> Any:
+        """The body, decoded; UnreachableError when something else than the store answered."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError as error:
+            raise UnreachableError(f"the store answered with something else than JSON: {error}") from error
+
+    def unreachable(self, who: str) -> UnreachableError:
+        """The error of a reply that may be different next time."""
+        after = self.header("Retry-After")
+        seconds = float(after) if after is not None and after.strip().isdecimal() else None
+        return UnreachableError(f"{who} answered {self.reason}", retry_after=seconds)
+
+
+def authorization(settings: InfluxSettings) -> str | None:
+    """The header that says who we are; None where the settings name nobody. Reads secrets anew."""
+    token = settings.token()
+    if token is not None:
+        return f"{'Bearer' if settings.kind == 'victoriametrics' else 'Token'} {token}"
+    if settings.username is None:
+        return None
+    pair = f"{settings.username}:{settings.password() or ''}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def tls(settings: InfluxSettings) -> ssl.SSLContext:
+    """Whom to trust: the operating system's authorities, or the one that the settings name."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{settings.ca} cannot be used: {error}", key="store.ca", remedy="name a PEM file of an authority"
+        ) from error
+
+
+class Http:
+    """One server. Entering opens a session, leaving closes it; nothing is sent by either."""
+
+    def __init__(self, settings: InfluxSettings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        who = authorization(self._settings)
+        self._session = await self._stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls(self._settings)),
+                timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
+                headers={} if who is None else {"Authorization": who},
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        body: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """The server's answer, whatever its status; UnreachableError when there is none."""
+        url = f"{self._settings.url}{path}"
+        try:
+            async with self._session.request(
+                method,
+                url,
+                params=parameters,
+                data=form if body is None else body,
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                return Reply(response.status, await response.read(), response.headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(url, error) from error
+
+
+def no_answer(url: str, error: BaseException) -> UnreachableError:
+    """The error of a request that nobody answered."""
+    return UnreachableError(f"{url}: {str(error) or type(error).__name__}")

@@ -1,0 +1,73 @@
+"""Answers questions in InfluxQL, which InfluxDB 1, 2 and 3 all speak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any
+
+from qilu.contract.errors import UnreachableError
+from qilu.stores.components import Device, Sample
+from qilu.stores.influx.lines import QUALITY, TEXT
+from qilu.stores.influx.reader import ServerReader, newest, told
+from qilu.stores.intervals import one_per_time
+
+_LIMIT_MS = 9_000_000_000_000  # InfluxDB counts nanoseconds in 64 bits
+
+
+class InfluxqlReader(ServerReader):
+    """A `Reader` of InfluxDB."""
+
+    async def devices(self) -> Sequence[Device]:
+        """Every device, by name; one that changed its line or site stands where it was last."""
+        question = 'SELECT * FROM /.*/ GROUP BY "device", "edge", "line" ORDER BY time DESC LIMIT 1'
+        found = []
+        for series in await self._series(question):
+            tags = series["tags"]
+            if tags["device"]:
+                last_ms = series["values"][0][series["columns"].index("time")]
+                found.append(Device(tags["device"], series["name"], tags["edge"], tags["line"], last_ms))
+        return newest(found)
+
+    async def points(self, device: str) -> Sequence[str]:
+        """The points that a device ever had, by name."""
+        found = set()
+        for series in await self._series(f'SELECT last(*) FROM /.*/ WHERE "device" = {_text(device)}'):
+            for column, value in zip(series["columns"], series["values"][0], strict=True):
+                if column != "time" and value is not None:
+                    found.add(column.removeprefix("last_").removesuffix(QUALITY).removesuffix(TEXT))
+        return sorted(found)
+
+    async def _raw(self, device: str, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+        fields = ", ".join(_name(field) for field in (point, point + QUALITY, point + TEXT))
+        low, high = max(start_ms, -_LIMIT_MS), min(end_ms, _LIMIT_MS)
+        question = (
+            f'SELECT {fields} FROM /.*/ WHERE "device" = {_text(device)}'
+            f" AND time >= {low}ms AND time < {high}ms"
+        )
+        every = [_samples(series["values"]) for series in await self._series(question)]
+        return list(one_per_time(merge(*every, key=lambda one: one.time_ms)))
+
+    async def _series(self, question: str) -> list[dict[str, Any]]:
+        database = self._settings.database or self._settings.bucket or ""
+        reply = await self._http.ask("POST", "/query", form={"db": database, "q": question, "epoch": "ms"})
+        if not reply.ok:
+            raise reply.unreachable(self._settings.url)
+        result = reply.json()["results"][0]
+        if "error" in result:
+            raise UnreachableError(f"{self._settings.url} answered: {result['error']}")
+        series: list[dict[str, Any]] = result.get("series", [])
+        return series
+
+
+def _samples(rows: list[Any]) -> Iterator[Sample]:
+    for time_ms, value, code, text in rows:
+        yield told(time_ms, text if value is None else value, code)
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,151 @@
+"""Writes polls to a server that takes line protocol, and finds the one that it refuses."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from qilu.contract.errors import DataError
+from qilu.contract.reading import Poll
+from qilu.stores.checks import refusal
+from qilu.stores.influx.doors import Door, V1Door, V2Door
+from qilu.stores.influx.greeting import greet, process_start
+from qilu.stores.influx.http import Http
+from qilu.stores.influx.lines import INFLUXDB, VICTORIAMETRICS, LineEncoder
+from qilu.stores.settings import InfluxSettings
+
+_MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
+_MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
+_DAY_MS = 86_400_000
+_REFUSED = (400, 413, 422)
+_FORBIDDEN = (401, 403, 404)
+_START_KNOWN_FOR = 1.0  # seconds; far less than any horizon
+_log = logging.getLogger(__name__)
+
+_Batch = Sequence[tuple[int, bytes]]
+
+
+class InfluxStore:
+    """A `Store` on a server. VictoriaMetrics shows what it took within about a second, InfluxDB at once."""
+
+    def __init__(
+        self,
+        settings: InfluxSettings,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.identity = settings.identity
+        self.horizon = settings.crash_horizon
+        self._settings = settings
+        self._wall = wall
+        self._monotonic = monotonic
+        self._stack = AsyncExitStack()
+        self._http = Http(settings)
+        self._retention: float | None = None
+        self._encoder = LineEncoder(VICTORIAMETRICS if settings.kind == "victoriametrics" else INFLUXDB)
+        self._door: Door
+        self._start = ("", float("-inf"))
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._http)
+            self._retention = await greet(self._http, self._settings)
+            compress = _compress(self._settings)
+            door = V1Door if self._settings.kind == "influxdb1" else V2Door
+            self._door = await stack.enter_async_context(door(self._settings, compress))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+        """As `Store` promises; a batch that the server refuses is halved until the one is found."""
+        refused: dict[int, str] = {}
+        batch: list[tuple[int, bytes]] = []
+        for index, poll in enumerate(polls):
+            problem = refusal(poll) or self._out_of_time(poll)
+            if problem is None:
+                try:
+                    batch.append((index, self._encoder.encode(poll)))
+                except DataError as error:
+                    problem = str(error)
+            if problem is not None:
+                refused[index] = problem
+        for part in _parts(batch):
+            await self._put(part, refused)
+        return refused
+
+    async def incarnation(self) -> str:
+        """VictoriaMetrics: when its process started (known for a second). InfluxDB: always the same."""
+        if self._settings.kind != "victoriametrics":
+            return self.identity
+        started, asked = self._start
+        if self._monotonic() - asked > _START_KNOWN_FOR:
+            now = self._monotonic()
+            started = await process_start(self._http)
+            self._start = (started, now)
+        return started
+
+    async def _put(self, batch: _Batch, refused: dict[int, str]) -> None:
+        body = b"".join(lines for _, lines in batch)
+        if not body:
+            return
+        reply = await self._door.post(body)
+        if reply.ok:
+            return
+        if reply.status not in _REFUSED:
+            if reply.status in _FORBIDDEN:
+                _log.error("store %s takes nothing any more: %s", self.identity, reply.reason)
+            raise reply.unreachable(self._settings.url)
+        if len(batch) == 1:
+            refused[batch[0][0]] = reply.reason
+            return
+        # InfluxDB may have taken the good ones already: writing them again changes nothing.
+        middle = len(batch) // 2
+        await self._put(batch[:middle], refused)
+        await self._put(batch[middle:], refused)
+
+    def _out_of_time(self, poll: Poll) -> str | None:
+        """Why the server could not keep a reading of this time, of which VictoriaMetrics would not tell."""
+        if self._retention is None:
+            low, high = -_MAX_TIME, _MAX_TIME
+        else:
+            now = round(self._wall() * 1000)
+            # A time of 0 would be stored as "now".
+            low, high = max(now - round(self._retention * 1000), 1), now + _DAY_MS
+        for reading in poll.readings:
+            if reading.time_ms < low:
+                return f"time {reading.time_ms} lies before all that the store keeps"
+            if reading.time_ms > high:
+                return f"time {reading.time_ms} lies in the future: is the edge's clock right?"
+        return None
+
+
+def _parts(batch: _Batch) -> Iterator[_Batch]:
+    """`batch` in pieces that a server takes in one request."""
+    part: list[tuple[int, bytes]] = []
+    size = 0
+    for item in batch:
+        if part and size + len(item[1]) > _MAX_BODY:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += len(item[1])
+    if part:
+        yield part
+
+
+def _compress(settings: InfluxSettings) -> bool:
+    """What the settings say; by default whenever bytes leave this machine."""
+    if settings.gzip is not None:
+        return settings.gzip
+    return urlsplit(settings.url).hostname not in ("127.0.0.1", "::1", "localhost")

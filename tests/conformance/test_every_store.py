@@ -1,0 +1,379 @@
+"""What every store promises, asked of every store: SQLite, VictoriaMetrics and InfluxDB 1."""
+
+import asyncio
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from qilu.contract.errors import UnreachableError
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.stores.components import Device, Reader, Sample, Store
+from qilu.stores.opening import open_reader, open_store
+from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
+from tests.servers import Influxdb1, VictoriaMetrics
+
+START = 1_764_000_000_000
+_turn = itertools.count(1)
+
+
+class Subject:
+    """One kind of store under test; `device` is a name that no other test uses."""
+
+    def __init__(self, settings: dict[str, Any], server: VictoriaMetrics | Influxdb1 | None) -> None:
+        adapter: TypeAdapter[SqliteSettings | InfluxSettings] = TypeAdapter(StoreSettings)
+        self.settings = adapter.validate_python(settings)
+        self.server = server
+        self.device = f"press-{next(_turn)}"
+        self.origin = Origin("edge-1", self.device, "hydraulic-press", "acme", "jinan", "line-a")
+        self.columns = Columns(self.origin, "fast", ("force", "state", "running"))
+
+    def store(self) -> Store:
+        return open_store(self.settings)
+
+    def reader(self) -> Reader:
+        return open_reader(self.settings)
+
+    @property
+    def has_texts(self) -> bool:
+        return not isinstance(self.server, VictoriaMetrics)
+
+    async def settle(self) -> None:
+        """What VictoriaMetrics took becomes readable within a second; do not wait for it."""
+        if isinstance(self.server, VictoriaMetrics):
+            await asyncio.to_thread(self.server.flush)
+
+    def poll(self, time_ms: int, *values: Value, **reasons: Reason) -> Poll:
+        points = self.columns.points
+        bad = {points.index(point): reason for point, reason in reasons.items()}
+        return Poll(time_ms, (Reading(self.columns, time_ms, values, bad),))
+
+
+@pytest.fixture(scope="module")
+def one_victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
+    with VictoriaMetrics(tmp_path_factory.mktemp("store")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def one_influxdb1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxdb1]:
+    with Influxdb1(tmp_path_factory.mktemp("store")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "victoriametrics", "influxdb1"])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    """A store of each kind; the servers are shared by the tests of this file."""
+    if request.param == "sqlite":
+        return Subject({"type": "sqlite", "file": tmp_path / "store.db"}, None)
+    if request.param == "victoriametrics":
+        vm: VictoriaMetrics = request.getfixturevalue("one_victoria_metrics")
+        return Subject({"type": "influx", "kind": "victoriametrics", "url": vm.url}, vm)
+    influxdb1: Influxdb1 = request.getfixturevalue("one_influxdb1")
+    database = f"plant {next(_turn)}"
+    return Subject(
+        {"type": "influx", "kind": "influxdb1", "url": influxdb1.url, "database": database}, influxdb1
+    )
+
+
+async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: Subject) -> None:
+    numbers = [0.0, -1.5, 81.53125, 0.1, 1e-3, 123456789.0, 1e6, -0.0, 1, -7, 4294967295]
+    polls = [subject.poll(START + i, number, i, i % 2 == 0) for i, number in enumerate(numbers)]
+    polls.append(subject.poll(START + 100, None, 2, True, force=Reason.TIMEOUT))
+    polls.append(subject.poll(START + 101, 5.5, 2, True, force=Reason.CLOCK_UNSURE))
+    polls.append(subject.poll(START + 102, 9.0, 2, True, force=Reason.OUT_OF_LIMITS))
+    polls.append(subject.poll(START + 103, None, None, None))
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write(polls) == {}
+        await subject.settle()
+        force = await reader.samples(subject.device, "force", START, START + 1000)
+        assert force == [
+            *(Sample(START + i, number) for i, number in enumerate(numbers)),
+            Sample(START + 100, None, Reason.TIMEOUT),
+            Sample(START + 101, 5.5, Reason.CLOCK_UNSURE),
+            Sample(START + 102, None, Reason.OUT_OF_LIMITS),
+            Sample(START + 103, None, Reason.UNDECODABLE),
+        ]
+        running = await reader.samples(subject.device, "running", START, START + 3)
+        assert [sample.value for sample in running] == [1, 0, 1]
+        assert await reader.samples(subject.device, "force", START + 1, START + 2) == [
+            Sample(START + 1, -1.5)
+        ]
+        assert await reader.samples(subject.device, "force", START + 5000, START + 6000) == []
+        assert await reader.samples(subject.device, "nothing", START, START + 1000) == []
+        assert await reader.samples("nobody", "force", START, START + 1000) == []
+
+
+async def test_numbers_of_every_size_are_kept_to_the_last_bit(subject: Subject) -> None:
+    if isinstance(subject.server, VictoriaMetrics):
+        pytest.skip("VictoriaMetrics keeps 12 digits, and less beside numbers of another size")
+    numbers = [1e-9, 1e16, 3.4028234663852886e38, 5e-324, 1.7976931348623157e308, 2**53, 0.1 + 0.2, -1 / 3]
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write([subject.poll(START + i, n, n, n) for i, n in enumerate(numbers)]) == {}
+        found = await reader.samples(subject.device, "force", START, START + 100)
+        assert [sample.value for sample in found] == numbers
+
+
+async def test_every_reason_keeps_its_name(subject: Subject) -> None:
+    async with subject.store() as store, subject.reader() as reader:
+        await store.write([subject.poll(START + reason.code, None, 1, 1, force=reason) for reason in Reason])
+        await subject.settle()
+        found = await reader.samples(subject.device, "force", START, START + 100)
+        assert [sample.reason for sample in found] == sorted(Reason, key=lambda reason: reason.code)
+
+
+async def test_a_text_is_kept_where_there_is_a_place_for_it_and_hurts_nothing_elsewhere(
+    subject: Subject,
+) -> None:
+    text = 'over "pressure", \\ 100 % 停机\nsecond line'
+    async with subject.store() as store, subject.reader() as reader:
+        assert (
+            await store.write([subject.poll(START, text, 2, True), subject.poll(START + 1, 1.5, 3, True)])
+            == {}
+        )
+        await subject.settle()
+        expected = [Sample(START, text)] if subject.has_texts else []
+        found = await reader.samples(subject.device, "force", START, START + 10)
+        assert found == [*expected, Sample(START + 1, 1.5)]
+        assert [one.value for one in await reader.samples(subject.device, "state", START, START + 10)] == [
+            2,
+            3,
+        ]
+        assert await reader.points(subject.device) == ["force", "running", "state"]
+
+
+async def test_writing_twice_leaves_one(subject: Subject) -> None:
+    polls = [subject.poll(START + i, float(i), i, True, state=Reason.CLOCK_UNSURE) for i in range(50)]
+    async with subject.store() as store, subject.reader() as reader:
+        await store.write([*polls, *polls])
+        await store.write(polls)
+        await subject.settle()
+        for point in subject.columns.points:
+            found = await reader.samples(subject.device, point, START, START + 100)
+            assert [sample.time_ms for sample in found] == [poll.due_ms for poll in polls]
+        mean = await reader.samples(subject.device, "force", START, START + 100, every_ms=1000)
+        assert mean == [Sample(START, 24.5)]
+
+
+async def test_a_poll_that_can_never_be_stored_costs_only_itself(subject: Subject) -> None:
+    polls = [subject.poll(START + i, float(i), i, True) for i in range(40)]
+    polls[7] = subject.poll(START + 7, math.nan, 7, True)
+    polls[8] = subject.poll(START + 8, 8.0, math.inf, True)
+    polls[9] = subject.poll(START + 9, 1.0)
+    polls[10] = subject.poll(START + 10, 10.0, "\ud800", True)
+    polls[31] = subject.poll(START + 31, 31.0, 10**400, True)
+    polls[32] = subject.poll(2**64, 32.0, 1, True)
+    polls[33] = subject.poll(-(2**64), 33.0, 1, True)
+    async with subject.store() as store, subject.reader() as reader:
+        refused = await store.write(polls)
+        assert sorted(refused) == [7, 8, 9, 10, 31, 32, 33]
+        assert "'force': nan" in refused[7]
+        assert "'state': inf" in refused[8]
+        assert all(refused.values())
+        await subject.settle()
+        found = await reader.samples(subject.device, "force", START, START + 100)
+        assert [s.time_ms - START for s in found] == [i for i in range(40) if i not in refused]
+
+
+NAMES = [
+    "温度 1",
+    "a b",
+    "a,b",
+    "a=b",
+    "a'b",
+    "a\\b",
+    "ü{}[]()*.+?^$|",
+    "%s %d",
+    "-",
+    "Ω/m²",
+    "$x;--",
+    "-- x",
+]
+STRANGE_NAMES = [
+    'a"b',
+    '"',
+    "\x00",
+    "\n",
+    "a\nb",
+    "\t",
+    "x\\",
+    "\\",
+    "a\\ b",
+    "a\\,b",
+    "#",
+    "",
+    "time",
+    "site",
+]
+STRANGE_NAMES += [
+    "a__q",
+    "a__text",
+    "a_b",
+    "_",
+    "x" * 300,
+    "\ud800",
+    " ",
+    "=",
+    ",",
+    "\u2028",
+    "\x85",
+    "__name__",
+]
+
+
+async def test_names_that_nobody_expects_survive(subject: Subject) -> None:
+    devices = [f"{subject.device} {name}" for name in NAMES]
+    polls = []
+    for device in devices:
+        origin = Origin("e'd,g=e 1", device, "press-温 ,度", "", '济"南, 山东', "l\\i")
+        values = tuple(float(i) for i in range(len(NAMES)))
+        columns = Columns(origin, "g", tuple(NAMES))
+        polls.append(Poll(START, (Reading(columns, START, values, {3: Reason.CLOCK_UNSURE}),)))
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write(polls) == {}
+        await subject.settle()
+        found = {device.device: device for device in await reader.devices()}
+        for device in devices:
+            assert found[device] == Device(device, "press-温 ,度", "e'd,g=e 1", "l\\i", START)
+        assert await reader.points(devices[0]) == sorted(NAMES)
+        for device, (index, name) in itertools.product(devices, enumerate(NAMES)):
+            reason = Reason.CLOCK_UNSURE if index == 3 else None
+            expected = [Sample(START, float(index), reason)]
+            assert await reader.samples(device, name, START, START + 1) == expected
+
+
+async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: Subject) -> None:
+    polls = [subject.poll(START, 1.0, 1, True)]
+    for name in STRANGE_NAMES:
+        device = f"{subject.device}{len(polls)}"
+        for origin, point in (
+            (Origin("e", f"{device}{name}", "p"), "x"),
+            (Origin("e", f"{device}b", f"p{name}"), "x"),
+            (Origin("e", f"{device}c", name), "x"),
+            (Origin("e", f"{device}d", "p"), name),
+            (Origin("e", f"{device}e", "p", line=name), "x"),
+        ):
+            polls.append(Poll(START, (Reading(Columns(origin, "g", (point,)), START, (1.0,)),)))
+    polls.append(subject.poll(START + 1, 2.0, 1, True))
+    async with subject.store() as store, subject.reader() as reader:
+        refused = await store.write(polls)
+        assert not {0, len(polls) - 1} & refused.keys()
+        assert all(refused.values())
+        await subject.settle()
+        for index, poll in enumerate(polls[1:-1], 1):
+            if index not in refused:
+                columns = poll.readings[0].columns
+                found = await reader.samples(columns.origin.device, columns.points[0], START, START + 1)
+                assert found == [Sample(START, 1.0)], columns
+        found = await reader.samples(subject.device, "force", START, START + 9)
+        assert [sample.value for sample in found] == [1.0, 2.0]
+
+
+async def test_devices_are_told_with_their_last_time(subject: Subject) -> None:
+    other = Origin("edge-2", f"{subject.device}-b", "lathe", "acme", "jinan", "line-b")
+    slow = Columns(subject.origin, "slow", ("oil",))
+    async with subject.store() as store, subject.reader() as reader:
+        await store.write([subject.poll(START, 1.0, 1, True)])
+        await store.write([Poll(START, (Reading(slow, START + 5, (1.0,)), Reading(slow, START + 7, (2.0,))))])
+        await store.write([Poll(START, (Reading(Columns(other, "g", ("x",)), START + 1, (1.0,)),))])
+        await subject.settle()
+        devices = [one for one in await reader.devices() if one.device.startswith(subject.device)]
+        assert devices == [
+            Device(subject.device, "hydraulic-press", "edge-1", "line-a", START + 7),
+            Device(f"{subject.device}-b", "lathe", "edge-2", "line-b", START + 1),
+        ]
+        assert await reader.points(subject.device) == ["force", "oil", "running", "state"]
+        assert await reader.points(f"{subject.device}-b") == ["x"]
+        assert await reader.points("nobody") == []
+
+
+async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) -> None:
+    chance = random.Random(5)
+    raw: list[Sample] = []
+    for i in range(500):
+        time_ms = START + i * 997
+        kind = chance.random()
+        if kind < 0.2 or 100 < i < 140:
+            raw.append(Sample(time_ms, None, chance.choice([Reason.TIMEOUT, Reason.SENTINEL])))
+        elif kind < 0.4:
+            raw.append(Sample(time_ms, round(chance.uniform(0, 9), 2), Reason.CLOCK_UNSURE))
+        else:
+            raw.append(Sample(time_ms, round(chance.uniform(0, 9), 2)))
+    polls = [
+        subject.poll(one.time_ms, one.value, 1, True, **({"force": one.reason} if one.reason else {}))
+        for one in raw
+    ]
+    async with subject.store() as store, subject.reader() as reader:
+        await store.write(polls)
+        await subject.settle()
+        for every in (1000, 7000, 60_000, 3_600_000):
+            found = await reader.samples(subject.device, "force", START + 500, START + 400_000, every)
+            expected = [one for one in raw if START + 500 <= one.time_ms < START + 400_000]
+            begins = sorted({one.time_ms // every * every for one in expected})
+            assert [one.time_ms for one in found] == begins
+            for one in found:
+                inside = [s for s in expected if s.time_ms // every * every == one.time_ms]
+                values = [s.value for s in inside if isinstance(s.value, float)]
+                assert one.value == (pytest.approx(sum(values) / len(values)) if values else None)
+                good = any(s.reason is None for s in inside)
+                assert one.reason == (None if good else inside[-1].reason)
+
+
+async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subject: Subject) -> None:
+    async with subject.store() as store:
+        identity = store.identity
+        before = await store.incarnation()
+        await store.write([subject.poll(START, 1.5, 2, True)])
+        await subject.settle()
+        if subject.server is not None:
+            # What counts as durable only after the horizon is flushed by a stop in good order.
+            stop = subject.server.stop if store.horizon else subject.server.kill
+            await asyncio.to_thread(stop)
+            with pytest.raises(UnreachableError):
+                await store.write([subject.poll(START + 1, 1.5, 2, True)])
+            await asyncio.to_thread(subject.server.start)
+            assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
+        else:
+            assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
+        if store.horizon:
+            await asyncio.sleep(1.1)  # a start is known for a second
+            assert await store.incarnation() != before
+        else:
+            assert await store.incarnation() == before
+    async with subject.store() as store, subject.reader() as reader:
+        assert store.identity == identity
+        await subject.settle()
+        found = await reader.samples(subject.device, "force", START, START + 9)
+        assert found == [Sample(START, 1.5), Sample(START + 1, 2.5)]
+
+
+async def test_a_store_that_is_gone_raises_unreachable_everywhere(subject: Subject) -> None:
+    if subject.server is None:
+        pytest.skip("a file is not gone by itself; test_sqlite.py fills its disk and locks it")
+    async with subject.store() as store, subject.reader() as reader:
+        await store.write([subject.poll(START, 1.0, 1, True)])
+        await asyncio.to_thread(subject.server.stop)
+        try:
+            for question in (
+                store.write([subject.poll(START + 1, 1.0, 1, True)]),
+                reader.devices(),
+                reader.points(subject.device),
+                reader.samples(subject.device, "force", START, START + 1),
+            ):
+                with pytest.raises(UnreachableError, match=str(subject.server.port)):
+                    await question
+            with pytest.raises(UnreachableError):
+                async with subject.store():
+                    pass
+        finally:
+            await asyncio.to_thread(subject.server.start)
+
+
+async def test_nothing_written_is_nothing_stored(subject: Subject) -> None:
+    async with subject.store() as store:
+        assert await store.write([]) == {}
