@@ -86,6 +86,11 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """
         ...
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes now."""
+        ...
+
     def pending(self) -> Mapping[int, Ranges]:
         """Stream -> the offsets kept and not yet forgotten, the oldest stream first. Do not change it."""
         ...
@@ -93,7 +98,8 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
 
-        What is damaged or gone is not returned and is from then on absent from `pending`.
+        What is damaged or gone is not returned and is from then on absent from `pending`. UnreachableError
+        when it cannot be read just now.
         """
         ...
 

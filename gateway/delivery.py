@@ -103,7 +103,12 @@ class Delivery:
                         await self._backlog.wait()
                 continue
             stream, offsets = wanted
-            records = self._spool.read(stream, offsets, self._outbox.limits.message)
+            try:
+                records = self._spool.read(stream, offsets, self._outbox.limits.message)
+            except UnreachableError as error:
+                _log.warning("the backlog cannot be read now: %s", error)
+                await asyncio.sleep(_IDLE)
+                continue
             if not records:
                 await asyncio.sleep(0)  # gone or damaged: `pending` knows it now
                 continue

@@ -78,6 +78,11 @@ class GatewaySettings(_Model):
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     status_every: Period = 10.0
 
+    @property
+    def profile_names(self) -> list[str]:
+        """The profile of every device."""
+        return [device.profile for source in self.sources for device in source.devices]
+
     @model_validator(mode="after")
     def _check(self) -> GatewaySettings:
         problems = []

@@ -7,6 +7,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from gateway.components import Spool
+from gateway.outbox import Outbox
+from gateway.pipeline import Tally
+from gateway.sources.stats import SourceStats
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 
 PROFILE = "gateway"
@@ -33,6 +37,51 @@ POINTS: Mapping[str, str] = {
     "link": "1 while the broker is connected",
 }
 """The points of the profile and what each of them says."""
+
+
+class Health:
+    """Reads the present value of every point from those who count."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        spool: Spool,
+        outbox: Outbox,
+        sources: Sequence[SourceStats],
+        clock: Callable[[], float],
+    ) -> None:
+        self._tally = tally
+        self._spool = spool
+        self._outbox = outbox
+        self._sources = sources
+        self._clock = clock
+        self._began = clock()
+        self._dropped = 0
+
+    def read(self) -> Mapping[str, float]:
+        """Point -> value, all of POINTS."""
+        tally, delivered, sources = self._tally, self._outbox.tally, self._sources
+        self._dropped += sum(len(dropped.offsets) for dropped in self._spool.dropped())
+        return {
+            "uptime": round(self._clock() - self._began, 1),
+            "polls": tally.polls,
+            "points": tally.points,
+            "bad_points": tally.bad_points,
+            "suppressed_points": tally.suppressed_points,
+            "missed_turns": sum(stats.missed_turns for stats in sources),
+            "timeouts": sum(stats.timeouts for stats in sources),
+            "reconnects": sum(stats.reconnects for stats in sources),
+            "offline_devices": sum(len(stats.offline) for stats in sources),
+            "spool_records": sum(map(len, self._spool.pending().values())),
+            "spool_bytes": self._spool.size,
+            "dropped_records": self._dropped,
+            "blocked_records": tally.blocked,
+            "durable_records": delivered.durable,
+            "rejected_records": delivered.rejected,
+            "sent_again_records": delivered.sent_again,
+            "unanswered_records": self._outbox.unanswered,
+            "link": int(self._outbox.connected),
+        }
 
 
 class StatusSource:

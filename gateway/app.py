@@ -1,0 +1,123 @@
+"""Puts a gateway together from its settings, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random, SystemRandom
+
+from gateway.clock import Clock
+from gateway.components import Processor, Sink
+from gateway.delivery import Delivery
+from gateway.outbox import Outbox
+from gateway.pipeline import Pipeline, Tally
+from gateway.processors import build_processors
+from gateway.settings import GatewaySettings
+from gateway.sinks.mqtt import MqttSink
+from gateway.sources.device import DeviceSetup
+from gateway.sources.modbus import ModbusSource
+from gateway.sources.settings import ModbusSettings
+from gateway.spool.disk import DiskSpool
+from gateway.status import PROFILE, Health, StatusSource
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Origin
+from qilu.runtime.backoff import Backoff
+
+_CLOCK_FILE = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One edge, put together but not running."""
+
+    settings: GatewaySettings
+    sources: Sequence[ModbusSource]
+    spool: DiskSpool
+    outbox: Outbox
+    pipeline: Pipeline
+    clock: Clock
+
+    async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
+        """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self.clock.run(), name="watch the clock")
+            await self.pipeline.run(stop, grace)
+            watching.cancel()
+
+
+def build(
+    settings: GatewaySettings,
+    profiles: Mapping[str, DeviceProfile],
+    *,
+    extra_processors: Sequence[Processor] = (),
+) -> Gateway:
+    """The gateway of these settings; `profiles` has every profile that its devices name.
+
+    Reads no file but the clock's mark, opens nothing: that is for `run`. ConfigError when a device does not
+    fit its profile.
+    """
+    random: Random = SystemRandom()
+    clock = Clock(settings.spool.directory / _CLOCK_FILE)
+    spool = DiskSpool(settings.spool)
+    outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
+    delivery = Delivery(
+        spool,
+        _sink(settings, clock, random),
+        outbox,
+        linger=settings.delivery.linger,
+        backoff=Backoff(random),
+        clock=time.monotonic,
+    )
+    tally = Tally()
+    sources = [_modbus(settings, source, profiles, clock, random) for source in settings.sources]
+    health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
+    origin = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
+    pipeline = Pipeline(
+        sources=[*sources, StatusSource(origin, settings.status_every, health.read, clock.now_ms)],
+        processors=[*build_processors(settings.processors), *extra_processors],
+        spool=spool,
+        delivery=delivery,
+        tally=tally,
+        sync=None if settings.spool.sync == "always" else settings.spool.sync,
+        backoff=lambda: Backoff(random),
+        now_ms=clock.now_ms,
+    )
+    return Gateway(settings, sources, spool, outbox, pipeline, clock)
+
+
+def _sink(settings: GatewaySettings, clock: Clock, random: Random) -> Sink:
+    return MqttSink(
+        settings.mqtt,
+        settings.edge,
+        f"{random.getrandbits(64):016x}",
+        clock.now_ms,
+        per_device=settings.delivery.batch_by == "device",
+        ack_by_broker=settings.delivery.ack == "broker",
+    )
+
+
+def _modbus(
+    settings: GatewaySettings,
+    source: ModbusSettings,
+    profiles: Mapping[str, DeviceProfile],
+    clock: Clock,
+    random: Random,
+) -> ModbusSource:
+    devices = [
+        DeviceSetup(
+            device,
+            profiles[device.profile],
+            Origin(
+                settings.edge,
+                device.device,
+                device.profile,
+                settings.enterprise,
+                settings.site,
+                device.line,
+            ),
+        )
+        for device in source.devices
+    ]
+    return ModbusSource(source, devices, clock.timebase, random)

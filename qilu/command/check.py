@@ -1,0 +1,154 @@
+"""Validates any file of ours and prints what it means, for a gateway the read plan above all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.quantities import format_duration
+from qilu.contract.reading import Origin
+from qilu.runtime.profiles import profiles
+from qilu.runtime.settings import load
+
+_console = Console(soft_wrap=True, highlight=False)
+
+
+def check(files: Sequence[Path]) -> None:
+    """Check every file and tell about each; the ConfigErrors of all of them come at the end, as one."""
+    errors = []
+    for file in files:
+        try:
+            _check(file)
+        except ConfigError as error:
+            errors.append(error)
+    if errors:
+        first, *others = errors
+        first.others = [*first.others, *others]
+        raise first
+
+
+def _check(file: Path) -> None:
+    kind = _kind(file)
+    _console.print(f"[bold]{file}[/bold]: {kind}")
+    _CHECKS[kind](file)
+
+
+def _kind(file: Path) -> str:
+    """Which of our files it is, by the keys that only this kind has."""
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raw = None
+    if raw is None:
+        load(file, _Anything)  # tells what is wrong with it
+        raise ConfigError("the file is empty", file=file, remedy="see configs/ for examples")
+    for key, kind in _KEYS.items():
+        if isinstance(raw, Mapping) and key in raw:
+            return kind
+    raise ConfigError(
+        "neither a device profile nor a plant, gateway settings or ingester settings",
+        file=file,
+        line=1,
+        remedy="one of these keys is needed: points, machines, sources, store",
+    )
+
+
+class _Anything(BaseModel):
+    pass
+
+
+_KEYS = {"points": "device profile", "machines": "plant", "sources": "gateway", "store": "ingester"}
+
+
+def _check_profile(file: Path) -> None:
+    profile = load(file, DeviceProfile)
+    counts = ", ".join(
+        f"{len(profile.points_of(group))} in {group} every {format_duration(period)}"
+        for group, period in profile.groups.items()
+    )
+    _console.print(f"  {profile.profile}: {len(profile.points)} points ({counts})")
+    for loc, warning in profile.warnings():
+        _console.print(f"  warning: {'.'.join(map(str, loc))}: {warning}")
+
+
+def _check_plant(file: Path) -> None:
+    from simulator.settings import PlantSettings
+
+    settings = load(file, PlantSettings)
+    placed = list(settings.placed())
+    profiles({one.settings.machine for one in placed})
+    ports = sorted({one.port for one in placed})
+    models = len({one.settings.machine for one in placed})
+    _console.print(
+        f"  {settings.plant}: {len(placed)} devices of {models} models on {len(ports)} ports "
+        f"({ports[0]} to {ports[-1]}), seed {settings.seed}"
+    )
+
+
+def _check_ingester(file: Path) -> None:
+    from cloud.settings import IngesterSettings
+
+    settings = load(file, IngesterSettings)
+    _console.print(f"  from {settings.mqtt.address} into {settings.store.type}")
+
+
+def _check_gateway(file: Path) -> None:
+    from gateway.settings import GatewaySettings
+    from gateway.sources.plan import BusLoad, ReadPlan, plans
+
+    settings = load(file, GatewaySettings)
+    known = profiles(settings.profile_names, settings.profiles)
+    table = Table(
+        "device",
+        "unit",
+        "group",
+        "every",
+        "requests",
+        "registers",
+        "wasted",
+        "reads",
+        box=None,
+        pad_edge=False,
+    )
+    total: list[ReadPlan] = []
+    for source in settings.sources:
+        mine: list[ReadPlan] = []
+        for device in source.devices:
+            origin = Origin(settings.edge, device.device, device.profile)
+            for plan in plans(known[device.profile], device, origin, source.endpoint.framing):
+                mine.append(plan)
+                reads = ", ".join(map(str, plan.blocks))
+                table.add_row(
+                    device.device, str(device.unit), plan.group, format_duration(plan.period),
+                    str(plan.requests), str(plan.registers), str(plan.wasted), reads,
+                )  # fmt: skip
+        total += mine
+        here = BusLoad.of(mine)
+        busy = f"{here.bytes_per_s:.0f} B/s, busy {here.busy(_ROUND_TRIP):.1%} of the time"
+        table.add_row(source.url, "", "", "", f"{here.requests_per_s:.1f}/s", "", "", busy, end_section=True)
+    _console.print(table)
+    load_all = BusLoad.of(total)
+    points = sum(len(plan.columns.points) / plan.period for plan in total)
+    _console.print(
+        f"  {points:.0f} points/s in {load_all.requests_per_s:.1f} requests/s; "
+        f"busy assumes {_ROUND_TRIP * 1000:.0f} ms from a request to its reply"
+    )
+
+
+_ROUND_TRIP = 0.01
+"""Seconds that a device is assumed to take for an answer; the real ones differ widely."""
+
+
+_CHECKS: Mapping[str, Callable[[Path], None]] = {
+    "device profile": _check_profile,
+    "plant": _check_plant,
+    "gateway": _check_gateway,
+    "ingester": _check_ingester,
+}

@@ -1,0 +1,61 @@
+"""Proves at the store what became of everything that was polled in one run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qilu.stores.sqlite.reader import SqliteReader
+
+SERVE_COUNTER = "serve_counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run, counted at its two ends: what the gateway polled, what the store has of it.
+
+    `missing_points`: polled, not left out on purpose, and not in the store. `duplicate_points`: serve
+    counters that are stored under two times. `lost_counters`: served by a machine and not in the store, as
+    DEVICE:COUNTER; the last request before the end of the run may be among them, being cut off.
+    """
+
+    seconds: float
+    devices: int
+    polls: int
+    polled_points: int
+    bad_points: int
+    suppressed_points: int
+    durable_points: int
+    missing_points: int
+    duplicate_points: int
+    lost_counters: Sequence[str]
+    p50_ms: float | None
+    p99_ms: float | None
+
+    def write(self, file: Path) -> None:
+        """As one JSON object."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+async def stored_points(store: Path, start_ms: int) -> int:
+    """How many values, good or not, the store has from `start_ms` (UTC) on."""
+    async with SqliteReader(store) as reader:
+        return await reader.count(start_ms)
+
+
+async def compare_counters(
+    store: Path, start_ms: int, end_ms: int, served: Mapping[str, int]
+) -> tuple[int, list[str]]:
+    """Counters stored twice, and counters served but not stored. `served`: device -> its last counter."""
+    twice, lost = 0, []
+    async with SqliteReader(store) as reader:
+        for device, last in served.items():
+            samples = await reader.samples(device, SERVE_COUNTER, start_ms, end_ms)
+            stored = Counter(sample.value for sample in samples if sample.value is not None)
+            twice += sum(times - 1 for times in stored.values())
+            lost += [f"{device}:{counter}" for counter in range(1, last + 1) if counter not in stored]
+    return twice, lost

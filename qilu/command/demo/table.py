@@ -1,0 +1,103 @@
+"""Shows the running plant: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from qilu.command.demo.watch import Watch, in_words, shown, state_of
+from qilu.contract.profile import DeviceProfile
+
+_LIVE_EVERY = 0.5
+_LINES_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How far the readings have come, for the line below the table."""
+
+    seconds: float
+    polls_per_s: float
+    polled_points: int
+    bad_points: int
+    spooled_records: int
+    durable_records: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+    def __str__(self) -> str:
+        took = (
+            ""
+            if self.p50_ms is None
+            else f", durable after {self.p50_ms:.0f} ms (99 %: {self.p99_ms:.0f} ms)"
+        )
+        return (
+            f"{self.seconds:4.0f} s  {self.polls_per_s:5.1f} polls/s, {self.polled_points} points read, "
+            f"{self.bad_points} bad; {self.spooled_records} records in the spool, "
+            f"{self.durable_records} durable{took}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What is shown: the devices with their profiles, their latest values, and the flow."""
+
+    profiles: Mapping[str, DeviceProfile]
+    watch: Watch
+    now_ms: Callable[[], int]
+    flow: Callable[[], Flow]
+
+
+async def show(plant: Plant, headless: bool) -> None:
+    """Show until cancelled. `headless`: one line about the flow now and then, nothing per device."""
+    console = Console()
+    if headless or not console.is_terminal:
+        await _lines(plant, headless)
+        return
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            live.update(_picture(plant), refresh=True)
+            await asyncio.sleep(_LIVE_EVERY)
+
+
+async def _lines(plant: Plant, headless: bool) -> None:
+    while True:
+        await asyncio.sleep(_LINES_EVERY)
+        if not headless:
+            for device, profile in plant.profiles.items():
+                say(f"{device:16} " + "  ".join(part for part in _cells(plant, device, profile) if part))
+        say(str(plant.flow()))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _picture(plant: Plant) -> Group:
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    for title in ("device", "state", "", "", "", "age"):
+        table.add_column(title, no_wrap=True)
+    for device, profile in plant.profiles.items():
+        latest = plant.watch.latest.get(device)
+        style = "red" if latest is not None and latest.bad is not None else ""
+        table.add_row(device, *_cells(plant, device, profile), style=style)
+    return Group(table, Text(str(plant.flow()), style="bold"), Text("Ctrl-C stops it.", style="dim"))
+
+
+def _cells(plant: Plant, device: str, profile: DeviceProfile) -> list[str]:
+    """State, three points and the age of the latest reading."""
+    latest = plant.watch.latest.get(device)
+    if latest is None:
+        return ["", "", "", "", "no reading yet"]
+    points = [f"{point.name} {in_words(point, latest.values.get(point.name))}" for point in shown(profile)]
+    age = f"{max(0, plant.now_ms() - latest.time_ms) / 1000:.1f} s"
+    state = str(latest.bad) if latest.bad is not None else state_of(profile, latest.values)
+    return [state, *points, *[""] * (3 - len(points)), age]

@@ -1,0 +1,160 @@
+"""Puts a whole plant into one process, lets it run, and counts at the end what became of every reading."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud.app import ingest
+from cloud.settings import IngesterSettings
+from gateway.app import Gateway, build
+from gateway.spool.settings import SpoolSettings
+from qilu.command.collecting import gateway_settings
+from qilu.command.demo import table
+from qilu.command.demo.proof import Summary, compare_counters, stored_points
+from qilu.command.demo.watch import Watch
+from qilu.contract.errors import ConfigError
+from qilu.mqtt.broker import EmbeddedBroker
+from qilu.runtime.profiles import shipped_configs
+from qilu.stores.settings import SqliteSettings
+from qilu.stores.sqlite.writer import SqliteStore
+from simulator.app import Simulation, load, profiles_of, simulate
+from simulator.plant import Plant
+
+_EDGE = "demo-edge"
+_GRACE = 15.0
+"""Seconds at the end in which the last readings may still become durable."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of the demo, for those who watch and count it."""
+
+    plant: Plant
+    gateway: Gateway
+    watch: Watch
+    store: Path
+    began: float = field(default_factory=time.monotonic)
+    start_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    served: dict[str, int] = field(default_factory=dict)
+
+    def flow(self) -> table.Flow:
+        """How far the readings have come."""
+        tally, delivery = self.gateway.pipeline.tally, self.gateway.pipeline.delivery
+        p50, p99 = delivery.latency.quantiles(0.5, 0.99)
+        return table.Flow(
+            seconds=time.monotonic() - self.began,
+            polls_per_s=self.watch.polls_per_s(self.gateway.clock.now_ms()),
+            polled_points=tally.points,
+            bad_points=tally.bad_points,
+            spooled_records=sum(map(len, self.gateway.spool.pending().values())),
+            durable_records=self.gateway.outbox.tally.durable,
+            p50_ms=_ms(p50),
+            p99_ms=_ms(p99),
+        )
+
+    async def count(self) -> Summary:
+        """What the store has of it; call it when all is at rest."""
+        tally, flow = self.gateway.pipeline.tally, self.flow()
+        durable = await stored_points(self.store, self.start_ms)
+        end_ms = self.gateway.clock.now_ms() + 1
+        twice, lost = await compare_counters(self.store, self.start_ms, end_ms, self.served)
+        return Summary(
+            seconds=round(flow.seconds, 3),
+            devices=len(self.plant.devices),
+            polls=tally.polls,
+            polled_points=tally.points,
+            bad_points=tally.bad_points,
+            suppressed_points=tally.suppressed_points,
+            durable_points=durable,
+            missing_points=tally.points - tally.suppressed_points - durable,
+            duplicate_points=twice,
+            lost_counters=lost,
+            p50_ms=flow.p50_ms,
+            p99_ms=flow.p99_ms,
+        )
+
+
+async def demo(
+    config: Path | None, data_dir: Path, duration: float | None, headless: bool, summary: Path | None
+) -> None:
+    """Run until `duration` (s) or Ctrl-C, then deliver the rest and tell what was counted."""
+    stop = asyncio.Event()
+    whole = asyncio.create_task(_whole(config, data_dir, headless, stop), name="demo")
+    try:
+        async with asyncio.timeout(duration):
+            await asyncio.shield(whole)
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        if whole.cancelled():
+            raise
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()  # Ctrl-C asks for an end, and a clean one still has something to do
+    stop.set()
+    counted = await whole
+    if summary is not None:
+        counted.write(summary)
+    table.say(
+        f"polled {counted.polled_points} points, "
+        f"{counted.durable_points} are durable in {data_dir / 'store.db'}"
+    )
+    table.say(f"missing {counted.missing_points}, stored twice {counted.duplicate_points}")
+
+
+async def _whole(config: Path | None, data_dir: Path, headless: bool, stop: asyncio.Event) -> Summary:
+    plant = load(config or shipped_configs() / "plant.yaml")
+    file = data_dir / "store.db"
+    store = SqliteStore(file)
+    async with store, EmbeddedBroker() as broker, AsyncExitStack() as stack:
+        simulation = await _serve(stack, plant)
+        gateway = build(
+            gateway_settings(
+                plant.settings,
+                profiles_of(plant.settings, config.parent if config else None),
+                simulation.ports,
+                edge=_EDGE,
+                spool=SpoolSettings(directory=data_dir / "spool"),
+                mqtt=broker.settings,
+                store=store.identity,
+            ),
+            {device.profile.profile: device.profile for device in plant.devices.values()},
+            extra_processors=[watch := Watch()],
+        )
+        run = _Run(plant, gateway, watch, file)
+        for device in plant.devices.values():
+            device.served = run.served.__setitem__
+        settings = IngesterSettings(
+            ingester="demo", mqtt=broker.settings, store=SqliteSettings(type="sqlite", file=file)
+        )
+        shown = table.Plant(
+            {device.name: device.profile for device in plant.devices.values()},
+            watch,
+            gateway.clock.now_ms,
+            run.flow,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(ingest(settings, store=store), name="ingest"),
+                tasks.create_task(table.show(shown, headless), name="show"),
+            ]
+            await gateway.run(stop, _GRACE)
+            for task in beside:
+                task.cancel()
+    return await run.count()
+
+
+async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
+    """The plant at its own ports, so that other clients find it; at free ones where those are taken."""
+    try:
+        return await stack.enter_async_context(simulate(plant))
+    except ConfigError:
+        return await stack.enter_async_context(simulate(plant, free_ports=True))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

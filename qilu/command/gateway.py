@@ -1,0 +1,24 @@
+"""Runs a gateway from its settings until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from gateway.app import build
+from gateway.settings import GatewaySettings
+from qilu.runtime.process import notify
+from qilu.runtime.profiles import profiles
+from qilu.runtime.settings import load
+
+_log = logging.getLogger(__name__)
+
+
+async def gateway(file: Path) -> None:
+    """Collect and deliver; ConfigError when the settings or a profile are wrong."""
+    settings = load(file, GatewaySettings)
+    edge = build(settings, profiles(settings.profile_names, settings.profiles))
+    _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
+    notify("READY=1")
+    await edge.run(asyncio.Event())

@@ -1,0 +1,165 @@
+"""The `qilu` command: every subcommand with its options; what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from qilu.contract.errors import QiluError
+
+app = typer.Typer(
+    name="qilu",
+    help="Connects factory machines to the cloud and loses nothing on the way.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Level = Literal["debug", "info", "warning", "error"]
+LogLevel = Annotated[Level, typer.Option("--log-level", help="How much to log, to stderr.")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="One JSON object per log line.")]
+Form = Literal["table", "csv", "json"]
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+@app.command()
+def demo(
+    config: Annotated[
+        Path | None, typer.Option(help="A plant file; default: the plant that comes with Qilu.")
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(help="Where the store and the spool are; a second start goes on with them.")
+    ] = Path("var/demo"),
+    duration: Annotated[float | None, typer.Option(min=1, help="Seconds; default: until Ctrl-C.")] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Plain lines instead of a live table.")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write what was counted to this file, as JSON.")
+    ] = None,
+    log_level: LogLevel = "warning",
+    log_json: LogJson = False,
+) -> None:
+    """Run a whole plant in this one process: simulated machines, gateway, broker, ingester, store.
+
+    Needs nothing else. Example: qilu demo --duration 20 --headless --summary s.json
+    """
+    from qilu.command import demo as command
+
+    _run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json)
+
+
+@app.command()
+def simulate(
+    file: Annotated[Path, typer.Argument(help="A plant file, such as configs/plant.yaml.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="Write what was served into this folder (requests.csv).")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(min=0.001, help="Simulated seconds per second.")] = None,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="Let time stand still; the servers answer.")
+    ] = False,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
+) -> None:
+    """Run simulated machines that speak Modbus TCP, for any client.
+
+    Example: qilu simulate configs/plant.yaml
+    """
+    from qilu.command import simulate as command
+
+    _run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json)
+
+
+@app.command()
+def gateway(
+    file: Annotated[Path, typer.Argument(help="Gateway settings, such as configs/gateway.yaml.")],
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
+) -> None:
+    """Collect machines and deliver every reading until the store has it for good.
+
+    Example: qilu gateway configs/gateway.yaml
+    """
+    from qilu.command import gateway as command
+
+    _run(lambda: command.gateway(file), log_level, log_json)
+
+
+@app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help="Ingester settings, such as configs/ingester.yaml.")],
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
+) -> None:
+    """Fill a store with what gateways send, and tell them what it has for good.
+
+    Example: qilu ingest configs/ingester.yaml
+    """
+    from qilu.command import ingest as command
+
+    _run(lambda: command.ingest(file), log_level, log_json)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Files of any kind that Qilu reads.")],
+) -> None:
+    """Validate files; for a gateway print its read plan, for a plant its devices.
+
+    Example: qilu check configs/gateway.yaml configs/profiles/*.yaml
+    """
+    from qilu.command import check as command
+
+    _now(lambda: command.check(files))
+
+
+@app.command()
+def query(
+    store: Annotated[
+        str, typer.Option(help="A store file, or ingester settings (.yaml) that name a server.")
+    ] = "var/demo/store.db",
+    devices: Annotated[bool, typer.Option("--devices", help="List the devices.")] = False,
+    points: Annotated[bool, typer.Option("--points", help="List the points of --device, or of all.")] = False,
+    device: Annotated[str | None, typer.Option(help="Whose samples.")] = None,
+    point: Annotated[str | None, typer.Option(help="Which point's samples.")] = None,
+    last: Annotated[str, typer.Option(help="How far back, such as 5m or 2h.")] = "5m",
+    every: Annotated[
+        str | None, typer.Option(help="One line per interval, such as 10s: mean of numbers, else last.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Ask a store what it has.
+
+    Example: qilu query --device compressor-1 --point discharge_pressure --last 5m --every 10s
+    """
+    from qilu.command import query as command
+
+    asked = command.Asked(store, devices, points, device, point, last, every, form)
+    _run(lambda: command.query(asked), "warning", False)
+
+
+def _run(start: Callable[[], Coroutine[Any, Any, None]], log_level: str, log_json: bool) -> None:
+    from qilu.runtime.logs import logging_to
+    from qilu.runtime.process import run
+
+    with logging_to(level=log_level, form="json" if log_json else "text"):
+        code = run(start)
+    raise typer.Exit(code)
+
+
+def _now(work: Callable[[], None]) -> None:
+    from qilu.runtime.process import tell
+
+    try:
+        work()
+    except QiluError as error:
+        raise typer.Exit(tell(error)) from None
