@@ -31,7 +31,7 @@ def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form 
     output.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     lines: queue.Queue[logging.LogRecord] = queue.Queue(_ROOM)
     handler = _DroppingQueueHandler(lines)
-    listener = QueueListener(lines, output)
+    listener = _PatientListener(lines, output)
     root = logging.getLogger()
     before = root.level
     root.setLevel(level.upper())
@@ -45,7 +45,7 @@ def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form 
     finally:
         root.removeHandler(handler)
         handler.tell_dropped()
-        listener.stop()
+        listener.stop()  # waits for all that is in the queue to be written
         root.setLevel(before)
         for name, old in quiet.items():
             logging.getLogger(name).setLevel(old)
@@ -103,16 +103,24 @@ class _DroppingQueueHandler(QueueHandler):
         except queue.Full:
             self._dropped += 1
             return
-        if self._dropped:
-            self.tell_dropped()
-
-    def tell_dropped(self) -> None:
-        """Put the number of lost lines behind those that had room."""
         if self._dropped and not self._lines.full():
-            message = f"{self._dropped} log lines were dropped: the reader of the log is too slow"
-            self._dropped = 0
-            self._lines.put_nowait(
-                logging.makeLogRecord(
-                    {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
-                )
-            )
+            self.tell_dropped(block=False)
+
+    def tell_dropped(self, *, block: bool = True) -> None:
+        """Put the number of lost lines behind those that had room; without `block` only if there is some."""
+        if not self._dropped:
+            return
+        message = f"{self._dropped} log lines were dropped: the reader of the log is too slow"
+        fields = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
+        try:
+            self._lines.put(logging.makeLogRecord(fields), block)
+        except queue.Full:
+            return
+        self._dropped = 0
+
+
+class _PatientListener(QueueListener):
+    """Waits for room to say that it ends, where the original fails on a full queue."""
+
+    def enqueue_sentinel(self) -> None:
+        self.queue.put(self._sentinel)  # type: ignore[attr-defined]  # as the original does, but waiting

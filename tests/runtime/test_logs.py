@@ -1,0 +1,80 @@
+"""Log lines are for people or for machines, and never hold up what logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import threading
+
+from qilu.runtime.logs import logging_to
+
+log = logging.getLogger("gateway.sources.modbus")
+
+
+def test_a_line_for_people_has_time_level_place_message_and_fields() -> None:
+    stream = io.StringIO()
+    with logging_to(stream):
+        log.warning("no answer for %d s", 3, extra={"device": "press-1"})
+    date, time, rest = stream.getvalue().split(" ", 2)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", time)
+    assert rest == "WARNING gateway.sources.modbus: no answer for 3 s device=press-1\n"
+
+
+def test_a_line_for_machines_is_one_object_even_with_a_traceback() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, form="json"):
+        try:
+            raise ValueError("odd\nvalue")
+        except ValueError:
+            log.exception("济南", extra={"device": "press-1"})
+    entry = json.loads(stream.getvalue())
+    assert stream.getvalue().count("\n") == 1
+    assert (entry["level"], entry["message"], entry["device"]) == ("error", "济南", "press-1")
+    assert "ValueError: odd\nvalue" in entry["exception"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
+
+
+def test_the_level_holds_and_libraries_are_quiet_unless_debugging() -> None:
+    for level, expected in (("info", ["info"]), ("error", []), ("debug", ["debug", "info", "library"])):
+        stream = io.StringIO()
+        with logging_to(stream, level=level):
+            log.debug("debug")
+            log.info("info")
+            logging.getLogger("amqtt.broker").info("library")
+        assert [line.rsplit(" ", 1)[-1] for line in stream.getvalue().splitlines()] == expected
+
+
+def test_everything_is_as_before_on_leaving() -> None:
+    root, library = logging.getLogger(), logging.getLogger("amqtt")
+    before = root.level, root.handlers[:], library.level
+    with logging_to(io.StringIO(), level="error"):
+        pass
+    assert (root.level, root.handlers, library.level) == before
+
+
+class Stuck(io.StringIO):
+    """A terminal whose reader takes nothing until `released`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.released.wait(30)
+        return super().write(text)
+
+
+def test_a_stuck_reader_holds_up_nobody_and_the_lines_it_missed_are_counted() -> None:
+    stream = Stuck()
+    with logging_to(stream):
+        for number in range(10_500):
+            log.info("%d", number)
+        stream.released.set()
+    written = stream.getvalue().splitlines()
+    told = next(line for line in written if "log lines were dropped" in line)
+    dropped = int(told.split(": ")[1].split()[0])
+    assert len(written) - 1 + dropped == 10_500
+    assert dropped > 0

@@ -1,0 +1,130 @@
+"""A process of ours ends with a code that means something, and cleanly when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qilu.contract.errors import ConfigError, DataError, UnreachableError
+from qilu.runtime.process import notify, run
+
+
+def test_being_done_is_0() -> None:
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    assert run(main) == 0
+
+
+def test_a_wrong_file_is_2_with_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        raise ConfigError("no such file", file="plant.yaml", remedy="check the path")
+
+    assert run(main) == 2
+    assert capsys.readouterr().err == "qilu: plant.yaml: no such file; check the path\n"
+
+
+def test_what_else_we_raise_is_1_with_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        raise UnreachableError("127.0.0.1:1883: connection refused")
+
+    assert run(main) == 1
+    assert capsys.readouterr().err == "qilu: 127.0.0.1:1883: connection refused\n"
+
+
+def test_errors_out_of_a_task_group_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for error in (DataError("odd"), ConfigError("wrong")):
+                tasks.create_task(fail(error), name=str(error))
+
+    assert run(main) == 2
+    assert capsys.readouterr().err == "qilu: odd\nqilu: wrong\n"
+
+
+def test_a_bug_is_1_with_its_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        raise ZeroDivisionError
+
+    assert run(main) == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_closes_and_is_0(number: signal.Signals) -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("closed")
+
+    assert run(main) == 0
+    assert seen == ["closed"]
+
+
+def test_the_handlers_of_before_are_back_afterwards() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    run(main)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+STUBBORN = """
+import asyncio, sys
+from qilu.runtime.process import run
+
+async def main():
+    print("ready", flush=True)
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            print("told", flush=True)
+
+sys.exit(run(main))
+"""
+
+
+def test_a_second_signal_ends_a_process_that_will_not_stop() -> None:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True, cwd=root
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "told\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+    name = f"@qilu-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind("\0" + name[1:] if abstract else name)
+        notify("READY=1", {"NOTIFY_SOCKET": name})
+        listener.settimeout(5)
+        assert listener.recv(100) == b"READY=1"
+
+
+def test_where_no_systemd_listens_nothing_happens(tmp_path: Path) -> None:
+    notify("READY=1", {})
+    notify("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "gone")})

@@ -1,0 +1,160 @@
+"""A settings file becomes its model, or one clear line per problem: file, line, key, problem, remedy."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.quantities import Period
+from qilu.runtime.settings import load, load_text, load_with_places, read_secret
+from qilu.runtime.yaml_text import parse
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Device(Model):
+    device: str
+    unit: int = Field(ge=0, le=255)
+
+
+class Bus(Model):
+    type: Literal["bus"]
+    timeout: Period = 1.0
+    devices: tuple[Device, ...] = Field(min_length=1)
+
+
+class Replay(Model):
+    type: Literal["replay"]
+    file: Path
+
+
+class Link(Model):
+    host: str = "localhost"
+    password_file: Path | None = None
+    tls: dict[str, Path] = {}
+
+
+class Edge(Model):
+    edge: str
+    link: Link = Link()
+    on: bool = False
+    sources: tuple[Annotated[Bus | Replay, Field(discriminator="type")], ...] = ()
+
+
+def lines(text: str) -> list[str]:
+    """What a user is told about `text`, line by line."""
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, Edge, file="edge.yaml")
+    return str(caught.value).splitlines()
+
+
+WRONG = sorted((Path(__file__).parent / "wrong_settings").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("case", WRONG, ids=[case.stem for case in WRONG])
+def test_a_problem_is_told_as_the_first_line_of_the_case_has_it(case: Path) -> None:
+    text = case.read_text()
+    assert lines(text) == [text.splitlines()[0].removeprefix("# ")]
+
+
+def test_all_problems_are_told_in_the_order_of_the_file() -> None:
+    text = "edge: a\nsources:\n- type: bus\n  timeout: soon\n  devices:\n  - {device: 1, unit: x}\nlinc: 3"
+    keys = [line.split(": ")[0:2] for line in lines(text)]
+    assert keys == [
+        ["edge.yaml:4", "sources.0.timeout"],
+        ["edge.yaml:6", "sources.0.devices.0.device"],
+        ["edge.yaml:6", "sources.0.devices.0.unit"],
+        ["edge.yaml:7", "linc"],
+    ]
+
+
+def test_a_secret_written_into_the_file_is_not_repeated_in_the_message() -> None:
+    assert "hunter2" not in "".join(lines("edge: a\nlink: {password: hunter2}"))
+
+
+def test_plain_words_are_what_people_mean() -> None:
+    raw, _ = parse(
+        "{a: off, b: yes, c: 1:30, d: 010, e: 0x10, f: 1e3, g: 2025-01-01, h: ~, i: '5', j: .5}", "f"
+    )
+    assert raw == {
+        "a": "off", "b": "yes", "c": "1:30", "d": 10, "e": 16, "f": 1000.0, "g": "2025-01-01", "h": None,
+        "i": "5", "j": 0.5,
+    }  # fmt: skip
+
+
+def test_a_mapping_can_take_in_another_and_change_it() -> None:
+    raw, places = parse("base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\n", "f")
+    assert raw["own"] == {"x": 1, "y": 3}
+    assert places.line(("own", "y")) == 4
+
+
+def test_relative_paths_are_below_the_folder_of_the_file(tmp_path: Path) -> None:
+    link = "link: {password_file: secret, tls: {ca: /etc/ca.pem}}"
+    (tmp_path / "edge.yaml").write_text(f"edge: a\n{link}\nsources: [{{type: replay, file: ../r}}]\n")
+    edge = load(tmp_path / "edge.yaml", Edge)
+    assert edge.link == Link(password_file=tmp_path / "secret", tls={"ca": Path("/etc/ca.pem")})
+    assert edge.sources == (Replay(type="replay", file=tmp_path / "../r"),)
+
+
+def test_errors_that_come_to_light_later_can_name_their_line_too(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yaml"
+    file.write_text("edge: a\nlink:\n  host: b\n")
+    _, places = load_with_places(file, Edge)
+    assert str(places.error("no such host", ("link", "host"), "correct it")).endswith(
+        "edge.yaml:3: link.host: no such host; correct it"
+    )
+    assert places.error("is missing", ("link", "port")).line == 2
+
+
+class TestFiles:
+    def test_a_missing_file_suggests_its_neighbour(self, tmp_path: Path) -> None:
+        (tmp_path / "gateway.yaml").write_text("edge: a")
+        with pytest.raises(ConfigError, match=r"gatway.yaml: no such file; did you mean .*/gateway.yaml\?"):
+            load(tmp_path / "gatway.yaml", Edge)
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="cannot be read: is a directory"):
+            load(tmp_path, Edge)
+
+    def test_another_encoding_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "edge.yaml").write_bytes("edge: 济南".encode("gbk"))
+        with pytest.raises(ConfigError, match="not a text in UTF-8"):
+            load(tmp_path / "edge.yaml", Edge)
+
+    def test_the_mark_that_some_editors_put_first_is_no_harm(self, tmp_path: Path) -> None:
+        (tmp_path / "edge.yaml").write_bytes("edge: 济南".encode("utf-8-sig"))
+        assert load(tmp_path / "edge.yaml", Edge).edge == "济南"
+
+
+class TestSecrets:
+    def test_a_file_gives_its_line_without_the_end(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("pass word \n")
+        assert read_secret(tmp_path / "secret", None, key="link.password_file") == "pass word "
+
+    def test_the_environment_gives_it_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("QILU_TEST_SECRET", "word")
+        assert read_secret(None, "QILU_TEST_SECRET", key="link.password_env") == "word"
+
+    def test_naming_none_is_no_secret(self) -> None:
+        assert read_secret(None, None, key="link") is None
+
+    def test_a_secret_that_is_not_there_is_told_with_its_key(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").write_text("\n")
+        for file, variable in ((tmp_path / "none", None), (tmp_path / "empty", None), (None, "QILU_UNSET")):
+            with pytest.raises(ConfigError, match=r"link\.password"):
+                read_secret(file, variable, key="link.password")
+
+
+@given(st.text(max_size=60) | st.text("{}[]:,-&*!|>'\"#%@`? \n\tab1<", max_size=40))
+def test_garbage_is_a_value_or_a_config_error(text: str) -> None:
+    with suppress(ConfigError):
+        load_text(text, Edge)
