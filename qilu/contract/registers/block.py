@@ -37,6 +37,10 @@ class BlockCodec:
     `decode` takes 2 * count bytes, or (count + 7) // 8 of packed bits; with any other length every value is
     bad, protocol_error. `encode` is its inverse for one value per point, in the order of `points`; addresses
     between the points are 0, and points on the same register are joined by OR. It raises DataError.
+
+    A float32 is decoded to exactly its number: 0.1 becomes 0.10000000149011612. Shortening it to seven digits
+    would halve a record but cost 0.2 CPU-seconds per million points (benchmarks/registers.py) and not be
+    exact. An integer that is scaled becomes a float, an unscaled one stays an integer.
     """
 
     points: tuple[Point, ...]
