@@ -72,6 +72,10 @@ class Files(Protocol):
 
     def unlink(self, name: str) -> None: ...
 
+    def sync(self, name: str) -> None:
+        """Return once the content of a file, whoever wrote it, survives a power cut."""
+        ...
+
     def sync_names(self) -> None:
         """Return once every name made or removed so far survives a power cut."""
         ...
@@ -166,6 +170,14 @@ class OsFiles:
 
     def unlink(self, name: str) -> None:
         os.unlink(self._path(name))
+
+    def sync(self, name: str) -> None:
+        flags = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
+        fd = os.open(self._path(name), flags)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def sync_names(self) -> None:
         _sync_directory(self._directory)

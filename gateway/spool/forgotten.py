@@ -14,6 +14,8 @@ from zlib import crc32
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
+FORGOTTEN = "forgotten"
+"""The name of the file with this text."""
 MOST_RUNS = 20_000
 """Runs that are remembered of one stream, so that the text stays small however scattered they are."""
 

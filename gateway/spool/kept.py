@@ -97,6 +97,17 @@ class Kept:
             del self._segments[segment.stream], self.pending[segment.stream]
         return gone
 
+    def hand_over(self, old: Segment, new: Segment) -> None:
+        """`new` takes over what `old` may hold from new.first on; an `old` with nothing left is gone."""
+        old.last = new.first - 1
+        segments = self._segments[old.stream]
+        if old.last < old.first:
+            segments.remove(old)
+            old.gone = True
+            self.size -= old.size
+        insort(segments, new, key=_first)
+        self.size += new.size
+
     def segments(self) -> Iterator[Segment]:
         """All of them, the oldest first."""
         return chain.from_iterable(self._segments.values())

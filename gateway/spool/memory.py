@@ -73,6 +73,11 @@ class MemorySpool:
     async def commit(self) -> None:
         """Return at once."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the records kept."""
+        return self._size
+
     def pending(self) -> Mapping[int, Ranges]:
         """The one stream and what is kept of it."""
         return self._pending

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.components import Record
 from gateway.spool.files import Files
 from gateway.spool.kept import Segment
-from gateway.spool.segment import Scanner
+from gateway.spool.segment import HEADER_SIZE, Scanner
 from qilu.contract.ranges import Ranges
 
 CHUNK = 64 * 1024
@@ -63,3 +63,22 @@ def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, a
     if expected <= last:
         damaged.add(expected, last)
     return Fetched(records, damaged, False)
+
+
+def records_from(files: Files, segment: Segment, position: int) -> tuple[int, list[bytes]]:
+    """The offset of the record that begins at `position`, and the bodies from there on.
+
+    They end at the first one that is damaged. OSError when the file cannot be read.
+    """
+    position = max(position, HEADER_SIZE)
+    scanner = Scanner(segment.key, position)
+    scanner.feed(files.read(segment.name, position, segment.size - position))
+    found = scanner.next()
+    first = segment.last + 1 if found is None else segment.first + found.number
+    bodies: list[bytes] = []
+    while (
+        found is not None and found.body is not None and found.number == first - segment.first + len(bodies)
+    ):
+        bodies.append(found.body)
+        found = scanner.next()
+    return first, bodies

@@ -10,9 +10,7 @@ import logging
 import re
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import NamedTuple
 
-from gateway.components import Dropped
 from gateway.spool.files import Files
 from gateway.spool.kept import Kept, Segment
 from gateway.spool.segment import HEADER_SIZE, VERSION, Scanner, decode_header
@@ -37,19 +35,16 @@ class Recovered:
     kept: Kept = field(default_factory=Kept)
     opening: int = 0
     """The greatest number of an opening so far; the next one takes a greater."""
-    dropped: list[Dropped] = field(default_factory=list)
+    damaged: list[tuple[Segment, Ranges]] = field(default_factory=list)
+    """Offsets that were once in a segment and cannot be read."""
     empty: list[str] = field(default_factory=list)
-
-
-class _Known(NamedTuple):
-    opening: int
-    segment: Segment
 
 
 def recover(files: Files) -> Recovered:
     """Take stock of the directory; ConfigError when a segment may not be read."""
     recovered = Recovered()
-    known: dict[tuple[int, int], _Known] = {}
+    known: dict[tuple[int, int], Segment] = {}
+    begun: dict[int, int] = {}
     for name in sorted(files.names()):
         match = _NAME.fullmatch(name)
         if match is None:
@@ -59,13 +54,14 @@ def recover(files: Files) -> Recovered:
         segment = _look_at(files, name, int(match[2], 16), int(match[3]))
         if segment is None:
             continue
-        if (segment.stream, segment.first) in known:
-            logger.warning("spool: %s repeats another segment; it is left alone, delete it", name)
-            continue
-        known[segment.stream, segment.first] = _Known(opening, segment)
-    by_stream = sorted(known.values(), key=lambda one: (one.opening, one.segment.stream, one.segment.first))
-    for _, group in groupby(by_stream, key=lambda one: one.segment.stream):
-        _recover_stream(files, [one.segment for one in group], recovered)
+        place = segment.stream, segment.first
+        if place in known:
+            logger.warning("spool: %s is left alone, %s took its place", known[place].name, name)
+        known[place] = segment
+        begun.setdefault(segment.stream, opening)
+    by_stream = sorted(known.values(), key=lambda one: (begun[one.stream], one.stream, one.first))
+    for _, group in groupby(by_stream, key=lambda segment: segment.stream):
+        _recover_stream(files, list(group), recovered)
     return recovered
 
 
@@ -116,7 +112,7 @@ def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered)
     kept.pending[newest.stream].update(present)
     lost = Ranges([(newest.first, newest.last)]).without(present)
     if lost:
-        recovered.dropped.append(Dropped(newest.stream, lost, "damaged", newest.oldest_ms, newest.newest_ms))
+        recovered.damaged.append((newest, lost))
 
 
 def _present(files: Files, segment: Segment) -> tuple[Ranges, bool]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from gateway.spool.files import AppendFile, Files
 from gateway.spool.kept import Kept, Segment
+from gateway.spool.reading import records_from
 from gateway.spool.recovery import segment_name
-from gateway.spool.segment import HEADER_SIZE, Header, encode_header
+from gateway.spool.segment import Header, encode_header, encode_record
 
 
 @dataclass(slots=True)
@@ -18,6 +19,8 @@ class _Open:
     file: AppendFile
     synced: int = 0
     """Bytes that are known to survive a power cut."""
+    doubtful: bool = False
+    """An fsync failed: the system may have dropped the other bytes, and the next fsync will not say so."""
 
 
 class Sync:
@@ -29,6 +32,7 @@ class Sync:
         self.names = names
         """How many names were made when this began; None when all of them are safe already."""
         self.done: list[tuple[_Open, int]] = []
+        self.failed: _Open | None = None
         self.error: OSError | None = None
 
     @property
@@ -39,8 +43,10 @@ class Sync:
         """Return when everything is safe, or with the first `error`."""
         try:
             for one, size in self._goals:
+                self.failed = one
                 one.file.sync()
                 self.done.append((one, size))
+            self.failed = None
             if self.names is not None:
                 self._files.sync_names()
         except OSError as error:
@@ -70,23 +76,31 @@ class Writer:
     def begin(self) -> Segment:
         """Retire the active segment and begin the next one; OSError when the disk refuses."""
         self.retire()
+        one = self._create(self._next, [])
+        self._kept.add(one.segment)
+        self._open.append(one)
+        self.active, self.key, self._file = one.segment, one.segment.key, one.file
+        return one.segment
+
+    def _create(self, first: int, bodies: list[bytes]) -> _Open:
+        """A new file with these records; OSError when the disk refuses, then nothing of it is left."""
         now = self._now_ms()
-        name = segment_name(self._opening, self._stream, self._next)
+        name = segment_name(self._opening, self._stream, first)
+        segment = Segment(name, self._stream, first, first + len(bodies) - 1, 0, now, now)
+        header = encode_header(Header(self._stream, first, now))
+        data = [encode_record(segment.key, number, body) for number, body in enumerate(bodies)]
         file = self._files.create(name)
-        header = encode_header(Header(self._stream, self._next, now))
         try:
-            if file.append(header) < len(header):
-                raise OSError(errno.ENOSPC, "no space left for the header of a segment")
+            for piece in (header, *data):
+                if file.append(piece) < len(piece):
+                    raise OSError(errno.ENOSPC, "no space left for a new segment")
+                segment.size += len(piece)
         except OSError:
             file.close()
-            self._files.unlink(name)
+            self._remove(name)
             raise
-        segment = Segment(name, self._stream, self._next, self._next - 1, HEADER_SIZE, now, now)
-        self._kept.add(segment)
-        self._open.append(_Open(segment, file))
         self._names_made += 1
-        self.active, self.key, self._file = segment, segment.key, file
-        return segment
+        return _Open(segment, file)
 
     def write(self, data: bytes) -> None:
         """Append one encoded record to the active segment.
@@ -108,12 +122,19 @@ class Writer:
 
     def _undo(self, segment: Segment) -> None:
         """Take the begin of a record off the end again; where that fails its offset is never used."""
+        if segment.last < segment.first:
+            self._kept.remove(segment)
+            self._remove(segment.name)
+            return
         try:
-            if segment.last < segment.first:
-                self._kept.remove(segment)
-                self._files.unlink(segment.name)
-            else:
-                self._file.truncate(segment.size)
+            self._file.truncate(segment.size)
+        except OSError:
+            self._next += 1
+
+    def _remove(self, name: str) -> None:
+        """Unlink a segment without a record, so that another can take its name."""
+        try:
+            self._files.unlink(name)
         except OSError:
             self._next += 1
 
@@ -123,6 +144,26 @@ class Writer:
             self.active.newest_ms = self._now_ms()
             self._next = self.active.last + 1
             self.active = None
+
+    def rescue(self) -> None:
+        """Write what is in doubt once more, into a segment of its own; OSError when the disk refuses."""
+        for one in self._open:
+            if one.doubtful and not one.segment.gone:
+                self._rescue(one)
+
+    def _rescue(self, one: _Open) -> None:
+        old = one.segment
+        first, bodies = records_from(self._files, old, one.synced)
+        if bodies:
+            if first == old.first:  # its name must differ; the later name counts
+                self._opening += 1
+            copy = self._create(first, bodies)
+            self._kept.hand_over(old, copy.segment)
+            self._open.append(copy)
+            if old.gone:
+                self._remove(old.name)
+        one.doubtful = False
+        one.synced = old.size
 
     def unsynced(self) -> Sync:
         """What must be synced for everything written so far to be safe."""
@@ -138,6 +179,10 @@ class Writer:
         """Take note of a sync that was run, and close the segments that need no more of it."""
         for one, size in sync.done:
             one.synced = size
+        if sync.failed is not None:
+            sync.failed.doubtful = True
+            if sync.failed.segment is self.active:
+                self.retire()
         if sync.error is None and sync.names is not None:
             self._names_safe = sync.names
         still_open = []

@@ -1,0 +1,111 @@
+"""The shrinking end of a spool: reading what is kept, forgetting it, giving it up, and finding it damaged."""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+from gateway.components import Record
+from gateway.spool.files import Files
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.losses import Losses
+from gateway.spool.reading import fetch
+from gateway.spool.writing import Writer
+from qilu.contract.errors import UnreachableError
+from qilu.contract.ranges import Ranges
+
+logger = logging.getLogger(__name__)
+
+_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class Backlog:
+    """The records of all streams, for as long as they are pending."""
+
+    def __init__(self, files: Files, kept: Kept, writer: Writer, losses: Losses) -> None:
+        self._files = files
+        self._kept = kept
+        self._writer = writer
+        self._losses = losses
+
+    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> list[Record]:
+        """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
+        records: list[Record] = []
+        pending = self._kept.pending.get(stream)
+        if not pending:
+            return records
+        room = max_bytes
+        for first, last in pending.common(wanted).runs():
+            for segment in self._kept.holding(stream, first, last):
+                begin, end = max(first, segment.first), min(last, segment.last)
+                try:
+                    fetched = fetch(self._files, segment, begin, end, room, at_least_one=not records)
+                except OSError as error:
+                    self._cannot_read(segment, error)
+                    continue
+                if fetched.damaged:
+                    self._lose(segment, fetched.damaged)
+                records += fetched.records
+                room -= sum(len(record.body) for record in fetched.records)
+                if fetched.full or room <= 0:
+                    return records
+        return records
+
+    def forget(self, stream: int, offsets: Ranges) -> None:
+        """These are no longer pending; segments with nothing else in them are unlinked."""
+        self._release(self._kept.subtract(stream, offsets))
+
+    def release_all(self) -> None:
+        """Unlink every segment with nothing pending but the one that is being written."""
+        self._release([segment for segment in self._kept.segments() if not self._kept.pending_of(segment)])
+
+    def give_up(self, segment: Segment, reason: str) -> None:
+        """Unlink a segment whatever is pending in it."""
+        if segment is self._writer.active:
+            self._writer.retire()
+        lost = self._kept.remove(segment)
+        self.unlink(segment.name)
+        self._losses.add(segment, lost, reason)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file of ours, or say that it cannot be removed."""
+        try:
+            self._files.unlink(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.error("spool: %s cannot be removed, so its records are sent once more: %s", name, error)
+
+    def check_active(self) -> None:
+        """Begin another segment when somebody removed the file that is being written."""
+        active = self._writer.active
+        if active is not None:
+            try:
+                self._files.stat(active.name)
+            except FileNotFoundError as error:
+                self._cannot_read(active, error)
+            except OSError as error:
+                logger.warning("spool: %s: %s", active.name, error)
+
+    def _release(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            if segment is not self._writer.active:
+                self._kept.remove(segment)
+                self.unlink(segment.name)
+
+    def _lose(self, segment: Segment, damaged: Ranges) -> None:
+        """Records that should be in `segment` are not there, or not whole."""
+        lost = damaged.common(self._kept.pending[segment.stream])
+        freed = self._kept.subtract(segment.stream, lost)
+        self._losses.add(segment, lost, "damaged")
+        self._release(freed)
+
+    def _cannot_read(self, segment: Segment, error: OSError) -> None:
+        """A whole file is gone, or the disk refuses it: then the next opening tries it again."""
+        if error.errno in _NOT_NOW:
+            raise UnreachableError(f"spool: cannot read now: {error}") from error
+        logger.error("spool: %s: %s", segment.name, error)
+        if segment is self._writer.active:
+            self._writer.retire()
+        lost = self._kept.remove(segment)
+        self._losses.add(segment, lost, "missing" if isinstance(error, FileNotFoundError) else "unreadable")

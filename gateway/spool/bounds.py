@@ -1,0 +1,121 @@
+"""How much a spool may keep: bytes, age and free disk, and what happens when that is reached."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable
+
+from gateway.spool.backlog import Backlog
+from gateway.spool.files import Files
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.segment import HEADER_SIZE
+from gateway.spool.settings import SpoolSettings
+from gateway.spool.writing import Writer
+from qilu.contract.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_TRY_AGAIN = 1.0
+"""Seconds after which a disk that refused is tried again; it costs at most one old segment each time."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOCK_IS_SET = 1_600_000_000_000
+"""Ages are not believed where the clock still stood before September 2020 (ms)."""
+
+
+class Bounds:
+    """Makes room for records, by giving up the oldest segments where the policy allows it."""
+
+    def __init__(
+        self,
+        settings: SpoolSettings,
+        files: Files,
+        kept: Kept,
+        writer: Writer,
+        backlog: Backlog,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._blocks = settings.policy == "block"
+        self._segment_size = settings.segment_size
+        self._files = files
+        self._kept = kept
+        self._writer = writer
+        self._backlog = backlog
+        self._monotonic = monotonic
+        self._refusals = 0
+        self._try_at = 0.0
+        self._low = False
+
+    def make_room(self, size: int) -> Segment | None:
+        """A segment that takes a record of `size` bytes; None when the policy or the disk forbids it."""
+        longest = self._settings.max_bytes - HEADER_SIZE
+        if size > longest:
+            raise DataError(f"a record of {size} bytes is longer than the whole spool may be ({longest})")
+        if self._low and self._blocks:
+            return None
+        if self._refusals and self._monotonic() < self._try_at:
+            return None
+        while self._kept.size + HEADER_SIZE + size > self._settings.max_bytes:
+            if not self._free_oldest("max_bytes"):
+                return None
+        active = self._writer.active
+        if active is not None and active.size + size <= self._segment_size:
+            return active
+        try:
+            active = self._writer.begin()
+        except OSError as error:
+            self.refused(error)
+            return None
+        if self._refusals:
+            logger.info("spool: the disk takes records again after %d refusals", self._refusals)
+            self._refusals = 0
+        return active
+
+    def refused(self, error: OSError) -> None:
+        """The disk did not take a record: give up the oldest if that may help, and try again in a while."""
+        if not self._refusals:
+            logger.error("spool: the disk refuses records, trying again each %g s: %s", _TRY_AGAIN, error)
+        self._refusals += 1
+        self._try_at = self._monotonic() + _TRY_AGAIN
+        if error.errno in _FULL and self._kept.several():
+            self._free_oldest("disk_full")
+
+    def keep(self, now_ms: int) -> None:
+        """Give up what is too old, and the oldest while the file system has too little space left."""
+        self._keep_age(now_ms)
+        try:
+            free = self._files.free()
+        except OSError as error:
+            logger.warning("spool: the free space cannot be told: %s", error)
+            return
+        least = self._settings.min_free
+        if (free < least) != self._low:
+            self._low = free < least
+            logger.warning("spool: %d bytes free on its disk, min_free is %d", free, least)
+        if self._low and self._blocks:
+            self._writer.retire()  # so that the next append asks for room
+        while free < least and (oldest := self._oldest_full()) is not None and self._free_oldest("min_free"):
+            free += oldest.size
+
+    def _keep_age(self, now_ms: int) -> None:
+        max_age_ms = self._settings.max_age * 1000
+        active = self._writer.active
+        if active is not None and active.last >= active.first and now_ms - active.oldest_ms > max_age_ms / 8:
+            self._writer.retire()  # a slow stream must not keep its records in one segment for ever
+        while (oldest := self._oldest_full()) is not None:
+            if not _CLOCK_IS_SET < oldest.newest_ms < now_ms - max_age_ms:
+                break
+            self._backlog.give_up(oldest, "max_age")
+
+    def _oldest_full(self) -> Segment | None:
+        oldest = self._kept.oldest()
+        return None if oldest is self._writer.active else oldest
+
+    def _free_oldest(self, reason: str) -> bool:
+        """Make the spool shorter by its oldest segment; False when the policy forbids it."""
+        oldest = self._kept.oldest()
+        if oldest is None or (self._blocks and self._kept.pending_of(oldest)):
+            return False
+        self._backlog.give_up(oldest, reason)
+        return True
