@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 Delay: TypeAlias = Callable[[], Awaitable[None]]
 BROADCAST, ITSELF = 0, 255
+RECEIVE = 2048  # bytes taken from a connection at once
 MAX_WAITING = 4096  # bytes of requests that may wait behind a delayed one before reading pauses
 
 _FRAMERS: dict[str, Callable[[], Framer]] = {"tcp": TcpFramer, "rtu": RtuServerFramer}
@@ -114,8 +115,12 @@ class _Endpoint:
         return None
 
 
-class _Connection(asyncio.Protocol):
-    """One client. Unparsed bytes wait in the framer while an answer is delayed or not taken."""
+class _Connection(asyncio.BufferedProtocol):
+    """One client. Unparsed bytes wait in the framer while an answer is delayed or not taken.
+
+    A buffer of its own to receive into halves the cost of a request (benchmarks/modbus_server.py): a plain
+    Protocol has asyncio allocate 256 kB for every chunk.
+    """
 
     transport: asyncio.Transport
 
@@ -127,6 +132,7 @@ class _Connection(asyncio.Protocol):
         self.encode = self._framer.encode
         self._tasks = tasks
         self._delayed: asyncio.Task[None] | None = None
+        self._buffer = memoryview(bytearray(RECEIVE))
         self._congested = False  # the client does not take its answers
         self._held = False  # we have paused reading
 
@@ -143,8 +149,11 @@ class _Connection(asyncio.Protocol):
         if self._delayed is not None:
             self._delayed.cancel()
 
-    def data_received(self, data: bytes) -> None:
-        self._framer.feed(data)
+    def get_buffer(self, _: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._framer.feed(bytes(self._buffer[:nbytes]))
         self._serve()
 
     def pause_writing(self) -> None:

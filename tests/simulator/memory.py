@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -90,8 +91,14 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw_client(address: tuple[str, int]) -> AsyncIterator[RawClient]:
-    reader, writer = await asyncio.open_connection(*address)
+async def raw_client(address: tuple[str, int], receive_buffer: int | None = None) -> AsyncIterator[RawClient]:
+    """receive_buffer: bytes that the system takes for this client before the server has to wait."""
+    connection = socket.socket()
+    connection.setblocking(False)
+    if receive_buffer is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(connection, address)
+    reader, writer = await asyncio.open_connection(sock=connection)
     try:
         yield RawClient(reader, writer)
     finally:

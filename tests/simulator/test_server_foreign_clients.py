@@ -1,4 +1,4 @@
-"""Clients that are not ours read the server correctly: pymodbus in both framings, libmodbus through mbpoll."""
+"""Clients that are not ours read the server correctly: pymodbus in both framings, libmodbus via mbpoll."""
 
 from __future__ import annotations
 
