@@ -70,7 +70,7 @@ def parse_bytes(text: object) -> int:
         size = text
     if not 0 <= size < math.inf:
         raise invalid(f"{text!r} is not a size", remedy)
-    return int(size)
+    return round(size)
 
 
 def format_bytes(size: int) -> str:
