@@ -1,0 +1,215 @@
+"""Servers that take line protocol: what they refuse, what they hide, and what stands between us and them."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.stores.influx.greeting import period
+from qilu.stores.influx.influxql_reader import InfluxqlReader
+from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
+from qilu.stores.influx.writer import InfluxStore
+from qilu.stores.settings import InfluxSettings
+from tests.servers import Influxdb1, VictoriaMetrics
+
+NOW = round(time.time() * 1000)
+DAY = 86_400_000
+COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force",))
+
+
+def poll(time_ms: int, value: float, columns: Columns = COLUMNS) -> Poll:
+    return Poll(time_ms, (Reading(columns, time_ms, (value,)),))
+
+
+def metrics(server: VictoriaMetrics) -> InfluxSettings:
+    return InfluxSettings(type="influx", kind="victoriametrics", url=server.url)
+
+
+def influxdb(server: Influxdb1, database: str = "qilu") -> InfluxSettings:
+    return InfluxSettings(type="influx", kind="influxdb1", url=server.url, database=database)
+
+
+@pytest.mark.parametrize("flags", [(), ("-dedup.minScrapeInterval=1s",)])
+async def test_victoriametrics_that_would_keep_or_drop_duplicates_wrongly_is_refused(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    with VictoriaMetrics(tmp_path, flags=flags) as server:
+        with pytest.raises(ConfigError, match=r"start VictoriaMetrics with -dedup.minScrapeInterval=1ms"):
+            async with InfluxStore(metrics(server)):
+                pass
+
+
+async def test_times_that_victoriametrics_would_drop_in_silence_are_refused(tmp_path: Path) -> None:
+    flags = ("-dedup.minScrapeInterval=1ms", "-retentionPeriod=10d")
+    with VictoriaMetrics(tmp_path, flags=flags) as server:
+        async with InfluxStore(metrics(server)) as store, VictoriaMetricsReader(metrics(server)) as reader:
+            times = [NOW, NOW - 9 * DAY, NOW - 11 * DAY, 0, -5, NOW + DAY // 2, NOW + 2 * DAY]
+            refused = await store.write([poll(when, float(i)) for i, when in enumerate(times)])
+            assert sorted(refused) == [2, 3, 4, 6]
+            assert "before all that the store keeps" in refused[2]
+            assert "future" in refused[6]
+            await asyncio.to_thread(server.flush)
+            found = await reader.samples("press-1", "force", 0, NOW + 3 * DAY)
+            assert [sample.value for sample in found] == [1.0, 0.0, 5.0]
+            (device,) = await reader.devices()
+            assert device.last_ms == NOW
+
+
+async def test_a_device_whose_clock_runs_ahead_is_found_all_the_same(
+    victoria_metrics: VictoriaMetrics,
+) -> None:
+    settings = metrics(victoria_metrics)
+    async with InfluxStore(settings) as store, VictoriaMetricsReader(settings) as reader:
+        await store.write([poll(NOW + DAY // 2, 1.0)])
+        await asyncio.to_thread(victoria_metrics.flush)
+        (device,) = await reader.devices()
+        assert device.last_ms == NOW + DAY // 2
+
+
+async def test_a_point_that_is_a_text_to_influxdb_costs_only_its_polls(influxdb1: Influxdb1) -> None:
+    influxdb1.write(f'press,device=press-1 strange="text" {NOW}')
+    strange = Columns(COLUMNS.origin, "fast", ("strange",))
+    settings = influxdb(influxdb1)
+    async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
+        polls = [poll(NOW + i, float(i), strange if i in (3, 11, 12) else COLUMNS) for i in range(20)]
+        refused = await store.write(polls)
+        assert sorted(refused) == [3, 11, 12]
+        assert "field type conflict" in refused[3]
+        assert len(await reader.samples("press-1", "force", NOW, NOW + 20)) == 17
+
+
+async def test_a_database_is_made_when_there_is_none(influxdb1: Influxdb1) -> None:
+    settings = influxdb(influxdb1, 'new "plant"')
+    async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
+        await store.write([poll(NOW, 1.0)])
+        assert len(await reader.samples("press-1", "force", NOW, NOW + 1)) == 1
+
+
+async def test_a_database_that_vanishes_is_no_reason_to_reject_anything(influxdb1: Influxdb1) -> None:
+    async with InfluxStore(influxdb(influxdb1)) as store:
+        influxdb1.query('DROP DATABASE "qilu"')
+        with pytest.raises(UnreachableError, match="database not found"):
+            await store.write([poll(NOW, 1.0)])
+
+
+async def test_a_server_of_another_kind_is_named(
+    victoria_metrics: VictoriaMetrics, influxdb1: Influxdb1
+) -> None:
+    url = victoria_metrics.url
+    for settings in (
+        InfluxSettings(type="influx", kind="influxdb1", url=url, database="d"),
+        InfluxSettings(type="influx", kind="influxdb2", url=influxdb1.url, bucket="b", org="o"),
+        InfluxSettings(type="influx", kind="victoriametrics", url=influxdb1.url),
+    ):
+        with pytest.raises(ConfigError, match="correct kind or url"):
+            async with InfluxStore(settings):
+                pass
+
+
+Answers = Callable[[web.Request], web.Response]
+
+
+@asynccontextmanager
+async def in_front(answer: Answers) -> AsyncIterator[str]:
+    """The address of what may stand before a VictoriaMetrics: greets as one, answers writes as told."""
+
+    async def flags(request: web.Request) -> web.Response:
+        return web.Response(text='-dedup.minScrapeInterval="1ms"\n-retentionPeriod="100y"\n')
+
+    async def healthy(request: web.Request) -> web.Response:
+        return web.Response(text="vm_app_version 1\nprocess_start_time_seconds 17\n")
+
+    async def write(request: web.Request) -> web.Response:
+        await request.read()
+        return answer(request)
+
+    app = web.Application(client_max_size=1 << 30)
+    app.add_routes([web.get("/flags", flags), web.get("/metrics", healthy), web.post("/api/v2/write", write)])
+    async with TestServer(app, host="127.0.0.1") as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+def front(url: str) -> InfluxSettings:
+    return InfluxSettings(type="influx", kind="victoriametrics", url=url, timeout=5)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 401, 403, 404, 301])
+async def test_what_may_heal_is_unreachable_and_says_when_to_come_back(status: int) -> None:
+    headers = {"Retry-After": "17"} if status in (429, 503) else {}
+    async with in_front(lambda _: web.Response(status=status, text="busy", headers=headers)) as url:
+        async with InfluxStore(front(url)) as store:
+            with pytest.raises(UnreachableError, match=f"HTTP {status}: busy") as error:
+                await store.write([poll(NOW, 1.0), poll(NOW + 1, 1.0)])
+            assert error.value.retry_after == (17 if headers else None)
+            assert await store.incarnation() == "17"
+
+
+async def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
+    sizes = []
+
+    def answer(request: web.Request) -> web.Response:
+        sizes.append(request.content_length or 0)
+        return web.Response(status=413 if sizes[-1] > 500 else 204)
+
+    async with in_front(answer) as url, InfluxStore(front(url)) as store:
+        assert await store.write([poll(NOW + i, 1.0) for i in range(40)]) == {}
+        assert sum(size for size in sizes if size <= 500) == sizes[0]
+        wide = Columns(COLUMNS.origin, "fast", ("x" * 600,))
+        assert "413" in (await store.write([poll(NOW, 1.0, wide)]))[0]
+
+
+async def test_a_server_that_never_answers_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # connects, as the kernel does it, and no more
+        port = deaf.getsockname()[1]
+        settings = InfluxSettings(
+            type="influx", kind="victoriametrics", url=f"http://127.0.0.1:{port}", timeout=0.2
+        )
+        with pytest.raises(UnreachableError, match=str(port)):
+            async with InfluxStore(settings):
+                pass
+
+
+async def test_who_is_not_admitted_is_told_what_to_correct() -> None:
+    async def no(request: web.Request) -> web.Response:
+        return web.json_response({"message": "unauthorized access"}, status=401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", no)
+    async with TestServer(app, host="127.0.0.1") as server:
+        url = str(server.make_url("")).rstrip("/")
+        settings = InfluxSettings(type="influx", kind="influxdb2", url=url, bucket="b", org="o")
+        with pytest.raises(ConfigError, match=r"token_file: .* unauthorized access; correct the token"):
+            async with InfluxStore(settings):
+                pass
+
+
+async def test_compressed_and_plain_bodies_store_the_same(
+    victoria_metrics: VictoriaMetrics, influxdb1: Influxdb1
+) -> None:
+    for settings in (metrics(victoria_metrics), influxdb(influxdb1)):
+        for index, compress in enumerate((True, False)):
+            columns = Columns(Origin("e", f"d-{index}", "p"), "g", ("x",))
+            async with InfluxStore(settings.model_copy(update={"gzip": compress})) as store:
+                assert await store.write([poll(NOW + i, float(i), columns) for i in range(3000)]) == {}
+    await asyncio.to_thread(victoria_metrics.flush)
+    for reader in (VictoriaMetricsReader(metrics(victoria_metrics)), InfluxqlReader(influxdb(influxdb1))):
+        async with reader:
+            plain, compressed = [await reader.samples(d, "x", NOW, NOW + 3000) for d in ("d-0", "d-1")]
+            assert len(plain) == 3000
+            assert plain == compressed
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1ms", 0.001), ("100y", 3153600000), ("12", 32140800), ("30d", 2592000), ("x", None)],
+)
+def test_periods_of_victoriametrics_flags(text: str, seconds: float | None) -> None:
+    assert period(text) == (pytest.approx(seconds) if seconds else None)
