@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Delay: TypeAlias = Callable[[], Awaitable[None]]
 BROADCAST, ITSELF = 0, 255
 RECEIVE = 2048  # bytes taken from a connection at once
-MAX_WAITING = 4096  # bytes of requests that may wait behind a delayed one before reading pauses
+MAX_WAITING = 4096  # bytes of requests that may wait for an answer to be sent before reading pauses
 
 _FRAMERS: dict[str, Callable[[], Framer]] = {"tcp": TcpFramer, "rtu": RtuServerFramer}
 
@@ -158,7 +158,6 @@ class _Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._congested = True
-        self._hold_or_read()
 
     def resume_writing(self) -> None:
         self._congested = False
@@ -184,7 +183,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _hold_or_read(self) -> None:
         """Pause reading while enough waits; resume only what was paused here, a wire may have its own way."""
-        hold = self._congested or self._framer.buffered > MAX_WAITING
+        hold = self._framer.buffered > MAX_WAITING
         if hold != self._held:
             self._held = hold
             if hold:
