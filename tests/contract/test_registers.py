@@ -81,6 +81,7 @@ class TestTypesAndOrders:
     def test_a_text_ends_at_its_first_nul_and_loses_the_spaces_that_fill_it_up(self) -> None:
         assert decoded(point(kind="string", length=4), "4142204300ff4141") == "AB C"
         assert decoded(point(kind="string", length=2), "41422020") == "AB"
+        assert decoded(point(kind="string", length=2), "20414200") == " AB"
         assert decoded(point(kind="string", length=2, byte_order="little"), "42414443") == "ABCD"
         assert decoded(point(kind="string", length=3, word_order="little"), "e7a8bae58e8b") == "稺压"
 
