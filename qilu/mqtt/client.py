@@ -63,11 +63,13 @@ class Link:
         *,
         will: Message | None = None,
         capacity: int = CAPACITY,
+        connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         self._settings = settings
         self._client_id = client_id
         self._will = will
         self._capacity = capacity
+        self._connect_timeout = connect_timeout
         self._client: GuardedClient | None = None
 
     @property
@@ -173,9 +175,9 @@ class Link:
             clean_session=None if five else True,
             # paho asks after one such time of silence and gives up after another
             keepalive=max(1, int(settings.keepalive / 2)),
-            connect_timeout=CONNECT_TIMEOUT,
+            connect_timeout=self._connect_timeout,
             max_inflight_messages=IN_FLIGHT,
-            tls_context=None if settings.tls is None else settings.tls.context(),
+            tls=None if settings.tls is None else settings.tls.context(),
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
         )
 
@@ -227,7 +229,7 @@ class Link:
         if value is not None:
             return UnreachableError(f"{place} refuses the connection ({_in_words(value)})")
         if "timed out" in str(error):
-            return UnreachableError(f"{place}: no answer within {CONNECT_TIMEOUT:g} s")
+            return UnreachableError(f"{place}: no answer within {self._connect_timeout:g} s")
         if "let us in" in str(error):
             return UnreachableError(
                 f"{place}: {error}; does it speak MQTT {self._settings.protocol}"

@@ -2,16 +2,18 @@
 once, a bounded queue, and less work per packet."""
 
 # It reaches into aiomqtt (_client, _connected, _disconnected, _misc_task, its _on_... callbacks) and paho 2
-# (_sock_recv, _sock_close); tests/mqtt hold both to what is expected of them here.
+# (_create_socket, _sock_recv, _sock_close); tests/mqtt hold both to what is expected of them here.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import aiomqtt
@@ -33,8 +35,17 @@ class Message:
 class GuardedClient(aiomqtt.Client):
     """One connection of one client, entered once. Everything but connecting happens in the event loop."""
 
-    def __init__(self, *args: Any, capacity: int, connect_timeout: float, **kwargs: Any) -> None:
-        super().__init__(*args, timeout=connect_timeout, **kwargs)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        capacity: int,
+        connect_timeout: float,
+        tls: ssl.SSLContext | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(host, port, timeout=connect_timeout, **kwargs)
         self.incoming: deque[Message] = deque()
         self.discarded = 0
         self.max_packet: int | None = None
@@ -44,7 +55,9 @@ class GuardedClient(aiomqtt.Client):
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._arrival: asyncio.Future[None] | None = None
         self._writing = False
-        self._client.connect_timeout = connect_timeout
+        self._client._create_socket = partial(  # type: ignore[method-assign]
+            _connect, host, port, connect_timeout, tls
+        )
         self._client.disable_logger()  # it is called for every packet; what matters arrives as an error
         self._ahead = _ReadAhead(self._client)
 
@@ -58,14 +71,17 @@ class GuardedClient(aiomqtt.Client):
         return self._disconnected.exception() if self._disconnected.done() else None
 
     async def __aenter__(self) -> Self:
+        end = self._disconnected
         await super().__aenter__()
+        self._disconnected = end  # aiomqtt forgets an end that came together with the CONNACK
         self._disconnected.add_done_callback(self._ended)
         return self
 
     async def leave(self) -> None:
         """Say goodbye if the connection still takes it within a second, and close; never fails."""
         try:
-            if not self.lost and self._client.disconnect() == paho.MQTT_ERR_SUCCESS:
+            entered = self._connected.done() and self._connected.exception() is None
+            if entered and not self.lost and self._client.disconnect() == paho.MQTT_ERR_SUCCESS:
                 await asyncio.wait((self._disconnected,), timeout=1)
         finally:
             self._client._sock_close()
@@ -132,7 +148,7 @@ class GuardedClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         if not self._connected.done():  # aiomqtt would go on waiting for a CONNACK that cannot come any more
-            self._fail(aiomqtt.MqttError("closed by the broker before it let us in"))
+            self._end(aiomqtt.MqttError("closed by the broker before it let us in"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
@@ -208,6 +224,10 @@ class GuardedClient(aiomqtt.Client):
 
     def _fail(self, error: Exception) -> None:
         self._client._sock_close()
+        self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        # Called by paho too, which then holds its lock for callbacks and closes the socket by itself.
         future: asyncio.Future[None] = self._disconnected if self._connected.done() else self._connected
         if not future.done():
             future.set_exception(error)
@@ -229,6 +249,20 @@ class GuardedClient(aiomqtt.Client):
             if not self._arrival.done():
                 self._arrival.set_result(None)
             self._arrival = None
+
+
+def _connect(host: str, port: int, timeout: float, tls: ssl.SSLContext | None) -> socket.socket:
+    """A connection made within `timeout` per step. paho's own leaves its socket open when TLS fails."""
+    sock = socket.create_connection((host, port), timeout)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            sock = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+            sock.do_handshake()
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _ReadAhead:

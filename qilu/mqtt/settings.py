@@ -13,6 +13,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.invalid import Problem, refuse
 from qilu.contract.quantities import Period
 from qilu.contract.topics import Topics, level
+from qilu.runtime.settings import read_secret
 
 PORT = 1883
 TLS_PORT = 8883
@@ -109,21 +110,8 @@ class MqttSettings(BaseModel):
 
     def password(self) -> str | None:
         """The password, read anew each time so that it can be changed; ConfigError when it is not there."""
-        if self.password_env is not None:
-            try:
-                return os.environ[self.password_env]
-            except KeyError:
-                raise ConfigError(
-                    f"the environment has no {self.password_env}",
-                    key="mqtt.password_env",
-                    remedy=f"set it, e.g. {self.password_env}=... in the unit's EnvironmentFile",
-                ) from None
-        if self.password_file is None:
-            return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unusable(self.password_file, "mqtt.password_file", error) from error
+        key = "mqtt.password_file" if self.password_env is None else "mqtt.password_env"
+        return read_secret(self.password_file, self.password_env, key=key)
 
 
 def _trusting(ca: Path) -> ssl.SSLContext:
