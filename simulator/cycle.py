@@ -23,7 +23,7 @@ class Cycle:
         self.took: Bools = np.zeros(len(begun), dtype=bool)
         self.made: Bools = np.zeros(len(begun), dtype=bool)
         self.since_start = self.clock.copy()
-        self.last_time = self.ends[:, -1].copy()  # s, how long the last whole cycle took in all
+        self.last_time = self.ends[:, -1].copy()  # s of running that the last whole cycle took
         self._place()
 
     @property
@@ -38,7 +38,7 @@ class Cycle:
         goes = running & (~self.at_start | may_start)
         self.at_start = self.at_start & ~goes
         self.clock = self.clock + goes * rate * dt
-        self.since_start = self.since_start + dt
+        self.since_start = self.since_start + goes * dt
         self.made = goes & (self.clock >= self.length)
         self.last_time = np.where(self.made, self.since_start, self.last_time)
         self.since_start = np.where(self.made, 0.0, self.since_start)

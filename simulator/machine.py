@@ -42,7 +42,7 @@ class Utility(StrEnum):
 NOMINAL: Mapping[Utility, float] = {
     Utility.ELECTRICITY: 380.0,
     Utility.AIR: 6.8,
-    Utility.STEAM: 10.0,
+    Utility.STEAM: 13.0,
     Utility.COOLING: 12.0,
 }
 

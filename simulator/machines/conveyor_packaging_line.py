@@ -1,0 +1,150 @@
+"""A flow-wrapping line: a conveyor brings products, each is wrapped, sealed, weighed and put into cartons
+of twelve.
+
+Equations: motor power = friction force x belt speed / efficiency (Conveyor Equipment Manufacturers
+Association, Belt Conveyors for Bulk Materials, ch. 6); sealing jaws as thermal masses under
+proportional control, cooled by every pack; film is used up pack by pack; the weight of a pack is
+normally distributed around a slowly drifting mean.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.noise import Array
+from simulator.operation import Operation, hours, waits
+from simulator.signals import Wander, lag, ramp
+
+PITCH = 0.24  # m of belt per pack
+FILM = 0.26  # m of film per pack
+ROLL = 2600.0  # m
+CARTON = 12
+NOMINAL_WEIGHT = 250.0  # g
+TOLERANCE = 4.5  # g
+JAW_REACH = 260.0  # K over ambient at full power
+FRICTION = 420.0  # N
+
+
+class ConveyorPackagingLines(Machines):
+    """Takes products at its belt speed; a roll of film that ends asks for a set-up."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        n = fleet.n
+        self.setpoints = {
+            "rate_set": fleet.parameter("rate", 62.0),  # packs per minute
+            "seal_temperature_set": fleet.parameter("seal_temperature", 148.0),
+            "line_on": np.ones(n),
+        }
+        self.operation = Operation(
+            fleet, stops=4, hours_between_stops=5.0, repair_minutes=2.5, setup_minutes=3.0
+        )
+        self.noise = fleet.noise
+        self.mean = Wander(fleet.noise, 1.0, 1200.0)
+        self.drag = Wander(fleet.noise, 0.05, 5.0)
+        self.speed = self.setpoints["rate_set"] * PITCH / 60.0
+        self.film = fleet.between(200.0, ROLL)
+        self.jaws = self.setpoints["seal_temperature_set"] + np.stack(
+            [fleet.between(-1.0, 1.0), fleet.between(-1.0, 1.0)]
+        )
+        self.heating = np.full((2, n), 0.5)
+        self.begun = fleet.between(0.0, 1.0)
+        self.weight = np.full(n, NOMINAL_WEIGHT)
+        self.gearbox = fleet.between(44.0, 48.0)
+        self.packs = np.floor(fleet.between(1e5, 4e6))
+        self.rejects = np.floor(self.packs * 0.004)
+        self.good_now = self.taken_now = np.zeros(n)
+        self.run_hours = self.packs / 62.0 / 60.0
+        self.energy = self.run_hours * 5.2
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        self.air = surroundings.level[Utility.AIR]
+        on = self.setpoints["line_on"] > 0
+        cold = np.abs(self.jaws - self.setpoints["seal_temperature_set"]).max(axis=0) > 12.0
+        wait = waits(
+            (4, (self.air < 4.0) | cold),
+            (1, surroundings.parts < 1),
+            (2, surroundings.room < 1),
+            (3, np.full(len(self.air), not surroundings.working)),
+            n=len(self.air),
+        )
+        empty = self.film < FILM
+        self.operation.step(dt, on=on, wait=wait, setup=empty)
+        self.film = np.where((self.operation.state == State.SETUP) & empty, ROLL, self.film)
+        self._wrap(dt, surroundings)
+        self._seal(dt, surroundings.ambient, on)
+        self._drive(dt, on, surroundings)
+
+    def _wrap(self, dt: float, surroundings: Surroundings) -> None:
+        moves = self.operation.running & (self.film >= FILM)
+        self.speed = ramp(
+            self.speed, np.where(moves, self.setpoints["rate_set"] * PITCH / 60.0, 0.0), 0.15, dt
+        )
+        self.begun = self.begun + self.speed / PITCH * dt
+        ready = np.floor(self.begun)
+        possible = np.minimum(
+            np.minimum(ready, surroundings.parts), np.minimum(surroundings.room, np.floor(self.film / FILM))
+        )
+        done = np.maximum(possible, 0.0)
+        self.begun = np.where(ready > done, 0.99, self.begun - done)
+        weighed = NOMINAL_WEIGHT + self.mean.step(dt) + 1.4 * self.noise.normal()
+        self.weight = np.where(done > 0, weighed, self.weight)
+        rejected = (done > 0) & (np.abs(self.weight - NOMINAL_WEIGHT) > TOLERANCE)
+        self.taken_now, self.good_now = done, done - rejected
+        self.packs = self.packs + done
+        self.rejects = self.rejects + rejected
+        self.film = self.film - done * FILM
+        self.rate = self.speed / PITCH * 60.0
+
+    def _seal(self, dt: float, ambient: float, on: np.ndarray) -> None:
+        wanted = self.setpoints["seal_temperature_set"]
+        self.heating = np.clip((wanted - self.jaws) / 6.0 + (wanted - ambient) / JAW_REACH, 0.0, 1.0) * on
+        into_packs = 16.0 * self.rate / 62.0 * np.array([1.0, 1.15])[:, None]
+        self.jaws = lag(self.jaws, ambient + JAW_REACH * self.heating - into_packs, 420.0, dt)
+
+    def _drive(self, dt: float, on: np.ndarray, surroundings: Surroundings) -> None:
+        self.belt = FRICTION * self.speed * (1.0 + self.drag.step(dt)) / 1000.0 / 0.72
+        knife = 0.9 * self.rate / 62.0
+        self.drive = self.belt + knife
+        self.current = np.hypot(
+            1.1 * (self.speed > 0),
+            self.drive * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0) * 0.8),
+        )
+        self.gearbox = lag(self.gearbox, surroundings.ambient + 25.0 * self.rate / 62.0, 1500.0, dt)
+        self.power = np.where(on, 0.55 + self.drive + 1.6 * self.heating.sum(axis=0), 0.03)
+        self.energy = self.energy + self.power * dt / 3600.0
+        self.run_hours = hours(self.run_hours, self.operation.running, dt)
+
+    def takes(self) -> Mapping[Utility, Array]:
+        return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.03 + 0.25 * self.rate / 62.0}
+
+    def passes(self) -> tuple[Array, Array]:
+        return self.taken_now, self.good_now
+
+    def values(self) -> Values:
+        return {
+            **self.setpoints,
+            "state": self.operation.state,
+            "alarm": self.operation.alarm,
+            "rate": self.rate,
+            "belt_speed": self.speed,
+            "drive_current": self.current,
+            "drive_power": self.drive,
+            "seal_temperature_front": self.jaws[0],
+            "seal_temperature_back": self.jaws[1],
+            "heater_output": self.heating.mean(axis=0) * 100.0,
+            "film_left": self.film,
+            "last_weight": self.weight,
+            "gearbox_temperature": self.gearbox,
+            "air_pressure": self.air,
+            "pack_count": self.packs,
+            "reject_count": self.rejects,
+            "carton_count": np.floor((self.packs - self.rejects) / CARTON),
+            "carton_fill": np.mod(self.packs - self.rejects, CARTON),
+            "power": self.power,
+            "energy": self.energy,
+            "run_hours": self.run_hours,
+            "running": self.operation.running,
+            "film_low": self.film < 100.0,
+            "fault": self.operation.state == State.FAULT,
+        }

@@ -1,0 +1,173 @@
+"""A servo-hydraulic injection moulding machine that moulds one part of 420 g in each shot.
+
+Equations: barrel zones and mould as thermal masses, C dT/dt = Q - UA (T - T0), the barrel under
+proportional control; heat of a shot m cp dT goes into the mould and from there into the cooling water;
+pressure to fill falls with the viscosity of the melt, exp(-0.012 K^-1 (T - 230 degC)) (Osswald, Turng
+and Gramann, Injection Molding Handbook, ch. 4-6).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulator.cycle import Cycle
+from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.noise import Array
+from simulator.operation import Operation, hours, waits
+from simulator.signals import Wander, lag, ramp
+
+CLOSE, INJECT, HOLD, COOL, OPEN, EJECT = range(6)
+SECONDS = np.array([2.0, 1.8, 5.0, 14.0, 2.0, 2.2])
+PLASTICISING = 8.0  # seconds at the beginning of cooling
+DOSED, SWITCHED, CUSHION = 82.0, 14.0, 6.0  # mm, screw positions
+OPENED = 450.0  # mm
+SHOT, HEAT_CAPACITY = 0.42, 2.1  # kg, kJ/(kg K)
+PUMP = np.array([6.0, 36.0, 11.0, 1.5, 8.0, 4.0])  # kW of the hydraulic drive in each phase
+ZONES = np.array([-30.0, -10.0, 0.0, 5.0])  # degC relative to the set-point; the last is the nozzle
+HEATER = 5.0  # kW of each zone
+REACH = 420.0  # K over ambient that a zone would reach at full power
+MOULD_UA, MOULD_C = 0.30, 120.0  # kW/K, kJ/K
+
+
+class InjectionMouldingMachines(Machines):
+    """A shot whose weight is more than 1.2 % off is a reject."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        n = fleet.n
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.02)
+        self.clamp_rated = fleet.parameter("clamp_force", 1600.0)  # kN
+        self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
+        self.setpoints = {
+            "barrel_temperature_set": fleet.parameter("barrel_temperature", 232.0),
+            "hold_pressure_set": fleet.parameter("hold_pressure", 620.0),
+            "cooling_time_set": fleet.parameter("cooling_time", 14.0),
+            "machine_on": np.ones(n),
+        }
+        self.operation = Operation(fleet, stops=3, hours_between_stops=18.0, repair_minutes=6.0)
+        self.material = Wander(fleet.noise, 0.012, 900.0)
+        self.unsteady = Wander(fleet.noise, 0.006, 3.0)
+        self.barrel = self.setpoints["barrel_temperature_set"] + ZONES[:, None] + fleet.between(-0.5, 0.5)
+        self.heating = np.full((4, n), 0.45)
+        self.mould = fleet.between(30.0, 33.0)
+        self.oil = fleet.between(40.0, 44.0)
+        self.pressure = np.zeros(n)
+        self.cavity = np.zeros(n)
+        self.clamp = np.zeros(n)
+        self.screw = np.full(n, DOSED)
+        self.opening = np.zeros(n)
+        self.pump = np.full(n, 5.0)
+        self.filling = np.full(n, 900.0)
+        self.weight = np.full(n, SHOT * 1000.0)
+        self.shots = np.floor(fleet.between(20_000.0, 900_000.0))
+        self.rejects = np.floor(self.shots * 0.006)
+        self.good = np.zeros(n, dtype=bool)
+        self.run_hours = self.shots * 27.0 / 3600.0
+        self.energy = self.run_hours * 17.0
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        self.water = surroundings.level[Utility.COOLING]
+        on = self.setpoints["machine_on"] > 0
+        wait = waits(
+            (4, self.barrel[2] < self.setpoints["barrel_temperature_set"] - 15.0),
+            (2, self.cycle.at_start & (surroundings.room < 1)),
+            (3, self.cycle.at_start & (not surroundings.working)),
+            n=len(self.oil),
+        )
+        trip = np.where(self.oil > 62.0, 13, 0)
+        self.operation.step(dt, on=on, wait=wait, trip=trip)
+        running = self.operation.running
+        rate = np.where(self.cycle.phase == COOL, SECONDS[COOL] / self.setpoints["cooling_time_set"], 1.0)
+        self.cycle.step(dt, running, wait == 0, rate)
+        self._mould(dt, running)
+        self._heat(dt, surroundings.ambient, on)
+        self._count(dt)
+
+    def _mould(self, dt: float, running: np.ndarray) -> None:
+        phase, plasticises = (
+            self.cycle.phase,
+            (self.cycle.phase == COOL) & (self.cycle.elapsed < PLASTICISING),
+        )
+        melt = self.barrel[2]
+        batch, unsteady = self.material.step(dt), self.unsteady.step(dt)
+        resistance = 1150.0 * np.exp(-0.012 * (melt - 230.0)) * (1.0 + 2.0 * batch + unsteady)
+        hold = self.setpoints["hold_pressure_set"] * (1.0 + unsteady)
+        wanted = np.choose(phase, [0.0, resistance * self.cycle.fraction, hold, 85.0 * plasticises, 0.0, 0.0])
+        self.pressure = lag(self.pressure, wanted * running, 0.12, dt)
+        self.filling = np.where((phase == INJECT) & running, np.maximum(self.pressure, 300.0), self.filling)
+        pressed = np.choose(phase, [0.0, 0.55 * self.pressure, 0.72 * self.pressure, 0.0, 0.0, 0.0])
+        self.cavity = lag(self.cavity, pressed, np.where(phase == COOL, 3.5, 0.4), dt)
+        position = np.choose(phase, [DOSED, SWITCHED, CUSHION, DOSED, DOSED, DOSED])
+        speed = np.choose(phase, [0.0, 45.0, 3.0, 9.8, 0.0, 0.0])
+        self.screw = ramp(self.screw, position + 2.0 * unsteady, speed * running, dt)
+        self.opening = ramp(
+            self.opening, np.choose(phase, [0.0, 0.0, 0.0, 0.0, OPENED, OPENED]), 260.0 * running, dt
+        )
+        self.clamp = lag(
+            self.clamp, np.where((phase >= INJECT) & (phase <= COOL), self.clamp_rated, 0.0), 0.25, dt
+        )
+        packing = 0.00004 * (self.setpoints["hold_pressure_set"] - 620.0) - 0.0004 * (melt - 232.0)
+        self.weight = np.where(
+            self.cycle.made, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
+        )
+        self.good = self.cycle.made & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
+        self.pump = lag(self.pump, (PUMP[phase] + 20.0 * plasticises) * running, 0.2, dt)
+        self.plasticises = plasticises & running
+
+    def _heat(self, dt: float, ambient: float, on: np.ndarray) -> None:
+        wanted = self.setpoints["barrel_temperature_set"] + ZONES[:, None]
+        self.heating = np.clip((wanted - self.barrel) / 8.0 + (wanted - ambient) / REACH, 0.0, 1.0) * on
+        shear = np.array([6.0, 10.0, 8.0, 0.0])[:, None] * self.plasticises
+        self.barrel = lag(self.barrel, ambient + REACH * self.heating + shear, 900.0, dt)
+        shot = (
+            SHOT * HEAT_CAPACITY * (self.barrel[2] - self.mould) / self.cycle.length * self.operation.running
+        )
+        self.cooling = MOULD_UA * np.maximum(self.mould - self.water, 0.0)
+        self.mould = lag(self.mould, self.water + shot / MOULD_UA, MOULD_C / MOULD_UA, dt)
+        self.oil = lag(self.oil, ambient + 1.9 * self.pump, 1500.0, dt)
+        self.power = np.where(on, 1.6 + self.pump + HEATER * self.heating.sum(axis=0), 0.05)
+
+    def _count(self, dt: float) -> None:
+        self.shots = self.shots + self.cycle.made
+        self.rejects = self.rejects + (self.cycle.made & ~self.good)
+        self.energy = self.energy + self.power * dt / 3600.0
+        self.run_hours = hours(self.run_hours, self.operation.running, dt)
+
+    def takes(self) -> Mapping[Utility, Array]:
+        air = 0.02 + 0.1 * (self.cycle.phase == EJECT)
+        return {Utility.ELECTRICITY: self.power, Utility.COOLING: self.cooling, Utility.AIR: air}
+
+    def passes(self) -> tuple[Array, Array]:
+        return np.zeros(len(self.good)), self.good.astype(np.float64)
+
+    def values(self) -> Values:
+        return {
+            **self.setpoints,
+            "state": self.operation.state,
+            "alarm": self.operation.alarm,
+            "phase": self.cycle.phase,
+            "injection_pressure": self.pressure,
+            "cavity_pressure": self.cavity,
+            "fill_pressure": self.filling,
+            "clamp_force": self.clamp,
+            "screw_position": self.screw,
+            "mould_opening": self.opening,
+            "barrel_zone_1": self.barrel[0],
+            "barrel_zone_2": self.barrel[1],
+            "barrel_zone_3": self.barrel[2],
+            "nozzle_temperature": self.barrel[3],
+            "heater_output": self.heating[2] * 100.0,
+            "mould_temperature": self.mould,
+            "cooling_supply_temperature": self.water,
+            "cooling_power": self.cooling,
+            "oil_temperature": self.oil,
+            "power": self.power,
+            "energy": self.energy,
+            "cycle_time": self.cycle.last_time,
+            "part_weight": self.weight,
+            "shot_count": self.shots,
+            "reject_count": self.rejects,
+            "run_hours": self.run_hours,
+            "mould_closed": self.opening < 1.0,
+            "plasticising": self.plasticises,
+            "fault": self.operation.state == State.FAULT,
+        }

@@ -1,0 +1,183 @@
+"""A tyre curing press: a green tyre is shaped over a bladder and vulcanised with steam, then hot
+nitrogen.
+
+Equations: equivalent cure at 150 degC after Arrhenius, dE/dt = exp(Ea/R (1/T0 - 1/T)) with Ea = 92
+kJ/mol (Mark, Erman and Roland, The Science and Technology of Rubber, ch. 7); steam at its saturation
+temperature; tyre, mould and platen as thermal masses; steam used = heat given off / heat of
+evaporation plus the filling of the bladder.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulator.cycle import Cycle
+from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.media import EVAPORATION, steam_temperature
+from simulator.noise import Array
+from simulator.operation import Operation, hours, waits
+from simulator.signals import Wander, lag, ramp
+
+LOAD, CLOSE, STEAM, NITROGEN, EXHAUST, OPEN, UNLOAD = range(7)
+SECONDS = np.array([40.0, 20.0, 240.0, 440.0, 40.0, 20.0, 25.0])
+GREEN = 28.0  # degC
+TYRE_MASS, TYRE_HEAT = 10.5, 1.9  # kg, kJ/(kg K)
+NITROGEN_PRESSURE = 21.0  # bar
+ACTIVATION = 92_000.0 / 8.314  # K
+REFERENCE = 423.15  # K
+CURED = 20.0  # equivalent minutes that a good tyre needs
+BLADDER_LIFE = 350
+
+
+class TyreCuringPresses(Machines):
+    """A tyre with less than CURED equivalent minutes is scrap. After BLADDER_LIFE tyres the bladder is
+    changed.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        n = fleet.n
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.01)
+        self.force_rated = fleet.parameter("squeeze_force", 1520.0, 0.01)  # kN
+        self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
+        self.setpoints = {
+            "platen_temperature_set": fleet.parameter("platen_temperature", 172.0),
+            "press_on": np.ones(n),
+        }
+        self.operation = Operation(
+            fleet, stops=3, hours_between_stops=30.0, repair_minutes=9.0, setup_minutes=35.0
+        )
+        self.unsteady = Wander(fleet.noise, 0.05, 6.0)
+        self.radiation = Wander(fleet.noise, 0.8, 240.0)
+        self.platen = fleet.between(171.0, 173.0)
+        self.mould = fleet.between(165.0, 167.0)
+        self.inner = fleet.between(120.0, 180.0)
+        self.tyre = GREEN + (self.mould - GREEN) * np.clip(self.cycle.clock / 400.0, 0.0, 1.0)
+        self.pressure = np.where(
+            self.cycle.phase == STEAM, 12.0, np.where(self.cycle.phase == NITROGEN, 20.5, 0.0)
+        )
+        self.cure = np.zeros(n)
+        self.last_cure = fleet.between(24.0, 26.0)
+        self.force = np.where((self.cycle.phase > CLOSE) & (self.cycle.phase < OPEN), self.force_rated, 0.0)
+        self.hydraulic = np.full(n, 120.0)
+        self.bladder = np.floor(fleet.between(10.0, 330.0))
+        self.tyres = np.floor(fleet.between(3_000.0, 80_000.0))
+        self.scrap = np.floor(self.tyres * 0.004)
+        self.good = np.zeros(n, dtype=bool)
+        self.nitrogen = self.tyres * 2.4
+        self.steam_total = self.tyres * 9.0
+        self.energy = self.tyres * 0.5
+        self.run_hours = self.tyres * SECONDS.sum() / 3600.0
+
+    def step(self, dt: float, surroundings: Surroundings) -> None:
+        self.supply = surroundings.level[Utility.STEAM]
+        worn = self.bladder >= BLADDER_LIFE
+        wait = waits(
+            (4, self.cycle.at_start & (self.supply < 9.0)),
+            (1, self.cycle.at_start & (surroundings.parts < 1)),
+            (2, self.cycle.at_start & (surroundings.room < 1)),
+            (3, self.cycle.at_start & (not surroundings.working)),
+            n=len(self.mould),
+        )
+        on = self.setpoints["press_on"] > 0
+        self.operation.step(dt, on=on, wait=wait, setup=worn & self.cycle.at_start)
+        self.bladder = np.where(self.operation.state == State.SETUP, 0.0, self.bladder)
+        self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn)
+        self._press(dt)
+        self._cure(dt, surroundings.ambient)
+        self._count(dt, on)
+
+    def _press(self, dt: float) -> None:
+        phase, unsteady = self.cycle.phase, self.unsteady.step(dt)
+        steam = np.minimum(self.supply, 14.0) - 0.3
+        wanted = np.choose(phase, [0.6, 1.0, steam, NITROGEN_PRESSURE, 0.0, 0.0, 0.0])
+        self.pressure = np.maximum(lag(self.pressure, wanted + unsteady * (wanted > 2.0), 5.0, dt), 0.0)
+        closed = (phase >= STEAM) & (phase <= EXHAUST)
+        self.force = lag(
+            self.force, np.where(closed, self.force_rated * (1.0 + 0.02 * unsteady), 0.0), 4.0, dt
+        )
+        moving = (phase == CLOSE) | (phase == OPEN)
+        self.hydraulic = ramp(self.hydraulic, np.where(moving, 165.0, 120.0), 8.0, dt)
+        self.pump = np.where(moving & self.operation.running, 11.0, 0.8)
+
+    def _cure(self, dt: float, ambient: float) -> None:
+        phase = self.cycle.phase
+        hot = (phase >= STEAM) & (phase <= NITROGEN)
+        source = np.choose(
+            phase, [95.0, 100.0, steam_temperature(self.pressure), self.mould + 6.0, 110.0, 100.0, 95.0]
+        )
+        self.inner = lag(self.inner, source, np.where(phase == STEAM, 12.0, 220.0), dt)
+        self.tyre = np.where(self.cycle.took | (phase <= CLOSE), GREEN, self.tyre)
+        before = self.tyre
+        self.tyre = np.where(
+            hot,
+            lag(self.tyre, (self.mould + self.inner) / 2.0, 150.0, dt),
+            lag(self.tyre, ambient, 900.0, dt),
+        )
+        into_tyre = np.where(hot, TYRE_MASS * TYRE_HEAT * (self.tyre - before) / dt, 0.0)
+        # the valve of the platen keeps its temperature as long as the header is hot enough
+        possible = np.minimum(self.setpoints["platen_temperature_set"], steam_temperature(self.supply) - 4.0)
+        self.platen = lag(self.platen, possible + self.radiation.step(dt), 180.0, dt)
+        opened = (phase == LOAD) | (phase >= OPEN)
+        self.mould = lag(self.mould, self.platen - np.where(opened, 14.0, 3.0), 260.0, dt)
+        speed = np.exp(ACTIVATION * (1.0 / REFERENCE - 1.0 / (self.tyre + 273.15)))
+        cured = np.where(phase <= CLOSE, 0.0, self.cure + speed * dt / 60.0)
+        self.last_cure = np.where(self.cycle.made, self.cure, self.last_cure)
+        self.cure = cured
+        losses = 0.085 * (self.platen - ambient)
+        filling = np.where((phase == STEAM) & (self.cycle.elapsed < 30.0), 108.0, 0.0)
+        self.steam = 3600.0 * (losses + np.maximum(into_tyre, 0.0)) / EVAPORATION + filling
+
+    def _count(self, dt: float, on: np.ndarray) -> None:
+        made = self.cycle.made
+        self.good = made & (self.last_cure >= CURED)
+        self.tyres = self.tyres + made
+        self.scrap = self.scrap + (made & ~self.good)
+        self.bladder = self.bladder + made
+        self.nitrogen_flow = np.where((self.cycle.phase == NITROGEN) & (self.cycle.elapsed < 60.0), 2.4, 0.0)
+        self.nitrogen = self.nitrogen + self.nitrogen_flow * self.operation.running * dt / 60.0
+        self.steam_total = self.steam_total + self.steam * dt / 3600.0
+        self.power = np.where(on, 0.6 + self.pump, 0.05)
+        self.energy = self.energy + self.power * dt / 3600.0
+        self.run_hours = hours(self.run_hours, self.operation.running, dt)
+
+    def takes(self) -> Mapping[Utility, Array]:
+        return {Utility.ELECTRICITY: self.power, Utility.STEAM: self.steam}
+
+    def passes(self) -> tuple[Array, Array]:
+        return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
+
+    def values(self) -> Values:
+        phase = self.cycle.phase
+        return {
+            **self.setpoints,
+            "state": self.operation.state,
+            "alarm": self.operation.alarm,
+            "step": phase,
+            "step_time": self.cycle.elapsed,
+            "remaining_time": self.cycle.length - self.cycle.clock,
+            "bladder_pressure": self.pressure,
+            "bladder_temperature": self.inner,
+            "platen_temperature": self.platen,
+            "mould_temperature": self.mould,
+            "tyre_temperature": self.tyre,
+            "equivalent_cure": self.cure,
+            "last_equivalent_cure": self.last_cure,
+            "squeeze_force": self.force,
+            "hydraulic_pressure": self.hydraulic,
+            "steam_supply_pressure": self.supply,
+            "steam_flow": self.steam,
+            "nitrogen_volume": self.nitrogen,
+            "steam_mass": self.steam_total,
+            "power": self.power,
+            "energy": self.energy,
+            "tyre_count": self.tyres,
+            "scrap_count": self.scrap,
+            "bladder_uses": self.bladder,
+            "cycle_time": self.cycle.last_time,
+            "run_hours": self.run_hours,
+            "press_closed": (phase >= STEAM) & (phase <= EXHAUST),
+            "steam_valve": (phase == STEAM) & self.operation.running,
+            "nitrogen_valve": (phase == NITROGEN) & self.operation.running,
+            "exhaust_valve": (phase == EXHAUST) & self.operation.running,
+            "fault": self.operation.state == State.FAULT,
+        }
