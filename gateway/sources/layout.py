@@ -32,9 +32,12 @@ and is worth reading through on the other.
 """
 
 
+_OF_BITS = (Table.COIL, Table.DISCRETE)
+
+
 def data_bytes(table: Table, count: int) -> int:
     """The bytes that `count` addresses of `table` take in a reply."""
-    return -(-count // BITS_IN_A_BYTE) if table.holds_bits else REGISTER_BYTES * count
+    return -(-count // BITS_IN_A_BYTE) if table in _OF_BITS else REGISTER_BYTES * count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +85,16 @@ def cut(
     order = sorted(points, key=lambda point: (point.address, point.last))
     # In an optimum each span is a run of this order: of two spans that interleave, either one lies within the
     # other and they can be one, or the later points of the lower one can move to the higher one for nothing.
+    firsts, lasts = [point.address for point in order], [point.last for point in order]
+    gaps = [(gap.first, gap.last) for gap in no_read if gap.table is table]
     best: list[tuple[int, int]] = [(0, 0)]  # cost and requests of the first n points
     begins: list[int] = []
     for end in range(1, len(order) + 1):
         choice: tuple[int, int] | None = None
         last, begin = 0, 0
         for start in range(end - 1, -1, -1):
-            first, last = order[start].address, max(last, order[start].last)
-            if last - first >= max_block or any(gap.meets(table, first, last) for gap in no_read):
+            first, last = firsts[start], max(last, lasts[start])
+            if last - first >= max_block or any(low <= last and first <= high for low, high in gaps):
                 break
             cost, requests = best[start]
             found = (cost + overhead + data_bytes(table, last - first + 1), requests + 1)

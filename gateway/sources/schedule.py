@@ -11,6 +11,10 @@ from zlib import crc32
 SOON = 5.0
 """Seconds within which every group has its first turn, also one that is polled once an hour."""
 
+SLOT = 0.1
+"""Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the other
+works from cold caches: ten devices served in one go cost a third of ten served one by one."""
+
 _EARLY = 0.0005  # a timer may fire this much before its time
 
 
@@ -29,9 +33,12 @@ class _Grid:
 
     def __init__(self, index: int, period: float, phase: float, start: float) -> None:
         self.index = index
-        self.due = start + phase * min(period, SOON)
         self._period = period
-        self._origin = start + phase * period
+        # Of the clock itself, not of the start: groups of different sources then share their slots.
+        self._origin = _slot(floor(start / period) * period + phase * period, period)
+        if self._origin < start:
+            self._origin += period
+        self.due = min(self._origin, start + phase * SOON) if period > SOON else self._origin
         self._following = 0 if self._origin > self.due else 1  # the n of the first time after `due`
 
     def __lt__(self, other: _Grid) -> bool:
@@ -71,6 +78,11 @@ class Timetable:
         turn = first.take(now)
         heapreplace(self._grids, first)
         return turn
+
+
+def _slot(time: float, period: float) -> float:
+    """The begin of the slot of this time; periods of a few slots keep their phase."""
+    return floor(time / SLOT) * SLOT if period >= 4 * SLOT else time
 
 
 def phase_of(device: str) -> float:
