@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from qilu.contract.errors import ConfigError
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.quantities import Duration, Period
+from qilu.runtime.settings import read_secret
 
 Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 DAY = 86_400.0
@@ -119,29 +118,12 @@ class InfluxSettings(BaseModel):
 
     def token(self) -> str | None:
         """The token, read anew; None where none is named. ConfigError when it is not there."""
-        return _secret("store.token", self.token_file, self.token_env)
+        return read_secret(self.token_file, self.token_env, key="store.token_file")
 
     def password(self) -> str | None:
         """The password, read anew; None where none is named. ConfigError when it is not there."""
-        return _secret("store.password", self.password_file, self.password_env)
+        return read_secret(self.password_file, self.password_env, key="store.password_file")
 
 
 StoreSettings = Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
 """The `store:` of a settings file."""
-
-
-def _secret(key: str, file: Path | None, variable: str | None) -> str | None:
-    if variable is not None:
-        if variable not in os.environ:
-            raise ConfigError(
-                f"the environment has no {variable}", key=f"{key}_env", remedy=f"set it: {variable}=..."
-            )
-        return os.environ[variable].strip()
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"cannot be read: {error}", key=f"{key}_file", remedy=f"write it into {file}, mode 600"
-            ) from error
-    return None

@@ -29,6 +29,9 @@ SELECT device, profile, edge, line,
 FROM columns JOIN origins ON origins.id = columns.origin_id
 WHERE last_ms IS NOT NULL ORDER BY device, edge, profile, last_ms
 """
+_COUNT = """
+SELECT coalesce(sum(json_array_length("values")), 0) FROM readings WHERE time_ms >= ?
+"""
 _COLUMNS = """
 SELECT columns.id, points FROM columns JOIN origins ON origins.id = columns.origin_id
 WHERE device = ? ORDER BY columns.id
@@ -78,6 +81,10 @@ class SqliteReader:
         """As `Reader` promises; read from the rows themselves, whatever the interval."""
         return await self._in_thread(self._samples, device, point, start_ms, end_ms, every_ms)
 
+    async def count(self, start_ms: int) -> int:
+        """How many values, good or not, there are from `start_ms` on."""
+        return await self._in_thread(self._count, start_ms)
+
     async def _in_thread(self, work: Callable[..., _Result], *arguments: object) -> _Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -89,6 +96,9 @@ class SqliteReader:
         for device, profile, edge, line, last_ms in self._connection.execute(_DEVICES):
             newest[device, edge, profile] = Device(device, profile, edge, line, last_ms)
         return list(newest.values())
+
+    def _count(self, start_ms: int) -> int:
+        return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
 
     def _points(self, device: str) -> list[str]:
         rows = self._connection.execute(_COLUMNS, (device,))
