@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from qilu.contract.reading import Origin
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load
 
-_console = Console(soft_wrap=True, highlight=False)
+_console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def check(files: Sequence[Path]) -> None:
@@ -30,7 +31,7 @@ def check(files: Sequence[Path]) -> None:
             errors.append(error)
     if errors:
         first, *others = errors
-        first.others = [*first.others, *others]
+        first.others = (*first.others, *others)
         raise first
 
 

@@ -44,6 +44,7 @@ Rows = Sequence[Sequence[Any]]
 
 async def query(asked: Asked) -> None:
     """Print the answer on stdout; ConfigError for a question that makes no sense."""
+    header: Sequence[str]
     async with _reader(asked.store) as reader:
         if asked.devices:
             header, rows = ("device", "profile", "line", "edge", "last"), await _devices(reader)

@@ -61,10 +61,10 @@ class Topics:
         """The filter that takes in all announcements."""
         return f"{self.prefix}/ingester/+"
 
-    def edge_of(self, topic: str) -> str:
-        """The edge whose records came on `topic`; DataError when it is not a topic of records."""
-        lane, _, rest = topic.removeprefix(f"{self.prefix}/").partition("/")
+    def sender(self, topic: str) -> tuple[Lane, str]:
+        """Lane and edge of the records that came on `topic`; DataError when it is not a topic of records."""
+        kind, _, rest = topic.removeprefix(f"{self.prefix}/").partition("/")
         edge = rest.partition("/")[0]
-        if not topic.startswith(f"{self.prefix}/") or lane not in (Lane.LIVE, Lane.BACKLOG) or not edge:
+        if not topic.startswith(f"{self.prefix}/") or kind not in (Lane.LIVE, Lane.BACKLOG) or not edge:
             raise DataError(f"{topic!r} is not a topic of records")
-        return edge
+        return Lane(kind), edge

@@ -123,10 +123,10 @@ def test_notices_arrive_as_they_were_given() -> None:
     assert notices.decode_announcement(notices.encode_notice(announcement)) == announcement
 
 
-def test_a_topic_tells_its_edge_with_or_without_a_device() -> None:
+def test_a_topic_tells_its_lane_and_edge_with_or_without_a_device() -> None:
     topics = Topics("plant/qilu")
-    assert topics.edge_of(topics.records(Lane.LIVE, "edge-1")) == "edge-1"
-    assert topics.edge_of(topics.records(Lane.BACKLOG, "edge-1", "press-1")) == "edge-1"
+    assert topics.sender(topics.records(Lane.LIVE, "edge-1")) == (Lane.LIVE, "edge-1")
+    assert topics.sender(topics.records(Lane.BACKLOG, "edge-1", "press-1")) == (Lane.BACKLOG, "edge-1")
     for foreign in ("plant/qilu/status/edge-1", "other/live/edge-1", "plant/qilu/live"):
         with pytest.raises(DataError):
-            topics.edge_of(foreign)
+            topics.sender(foreign)

@@ -15,17 +15,21 @@ import msgspec
 
 from qilu.contract.reading import Reason, Value
 from qilu.stores.components import Device, Sample
-from qilu.stores.intervals import one_per_time, per_interval, sample
+from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
+from qilu.stores.sqlite.minutes import MINUTE_MS, decode_summaries
 from qilu.stores.sqlite.schema import open_reading, unreachable
 
 _Result = TypeVar("_Result")
+_Column = tuple[int, int]
+"""The id of some columns, and the index of the point in them."""
 _decode_points = msgspec.json.Decoder(list[str]).decode
 _decode_values = msgspec.json.Decoder(list[Value]).decode
 _decode_reasons = msgspec.json.Decoder(dict[int, Reason]).decode
 
 _DEVICES = """
 SELECT device, profile, edge, line,
-       (SELECT max(time_ms) FROM readings WHERE readings.columns_id = columns.id) AS last_ms
+       coalesce((SELECT max(time_ms) FROM readings WHERE readings.columns_id = columns.id),
+                (SELECT max(time_ms) FROM minutes WHERE minutes.columns_id = columns.id)) AS last_ms
 FROM columns JOIN origins ON origins.id = columns.origin_id
 WHERE last_ms IS NOT NULL ORDER BY device, edge, profile, last_ms
 """
@@ -40,6 +44,9 @@ _READINGS = """
 SELECT time_ms, "values", reasons FROM readings
 WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms
 """
+
+_MINUTES = "SELECT time_ms, summaries FROM minutes WHERE columns_id = ? AND time_ms >= ? AND time_ms < ?"
+_STALE = "SELECT minute_ms, columns_id FROM stale WHERE minute_ms >= ? AND minute_ms < ?"
 
 
 class SqliteReader:
@@ -78,18 +85,30 @@ class SqliteReader:
     async def samples(
         self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None = None
     ) -> Sequence[Sample]:
-        """As `Reader` promises; read from the rows themselves, whatever the interval."""
+        """As `Reader` promises; intervals of whole minutes come from the roll-ups."""
         return await self._in_thread(self._samples, device, point, start_ms, end_ms, every_ms)
 
     async def count(self, start_ms: int) -> int:
         """How many values, good or not, there are from `start_ms` on."""
         return await self._in_thread(self._count, start_ms)
 
+    async def integrity(self) -> Sequence[str]:
+        """What is wrong with the file, in SQLite's words; empty when nothing is. Reads all of it."""
+        return await self._in_thread(self._integrity)
+
     async def _in_thread(self, work: Callable[..., _Result], *arguments: object) -> _Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
         except sqlite3.Error as error:
             raise unreachable(self._file, error) from error
+
+    def _integrity(self) -> list[str]:
+        found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+        orphans = [
+            f"a row of {table} belongs to nothing"
+            for table, *_ in self._connection.execute("PRAGMA foreign_key_check")
+        ]
+        return [problem for problem in found if problem != "ok"] + orphans
 
     def _devices(self) -> list[Device]:
         newest: dict[tuple[str, str, str], Device] = {}
@@ -107,13 +126,50 @@ class SqliteReader:
     def _samples(
         self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None
     ) -> list[Sample]:
-        sources = []
-        for columns_id, points_text in self._connection.execute(_COLUMNS, (device,)).fetchall():
-            points = _decode_points(points_text)
-            if point in points:
-                sources.append(self._column(columns_id, points.index(point), start_ms, end_ms))
-        found = one_per_time(merge(*sources, key=lambda one: one.time_ms))
+        columns = [
+            (columns_id, points.index(point))
+            for columns_id, text in self._connection.execute(_COLUMNS, (device,)).fetchall()
+            if point in (points := _decode_points(text))
+        ]
+        first, last = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS
+        if every_ms is not None and every_ms % MINUTE_MS == 0 and first < last:
+            self._connection.execute("BEGIN")  # what is stale and what is rolled up must be of one moment
+            try:
+                return self._from_minutes(columns, (start_ms, first, last, end_ms), every_ms)
+            finally:
+                self._connection.execute("COMMIT")
+        found = self._merged(columns, start_ms, end_ms)
         return list(found if every_ms is None else per_interval(found, every_ms))
+
+    def _from_minutes(
+        self, columns: list[_Column], times: tuple[int, int, int, int], every_ms: int
+    ) -> list[Sample]:
+        """Whole minutes from their roll-ups; the ends, and minutes that are stale, from their readings."""
+        start_ms, first, last, end_ms = times
+        stale = self._stale(columns, first, last)
+        parts: dict[int, Summary] = {}
+        for begin, end in (
+            (start_ms, first),
+            *((minute, minute + MINUTE_MS) for minute in stale),
+            (last, end_ms),
+        ):
+            for one in self._merged(columns, begin, end):
+                minute = one.time_ms - one.time_ms % MINUTE_MS
+                parts.setdefault(minute, Summary()).add(one.value, one.reason)
+        for columns_id, index in columns:
+            for minute, text in self._connection.execute(_MINUTES, (columns_id, first, last)):
+                if minute not in stale:
+                    parts.setdefault(minute, Summary()).join(decode_summaries(text)[index])
+        return list(joined(sorted(parts.items(), key=lambda part: part[0]), every_ms))
+
+    def _stale(self, columns: list[_Column], first: int, last: int) -> list[int]:
+        wanted = {columns_id for columns_id, _ in columns}
+        marks = self._connection.execute(_STALE, (first, last))
+        return sorted({minute for minute, columns_id in marks if columns_id in wanted})
+
+    def _merged(self, columns: list[_Column], start_ms: int, end_ms: int) -> Iterator[Sample]:
+        sources = [self._column(columns_id, index, start_ms, end_ms) for columns_id, index in columns]
+        return one_per_time(merge(*sources, key=lambda one: one.time_ms))
 
     def _column(self, columns_id: int, index: int, start_ms: int, end_ms: int) -> Iterator[Sample]:
         rows = self._connection.execute(_READINGS, (columns_id, start_ms, end_ms))

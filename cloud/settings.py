@@ -1,0 +1,30 @@
+"""What an operator says about an ingester, checked: which broker, which store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qilu.contract.quantities import ByteSize, Duration
+from qilu.mqtt.settings import MqttSettings
+from qilu.stores.settings import InfluxSettings, SqliteSettings
+
+
+class IngesterSettings(BaseModel):
+    """One ingester; any number of them may fill one store, and share the work where the broker can."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ingester: str | None = None
+    """Its id; one of its own is made up where none is given. No two may have the same."""
+    mqtt: MqttSettings = MqttSettings()
+    store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
+    share: bool = True
+    """Share the records with other ingesters of the same store; MQTT 5 only, otherwise each gets all."""
+    linger: Duration = 0.05
+    """Seconds that records may wait for others to be written with."""
+    batch_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Records in one write to the store, at most."""
+    waiting_bytes: ByteSize = 64_000_000
+    """Messages that may wait for the store; what comes on top is left unanswered, so that it comes again."""

@@ -1,0 +1,115 @@
+"""Messages that wait for the store, live ones first, and the batches that are written together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cloud.answers import Named
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Poll
+from qilu.contract.topics import Lane
+from qilu.contract.wire import Head, decode_record, read_head, split_body
+
+
+class _Message(NamedTuple):
+    named: Named
+    head: Head
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """Polls to write together, each with its name; `rejected` are those that could not be decoded."""
+
+    polls: list[Poll] = field(default_factory=list)
+    names: list[tuple[Named, int]] = field(default_factory=list)
+    rejected: dict[Named, dict[int, str]] = field(default_factory=dict)
+
+    def stored(self, refused: Mapping[int, str]) -> dict[Named, Ranges]:
+        """The offsets that the store took, where `refused` is what its `write` returned."""
+        found: dict[Named, Ranges] = {}
+        for index, (named, offset) in enumerate(self.names):
+            if index not in refused:
+                found.setdefault(named, Ranges()).add(offset)
+        return found
+
+    def refused(self, refused: Mapping[int, str]) -> dict[Named, dict[int, str]]:
+        """The offsets that it did not take, with the reasons."""
+        found: dict[Named, dict[int, str]] = {}
+        for index, reason in refused.items():
+            named, offset = self.names[index]
+            found.setdefault(named, {})[offset] = reason
+        return found
+
+    def add(self, named: Named, head: Head, payload: bytes) -> None:
+        """Decode one message into the batch; what cannot be decoded is rejected by its name."""
+        try:
+            records = split_body(payload, head)
+        except DataError as error:
+            self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets.head(_NAMED), str(error)))
+            return
+        for offset, record in zip(head.offsets, records, strict=True):
+            try:
+                poll = decode_record(record)
+                if poll.origin.edge != named.edge:
+                    raise DataError(f"record: of edge {poll.origin.edge!r}, sent by {named.edge!r}")
+            except DataError as error:
+                self.rejected.setdefault(named, {})[offset] = str(error)
+            else:
+                self.polls.append(poll)
+                self.names.append((named, offset))
+
+
+_NAMED = 10_000
+"""Offsets rejected for one undecodable body; a forged head could name more than there are."""
+
+
+class Waiting:
+    """At most `most_bytes` of messages; a batch ends with the message in which `records` is reached."""
+
+    def __init__(self, records: int, most_bytes: int) -> None:
+        self._records = records
+        self._most_bytes = most_bytes
+        self._lanes: dict[Lane, deque[_Message]] = {lane: deque() for lane in Lane}
+        self._bytes = 0
+        self._count = 0
+        self._arrived = asyncio.Event()
+
+    @property
+    def enough(self) -> bool:
+        """Whether a whole batch is there."""
+        return self._count >= self._records
+
+    def add(self, lane: Lane, edge: str, payload: bytes) -> bool:
+        """Keep a message; False when there is no room. DataError when its head cannot be read."""
+        head = read_head(payload)
+        if self._bytes + len(payload) > self._most_bytes:
+            return False
+        self._lanes[lane].append(_Message(Named(edge, head.stream), head, payload))
+        self._bytes += len(payload)
+        self._count += len(head.offsets)
+        self._arrived.set()
+        return True
+
+    async def some(self) -> None:
+        """Return when there is a message."""
+        await self._arrived.wait()
+
+    def take(self) -> Batch:
+        """The next batch: all live records before any of the backlog."""
+        batch = Batch()
+        for lane in Lane:
+            messages = self._lanes[lane]
+            while messages and len(batch.polls) < self._records:
+                named, head, payload = messages.popleft()
+                self._bytes -= len(payload)
+                self._count -= len(head.offsets)
+                batch.add(named, head, payload)
+        if not any(self._lanes.values()):
+            self._arrived.clear()
+        return batch

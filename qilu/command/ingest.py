@@ -1,0 +1,17 @@
+"""Runs an ingester from its settings until it is told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloud.app import ingest as run
+from cloud.settings import IngesterSettings
+from qilu.runtime.process import notify
+from qilu.runtime.settings import load
+
+
+async def ingest(file: Path) -> None:
+    """Fill the store; ConfigError when the settings are wrong or the store cannot be used."""
+    settings = load(file, IngesterSettings)
+    notify("READY=1")
+    await run(settings)
