@@ -93,6 +93,8 @@ class EmbeddedBroker:
             await self._broker.external_connected(
                 StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
             )
+        except asyncio.CancelledError:
+            pass  # we are leaving; the task ends here, and Python 3.11 would log its cancellation as an error
         finally:
             self._connections.discard(task)
             writer.close()
