@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError
@@ -30,7 +31,11 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         asyncio.run(_until_told_to_stop(main))
     except QiluError as error:
         return tell(error)
+    except BrokenPipeError:
+        return _unread()
     except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is None:
+            return _unread()
         return _tell_group(group)
     except Exception:  # noqa: BLE001  # the end of the process: nothing runs on after it
         _log.exception("ended by a bug")
@@ -42,6 +47,13 @@ def tell(error: QiluError) -> int:
     """Print what is wrong on stderr, without a traceback; return the exit code."""
     print(f"qilu: {error}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
     return WRONG_USAGE if isinstance(error, ConfigError) else FAILED
+
+
+def _unread() -> int:
+    """Whoever read our output has seen enough (`qilu query ... | head`): that is no failure."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())  # or flushing at exit would fail once more
+    return DONE
 
 
 async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

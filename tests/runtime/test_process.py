@@ -60,6 +60,25 @@ def test_a_bug_is_1_with_its_traceback_in_the_log(caplog: pytest.LogCaptureFixtu
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    program = (
+        "import sys\n"
+        "from qilu.runtime.process import run\n"
+        "async def main():\n"
+        "    for line in range(100_000): print(line)\n"
+        "sys.exit(run(main))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"0\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_closes_and_is_0(number: signal.Signals) -> None:
     seen: list[str] = []
