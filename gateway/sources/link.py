@@ -99,7 +99,7 @@ class Link:
             return
         if last.replies:
             self._backoff.reset()
-        else:
+        elif not last.hung_up:
             self._failed("the connection ended before the first reply")
 
     async def _connect(self) -> None:

@@ -70,6 +70,8 @@ class Connection(asyncio.Protocol):
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
+        self.hung_up = False
+        """Whether we closed it for want of a reply; that says nothing against connecting again at once."""
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._rtu = RtuClientFramer() if framing == "rtu" else None
@@ -243,6 +245,7 @@ class Connection(asyncio.Protocol):
         self._silent += 1
         # RTU frames do not say what they answer: only a new stream is safe from the late reply.
         if self._rtu is not None or self._silent >= SILENCES:
+            self.hung_up = True
             self.close()
             return
         self._given_up[transaction] = exchange

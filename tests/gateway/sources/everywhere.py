@@ -1,0 +1,49 @@
+"""Runs one scenario in memory on virtual time and over real sockets, with each framing it is meant for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+import pytest
+
+from gateway.sources.settings import Framing
+from tests.gateway.sources.peer import World
+from tests.support.virtual_time import run
+
+Scenario = Callable[..., Coroutine[Any, Any, None]]
+"""Takes `world`, and whatever else the test is parametrised with."""
+
+
+def _played(scenario: Scenario, worlds: list[World]) -> Callable[..., None]:
+    @wraps(scenario)
+    def test(world: World, **more: Any) -> None:
+        if world.kind == "memory":
+            run(scenario(world, **more))
+        else:
+            asyncio.run(scenario(world, **more))
+
+    names = [f"{world.kind}-{world.framing}" for world in worlds]
+    parametrised: Callable[..., None] = pytest.mark.parametrize("world", worlds, ids=names)(test)
+    return parametrised
+
+
+def _worlds(*framings: Framing) -> list[World]:
+    return [World(kind, framing) for framing in framings for kind in ("memory", "sockets")]
+
+
+def everywhere(scenario: Scenario) -> Callable[..., None]:
+    """Modbus TCP and RTU over TCP."""
+    return _played(scenario, _worlds("tcp", "rtu"))
+
+
+def with_transactions(scenario: Scenario) -> Callable[..., None]:
+    """Modbus TCP only: the scenario needs transaction ids, or another part of its header."""
+    return _played(scenario, _worlds("tcp"))
+
+
+def for_hours(scenario: Scenario) -> Callable[..., None]:
+    """On virtual time only: it takes minutes or hours."""
+    return _played(scenario, [World("memory", "tcp")])
