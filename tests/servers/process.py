@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import random
+import shutil
 import socket
 import subprocess
 import time
@@ -36,6 +37,11 @@ def free_port() -> int:
                 continue
         return port
     raise RuntimeError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+# Where the kernel can do it, no server outlives a run that is killed. (It looks at the thread that started
+# the server; one of asyncio.to_thread lives as long as its loop.)
+_ENDED_WITH_US = [setpriv, "--pdeathsig", "KILL"] if (setpriv := shutil.which("setpriv")) else []
 
 
 class Server:
@@ -76,7 +82,7 @@ class Server:
         if self._process is not None:
             raise RuntimeError(f"{self.name} runs already")
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [str(part) for part in self.command()]
+        command = [*_ENDED_WITH_US, *map(str, self.command())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

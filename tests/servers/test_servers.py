@@ -1,10 +1,13 @@
 """The real servers come up, keep their port and files over kill -9, and are missed aloud."""
 
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +151,27 @@ def test_nothing_listens_after_a_stop_and_a_free_port_is_below_those_of_clients(
         assert ask(server.port, "GET", "/health").status == 200
     assert ask(server.port, "GET", "/health").status == 0
     assert free_port() < 32768
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from tests.servers import VictoriaMetrics
+server = VictoriaMetrics(pathlib.Path(sys.argv[1]))
+server.start()
+print(server.port, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="only Linux ends children with their parent")
+def test_no_server_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
+    require("victoria-metrics")
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    run = subprocess.run(command, check=False, capture_output=True, timeout=60, cwd=PROJECT)
+    assert run.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while ask(int(run.stdout), "GET", "/health", timeout=1).status:
+        assert time.monotonic() < deadline, "it still answers"
 
 
 LACKING = """
