@@ -34,6 +34,7 @@ from qilu.contract.ranges import Ranges
 
 logger = logging.getLogger(__name__)
 
+QUARANTINE = "quarantine"
 _REMEMBER_EVERY = 5.0
 """Seconds between two writings of `forgotten`: a killed gateway sends again what became durable since."""
 
@@ -69,7 +70,7 @@ class DiskSpool:
         self._segment_size = settings.segment_size
         self._max_bytes = settings.max_bytes
         self._losses = Losses(self._files)
-        self._quarantine = Journal(self._files, "quarantine", settings.quarantine_bytes)
+        self._quarantine = Journal(self._files, QUARANTINE, settings.quarantine_bytes)
         self._committing = asyncio.Lock()
         self._forgot = False
         self._remember_at = 0.0
@@ -170,19 +171,24 @@ class DiskSpool:
         UnreachableError when the disk refuses: the records are kept as they are, commit again later.
         """
         async with self._committing:
-            try:
-                self._writer.rescue()
-            except OSError as error:
-                raise UnreachableError(f"spool: {error}") from error
-            sync = self._writer.unsynced()
-            text = self._text_to_remember()
-            if sync.needed or text is not None:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, sync, text)
-            self._writer.synced(sync)
+            error = await self._commit_once() and await self._commit_once()
             self._backlog.check_active()
             self._bounds.keep(self._now_ms())
-            if sync.error is not None:
-                raise UnreachableError(f"spool: fsync: {sync.error}") from sync.error
+            if error:
+                raise UnreachableError(f"spool: fsync: {error}") from error
+
+    async def _commit_once(self) -> OSError | None:
+        """One grouped fsync; after one that failed, what it left in doubt is written again first."""
+        try:
+            self._writer.rescue()
+        except OSError as error:
+            return error
+        sync = self._writer.unsynced()
+        text = self._text_to_remember()
+        if sync.needed or text is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, sync, text)
+        self._writer.synced(sync)
+        return sync.error
 
     def _sync(self, sync: Sync, text: bytes | None) -> None:  # in the thread: changes nothing of ours
         sync.run()

@@ -12,7 +12,9 @@ from typing import NamedTuple, Protocol
 
 from qilu.contract.errors import ConfigError
 
-_OWNER = "owner"
+OWNER = "owner"
+"""The file that names the process which opened the spool last."""
+_EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends
 
 
@@ -120,7 +122,7 @@ class OsFiles:
             directory.mkdir(parents=True, exist_ok=True)
             for path in made:
                 _sync_directory(path.parent)
-            if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+            if not os.access(directory, os.R_OK | os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
                 raise PermissionError(errno.EACCES, "not allowed to read and write here")
             self._lock = _hold(directory)
         except BlockingIOError as error:
@@ -128,7 +130,7 @@ class OsFiles:
         except OSError as error:
             raise _not_usable(directory, error) from error
         try:
-            self.replace(_OWNER, b"%d\n" % os.getpid())  # only for the message of whoever comes second
+            self.replace(OWNER, b"%d\n" % os.getpid())  # only for the message of whoever comes second
         except OSError:
             pass
 
@@ -235,7 +237,7 @@ def _hold(directory: Path) -> int:
 
 def _held_by_another(directory: Path) -> ConfigError:
     try:
-        owner = f"process {int((directory / _OWNER).read_text())}"
+        owner = f"process {int((directory / OWNER).read_text())}"
     except (OSError, ValueError):
         owner = "another process"
     return ConfigError(
@@ -247,7 +249,7 @@ def _held_by_another(directory: Path) -> ConfigError:
 
 def _not_usable(directory: Path, error: OSError) -> ConfigError:
     if isinstance(error, PermissionError):
-        user = f"user id {os.getuid()}" if sys.platform != "win32" else "this user"
+        user = f"user id {os.geteuid()}" if sys.platform != "win32" else "this user"
         remedy = f"let {user} read and write it (chown -R), or name another spool directory"
     elif isinstance(error, NotADirectoryError | FileExistsError):
         remedy = "a file stands in its place: name another spool directory"

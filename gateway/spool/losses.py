@@ -33,13 +33,13 @@ class Losses:
         logger.error(
             "spool: %d records given up (%s): %s of stream %016x", len(offsets), reason, offsets, stream
         )
-        entry = {"stream": f"{stream:016x}", "offsets": str(offsets), "reason": reason}
-        self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms}])
         told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms))
         told.offsets.update(offsets)
         self._untold[stream, reason] = replace(
             told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms)
         )
+        entry = {"stream": f"{stream:016x}", "offsets": str(offsets), "reason": reason}
+        self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms}])
 
     def drain(self) -> Sequence[Dropped]:
         """What was added since the last call."""

@@ -91,9 +91,12 @@ class Machine(RuleBasedStateMachine):
     def kept(self) -> set[Name]:
         return {(stream, offset) for stream, offsets in self.spool.pending().items() for offset in offsets}
 
+    def own(self) -> set[Name]:
+        return {name for name in self.kept() if name[0] == self.spool.stream}
+
     @rule()
     def commit(self) -> None:
-        pending = self.kept()
+        pending = self.own()
         try:
             self.run(self.spool.commit())
         except UnreachableError:
@@ -159,7 +162,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.disk.fail_syncs = 0
-        pending = self.kept()
+        pending = self.own()
         self.run(self.spool.__aexit__(None, None, None))
         self.note_dropped()
         self.confirmed |= pending
@@ -172,7 +175,8 @@ class Machine(RuleBasedStateMachine):
         everything = self.kept()
         self.open_again()
         assert everything <= self.kept() | self.over
-        self.confirmed |= everything  # opening makes safe what the killed process had not committed
+        if not any(inode.lying for inode in self.disk.files.values()):
+            self.confirmed |= everything  # opening makes safe what the killed process had not committed
 
     @rule(random=st.randoms(use_true_random=False))
     def cut_power(self, random: Random) -> None:
@@ -199,6 +203,7 @@ class Machine(RuleBasedStateMachine):
                     break
         except PowerCutError:
             pass
+        self.note_dropped()
         self.disk.cut_power(random)
         self.open_again()
 

@@ -1,0 +1,122 @@
+"""What a spool directory holds, told without changing it and while a gateway may be writing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.components import Dropped
+from gateway.spool.disk import QUARANTINE
+from gateway.spool.files import OWNER, Files, ReadOnlyFiles
+from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.losses import JOURNAL
+from gateway.spool.recovery import recover
+from qilu.contract.errors import ConfigError, DataError
+from qilu.contract.ranges import Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """One opening of the spool: its records that wait, and the files that hold them (times in ms, UTC)."""
+
+    stream: int
+    pending: Ranges
+    segments: int
+    size: int
+    oldest_ms: int
+    newest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The whole directory; `streams` oldest first. What became durable in the last seconds may still count.
+
+    `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young to tell.
+    `owner`: the process that opened it last, running or not. `quarantined`: records that the store refused.
+    """
+
+    streams: Sequence[StreamSummary]
+    dropped: Sequence[Dropped]
+    quarantined: int
+    owner: int | None
+    rate: float
+
+    @property
+    def depth(self) -> int:
+        """Records that wait."""
+        return sum(len(stream.pending) for stream in self.streams)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segment files."""
+        return sum(stream.size for stream in self.streams)
+
+    def seconds_left(self, max_bytes: int) -> float | None:
+        """How long an outage may last from now at the present rate before `max_bytes` is reached."""
+        return max(max_bytes - self.size, 0) / self.rate if self.rate else None
+
+
+def inspect(directory: Path) -> Summary:
+    """Take stock of a spool; ConfigError when there is none that may be read."""
+    files = ReadOnlyFiles(directory)
+    try:
+        files.open()
+        kept = recover(files).kept
+        for stream, offsets in decode_forgotten(_content(files, FORGOTTEN)).items():
+            kept.subtract(stream, offsets)
+        dropped = [_dropped(line) for line in _lines(files, JOURNAL)]
+        owner = _content(files, OWNER).strip()
+        return Summary(
+            streams=[_stream(kept, stream) for stream in kept.pending],
+            dropped=[one for one in dropped if one is not None],
+            quarantined=len(_lines(files, QUARANTINE)),
+            owner=int(owner) if owner.isdigit() else None,
+            rate=_rate(list(kept.segments())),
+        )
+    except PermissionError as error:
+        remedy = "run this as the user of the gateway"
+        raise ConfigError("may not be read", file=directory, remedy=remedy) from error
+
+
+def _stream(kept: Kept, stream: int) -> StreamSummary:
+    segments = kept.holding(stream, 0, 2**63)
+    return StreamSummary(
+        stream=stream,
+        pending=kept.pending[stream],
+        segments=len(segments),
+        size=sum(segment.size for segment in segments),
+        oldest_ms=segments[0].oldest_ms,
+        newest_ms=max(segment.newest_ms for segment in segments),
+    )
+
+
+def _rate(segments: Sequence[Segment]) -> float:
+    if not segments:
+        return 0.0
+    newest = segments[-1]
+    seconds = (newest.newest_ms - newest.oldest_ms) / 1000
+    return newest.size / seconds if seconds > 0 else 0.0
+
+
+def _content(files: Files, name: str) -> bytes:
+    try:
+        return files.read(name, 0, files.stat(name).size)
+    except FileNotFoundError:
+        return b""
+
+
+def _lines(files: Files, journal: str) -> list[bytes]:
+    return (_content(files, f"{journal}.old.jsonl") + _content(files, f"{journal}.jsonl")).splitlines()
+
+
+def _dropped(line: bytes) -> Dropped | None:
+    try:
+        entry = json.loads(line)
+        offsets = Ranges.parse(entry["offsets"])
+        times = int(entry["from_ms"]), int(entry["to_ms"])
+        return Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times)
+    except (ValueError, KeyError, TypeError, AttributeError, DataError):  # a torn line
+        return None

@@ -1,0 +1,246 @@
+"""What happens at the bounds: bytes, age, free space, and a disk that is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.spool.files import AppendFile
+from qilu.contract.errors import UnreachableError
+from qilu.contract.ranges import Ranges
+from tests.gateway.spool.disk_model import ModelDisk
+from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
+
+NOW = 1_700_000_000
+DAY = 86_400
+
+
+class Clock:
+    """Both clocks of a spool, moved by hand."""
+
+    def __init__(self, seconds: float = NOW) -> None:
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_what_is_older_than_max_age_is_given_up_whatever_the_policy(tmp_path: Path) -> None:
+    clock = Clock()
+    async with disk_spool(
+        tmp_path, files=ModelDisk(), clock=clock, max_age="8d", policy="block"
+    ) as spool:  # fmt: skip
+        for day in range(12):  # far less than a segment in all
+            fill(spool, range(day, day + 1))
+            await spool.commit()
+            clock.seconds += DAY + 1
+        await spool.commit()
+        given_up = lost(spool)
+        assert given_up.keys() == {"max_age"}
+        assert given_up["max_age"] == Ranges([(0, given_up["max_age"].last())])
+        assert 2 <= given_up["max_age"].last() <= 4
+        assert numbers(spool) == list(range(given_up["max_age"].last() + 1, 12))
+
+
+async def test_ages_are_not_believed_while_the_clock_was_not_set(tmp_path: Path) -> None:
+    clock = Clock(seconds=100.0)  # 1970: a box without a battery
+    async with disk_spool(tmp_path, files=ModelDisk(), clock=clock, max_age="1d") as spool:
+        fill(spool, range(30))
+        clock.seconds = NOW
+        await spool.commit()
+        await spool.commit()
+        assert numbers(spool) == list(range(30))
+        assert lost(spool) == {}
+
+
+async def test_the_oldest_make_way_when_others_need_the_disk(tmp_path: Path) -> None:
+    disk = ModelDisk(capacity=50_000)
+    async with disk_spool(tmp_path, files=disk, min_free=30_000) as spool:
+        fill(spool, range(60))
+        await spool.commit()
+        assert disk.free() >= 30_000
+        given_up = lost(spool)
+        assert given_up.keys() == {"min_free"}
+        assert numbers(spool) == list(range(given_up["min_free"].last() + 1, 60))
+        disk.capacity = 20_000  # never enough: only what is being written stays
+        await spool.commit()
+        fill(spool, range(60, 61))
+        assert numbers(spool)[-1] == 60
+
+
+async def test_a_blocking_spool_waits_for_the_disk_to_be_freed(tmp_path: Path) -> None:
+    disk = ModelDisk(capacity=50_000)
+    async with disk_spool(tmp_path, files=disk, min_free=30_000, policy="block") as spool:
+        fill(spool, range(60))
+        await spool.commit()
+        assert spool.append(body(60)) is None
+        assert numbers(spool) == list(range(60))
+        assert lost(spool) == {}
+        disk.capacity = 100_000
+        await spool.commit()
+        fill(spool, range(60, 70))
+        assert numbers(spool) == list(range(70))
+
+
+@pytest.mark.parametrize("policy", ["block", "drop_oldest"])
+async def test_a_full_disk_refuses_and_takes_again_when_there_is_space(tmp_path: Path, policy: str) -> None:
+    disk, clock = ModelDisk(capacity=20_000), Clock()
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, policy=policy) as spool:
+        taken = 0
+        while spool.append(body(taken)) is not None:
+            taken += 1
+        assert 44 <= taken <= 49
+        kept = numbers(spool)
+        assert kept == list(range(kept[0], taken))
+        assert lost(spool) == ({} if policy == "block" else {"disk_full": Ranges([(0, kept[0] - 1)])})
+        await spool.commit()
+        disk.capacity = 100_000
+        clock.seconds += 2
+        fill(spool, range(taken, taken + 5))
+        assert numbers(spool) == list(range(kept[0], taken + 5))
+
+
+async def test_a_full_disk_can_be_opened_read_and_freed(tmp_path: Path) -> None:
+    disk, clock = ModelDisk(), Clock()
+    async with disk_spool(tmp_path, files=disk, policy="block") as first:
+        fill(first, range(40))
+    disk.capacity = disk.used()
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, policy="block") as spool:
+        assert spool.append(body(40)) is None
+        assert numbers(spool) == list(range(40))
+        spool.forget(first.stream, Ranges([(0, 30)]))
+        clock.seconds += 2
+        fill(spool, range(40, 50))
+        assert numbers(spool) == list(range(31, 50))
+
+
+async def test_a_record_cut_short_by_a_full_disk_never_shows(tmp_path: Path) -> None:
+    for left in range(0, 900, 7):
+        disk, clock = ModelDisk(), Clock()
+        async with disk_spool(tmp_path, files=disk, monotonic=clock, policy="block") as spool:
+            fill(spool, range(3))
+            disk.capacity = disk.used() + left
+            taken = 3
+            while spool.append(body(taken)) is not None:
+                taken += 1
+            assert taken == 3 + left // 420
+            disk.capacity = 10**9
+            clock.seconds += 2
+            fill(spool, range(taken, taken + 3))
+        async with disk_spool(tmp_path, files=disk) as spool:
+            assert numbers(spool) == list(range(taken + 3))
+            assert lost(spool) == {}
+
+
+class BrokenDisk(ModelDisk):
+    """Cannot even truncate, or be written, while `broken`."""
+
+    broken = False
+
+    def create(self, name: str) -> AppendFile:
+        if self.broken:
+            raise OSError(errno.EIO, "broken")
+        file = super().create(name)
+        truncate = file.truncate
+
+        def refuse(size: int) -> None:
+            if self.broken:
+                raise OSError(errno.EIO, "broken")
+            truncate(size)
+
+        object.__setattr__(file, "truncate", refuse)
+        return file
+
+
+async def test_an_offset_whose_record_could_not_be_taken_back_is_never_used_again(tmp_path: Path) -> None:
+    disk, clock = BrokenDisk(), Clock()
+    async with disk_spool(tmp_path, files=disk, monotonic=clock) as spool:
+        fill(spool, range(3))
+        disk.capacity = disk.used() + 100
+        disk.broken = True
+        assert spool.append(body(3)) is None
+        disk.capacity, disk.broken = 10**9, False
+        clock.seconds += 2
+        record = spool.append(body(3))
+        assert record is not None
+        assert record.offset == 4
+        assert numbers(spool) == [0, 1, 2, 3]
+
+
+async def test_a_sync_that_fails_once_is_made_good_and_twice_is_told(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        fill(spool, range(12))
+        disk.fail_syncs = 1
+        await spool.commit()
+        fill(spool, range(12, 15))
+        disk.fail_syncs = 2
+        with pytest.raises(UnreachableError, match="fsync: .*dying"):
+            await spool.commit()
+        fill(spool, range(15, 20))
+        await spool.commit()
+        assert numbers(spool) == list(range(20))
+        assert lost(spool) == {}
+        safe = [inode for name, inode in disk.files.items() if name.endswith(".segment") and not inode.lying]
+        assert sum(inode.safe // 400 for inode in safe) >= 11  # all but what was safe before in lying files
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB of its own."""
+    if os.name != "posix" or os.getuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system here: {mounted.stderr.decode()}")
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+async def test_on_a_real_full_disk_nothing_is_lost_and_freeing_needs_no_space(small_disk: Path) -> None:
+    clock = Clock()
+    directory = small_disk / "spool"
+    settings: dict[str, Any] = {"segment_bytes": 100_000, "policy": "block", "max_bytes": 10**9}
+    async with disk_spool(directory, monotonic=clock, **settings) as spool:
+        taken = 0
+        while spool.append(body(taken, 2500)) is not None:
+            taken += 1
+        assert 370 <= taken <= 420
+        await spool.commit()
+        assert numbers(spool) == list(range(taken))
+    async with disk_spool(directory, monotonic=clock, **settings) as again:
+        assert again.append(b"x" * 5000) is None
+        assert numbers(again) == list(range(taken))
+        again.forget(spool.stream, Ranges([(0, 99)]))
+        assert numbers(again) == list(range(100, taken))
+        clock.seconds += 2
+        fill(again, range(taken, taken + 30), size=2500)
+        assert numbers(again) == list(range(100, taken + 30))
+        again.forget(spool.stream, Ranges([(0, taken)]))
+        again.forget(again.stream, Ranges([(0, 30)]))
+    assert segments(directory) == []
+
+
+async def test_on_a_real_disk_filled_by_others_the_oldest_make_way(small_disk: Path) -> None:
+    clock = Clock()
+    async with disk_spool(small_disk / "spool", monotonic=clock, segment_bytes=100_000) as spool:
+        fill(spool, range(200), size=2500)
+        with (small_disk / "others").open("wb", buffering=0) as others, contextlib.suppress(OSError):
+            while True:
+                others.write(bytes(4096))
+        refused = next(number for number in range(200, 300) if spool.append(body(number, 2500)) is None)
+        await spool.commit()  # closes what was given up, which frees its space
+        clock.seconds += 2
+        fill(spool, range(refused, refused + 20), size=2500)
+        gone = lost(spool)
+        assert gone.keys() == {"disk_full"}
+        assert numbers(spool) == list(range(gone["disk_full"].last() + 1, refused + 20))

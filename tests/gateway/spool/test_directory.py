@@ -1,0 +1,179 @@
+"""One directory: who may hold it, what a restart remembers, and what copying it does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.ranges import Ranges
+from tests.gateway.spool.opened import disk_spool, everything, fill, numbers, segments
+
+OPEN = """
+import asyncio, sys
+from pathlib import Path
+from gateway.spool.disk import DiskSpool
+from gateway.spool.settings import SpoolSettings
+from qilu.contract.errors import ConfigError
+async def main():
+    try:
+        async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0)) as spool:
+            print("opened", sum(map(len, spool.pending().values())))
+    except ConfigError as error:
+        print(error)
+asyncio.run(main())
+"""
+
+
+def open_in_a_process(directory: Path) -> str:
+    """What a process that opens the directory says."""
+    return subprocess.run(
+        [sys.executable, "-c", OPEN, directory],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.strip()
+
+
+async def test_a_second_process_is_turned_away_with_the_name_of_the_first(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path) as spool:
+        fill(spool, range(3))
+        said = open_in_a_process(tmp_path)
+        assert f"{tmp_path}: process {os.getpid()} holds this spool; stop it, or give" in said
+        with pytest.raises(ConfigError, match="holds this spool"):
+            async with disk_spool(tmp_path):
+                pass
+        fill(spool, range(3, 5))
+    assert open_in_a_process(tmp_path) == "opened 5"
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Root may do anything, so root becomes nobody for a while; for others a chmod is enough."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A directory that everybody may enter, as those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+async def test_a_directory_that_may_not_be_written_is_refused_with_its_remedy(open_to_all: Path) -> None:
+    directory = open_to_all / "spool"
+    directory.mkdir(0o555)
+    with somebody_else(), pytest.raises(ConfigError) as refused:
+        async with disk_spool(directory):
+            pass
+    assert str(refused.value).startswith(f"{directory}: cannot be a spool: ")
+    assert "read and write it (chown -R), or name another" in str(refused.value)
+
+
+async def test_a_segment_that_may_not_be_read_is_refused_with_its_remedy(open_to_all: Path) -> None:
+    directory = open_to_all / "spool"
+    async with disk_spool(directory) as spool:
+        fill(spool, range(3))
+    directory.chmod(0o777)
+    segments(directory)[0].chmod(0)
+    with somebody_else(), pytest.raises(ConfigError, match="may not be read; let the user of the gateway"):
+        async with disk_spool(directory):
+            pass
+    segments(directory)[0].chmod(0o600)
+    async with disk_spool(directory) as spool:
+        assert numbers(spool) == [0, 1, 2]
+
+
+async def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    file.write_text("no directory")
+    for directory in (file, file / "deeper"):
+        with pytest.raises(ConfigError, match="a file stands in its place"):
+            async with disk_spool(directory):
+                pass
+
+
+async def test_a_directory_that_is_not_there_is_made(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path / "a" / "b" / "spool") as spool:
+        fill(spool, range(1))
+        assert numbers(spool) == [0]
+
+
+async def test_a_restart_does_not_send_again_what_was_forgotten(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path) as first:
+        fill(first, range(30))
+        first.forget(first.stream, Ranges.parse("0-4,11,20-28"))
+    async with disk_spool(tmp_path) as second:
+        assert numbers(second) == [*range(5, 11), *range(12, 20), 29]
+        fill(second, range(30, 33))
+        second.forget(first.stream, Ranges.parse("0-100"))
+        assert list(second.pending()) == [second.stream]
+    async with disk_spool(tmp_path) as third:
+        assert everything(third).keys() == {second.stream}
+        assert numbers(third) == [30, 31, 32]
+
+
+async def test_a_killed_gateway_remembers_what_it_noted_at_a_commit(tmp_path: Path) -> None:
+    now = 0.0
+    killed = disk_spool(tmp_path, monotonic=lambda: now)
+    await killed.__aenter__()
+    fill(killed, range(9))
+    killed.forget(killed.stream, Ranges.parse("0-2"))
+    await killed.commit()
+    killed.forget(killed.stream, Ranges.parse("3"))
+    await killed.commit()  # not noted: the last time is less than 5 s ago
+    killed._files.close()  # as the system does when a process is killed
+    async with disk_spool(tmp_path) as spool:
+        assert numbers(spool) == list(range(3, 9))
+    killed._writer.close()
+    killed._thread.shutdown()
+
+
+async def test_nothing_is_left_when_everything_was_forgotten(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path) as spool:
+        fill(spool, range(30))
+        assert len(segments(tmp_path)) == 4
+        spool.forget(spool.stream, Ranges.parse("0-29"))
+        assert len(segments(tmp_path)) == 1  # the one that grows
+    assert segments(tmp_path) == []
+
+
+async def test_copies_of_a_directory_never_give_two_records_one_name(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path / "first") as spool:
+        fill(spool, range(5))
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    async with disk_spool(tmp_path / "first") as one, disk_spool(tmp_path / "second") as two:
+        fill(one, range(5, 8))
+        fill(two, range(100, 103))
+        assert one.stream != two.stream
+        assert numbers(one) == list(range(8))
+        assert numbers(two) == [0, 1, 2, 3, 4, 100, 101, 102]
+
+
+async def test_what_is_quarantined_can_be_read_with_its_reason_and_stays_bounded(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, quarantine_bytes=20_000) as spool:
+        fill(spool, range(100))
+        for offset in range(0, 100, 2):
+            spool.quarantine(spool.stream, {offset: "no such measurement", offset + 1: "压力"})
+        assert numbers(spool) == []
+    newest = (tmp_path / "quarantine.jsonl").read_text().splitlines()
+    assert '"offset": 99, "reason": "压力", "body": "99 xxx' in newest[-1]
+    assert (tmp_path / "quarantine.old.jsonl").exists()
+    assert sum(path.stat().st_size for path in tmp_path.glob("quarantine*")) <= 20_000
