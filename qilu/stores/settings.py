@@ -13,21 +13,21 @@ from qilu.contract.quantities import Duration, Period
 from qilu.runtime.settings import read_secret
 
 Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
-DAY = 86_400.0
 
 
 class SqliteSettings(BaseModel):
     """The embedded store: one file on this machine.
 
-    `retention`: how long single readings are kept; `rollups`: how long their one-minute summaries are.
+    `retention`: how long single readings are kept, by their own time; `rollups`: how long their one-minute
+    summaries are. Without them: for ever.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["sqlite"]
     file: Path
-    retention: Period = 30 * DAY
-    rollups: Period = 5 * 365 * DAY
+    retention: Period | None = None
+    rollups: Period | None = None
 
 
 class InfluxSettings(BaseModel):

@@ -162,10 +162,10 @@ class SqliteReader:
                     parts.setdefault(minute, Summary()).join(decode_summaries(text)[index])
         return list(joined(sorted(parts.items(), key=lambda part: part[0]), every_ms))
 
-    def _stale(self, columns: list[_Column], first: int, last: int) -> list[int]:
+    def _stale(self, columns: list[_Column], first: int, last: int) -> set[int]:
         wanted = {columns_id for columns_id, _ in columns}
         marks = self._connection.execute(_STALE, (first, last))
-        return sorted({minute for minute, columns_id in marks if columns_id in wanted})
+        return {minute for minute, columns_id in marks if columns_id in wanted}
 
     def _merged(self, columns: list[_Column], start_ms: int, end_ms: int) -> Iterator[Sample]:
         sources = [self._column(columns_id, index, start_ms, end_ms) for columns_id, index in columns]

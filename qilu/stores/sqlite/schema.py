@@ -2,7 +2,8 @@
 
 A reading is one row: its values as one JSON list in the order of its columns' points. Rows lie in the order
 of their arrival, which makes appending cheap; the unique index finds those of one device and keeps a reading
-that comes twice from being stored twice. `samples` shows one value per row to people and to Grafana.
+that comes twice from being stored twice. `samples` and `minute_samples` show one value per row to people and
+to Grafana. `minutes` and `stale`: see minutes.py.
 """
 
 from __future__ import annotations
@@ -33,12 +34,27 @@ CREATE TABLE readings (
     reasons TEXT,
     UNIQUE (columns_id, time_ms)
 );
+CREATE TABLE minutes (
+    columns_id INTEGER NOT NULL REFERENCES columns, time_ms INTEGER NOT NULL, summaries TEXT NOT NULL,
+    UNIQUE (columns_id, time_ms)
+);
+CREATE TABLE stale (
+    minute_ms INTEGER NOT NULL, columns_id INTEGER NOT NULL, PRIMARY KEY (minute_ms, columns_id)
+) WITHOUT ROWID;
 CREATE VIEW samples AS
     SELECT origins.edge, origins.device, origins.profile, readings.time_ms,
            json_extract(columns.points, '$[' || item.key || ']') AS point, item.value AS value,
            json_extract(readings.reasons, '$."' || item.key || '"') AS reason
     FROM readings JOIN columns ON columns.id = readings.columns_id
                   JOIN origins ON origins.id = columns.origin_id, json_each(readings."values") AS item;
+CREATE VIEW minute_samples AS
+    SELECT origins.edge, origins.device, origins.profile, minutes.time_ms,
+           json_extract(columns.points, '$[' || item.key || ']') AS point,
+           json_extract(item.value, '$[0]') AS count,
+           json_extract(item.value, '$[1]') / nullif(json_extract(item.value, '$[0]'), 0) AS mean,
+           json_extract(item.value, '$[2]') AS low, json_extract(item.value, '$[3]') AS high
+    FROM minutes JOIN columns ON columns.id = minutes.columns_id
+                 JOIN origins ON origins.id = columns.origin_id, json_each(minutes.summaries) AS item;
 """
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,12 +15,15 @@ import msgspec
 
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.stores.checks import refusal
+from qilu.stores.sqlite.minutes import MINUTE_MS
 from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
+from qilu.stores.sqlite.upkeep import Upkeep
 
 _Result = TypeVar("_Result")
 _Row = tuple[int, int, str, str | None]
 _INSERT = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
 _KNOWN_COLUMNS = 100_000
+_KNOWN_MINUTES = 100_000
 _encoder = msgspec.json.Encoder()
 
 
@@ -28,9 +32,20 @@ class SqliteStore:
 
     horizon = 0.0
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        retention: float | None = None,
+        rollups: float | None = None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.identity = ""
         self._file = file
+        self._upkeep = Upkeep(file, retention, rollups, wall, monotonic)
+        self._kept_up: Future[None] | None = None
+        self._stale: set[tuple[int, int]] = set()
         self._thread: ThreadPoolExecutor
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
@@ -56,7 +71,12 @@ class SqliteStore:
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
         """One transaction: when it returns, all polls but the refused ones are on the disk."""
-        return await self._in_thread(self._write, polls)
+        if self._kept_up is not None and self._kept_up.done():
+            self._kept_up.result()  # a bug in there must not stay in there
+        refused = await self._in_thread(self._write, polls)
+        if self._upkeep.due and (self._kept_up is None or self._kept_up.done()):
+            self._kept_up = self._thread.submit(self._keep_up)
+        return refused
 
     async def incarnation(self) -> str:
         """Always the same: a crash takes nothing back."""
@@ -80,6 +100,9 @@ class SqliteStore:
         finally:
             self._lock.close()
 
+    def _keep_up(self) -> None:
+        self._stale.difference_update(self._upkeep.slice(self._connection))
+
     def _write(self, polls: Sequence[Poll]) -> dict[int, str]:
         refused = {}
         try:
@@ -90,6 +113,7 @@ class SqliteStore:
                 if problem is not None:
                     refused[index] = problem
             self._connection.executemany(_INSERT, rows)
+            self._mark_stale(rows)
             self._connection.execute("COMMIT")
         except BaseException as error:
             self._undo()
@@ -98,8 +122,20 @@ class SqliteStore:
             raise
         return refused
 
+    def _mark_stale(self, rows: Sequence[_Row]) -> None:
+        minutes = {(columns_id, time_ms - time_ms % MINUTE_MS) for columns_id, time_ms, _, _ in rows}
+        new = minutes - self._stale
+        if new:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO stale (columns_id, minute_ms) VALUES (?, ?)", new
+            )
+            if len(self._stale) > _KNOWN_MINUTES:
+                self._stale.clear()
+            self._stale |= new
+
     def _undo(self) -> None:
         self._ids.clear()  # those that were made in this transaction are gone with it
+        self._stale.clear()
         if self._connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
             self._connection.execute("ROLLBACK")
 
