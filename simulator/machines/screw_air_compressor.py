@@ -44,7 +44,7 @@ class ScrewAirCompressors(Machines):
             "run_enable": np.ones(n),
         }
         self.operation = Operation(fleet, stops=2, hours_between_stops=60.0, repair_minutes=6.0)
-        self.wander = Wander(fleet.noise, 0.12, 90.0)
+        self.wander = Wander(fleet.noise, 0.2, 90.0)
         self.drift = Wander(fleet.noise, 0.015, 5.0)
         self.pressure = fleet.between(6.9, 7.5)
         self.loaded = fleet.between(0.0, 1.0) < 0.7
@@ -84,7 +84,7 @@ class ScrewAirCompressors(Machines):
         self.unloaded_for = np.where(self.loaded | ~self.motor_on, 0.0, self.unloaded_for + dt)
 
     def _fill(self, dt: float, fed: Array) -> None:
-        share = np.clip(self.base_demand + self.wander.step(dt), 0.05, 1.1)
+        share = np.clip(self.base_demand * (1.0 + self.wander.step(dt)), 0.0, 1.1)
         # leaks and open nozzles take air in proportion to the absolute pressure
         wanted = (self.capacity * share + fed) * (self.pressure + P0) / (7.0 + P0)
         self.delivered = self.capacity * self.loaded

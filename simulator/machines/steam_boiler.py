@@ -37,6 +37,7 @@ class SteamBoilers(Machines):
         self.unsteady = Wander(fleet.noise, 0.03, 4.0)
         self.slosh = Wander(fleet.noise, 0.8, 5.0)
         self.water = steam_temperature(self.setpoints["pressure_set"]) + fleet.between(-0.4, 0.2)
+        self.pressure = steam_pressure(self.water)
         self.mass = MASS * fleet.between(0.97, 1.03)
         self.pumping = np.zeros(n, dtype=bool)
         self.feed = np.zeros(n)
@@ -64,7 +65,6 @@ class SteamBoilers(Machines):
         self._count(dt)
 
     def _burn(self, dt: float, ambient: float) -> None:
-        self.pressure = steam_pressure(self.water)
         below = self.setpoints["pressure_set"] - self.pressure
         before = self.firing
         cold = hysteresis(before, -below, -0.5, 0.8)
@@ -103,6 +103,7 @@ class SteamBoilers(Machines):
         )
         lost = RADIATION * self.rated * EVAPORATION / 3600.0
         self.water = self.water + (self.heat - taken - lost) / (self.mass * 4.4) * dt
+        self.pressure = steam_pressure(self.water)
         self.solids = (
             self.solids + (self.feed * 180.0 - self.blow_down * self.solids) / 3600.0 / self.mass * dt
         )
