@@ -41,7 +41,7 @@ fmt: $(DEV) ## format the code and repair what can be repaired
 	$(BIN)/ruff format
 
 .PHONY: bench
-bench: $(DEV) ## measure what one unit of work costs
+bench: $(DEV) $(NEEDED_SERVERS) ## measure what one unit of work costs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: servers
