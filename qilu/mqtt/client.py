@@ -27,6 +27,7 @@ CAPACITY = 1000
 _FAILURE = 0x80  # MQTT 5, 2.4: reason codes from here on are failures
 _NO_MATCHING_SUBSCRIBERS = 0x10
 _UNSPECIFIED = 0x80
+_UNSUPPORTED_PROTOCOL = 0x84
 _KEEPALIVE_TIMEOUT = 0x8D
 _SESSION_TAKEN_OVER = 0x8E
 _PACKET_TOO_LARGE = 0x95
@@ -225,6 +226,11 @@ class Link:
             return UnreachableError(
                 f"{place} does not let in {who} ({_in_words(value)}); "
                 "see mqtt.username, the password and the broker's list of users"
+            )
+        if value == _UNSUPPORTED_PROTOCOL:
+            other = "3.1.1" if self._settings.protocol == "5" else "5"
+            return UnreachableError(
+                f"{place} does not speak MQTT {self._settings.protocol}; set mqtt.protocol to {other}"
             )
         if value is not None:
             return UnreachableError(f"{place} refuses the connection ({_in_words(value)})")

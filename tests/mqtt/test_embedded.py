@@ -34,14 +34,6 @@ async def test_its_end_ends_every_link_and_frees_the_port() -> None:
         await link.publish("x", b"")
 
 
-async def test_its_end_is_no_error_while_clients_are_connected(caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedBroker() as broker:
-        link = await Link(broker.settings, "edge-1").__aenter__()
-    await asyncio.sleep(0)  # where asyncio would tell that a connection's task ended badly
-    await link.__aexit__(None, None, None)
-    assert not caplog.records
-
-
 async def test_it_is_found_on_this_machine_only() -> None:
     async with EmbeddedBroker() as broker:
         assert broker.settings.host == "127.0.0.1"
@@ -49,7 +41,7 @@ async def test_it_is_found_on_this_machine_only() -> None:
 
 async def test_a_link_that_asks_it_for_mqtt_5_is_told() -> None:
     async with EmbeddedBroker() as broker:
-        with pytest.raises(UnreachableError, match="5"):
+        with pytest.raises(UnreachableError, match=r"does not speak MQTT 5; .*mqtt\.protocol"):
             async with Link(MqttSettings(port=broker.port), "edge-1"):
                 pass
 
