@@ -17,7 +17,7 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
     """
 
     identity: str
-    """The store's id, the same for every ingester that writes into it; answers carry it."""
+    """The store's id, known once entered: the same for every ingester that fills it; answers carry it."""
 
     horizon: float
     """Seconds until what was written survives the store's own crash; 0 where it does at once."""
@@ -25,13 +25,17 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
         """Return once all are readable, with those that never will be: index -> reason.
 
+        (VictoriaMetrics shows what it took within about a second; nothing but a reader notices.)
         UnreachableError (with `retry_after` where the store named one) when it can be tried again:
         then any part of them may or may not be stored.
         """
         ...
 
     async def incarnation(self) -> str:
-        """Which run of the store this is: a change within the horizon takes back what was only stored."""
+        """Which run of the store this is: a change within the horizon takes back what was only stored.
+
+        UnreachableError when it cannot be asked.
+        """
         ...
 
 

@@ -11,7 +11,9 @@ def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
     if isinstance(settings, SqliteSettings):
         from qilu.stores.sqlite.writer import SqliteStore
 
-        return SqliteStore(settings.file, retention=settings.retention, rollups=settings.rollups)
+        return SqliteStore(
+            settings.file, name=settings.name, retention=settings.retention, rollups=settings.rollups
+        )
     from qilu.stores.influx.writer import InfluxStore
 
     return InfluxStore(settings)

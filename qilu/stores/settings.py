@@ -18,14 +18,16 @@ Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 class SqliteSettings(BaseModel):
     """The embedded store: one file on this machine.
 
-    `retention`: how long single readings are kept, by their own time; `rollups`: how long their one-minute
-    summaries are. Without them: for ever.
+    `name`: the store's id in answers, default one that the file was given when it was made. `retention`: how
+    long single readings are kept, by their own time; `rollups`: how long their one-minute summaries are.
+    Without them: for ever.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["sqlite"]
     file: Path
+    name: Annotated[str, Field(min_length=1)] | None = None
     retention: Period | None = None
     rollups: Period | None = None
 

@@ -336,7 +336,7 @@ async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subjec
             await asyncio.to_thread(stop)
             with pytest.raises(UnreachableError):
                 await store.write([subject.poll(START + 1, 1.5, 2, True)])
-            await asyncio.to_thread(subject.server.start)
+            subject.server.start()  # from this thread: the server ends with the one that started it
             assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
         else:
             assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
@@ -371,7 +371,7 @@ async def test_a_store_that_is_gone_raises_unreachable_everywhere(subject: Subje
                 async with subject.store():
                     pass
         finally:
-            await asyncio.to_thread(subject.server.start)
+            subject.server.start()  # from this thread: the server ends with the one that started it
 
 
 async def test_nothing_written_is_nothing_stored(subject: Subject) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -189,6 +190,31 @@ async def test_who_is_not_admitted_is_told_what_to_correct() -> None:
         with pytest.raises(ConfigError, match=r"token_file: .* unauthorized access; correct the token"):
             async with InfluxStore(settings):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("who", "header"),
+    [
+        ({"token_file": True}, "Bearer secret"),
+        ({"username": "u", "password_file": True}, "Basic dTpzZWNyZXQ="),
+    ],
+)
+async def test_writes_say_who_we_are(tmp_path: Path, who: dict[str, Any], header: str) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    secrets = {key: tmp_path / "secret" if value is True else value for key, value in who.items()}
+    seen = []
+
+    def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(status=204)
+
+    async with in_front(answer) as url:
+        settings = InfluxSettings.model_validate(
+            {"type": "influx", "kind": "victoriametrics", "url": url, **secrets}
+        )
+        async with InfluxStore(settings) as store:
+            await store.write([poll(NOW, 1.0)])
+    assert seen == [header]
 
 
 async def test_compressed_and_plain_bodies_store_the_same(

@@ -36,12 +36,13 @@ class SqliteStore:
         self,
         file: Path,
         *,
+        name: str | None = None,
         retention: float | None = None,
         rollups: float | None = None,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.identity = ""
+        self.identity = name or ""
         self._file = file
         self._upkeep = Upkeep(file, retention, rollups, wall, monotonic)
         self._kept_up: Future[None] | None = None
@@ -92,7 +93,7 @@ class SqliteStore:
         except BaseException:
             self._lock.close()
             raise
-        self.identity = identity_of(self._connection)
+        self.identity = self.identity or identity_of(self._connection)
 
     def _close(self) -> None:
         try:
