@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from qilu.contract.notices import Answer
 from qilu.contract.ranges import Ranges
+
+MOST_REJECTED = 1000
+"""Rejections in one answer, each of them with its reason."""
 
 
 class Named(NamedTuple):
@@ -76,7 +80,15 @@ class Answers:
                 named.stream,
                 self._stored.pop(named, Ranges()),
                 self._durable.pop(named, Ranges()),
-                self._rejected.pop(named, {}),
+                self._some_rejected(named),
             )
             said.append((named.edge, answer))
         return said
+
+    def _some_rejected(self, named: Named) -> dict[int, str]:
+        """As many as fit into a message of moderate size; the others keep until the next round."""
+        reasons = self._rejected.pop(named, {})
+        if len(reasons) > MOST_REJECTED:
+            self._rejected[named] = dict(islice(reasons.items(), MOST_REJECTED, None))
+            reasons = dict(islice(reasons.items(), MOST_REJECTED))
+        return reasons

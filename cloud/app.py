@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from random import SystemRandom
+from random import Random, SystemRandom
 
-from cloud.ingester import Ingester, Tally, filters
+from cloud.ingester import Bounds, Ingester, Tally
 from cloud.settings import IngesterSettings
 from qilu.contract.errors import UnreachableError
+from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
 from qilu.stores.components import Store
@@ -19,27 +21,41 @@ from qilu.stores.opening import open_store
 _log = logging.getLogger(__name__)
 
 
+def _nothing() -> None:
+    pass
+
+
 async def ingest(
-    settings: IngesterSettings, *, store: Store | None = None, tally: Tally | None = None
+    settings: IngesterSettings,
+    *,
+    store: Store | None = None,
+    tally: Tally | None = None,
+    ready: Callable[[], None] = _nothing,
+    random: Random | None = None,
 ) -> None:
     """Ingest until cancelled. `store`: an open one to fill instead of that of the settings.
 
-    ConfigError when the store cannot be used; a broker or a store that is away is waited for.
+    ConfigError when the store cannot be used; a broker or a store that is away is waited for. `ready` is
+    called each time that records begin to flow.
     """
-    random = SystemRandom()
-    tally = Tally() if tally is None else tally
-    ingester = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
+    random = random or SystemRandom()
+    name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
     async with AsyncExitStack() as stack:
         if store is None:
             store = await _opened(stack, settings, Backoff(random))
-        _log.info("ingester %s fills store %s", ingester, store.identity)
-        backoff = Backoff(random)
-        while True:
-            try:
-                await _serve(settings, store, ingester, tally, random, backoff)
-            except* UnreachableError as lost:
-                _log.warning("not connected: %s", lost.exceptions[0])
-            await asyncio.sleep(backoff.next())
+        _log.info("ingester %s fills store %s", name, store.identity)
+        bounds = Bounds(settings.linger, settings.batch_records, settings.batch_bytes, settings.waiting_bytes)
+        ingester = Ingester(
+            store,
+            settings.mqtt.topics,
+            name,
+            tally=Tally() if tally is None else tally,
+            random=random,
+            bounds=bounds,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ingester.fill(), name="fill the store")
+            await _serve(settings, ingester, name, store.identity, Backoff(random), ready)
 
 
 async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
@@ -53,32 +69,43 @@ async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Ba
 
 async def _serve(
     settings: IngesterSettings,
-    store: Store,
-    ingester: str,
-    tally: Tally,
-    random: SystemRandom,
+    ingester: Ingester,
+    name: str,
+    store: str,
     backoff: Backoff,
+    ready: Callable[[], None],
 ) -> None:
+    """Over one link after the other, until cancelled."""
     topics = settings.mqtt.topics
+    gone = Message(topics.ingester(name), b"", retain=True)
     shares = settings.share and settings.mqtt.protocol == "5"
-    gone = Message(topics.ingester(ingester), b"", retain=True)
-    async with Link(settings.mqtt, f"qilu-{ingester}", will=gone) as link:
+    wanted = filters(topics, store if shares else None)
+
+    def flowing() -> None:
         _log.info("connected to %s", settings.mqtt.address)
         backoff.reset()
-        await Ingester(
-            link,
-            store,
-            topics,
-            ingester,
-            filters=filters(topics, _group(store.identity) if shares else None),
-            linger=settings.linger,
-            batch_records=settings.batch_records,
-            waiting_bytes=settings.waiting_bytes,
-            tally=tally,
-            random=random,
-        ).run()
+        ready()
+
+    while True:
+        try:
+            async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
+                await ingester.serve(link, wanted, flowing)
+        except* UnreachableError as lost:
+            _log.warning("not connected: %s", _first(lost))
+        await asyncio.sleep(backoff.next())
 
 
-def _group(identity: str) -> str:
-    """The share group of a store: its id, without what a topic filter may not contain."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", identity)
+def filters(topics: Topics, store: str | None) -> list[str]:
+    """What to subscribe to: with a store's id together with all other ingesters of it, without it alone."""
+    wanted = [topics.every_record(lane) for lane in Lane]
+    if store is None:
+        return wanted
+    group = re.sub(r"[^A-Za-z0-9_.-]", "_", store)  # a level of a topic may not contain everything
+    return [f"$share/{group}/{one}" for one in wanted]
+
+
+def _first(group: BaseExceptionGroup[UnreachableError]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 from cloud.answers import Answers, Named
+from cloud.complaints import Complaints
 from cloud.waiting import Batch, Waiting
 from qilu.contract.errors import DataError, UnreachableError
-from qilu.contract.notices import Announcement, encode_answer, encode_notice
+from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Poll
-from qilu.contract.topics import Lane, Topics
+from qilu.contract.topics import Topics
 from qilu.contract.wire import UnknownVersionError
 from qilu.mqtt.client import Link, Message, RefusedError
 from qilu.runtime.backoff import Backoff
@@ -28,8 +30,10 @@ from qilu.stores.components import Store
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_EVERY = 0.05
+ANSWER_EVERY = 0.05
 """Seconds between two rounds of answers."""
+_AT_ONCE = 20  # answers under way together
+_LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
 
 
 @dataclass(slots=True)
@@ -46,66 +50,60 @@ class Tally:
     overflow: int = 0
     """Messages that found no room; their edges send them again."""
     batches: int = 0
+    write_seconds: float = 0.0
+    """Spent in writes that the store took, or partly took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is written together, and how much may wait for it."""
+
+    linger: float = 0.05
+    """Seconds that records may wait for others."""
+    batch_records: int = 1000
+    batch_bytes: int = 4_000_000
+    waiting_bytes: int = 64_000_000
 
 
 class Ingester:
-    """Fills `store` from one link at a time; lives as long as the link."""
+    """Fills one store and answers for it, over one link after the other."""
 
     def __init__(
         self,
-        link: Link,
         store: Store,
         topics: Topics,
         ingester: str,
         *,
-        filters: list[str],
-        linger: float,
-        batch_records: int,
-        waiting_bytes: int,
         tally: Tally,
         random: Random,
+        bounds: Bounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._link = link
+        bounds = bounds or Bounds()
         self._store = store
         self._topics = topics
         self._ingester = ingester
-        self._filters = filters
-        self._linger = linger
         self._tally = tally
         self._random = random
-        self._waiting = Waiting(batch_records, waiting_bytes)
+        self._linger = bounds.linger
+        self._clock = clock
+        self._waiting = Waiting(
+            records=bounds.batch_records, batch_bytes=bounds.batch_bytes, room=bounds.waiting_bytes
+        )
         self._answers = Answers(store.identity, ingester, store.horizon)
+        self._complaints = Complaints(_log)
 
-    async def run(self) -> None:
-        """Until cancelled; UnreachableError when the link is lost."""
+    async def serve(self, link: Link, filters: Sequence[str], ready: Callable[[], None]) -> None:
+        """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._receive(), name="receive records")
-            tasks.create_task(self._fill(), name="fill the store")
-            tasks.create_task(self._answer(), name="answer")
-            await self._link.subscribe(self._filters)
-            announcement = Announcement(self._ingester, self._store.identity, self._store.horizon)
-            await self._link.publish(
-                self._topics.ingester(self._ingester), encode_notice(announcement), retain=True
-            )
+            tasks.create_task(self._receive(link), name="receive records")
+            tasks.create_task(self._answer(link), name="answer")
+            await link.subscribe(filters)
+            await self._announce(link)
+            ready()
 
-    async def _receive(self) -> None:
-        async for message in self._link.messages():
-            self._tally.messages += 1
-            try:
-                self._take(message)
-            except UnknownVersionError as error:  # never answered: an ingester that knows it will come
-                self._tally.unknown_versions += 1
-                _log.warning("%s: left alone: %s", message.topic, error)
-            except DataError as error:
-                self._tally.foreign += 1
-                _log.warning("%s: ignored: %s", message.topic, error)
-
-    def _take(self, message: Message) -> None:
-        lane, edge = self._topics.sender(message.topic)
-        if not self._waiting.add(lane, edge, message.payload):
-            self._tally.overflow += 1
-
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
+        """Write what waits into the store, until cancelled, link or not."""
         while True:
             await self._waiting.some()
             if not self._waiting.enough:
@@ -116,9 +114,31 @@ class Ingester:
             if batch.polls:
                 await self._write(batch)
 
+    # Coming in.
+
+    async def _receive(self, link: Link) -> None:
+        async for message in link.messages():
+            self._tally.messages += 1
+            try:
+                self._take(message)
+            except UnknownVersionError as error:  # never answered: an ingester that knows it will come
+                self._tally.unknown_versions += 1
+                self._complain("version", f"{message.topic}: left for a newer ingester: {error}")
+            except DataError as error:
+                self._tally.foreign += 1
+                self._complain("foreign", f"{message.topic}: ignored: {error}")
+
+    def _take(self, message: Message) -> None:
+        lane, edge = self._topics.sender(message.topic)
+        if not self._waiting.add(lane, edge, message.payload):
+            self._tally.overflow += 1
+            self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")
+
+    # Going into the store.
+
     async def _write(self, batch: Batch) -> None:
         incarnation, refused = await self._stored(batch.polls)
-        now = time.monotonic()
+        now = self._clock()
         for named, offsets in batch.stored(refused).items():
             self._answers.stored(named, offsets, incarnation, now)
         for named, reasons in batch.refused(refused).items():
@@ -129,32 +149,49 @@ class Ingester:
 
     async def _stored(self, polls: list[Poll]) -> tuple[str, Mapping[int, str]]:
         """The store's incarnation and what it refused, after as many tries as it takes."""
-        backoff = Backoff(self._random)
+        backoff = Backoff(self._random, most=_LONGEST_PAUSE)
         while True:
             try:
+                # Asked before the write: a crash in between then costs a re-send, never a record.
                 incarnation = await self._store.incarnation()
-                return incarnation, await self._store.write(polls)
+                began = self._clock()
+                refused = await self._store.write(polls)
             except UnreachableError as error:
-                _log.warning("store %s: %s", self._store.identity, error)
+                self._complain("store", f"store {self._store.identity}: {error}")
                 await asyncio.sleep(backoff.next(error.retry_after))
+            else:
+                self._tally.write_seconds += self._clock() - began
+                return incarnation, refused
 
     def _reject(self, named: Named, reasons: dict[int, str]) -> None:
         self._tally.rejected += len(reasons)
-        _log.error(
-            "%s: %d records of stream %016x rejected (%s): %s",
-            *(named.edge, len(reasons), named.stream, Ranges.of(reasons), next(iter(reasons.values()))),
+        offset, reason = next(iter(reasons.items()))
+        self._complain(
+            "rejected",
+            f"{named.edge}: {len(reasons)} records of stream {named.stream:016x} rejected"
+            f" ({Ranges.of(reasons)}), number {offset} because: {reason}",
         )
         self._answers.rejected(named, reasons)
 
-    async def _answer(self) -> None:
-        while True:
-            await asyncio.sleep(_ANSWER_EVERY)
-            now = time.monotonic()
-            for edge, answer in self._answers.due(await self._incarnation(now), now):
-                try:
-                    await self._link.publish(self._topics.answer(edge), encode_answer(answer), qos=0)
-                except RefusedError as error:
-                    _log.error("%s cannot be answered: %s", edge, error)
+    # Going out.
+
+    async def _answer(self, link: Link) -> None:
+        try:
+            while True:
+                await asyncio.sleep(ANSWER_EVERY)
+                now = self._clock()
+                due = iter(self._answers.due(await self._incarnation(now), now))
+                while some := list(islice(due, _AT_ONCE)):
+                    await asyncio.gather(*(self._say(link, edge, answer) for edge, answer in some))
+        except asyncio.CancelledError:
+            await self._withdraw(link)
+            raise
+
+    async def _say(self, link: Link, edge: str, answer: Answer) -> None:
+        try:
+            await link.publish(self._topics.answer(edge), encode_answer(answer))
+        except RefusedError as error:
+            self._complain("answer", f"{edge} cannot be answered, and will send for ever: {error}")
 
     async def _incarnation(self, now: float) -> str | None:
         if not self._answers.matures(now):
@@ -162,11 +199,25 @@ class Ingester:
         try:
             return await self._store.incarnation()
         except UnreachableError as error:
-            _log.warning("store %s: %s", self._store.identity, error)
+            self._complain("store", f"store {self._store.identity}: {error}")
             return None
 
+    async def _announce(self, link: Link) -> None:
+        announcement = Announcement(self._ingester, self._store.identity, self._store.horizon)
+        try:
+            await link.publish(
+                self._topics.ingester(self._ingester), encode_notice(announcement), retain=True
+            )
+        except RefusedError as error:  # edges then assume a long horizon
+            self._complain("announcement", f"cannot announce this ingester: {error}")
 
-def filters(topics: Topics, share: str | None) -> list[str]:
-    """What to subscribe to; `share` names the group that shares the records, None asks for all of them."""
-    wanted = [topics.every_record(lane) for lane in Lane]
-    return wanted if share is None else [f"$share/{share}/{one}" for one in wanted]
+    async def _withdraw(self, link: Link) -> None:
+        """Remove the announcement in good order; where that fails the will does it."""
+        try:
+            async with asyncio.timeout(1):
+                await link.publish(self._topics.ingester(self._ingester), b"", retain=True)
+        except (UnreachableError, RefusedError, TimeoutError) as error:
+            _log.debug("the announcement stays until the will removes it: %s", error)
+
+    def _complain(self, kind: str, text: str) -> None:
+        self._complaints.tell(kind, text, self._clock())

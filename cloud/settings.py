@@ -26,5 +26,7 @@ class IngesterSettings(BaseModel):
     """Seconds that records may wait for others to be written with."""
     batch_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Records in one write to the store, at most."""
+    batch_bytes: ByteSize = 4_000_000
+    """Bytes of messages in one write to the store; the last message may go beyond."""
     waiting_bytes: ByteSize = 64_000_000
     """Messages that may wait for the store; what comes on top is left unanswered, so that it comes again."""

@@ -65,16 +65,20 @@ class Batch:
                 self.names.append((named, offset))
 
 
-_NAMED = 10_000
+_NAMED = 1000
 """Offsets rejected for one undecodable body; a forged head could name more than there are."""
 
 
 class Waiting:
-    """At most `most_bytes` of messages; a batch ends with the message in which `records` is reached."""
+    """At most `room` bytes of messages, of which the backlog may take half.
 
-    def __init__(self, records: int, most_bytes: int) -> None:
+    A batch ends with the message in which `records` records or `batch_bytes` bytes are reached.
+    """
+
+    def __init__(self, *, records: int, batch_bytes: int, room: int) -> None:
         self._records = records
-        self._most_bytes = most_bytes
+        self._batch_bytes = batch_bytes
+        self._room = {Lane.LIVE: room, Lane.BACKLOG: room // 2}
         self._lanes: dict[Lane, deque[_Message]] = {lane: deque() for lane in Lane}
         self._bytes = 0
         self._count = 0
@@ -83,12 +87,12 @@ class Waiting:
     @property
     def enough(self) -> bool:
         """Whether a whole batch is there."""
-        return self._count >= self._records
+        return self._count >= self._records or self._bytes >= self._batch_bytes
 
     def add(self, lane: Lane, edge: str, payload: bytes) -> bool:
         """Keep a message; False when there is no room. DataError when its head cannot be read."""
         head = read_head(payload)
-        if self._bytes + len(payload) > self._most_bytes:
+        if self._bytes + len(payload) > self._room[lane]:
             return False
         self._lanes[lane].append(_Message(Named(edge, head.stream), head, payload))
         self._bytes += len(payload)
@@ -102,14 +106,15 @@ class Waiting:
 
     def take(self) -> Batch:
         """The next batch: all live records before any of the backlog."""
-        batch = Batch()
+        batch, size = Batch(), 0
         for lane in Lane:
             messages = self._lanes[lane]
-            while messages and len(batch.polls) < self._records:
+            while messages and len(batch.polls) < self._records and size < self._batch_bytes:
                 named, head, payload = messages.popleft()
-                self._bytes -= len(payload)
+                size += len(payload)
                 self._count -= len(head.offsets)
                 batch.add(named, head, payload)
+        self._bytes -= size
         if not any(self._lanes.values()):
             self._arrived.clear()
         return batch

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from qilu.contract.errors import DataError
 
+_DIGITS = 18
+"""So many stay below 2**63, as len() demands, and never cost int() much."""
+
 
 class Ranges:
     """A mutable set of integers >= 0, kept as sorted, disjoint, non-touching runs [first, last].
@@ -37,6 +40,8 @@ class Ranges:
         found = cls()
         for part in text.split(",") if text else ():
             first_text, dash, last_text = part.partition("-")
+            if max(len(first_text), len(last_text)) > _DIGITS:
+                raise DataError(f"ranges {text[:80]!r}: {part[:40]!r} is beyond any offset")
             if not (first_text.isdecimal() and first_text.isascii()):
                 raise DataError(f"ranges {text[:80]!r}: {part[:40]!r} is not a number or a run like 3-7")
             if dash and not (last_text.isdecimal() and last_text.isascii()):
