@@ -15,6 +15,8 @@ import pytest
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
 from qilu.stores.components import Sample
+from qilu.stores.opening import open_store
+from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
 
@@ -35,6 +37,12 @@ async def test_an_identity_is_made_with_the_file_and_stays(tmp_path: Path) -> No
         assert store.identity == first
     async with SqliteStore(tmp_path / "b.db") as store:
         assert store.identity not in ("", first)
+
+
+async def test_a_store_may_be_named_so_that_gateways_know_its_id_beforehand(tmp_path: Path) -> None:
+    settings = SqliteSettings(type="sqlite", file=tmp_path / "a.db", name="plant-store")
+    async with open_store(settings) as store:
+        assert store.identity == await store.incarnation() == "plant-store"
 
 
 async def test_a_reading_that_comes_twice_is_one_row(tmp_path: Path) -> None:

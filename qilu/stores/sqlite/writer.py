@@ -42,7 +42,8 @@ class SqliteStore:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.identity = name or ""
+        self.identity = ""
+        self._name = name
         self._file = file
         self._upkeep = Upkeep(file, retention, rollups, wall, monotonic)
         self._kept_up: Future[None] | None = None
@@ -93,7 +94,7 @@ class SqliteStore:
         except BaseException:
             self._lock.close()
             raise
-        self.identity = self.identity or identity_of(self._connection)
+        self.identity = self._name or identity_of(self._connection)
 
     def _close(self) -> None:
         try:
