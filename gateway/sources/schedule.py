@@ -12,8 +12,8 @@ SOON = 5.0
 """Seconds within which every group has its first turn, also one that is polled once an hour."""
 
 SLOT = 0.1
-"""Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the other
-works from cold caches: ten devices served in one go cost a third of ten served one by one."""
+"""Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the
+other works from cold caches: ten devices served in one go cost a third of ten served one by one."""
 
 _EARLY = 0.0005  # a timer may fire this much before its time
 

@@ -12,14 +12,14 @@ RAISED = 2.0  # how many times its time-out a slow unit is waited for, at most
 FIRST_CONTACT = 0.25  # of the time-out, for a unit that has never answered and is not alone
 SHORTEST_PROBE = 0.05  # seconds
 ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
-LONGEST_PAUSE = 30.0  # seconds between two probes of one unit, where the share of time allows them
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes of one unit, doubling
 TURN_TO_ASK = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
 class Unit:
     """What is known of one unit id."""
 
-    __slots__ = ("asked_at", "known", "not_before", "patience", "pause", "probe_patience", "rtt", "silent")
+    __slots__ = ("asked_at", "known", "not_before", "patience", "pause", "probes", "rtt", "silent")
 
     def __init__(self, timeout: float) -> None:
         self.known = False
@@ -28,7 +28,8 @@ class Unit:
         """Requests in a row that it did not answer."""
         self.patience = timeout
         """Seconds to wait for it while it is in service."""
-        self.probe_patience = 0.0
+        self.probes = 0
+        """Requests that it did not answer since it is out of service."""
         self.rtt = 0.0
         """Seconds from request to reply, a running mean; 0 before the first."""
         self.not_before = float("-inf")
@@ -41,7 +42,8 @@ class Service:
 
     A unit goes out of service after two requests without answer and is back with the first answer. While any
     other unit is in service, the silent ones together get `PROBE_SHARE` of the time, the one that waits
-    longest first; each of them is waited for briefly at first and longer from probe to probe.
+    longest first; what they keep others waiting for is counted as theirs. They are waited for briefly, as
+    long as the others take at most, and every fourth time for the whole time-out.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Service:
         self._allowance = 0.0  # seconds that probes may take; less than 0 while they took too many
         self._counted_at = start
         self._free_since = start
+        self._in_the_way = False  # the last request was a probe in vain, and may still occupy the endpoint
 
     def may_ask(self, number: int, now: float) -> bool:
         """Whether a request to this unit may be sent now."""
@@ -76,16 +79,20 @@ class Service:
         unit = self.units[number]
         if unit.known or len(self.units) == 1:
             return unit.patience
-        if unit.probe_patience:
-            return unit.probe_patience
-        slowest = max((u.rtt for u in self.units.values() if u.known), default=0.0)
-        first = ROUND_TRIPS * slowest if slowest else FIRST_CONTACT * self._timeout
-        return min(self._timeout, max(SHORTEST_PROBE, first))
+        if unit.probes % 4 == 2:
+            return self._timeout
+        slowest = max(u.rtt for u in self.units.values())
+        brief = ROUND_TRIPS * slowest if slowest else FIRST_CONTACT * self._timeout
+        return min(self._timeout, max(SHORTEST_PROBE, brief))
 
     def answered(self, number: int, rtt: float) -> bool:
         """It answered in time; True when that puts it into service."""
         unit = self.units[number]
-        unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
+        if self._in_the_way and unit.known:
+            self._in_the_way = False
+            self._allowance -= max(0.0, rtt - unit.rtt)
+        else:
+            unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
         unit.silent = 0
         if unit.known:
             return False
@@ -110,25 +117,27 @@ class Service:
     def kept_silent(self, number: int, asked_at: float, now: float) -> bool:
         """It did not answer a request; True when that takes it out of service."""
         unit = self.units[number]
+        self._earn(now)
+        if self._in_the_way and unit.known:  # the gateway was still busy with the probe before it
+            self._in_the_way = False
+            self._allowance -= now - asked_at
+            return False
         unit.silent += 1
         unit.asked_at = now
         if unit.known and unit.silent < SILENCES:
             return False
         left, unit.known = unit.known, False
-        if left:
-            unit.pause, unit.probe_patience = 0.0, 0.0
-        patience = self.patience(number)
-        unit.probe_patience = patience if left else min(self._timeout, 2 * patience)
-        unit.pause = min(LONGEST_PAUSE, max(1.0, 2 * unit.pause))
+        unit.probes += not left
+        unit.pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * unit.pause))
         unit.not_before = now + unit.pause
-        self._earn(now)
         if self._others_in_service(number):
             self._allowance -= now - asked_at
+            self._in_the_way = True
         return left
 
     def _admit(self, unit: Unit) -> None:
         unit.known = True
-        unit.pause, unit.probe_patience, unit.not_before = 0.0, 0.0, float("-inf")
+        unit.pause, unit.probes, unit.not_before = 0.0, 0, float("-inf")
 
     def _others_in_service(self, number: int) -> bool:
         return any(unit.known for other, unit in self.units.items() if other != number)

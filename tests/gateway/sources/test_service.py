@@ -1,0 +1,122 @@
+"""Units in and out of service: when they leave, how they are probed, what they may cost."""
+
+from __future__ import annotations
+
+from gateway.sources.service import FIRST_CONTACT, PROBE_SHARE, Service
+
+
+def in_service(units: int, rtt: float = 0.01) -> Service:
+    service = Service(range(1, units + 1), 1.0, 0.0)
+    for unit in range(1, units + 1):
+        service.answered(unit, rtt)
+    return service
+
+
+def test_a_unit_leaves_after_two_silences_in_a_row_and_is_back_with_an_answer() -> None:
+    service = in_service(2)
+    assert not service.kept_silent(1, 1.0, 2.0)
+    assert not service.answered(1, 0.01)
+    assert not service.kept_silent(1, 3.0, 4.0)
+    assert service.kept_silent(1, 5.0, 6.0)
+    assert not service.units[1].known
+    assert service.answered(1, 0.01)
+    assert service.may_ask(1, 7.0)
+
+
+def test_the_only_unit_of_an_endpoint_is_asked_at_every_turn() -> None:
+    service = in_service(1)
+    for turn in range(10):
+        assert service.may_ask(1, turn)
+        service.kept_silent(1, turn, turn + 1.0)
+    assert service.patience(1) == 1.0
+
+
+def test_where_all_units_are_silent_each_is_asked_at_every_turn() -> None:
+    service = Service([1, 2], 1.0, 0.0)
+    for turn in range(10):
+        for unit in (1, 2):
+            assert service.may_ask(unit, turn)
+            service.kept_silent(unit, turn, turn + 0.25)
+
+
+def test_silent_units_together_take_their_share_of_the_time_and_no_more() -> None:
+    service = in_service(12)
+    silent = range(3, 13)
+    spent = now = 0.0
+    while now < 2000:
+        for unit in silent:
+            if service.may_ask(unit, now):
+                took = service.patience(unit)
+                service.kept_silent(unit, now, now + took)
+                service.answered(1, 0.01)
+                now += took
+                spent += took
+        now += 0.5
+    assert 0.5 * PROBE_SHARE < spent / now < 1.1 * PROBE_SHARE + 0.005
+
+
+def test_what_a_probe_keeps_others_waiting_for_counts_as_its_own() -> None:
+    service = in_service(2)
+    for _ in range(2):
+        service.kept_silent(2, 0.0, 0.0)
+    service.kept_silent(2, 10.0, 10.05)
+    service.answered(1, 2.01)
+    assert service.units[1].rtt < 0.011, "the wait was not the unit's own"
+    assert not service.may_ask(2, 10.05 + 2.0 / PROBE_SHARE - 2)
+    assert service.may_ask(2, 10.05 + 2.05 / PROBE_SHARE + 2)
+
+
+def test_a_silence_behind_a_probe_is_not_held_against_a_unit_in_service() -> None:
+    service = in_service(2)
+    service.kept_silent(2, 0.0, 1.0)
+    service.kept_silent(2, 1.0, 2.0)
+    service.kept_silent(1, 2.0, 3.0)
+    assert service.units[1].silent == 0
+
+
+def test_a_probe_is_brief_and_every_fourth_takes_the_whole_time_out() -> None:
+    service = in_service(2, rtt=0.1)
+    service.kept_silent(2, 0.0, 1.0)
+    service.kept_silent(2, 1.0, 2.0)
+    waited = []
+    for probe in range(8):
+        waited.append(service.patience(2))
+        service.kept_silent(2, 100.0 * probe, 100.0 * probe + waited[-1])
+        service.answered(1, 0.1)
+    assert waited == [0.4, 0.4, 1.0, 0.4, 0.4, 0.4, 1.0, 0.4]
+
+
+def test_a_first_contact_is_brief_while_nothing_is_known() -> None:
+    service = Service([1, 2], 1.0, 0.0)
+    assert service.patience(1) == FIRST_CONTACT
+    assert Service([1], 1.0, 0.0).patience(1) == 1.0
+
+
+def test_the_unit_that_waits_longest_is_probed_first() -> None:
+    service = in_service(3)
+    for unit in (2, 3):
+        service.kept_silent(unit, 2.0 * unit, 2.0 * unit + 1)
+        service.kept_silent(unit, 2.0 * unit + 1, 2.0 * unit + 2)
+        service.answered(1, 0.01)
+    now = 8.0
+    while not service.may_ask(2, now):
+        assert not service.may_ask(3, now)
+        now += 0.1
+    assert not service.may_ask(3, now)
+    assert service.may_ask(3, now + 3), "but not for ever: unit 2 may have its next turn in an hour"
+
+
+def test_a_late_reply_brings_a_slow_unit_into_service_with_more_patience() -> None:
+    service = in_service(2)
+    service.kept_silent(1, 0.0, 1.0)
+    service.kept_silent(1, 1.0, 2.0)
+    assert service.answered_late(1, 1.2)
+    assert service.patience(1) == 1.5
+
+
+def test_a_reply_that_is_far_too_late_does_not() -> None:
+    service = in_service(2)
+    service.kept_silent(1, 0.0, 1.0)
+    service.kept_silent(1, 1.0, 2.0)
+    assert not service.answered_late(1, 5.0)
+    assert not service.units[1].known
