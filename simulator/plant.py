@@ -15,6 +15,7 @@ from qilu.contract.invalid import Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.image import Image
+from simulator.lines import Buffer, Lines
 from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
 from simulator.machines import MODELS
 from simulator.noise import Noise
@@ -51,6 +52,8 @@ class Plant:
         self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
+        self.lines = Lines(len(placed), _buffers(settings, placed))
+        self._taken, self._made = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
     @property
@@ -95,6 +98,10 @@ class Plant:
                 self._supplies.rate[utility][row.places] = rate
             for utility, level in row.machines.gives().items():
                 self._supplies.offer[utility][row.places] = level
+            passed = row.machines.passes()
+            if passed is not None:
+                self._taken[row.places], self._made[row.places] = passed
+        self.lines.move(self._taken, self._made)
 
     def _surroundings(self) -> Surroundings:
         step, start = self.settings.step, self.settings.start
@@ -107,7 +114,6 @@ class Plant:
         )
         voltage = NOMINAL[Utility.ELECTRICITY] * (1.0 + float(self._grid.step(step)[0]))
         nominal = {**NOMINAL, Utility.ELECTRICITY: voltage}
-        n = len(self.devices)
         return Surroundings(
             second_of_day=second_of_day,
             day_of_year=int((start.timetuple().tm_yday + since_midnight // 86_400 - 1) % 365) + 1,
@@ -117,8 +123,8 @@ class Plant:
             and not any(span.holds(minute) for span in breaks),
             level={utility: self._supplies.level(utility, nominal[utility]) for utility in Utility},
             demand={utility: self._supplies.demand(utility) for utility in Utility},
-            parts=np.full(n, np.inf),
-            room=np.full(n, np.inf),
+            parts=self.lines.parts(self.tick),
+            room=self.lines.room(self.tick),
         )
 
     def _build(self, model: str, placed: Sequence[Placed], profile: DeviceProfile) -> _Row:
@@ -173,6 +179,17 @@ def _feeds(
             for utility in row.machines.supplies:
                 pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
     return pairs
+
+
+def _buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
+    def places(names: Sequence[str]) -> list[int]:
+        devices = settings.devices_of(names)
+        return [index for index, entry in enumerate(placed) if entry.device in devices]
+
+    return [
+        Buffer(buffer.capacity, buffer.filled, places(buffer.after), places(buffer.before))
+        for buffer in settings.buffers
+    ]
 
 
 def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:

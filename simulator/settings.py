@@ -2,13 +2,13 @@
 are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.invalid import Loc, Problem, invalid, refuse
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Period
 from qilu.runtime.wording import nearest
@@ -71,6 +71,22 @@ class MachineSettings(Model):
     parameters: Mapping[Name, float] = {}
 
 
+class BufferSettings(Model):
+    """A place for parts between the machines `after` which and `before` which it stands."""
+
+    after: tuple[str, ...] = ()
+    """Devices, rows of replicas or lines that fill it; without any, it is only emptied."""
+    before: tuple[str, ...] = ()
+    capacity: int = Field(ge=1)
+    filled: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "BufferSettings":
+        if self.filled > self.capacity:
+            raise invalid(f"{self.filled} parts do not fit into {self.capacity} places", "fill it with fewer")
+        return self
+
+
 class Placed(NamedTuple):
     """One device of the plant after replicas are counted out; `entry` is the index of its settings."""
 
@@ -98,6 +114,7 @@ class PlantSettings(Model):
     """When people work; without any the plant works day and night."""
     breaks: tuple[Span, ...] = ()
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
+    buffers: tuple[BufferSettings, ...] = ()
 
     def placed(self) -> Iterator[Placed]:
         """Every device with its port and unit id, in the order of the file."""
@@ -112,7 +129,8 @@ class PlantSettings(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "PlantSettings":
-        refuse([*self._unknown_machines(), *self._double_places(), *self._unknown_feeds()])
+        problems = [*self._unknown_machines(), *self._double_places(), *self._unknown_names()]
+        refuse(problems or self._double_buffers())
         return self
 
     def _unknown_machines(self) -> Iterator[Problem]:
@@ -143,26 +161,54 @@ class PlantSettings(Model):
             names.setdefault(device, entry)
             places.setdefault((port, unit), device)
 
-    def _unknown_feeds(self) -> Iterator[Problem]:
+    def _named(self) -> Iterator[tuple[Loc, str]]:
+        """Every place of the file that names devices, rows or lines."""
+        for entry, machine in enumerate(self.machines):
+            yield from (
+                (("machines", entry, "feeds", index), name) for index, name in enumerate(machine.feeds)
+            )
+        for entry, buffer in enumerate(self.buffers):
+            yield from ((("buffers", entry, "after", index), name) for index, name in enumerate(buffer.after))
+            yield from (
+                (("buffers", entry, "before", index), name) for index, name in enumerate(buffer.before)
+            )
+
+    def _unknown_names(self) -> Iterator[Problem]:
         known = {placed.device for placed in self.placed()}
         known |= {machine.device for machine in self.machines} | {
             machine.line for machine in self.machines if machine.line
         }
-        for entry, machine in enumerate(self.machines):
-            for index, fed in enumerate(machine.feeds):
-                if fed not in known:
-                    problem = f"no device and no line {fed!r}"
-                    yield Problem(("machines", entry, "feeds", index), problem, meant(fed, sorted(known)))
+        for place, name in self._named():
+            if name not in known:
+                yield Problem(place, f"no device and no line {name!r}", meant(name, sorted(known)))
 
-    def fed_by(self, machine: MachineSettings) -> frozenset[str]:
-        """The names of the devices that a machine feeds, itself never among them."""
-        named = set(machine.feeds)
+    def _double_buffers(self) -> Iterator[Problem]:
+        for side in ("after", "before"):
+            first: dict[str, int] = {}
+            for entry, buffer in enumerate(self.buffers):
+                for device in sorted(self.devices_of(getattr(buffer, side))):
+                    if first.setdefault(device, entry) != entry:
+                        where = "before" if side == "after" else "behind"
+                        problem = f"{device} already stands {where} another buffer"
+                        yield Problem(
+                            ("buffers", entry, side),
+                            problem,
+                            "a machine fills and empties one buffer at most",
+                        )
+
+    def devices_of(self, names: Iterable[str]) -> frozenset[str]:
+        """The devices that are meant by names of devices, rows of replicas and lines."""
+        named = set(names)
         return frozenset(
             placed.device
             for placed in self.placed()
             if named & {placed.device, placed.settings.device, placed.settings.line}
-            and placed.settings is not machine
         )
+
+    def fed_by(self, machine: MachineSettings) -> frozenset[str]:
+        """The devices that a machine feeds, itself and its replicas never among them."""
+        own = {placed.device for placed in self.placed() if placed.settings is machine}
+        return self.devices_of(machine.feeds) - own
 
 
 def meant(name: str, known: list[str]) -> str:

@@ -69,6 +69,7 @@ class InjectionMouldingMachines(Machines):
         on = self.setpoints["machine_on"] > 0
         wait = waits(
             (4, self.barrel[2] < self.setpoints["barrel_temperature_set"] - 15.0),
+            (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
             (3, self.cycle.at_start & (not surroundings.working)),
             n=len(self.oil),
@@ -137,7 +138,7 @@ class InjectionMouldingMachines(Machines):
         return {Utility.ELECTRICITY: self.power, Utility.COOLING: self.cooling, Utility.AIR: air}
 
     def passes(self) -> tuple[Array, Array]:
-        return np.zeros(len(self.good)), self.good.astype(np.float64)
+        return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 
     def values(self) -> Values:
         return {

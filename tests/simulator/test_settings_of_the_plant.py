@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError
+from qilu.runtime.profiles import shipped_configs
 from simulator import app
 
 GOOD = "- {device: air, machine: screw-air-compressor, port: 5020}"
@@ -20,7 +21,7 @@ def refused(folder: Path, *machines: str, head: str = "") -> str:
 
 
 def test_the_shipped_plant_has_at_least_ten_devices_on_several_ports_and_units() -> None:
-    plant = app.load(Path("configs/plant.yaml"))
+    plant = app.load(shipped_configs() / "plant.yaml")
     endpoints = plant.endpoints()
     assert len(plant.devices) >= 10
     assert len(endpoints) >= 4
@@ -92,3 +93,21 @@ def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
         ConfigError, match="plant.yaml:2: .*port 502 needs the rights of root; choose one from 1024 on"
     ):
         app.load(file, lowest_port=1024)
+
+
+@pytest.mark.parametrize(
+    ("buffers", "told"),
+    [
+        (
+            "[{after: [aire], capacity: 3}]",
+            "buffers.0.after.0: no device and no line 'aire'; did you mean air?",
+        ),
+        ("[{after: [air], capacity: 3, filled: 4}]", "4 parts do not fit into 3 places"),
+        (
+            "[{after: [air], capacity: 3}, {after: [air], capacity: 3}]",
+            "air already stands before another buffer",
+        ),
+    ],
+)
+def test_a_buffer_that_cannot_be_is_refused(tmp_path: Path, buffers: str, told: str) -> None:
+    assert told in refused(tmp_path, GOOD, head=f"buffers: {buffers}")

@@ -1,0 +1,96 @@
+"""The simulator as a program: real time, real sockets, ground truth."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from qilu.contract.errors import ConfigError
+from simulator.app import simulate
+from simulator.clock import Clock
+from tests.simulator.simulated import plant
+
+AIR = {"device": "air", "machine": "screw-air-compressor"}
+METER = {"device": "meter", "machine": "three-phase-energy-meter"}
+READ = bytes.fromhex("0001 0000 0006 01 04 0000 0004")
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head = await reader.readexactly(6)
+    body = await reader.readexactly(int.from_bytes(head[4:], "big"))
+    writer.close()
+    await writer.wait_closed()
+    return head + body
+
+
+async def test_a_plant_is_served_and_runs() -> None:
+    running = plant(AIR, METER, step=0.01)
+    async with asyncio.timeout(10), simulate(running, free_ports=True) as simulation:
+        assert set(simulation.ports) == {5020, 5021}
+        reply = await ask(simulation.ports[5020], READ)
+        assert reply[7:9] == b"\x04\x08"
+        begin = running.tick
+        while running.tick < begin + 3:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_was_served_is_in_the_truth_and_nothing_else(tmp_path: Path) -> None:
+    running = plant(AIR, step=0.01)
+    async with asyncio.timeout(10), simulate(running, truth=tmp_path, free_ports=True) as simulation:
+        counters = [await ask(simulation.ports[5020], READ) for _ in range(5)]
+        await ask(simulation.ports[5020], bytes.fromhex("0001 0000 0006 01 04 0004 0004"))
+    lines = (tmp_path / "requests.csv").read_text().splitlines()
+    assert lines[0] == "time_ms,tick,device,counter"
+    rows = [line.split(",") for line in lines[1:]]
+    # low word first: the counter is in the first register
+    assert (
+        [int(row[3]) for row in rows]
+        == [int.from_bytes(reply[9:11], "big") for reply in counters]
+        == [1, 2, 3, 4, 5]
+    )
+    assert {row[2] for row in rows} == {"air"}
+    assert [int(row[1]) for row in rows] == sorted(int(row[1]) for row in rows)
+
+
+async def test_a_second_run_appends_to_the_truth(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with asyncio.timeout(10), simulate(plant(AIR), truth=tmp_path, free_ports=True) as simulation:
+            await ask(simulation.ports[5020], READ)
+    assert (tmp_path / "requests.csv").read_text().count("time_ms") == 1
+    assert len((tmp_path / "requests.csv").read_text().splitlines()) == 3
+
+
+async def test_a_port_in_use_is_a_config_error() -> None:
+    async with asyncio.timeout(10), simulate(plant(AIR), free_ports=True) as simulation:
+        taken = plant({**AIR, "port": simulation.ports[5020]})
+        with pytest.raises(ConfigError, match="in use"):
+            async with simulate(taken):
+                pass
+
+
+async def test_a_paused_plant_stands_still_and_can_be_stepped_by_hand() -> None:
+    clock = Clock(plant(AIR, step=0.001))
+    clock.paused = True
+    task = asyncio.create_task(clock.run())
+    await asyncio.sleep(0.05)
+    assert clock.plant.tick == 0
+    clock.plant.advance()
+    assert clock.plant.tick == 1
+    clock.paused = False
+    async with asyncio.timeout(10):
+        while clock.plant.tick < 5:
+            await asyncio.sleep(0.001)
+    task.cancel()
+
+
+async def test_a_faster_clock_makes_more_ticks() -> None:
+    slow, fast = Clock(plant(AIR, step=1)), Clock(plant(AIR, step=1, speed=200))
+    tasks = [asyncio.create_task(clock.run()) for clock in (slow, fast)]
+    async with asyncio.timeout(10):
+        while fast.plant.tick < 20:
+            await asyncio.sleep(0.005)
+    assert slow.plant.tick < fast.plant.tick / 4
+    for task in tasks:
+        task.cancel()
