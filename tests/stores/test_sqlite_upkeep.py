@@ -37,8 +37,10 @@ def poll(time_ms: int, *values: Value, **reasons: Reason) -> Poll:
     return Poll(time_ms, (Reading(COLUMNS, time_ms, values, bad),))
 
 
-def store(file: Path, clock: Clock, **kept: float) -> SqliteStore:
-    return SqliteStore(file, wall=clock, monotonic=clock, **kept)
+def store(
+    file: Path, clock: Clock, *, retention: float | None = None, rollups: float | None = None
+) -> SqliteStore:
+    return SqliteStore(file, retention=retention, rollups=rollups, wall=clock, monotonic=clock)
 
 
 async def keep_up(opened: SqliteStore, clock: Clock) -> None:
