@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from qilu.contract.invalid import invalid
 from qilu.contract.quantities import ByteSize, Duration
+from qilu.contract.topics import level
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
+
+
+def _name(text: str) -> str:
+    try:
+        return level(text)
+    except ValueError as error:
+        raise invalid(str(error), "use letters, digits, - and _") from None
 
 
 class IngesterSettings(BaseModel):
@@ -16,7 +25,7 @@ class IngesterSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ingester: str | None = None
+    ingester: Annotated[str, AfterValidator(_name)] | None = None
     """Its id; one of its own is made up where none is given. No two may have the same."""
     mqtt: MqttSettings = MqttSettings()
     store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
