@@ -1,0 +1,116 @@
+"""The ledger of an audit: every serve counter that a machine gave away, beside every one in the store."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from qilu.stores.opening import open_reader
+from qilu.stores.settings import InfluxSettings, SqliteSettings
+
+COUNTER = "serve_counter"
+
+
+class Served(NamedTuple):
+    """One value of a serve counter that left the simulator."""
+
+    time_ms: int
+    device: str
+    counter: int
+
+
+class Stored(NamedTuple):
+    """One value of a serve counter that the store has, and the time under which it has it."""
+
+    time_ms: int
+    device: str
+    counter: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Both sides of one run; counters begin anew with each simulator, so a run is one simulator's."""
+
+    served: Sequence[Served]
+    stored: Sequence[Stored]
+
+    @property
+    def lost(self) -> list[Served]:
+        """Served, and not in the store."""
+        have = {(one.device, one.counter) for one in self.stored}
+        return [one for one in self.served if (one.device, one.counter) not in have]
+
+    @property
+    def twice(self) -> dict[tuple[str, int], list[int]]:
+        """Stored under more than one time: device and counter -> the times."""
+        times: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for one in self.stored:
+            times[one.device, one.counter].append(one.time_ms)
+        return {name: found for name, found in times.items() if len(found) > 1}
+
+    @property
+    def never_served(self) -> list[Stored]:
+        """In the store, and no machine ever said it."""
+        given = {(one.device, one.counter) for one in self.served}
+        return [one for one in self.stored if (one.device, one.counter) not in given]
+
+    @property
+    def out_of_order(self) -> list[Stored]:
+        """Stored under a time at which a later counter of the device is already stored."""
+        found, reached = [], dict[str, int]()
+        for one in sorted(self.stored):
+            if one.counter < reached.get(one.device, 0):
+                found.append(one)
+            reached[one.device] = max(one.counter, reached.get(one.device, 0))
+        return found
+
+    def until(self, time_ms: int) -> "Ledger":
+        """With nothing that was served after this moment among what should be stored."""
+        return Ledger([one for one in self.served if one.time_ms <= time_ms], self.stored)
+
+
+def read_served(truth: Path) -> list[Served]:
+    """What the simulator wrote into this folder so far, in the order of serving."""
+    path = truth / "requests.csv"
+    if not path.exists():
+        return []
+    text = path.read_text()
+    rows = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())  # the last line may be half written
+    return [Served(int(row["time_ms"]), row["device"], int(row["counter"])) for row in rows]
+
+
+async def read_stored(
+    store: SqliteSettings | InfluxSettings, devices: Iterable[str], start_ms: int
+) -> list[Stored]:
+    """Every good serve counter of these devices since `start_ms`."""
+    found: list[Stored] = []
+    async with open_reader(store) as reader:
+        for device in devices:
+            found += [
+                Stored(sample.time_ms, device, int(sample.value))
+                for sample in await reader.samples(device, COUNTER, start_ms, start_ms + 86_400_000)
+                if isinstance(sample.value, int | float)
+            ]
+    return found
+
+
+def open_at_a_kill(
+    served: Sequence[Served],
+    endpoints: Mapping[str, str],
+    kills: Sequence[tuple[int, int]],
+    timeout_ms: int = 1000,
+) -> set[Served]:
+    """The counters whose requests may have been open when a gateway was killed: at most one per connection.
+
+    `endpoints`: device -> where it is polled, one request at a time. `kills`: of the gateway, each with the
+    moment of its next start. What was open is the last that an endpoint served before that start, and not
+    longer before the kill than a request may take.
+    """
+    last: dict[tuple[int, str], Served] = {}
+    for number, (killed, started) in enumerate(kills):
+        for one in served:
+            if killed - timeout_ms <= one.time_ms < started:
+                last[number, endpoints[one.device]] = one
+    return set(last.values())
