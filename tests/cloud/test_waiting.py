@@ -1,0 +1,130 @@
+"""What waits for the store is bounded, live records go first, and no bytes of anybody break it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.waiting import Waiting
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane
+from qilu.contract.wire import encode_message
+from tests.cloud.memory import record
+
+RECORD = record("edge-1", "press-1", 1000)
+
+
+def message(first: int, count: int = 1) -> bytes:
+    return encode_message(1, Ranges([(first, first + count - 1)]), [RECORD] * count)
+
+
+def waiting(**bounds: int) -> Waiting:
+    return Waiting(**{"records": 10, "batch_bytes": 10**6, "room": 10**6, **bounds})
+
+
+def taken(queue: Waiting) -> list[int]:
+    return [offset for _, offset in queue.take().names]
+
+
+def test_live_records_are_taken_before_any_of_the_backlog() -> None:
+    queue = waiting()
+    for offset, lane in enumerate([Lane.BACKLOG, Lane.LIVE, Lane.BACKLOG, Lane.LIVE]):
+        assert queue.add(lane, "edge-1", message(offset))
+    assert taken(queue) == [1, 3, 0, 2]
+
+
+def test_a_batch_ends_with_the_message_that_fills_it() -> None:
+    queue = waiting(records=4)
+    for first in (0, 3, 6, 9):
+        assert queue.enough == (first >= 6)
+        queue.add(Lane.LIVE, "edge-1", message(first, 3))
+    assert taken(queue) == [0, 1, 2, 3, 4, 5]
+    assert taken(queue) == [6, 7, 8, 9, 10, 11]
+
+
+def test_a_batch_is_bounded_in_bytes_too() -> None:
+    queue = waiting(batch_bytes=len(message(0)) + 1)
+    for first in range(5):
+        queue.add(Lane.LIVE, "edge-1", message(first))
+    assert queue.enough
+    assert [taken(queue) for _ in range(3)] == [[0, 1], [2, 3], [4]]
+
+
+def test_the_backlog_may_take_half_the_room_and_leaves_the_rest_to_what_is_live() -> None:
+    size = len(message(0))
+    queue = waiting(room=4 * size)
+    assert [queue.add(Lane.BACKLOG, "edge-1", message(n)) for n in range(3)] == [True, True, False]
+    assert [queue.add(Lane.LIVE, "edge-1", message(n)) for n in range(3, 6)] == [True, True, False]
+    assert taken(queue) == [3, 4, 0, 1]
+    assert queue.add(Lane.BACKLOG, "edge-1", message(6))
+
+
+async def test_it_wakes_who_waits_for_something() -> None:
+    queue = waiting()
+    queue.add(Lane.LIVE, "edge-1", message(0))
+    await queue.some()
+    queue.take()
+    queue.add(Lane.BACKLOG, "edge-1", message(1))
+    await queue.some()
+
+
+WHOLE = message(5, 3)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A sound message with some of its bytes replaced, removed or added."""
+    found = bytearray(WHOLE)
+    ours = st.text('0123456789,-"[]{}', max_size=30).map(str.encode)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(found)))
+        length = draw(st.integers(0, 5))
+        found[place : place + length] = draw(
+            st.binary(max_size=5) | st.text('0123456789,-"[]{}', max_size=30).map(str.encode)
+        )
+    return bytes(found)
+
+
+@given(payload=st.binary(max_size=200) | damaged(), lane=st.sampled_from(Lane))
+def test_any_bytes_are_refused_rejected_by_name_or_decoded(payload: bytes, lane: Lane) -> None:
+    queue = waiting()
+    try:
+        assert queue.add(lane, "edge-1", payload)
+    except DataError:
+        return
+    batch = queue.take()
+    assert len(batch.polls) == len(batch.names)
+    assert batch.polls or batch.rejected or not payload.count(b"due")
+    assert not queue.enough
+
+
+@pytest.mark.parametrize("cut", range(len(WHOLE)))
+def test_a_message_cut_anywhere_is_never_half_believed(cut: int) -> None:
+    queue = waiting()
+    try:
+        queue.add(Lane.LIVE, "edge-1", WHOLE[:cut])
+    except DataError:
+        return
+    batch = queue.take()
+    assert not batch.polls
+    assert [list(reasons) for reasons in batch.rejected.values()] == [[5, 6, 7]]
+
+
+@given(refused=st.sets(st.integers(0, 8)))
+def test_every_record_is_either_stored_or_refused_under_its_own_name(refused: set[int]) -> None:
+    queue = waiting()
+    for edge, first in (("edge-1", 10), ("edge-2", 20), ("edge-1", 30)):
+        body = record(edge, "press-1", 1000)
+        queue.add(Lane.LIVE, edge, encode_message(1, Ranges([(first, first + 2)]), [body] * 3))
+    batch = queue.take()
+    reasons = {index: f"reason {index}" for index in refused}
+    stored, told = batch.stored(reasons), batch.refused(reasons)
+    said: list[Any] = [(named.edge, offset) for named, some in stored.items() for offset in some]
+    said += [(named.edge, offset) for named, some in told.items() for offset in some]
+    assert sorted(said) == [
+        *(("edge-1", offset) for offset in (10, 11, 12, 30, 31, 32)),
+        *(("edge-2", offset) for offset in (20, 21, 22)),
+    ]
+    assert sum(map(len, told.values())) == len(refused)
