@@ -43,7 +43,7 @@ class Road:
         *,
         ingesters: int = 1,
         resend_after: str = "2s",
-        period: str = "250ms",
+        period: float = 0.25,
     ) -> None:
         self.folder = folder / "road"
         self.folder.mkdir()
@@ -52,7 +52,7 @@ class Road:
         self.endpoints: dict[str, str] = {}
         self._mqtt = mqtt
         self._resend_after = resend_after
-        self._period = period
+        self.period = period
         self._plant = self._write_plant()
         self.began_ms = now_ms()
         self.simulator = Qilu(
@@ -153,18 +153,12 @@ class Road:
         return [self._write(f"{name}.yaml", {"ingester": name, **common}) for name in names]
 
     def _write_gateway(self, store: str) -> Path:
-        sources = [
-            {
-                "type": "modbus",
-                "url": url,
-                "devices": [
-                    {"device": device, "profile": model, "unit": unit, "groups": {"fast": self._period}}
-                    for device, model, _, unit in MACHINES
-                    if self.endpoints[device] == url
-                ],
-            }
-            for url in dict.fromkeys(self.endpoints.values())
-        ]
+        groups = {"fast": f"{self.period:g}s"}
+        devices: dict[str, list[dict[str, Any]]] = {}
+        for device, model, _, unit in MACHINES:
+            entry = {"device": device, "profile": model, "unit": unit, "groups": groups}
+            devices.setdefault(self.endpoints[device], []).append(entry)
+        sources = [{"type": "modbus", "url": url, "devices": entries} for url, entries in devices.items()]
         settings = {
             "edge": "edge-1",
             "site": "jinan",

@@ -1,0 +1,103 @@
+"""Parts of the road are killed while machines are polled: nothing is lost, nothing is stored twice.
+
+SIGKILL, as a power cut of the process: nobody says goodbye, nobody writes anything down.
+"""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from tests.servers import Mosquitto, VictoriaMetrics
+from tests.system.ledger import Ledger
+from tests.system.programs import Qilu, now_ms
+from tests.system.road import Road
+
+BROKER_AWAY = 10.0
+"""Seconds; the other outages last as long as a supervisor takes to start a process again."""
+
+HORIZON = 8.0
+"""Seconds after which VictoriaMetrics has on disk what it was given; by default it writes every 5 s."""
+
+
+async def test_killed_broker_gateway_and_ingester_cost_only_requests_that_were_open(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    store = {"type": "sqlite", "file": "store.db"}
+    async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
+        await road.flows()
+
+        outage = now_ms()
+        mosquitto.kill()
+        await asyncio.sleep(BROKER_AWAY / 3)
+        await killed_and_started(road.gateway)  # opens its spool, and collects on, without a broker
+        await asyncio.sleep(BROKER_AWAY - (now_ms() - outage) / 1000)
+        ended = now_ms()
+        await asyncio.to_thread(mosquitto.start)
+        await road.flows()
+
+        await killed_and_started(road.ingesters[0])
+        await road.flows()
+        await killed_and_started(road.gateway)
+        await road.flows()
+
+        ledger = await road.settled()
+        assert_polled_all_the_time(ledger, outage, ended, road)
+        assert_true(ledger, road)
+        await road.stop()
+
+
+async def test_of_two_ingesters_one_dies_and_their_store_forgets(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    with VictoriaMetrics(tmp_path) as metrics:
+        store = {
+            "type": "influx",
+            "kind": "victoriametrics",
+            "url": metrics.url,
+            "horizon": f"{HORIZON:g}s",
+        }
+        async with Road(tmp_path, {"port": mosquitto.port}, store, ingesters=2) as road:
+            first, second = road.ingesters
+            await road.flows()
+
+            first.kill()
+            await road.flows()  # the other one does it alone
+            await asyncio.to_thread(first.start)
+            await road.flows()
+
+            before = await road.ledger()
+            metrics.kill()
+            second.kill()  # and with it all that it knew of what was written
+            await asyncio.to_thread(metrics.start)
+            await asyncio.to_thread(second.start)
+            after = await road.ledger()
+            assert set(before.stored) - set(after.stored), "the store forgot nothing, so nothing is proven"
+
+            ledger = await road.settled(within=6 * HORIZON)
+            assert set(before.stored) <= set(ledger.stored)
+            assert_true(ledger, road)
+            assert (
+                not ledger.lost or ledger.lost[0].time_ms > after.served[-1].time_ms
+            )  # only what is on its way
+            await road.stop()
+
+
+async def killed_and_started(program: Qilu) -> None:
+    """SIGKILL, and a new start at once."""
+    program.kill()
+    await asyncio.to_thread(program.start)
+
+
+def assert_true(ledger: Ledger, road: Road) -> None:
+    """All that is stored was served, under one time each; all that is missing was open at a kill."""
+    assert ledger.never_served == []
+    assert ledger.twice == {}
+    assert ledger.out_of_order == []
+    open_then = road.open_at_a_kill(ledger)
+    assert len(open_then) <= len(road.gateway.killed) * len(set(road.endpoints.values()))
+
+
+def assert_polled_all_the_time(ledger: Ledger, start_ms: int, end_ms: int, road: Road) -> None:
+    """Every machine was asked in the outage as often as before it, but for the start of a gateway."""
+    asked = Counter(one.device for one in ledger.served if start_ms < one.time_ms < end_ms)
+    assert min(asked[device] for device in road.devices) > 0.5 * BROKER_AWAY / road.period, asked
