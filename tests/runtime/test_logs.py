@@ -43,7 +43,7 @@ def test_the_level_holds_and_libraries_are_quiet_unless_debugging() -> None:
         with logging_to(stream, level=level):
             log.debug("debug")
             log.info("info")
-            logging.getLogger("amqtt.broker").info("library")
+            logging.getLogger("urllib3.connectionpool").info("library")
         assert [line.rsplit(" ", 1)[-1] for line in stream.getvalue().splitlines()] == expected
 
 
