@@ -6,6 +6,7 @@ value served is 1. A read of half of it counts as well: something of it was serv
 A write is all or nothing. It must cover whole points that can be written, without a gap between them (else
 exception 2); values outside a point's limits or enum, and those that the machine refuses, are answered with
 exception 3.
+A device whose controller reboots is answered for with exception 0x0B.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import numpy as np
 from qilu.contract.errors import DataError
 from qilu.contract.profile import Point, Table
 from qilu.contract.registers import compile_block
-from qilu.modbus.errors import IllegalAddress, IllegalValue
+from qilu.modbus.errors import IllegalAddress, IllegalValue, TargetFailedToRespond
 from simulator.image import COUNTER, Image
 
 Served = Callable[[str, int], None]
@@ -41,6 +42,7 @@ class Device:
         self.unit = unit
         self.identity: Mapping[int, bytes] = identity or {}
         self.writable = writable
+        self.silent = False
         self.served: Served | None = (
             None  # told the device's name and every value of its serve counter that goes out
         )
@@ -48,6 +50,7 @@ class Device:
         self._image = image
         self._parameters = image.parameters[row]
         self._row = row
+        self._first = {name: float(values[row]) for name, values in image.machines.setpoints.items()}
         counter = self.profile.point(COUNTER)
         self._counter_table = counter.table
         self._counter_first, self._counter_last = counter.address, counter.last
@@ -58,10 +61,19 @@ class Device:
             if point.writable:
                 self._starts.setdefault((point.table, point.address), []).append(point)
 
+    def restart(self, *, silent: bool) -> None:
+        """The controller reboots: it does not answer while silent, then it has its first set-points again."""
+        self.silent = silent
+        if not silent:
+            for name, values in self._first.items():
+                self._image.machines.setpoints[name][self._row] = values
+
     def read_registers(self, table: Table, address: int, count: int) -> bytes:
         """Registers of the table, two bytes each, most significant first; IllegalAddress: not all of them
         exist.
         """
+        if self.silent:
+            raise TargetFailedToRespond(self.name)
         area = self._image.areas[table]
         start = 2 * (self._row * area.columns + area.readable(address, count))
         if (
@@ -74,6 +86,8 @@ class Device:
 
     def read_bits(self, table: Table, address: int, count: int) -> bytes:
         """Bits of the table as Modbus packs them: the first is the least significant of the first byte."""
+        if self.silent:
+            raise TargetFailedToRespond(self.name)
         area = self._image.areas[table]
         start = self._row * area.columns + area.readable(address, count)
         bits = np.frombuffer(self._image.buffers[table], dtype=np.uint8, count=count, offset=start)
@@ -117,6 +131,8 @@ class Device:
             self.served(self.name, self.counter)
 
     def _writable(self, table: Table, address: int) -> list[Point]:
+        if self.silent:
+            raise TargetFailedToRespond(self.name)
         points = self._starts.get((table, address), [])
         if not points or not self.writable:
             raise IllegalAddress(f"{table} {address} cannot be written")

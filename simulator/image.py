@@ -14,7 +14,7 @@ import numpy as np
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.modbus.errors import IllegalAddress
 from simulator.encoder import Write, bit_writer, writers
-from simulator.machine import Machines
+from simulator.machine import Machines, Values
 
 COUNTER = "serve_counter"
 MAX_GAP = 8  # addresses; a gap of so many or more between two points is not part of the map
@@ -77,6 +77,7 @@ class Image:
         self.buffers = {
             table: bytearray(n * area.columns * width[table]) for table, area in self.areas.items()
         }
+        self._stuck: list[tuple[Table, int, int]] = []
         self._writers = [write for table in Table for write in self._compile(table, n)]
 
     def _compile(self, table: Table, n: int) -> Iterable[Write]:
@@ -90,11 +91,36 @@ class Image:
         registers = np.frombuffer(self.buffers[table], dtype=">u2").reshape(n, area.columns)
         return writers(registers, area.column, served, self.parameters)
 
-    def refresh(self) -> None:
-        """Writes what the machines say now into the image; the serve counters stay."""
+    def refresh(self, instead: Mapping[tuple[str, int], float] | None = None) -> None:
+        """Writes what the machines say now into the image; the serve counters stay.
+
+        instead: what single sensors say instead of the truth, by point and row.
+        """
         values = self.machines.values()
+        if instead:
+            values = _replaced(values, instead)
         for write in self._writers:
             write(values)
+        for table, at, mask in self._stuck:
+            self.buffers[table][at] |= mask
+
+    def stick(self, row: int, point: str, bit: int, *, stuck: bool) -> None:
+        """Holds one bit of a point's registers at 1, counted from the last bit on the wire, or lets it go."""
+        read = self.profile.point(point)
+        area = self.areas[read.table]
+        end = 2 * (row * area.columns + area.column(read.address) + read.size)
+        entry = (read.table, end - 1 - bit % (16 * read.size) // 8, 1 << bit % 8)
+        if stuck:
+            self._stuck.append(entry)
+        else:
+            self._stuck.remove(entry)
+
+
+def _replaced(values: Values, instead: Mapping[tuple[str, int], float]) -> Values:
+    changed = {point: np.array(values[point], dtype=np.float64) for point, _ in instead}
+    for (point, row), value in instead.items():
+        changed[point][row] = value
+    return {**values, **changed}
 
 
 def _numbers(profile: DeviceProfile, own: Mapping[str, float]) -> Mapping[str, float]:

@@ -108,6 +108,10 @@ class Fleet:
         drawn = default * (1.0 + spread * self.noise.spread())
         return np.array([float(own.get(name, drawn[i])) for i, own in enumerate(self.parameters)])
 
+    def healthy(self, faults: Sequence[str]) -> dict[str, Array]:
+        """No fault on any machine."""
+        return {fault: np.zeros(self.n) for fault in faults}
+
     def between(self, low: float, high: float) -> Array:
         """A number per machine, uniform between low and high: where each stands at the beginning."""
         return low + (high - low) * self.noise.uniform()
@@ -122,7 +126,9 @@ class Machines(Protocol):
     """All machines of one model in a plant."""
 
     setpoints: dict[str, Array]  # points that can be written, in engineering units
+    severity: dict[str, Array]  # how far each of its faults has come, 0 healthy to 1 broken, shape (n,)
     supplies: tuple[Utility, ...] = ()  # what it hands to the machines it feeds
+    faults: tuple[str, ...] = ()  # what can go wrong with it, gradually, in its physics
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         """Advances all machines by dt seconds, 0 < dt <= 10."""

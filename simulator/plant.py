@@ -14,12 +14,13 @@ import numpy as np
 from qilu.contract.invalid import Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
+from simulator.faults import Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
 from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
 from simulator.machines import MODELS
 from simulator.noise import Noise
-from simulator.settings import Placed, PlantSettings, meant
+from simulator.settings import FaultSettings, Placed, PlantSettings, meant
 from simulator.signals import Wander
 from simulator.supplies import Supplies
 
@@ -51,8 +52,17 @@ class Plant:
         models = dict.fromkeys(entry.settings.machine for entry in placed)
         self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
+        self._where = {
+            placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
+        }
+        self._faults = Faults([row.image for row in self._rows])
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
         self.lines = Lines(len(placed), _buffers(settings, placed))
+        # a fault that does not fit is told by `problems`, not struck
+        for index, fault in enumerate(settings.faults):
+            row, _ = self._where[fault.device]
+            if not any(problems(fault, ("faults", index), row.machines, self.devices[fault.device])):
+                self.inject(fault)
         self._taken, self._made = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
@@ -80,6 +90,18 @@ class Plant:
                     yield Problem(
                         place, f"{machine.machine} has no parameter {name}", meant(name, sorted(known))
                     )
+        for entry, fault in enumerate(self.settings.faults):
+            row, _ = self._where[fault.device]
+            yield from problems(fault, ("faults", entry), row.machines, self.devices[fault.device])
+
+    def inject(self, fault: FaultSettings) -> None:
+        """Lets a fault begin, now or later; `begin` counts from the beginning of the plant."""
+        row, index = self._where[fault.device]
+        self._faults.add(Course(fault, self.devices[fault.device], index, row.image, self.settings.seed))
+
+    def repair(self, device: str, fault: str) -> int:
+        """Ends the faults of that name on the device; how many there were."""
+        return self._faults.repair(device, fault, self.seconds)
 
     def advance(self, ticks: int = 1) -> None:
         """Moves the whole plant on by `ticks` steps; the registers show the state after the last one."""
@@ -90,9 +112,11 @@ class Plant:
     def _step(self, *, show: bool = True) -> None:
         everywhere = self._surroundings()
         for row in self._rows:
+            self._faults.step(row.image, self.seconds)
             row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
+            instead = self._faults.distort(row.image, self.seconds, self.settings.step)
             if show:
-                row.image.refresh()
+                row.image.refresh(instead)
         for row in self._rows:
             for utility, rate in row.machines.takes().items():
                 self._supplies.rate[utility][row.places] = rate

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from qilu.contract.invalid import Loc, Problem, invalid, refuse
 from qilu.contract.profile import Name
-from qilu.contract.quantities import Period
+from qilu.contract.quantities import Duration, Period
 from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
 
@@ -87,6 +87,23 @@ class BufferSettings(Model):
         return self
 
 
+class FaultSettings(Model):
+    """A fault of one device; times are simulated ones from the beginning of the plant on."""
+
+    device: str
+    fault: str
+    begin: Duration
+    growth: Duration = 0.0
+    """Until it has come to its full severity."""
+    duration: Period | None = None
+    """From its begin to its repair; without it, it stays."""
+    severity: float = Field(default=1.0, gt=0, le=1)
+    point: str | None = None
+    """For faults of a sensor."""
+    amount: float | None = None
+    """Of a drift at its full growth and of spikes in the point's unit; the number of a stuck bit."""
+
+
 class Placed(NamedTuple):
     """One device of the plant after replicas are counted out; `entry` is the index of its settings."""
 
@@ -115,6 +132,7 @@ class PlantSettings(Model):
     breaks: tuple[Span, ...] = ()
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     buffers: tuple[BufferSettings, ...] = ()
+    faults: tuple[FaultSettings, ...] = ()
 
     def placed(self) -> Iterator[Placed]:
         """Every device with its port and unit id, in the order of the file."""
@@ -178,6 +196,11 @@ class PlantSettings(Model):
         known |= {machine.device for machine in self.machines} | {
             machine.line for machine in self.machines if machine.line
         }
+        devices = {placed.device for placed in self.placed()}
+        for entry, fault in enumerate(self.faults):
+            if fault.device not in devices:
+                text = f"no device {fault.device!r}"
+                yield Problem(("faults", entry, "device"), text, meant(fault.device, sorted(devices)))
         for place, name in self._named():
             if name not in known:
                 yield Problem(place, f"no device and no line {name!r}", meant(name, sorted(known)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
 from simulator.noise import Array
-from simulator.operation import Operation, hours
+from simulator.operation import Codes, Operation, hours
 from simulator.signals import Wander, lag, ramp
 
 GRAVITY = 9.81
@@ -25,8 +25,11 @@ ATMOSPHERE = 10.1  # m
 class CentrifugalPumps(Machines):
     """In automatic mode the speed follows `pressure_set`, in manual mode `speed_set`."""
 
+    faults = ("bearing_wear", "impeller_wear", "suction_clogged")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.shut_off = fleet.parameter("shut_off_head", 62.0, 0.01)  # m at rated speed
         self.best_flow = fleet.parameter("best_flow", 80.0, 0.01)  # m3/h at rated speed
         self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01)
@@ -55,12 +58,11 @@ class CentrifugalPumps(Machines):
         self.energy = self.run_hours * 11.0
         self.starts = np.floor(self.run_hours / 30.0)
         self.turning = np.ones(n, dtype=bool)
+        self.vibration = np.full(n, 1.5)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         before = self.turning
-        self.operation.step(
-            dt, on=self.setpoints["run_enable"] > 0, trip=np.where(self.winding > 150.0, 12, 0)
-        )
+        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, trip=self._trips())
         self.turning = self.operation.running
         self.starts = self.starts + (self.turning & ~before)
         self._turn(dt)
@@ -69,6 +71,10 @@ class CentrifugalPumps(Machines):
         self.energy = self.energy + self.power * dt / 3600.0
         self.volume = self.volume + self.flow * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.turning, dt)
+
+    def _trips(self) -> Codes:
+        """12: the winding is too hot; 13: the vibration is dangerous (ISO 10816-7, zone D)."""
+        return np.where(self.winding > 150.0, 12, np.where(self.vibration > 9.0, 13, 0))
 
     def _turn(self, dt: float) -> None:
         error = (self.setpoints["pressure_set"] - self.pressure) * self.turning
@@ -82,11 +88,13 @@ class CentrifugalPumps(Machines):
         daily = 1.0 + 0.3 * np.sin(2 * np.pi * (hour - 10.0) / 24.0)
         opening = np.clip(daily * (1.0 + self.users.step(dt)), 0.3, 2.0)
         resistance = self.resistance / opening**2
-        lift = np.maximum(self.speed**2 * self.shut_off - STATIC, 0.0)
+        shut_off = self.shut_off * (1.0 - 0.25 * self.severity["impeller_wear"])
+        lift = np.maximum(self.speed**2 * shut_off - STATIC, 0.0)
         flow = np.sqrt(lift / (self.curve + resistance)) * (1.0 + self.unsteady.step(dt))
         self.flow = np.where(self.speed > 0.0, lag(self.flow, flow, 1.5, dt), lag(self.flow, 0.0, 1.0, dt))
-        self.head = np.maximum(self.speed**2 * self.shut_off - self.curve * self.flow**2, 0.0)
-        self.suction = (SUCTION + self.level.step(dt) - 0.0002 * self.flow**2) * GRAVITY / 100.0  # bar
+        self.head = np.maximum(self.speed**2 * shut_off - self.curve * self.flow**2, 0.0)
+        strainer = 0.0002 + 0.0012 * self.severity["suction_clogged"]
+        self.suction = (SUCTION + self.level.step(dt) - strainer * self.flow**2) * GRAVITY / 100.0  # bar
         self.pressure = self.suction + self.head * GRAVITY / 100.0
         best = np.maximum(self.best_flow * self.speed, 1.0)
         relative = self.flow / best
@@ -97,7 +105,7 @@ class CentrifugalPumps(Machines):
         self.shaft = np.divide(
             hydraulic, self.efficiency, out=np.zeros_like(hydraulic), where=self.efficiency > 0
         )
-        self.shaft = self.shaft + 0.4 * self.speed**3
+        self.shaft = self.shaft + (0.4 + 0.7 * self.severity["bearing_wear"]) * self.speed**3
         needed = 2.2 + 1.6 * relative**2 * self.speed**2
         self.margin = self.suction * 10.2 + ATMOSPHERE - 0.3 - needed
 
@@ -107,11 +115,13 @@ class CentrifugalPumps(Machines):
         self.power = self.shaft / 0.91 + np.where(self.turning, 0.35, 0.03)
         self.current = self.power * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0) * 0.88)
         self.winding = lag(self.winding, ambient + 68.0 * self.load**2 + 6.0 * self.speed, 1800.0, dt)
-        friction = np.stack([26.0 * self.speed**1.5, 21.0 * self.speed**1.5]) + 3.0 * self.load
+        worn = self.severity["bearing_wear"]
+        ends = np.stack([26.0 * (1.0 + 1.5 * worn), 21.0 * (1.0 + 0.2 * worn)])
+        friction = ends * self.speed**1.5 + 3.0 * self.load
         self.bearings = lag(self.bearings, ambient + friction, 1200.0, dt)
         relative = self.flow / np.maximum(self.best_flow * np.maximum(self.speed, 0.1), 1.0)
         hydraulic = 0.5 * np.abs(relative - 1.0) + 1.5 * np.clip(1.0 - self.margin, 0.0, 3.0)
-        turning = self.speed**2 * (1.3 * self.imbalance + hydraulic)
+        turning = self.speed**2 * (1.3 * self.imbalance + hydraulic + 10.0 * worn)
         self.vibration = np.maximum(turning * (1.0 + 6.0 * self.unsteady.value), 0.0) + 0.03
 
     def takes(self) -> Mapping[Utility, Array]:

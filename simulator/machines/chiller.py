@@ -24,9 +24,11 @@ class Chillers(Machines):
     """Gives cooling water to the machines it feeds; what they reject warms the loop."""
 
     supplies = (Utility.COOLING,)
+    faults = ("condenser_fouling", "refrigerant_leak")
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("capacity", 260.0, 0.01)  # kW of cooling
         self.base = fleet.parameter("base_load", 110.0, 0.1)  # kW besides `feeds`
         self.heat_capacity = fleet.parameter("loop_heat_capacity", 14_000.0)  # kJ/K: 3.3 t of water
@@ -73,7 +75,8 @@ class Chillers(Machines):
         # the slide valve follows the load and trims by the error
         wanted = np.clip(self.load / self.rated + 0.35 * error, LOWEST, 1.0)
         self.slide = ramp(self.slide, np.where(self.compressing, wanted, LOWEST), 0.02, dt)
-        self.cooling = np.where(self.compressing, self.slide * self.rated * (1.0 + self.ripple.step(dt)), 0.0)
+        charged = self.rated * (1.0 - 0.4 * self.severity["refrigerant_leak"])
+        self.cooling = np.where(self.compressing, self.slide * charged * (1.0 + self.ripple.step(dt)), 0.0)
         self.water = np.clip(self.water + (self.load - self.cooling) / self.heat_capacity * dt, 2.0, 60.0)
         self.back = self.water + self.load / (self.flow * WATER)
 
@@ -82,8 +85,11 @@ class Chillers(Machines):
         rejected = self.cooling * 1.22
         self.tower = lag(self.tower, surroundings.ambient + 1.5 + 4.5 * part, 500.0, dt)
         self.tower_back = self.tower + rejected / (self.cooling_flow * WATER)
-        self.condensing = lag(self.condensing, self.tower_back + 4.0 * part * self.fouling, 25.0, dt)
-        self.evaporating = lag(self.evaporating, self.water - 5.0 * part, 25.0, dt)
+        resistance = 4.0 * self.fouling + 16.0 * self.severity["condenser_fouling"]
+        self.condensing = lag(self.condensing, self.tower_back + resistance * part, 25.0, dt)
+        self.evaporating = lag(
+            self.evaporating, self.water - (5.0 + 12.0 * self.severity["refrigerant_leak"]) * part, 25.0, dt
+        )
         self.lift = np.maximum(self.condensing - self.evaporating, 6.0)
         self.cop = CARNOT * (self.evaporating + 273.15) / self.lift * (0.85 + 0.15 * part)
         self.compressor = np.where(self.compressing, self.cooling / self.cop, 0.0)

@@ -40,8 +40,11 @@ PROGRAM = b"O1204 HOUSING"
 class CncMachiningCentres(Machines):
     """Phase 0 changes the part; then phases 2i + 1 and 2i + 2 change to tool i and cut with it."""
 
+    faults = ("bearing_wear", "coolant_leak")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("spindle_power", 7.5)  # kW, continuous
         self.rated_current = fleet.parameter("spindle_current", 17.0)  # A at rated power
         slowness = fleet.parameter("cycle_factor", 1.0, 0.03)
@@ -115,8 +118,9 @@ class CncMachiningCentres(Machines):
         removal = REMOVAL[self.tool] * self.feed / FEED[self.tool]
         chip = KC[self.tool] * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.tool_wear) * material
         angular, change = (self.speed + before) * np.pi / 60.0, (self.speed - before) * np.pi / 30.0
+        worn = self.severity["bearing_wear"]
         gain = np.maximum(INERTIA * angular * change / dt / 1000.0, 0.0)
-        self.spindle_power = chip * (self.speed > 0) + gain + 0.25 * self.speed / MAX_SPEED
+        self.spindle_power = chip * (self.speed > 0) + gain + (0.25 + 0.6 * worn) * self.speed / MAX_SPEED
         self.load = self.spindle_power / self.rated
         self.torque = np.where(self.speed > 1, self.spindle_power * 9549.3 / np.maximum(self.speed, 1.0), 0.0)
         magnetising = 0.25 * self.rated_current * (self.speed > 0)
@@ -126,12 +130,16 @@ class CncMachiningCentres(Machines):
         relative = np.minimum(self.current / self.rated_current, 2.0)
         self.winding = lag(self.winding, ambient + 75.0 * relative**2, 1200.0, dt)
         share = self.speed / MAX_SPEED
-        heat = 24.0 * share**1.2 + 0.2 * (self.winding - ambient)
+        worn = self.severity["bearing_wear"]
+        heat = 24.0 * (1.0 + 1.4 * worn) * share**1.2 + 0.2 * (self.winding - ambient)
         self.bearing = lag(self.bearing, ambient + heat, 480.0, dt)
         self.coolant = lag(self.coolant, ambient + 1.0 + 12.0 * self.load, 2400.0, dt)
         unsteady = 1.0 + 0.8 * self.chatter.value
         self.vibration = (
-            0.3 + 0.9 * share**2 + 1.4 * self.load * self.cutting + 1.8 * self.tool_wear**2 * self.cutting
+            0.3
+            + (0.9 + 9.0 * worn) * share**2
+            + 1.4 * self.load * self.cutting
+            + 1.8 * self.tool_wear**2 * self.cutting
         ) * unsteady
         self.vibration = np.where(self.speed > 0, self.vibration, 0.05 * unsteady)
 
@@ -140,7 +148,8 @@ class CncMachiningCentres(Machines):
         self.hydraulic = np.clip(
             self.hydraulic + np.where(self.pumping, 1.5, -0.08 - 0.2 * (self.cycle.phase == 0)) * dt, 0, 62
         )
-        self.coolant_level = self.coolant_level - self.cutting * dt * 1.5 / 3600.0
+        drained = 1.5 * self.cutting + 40.0 * self.severity["coolant_leak"]
+        self.coolant_level = self.coolant_level - drained * dt / 3600.0
         self.coolant_level = np.where(self.coolant_level < 35.0, 95.0, self.coolant_level)
         axes = 0.35 * (self.feed > 1)
         electric = self.spindle_power / 0.88 + axes + 1.5 * self.cutting + 1.1 * self.pumping

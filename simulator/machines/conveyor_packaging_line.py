@@ -29,8 +29,11 @@ FRICTION = 420.0  # N
 class ConveyorPackagingLines(Machines):
     """Takes products at its belt speed; a roll of film that ends asks for a set-up."""
 
+    faults = ("heater_failure", "belt_drag")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.setpoints = {
             "rate_set": fleet.parameter("rate", 62.0),  # packs per minute
             "seal_temperature_set": fleet.parameter("seal_temperature", 148.0),
@@ -100,10 +103,12 @@ class ConveyorPackagingLines(Machines):
         wanted = self.setpoints["seal_temperature_set"]
         self.heating = np.clip((wanted - self.jaws) / 6.0 + (wanted - ambient) / JAW_REACH, 0.0, 1.0) * on
         into_packs = 16.0 * self.rate / 62.0 * np.array([1.0, 1.15])[:, None]
-        self.jaws = lag(self.jaws, ambient + JAW_REACH * self.heating - into_packs, 420.0, dt)
+        self.alive = 1.0 - np.array([1.0, 0.0])[:, None] * self.severity["heater_failure"]
+        self.jaws = lag(self.jaws, ambient + JAW_REACH * self.heating * self.alive - into_packs, 420.0, dt)
 
     def _drive(self, dt: float, on: np.ndarray, surroundings: Surroundings) -> None:
-        self.belt = FRICTION * self.speed * (1.0 + self.drag.step(dt)) / 1000.0 / 0.72
+        friction = FRICTION * (1.0 + self.drag.step(dt) + 1.5 * self.severity["belt_drag"])
+        self.belt = friction * self.speed / 1000.0 / 0.72
         knife = 0.9 * self.rate / 62.0
         self.drive = self.belt + knife
         self.current = np.hypot(
@@ -111,7 +116,7 @@ class ConveyorPackagingLines(Machines):
             self.drive * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0) * 0.8),
         )
         self.gearbox = lag(self.gearbox, surroundings.ambient + 25.0 * self.rate / 62.0, 1500.0, dt)
-        self.power = np.where(on, 0.55 + self.drive + 1.6 * self.heating.sum(axis=0), 0.03)
+        self.power = np.where(on, 0.55 + self.drive + 1.6 * (self.heating * self.alive).sum(axis=0), 0.03)
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
 

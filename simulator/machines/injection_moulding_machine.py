@@ -32,8 +32,11 @@ MOULD_UA, MOULD_C = 0.30, 120.0  # kW/K, kJ/K
 class InjectionMouldingMachines(Machines):
     """A shot whose weight is more than 1.2 % off is a reject."""
 
+    faults = ("heater_failure", "check_valve_leak")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         slowness = fleet.parameter("cycle_factor", 1.0, 0.02)
         self.clamp_rated = fleet.parameter("clamp_force", 1600.0)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
@@ -99,14 +102,23 @@ class InjectionMouldingMachines(Machines):
         self.cavity = lag(self.cavity, pressed, np.where(phase == COOL, 3.5, 0.4), dt)
         position = np.choose(phase, [DOSED, SWITCHED, CUSHION, DOSED, DOSED, DOSED])
         speed = np.choose(phase, [0.0, 45.0, 3.0, 9.8, 0.0, 0.0])
-        self.screw = ramp(self.screw, position + 2.0 * unsteady, speed * running, dt)
+        self.screw = ramp(
+            self.screw,
+            position * (1.0 - 0.9 * self.severity["check_valve_leak"] * (phase == HOLD)) + 2.0 * unsteady,
+            speed * running,
+            dt,
+        )
         self.opening = ramp(
             self.opening, np.choose(phase, [0.0, 0.0, 0.0, 0.0, OPENED, OPENED]), 260.0 * running, dt
         )
         self.clamp = lag(
             self.clamp, np.where((phase >= INJECT) & (phase <= COOL), self.clamp_rated, 0.0), 0.25, dt
         )
-        packing = 0.00004 * (self.setpoints["hold_pressure_set"] - 620.0) - 0.0004 * (melt - 232.0)
+        packing = (
+            0.00004 * (self.setpoints["hold_pressure_set"] - 620.0)
+            - 0.0004 * (melt - 232.0)
+            - 0.03 * self.severity["check_valve_leak"]
+        )
         self.weight = np.where(
             self.cycle.made, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
         )
@@ -118,14 +130,15 @@ class InjectionMouldingMachines(Machines):
         wanted = self.setpoints["barrel_temperature_set"] + ZONES[:, None]
         self.heating = np.clip((wanted - self.barrel) / 8.0 + (wanted - ambient) / REACH, 0.0, 1.0) * on
         shear = np.array([6.0, 10.0, 8.0, 0.0])[:, None] * self.plasticises
-        self.barrel = lag(self.barrel, ambient + REACH * self.heating + shear, 900.0, dt)
+        alive = 1.0 - np.array([0.0, 0.0, 1.0, 0.0])[:, None] * self.severity["heater_failure"]
+        self.barrel = lag(self.barrel, ambient + REACH * self.heating * alive + shear, 900.0, dt)
         shot = (
             SHOT * HEAT_CAPACITY * (self.barrel[2] - self.mould) / self.cycle.length * self.operation.running
         )
         self.cooling = MOULD_UA * np.maximum(self.mould - self.water, 0.0)
         self.mould = lag(self.mould, self.water + shot / MOULD_UA, MOULD_C / MOULD_UA, dt)
         self.oil = lag(self.oil, ambient + 1.9 * self.pump, 1500.0, dt)
-        self.power = np.where(on, 1.6 + self.pump + HEATER * self.heating.sum(axis=0), 0.05)
+        self.power = np.where(on, 1.6 + self.pump + HEATER * (self.heating * alive).sum(axis=0), 0.05)
 
     def _count(self, dt: float) -> None:
         self.shots = self.shots + self.cycle.made

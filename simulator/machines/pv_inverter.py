@@ -25,8 +25,11 @@ NOCT = 45.0
 class PvInverters(Machines):
     """Runs from sunrise to sunset; `state` is off at night, idle where there is light but no grid."""
 
+    faults = ("soiling", "string_failure")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("rated_power", 110.0)  # kW, output
         self.peak = fleet.parameter("peak_power", 122.0, 0.01)  # kW of modules
         self.soiling = fleet.parameter("soiling", 0.04, 0.3)
@@ -85,7 +88,14 @@ class PvInverters(Machines):
     def _convert(self, dt: float, surroundings: Surroundings) -> None:
         running = self.state == State.RUNNING
         heat = 1.0 - 0.0035 * (self.module - 25.0)
-        offered = self.peak * self.irradiance / 1000.0 * heat * (1.0 - self.soiling)
+        offered = (
+            self.peak
+            * self.irradiance
+            / 1000.0
+            * heat
+            * (1.0 - self.soiling - 0.35 * self.severity["soiling"])
+        )
+        offered = offered * (1.0 - self.severity["string_failure"] / STRINGS)
         limit = self.rated * self.setpoints["power_limit"] / 100.0
         self.losses = 0.12 + 0.00013 * np.minimum(offered, 1.05 * self.rated) ** 2
         # at its limit the inverter moves away from the best point of the modules and leaves power unused
@@ -99,7 +109,8 @@ class PvInverters(Machines):
         )
         unused = np.clip(1.0 - self.direct / np.maximum(offered, 0.01), 0.0, 1.0) * running
         self.voltage = np.where(running, best * (1.0 + 0.15 * unused), open_circuit)
-        shares = self.uneven / self.uneven.sum(axis=0)
+        working = self.uneven * (1.0 - np.eye(STRINGS)[2][:, None] * self.severity["string_failure"])
+        shares = working / working.sum(axis=0)
         self.currents = self.direct * 1000.0 * shares / np.maximum(self.voltage, 1.0)
         self.current = self.output * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0))
         self.heatsink = lag(self.heatsink, surroundings.ambient + 3.0 + 16.0 * self.losses, 500.0, dt)

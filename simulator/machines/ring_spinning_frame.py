@@ -30,8 +30,11 @@ STROKE = 46.0  # mm, of the ring rail
 class RingSpinningFrames(Machines):
     """Running includes the minutes of doffing (phase 0), in which the spindles stand."""
 
+    faults = ("spindle_drag", "dirty_rings", "suction_clogged")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.cycle = Cycle(np.tile(SECONDS, (n, 1)), fleet.between(0.0, 1.0))
         self.setpoints = {
             "spindle_speed_set": fleet.parameter("spindle_speed", 16_500.0),
@@ -86,7 +89,7 @@ class RingSpinningFrames(Machines):
             / 3600.0
             * (self.speed / 16_500.0) ** 3
             * dryness
-            * (1.0 + self.traveller / 600.0)
+            * (1.0 + self.traveller / 600.0 + 3.0 * self.severity["dirty_rings"])
         )
         broke = chance(self.noise, rate, dt)
         pieced = (
@@ -117,11 +120,17 @@ class RingSpinningFrames(Machines):
 
     def _drive(self, dt: float, on: np.ndarray, surroundings: Surroundings) -> None:
         package = 1.0 + 0.3 * self.fill / 100.0
+        drag = self.drag * (1.0 + 0.3 * self.severity["spindle_drag"])
         spindles = (
-            27.0 * self.drag * package * (self.speed / 16_500.0) ** 2.6 * (1.0 + 0.4 * self.unevenness.value)
+            27.0 * drag * package * (self.speed / 16_500.0) ** 2.6 * (1.0 + 0.4 * self.unevenness.value)
         )
         fan = np.where(on, 2.2, 0.0)
-        self.suction = lag(self.suction, np.where(on, 850.0 - 6.0 * self.broken, 0.0), 6.0, dt)
+        self.suction = lag(
+            self.suction,
+            np.where(on, 850.0 - 6.0 * self.broken, 0.0) * (1.0 - 0.5 * self.severity["suction_clogged"]),
+            6.0,
+            dt,
+        )
         self.load = (spindles + 2.5 * (self.speed > 0)) / self.motor
         self.power = (self.load * self.motor) / 0.92 + fan + 0.3
         self.current = self.power * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0) * 0.86)

@@ -42,8 +42,11 @@ REACH = 1.75  # m
 class RobotCells(Machines):
     """Arrays of joints have shape (n, 6). A part that slips is picked again and counted as a retry."""
 
+    faults = ("gear_wear", "vacuum_leak")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         slowness = fleet.parameter("cycle_factor", 1.0, 0.02)
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {"speed_override": np.full(n, 100.0), "cell_on": np.ones(n)}
@@ -94,7 +97,8 @@ class RobotCells(Machines):
         load = 1.0 + self.held * PAYLOAD / 45.0
         lever = np.cos(np.radians(self.angles[:, 1]))[:, None]
         weight = GRAVITY * lever * load[:, None]
-        rough = 1.0 + self.unsteady.step(dt)[:, None] + self.backlash[:, None]
+        backlash = self.backlash + 0.35 * self.severity["gear_wear"]
+        rough = 1.0 + self.unsteady.step(dt)[:, None] + backlash[:, None]
         self.torque = (
             INERTIA * acceleration * load[:, None] + weight + FRICTION * np.sign(self.speeds)
         ) * rough
@@ -104,8 +108,10 @@ class RobotCells(Machines):
     def _grip(self, dt: float) -> None:
         phase = self.cycle.phase
         sucks = (phase >= GRIP) & (phase <= LOWER) & self.operation.running
-        self.vacuum = lag(self.vacuum, np.where(sucks, 0.62 + 0.1 * self.unsteady.value, 0.0), 0.25, dt)
-        slipped = sucks & (phase == LIFT) & chance(self.noise, 0.0016, dt)
+        leak = self.severity["vacuum_leak"]
+        reached = (0.62 + 0.1 * self.unsteady.value) * (1.0 - 0.6 * leak)
+        self.vacuum = lag(self.vacuum, np.where(sucks, reached, 0.0), 0.25, dt)
+        slipped = sucks & (phase == LIFT) & chance(self.noise, 0.0016 + 0.15 * leak, dt)
         self.retries = self.retries + slipped
         self.held = sucks & (phase >= LIFT)
 

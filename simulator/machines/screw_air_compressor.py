@@ -27,9 +27,11 @@ class ScrewAirCompressors(Machines):
     """
 
     supplies = (Utility.AIR,)
+    faults = ("air_leak", "cooler_fouling", "filter_clogged")
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("rated_power", 55.0)  # kW at the motor
         self.capacity = fleet.parameter("capacity", 9.2, 0.02)  # m3/min free air
         self.volume = fleet.parameter("receiver_volume", 2.0)  # m3
@@ -86,8 +88,9 @@ class ScrewAirCompressors(Machines):
     def _fill(self, dt: float, fed: Array) -> None:
         share = np.clip(self.base_demand * (1.0 + self.wander.step(dt)), 0.0, 1.1)
         # leaks and open nozzles take air in proportion to the absolute pressure
-        wanted = (self.capacity * share + fed) * (self.pressure + P0) / (7.0 + P0)
-        self.delivered = self.capacity * self.loaded
+        leaking = 0.35 * self.capacity * self.severity["air_leak"]
+        wanted = (self.capacity * share + fed + leaking) * (self.pressure + P0) / (7.0 + P0)
+        self.delivered = self.capacity * self.loaded * (1.0 - 0.12 * self.severity["filter_clogged"])
         change = P0 * (self.delivered - wanted) / 60.0 / self.volume * dt
         short = np.minimum(self.pressure + change, 0.0) * self.volume * 60.0 / (P0 * dt)
         self.demand = np.maximum(wanted + short, 0.0)
@@ -108,7 +111,7 @@ class ScrewAirCompressors(Machines):
 
     def _warm(self, dt: float, ambient: float) -> None:
         self.ambient = np.full_like(self.oil, ambient)
-        heat = 0.75 * self.power / self.cooling
+        heat = 0.75 * self.power / self.cooling * (1.0 + 0.6 * self.severity["cooler_fouling"])
         self.oil = lag(self.oil, ambient + heat, 260.0, dt)
         self.outlet = self.oil + 9.0 * self.power / self.rated
 
@@ -147,7 +150,10 @@ class ScrewAirCompressors(Machines):
             "power_factor": self.power_factor,
             "motor_speed": self.motor_on * (2985.0 - 25.0 * self.power / self.rated),
             "dew_point": 3.0 + 0.08 * (self.outlet - 80.0) + 0.05 * (self.ambient - 22.0),
-            "air_filter_pressure_drop": self.filter * self.delivered / self.capacity * 100.0,
+            "air_filter_pressure_drop": (self.filter + self.severity["filter_clogged"])
+            * self.delivered
+            / self.capacity
+            * 100.0,
             "energy": self.energy,
             "air_volume": self.volume_total,
             "run_hours": self.run_hours,

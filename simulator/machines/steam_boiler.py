@@ -26,9 +26,11 @@ class SteamBoilers(Machines):
     """Gives steam to the machines it feeds, besides a base demand of its own."""
 
     supplies = (Utility.STEAM,)
+    faults = ("scale", "air_leak_in_flue")
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("steam_capacity", 4000.0)  # kg/h
         self.base = fleet.parameter("base_demand", 1700.0, 0.1)  # kg/h besides `feeds`
         self.setpoints = {"pressure_set": fleet.parameter("pressure", 13.0), "burner_enable": np.ones(n)}
@@ -72,8 +74,13 @@ class SteamBoilers(Machines):
         self.starts = self.starts + (self.firing & ~before)
         wanted = np.clip(self.steam / self.rated + 0.8 * below, LOWEST, 1.0)
         self.fire = ramp(self.fire, np.where(self.firing, wanted, LOWEST), 0.03, dt)
-        self.oxygen = lag(self.oxygen, np.where(self.firing, 5.2 - 2.0 * self.fire, 20.9), 8.0, dt)
-        flue = self.water + (16.0 + 48.0 * self.fire) * self.fouling
+        self.oxygen = lag(
+            self.oxygen,
+            np.where(self.firing, 5.2 - 2.0 * self.fire + 4.0 * self.severity["air_leak_in_flue"], 20.9),
+            8.0,
+            dt,
+        )
+        flue = self.water + (16.0 + 48.0 * self.fire) * (self.fouling + 1.2 * self.severity["scale"])
         self.flue = lag(self.flue, np.where(self.firing, flue, self.water - 20.0), 60.0, dt)
         excess = self.flue - ambient
         loss = excess * (0.66 / (21.0 - np.minimum(self.oxygen, 12.0)) + 0.009) / 100.0

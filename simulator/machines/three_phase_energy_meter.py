@@ -22,9 +22,11 @@ class ThreePhaseEnergyMeters(Machines):
     """
 
     supplies = (Utility.ELECTRICITY,)
+    faults = ("phase_loss",)
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         self.base = fleet.parameter("base_load", 14.0, 0.1)  # kW of what is behind the meter besides `feeds`
         self.power_factor = fleet.parameter("power_factor", 0.87, 0.02)
         self.impedance = fleet.parameter("line_impedance", 0.008)  # ohm between the mains and the meter
@@ -47,11 +49,12 @@ class ThreePhaseEnergyMeters(Machines):
         daily = 0.75 + 0.35 * np.sin(np.pi * np.clip((hour - 6.0) / 14.0, 0.0, 1.0))
         own = self.base * daily * np.maximum(1.0 + self.load.step(dt), 0.2)
         total = own + surroundings.demand[Utility.ELECTRICITY]
-        shares = SHARES[:, None] * np.stack([1.0 + swing.step(dt) for swing in self.swing])
+        connected = 1.0 - 0.999 * np.array([0.0, 1.0, 0.0])[:, None] * self.severity["phase_loss"]
+        shares = SHARES[:, None] * connected * np.stack([1.0 + swing.step(dt) for swing in self.swing])
         self.active = total * shares / shares.sum(axis=0)
         unbalance = np.stack([1.0 + sag.step(dt) for sag in self.sag])
         phase_voltage = surroundings.voltage / np.sqrt(3.0) * unbalance
-        self.voltage = np.maximum(phase_voltage - self.impedance * self.current, 1.0)
+        self.voltage = np.maximum(phase_voltage * connected - self.impedance * self.current, 1.0)
         # lightly loaded motors and chargers draw relatively more reactive power
         relative = np.clip(np.abs(total) / (self.base * 4.0), 0.0, 1.0)
         self.cos_phi = np.clip(self.power_factor - 0.12 * (1.0 - relative), 0.3, 0.99) + np.zeros((3, 1))

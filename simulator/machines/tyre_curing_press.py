@@ -34,8 +34,11 @@ class TyreCuringPresses(Machines):
     changed.
     """
 
+    faults = ("bladder_leak", "steam_trap_blocked")
+
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
+        self.severity = fleet.healthy(self.faults)
         slowness = fleet.parameter("cycle_factor", 1.0, 0.01)
         self.force_rated = fleet.parameter("squeeze_force", 1520.0, 0.01)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
@@ -89,7 +92,8 @@ class TyreCuringPresses(Machines):
     def _press(self, dt: float) -> None:
         phase, unsteady = self.cycle.phase, self.unsteady.step(dt)
         steam = np.minimum(self.supply, 14.0) - 0.3
-        wanted = np.choose(phase, [0.6, 1.0, steam, NITROGEN_PRESSURE, 0.0, 0.0, 0.0])
+        tight = 1.0 - 0.4 * self.severity["bladder_leak"]
+        wanted = tight * np.choose(phase, [0.6, 1.0, steam, NITROGEN_PRESSURE, 0.0, 0.0, 0.0])
         self.pressure = np.maximum(lag(self.pressure, wanted + unsteady * (wanted > 2.0), 5.0, dt), 0.0)
         closed = (phase >= STEAM) & (phase <= EXHAUST)
         self.force = lag(
@@ -116,6 +120,7 @@ class TyreCuringPresses(Machines):
         into_tyre = np.where(hot, TYRE_MASS * TYRE_HEAT * (self.tyre - before) / dt, 0.0)
         # the valve of the platen keeps its temperature as long as the header is hot enough
         possible = np.minimum(self.setpoints["platen_temperature_set"], steam_temperature(self.supply) - 4.0)
+        possible = possible - 18.0 * self.severity["steam_trap_blocked"]
         self.platen = lag(self.platen, possible + self.radiation.step(dt), 180.0, dt)
         opened = (phase == LOAD) | (phase >= OPEN)
         self.mould = lag(self.mould, self.platen - np.where(opened, 14.0, 3.0), 260.0, dt)

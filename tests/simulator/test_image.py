@@ -62,6 +62,7 @@ class Fixed(Machines):
 
     def __init__(self, **values: float | bytes) -> None:
         self.setpoints = {}
+        self.severity = {}
         self._values = values
 
     def step(self, dt: float, surroundings: Surroundings) -> None:

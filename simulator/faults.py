@@ -1,0 +1,159 @@
+"""Faults as trajectories: of a machine's physics, of the sensor behind a point, and of the controller as
+a whole.
+
+A fault of a machine grows from 0 to its severity over `growth` (slowly first, with the square of time)
+and is then there until its duration is over. A fault of a sensor changes what is in the registers,
+never what is true.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from qilu.contract.invalid import Problem
+from simulator.device import Device
+from simulator.image import Image
+from simulator.machine import Machines, Values
+from simulator.noise import stream
+from simulator.settings import FaultSettings, meant
+
+SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", "stuck_bit")
+REBOOT = "reboot"
+BETWEEN_SPIKES = 20.0  # seconds, mean
+
+
+def problems(
+    fault: FaultSettings, place: tuple[str, int], machines: Machines, device: Device
+) -> Iterator[Problem]:
+    """What is wrong with a fault for this machine."""
+    known = sorted({*machines.faults, *SENSOR_FAULTS, REBOOT})
+    if fault.fault not in known:
+        yield Problem(
+            (*place, "fault"),
+            f"{device.profile.profile} has no fault {fault.fault}",
+            meant(fault.fault, known),
+        )
+        return
+    points = sorted(point.name for point in device.profile.points if point.type != "string")
+    if fault.fault not in SENSOR_FAULTS:
+        if fault.point is not None:
+            yield Problem(
+                (*place, "point"), f"{fault.fault} is not a fault of a sensor", "leave the point out"
+            )
+    elif fault.point not in points:
+        told = (
+            f"no point {fault.point}"
+            if fault.point
+            else f"{fault.fault} needs the point whose sensor it strikes"
+        )
+        yield Problem((*place, "point"), told, meant(fault.point or "", points))
+    elif fault.amount is None and fault.fault in ("drift", "spike", "stuck_bit"):
+        yield Problem(
+            (*place, "amount"),
+            "is missing",
+            "give the drift, the height of the spikes or the number of the bit",
+        )
+    elif fault.fault == "stuck_bit" and (device.profile.point(fault.point or "").table.holds_bits):
+        yield Problem(
+            (*place, "point"), "is not in a register", "let a point in a register have the stuck bit"
+        )
+
+
+class Course:
+    """One fault of one device over time; seconds are simulated ones since the plant began."""
+
+    def __init__(self, fault: FaultSettings, device: Device, row: int, image: Image, seed: int) -> None:
+        self.fault = fault
+        self.device = device
+        self.row = row
+        self.image = image
+        self.end = np.inf if fault.duration is None else fault.begin + fault.duration
+        self.active = False
+        self._held: float | None = None
+        self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.begin}")
+
+    def progress(self, seconds: float) -> float:
+        """0 before it begins and after it ends, else how far it has come, up to 1."""
+        if not self.fault.begin <= seconds < self.end:
+            return 0.0
+        return min((seconds - self.fault.begin) / self.fault.growth, 1.0) if self.fault.growth else 1.0
+
+    def distorted(self, true: float, progress: float, dt: float) -> float:
+        """What the sensor says instead of the truth in this step; draws one number."""
+        amount = self.fault.amount or 0.0
+        match self.fault.fault:
+            case "freeze":
+                self._held = true if self._held is None else self._held
+                return self._held
+            case "drift":
+                return true + amount * progress
+            case "spike":
+                return true + amount * (self._generator.random() < dt / BETWEEN_SPIKES)
+            case "drop_out":
+                return np.nan
+        return true
+
+    def begin_or_end(self, progress: float) -> None:
+        """What happens once, at the beginning and at the end."""
+        self.active = progress > 0.0
+        self._held = None
+        if self.fault.fault == REBOOT:
+            self.device.restart(silent=self.active)
+        if self.fault.fault == "stuck_bit":
+            self.image.stick(self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active)
+
+
+class Faults:
+    """All faults of a plant. `step` comes before the machines' step, `distort` before their registers are
+    written.
+    """
+
+    def __init__(self, rows: Sequence[Image]) -> None:
+        self._courses: dict[int, list[Course]] = {id(image): [] for image in rows}
+
+    def add(self, course: Course) -> None:
+        """From now on this fault has its course; what lies in its past has happened unseen."""
+        self._courses[id(course.image)].append(course)
+
+    def repair(self, device: str, fault: str, seconds: float) -> int:
+        """Ends the faults of that name; how many there were."""
+        ended = [
+            course
+            for courses in self._courses.values()
+            for course in courses
+            if (course.fault.device, course.fault.fault) == (device, fault) and course.end > seconds
+        ]
+        for course in ended:
+            course.end = seconds
+        return len(ended)
+
+    def step(self, image: Image, seconds: float) -> None:
+        """Brings the severities of one model's machines to this time."""
+        courses = self._courses[id(image)]
+        severity = image.machines.severity
+        for course in courses:
+            if course.fault.fault in severity:
+                severity[course.fault.fault][course.row] = 0.0
+        for course in courses:
+            progress = course.progress(seconds)
+            if (progress > 0.0) != course.active:
+                course.begin_or_end(progress)
+            if progress > 0.0 and course.fault.fault in severity:
+                level = course.fault.severity * progress**2
+                severity[course.fault.fault][course.row] = max(
+                    level, severity[course.fault.fault][course.row]
+                )
+
+    def distort(self, image: Image, seconds: float, dt: float) -> Mapping[tuple[str, int], float]:
+        """What the struck sensors of one model say at this time, by point and row; to be asked for every
+        step.
+        """
+        said: dict[tuple[str, int], float] = {}
+        struck = [course for course in self._courses[id(image)] if course.active and course.fault.point]
+        values: Values = image.machines.values() if struck else {}
+        for course in struck:
+            place = (course.fault.point or "", course.row)
+            if place[0] in values:
+                true = said.get(place, float(values[place[0]][course.row]))
+                said[place] = course.distorted(true, course.progress(seconds), dt)
+        return said

@@ -1,0 +1,242 @@
+"""Faults: they grow before they break, sensors lie without changing the truth, controllers come back."""
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import Table
+from qilu.contract.reading import Reason
+from qilu.contract.registers import compile_block
+from qilu.modbus.errors import TargetFailedToRespond
+from simulator import app
+from simulator.machine import State, calm, fleet
+from simulator.machines import MODELS
+from simulator.plant import Plant
+from simulator.settings import FaultSettings
+from tests.simulator.simulated import plant
+
+PUMP = {"device": "pump", "machine": "centrifugal-pump", "parameters": {"hours_between_stops": 1e6}}
+AIR = {"device": "air", "machine": "screw-air-compressor"}
+
+
+def true(of: Plant, device: str, point: str) -> float:
+    asked = of.devices[device]
+    return float(asked._image.machines.values()[point][asked._row])
+
+
+def said(of: Plant, device: str, name: str) -> tuple[Any, Any]:
+    """What a client reads: the value, and why there is none."""
+    asked = of.devices[device]
+    point = asked.profile.point(name)
+    codec = compile_block((point,), point.table, point.address, point.size, asked.profile.parameters)
+    (value,), bad = codec.decode(asked.read_registers(point.table, point.address, point.size))
+    return value, bad.get(0)
+
+
+def with_fault(machine: dict[str, Any], **fault: Any) -> Plant:
+    return plant(machine, faults=[{"device": machine["device"], **fault}])
+
+
+def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -> None:
+    healthy = plant(PUMP)
+    worn = with_fault(PUMP, fault="bearing_wear", begin="10m", growth="4h")
+    vibration, warmth, tripped = [], [], None
+    for minute in range(300):
+        worn.advance(60)
+        healthy.advance(60)
+        vibration.append(true(worn, "pump", "vibration") / true(healthy, "pump", "vibration"))
+        warmth.append(
+            true(worn, "pump", "bearing_temperature_de") - true(healthy, "pump", "bearing_temperature_de")
+        )
+        if true(worn, "pump", "alarm") == 13:
+            tripped = minute
+            break
+    assert tripped is not None
+    assert vibration[5] == pytest.approx(1.0)
+    assert vibration[tripped - 40] > 1.5
+    assert warmth[tripped - 40] > 3.0
+    assert np.mean(vibration[100:110]) < np.mean(vibration[140:150])
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_every_fault_of_every_machine_changes_its_numbers_and_only_after_it_began(model: str) -> None:
+    for fault in MODELS[model](fleet("a")).faults:
+        well, ill = MODELS[model](fleet("a", seed=4)), MODELS[model](fleet("a", seed=4))
+        assert set(well.severity) == set(well.faults)
+        for step in range(300):
+            if step == 100:
+                assert all(
+                    well_value[0] == ill.values()[name][0] for name, well_value in well.values().items()
+                ), f"{fault} showed before it began"
+                ill.severity[fault][0] = 0.8
+            well.step(5.0, calm(1))
+            ill.step(5.0, calm(1))
+        different = [name for name, value in well.values().items() if value[0] != ill.values()[name][0]]
+        assert different, fault
+        assert all(np.isfinite(value).all() for value in ill.values().values() if value.dtype.kind != "S")
+
+
+def test_a_leak_makes_the_compressor_work_more_for_the_same_factory() -> None:
+    tight, leaking = plant(AIR), with_fault(AIR, fault="air_leak", begin=0, severity=0.8)
+    tight.advance(3600)
+    leaking.advance(3600)
+    assert true(leaking, "air", "load_hours") > true(tight, "air", "load_hours") + 0.1
+
+
+def test_a_fault_that_is_repaired_leaves_no_trace_in_what_follows_physically() -> None:
+    ill = with_fault(PUMP, fault="bearing_wear", begin=60, growth=0, severity=0.5, duration="20m")
+    well = plant(PUMP)
+    for each in (ill, well):
+        each.advance(600)
+    assert true(ill, "pump", "vibration") > 1.5 * true(well, "pump", "vibration")
+    for each in (ill, well):
+        each.advance(4 * 3600)
+    assert true(ill, "pump", "vibration") == pytest.approx(true(well, "pump", "vibration"), rel=0.01)
+
+
+def test_a_frozen_sensor_keeps_what_it_said_first_while_the_truth_goes_on() -> None:
+    ill = with_fault(AIR, fault="freeze", point="discharge_pressure", begin=100, duration=200)
+    ill.advance(100)
+    frozen = said(ill, "air", "discharge_pressure")
+    values = set()
+    for _ in range(150):
+        ill.advance()
+        values.add(true(ill, "air", "discharge_pressure"))
+        assert said(ill, "air", "discharge_pressure") == frozen
+    assert len(values) > 100
+    ill.advance(100)
+    assert said(ill, "air", "discharge_pressure")[0] == pytest.approx(
+        true(ill, "air", "discharge_pressure"), abs=0.006
+    )
+
+
+def test_a_frozen_sensor_holds_the_same_value_however_the_plant_was_advanced() -> None:
+    step_by_step, at_once = (
+        with_fault(AIR, fault="freeze", point="discharge_pressure", begin=50) for _ in range(2)
+    )
+    for _ in range(120):
+        step_by_step.advance()
+    at_once.advance(120)
+    assert said(step_by_step, "air", "discharge_pressure") == said(at_once, "air", "discharge_pressure")
+
+
+def test_a_drifting_sensor_is_wrong_by_its_amount_at_the_end_and_by_half_at_half_time() -> None:
+    ill = with_fault(AIR, fault="drift", point="oil_temperature", begin=100, growth=1000, amount=8)
+    for tick, error in [(90, 0.0), (600, 4.0), (1100, 8.0), (2000, 8.0)]:
+        ill.advance(tick - ill.tick)
+        assert said(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") == pytest.approx(
+            error, abs=0.06
+        )
+
+
+def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
+    runs = []
+    for _ in range(2):
+        ill = with_fault(AIR, fault="spike", point="oil_temperature", begin=10, amount=50)
+        ticks = []
+        for tick in range(1, 601):
+            ill.advance()
+            if said(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") > 49:
+                ticks.append(tick)
+        runs.append(ticks)
+    assert runs[0] == runs[1]
+    assert 10 < len(runs[0]) < 60
+
+
+def test_a_sensor_that_drops_out_says_its_sentinel() -> None:
+    ill = with_fault(AIR, fault="drop_out", point="oil_temperature", begin=10, duration=10)
+    ill.advance(15)
+    assert said(ill, "air", "oil_temperature") == (None, Reason.SENTINEL)
+    assert math.isfinite(true(ill, "air", "oil_temperature"))
+    ill.advance(15)
+    assert said(ill, "air", "oil_temperature")[1] is None
+
+
+def test_a_stuck_bit_is_always_one_and_lets_go_when_repaired() -> None:
+    ill = with_fault(AIR, fault="stuck_bit", point="oil_temperature", begin=10, amount=11, duration=100)
+    for _ in range(60):
+        ill.advance()
+    (word,) = struct.unpack(">H", ill.devices["air"].read_registers(Table.INPUT, 7, 1))
+    assert word & 1 << 11
+    ill.advance(100)
+    assert said(ill, "air", "oil_temperature")[0] == pytest.approx(
+        true(ill, "air", "oil_temperature"), abs=0.06
+    )
+
+
+def test_a_controller_that_reboots_is_silent_and_then_has_its_first_set_points() -> None:
+    ill = with_fault(AIR, fault="reboot", begin=50, duration=20)
+    device = ill.devices["air"]
+    ill.advance(10)
+    device.write_registers(100, struct.pack(">H", 600))
+    ill.advance(45)
+    with pytest.raises(TargetFailedToRespond):
+        device.read_registers(Table.INPUT, 0, 2)
+    with pytest.raises(TargetFailedToRespond):
+        device.read_bits(Table.DISCRETE, 0, 1)
+    with pytest.raises(TargetFailedToRespond):
+        device.write_registers(100, struct.pack(">H", 600))
+    ill.advance(30)
+    assert device.read_registers(Table.HOLDING, 100, 1) == struct.pack(">H", 680)
+
+
+def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
+    running = plant(PUMP)
+    running.advance(100)
+    before = true(running, "pump", "vibration")
+    running.inject(FaultSettings(device="pump", fault="bearing_wear", begin=running.seconds, severity=0.5))
+    running.advance(10)
+    assert true(running, "pump", "vibration") > 1.5 * before
+    assert running.repair("pump", "bearing_wear") == 1
+    assert running.repair("pump", "bearing_wear") == 0
+    running.advance(10)
+    assert true(running, "pump", "vibration") < 1.3 * before
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (
+            "{device: pmp, fault: bearing_wear, begin: 0}",
+            "faults.0.device: no device 'pmp'; did you mean pump?",
+        ),
+        (
+            "{device: pump, fault: bering_wear, begin: 0}",
+            "faults.0.fault: centrifugal-pump has no fault bering_wear; did you mean bearing_wear?",
+        ),
+        ("{device: pump, fault: freeze, begin: 0}", "faults.0.point: freeze needs the point"),
+        (
+            "{device: pump, fault: freeze, point: flaw, begin: 0}",
+            "faults.0.point: no point flaw; did you mean flow?",
+        ),
+        ("{device: pump, fault: drift, point: flow, begin: 0}", "faults.0.amount: is missing"),
+        (
+            "{device: pump, fault: stuck_bit, point: fault, amount: 1, begin: 0}",
+            "faults.0.point: is not in a register",
+        ),
+        (
+            "{device: pump, fault: bearing_wear, point: flow, begin: 0}",
+            "faults.0.point: bearing_wear is not a fault of a sensor",
+        ),
+        ("{device: pump, fault: bearing_wear, begin: soon}", "faults.0.begin"),
+        ("{device: pump, fault: bearing_wear, begin: 0, severity: 2}", "faults.0.severity"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, told: str) -> None:
+    file = tmp_path / "plant.yaml"
+    machine = "{device: pump, machine: centrifugal-pump, port: 5020}"
+    file.write_text(f"machines: [{machine}]\nfaults:\n  - {fault}\n")
+    with pytest.raises(ConfigError) as error:
+        app.load(file)
+    assert f"{file}:3: {told}" in str(error.value)
+
+
+def test_a_pump_without_faults_runs_on() -> None:
+    healthy = plant(PUMP)
+    healthy.advance(3600)
+    assert true(healthy, "pump", "state") == State.RUNNING
