@@ -169,7 +169,7 @@ async def test_what_finds_no_room_is_not_answered_and_comes_again(
 ) -> None:
     store = MemoryStore(down=True)
     all_records = dict(enumerate(records(200)))
-    async with ingesting(mqtt, store, waiting_bytes="10kB") as running, Edge(mqtt) as edge:
+    async with ingesting(mqtt, store, waiting_bytes="40kB") as running, Edge(mqtt) as edge:
         delivering = asyncio.create_task(edge.deliver(all_records))
         async with asyncio.timeout(5):
             while not running.tally.overflow:
