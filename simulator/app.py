@@ -15,7 +15,7 @@ from simulator.clock import Clock
 from simulator.plant import Plant
 from simulator.server import ModbusServer, Port
 from simulator.settings import PlantSettings
-from simulator.truth import RequestLog
+from simulator.truth import TruthLog
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
@@ -80,7 +80,7 @@ async def simulate(
             if truth is None:
                 yield simulation
             else:
-                async with RequestLog(plant, truth, lambda: time.time_ns() // 1_000_000) as log:
+                async with TruthLog(plant, truth, lambda: time.time_ns() // 1_000_000) as log:
                     running.append(tasks.create_task(log.run(), name="truth"))
                     yield simulation
         finally:

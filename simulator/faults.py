@@ -6,7 +6,7 @@ and is then there until its duration is over. A fault of a sensor changes what i
 never what is true.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -108,8 +108,10 @@ class Faults:
     written.
     """
 
-    def __init__(self, rows: Sequence[Image]) -> None:
+    def __init__(self, rows: Sequence[Image], changed: Callable[[FaultSettings, bool], None]) -> None:
+        """changed: told of every fault that begins (True) or ends."""
         self._courses: dict[int, list[Course]] = {id(image): [] for image in rows}
+        self._changed = changed
 
     def add(self, course: Course) -> None:
         """From now on this fault has its course; what lies in its past has happened unseen."""
@@ -138,22 +140,25 @@ class Faults:
             progress = course.progress(seconds)
             if (progress > 0.0) != course.active:
                 course.begin_or_end(progress)
+                self._changed(course.fault, course.active)
             if progress > 0.0 and course.fault.fault in severity:
                 level = course.fault.severity * progress**2
                 severity[course.fault.fault][course.row] = max(
                     level, severity[course.fault.fault][course.row]
                 )
 
-    def distort(self, image: Image, seconds: float, dt: float) -> Mapping[tuple[str, int], float]:
-        """What the struck sensors of one model say at this time, by point and row; to be asked for every
-        step.
-        """
+    def struck(self, image: Image) -> bool:
+        """Whether a sensor of this model is ill now, so that `distort` must be asked in this step."""
+        return any(course.active and course.fault.point for course in self._courses[id(image)])
+
+    def distort(
+        self, image: Image, values: Values, seconds: float, dt: float
+    ) -> Mapping[tuple[str, int], float]:
+        """What the struck sensors of one model say at this time, by point and row."""
         said: dict[tuple[str, int], float] = {}
-        struck = [course for course in self._courses[id(image)] if course.active and course.fault.point]
-        values: Values = image.machines.values() if struck else {}
-        for course in struck:
+        for course in self._courses[id(image)]:
             place = (course.fault.point or "", course.row)
-            if place[0] in values:
+            if course.active and place[0] in values:
                 true = said.get(place, float(values[place[0]][course.row]))
                 said[place] = course.distorted(true, course.progress(seconds), dt)
         return said

@@ -91,12 +91,15 @@ class Image:
         registers = np.frombuffer(self.buffers[table], dtype=">u2").reshape(n, area.columns)
         return writers(registers, area.column, served, self.parameters)
 
-    def refresh(self, instead: Mapping[tuple[str, int], float] | None = None) -> None:
-        """Writes what the machines say now into the image; the serve counters stay.
+    def refresh(
+        self, values: Values | None = None, instead: Mapping[tuple[str, int], float] | None = None
+    ) -> None:
+        """Writes what the machines say into the image; the serve counters stay.
 
-        instead: what single sensors say instead of the truth, by point and row.
+        values: of the machines, where they are known already. instead: what single sensors say instead of the
+        truth, by point and row.
         """
-        values = self.machines.values()
+        values = self.machines.values() if values is None else values
         if instead:
             values = _replaced(values, instead)
         for write in self._writers:

@@ -5,9 +5,10 @@ what was written at which tick; only the serve counters also depend on who read 
 real time: see `clock.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import pi, sin
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from simulator.device import Device
 from simulator.faults import Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
-from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
+from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility, Values
 from simulator.machines import MODELS
-from simulator.noise import Noise
+from simulator.noise import Array, Noise
 from simulator.settings import FaultSettings, Placed, PlantSettings, meant
 from simulator.signals import Wander
 from simulator.supplies import Supplies
@@ -34,6 +35,19 @@ class _Row:
     machines: Machines
     image: Image
     places: np.ndarray
+    seen: dict[str, np.ndarray] = field(default_factory=dict)  # states and alarms as they were told last
+
+
+class Event(NamedTuple):
+    """Something true that happened at a tick: a change of `state` or `alarm`, parts `made`, a `fault
+    NAME` begun or ended (0 to 1 or back).
+    """
+
+    tick: int
+    device: str
+    event: str
+    before: int
+    after: int
 
 
 class Plant:
@@ -43,19 +57,21 @@ class Plant:
         """profiles: one for each model that the settings name."""
         self.settings = settings
         self.tick = 0
+        self.told: Callable[[Event], None] | None = None  # told of every event from now on
         self.devices: dict[str, Device] = {}
         self._noise = Noise(settings.seed, ["plant"])
         self._warmth = Wander(self._noise, 0.8, 3600.0)
         self._grid = Wander(self._noise, 0.006, 40.0)
         self._frequency = Wander(self._noise, 0.012, 20.0)
         placed = list(settings.placed())
+        self._names = [entry.device for entry in placed]
         models = dict.fromkeys(entry.settings.machine for entry in placed)
         self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
-        self._faults = Faults([row.image for row in self._rows])
+        self._faults = Faults([row.image for row in self._rows], self._tell_fault)
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
         self.lines = Lines(len(placed), _buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
@@ -114,9 +130,17 @@ class Plant:
         for row in self._rows:
             self._faults.step(row.image, self.seconds)
             row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
-            instead = self._faults.distort(row.image, self.seconds, self.settings.step)
-            if show:
-                row.image.refresh(instead)
+            struck = self._faults.struck(row.image)
+            if show or struck or self.told is not None:
+                values = row.machines.values()
+                instead = (
+                    self._faults.distort(row.image, values, self.seconds, self.settings.step)
+                    if struck
+                    else None
+                )
+                self._tell_states(row, values)
+                if show:
+                    row.image.refresh(values, instead)
         for row in self._rows:
             for utility, rate in row.machines.takes().items():
                 self._supplies.rate[utility][row.places] = rate
@@ -125,7 +149,28 @@ class Plant:
             passed = row.machines.passes()
             if passed is not None:
                 self._taken[row.places], self._made[row.places] = passed
+                self._tell_parts(row, passed[1])
         self.lines.move(self._taken, self._made)
+
+    def _tell_states(self, row: _Row, values: Values) -> None:
+        for point in ("state", "alarm"):
+            if self.told is not None and point in values:
+                codes = np.array(values[point], dtype=np.int64)
+                before = row.seen.get(point, codes)
+                for index in np.flatnonzero(codes != before):
+                    device = self._names[row.places[index]]
+                    self.told(Event(self.tick, device, point, int(before[index]), int(codes[index])))
+                row.seen[point] = codes
+
+    def _tell_parts(self, row: _Row, made: Array) -> None:
+        if self.told is not None:
+            for index in np.flatnonzero(made > 0):
+                self.told(Event(self.tick, self._names[row.places[index]], "made", 0, int(made[index])))
+
+    def _tell_fault(self, fault: FaultSettings, begun: bool) -> None:
+        if self.told is not None:
+            name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
+            self.told(Event(self.tick, fault.device, f"fault {name}", int(not begun), int(begun)))
 
     def _surroundings(self) -> Surroundings:
         step, start = self.settings.step, self.settings.start

@@ -8,6 +8,7 @@ import pytest
 from qilu.contract.errors import ConfigError
 from simulator.app import simulate
 from simulator.clock import Clock
+from simulator.plant import Event
 from tests.simulator.simulated import plant
 
 AIR = {"device": "air", "machine": "screw-air-compressor"}
@@ -94,3 +95,32 @@ async def test_a_faster_clock_makes_more_ticks() -> None:
     assert slow.plant.tick < fast.plant.tick / 4
     for task in tasks:
         task.cancel()
+
+
+async def test_what_happens_in_the_plant_is_in_the_truth(tmp_path: Path) -> None:
+    fault = {"device": "mould", "fault": "freeze", "point": "clamp_force", "begin": 0.2, "duration": 0.3}
+    mould = {"device": "mould", "machine": "injection-moulding-machine"}
+    running = plant(mould, step=0.1, speed=500, faults=[fault])
+    async with asyncio.timeout(20), simulate(running, truth=tmp_path, free_ports=True):
+        while running.tick < 600:
+            await asyncio.sleep(0.01)
+    lines = (tmp_path / "events.csv").read_text().splitlines()
+    assert lines[0] == "time_ms,tick,device,event,before,after"
+    rows = [line.split(",")[1:] for line in lines[1:]]
+    assert [row[1:] for row in rows if row[2].startswith("fault")] == [
+        ["mould", "fault freeze clamp_force", "0", "1"],
+        ["mould", "fault freeze clamp_force", "1", "0"],
+    ]
+    assert ["mould", "made", "0", "1"] in [row[1:] for row in rows]
+
+
+def test_two_runs_with_one_seed_tell_the_same_events() -> None:
+    runs = []
+    for _ in range(2):
+        events: list[Event] = []
+        running = plant({"device": "cnc", "machine": "cnc-machining-centre", "replicas": 3})
+        running.told = events.append
+        running.advance(2000)
+        runs.append(events)
+    assert runs[0] == runs[1]
+    assert {event.event for event in runs[0]} >= {"made"}
