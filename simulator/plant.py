@@ -6,8 +6,7 @@ real time: see `clock.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import pi, sin
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from qilu.contract.invalid import Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
+from simulator.environment import Environment
 from simulator.faults import Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
@@ -22,7 +22,6 @@ from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility, V
 from simulator.machines import MODELS
 from simulator.noise import Array, Noise
 from simulator.settings import FaultSettings, Placed, PlantSettings, meant
-from simulator.signals import Wander
 from simulator.supplies import Supplies
 
 IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
@@ -59,10 +58,7 @@ class Plant:
         self.tick = 0
         self.told: Callable[[Event], None] | None = None  # told of every event from now on
         self.devices: dict[str, Device] = {}
-        self._noise = Noise(settings.seed, ["plant"])
-        self._warmth = Wander(self._noise, 0.8, 3600.0)
-        self._grid = Wander(self._noise, 0.006, 40.0)
-        self._frequency = Wander(self._noise, 0.012, 20.0)
+        self._environment = Environment(settings)
         placed = list(settings.placed())
         self._names = [entry.device for entry in placed]
         models = dict.fromkeys(entry.settings.machine for entry in placed)
@@ -173,23 +169,15 @@ class Plant:
             self.told(Event(self.tick, fault.device, f"fault {name}", int(not begun), int(begun)))
 
     def _surroundings(self) -> Surroundings:
-        step, start = self.settings.step, self.settings.start
-        since_midnight = start.hour * 3600 + start.minute * 60 + start.second + self.seconds
-        second_of_day = since_midnight % 86_400
-        minute = second_of_day / 60
-        shifts, breaks = self.settings.shifts, self.settings.breaks
-        warmth = (
-            23.0 - 5.0 * sin(2 * pi * (second_of_day / 86_400 + 0.125)) + float(self._warmth.step(step)[0])
-        )
-        voltage = NOMINAL[Utility.ELECTRICITY] * (1.0 + float(self._grid.step(step)[0]))
-        nominal = {**NOMINAL, Utility.ELECTRICITY: voltage}
+        """Of all machines, in the plant's order of devices."""
+        moment = self._environment.step(self.seconds)
+        nominal = {**NOMINAL, Utility.ELECTRICITY: moment.voltage}
         return Surroundings(
-            second_of_day=second_of_day,
-            day_of_year=int((start.timetuple().tm_yday + since_midnight // 86_400 - 1) % 365) + 1,
-            ambient=warmth,
-            frequency=50.0 + float(self._frequency.step(step)[0]),
-            working=(not shifts or any(span.holds(minute) for span in shifts))
-            and not any(span.holds(minute) for span in breaks),
+            second_of_day=moment.second_of_day,
+            day_of_year=moment.day_of_year,
+            ambient=moment.ambient,
+            frequency=moment.frequency,
+            working=moment.working,
             level={utility: self._supplies.level(utility, nominal[utility]) for utility in Utility},
             demand={utility: self._supplies.demand(utility) for utility in Utility},
             parts=self.lines.parts(self.tick),
@@ -222,12 +210,8 @@ class Plant:
 
 def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
     """The surroundings of the machines at these places of the plant."""
-    return Surroundings(
-        second_of_day=everywhere.second_of_day,
-        day_of_year=everywhere.day_of_year,
-        ambient=everywhere.ambient,
-        frequency=everywhere.frequency,
-        working=everywhere.working,
+    return replace(
+        everywhere,
         level={utility: level[places] for utility, level in everywhere.level.items()},
         demand={utility: demand[places] for utility, demand in everywhere.demand.items()},
         parts=everywhere.parts[places],

@@ -87,6 +87,14 @@ class BufferSettings(Model):
         return self
 
 
+class DipSettings(Model):
+    """The mains voltage is lower by `depth` (a share) for a while; every machine of the plant sees it."""
+
+    begin: Duration
+    duration: Period
+    depth: float = Field(gt=0, lt=1)
+
+
 class FaultSettings(Model):
     """A fault of one device; times are simulated ones from the beginning of the plant on."""
 
@@ -133,6 +141,7 @@ class PlantSettings(Model):
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     buffers: tuple[BufferSettings, ...] = ()
     faults: tuple[FaultSettings, ...] = ()
+    dips: tuple[DipSettings, ...] = ()
 
     def placed(self) -> Iterator[Placed]:
         """Every device with its port and unit id, in the order of the file."""

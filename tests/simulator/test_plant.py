@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from qilu.contract.profile import Table
+from simulator.environment import Environment
 from simulator.plant import Plant
+from simulator.settings import PlantSettings
 from tests.simulator.simulated import plant
 
 CNC = {"device": "cnc", "machine": "cnc-machining-centre", "line": "mill"}
@@ -140,3 +142,34 @@ def test_values_in_the_registers_are_those_of_the_last_tick() -> None:
     shop.advance(7)
     (pressure,) = struct.unpack(">H", shop.devices["air"].read_registers(Table.INPUT, 4, 1))
     assert pressure == np.rint(float(values(shop, "air")["discharge_pressure"]) * 100)
+
+
+def test_a_voltage_dip_is_seen_by_every_machine_of_the_plant() -> None:
+    sun = {"device": "sun", "machine": "pv-inverter"}
+    shop = plant(
+        CNC, METER, sun, start="2026-06-22T12:00:00", dips=[{"begin": 60, "duration": 5, "depth": 0.3}]
+    )
+    shop.advance(55)
+    assert float(values(shop, "sun")["power"]) > 5.0
+    shop.advance(8)
+    assert float(values(shop, "meter")["voltage_a"]) < 165.0
+    assert float(values(shop, "sun")["power"]) == 0.0
+    shop.advance(60)
+    assert float(values(shop, "meter")["voltage_a"]) > 210.0
+    assert float(values(shop, "sun")["power"]) > 5.0
+
+
+def test_it_is_warmer_in_the_afternoon_than_at_night_and_the_days_go_on() -> None:
+    environment = Environment(
+        PlantSettings.model_validate(
+            {"step": 10, "start": "2026-12-31T00:00:00", "machines": [{**AIR, "port": 1}]}
+        )
+    )
+    moments = [environment.step(10.0 * step) for step in range(2 * 8640)]
+    night = np.mean([moment.ambient for moment in moments if moment.second_of_day < 4 * 3600])
+    afternoon = np.mean(
+        [moment.ambient for moment in moments if 13 * 3600 < moment.second_of_day < 17 * 3600]
+    )
+    assert afternoon > night + 6.0
+    assert (moments[0].day_of_year, moments[-1].day_of_year) == (365, 1)
+    assert all(0 <= moment.second_of_day < 86_400 for moment in moments)
