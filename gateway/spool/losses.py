@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 JOURNAL = "dropped"
 _JOURNAL_BYTES = 1_000_000
+_LONGEST = 10_000
 
 
 class Losses:
@@ -30,18 +31,25 @@ class Losses:
         if not offsets:
             return
         stream, from_ms, to_ms = segment.stream, segment.oldest_ms, segment.newest_ms
+        text = _brief(offsets)
         logger.error(
-            "spool: %d records given up (%s): %s of stream %016x", len(offsets), reason, offsets, stream
+            "spool: %d records given up (%s): %s of stream %016x", len(offsets), reason, text, stream
         )
         told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms))
         told.offsets.update(offsets)
         self._untold[stream, reason] = replace(
             told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms)
         )
-        entry = {"stream": f"{stream:016x}", "offsets": str(offsets), "reason": reason}
+        entry = {"stream": f"{stream:016x}", "records": len(offsets), "offsets": text, "reason": reason}
         self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms}])
 
     def drain(self) -> Sequence[Dropped]:
         """What was added since the last call."""
         untold, self._untold = list(self._untold.values()), {}
         return untold
+
+
+def _brief(offsets: Ranges) -> str:
+    """The offsets as text; where there are very many runs, the one run around them all."""
+    text = str(offsets)
+    return text if len(text) <= _LONGEST else f"{offsets.first()}-{offsets.last()}"

@@ -108,8 +108,8 @@ class Machine(RuleBasedStateMachine):
     def forget(self, random: Random, part: float) -> None:
         for stream, offsets in list(self.spool.pending().items()):
             forgotten = [offset for offset in offsets if random.random() < part]
+            self.over |= {(stream, offset) for offset in forgotten}  # durable, whatever happens now
             self.spool.forget(stream, Ranges.of(forgotten))
-            self.over |= {(stream, offset) for offset in forgotten}
 
     @rule()
     def quarantine(self) -> None:
