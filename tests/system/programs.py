@@ -72,14 +72,17 @@ class Qilu(Server):
             return process.wait()
 
 
-def qilu(*arguments: str | Path, within: float = WITHIN) -> subprocess.CompletedProcess[str]:
-    """Run a subcommand to its end."""
+def qilu(
+    *arguments: str | Path, folder: Path | None = None, within: float = WITHIN
+) -> subprocess.CompletedProcess[str]:
+    """Run a subcommand to its end, in this folder."""
     return subprocess.run(
         [QILU, *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=within,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "COLUMNS": "200"},
     )

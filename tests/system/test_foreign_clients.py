@@ -64,19 +64,16 @@ class Text:
     def decode(self, point: Mapping[str, Any], words: Sequence[int]) -> float | str:
         """The engineering value in these registers, or in this one bit."""
         if self.place(point).table in ("coil", "discrete"):
-            return words[0]
-        orders = {
-            order: point.get(order, self.whole.get(order, "big")) for order in ("byte_order", "word_order")
-        }
-        ordered = words[::-1] if orders["word_order"] == "little" else words
-        data = b"".join(word.to_bytes(2, orders["byte_order"]) for word in ordered)
+            return float(words[0])
+        ordered = words[::-1] if self.order(point, "word_order") == "little" else words
+        data = b"".join(word.to_bytes(2, self.order(point, "byte_order")) for word in ordered)
         if point["type"] == "bool":
-            return int.from_bytes(data) >> point["bit"] & 1
+            return int.from_bytes(data, "big") >> int(point["bit"]) & 1
         if point["type"] == "string":
             return data.rstrip(b"\0").decode()
-        (raw,) = struct.unpack(SHAPES[point["type"]], data)
+        raw: float = struct.unpack(SHAPES[point["type"]], data)[0]
         scale, offset = self.number(point.get("scale", 1)), self.number(point.get("offset", 0))
-        return float(raw * scale + offset)
+        return raw * scale + offset
 
     def order(self, point: Mapping[str, Any], which: str) -> Literal["big", "little"]:
         return "little" if point.get(which, self.whole.get(which)) == "little" else "big"
@@ -87,7 +84,7 @@ class Text:
     def close(self, point: Mapping[str, Any], read: float | str, true: Any) -> bool:
         """Whether a value is what the machine has, but for the rounding of its registers."""
         if isinstance(read, str):
-            return read.encode() == true
+            return read.encode() == bytes(true)
         coarse = 0.5001 * abs(self.number(point.get("scale", 1))) if "float" not in point["type"] else 0.0
         return math.isclose(read, float(true), rel_tol=1e-6, abs_tol=max(coarse, 1e-9))
 

@@ -1,0 +1,163 @@
+"""What is wrong in a user's file is told with its place and a remedy, exit code 2, before anything starts."""
+
+import re
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.servers import free_port
+from tests.system.programs import qilu
+
+PROFILE = """\
+profile: mine
+title: {en: Mine, zh: 本厂}
+source: its manual
+points:
+  - {name: level, label: {en: Level, zh: 液位}, table: holding, address: 10, type: uint32}
+"""
+GATEWAY = """\
+edge: edge-1
+profiles: profiles
+spool: {directory: spool}
+delivery: {durable_when: [store-1]}
+sources:
+  - type: modbus
+    url: tcp://127.0.0.1:5020
+    devices:
+      - {device: tank-1, unit: 1, profile: mine}
+"""
+PLANT = "plant: works\nmachines:\n  - {device: tank-1, machine: chiller, port: 5020}\n"
+INGESTER = "store: {type: sqlite, file: store.db}\n"
+SOUND = {
+    "gateway.yaml": GATEWAY,
+    "plant.yaml": PLANT,
+    "ingester.yaml": INGESTER,
+    "profiles/mine.yaml": PROFILE,
+}
+
+
+def changed(text: str, old: str, new: str) -> str:
+    """The text with one thing wrong in it."""
+    assert old in text
+    return text.replace(old, new)
+
+
+SECOND = "  - {name: flow, label: {en: Flow, zh: 流量}, table: holding, address: 11, type: uint16}\n"
+
+WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
+    # what: the command, the files that are not as above, what is said
+    "no gateway settings": ("gateway nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
+    "no plant": ("simulate nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
+    "no ingester settings": ("ingest nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
+    "nothing to check": ("check nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
+    "nothing to demonstrate": ("demo --config nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
+    "no store to ask": ("query --store nowhere.db --devices", {}, r"nowhere\.db: no such store; \w+"),
+    "nearly the name of a file": ("gateway gatewy.yaml", {}, r"did you mean \S*gateway\.yaml"),
+    "bad YAML": (
+        "gateway gateway.yaml",
+        {"gateway.yaml": changed(GATEWAY, "[store-1]}", "[store-1}")},
+        r"gateway\.yaml:4: not YAML: .+; check \w+",
+    ),
+    "bad YAML in a profile": (
+        "gateway gateway.yaml",
+        {"profiles/mine.yaml": changed(PROFILE, "title: {", "title: {{")},
+        r"profiles/mine\.yaml:\d: not YAML: .+; check \w+",
+    ),
+    "an unknown key": (
+        "gateway gateway.yaml",
+        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unti: 1")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.unti: unknown key; did you mean unit",
+    ),
+    "an unknown key of a plant": (
+        "simulate plant.yaml",
+        {"plant.yaml": PLANT + "sead: 3\n"},
+        r"plant\.yaml:4: sead: unknown key; did you mean seed",
+    ),
+    "an unknown key of an ingester": (
+        "ingest ingester.yaml",
+        {"ingester.yaml": changed(INGESTER, "file:", "flie:")},
+        r"ingester\.yaml:1: store\.flie: unknown key; did you mean file",
+    ),
+    "overlapping points": (
+        "gateway gateway.yaml",
+        {"profiles/mine.yaml": PROFILE + SECOND},
+        r"profiles/mine\.yaml:6: points\.1\S*: .*level.*; \w+",
+    ),
+    "an address past 65535": (
+        "gateway gateway.yaml",
+        {"profiles/mine.yaml": changed(PROFILE, "address: 10", "address: 65536")},
+        r"profiles/mine\.yaml:5: points\.0\.address: .*65535.*; \w+",
+    ),
+    "a value that ends past 65535": (
+        "check gateway.yaml",
+        {"profiles/mine.yaml": changed(PROFILE, "address: 10", "address: 65535")},
+        r"profiles/mine\.yaml:5: points\.0\.address: .*65536.*; \w+",
+    ),
+    "an unknown profile": (
+        "check gateway.yaml",
+        {"gateway.yaml": changed(GATEWAY, "profile: mine", "profile: mien")},
+        r"no profile mien .*; did you mean mine",
+    ),
+    "an unknown machine": (
+        "simulate plant.yaml",
+        {"plant.yaml": changed(PLANT, "machine: chiller", "machine: chillr")},
+        r"plant\.yaml:3: machines\.0\.machine: .*chillr.*; did you mean chiller",
+    ),
+    "a file of another kind": (
+        "check profiles/mine.yaml other.yaml",
+        {"other.yaml": "answer: 42\n"},
+        r"other\.yaml:1: neither a device profile nor .+; \w+",
+    ),
+    "a broker's certificate authority that is not there": (
+        "gateway gateway.yaml",
+        {"gateway.yaml": GATEWAY + "mqtt: {tls: {ca: nowhere.pem}}\n"},
+        r"nowhere\.pem: mqtt\.tls\.ca: .+; name a \w+",
+    ),
+    "a password file that is not there": (
+        "ingest ingester.yaml",
+        {"ingester.yaml": INGESTER + "mqtt: {username: a, password_file: nowhere}\n"},
+        r"nowhere: mqtt\.password_file: no such file; \w+",
+    ),
+}
+
+
+def ran_in(folder: Path, command: str, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What a command does beside these files."""
+    (folder / "profiles").mkdir()
+    sound = {
+        "gateway.yaml": GATEWAY,
+        "plant.yaml": PLANT,
+        "ingester.yaml": INGESTER,
+        "profiles/mine.yaml": PROFILE,
+    }
+    for name, text in {**sound, **files}.items():
+        (folder / name).write_text(text)
+    return qilu(*command.split(), folder=folder)
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_it_is_told_with_its_place_and_a_remedy(what: str, tmp_path: Path) -> None:
+    command, files, said = WRONG[what]
+    done = ran_in(tmp_path, command, files)
+    assert done.returncode == 2, done
+    assert re.search(said, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plant_whose_port_is_in_use_is_not_started(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = ran_in(tmp_path, "simulate plant.yaml", {"plant.yaml": changed(PLANT, "5020", str(port))})
+    assert done.returncode == 2
+    assert re.search(rf"127\.0\.0\.1:{port}: the port is in use; end the program", done.stderr), done.stderr
+
+
+def test_files_without_a_fault_are_checked_with_code_0(tmp_path: Path) -> None:
+    done = ran_in(tmp_path, "check gateway.yaml plant.yaml ingester.yaml profiles/mine.yaml", {})
+    assert done.returncode == 0, done.stderr
+    assert "tank-1" in done.stdout
