@@ -15,6 +15,7 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.groups import leaves
 from qilu.stores.components import Store
 from qilu.stores.opening import open_store
 
@@ -91,7 +92,7 @@ async def _serve(
             async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
-            _log.warning("not connected: %s", _first(lost))
+            _log.warning("not connected: %s", next(leaves(lost)))
         await asyncio.sleep(backoff.next())
 
 
@@ -102,10 +103,3 @@ def filters(topics: Topics, store: str | None) -> list[str]:
         return wanted
     group = re.sub(r"[^A-Za-z0-9_.-]", "_", store)  # a level of a topic may not contain everything
     return [f"$share/{group}/{one}" for one in wanted]
-
-
-def _first(group: BaseExceptionGroup[UnreachableError]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

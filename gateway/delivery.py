@@ -14,6 +14,7 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.groups import leaves
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Delivery:
                     _log.info("connected, %d records wait", sum(map(len, self._spool.pending().values())))
                     await self._exchange()
             except* UnreachableError as lost:
-                reasons = sorted({str(error) for error in _leaves(lost)})
+                reasons = sorted({str(error) for error in leaves(lost)})
                 _log.warning("not connected: %s", "; ".join(reasons))
             await asyncio.sleep(self._backoff.next())
 
@@ -146,11 +147,3 @@ class Delivery:
         self._freed.set()
         self._live.set()  # a window may have opened
         self._backlog.set()
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError
+from qilu.runtime.groups import leaves
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 """Exit codes: done or stopped as asked; failed; the user's files or arguments are wrong."""
@@ -103,16 +104,8 @@ def _tell_group(group: BaseExceptionGroup[BaseException]) -> int:
     ours, bugs = group.split(QiluError)
     if bugs is not None:
         _log.error("ended by a bug", exc_info=bugs)
-    codes = [tell(error) for error in _leaves(ours)] if ours is not None else []
+    codes = [tell(error) for error in leaves(ours)] if ours is not None else []
     return FAILED if bugs is not None else max(codes, default=FAILED)
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[QiluError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
