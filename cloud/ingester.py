@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 ANSWER_EVERY = 0.05
 """Seconds between two rounds of answers."""
 _AT_ONCE = 20  # answers under way together
+_LONGEST_NAME = 1000  # characters of an edge's name; the topic of its answers must fit into 64 kB
 _LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
 
 
@@ -123,13 +124,15 @@ class Ingester:
                 self._take(message)
             except UnknownVersionError as error:  # never answered: an ingester that knows it will come
                 self._tally.unknown_versions += 1
-                self._complain("version", f"{message.topic}: left for a newer ingester: {error}")
+                self._complain("version", f"{message.topic[:200]}: left for a newer ingester: {error}")
             except DataError as error:
                 self._tally.foreign += 1
-                self._complain("foreign", f"{message.topic}: ignored: {error}")
+                self._complain("foreign", f"{message.topic[:200]}: ignored: {error}")
 
     def _take(self, message: Message) -> None:
         lane, edge = self._topics.sender(message.topic)
+        if len(edge) > _LONGEST_NAME:
+            raise DataError(f"the name of an edge may have {_LONGEST_NAME} characters, not {len(edge)}")
         if not self._waiting.add(lane, edge, message.payload):
             self._tally.overflow += 1
             self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")

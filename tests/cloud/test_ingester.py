@@ -81,9 +81,11 @@ async def test_garbage_on_the_topic_is_ignored_and_counted(mqtt: MqttSettings, i
             await edge.raw(payload)
         async with Link(mqtt, "stranger") as stranger:
             await stranger.publish(mqtt.topics.every_record(Lane.LIVE).rstrip("/#"), b"no edge")
+            sound = encode_message(1, Ranges.of([0]), records(1))
+            await stranger.publish(mqtt.topics.records(Lane.LIVE, "e" * 65_500), sound)
         await edge.send(Ranges.of([0]), records(1))
         await edge.until(durable=1)
-        assert running.tally.foreign >= len(garbage)
+        assert running.tally.foreign == len(garbage) + 2
         assert not edge.rejected
 
 
