@@ -9,7 +9,7 @@ import msgspec
 
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
-from qilu.contract.wire import VERSION, UnknownVersionError
+from qilu.contract.wire import MALFORMED, VERSION, UnknownVersionError
 
 _encoder = msgspec.json.Encoder()
 
@@ -65,7 +65,7 @@ def decode_answer(message: bytes) -> Answer:
         plain = _answer_decoder.decode(message)
         stream = int(plain.stream, 16)
         rejected = {int(offset): reason for offset, reason in plain.rejected.items()}
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (*MALFORMED, ValueError) as error:
         raise DataError(f"answer: {error}") from error
     if plain.qilu != VERSION:
         raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
@@ -105,7 +105,7 @@ def decode_announcement(message: bytes) -> Announcement:
     """The announcement in a message; DataError when it is not one."""
     try:
         return _announcement_decoder.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise DataError(f"announcement: {error}") from error
 
 
@@ -113,5 +113,5 @@ def decode_status(message: bytes) -> Status:
     """The status in a message; DataError when it is not one."""
     try:
         return _status_decoder.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise DataError(f"status: {error}") from error

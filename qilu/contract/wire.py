@@ -53,6 +53,9 @@ class _Record(msgspec.Struct, omit_defaults=True):
     line: str = ""
 
 
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder may raise about bytes of strangers; too deep a nesting is one way to be wrong."""
+
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(_Record)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
@@ -89,7 +92,7 @@ def decode_record(record: bytes | memoryview | msgspec.Raw) -> Poll:
     """The poll of a record; DataError when the bytes are not one."""
     try:
         plain = _record_decoder.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise DataError(f"record: {error}") from error
     if not plain.readings or not (plain.edge and plain.device and plain.profile):
         raise DataError("record: edge, device, profile and at least one reading are needed")
@@ -155,7 +158,7 @@ def split_body(message: bytes, head: Head) -> list[msgspec.Raw]:
         raise DataError("body: cut off")
     try:
         records = _list_decoder.decode(memoryview(message)[head.body : -1])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise DataError(f"body: {error}") from error
     if len(records) != len(head.offsets):
         raise DataError(f"body: {len(records)} records for {len(head.offsets)} offsets")

@@ -99,6 +99,17 @@ def test_garbage_is_a_data_error_and_nothing_else(garbage: bytes) -> None:
             decode(garbage)
 
 
+def test_nesting_without_end_is_a_data_error_too() -> None:
+    deep = b'{"x":' + b"[" * 5000
+    decoders = (wire.decode_record, notices.decode_answer, notices.decode_status, notices.decode_announcement)
+    for decode in decoders:
+        with pytest.raises(DataError):
+            decode(deep)
+    body = message(deep)
+    with pytest.raises(DataError):
+        wire.split_body(body, wire.read_head(body))
+
+
 @given(st.integers(0, len(RECORD) - 1), st.integers(0, 255))
 def test_a_record_with_a_changed_byte_is_a_poll_or_a_data_error(place: int, byte: int) -> None:
     changed = RECORD[:place] + bytes([byte]) + RECORD[place + 1 :]
