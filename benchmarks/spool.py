@@ -82,7 +82,7 @@ async def spool(directory: Path, records: int) -> None:
             time.perf_counter() - wall,
         )
         print(f"{'':34} of which commit: {commits / (records / GROUP) * 1e6:.0f} µs CPU each")
-        timed("spool: append only", records, lambda: [opened.append(BODY) for _ in range(records)])
+        timed("spool: append only", records, lambda: append_all(opened, records))
         await opened.commit()
     begun = time.perf_counter()
     async with DiskSpool(settings) as opened:
@@ -100,6 +100,12 @@ async def spool(directory: Path, records: int) -> None:
             await opened.commit()
         report("spool: append and commit always", few, time.process_time() - cpu, time.perf_counter() - wall)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def append_all(opened: DiskSpool, count: int) -> None:
+    """Append without a commit."""
+    for _ in range(count):
+        opened.append(BODY)
 
 
 def read_all(opened: DiskSpool, stream: int, count: int) -> None:

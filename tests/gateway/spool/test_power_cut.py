@@ -154,6 +154,11 @@ class Machine(RuleBasedStateMachine):
 
     # -------------------------------------------------------------------------------------------- bad luck
 
+    def confirm_on_honest_disk(self, names: set[Name]) -> None:
+        """Closing and opening only log that a disk is dying; there is nobody left who could commit again."""
+        if not any(inode.lying for inode in self.disk.files.values()):
+            self.confirmed |= names
+
     def open_again(self) -> None:
         self.spool._thread.shutdown()
         self.open()
@@ -165,7 +170,7 @@ class Machine(RuleBasedStateMachine):
         pending = self.own()
         self.run(self.spool.__aexit__(None, None, None))
         self.note_dropped()
-        self.confirmed |= pending
+        self.confirm_on_honest_disk(pending)
         self.open_again()
 
     @rule()
@@ -175,8 +180,7 @@ class Machine(RuleBasedStateMachine):
         everything = self.kept()
         self.open_again()
         assert everything <= self.kept() | self.over
-        if not any(inode.lying for inode in self.disk.files.values()):
-            self.confirmed |= everything  # opening makes safe what the killed process had not committed
+        self.confirm_on_honest_disk(everything)  # opening makes safe what the killed process did not
 
     @rule(random=st.randoms(use_true_random=False))
     def cut_power(self, random: Random) -> None:
