@@ -13,6 +13,7 @@ import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from qilu.contract.errors import DataError, UnreachableError
+from qilu.mqtt import reasons
 from qilu.mqtt.guarded import GuardedClient, Message
 from qilu.mqtt.settings import MqttSettings
 
@@ -24,13 +25,6 @@ IN_FLIGHT = 20
 CAPACITY = 1000
 """Messages received and not yet taken by messages()."""
 
-_FAILURE = 0x80  # MQTT 5, 2.4: reason codes from here on are failures
-_NO_MATCHING_SUBSCRIBERS = 0x10
-_UNSPECIFIED = 0x80
-_UNSUPPORTED_PROTOCOL = 0x84
-_KEEPALIVE_TIMEOUT = 0x8D
-_SESSION_TAKEN_OVER = 0x8E
-_PACKET_TOO_LARGE = 0x95
 _MARGIN = 32  # bytes of a PUBLISH beside its topic and payload, rounded up
 
 
@@ -120,27 +114,27 @@ class Link:
         if client.max_packet is not None and len(payload) + len(topic) + _MARGIN > client.max_packet:
             raise RefusedError(
                 f"{topic}: {len(payload)} bytes are more than the broker's packets of {client.max_packet}",
-                _PACKET_TOO_LARGE,
+                reasons.PACKET_TOO_LARGE,
             )
         try:
             reason = await client.send(topic, payload, qos, retain)
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
-        if reason >= _FAILURE:
-            raise RefusedError(f"{topic}: refused by the broker: {_in_words(reason)}", reason)
-        return reason != _NO_MATCHING_SUBSCRIBERS
+        if reason >= reasons.FAILURE:
+            raise RefusedError(f"{topic}: refused by the broker: {reasons.in_words(reason)}", reason)
+        return reason != reasons.NO_MATCHING_SUBSCRIBERS
 
     async def subscribe(self, filters: Sequence[str], *, qos: int = 1) -> None:
         """Return once the broker has granted all of them; UnreachableError when it refuses one or is lost."""
         client = self._open()
         try:
-            reasons = await client.ask_for(filters, qos)
+            granted = await client.ask_for(filters, qos)
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
         refused = [
-            f"{one} ({_in_words(reason)})"
-            for one, reason in zip(filters, reasons, strict=True)
-            if reason >= _FAILURE
+            f"{one} ({reasons.in_words(reason)})"
+            for one, reason in zip(filters, granted, strict=True)
+            if reason >= reasons.FAILURE
         ]
         if refused:
             raise UnreachableError(
@@ -194,17 +188,17 @@ class Link:
         place = f"MQTT broker {self._settings.address}"
         error = None if self._client is None else self._client.why_lost()
         reason = getattr(error, "rc", None)
-        if isinstance(reason, ReasonCode) and reason.value == _SESSION_TAKEN_OVER:
+        if isinstance(reason, ReasonCode) and reason.value == reasons.SESSION_TAKEN_OVER:
             return UnreachableError(
                 f"{place}: another client uses the id {self._client_id!r} and took over (0x8E); "
                 "give each its own id, and let only one of a copied installation run"
             )
-        if isinstance(reason, ReasonCode) and reason.value == _KEEPALIVE_TIMEOUT:
+        if isinstance(reason, ReasonCode) and reason.value == reasons.KEEPALIVE_TIMEOUT:
             return UnreachableError(
                 f"{place}: connection lost, nothing came for {self._settings.keepalive:g} s"
             )
-        if isinstance(reason, ReasonCode) and reason.value != _UNSPECIFIED:
-            return UnreachableError(f"{place}: connection lost ({_in_words(reason.value)})")
+        if isinstance(reason, ReasonCode) and reason.value != reasons.UNSPECIFIED:
+            return UnreachableError(f"{place}: connection lost ({reasons.in_words(reason.value)})")
         if error is None:
             return UnreachableError(f"{place}: the link is closed")
         # Not every broker names a take-over: mosquitto 2.0.11 just closes, as it does when it ends.
@@ -219,12 +213,12 @@ class Link:
         place = f"MQTT broker {self._settings.address}"
         reason = getattr(error, "rc", None)
         value = reason.value if isinstance(reason, ReasonCode) else None
-        if value in (0x86, 0x87):
+        if value in (reasons.BAD_USER, reasons.NOT_AUTHORISED):
             who = (
                 f"user {self._settings.username!r}" if self._settings.username else "a client without a user"
             )
             return UnreachableError(
-                f"{place} does not let in {who} ({_in_words(value)}); "
+                f"{place} does not let in {who} ({reasons.in_words(value)}); "
                 "see mqtt.username, the password and the broker's list of users"
             )
         if value == _UNSUPPORTED_PROTOCOL:
@@ -233,7 +227,7 @@ class Link:
                 f"{place} does not speak MQTT {self._settings.protocol}; set mqtt.protocol to {other}"
             )
         if value is not None:
-            return UnreachableError(f"{place} refuses the connection ({_in_words(value)})")
+            return UnreachableError(f"{place} refuses the connection ({reasons.in_words(value)})")
         if "timed out" in str(error):
             return UnreachableError(f"{place}: no answer within {self._connect_timeout:g} s")
         if "let us in" in str(error):
@@ -242,43 +236,3 @@ class Link:
                 + (", does it want a client certificate?" if self._settings.tls else ", does it want TLS?")
             )
         return UnreachableError(f"{place}: {error}")
-
-
-def _in_words(reason: int) -> str:
-    name = _NAMES.get(reason, "failure")
-    return f"{name}, 0x{reason:02X}"
-
-
-_NAMES = {
-    0x00: "closed",
-    0x80: "unspecified error",
-    0x81: "malformed packet",
-    0x82: "protocol error",
-    0x83: "implementation specific error",
-    0x84: "unsupported protocol version",
-    0x85: "client id not valid",
-    0x86: "bad user name or password",
-    0x87: "not authorised",
-    0x88: "server unavailable",
-    0x89: "server busy",
-    0x8A: "banned",
-    0x8B: "server shutting down",
-    0x8D: "keepalive timeout",
-    0x8E: "session taken over",
-    0x8F: "topic filter invalid",
-    0x90: "topic name invalid",
-    0x93: "receive maximum exceeded",
-    0x95: "packet too large",
-    0x96: "message rate too high",
-    0x97: "quota exceeded",
-    0x98: "administrative action",
-    0x99: "payload format invalid",
-    0x9A: "retain not supported",
-    0x9B: "QoS not supported",
-    0x9C: "use another server",
-    0x9D: "server moved",
-    0x9E: "shared subscriptions not supported",
-    0x9F: "connection rate exceeded",
-    0xA1: "subscription identifiers not supported",
-    0xA2: "wildcard subscriptions not supported",
-}
