@@ -29,6 +29,17 @@ def test_the_shipped_plant_has_at_least_ten_devices_on_several_ports_and_units()
     assert max(len(units) for units in endpoints.values()) >= 2
 
 
+@pytest.mark.parametrize("name", ["plant", "bad-day", "thousand"])
+def test_every_shipped_plant_loads_and_runs(name: str) -> None:
+    plant = app.load(shipped_configs() / f"{name}.yaml")
+    plant.advance(20)
+    assert plant.tick == 20
+
+
+def test_the_thousand_are_a_thousand() -> None:
+    assert len(app.load(shipped_configs() / "thousand.yaml").devices) == 1000
+
+
 def test_an_unknown_machine_is_told_with_what_exists_and_what_was_meant(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD, "- {device: x, machine: screw-air-compresor, port: 5021}")
     assert ":4: machines.1.machine" in message
