@@ -22,6 +22,7 @@ app = typer.Typer(
 Level = Literal["debug", "info", "warning", "error"]
 LogLevel = Annotated[Level, typer.Option("--log-level", help="How much to log, to stderr.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="One JSON object per log line.")]
+Duration = Annotated[float | None, typer.Option(min=1, help="Seconds; default: until Ctrl-C.")]
 Form = Literal["table", "csv", "json"]
 
 
@@ -38,7 +39,7 @@ def demo(
     data_dir: Annotated[
         Path, typer.Option(help="Where the store and the spool are; a second start goes on with them.")
     ] = Path("var/demo"),
-    duration: Annotated[float | None, typer.Option(min=1, help="Seconds; default: until Ctrl-C.")] = None,
+    duration: Duration = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of a live table.")
     ] = False,
@@ -67,6 +68,7 @@ def simulate(
     paused: Annotated[
         bool, typer.Option("--paused", help="Let time stand still; the servers answer.")
     ] = False,
+    duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
@@ -76,12 +78,13 @@ def simulate(
     """
     from qilu.command import simulate as command
 
-    _run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json)
+    _run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json, duration)
 
 
 @app.command()
 def gateway(
     file: Annotated[Path, typer.Argument(help="Gateway settings, such as configs/gateway.yaml.")],
+    duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
@@ -91,12 +94,13 @@ def gateway(
     """
     from qilu.command import gateway as command
 
-    _run(lambda: command.gateway(file), log_level, log_json)
+    _run(lambda: command.gateway(file), log_level, log_json, duration)
 
 
 @app.command()
 def ingest(
     file: Annotated[Path, typer.Argument(help="Ingester settings, such as configs/ingester.yaml.")],
+    duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
@@ -106,7 +110,7 @@ def ingest(
     """
     from qilu.command import ingest as command
 
-    _run(lambda: command.ingest(file), log_level, log_json)
+    _run(lambda: command.ingest(file), log_level, log_json, duration)
 
 
 @app.command()
@@ -147,12 +151,17 @@ def query(
     _run(lambda: command.query(asked), "warning", False)
 
 
-def _run(start: Callable[[], Coroutine[Any, Any, None]], log_level: str, log_json: bool) -> None:
+def _run(
+    start: Callable[[], Coroutine[Any, Any, None]],
+    log_level: str,
+    log_json: bool,
+    duration: float | None = None,
+) -> None:
     from qilu.runtime.logs import logging_to
     from qilu.runtime.process import run
 
     with logging_to(level=log_level, form="json" if log_json else "text"):
-        code = run(start)
+        code = run(start, duration)
     raise typer.Exit(code)
 
 

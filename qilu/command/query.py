@@ -41,6 +41,9 @@ class Asked:
 
 Rows = Sequence[Sequence[Any]]
 
+_WIDE = 1000
+"""Columns of a pipe or a file: nothing is cut off there."""
+
 
 async def query(asked: Asked) -> None:
     """Print the answer on stdout; ConfigError for a question that makes no sense."""
@@ -141,7 +144,8 @@ def _print(form: str, header: Sequence[str], rows: Rows) -> None:
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*("" if cell is None else _cell(cell) for cell in row))
-        Console(soft_wrap=True).print(table)
+        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+        console.print(table)
 
 
 def _cell(value: Any) -> str:

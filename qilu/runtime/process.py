@@ -22,14 +22,14 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _log = logging.getLogger(__name__)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    """Run `main` until it returns, or until SIGINT or SIGTERM cancels it; return the exit code.
+def run(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None = None) -> int:
+    """Run `main` until it returns, or SIGINT, SIGTERM or `duration` (s) cancels it; return the exit code.
 
     A ConfigError becomes its message on stderr and code 2, another QiluError its message and code 1, and
     anything else, being a bug, its traceback in the log and code 1. A second signal ends the process at once.
     """
     try:
-        asyncio.run(_until_told_to_stop(main))
+        asyncio.run(_until_told_to_stop(main, duration))
     except QiluError as error:
         return tell(error)
     except BrokenPipeError:
@@ -57,8 +57,10 @@ def _unread() -> int:
     return DONE
 
 
-async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None) -> None:
     task = asyncio.create_task(main(), name="main")
+    if duration is not None:
+        asyncio.get_running_loop().call_later(duration, task.cancel)
     with _signals_to(task):
         try:
             await task

@@ -23,6 +23,19 @@ def test_being_done_is_0() -> None:
     assert run(main) == 0
 
 
+def test_a_duration_ends_it_as_a_signal_would() -> None:
+    left = []
+
+    async def main() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.append("in good order")
+
+    assert run(main, 0.01) == 0
+    assert left == ["in good order"]
+
+
 def test_a_wrong_file_is_2_with_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         raise ConfigError("no such file", file="plant.yaml", remedy="check the path")
