@@ -11,6 +11,7 @@ from tests.servers import Mosquitto, VictoriaMetrics
 from tests.system.ledger import Ledger
 from tests.system.programs import Qilu, now_ms
 from tests.system.road import Road
+from tests.system.strangers import publish_garbage_for_records
 
 BROKER_AWAY = 10.0
 """Seconds; the other outages last as long as a supervisor takes to start a process again."""
@@ -60,6 +61,7 @@ async def test_of_two_ingesters_one_dies_and_their_store_forgets(
             first, second = road.ingesters
             await road.flows()
 
+            publish_garbage_for_records(mosquitto)  # nobody can see to it that none comes just then
             first.kill()
             await road.flows()  # the other one does it alone
             await asyncio.to_thread(first.start)
@@ -79,6 +81,7 @@ async def test_of_two_ingesters_one_dies_and_their_store_forgets(
             assert (
                 not ledger.lost or ledger.lost[0].time_ms > after.served[-1].time_ms
             )  # only what is on its way
+            assert "Traceback" not in road.logs()
             await road.stop()
 
 

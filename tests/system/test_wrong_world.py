@@ -1,0 +1,68 @@
+"""What is wrong outside of us is told, costs only itself, and stops nobody."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.servers import Influxdb1, Mosquitto
+from tests.system.ledger import read_served
+from tests.system.programs import eventually
+from tests.system.road import Road
+from tests.system.strangers import publish_garbage_for_notices, publish_garbage_for_records
+
+
+async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_stops_nobody(
+    tmp_path: Path,
+) -> None:
+    broker = Mosquitto(tmp_path)
+    store = {"type": "sqlite", "file": "store.db"}
+    async with Road(tmp_path, {"port": broker.port}, store) as road:
+        told = f"not connected: MQTT broker 127.0.0.1:{broker.port}: "
+        gateway, ingester = road.gateway, road.ingesters[0]
+        await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
+        await eventually(
+            lambda: min(Counter(one.device for one in read_served(road.truth)).values(), default=0) > 4,
+            "every machine being polled",
+        )
+        with broker:
+            await road.flows()
+            pids = (gateway.pid, ingester.pid)
+
+            publish_garbage_for_records(broker)
+            publish_garbage_for_notices(broker)
+            await eventually(lambda: "qilu/live/edge-1: ignored: " in ingester.said(), "the ingester's word")
+            await eventually(
+                lambda: "qilu/live/edge-1: left for a newer ingester: " in ingester.said(), "a newer version"
+            )
+            await eventually(lambda: "qilu/answer/edge-1: ignored: " in gateway.said(), "the gateway's word")
+            await road.flows()
+            ledger = await road.settled()
+            assert (ledger.twice, ledger.never_served, ledger.out_of_order) == ({}, [], [])
+            assert (gateway.pid, ingester.pid) == pids
+            await road.stop()
+            assert "Traceback" not in gateway.said() + ingester.said()
+
+
+async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_rest_flows(
+    mosquitto: Mosquitto, influxdb1: Influxdb1, tmp_path: Path
+) -> None:
+    now = time.time_ns() // 1_000_000
+    refused = influxdb1.write(f'screw-air-compressor,device=old discharge_pressure="seven" {now}')
+    assert refused.status == 204  # from now on this field takes texts only
+    store = {"type": "influx", "kind": "influxdb1", "url": influxdb1.url, "database": influxdb1.database}
+    async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
+        road.devices.remove("compressor-1")
+        await road.flows()
+        publish_garbage_for_records(mosquitto)
+        aside = road.folder / "spool" / "quarantine.jsonl"
+        await eventually(aside.exists, "the quarantine")
+        await road.flows()
+        ledger = await road.settled()
+        assert (ledger.twice, ledger.never_served) == ({}, [])
+        assert "Traceback" not in road.ingesters[0].said()
+        entries = [json.loads(line) for line in aside.read_text().splitlines()]
+        assert {json.loads(entry["body"])["device"] for entry in entries} == {"compressor-1"}
+        assert all("discharge_pressure" in entry["body"] for entry in entries)
+        assert all("discharge_pressure" in entry["reason"] for entry in entries), entries[0]["reason"]
+        await road.stop()
