@@ -221,7 +221,7 @@ class Link:
                 f"{place} does not let in {who} ({reasons.in_words(value)}); "
                 "see mqtt.username, the password and the broker's list of users"
             )
-        if value == _UNSUPPORTED_PROTOCOL:
+        if value == reasons.UNSUPPORTED_PROTOCOL:
             other = "3.1.1" if self._settings.protocol == "5" else "5"
             return UnreachableError(
                 f"{place} does not speak MQTT {self._settings.protocol}; set mqtt.protocol to {other}"
