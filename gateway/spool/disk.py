@@ -24,6 +24,7 @@ from gateway.spool.bounds import Bounds
 from gateway.spool.files import Files, OsFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
 from gateway.spool.journal import Journal
+from gateway.spool.kept import Kept
 from gateway.spool.losses import Losses
 from gateway.spool.recovery import recover
 from gateway.spool.segment import HEAD_SIZE, encode_record
@@ -69,6 +70,7 @@ class DiskSpool:
         self._new_stream = new_stream
         self._segment_size = settings.segment_size
         self._max_bytes = settings.max_bytes
+        self._kept = Kept()  # nothing, until it is entered
         self._losses = Losses(self._files)
         self._quarantine = Journal(self._files, QUARANTINE, settings.quarantine_bytes)
         self._committing = asyncio.Lock()

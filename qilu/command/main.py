@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,7 +57,9 @@ def demo(
     """
     from qilu.command import demo as command
 
-    _run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json)
+    live = sys.stdout.isatty() and not headless
+    log = data_dir / "demo.log" if live else None  # log lines would tear the table
+    _run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json, log=log)
 
 
 @app.command()
@@ -156,11 +160,19 @@ def _run(
     log_level: str,
     log_json: bool,
     duration: float | None = None,
+    *,
+    log: Path | None = None,
 ) -> None:
+    """Run until the end with log lines on stderr, or in the file `log`."""
     from qilu.runtime.logs import logging_to
     from qilu.runtime.process import run
 
-    with logging_to(level=log_level, form="json" if log_json else "text"):
+    with ExitStack() as stack:
+        stream = None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(log.open("a", encoding="utf-8"))
+        stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
         code = run(start, duration)
     raise typer.Exit(code)
 
