@@ -5,9 +5,8 @@ what was written at which tick; only the serve counters also depend on who read 
 real time: see `clock.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,12 +14,13 @@ from qilu.contract.invalid import Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.environment import Environment
+from simulator.events import Teller
 from simulator.faults import Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
-from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility, Values
+from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
 from simulator.machines import MODELS
-from simulator.noise import Array, Noise
+from simulator.noise import Noise
 from simulator.settings import FaultSettings, Placed, PlantSettings, meant
 from simulator.supplies import Supplies
 
@@ -34,19 +34,6 @@ class _Row:
     machines: Machines
     image: Image
     places: np.ndarray
-    seen: dict[str, np.ndarray] = field(default_factory=dict)  # states and alarms as they were told last
-
-
-class Event(NamedTuple):
-    """Something true that happened at a tick: a change of `state` or `alarm`, parts `made`, a `fault
-    NAME` begun or ended (0 to 1 or back).
-    """
-
-    tick: int
-    device: str
-    event: str
-    before: int
-    after: int
 
 
 class Plant:
@@ -56,14 +43,14 @@ class Plant:
         """profiles: one for each model that the settings name."""
         self.settings = settings
         self.tick = 0
-        self.told: Callable[[Event], None] | None = None  # told of every event from now on
         self.devices: dict[str, Device] = {}
         self._environment = Environment(settings)
         placed = list(settings.placed())
-        self._names = [entry.device for entry in placed]
+        self.events = Teller([entry.device for entry in placed])
         models = dict.fromkeys(entry.settings.machine for entry in placed)
         self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
+        self.devices = {entry.device: self.devices[entry.device] for entry in placed}
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
@@ -91,8 +78,8 @@ class Plant:
         return ports
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with the settings and only comes to light with the machines: parameters they do
-        not have.
+        """What is wrong with the settings and only comes to light with the machines: parameters and
+        faults.
         """
         for entry, machine in enumerate(self.settings.machines):
             known = self._known[machine.machine]
@@ -126,47 +113,36 @@ class Plant:
         for row in self._rows:
             self._faults.step(row.image, self.seconds)
             row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
-            struck = self._faults.struck(row.image)
-            if show or struck or self.told is not None:
-                values = row.machines.values()
-                instead = (
-                    self._faults.distort(row.image, values, self.seconds, self.settings.step)
-                    if struck
-                    else None
-                )
-                self._tell_states(row, values)
-                if show:
-                    row.image.refresh(values, instead)
+            self._tell(row, show=show)
         for row in self._rows:
-            for utility, rate in row.machines.takes().items():
-                self._supplies.rate[utility][row.places] = rate
-            for utility, level in row.machines.gives().items():
-                self._supplies.offer[utility][row.places] = level
-            passed = row.machines.passes()
-            if passed is not None:
-                self._taken[row.places], self._made[row.places] = passed
-                self._tell_parts(row, passed[1])
+            self._settle(row)
         self.lines.move(self._taken, self._made)
 
-    def _tell_states(self, row: _Row, values: Values) -> None:
-        for point in ("state", "alarm"):
-            if self.told is not None and point in values:
-                codes = np.array(values[point], dtype=np.int64)
-                before = row.seen.get(point, codes)
-                for index in np.flatnonzero(codes != before):
-                    device = self._names[row.places[index]]
-                    self.told(Event(self.tick, device, point, int(before[index]), int(codes[index])))
-                row.seen[point] = codes
+    def _tell(self, row: _Row, *, show: bool) -> None:
+        """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
+        struck = self._faults.struck(row.image)
+        if not (show or struck or self.events.told is not None):
+            return
+        values = row.machines.values()
+        said = self._faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
+        self.events.states(self.tick, row.places, values)
+        if show:
+            row.image.refresh(values, said)
 
-    def _tell_parts(self, row: _Row, made: Array) -> None:
-        if self.told is not None:
-            for index in np.flatnonzero(made > 0):
-                self.told(Event(self.tick, self._names[row.places[index]], "made", 0, int(made[index])))
+    def _settle(self, row: _Row) -> None:
+        """What the machines of one model took from the others and gave to them."""
+        for utility, rate in row.machines.takes().items():
+            self._supplies.rate[utility][row.places] = rate
+        for utility, level in row.machines.gives().items():
+            self._supplies.offer[utility][row.places] = level
+        passed = row.machines.passes()
+        if passed is not None:
+            self._taken[row.places], self._made[row.places] = passed
+            self.events.parts(self.tick, row.places, passed[1])
 
     def _tell_fault(self, fault: FaultSettings, begun: bool) -> None:
-        if self.told is not None:
-            name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
-            self.told(Event(self.tick, fault.device, f"fault {name}", int(not begun), int(begun)))
+        name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
+        self.events.fault(self.tick, fault.device, name, begun=begun)
 
     def _surroundings(self) -> Surroundings:
         """Of all machines, in the plant's order of devices."""

@@ -2,7 +2,7 @@
 
 `requests.csv`: every value of a serve counter that went out.
     time_ms (UTC, of the machine that simulates), tick (of the plant), device, counter
-`events.csv`: everything that happened in the plant, see `plant.Event`.
+`events.csv`: everything that happened in the plant, see `events.Event`.
     time_ms, tick, device, event, before, after
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TextIO
 
-from simulator.plant import Event, Plant
+from simulator.events import Event
+from simulator.plant import Plant
 
 FLUSH = 0.1  # seconds
 REQUESTS = ("requests.csv", "time_ms,tick,device,counter\n")
@@ -63,13 +64,13 @@ class TruthLog:
         self._events.open()
         for device in self._plant.devices.values():
             device.served = self._served
-        self._plant.told = self._happened
+        self._plant.events.told = self._happened
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         for device in self._plant.devices.values():
             device.served = None
-        self._plant.told = None
+        self._plant.events.told = None
         self._requests.close()
         self._events.close()
 

@@ -8,7 +8,7 @@ import pytest
 from qilu.contract.errors import ConfigError
 from simulator.app import simulate
 from simulator.clock import Clock
-from simulator.plant import Event
+from simulator.events import Event
 from tests.simulator.simulated import plant
 
 AIR = {"device": "air", "machine": "screw-air-compressor"}
@@ -119,7 +119,7 @@ def test_two_runs_with_one_seed_tell_the_same_events() -> None:
     for _ in range(2):
         events: list[Event] = []
         running = plant({"device": "cnc", "machine": "cnc-machining-centre", "replicas": 3})
-        running.told = events.append
+        running.events.told = events.append
         running.advance(2000)
         runs.append(events)
     assert runs[0] == runs[1]

@@ -38,17 +38,17 @@ def said(of: Plant, device: str, name: str) -> tuple[Any, Any]:
     return value, bad.get(0)
 
 
-def with_fault(machine: dict[str, Any], **fault: Any) -> Plant:
-    return plant(machine, faults=[{"device": machine["device"], **fault}])
+def with_fault(machine: dict[str, Any], step: float = 1.0, **fault: Any) -> Plant:
+    return plant(machine, step=step, faults=[{"device": machine["device"], **fault}])
 
 
 def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -> None:
-    healthy = plant(PUMP)
-    worn = with_fault(PUMP, fault="bearing_wear", begin="10m", growth="4h")
+    healthy = plant(PUMP, step=5)
+    worn = with_fault(PUMP, step=5, fault="bearing_wear", begin="10m", growth="4h")
     vibration, warmth, tripped = [], [], None
     for minute in range(300):
-        worn.advance(60)
-        healthy.advance(60)
+        worn.advance(12)
+        healthy.advance(12)
         vibration.append(true(worn, "pump", "vibration") / true(healthy, "pump", "vibration"))
         warmth.append(
             true(worn, "pump", "bearing_temperature_de") - true(healthy, "pump", "bearing_temperature_de")
@@ -89,13 +89,13 @@ def test_a_leak_makes_the_compressor_work_more_for_the_same_factory() -> None:
 
 
 def test_a_fault_that_is_repaired_leaves_no_trace_in_what_follows_physically() -> None:
-    ill = with_fault(PUMP, fault="bearing_wear", begin=60, growth=0, severity=0.5, duration="20m")
-    well = plant(PUMP)
+    ill = with_fault(PUMP, step=5, fault="bearing_wear", begin=60, growth=0, severity=0.5, duration="20m")
+    well = plant(PUMP, step=5)
     for each in (ill, well):
-        each.advance(600)
+        each.advance(120)
     assert true(ill, "pump", "vibration") > 1.5 * true(well, "pump", "vibration")
     for each in (ill, well):
-        each.advance(4 * 3600)
+        each.advance(4 * 720)
     assert true(ill, "pump", "vibration") == pytest.approx(true(well, "pump", "vibration"), rel=0.01)
 
 

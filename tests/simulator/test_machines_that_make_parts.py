@@ -76,7 +76,7 @@ def test_more_cutting_load_means_more_current_and_a_warmer_winding() -> None:
     fast.write(0, "feed_override", 140.0)
     slow.write(0, "feed_override", 50.0)
     for machines in (slow, fast):
-        run(machines, 2 * 3600, dt=4.0)
+        run(machines, 5400, dt=6.0)
     assert now(fast, "winding_temperature") > now(slow, "winding_temperature") + 2.0
 
 

@@ -133,6 +133,11 @@ def test_outside_the_shifts_work_stops_at_the_end_of_the_cycle() -> None:
     assert (float(values(shop, "cnc")["state"]), float(values(shop, "cnc")["alarm"])) == (1, 3)
 
 
+def test_devices_come_in_the_order_of_the_file() -> None:
+    shop = plant(CNC, AIR, {**CNC, "device": "cnc2"}, METER)
+    assert list(shop.devices) == ["cnc", "air", "cnc2", "meter"]
+
+
 def test_the_identity_names_the_device() -> None:
     assert b"air" in plant(AIR).devices["air"].identity[4]
 

@@ -1,0 +1,57 @@
+"""What truly happened in a plant, tick by tick, for whoever wants to be told."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.machine import Values
+from simulator.noise import Array
+
+TOLD_POINTS = ("state", "alarm")
+
+
+class Event(NamedTuple):
+    """A change of `state` or `alarm` from one code to another, parts `made` (0 to their number), or a
+    `fault NAME [POINT]` that begins (0 to 1) or ends (1 to 0).
+    """
+
+    tick: int
+    device: str
+    event: str
+    before: int
+    after: int
+
+
+class Teller:
+    """Turns what machines say into events. Nothing is told, and nothing costs, while `told` is None."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """names: of all devices, in the plant's order."""
+        self.told: Callable[[Event], None] | None = None
+        self._names = names
+        self._seen: dict[tuple[int, str], Array] = {}
+
+    def states(self, tick: int, places: np.ndarray, values: Values) -> None:
+        """Changes of state and alarm of one model's machines since the last time that somebody listened."""
+        if self.told is None:
+            return
+        for point in TOLD_POINTS:
+            if point in values:
+                codes = np.array(values[point], dtype=np.float64)
+                before = self._seen.get((int(places[0]), point), codes)
+                for index in np.flatnonzero(codes != before):
+                    device = self._names[places[index]]
+                    self.told(Event(tick, device, point, int(before[index]), int(codes[index])))
+                self._seen[int(places[0]), point] = codes
+
+    def parts(self, tick: int, places: np.ndarray, made: Array) -> None:
+        """Parts that one model's machines made in this tick."""
+        if self.told is not None:
+            for index in np.flatnonzero(made > 0):
+                self.told(Event(tick, self._names[places[index]], "made", 0, int(made[index])))
+
+    def fault(self, tick: int, device: str, fault: str, *, begun: bool) -> None:
+        """A fault that began or ended."""
+        if self.told is not None:
+            self.told(Event(tick, device, f"fault {fault}", int(not begun), int(begun)))
