@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from itertools import groupby
 from types import TracebackType
 from typing import Self
@@ -103,9 +103,12 @@ class MqttSink:
 
     async def answers(self) -> AsyncGenerator[Answer | Announcement]:
         link = self._open()
-        if self._ack_by_broker:
-            while True:
-                yield await self._acknowledged.get()
+        heard = self._acknowledgements(link) if self._ack_by_broker else self._messages(link)
+        async with aclosing(heard):
+            async for answer in heard:
+                yield answer
+
+    async def _messages(self, link: Link) -> AsyncGenerator[Answer | Announcement]:
         async for message in link.messages():
             try:
                 if message.topic == self._topics.answer(self._edge):
@@ -116,6 +119,20 @@ class MqttSink:
                     yield decode_announcement(message.payload)
             except DataError as error:
                 _log.warning("%s: ignored: %s", message.topic, error)
+
+    async def _acknowledgements(self, link: Link) -> AsyncGenerator[Answer]:
+        """PUBACKs as answers; the link is listened to all the same, or its loss would go unnoticed."""
+        listening = asyncio.ensure_future(_exhaust(self._messages(link)))
+        try:
+            while True:
+                taking = asyncio.ensure_future(self._acknowledged.get())
+                await asyncio.wait({taking, listening}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done():
+                    taking.cancel()
+                    await listening  # raises why the link was lost
+                yield taking.result()
+        finally:
+            listening.cancel()
 
     def _by_topic(self, lane: Lane, records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
         if not self._per_device:
@@ -168,3 +185,9 @@ class MqttSink:
         if self._link is None:
             raise RuntimeError("a sink is used inside `async with`")
         return self._link
+
+
+async def _exhaust(messages: AsyncGenerator[Answer | Announcement]) -> None:
+    async with aclosing(messages):
+        async for _ in messages:
+            pass

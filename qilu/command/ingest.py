@@ -13,5 +13,4 @@ from qilu.runtime.settings import load
 async def ingest(file: Path) -> None:
     """Fill the store; ConfigError when the settings are wrong or the store cannot be used."""
     settings = load(file, IngesterSettings)
-    notify("READY=1")
-    await run(settings)
+    await run(settings, ready=lambda: notify("READY=1"))

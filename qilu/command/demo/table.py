@@ -12,11 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from qilu.command.demo.watch import Watch, in_words, shown, state_of
+from qilu.command.demo.watch import SHOWN, Watch, in_words, shown, state_of
 from qilu.contract.profile import DeviceProfile
 
 _LIVE_EVERY = 0.5
 _LINES_EVERY = 2.0
+_NARROW, _PER_POINT = 32, 29
+"""Columns of the terminal that a device needs without its points, and for each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ async def show(plant: Plant, headless: bool) -> None:
         return
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            live.update(_picture(plant), refresh=True)
+            live.update(_picture(plant, console.width), refresh=True)
             await asyncio.sleep(_LIVE_EVERY)
 
 
@@ -81,14 +83,16 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _picture(plant: Plant) -> Group:
+def _picture(plant: Plant, width: int) -> Group:
+    room = max(1, (width - _NARROW) // _PER_POINT)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    for title in ("device", "state", "", "", "", "age"):
+    for title in ("device", "state", *[""] * min(room, SHOWN), "age"):
         table.add_column(title, no_wrap=True)
     for device, profile in plant.profiles.items():
         latest = plant.watch.latest.get(device)
         style = "red" if latest is not None and latest.bad is not None else ""
-        table.add_row(device, *_cells(plant, device, profile), style=style)
+        state, *points, age = _cells(plant, device, profile)
+        table.add_row(device, state, *points[:room], age, style=style)
     return Group(table, Text(str(plant.flow()), style="bold"), Text("Ctrl-C stops it.", style="dim"))
 
 
@@ -100,4 +104,4 @@ def _cells(plant: Plant, device: str, profile: DeviceProfile) -> list[str]:
     points = [f"{point.name} {in_words(point, latest.values.get(point.name))}" for point in shown(profile)]
     age = f"{max(0, plant.now_ms() - latest.time_ms) / 1000:.1f} s"
     state = str(latest.bad) if latest.bad is not None else state_of(profile, latest.values)
-    return [state, *points, *[""] * (3 - len(points)), age]
+    return [state, *points, *[""] * (SHOWN - len(points)), age]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qilu.contract.profile import DeviceProfile, Point
 from qilu.contract.reading import Poll, Reason, Value
 
-_SHOWN = 3
+SHOWN = 3
 """Points of a device that a table has room for."""
 
 
@@ -57,7 +57,7 @@ def shown(profile: DeviceProfile) -> Sequence[Point]:
     """The few points that tell most about a machine: the first gauges with a unit, of the fastest group."""
     fastest = min(profile.groups, key=profile.groups.__getitem__)
     gauges = [point for point in profile.points_of(fastest) if point.kind == "gauge" and point.unit]
-    return gauges[:_SHOWN]
+    return gauges[:SHOWN]
 
 
 def in_words(point: Point, value: Value) -> str:
