@@ -207,6 +207,22 @@ def test_the_serve_counter_counts_reads_that_touch_it_and_no_others() -> None:
     assert served == [("m0", 1), ("m0", 2), ("m0", 3), ("m0", 4)]
 
 
+def test_reads_right_beside_the_serve_counter_do_not_count() -> None:
+    points: list[dict[str, object]] = [
+        {"name": COUNTER, "table": "input", "address": 5, "type": "uint32", "kind": "counter"},
+        {"name": "before", "table": "input", "address": 4, "type": "uint16"},
+        {"name": "behind", "table": "input", "address": 7, "type": "uint16"},
+    ]
+    made = DeviceProfile.model_validate({"profile": "x", "points": points})
+    asked = Device("x", Image(made, Fixed(before=1, behind=2), [{}]), 0)
+    asked.read_registers(Table.INPUT, 4, 1)
+    asked.read_registers(Table.INPUT, 7, 1)
+    assert asked.counter == 0
+    asked.read_registers(Table.INPUT, 4, 2)
+    asked.read_registers(Table.INPUT, 6, 2)
+    assert asked.counter == 2
+
+
 def test_a_refused_read_does_not_count() -> None:
     asked = device(COMPRESSOR)
     with pytest.raises(IllegalAddress):

@@ -7,8 +7,10 @@ import pytest
 
 from qilu.contract.profile import Table
 from simulator.environment import Environment
+from simulator.machine import Utility
 from simulator.plant import Plant
 from simulator.settings import PlantSettings
+from simulator.supplies import Supplies
 from tests.simulator.simulated import plant
 
 CNC = {"device": "cnc", "machine": "cnc-machining-centre", "line": "mill"}
@@ -114,6 +116,18 @@ def test_air_that_machines_take_empties_the_receiver_faster() -> None:
     for each in (alone, feeding):
         each.advance(1800)
     assert float(values(feeding, "air")["load_hours"]) > float(values(alone, "air")["load_hours"]) + 0.02
+
+
+def test_two_suppliers_share_the_need_and_a_consumer_finds_the_mean_of_them() -> None:
+    supplies = Supplies(4, {Utility.AIR: [(0, 2), (1, 2), (1, 3)], Utility.ELECTRICITY: [(0, 2), (1, 2)]})
+    for utility in (Utility.AIR, Utility.ELECTRICITY):
+        supplies.rate[utility][:] = [0.0, 0.0, 4.0, 1.0]
+    supplies.offer[Utility.AIR][:] = [6.0, 8.0, 0.0, 0.0]
+    assert supplies.demand(Utility.AIR).tolist() == [2.0, 3.0, 0.0, 0.0]
+    assert supplies.level(Utility.AIR, 6.8).tolist() == [6.8, 6.8, 7.0, 8.0]
+    # meters in series each see everything
+    assert supplies.demand(Utility.ELECTRICITY).tolist() == [4.0, 4.0, 0.0, 0.0]
+    assert supplies.level(Utility.ELECTRICITY, 380.0).tolist() == [380.0] * 4
 
 
 def test_a_machine_stands_still_while_its_air_is_too_low() -> None:
