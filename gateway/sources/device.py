@@ -27,11 +27,13 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "plan", "series")
+    __slots__ = ("device", "plan", "series", "silences")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
         self.plan = read
+        self.silences: dict[bytes, int] = {}
+        """Request -> turns in a row in which it was met with silence while others were answered."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
 

@@ -69,6 +69,10 @@ class Span:
             end = max(end, point.last + 1)
         return self.count - used
 
+    def split(self, place: int) -> tuple[Span, Span]:
+        """Two spans, the first with so many of the points."""
+        return Span(self.table, self.points[:place]), Span(self.table, self.points[place:])
+
     def cost(self, overhead: int) -> int:
         """Bytes on the wire, where a request costs `overhead` besides its data."""
         return overhead + data_bytes(self.table, self.count)

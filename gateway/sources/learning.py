@@ -28,7 +28,7 @@ class Search:
             self._holes.append(span)
             return ()
         middle = len(span.points) // 2
-        lower, upper = Span(span.table, span.points[:middle]), Span(span.table, span.points[middle:])
+        lower, upper = span.split(middle)
         self._halved.append((span, lower, upper))
         return lower, upper
 

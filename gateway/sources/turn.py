@@ -33,6 +33,9 @@ MOST_REQUESTS = 100
 MOST_LOST = 2
 """Connections lost in one turn, after which the rest of it is not asked for."""
 
+HUSHED = 3
+"""Turns in a row in which a block was met with silence while others were answered: then it is refused."""
+
 _SILENT = (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError)
 
 Stamp = Callable[[Group, float], int]
@@ -42,8 +45,8 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_busy", "_group", "_link", "_lost", "_requests", "_served", "_service", "_stamp", "_timeout",
-        "answered", "readings", "reason", "search",
+        "_busy", "_group", "_hushed", "_link", "_lost", "_requests", "_served", "_service", "_silent",
+        "_stamp", "_timeout", "answered", "readings", "reason", "search",
     )  # fmt: skip
 
     def __init__(self, group: Group, link: Link, service: Service, stamp: Stamp, timeout: float) -> None:
@@ -62,12 +65,14 @@ class TurnReader:
         self._requests = 0
         self._busy = 0
         self._lost = 0  # connections, in this turn
+        self._silent: list[Block] = []  # met with silence
+        self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
         self._served = False  # whether the present connection ever brought a reply
 
     async def read(self) -> None:
         group, link, service = self._group, self._link, self._service
         unit, gap = group.device.unit, group.device.gap
-        blocks: Sequence[Block] = group.plan.blocks
+        blocks = self._in_order(group.plan.blocks)
         while blocks:
             connection = link.connection or await link.connected(_now() + self._timeout)
             if connection is None or self._lost > MOST_LOST:
@@ -85,10 +90,27 @@ class TurnReader:
                 await asyncio.sleep(BUSY_PAUSES[busy])
         for not_asked in group.plan.not_asked:
             self.readings.append(not_asked.reading(self._stamp(group, _now())))
+        if self.answered and (self._silent or group.silences):
+            group.silences = {
+                block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
+            }
+
+    def _in_order(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """A unit out of service is asked for another block each time, and once for the first point alone: it
+        may be alive and ignore just what it does not have, or blocks of this length."""
+        unit = self._service.units[self._group.device.unit]
+        if unit.known or not unit.probes:
+            return blocks
+        place = unit.probes % (len(blocks) + 1)
+        if place < len(blocks) or len(blocks[0].columns.points) == 1:
+            return (*blocks[place:], *blocks[:place])
+        one, others = (blocks[0].part(span) for span in blocks[0].span.split(1))
+        self._hushed.add(others.request)
+        return (one, others, *blocks[1:])
 
     def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
-        left: list[Block] = []
+        unsent, again = list[Block](), list[Block]()
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
@@ -98,26 +120,34 @@ class TurnReader:
                 if self.search is not None:
                     self.search.good(block.span)
             elif exchange.error is None:
-                left.append(block)  # not sent, because one before it was not answered
+                unsent.append(block)  # because one before it was not answered
             else:
-                left += self._failed(block, exchange, exchange.error)
+                again += self._failed(block, exchange, exchange.error)
         self._requests += len(exchanges)
-        return left
+        return unsent + again
 
     def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
         instead: Sequence[Block] = ()
+        reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
             self._lost += 1
             # Many devices close an idle connection, and we learn of it when we next use it: no failure yet.
             instead = (block,) if self._served and self._lost == 1 else ()
+        elif isinstance(error, ReplyTimeoutError) and self._is_hushed(block):
+            reason = Reason.ILLEGAL_ADDRESS
+            instead = self._halves(block)
+            self._hushed.update(half.request for half in instead)
         elif isinstance(error, _SILENT):
-            self._service.kept_silent(self._group.device.unit, exchange.asked_at, exchange.ended_at)
+            # One silence among answers is about this block; a second one may be the end of the device.
+            if not self.answered or self._silent:
+                self._service.kept_silent(self._group.device.unit, exchange.asked_at, exchange.ended_at)
+            self._silent.append(block)
         else:
             self._heard(exchange)
             instead = self._refused(block, error)
         if not instead:
-            self.reason = reason_of(error)
+            self.reason = reason
             middle = (exchange.asked_at + exchange.ended_at) / 2
             self.readings.append(block.bad(self._stamp(self._group, middle), self.reason))
         return instead
@@ -128,10 +158,20 @@ class TurnReader:
             self._busy += 1
             return (block,)
         if isinstance(error, IllegalAddress | IllegalValue) and self._requests < MOST_REQUESTS:
-            return [block.part(half) for half in self._found().refused(block.span)]
+            return self._halves(block)
         if isinstance(error, IllegalFunction):
             self._found().no_function(block.span)
         return ()
+
+    def _is_hushed(self, block: Block) -> bool:
+        """Whether its silence, while the device is alive, means that the device does not have it."""
+        if self._requests >= MOST_REQUESTS:
+            return False
+        often = self._group.silences.get(block.request, 0) >= HUSHED
+        return often or (self.answered and block.request in self._hushed)
+
+    def _halves(self, block: Block) -> Sequence[Block]:
+        return [block.part(half) for half in self._found().refused(block.span)]
 
     def _found(self) -> Search:
         if self.search is None:

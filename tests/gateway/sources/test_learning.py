@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.sources.device import RELEARN
 from gateway.sources.layout import Span
 from gateway.sources.learning import Search, described
+from gateway.sources.modbus import ModbusSource
 from gateway.sources.plan import NOTHING_LEARNT, plan
 from qilu.contract.reading import Origin
 from tests.gateway.sources.everywhere import everywhere, for_hours
@@ -87,6 +88,53 @@ async def test_the_longest_block_is_learnt(world: World, code: int, limit: int) 
     asked_last = [asked.read[2] for asked in peer.asked[-(100 // limit) :]]
     assert max(asked_last) <= limit
     assert source.stats.exceptions < 100, "it is learnt once"
+
+
+@for_hours
+async def test_a_device_that_ignores_what_it_does_not_have_is_understood_too(world: World) -> None:
+    """Faults 5 and 6: silence in place of exception 2, also at the very first request."""
+    peer = Peer(lambda line, asked: None if covers(asked, 33) else normal(line, asked))
+    polls, source = await world.polls(peer, 10, meter=profile([*range(20, 40), *range(200, 210)]), period=30)
+    bad = [{name for name, value in seen.items() if isinstance(value, str)} for seen in flat(polls)]
+    assert len(bad[0]) == 30
+    assert bad[1:4] == [{f"p{address}" for address in range(20, 40)}] * 3
+    assert bad[4:] == [{"p33"}] * 6
+    assert source.stats.offline == set()
+    assert source.stats.timeouts < 4 + 12
+
+
+@pytest.mark.parametrize("addresses", [range(60), [*range(60), *range(200, 210)]])
+@for_hours
+async def test_a_device_that_ignores_long_blocks_is_asked_for_short_ones(
+    world: World, addresses: Sequence[int]
+) -> None:
+    """Fault 6: silence in place of exception 3, with and without a second block that is answered."""
+    peer = Peer(lambda line, asked: None if asked.read[2] > 16 else normal(line, asked))
+    polls, source = await world.polls(peer, 10, meter=profile(addresses), period=60)
+    assert reasons(polls)[0] == "timeout"
+    assert reasons(polls)[-3:] == ["good"] * 3
+    assert source.stats.offline == set()
+
+
+@pytest.mark.parametrize("turns_off", range(1, 9))
+@for_hours
+async def test_a_device_that_was_switched_off_has_taught_nothing(world: World, turns_off: int) -> None:
+    """Fault 23: whatever it was asked when it came back."""
+    off = {"is": False}
+
+    def switch(source: ModbusSource, poll: object) -> None:
+        off["is"] = 2 <= source.stats.polls < 2 + turns_off
+
+    peer = Peer(lambda line, asked: None if off["is"] else normal(line, asked))
+    polls, source = await world.polls(peer, 14, meter=profile(range(30)), period=5, meanwhile=switch)
+    assert [event.kind for event in source.stats.events if event.kind == "learnt"] == []
+    assert reasons(polls)[-3:] == ["good"] * 3
+    assert peer.asked[-1].read[1:] == (0, 30)
+
+
+def covers(asked: Asked, address: int) -> bool:
+    _, first, count = asked.read
+    return first <= address < first + count
 
 
 @for_hours
