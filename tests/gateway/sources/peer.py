@@ -182,7 +182,7 @@ class _Served(asyncio.Protocol):
         self.peer.heard(self.line, data)
 
 
-def _dial_in_memory(peer: Peer) -> Callable[[Endpoint, Callable[[], Connection]], Any]:
+def dial_in_memory(peer: Peer) -> Callable[[Endpoint, Callable[[], Connection]], Any]:
     async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
         if peer.refuses():
             raise ConnectionRefusedError("connection refused")
@@ -285,7 +285,7 @@ class World:
             DeviceSetup(device, meter, Origin("edge-1", device.device, "meter"))
             for device in settings.devices
         ]
-        dial = dial_tcp if self.kind == "sockets" else _dial_in_memory(peer)
+        dial = dial_tcp if self.kind == "sockets" else dial_in_memory(peer)
         return ModbusSource(settings, setups, Timebase(1.8e9, loop.time()), Random(7), dial=dial)
 
 
