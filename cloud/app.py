@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 
 from cloud.ingester import Bounds, Ingester, Tally
 from cloud.settings import IngesterSettings
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
@@ -36,8 +36,8 @@ async def ingest(
 ) -> None:
     """Ingest until cancelled. `store`: an open one to fill instead of that of the settings.
 
-    ConfigError when the store cannot be used; a broker or a store that is away is waited for. `ready` is
-    called each time that records begin to flow.
+    ConfigError when the store cannot be used, or the settings are wrong from the start; a broker or a store
+    that is away is waited for. `ready` is called each time that records begin to flow.
     """
     random = random or SystemRandom()
     name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
@@ -87,12 +87,18 @@ async def _serve(
         backoff.reset()
         ready()
 
+    tried = False
     while True:
         try:
             async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
             _log.warning("not connected: %s", next(leaves(lost)))
+        except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
+            if not tried:
+                raise
+            _log.error("not connected: %s", next(leaves(wrong)))
+        tried = True
         await asyncio.sleep(backoff.next())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from gateway.components import Record, Sink, Spool
 from gateway.latency import Latency
 from gateway.outbox import Freed, Outbox
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.notices import Announcement
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
@@ -56,7 +56,8 @@ class Delivery:
         self._live.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; ConfigError when the settings of the sink are wrong from the start."""
+        tried = False
         while True:
             try:
                 async with self._sink:
@@ -65,6 +66,11 @@ class Delivery:
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
                 _log.warning("not connected: %s", "; ".join(reasons))
+            except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
+                if not tried:
+                    raise
+                _log.error("not connected: %s", next(leaves(wrong)))
+            tried = True
             await asyncio.sleep(self._backoff.next())
 
     async def emptied(self) -> None:

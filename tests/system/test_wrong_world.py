@@ -66,3 +66,24 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
         assert all("discharge_pressure" in entry["body"] for entry in entries)
         assert all("discharge_pressure" in entry["reason"] for entry in entries), entries[0]["reason"]
         await road.stop()
+
+
+async def test_a_secret_that_disappears_stops_nobody(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("open sesame\n")
+    broker = Mosquitto(tmp_path, users={"works": "open sesame"})
+    mqtt = {"port": broker.port, "username": "works", "password_file": str(secret)}
+    with broker:
+        async with Road(tmp_path, mqtt, {"type": "sqlite", "file": "store.db"}) as road:
+            gateway, ingester = road.gateway, road.ingesters[0]
+            await road.flows()
+            secret.unlink()
+            broker.kill()
+            broker.start()
+            told = f"not connected: {secret}: mqtt.password_file: no such file"
+            await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
+            secret.write_text("open sesame\n")
+            await road.flows()
+            ledger = await road.settled()
+            assert (ledger.twice, ledger.never_served) == ({}, [])
+            await road.stop()
