@@ -6,7 +6,7 @@ line that names a file, "`gateway.yaml`:", is that file.
 
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = "3"
@@ -42,9 +42,17 @@ def commands(readme: Path) -> list[Command]:
     return [command(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
+def files(readme: Path) -> dict[str, str]:
+    """Every file that a README has its reader write: name -> text."""
+    found = re.findall(r"^`(\S+)`[:：]\n\n```yaml\n(.*?)^```$", readme.read_text(), re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
 def command(line: str) -> Command:
-    """A line of a shell, without its comment and without a `&` at its end."""
-    bare = re.sub(r"\s+#\s.*$", "", line).strip().removesuffix("&").strip()
+    """A line of a shell, without its comment; with a `&` at its end it runs beside what follows."""
+    bare = re.sub(r"\s+#\s.*$", "", line).strip()
+    beside = bare.endswith("&")
+    bare = bare.removesuffix("&").strip()
     bare = re.sub(r"^cd \S+(\s*&&\s*|$)", "", bare)  # to the checkout, where the test is already
     bare = bare.replace(".venv/bin/", "")
     words = bare.split()
@@ -54,7 +62,7 @@ def command(line: str) -> Command:
         return Command(line, why_not=ELSEWHERE[words[0]])
     if words[0] == "make":
         return Command(line, _make(bare))
-    beside = words[0] == "qilu" and words[1] in RUN_ON and "--duration" not in words
+    beside |= words[0] == "qilu" and words[1] in RUN_ON and "--duration" not in words
     return Command(line, _bounded(bare) if words[:2] == ["qilu", "demo"] else bare, beside)
 
 
