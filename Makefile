@@ -47,6 +47,10 @@ bench: $(DEV) $(NEEDED_SERVERS) ## measure what one unit of work costs
 .PHONY: servers
 servers: $(SERVERS) ## fetch the real servers that the tests talk to (Debian packages, unpacked into .servers)
 
+.PHONY: dashboards
+dashboards: $(DEV) ## write Grafana's dashboards anew from deploy/grafana
+	@$(BIN)/python -m deploy.grafana.build
+
 .PHONY: lock
 lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest that pyproject.toml allows
 	scripts/lock $(ARGS)

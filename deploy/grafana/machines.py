@@ -1,0 +1,125 @@
+"""The rows of the dashboard about machines: what they use, what they make, how they are."""
+
+from __future__ import annotations
+
+from deploy.grafana.drawing import Drawing
+from deploy.grafana.panels import Row, Text, bars
+
+
+def energy(draw: Drawing) -> Row:
+    """Electricity: taken, made, and its quality."""
+    meter = "three-phase-energy-meter"
+    return Row(
+        Text("用能", "Energy"),
+        (
+            draw.lines(meter, "power", width=12),
+            bars(
+                Text("时段用电量", "Energy taken in the time shown"),
+                draw.about(meter, "energy_import"),
+                "kwatth",
+                [draw.language.growth(meter, "energy_import")],
+            ).but(width=6, every=20),
+            bars(
+                Text("时段发电量", "Energy made in the time shown"),
+                draw.about("pv-inverter", "energy"),
+                "kwatth",
+                [draw.language.growth("pv-inverter", "energy")],
+            ).but(width=6, every=20),
+            draw.lines(meter, "voltage_a", "voltage_b", "voltage_c", title=Text("相电压", "Phase voltages")),
+            draw.lines(meter, "current_a", "current_b", "current_c", title=Text("相电流", "Phase currents")),
+            draw.lines(meter, "power_factor", width=4),
+            draw.lines("pv-inverter", "power", width=4, title=Text("光伏功率", "Solar power")),
+        ),
+    )
+
+
+def utilities(draw: Drawing) -> Row:
+    """What the lines live on: air, steam, cold water."""
+    return Row(
+        Text("公用工程", "Utilities"),
+        (
+            draw.lines("screw-air-compressor", "discharge_pressure", width=6),
+            draw.lines(
+                "screw-air-compressor",
+                "discharge_temperature",
+                "oil_temperature",
+                width=6,
+                title=Text("空压机温度", "Compressor temperatures"),
+            ),
+            draw.lines(
+                "screw-air-compressor", "power", width=6, title=Text("空压机功率", "Compressor power")
+            ),
+            draw.lines(
+                "screw-air-compressor",
+                "air_delivered",
+                "air_demand",
+                width=6,
+                title=Text("供气与用气", "Air delivered and wanted"),
+            ),
+            draw.lines("steam-boiler", "steam_pressure", width=6),
+            draw.lines("steam-boiler", "water_level", width=6),
+            draw.lines(
+                "chiller",
+                "supply_temperature",
+                "return_temperature",
+                width=6,
+                title=Text("冷冻水供回水温度", "Chilled water supply and return"),
+            ),
+            draw.lines(
+                "centrifugal-pump",
+                "discharge_pressure",
+                width=6,
+                title=Text("水泵出口压力", "Pump discharge pressure"),
+            ),
+        ),
+    )
+
+
+def machining(draw: Drawing) -> Row:
+    """Machine tools."""
+    machine = "cnc-machining-centre"
+    return Row(
+        Text("机加工", "Machining"),
+        (
+            draw.lines(machine, "spindle_load"),
+            draw.lines(machine, "spindle_speed"),
+            draw.lines(
+                machine,
+                "winding_temperature",
+                "bearing_temperature",
+                "coolant_temperature",
+                title=Text("机床温度", "Machine tool temperatures"),
+            ),
+            draw.lines(machine, "spindle_vibration"),
+            draw.lines(machine, "tool_wear"),
+            bars(
+                Text("时段加工件数", "Parts made in the time shown"),
+                draw.about(machine, "part_count"),
+                "none",
+                [draw.language.growth(machine, "part_count")],
+            ),
+        ),
+    )
+
+
+def production(draw: Drawing) -> Row:
+    """Moulding, curing, spinning, packing."""
+    return Row(
+        Text("生产", "Production"),
+        (
+            draw.lines("injection-moulding-machine", "injection_pressure", width=6),
+            draw.lines("injection-moulding-machine", "mould_temperature", width=6),
+            draw.lines("tyre-curing-press", "bladder_pressure", width=6),
+            draw.lines(
+                "tyre-curing-press",
+                "platen_temperature",
+                "tyre_temperature",
+                width=6,
+                title=Text("硫化温度", "Curing temperatures"),
+            ),
+            draw.lines("ring-spinning-frame", "spindle_speed", width=6, title=Text("锭速", "Spinning speed")),
+            draw.lines("ring-spinning-frame", "broken_ends", width=6),
+            draw.lines("conveyor-packaging-line", "rate", width=6),
+            draw.lines("robot-cell", "cycle_time", width=6, title=Text("机器人节拍", "Robot cycle time")),
+        ),
+    )

@@ -1,0 +1,82 @@
+"""Ten minutes of the shipped plant as polls, read from its registers by the gateway's own plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.sources.learning import Search
+from gateway.sources.plan import Block, plans
+from gateway.sources.settings import DeviceSettings
+from gateway.status import GROUP, POINTS, PROFILE
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.modbus.errors import IllegalAddress
+from qilu.runtime.settings import load
+from simulator.app import profiles_of
+from simulator.device import Device
+from simulator.plant import Plant
+from simulator.settings import PlantSettings
+from tests.deploy.deployed import CONFIGS
+
+EDGE = "edge-1"
+SECONDS = 600
+EVERY = 5
+SILENT = {"compressor-2": Reason.TIMEOUT, "press-1": Reason.UNREACHABLE}
+"""Devices that do not answer in the third minute, and why."""
+
+Read = tuple[Device, list[list[Block]]]
+"""A device and the blocks of its poll groups."""
+
+
+def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
+    """Polls of all devices and of the gateway itself, the last ones at `end_ms`."""
+    settings = load(file, PlantSettings).model_copy(update={"step": 1.0})
+    plant = Plant(settings, profiles_of(settings))
+    reads = [_read(plant.devices[placed.device], placed.settings.line) for placed in settings.placed()]
+    for second in range(0, SECONDS + 1, EVERY):
+        time_ms = end_ms - (SECONDS - second) * 1000
+        for device, groups in reads:
+            reason = SILENT.get(device.name) if 120 <= second < 180 else None
+            for blocks in groups:
+                yield Poll(time_ms, tuple(_reading(device, block, time_ms, reason) for block in blocks))
+        yield gateway_health(time_ms, second)
+        plant.advance(EVERY)
+
+
+def gateway_health(time_ms: int, second: int) -> Poll:
+    """All points of the profile `gateway`: counters rise, and the link is up."""
+    columns = Columns(Origin(EDGE, EDGE, PROFILE, "", "demo-plant"), GROUP, tuple(POINTS))
+    values = tuple(1 if point == "link" else second * 10 for point in POINTS)
+    return Poll(time_ms, (Reading(columns, time_ms, values),))
+
+
+def _read(device: Device, line: str) -> Read:
+    origin = Origin(EDGE, device.name, device.profile.profile, "demo-enterprise", "demo-plant", line)
+    settings = DeviceSettings(device=device.name, profile=device.profile.profile, line=line)
+    return device, [
+        [part for block in group.blocks for part in _readable(device, block)]
+        for group in plans(device.profile, settings, origin, "tcp")
+    ]
+
+
+def _readable(device: Device, block: Block) -> Iterator[Block]:
+    """The block, or its parts where the device refuses to be read through a gap, as the gateway learns it."""
+    try:
+        _data(device, block)
+    except IllegalAddress:
+        for half in Search().refused(block.span):
+            yield from _readable(device, block.part(half))
+    else:
+        yield block
+
+
+def _reading(device: Device, block: Block, time_ms: int, reason: Reason | None) -> Reading:
+    if reason is not None:
+        return block.bad(time_ms, reason)
+    return block.reading(time_ms, _data(device, block))
+
+
+def _data(device: Device, block: Block) -> bytes:
+    span = block.span
+    ask = device.read_bits if span.table.holds_bits else device.read_registers
+    return ask(span.table, span.first, span.count)
