@@ -1,7 +1,6 @@
 """The compose file, as far as it can be judged without an engine: nothing is missing, open or unsaid."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,22 +121,20 @@ def test_every_secret_is_one_that_the_script_makes_and_stands_where_settings_exp
         assert wanted == set(service.get("secrets", [])), name
 
 
-SETTINGS = [*sorted((DEPLOY / "settings").glob("*.yaml")), *sorted(CONFIGS.glob("*.yaml"))]
-
-
-@pytest.mark.parametrize("file", SETTINGS, ids=[f"{file.parent.name}-{file.stem}" for file in SETTINGS])
-def test_settings_are_valid(file: Path) -> None:
-    done = qilu("check", file)
+def test_settings_are_valid() -> None:
+    files = [*sorted((DEPLOY / "settings").glob("*.yaml")), *sorted(CONFIGS.glob("*.yaml"))]
+    done = qilu("check", *files)
     assert done.returncode == 0, done.stderr
+    assert all(str(file) in done.stdout for file in files)
 
 
-@services
-def test_a_command_of_ours_is_given_the_file_that_is_mounted(name: str) -> None:
-    service = SERVICES[name]
-    if service["image"].startswith("qilu:"):
-        command, file = service["command"]
-        assert file in {inside for _, inside in bound(service)}
-        assert qilu(command, "--help").returncode == 0
+def test_our_commands_are_given_the_files_that_are_mounted() -> None:
+    known = qilu("--help").stdout
+    for service in SERVICES.values():
+        if "build" in service:
+            command, file = service["command"]
+            assert f" {command} " in known
+            assert file in {inside for _, inside in bound(service)}
 
 
 def test_the_image_has_the_version_of_the_project_and_is_made_from_files_that_exist() -> None:
