@@ -1,9 +1,12 @@
 """What deploy/ ships, started for tests: its mosquitto with its own files."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from qilu.mqtt.settings import MqttSettings, TlsSettings
 from tests.servers.mosquitto import Mosquitto
@@ -16,6 +19,8 @@ CONFIGS = PROJECT / "configs"
 
 def make_secrets(folder: Path, *arguments: str) -> Path:
     """A folder of secrets as deploy/mosquitto/make-secrets makes it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not on this machine")
     script = DEPLOY / "mosquitto" / "make-secrets"
     command = [sys.executable, str(script), "--directory", str(folder), *arguments]
     subprocess.run(command, check=True, capture_output=True)
