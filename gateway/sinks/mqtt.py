@@ -149,7 +149,7 @@ class MqttSink:
         stream, offsets = records[0].stream, Ranges.of(record.offset for record in records)
         message = encode_message(stream, offsets, [record.body for record in records])
         try:
-            await self._open().publish(topic, message)
+            somebody_has_it = await self._open().publish(topic, message)
         except RefusedError as error:
             if error.reason != _TOO_LARGE:
                 raise UnreachableError(str(error)) from error
@@ -160,7 +160,7 @@ class MqttSink:
             await self._publish(topic, records[:middle], rejected)
             await self._publish(topic, records[middle:], rejected)
         else:
-            if self._ack_by_broker:
+            if self._ack_by_broker and somebody_has_it:
                 await self._acknowledged.put(Answer(BROKER, BROKER, stream, durable=offsets))
 
     async def _announce(self, link: Link) -> None:

@@ -1,0 +1,120 @@
+"""What the spool's `sync` interval does to a disk: flushes and bytes written per day, at the interval given.
+
+    python -m benchmarks.wear [--seconds 12] [--directory DIR]
+
+Records of 600 bytes come at an even rate and are forgotten 300 ms later, as they are while the link stands.
+One fsync is one flush. Bytes are those that the kernel charges this process for (write_bytes of /proc/self/io,
+pages of 4 kB); what the file system writes into its journal comes on top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from collections import deque
+from pathlib import Path
+from typing import Literal
+
+from gateway.spool.disk import DiskSpool
+from gateway.spool.files import AppendFile, OsFiles
+from gateway.spool.settings import SpoolSettings
+from qilu.contract.ranges import Ranges
+
+RATES = (1, 30, 300)
+INTERVALS: tuple[float | Literal["always"], ...] = ("always", 0.2, 1.0, 5.0)
+BODY = b'{"edge":"edge-1","device":"press-1",' + b"1234.5," * 80 + b"}"
+DAY = 86_400
+_BEHIND = 0.3
+"""Seconds from a record to its being durable."""
+
+
+class Counted(OsFiles):
+    """The directory, counting fsyncs."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.flushes = 0
+
+    def create(self, name: str) -> AppendFile:
+        return CountedFile(super().create(name), self)
+
+    def sync_names(self) -> None:
+        self.flushes += 1
+        super().sync_names()
+
+
+class CountedFile:
+    """One file of it."""
+
+    def __init__(self, file: AppendFile, of: Counted) -> None:
+        self.append, self.truncate, self.close = file.append, file.truncate, file.close
+        self._file, self._of = file, of
+
+    def sync(self) -> None:
+        self._of.flushes += 1
+        self._file.sync()
+
+
+def written() -> int:
+    """Bytes that this process has sent to the disk so far."""
+    lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(lines["write_bytes"])
+
+
+async def measure(
+    directory: Path, rate: int, interval: float | Literal["always"], seconds: float
+) -> tuple[float, float]:
+    """Flushes and bytes per second."""
+    files = Counted(directory)
+    loop = asyncio.get_running_loop()
+    on_the_way: deque[tuple[float, int]] = deque()
+
+    async def commit() -> None:
+        while interval != "always":
+            await asyncio.sleep(interval)
+            await spool.commit()
+
+    async with DiskSpool(SpoolSettings(directory=directory, sync=interval), files=files) as spool:
+        committing = asyncio.create_task(commit(), name="commit")
+        flushes, size, start = files.flushes, written(), loop.time()
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(start + number / rate - loop.time())
+            record = spool.append(BODY)
+            assert record is not None
+            if interval == "always":
+                await spool.commit()
+            on_the_way.append((loop.time() + _BEHIND, record.offset))
+            while on_the_way and on_the_way[0][0] <= loop.time():
+                spool.forget(spool.stream, Ranges([(on_the_way[0][1],) * 2]))
+                on_the_way.popleft()
+        took = loop.time() - start
+        found = (files.flushes - flushes) / took, (written() - size) / took
+        committing.cancel()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
+    args = parser.parse_args()
+    print(f"{len(BODY)} bytes a record")
+    print(f"{'records/s':>10}{'sync':>8}{'flushes a day':>15}{'GB a day':>10}{'of the records':>16}")
+    for rate in RATES:
+        for interval in INTERVALS:
+            with tempfile.TemporaryDirectory(prefix="qilu-bench-", dir=args.directory) as name:
+                flushes, size = asyncio.run(measure(Path(name), rate, interval, args.seconds))
+            shown = interval if interval == "always" else f"{interval:g} s"
+            print(
+                f"{rate:>10}{shown:>8}{flushes * DAY:>15,.0f}{size * DAY / 1e9:>10.2f}"
+                f"{size / (rate * len(BODY)):>15.1f}x"
+            )
+        os.sync()
+
+
+if __name__ == "__main__":
+    main()
