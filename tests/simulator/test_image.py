@@ -2,6 +2,7 @@
 
 import math
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -309,3 +310,17 @@ def test_bits_are_packed_with_the_first_as_the_least_significant() -> None:
     asked = image_of(Fixed(**{f"c{index}": float(index in (0, 3, 9)) for index in range(10)}), points)
     assert asked.read_bits(Table.COIL, 0, 10) == bytes([0b0000_1001, 0b10])
     assert asked.read_bits(Table.COIL, 3, 7) == bytes([0b0100_0001])
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_a_shipped_profile_says_of_every_gap_that_nobody_may_read_through_it(model: str) -> None:
+    """A gateway that reads neighbouring points together then needs nothing to be refused to learn it."""
+    shipped = profile(model)
+    for table in Table:
+        area = Area(shipped, table)
+        points = sorted(area.points, key=lambda point: point.address)
+        for before, after in pairwise(points):
+            first, count = before.address, after.last - before.address + 1
+            told = [gap for gap in shipped.limits.no_read if gap.meets(table, first, after.last)]
+            if count <= shipped.limits.max_block(table) and not told:
+                area.column(first, count)
