@@ -11,7 +11,7 @@ from qilu.contract.profile import DeviceProfile, Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue
 from simulator.device import Device
-from simulator.image import COUNTER, MAX_GAP, Image
+from simulator.image import COUNTER, MAX_GAP, Area, Image
 from simulator.machine import Machines, Surroundings, Values, calm, fleet
 from simulator.machines import MODELS
 from tests.simulator.simulated import device, profile
