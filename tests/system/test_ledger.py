@@ -1,0 +1,37 @@
+"""The ledger itself: it finds what is lost, doubled, invented or out of order, and excuses little."""
+
+from tests.system.ledger import Ledger, Served, Stored, open_at_a_kill
+
+SERVED = [Served(1000 * counter, device, counter) for counter in (1, 2, 3, 4) for device in ("a", "b")]
+STORED = [Stored(*one) for one in SERVED]
+
+
+def test_two_equal_sides_have_no_findings() -> None:
+    ledger = Ledger(SERVED, STORED)
+    assert (ledger.lost, ledger.twice, ledger.never_served, ledger.out_of_order) == ([], {}, [], [])
+
+
+def test_each_difference_is_found_and_named() -> None:
+    assert Ledger(SERVED, STORED[1:]).lost == SERVED[:1]
+    assert Ledger(SERVED, [*STORED, Stored(1001, "a", 1)]).twice == {("a", 1): [1000, 1001]}
+    assert Ledger(SERVED[1:], STORED).never_served == STORED[:1]
+    swapped = [Stored(2000, "a", 1), Stored(1000, "a", 2)]
+    assert Ledger(SERVED, swapped).out_of_order == swapped[:1]
+
+
+def test_what_was_served_later_is_not_missing_yet() -> None:
+    assert Ledger(SERVED, STORED[:4]).until(2000).lost == []
+    assert Ledger(SERVED, STORED[:4]).until(3000).lost == SERVED[4:6]
+
+
+def test_only_the_last_request_of_a_connection_was_open_when_the_gateway_was_killed() -> None:
+    one_connection, two_connections = {"a": "x", "b": "x"}, {"a": "x", "b": "y"}
+    kills = [(2000, 2500)]
+    assert open_at_a_kill(SERVED, one_connection, kills) == {Served(2000, "b", 2)}
+    assert open_at_a_kill(SERVED, two_connections, kills) == {Served(2000, "a", 2), Served(2000, "b", 2)}
+    assert open_at_a_kill(SERVED, two_connections, [(3500, 3600)]) == {
+        Served(3000, "a", 3),
+        Served(3000, "b", 3),
+    }
+    assert open_at_a_kill(SERVED, two_connections, [(9000, 9500)]) == set()  # nothing was asked then
+    assert open_at_a_kill(SERVED, two_connections, []) == set()
