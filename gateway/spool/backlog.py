@@ -22,7 +22,11 @@ _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 class Backlog:
     """The records of all streams, for as long as they are pending."""
 
-    def __init__(self, files: Files, kept: Kept, writer: Writer, losses: Losses) -> None:
+    def __init__(
+        self, files: Files, kept: Kept, writer: Writer, losses: Losses, *, keeps_acked: bool = False
+    ) -> None:
+        """`keeps_acked`: what has nothing pending stays until `release_acked` or `give_up`."""
+        self._keeps_acked = keeps_acked
         self._files = files
         self._kept = kept
         self._writer = writer
@@ -52,12 +56,33 @@ class Backlog:
         return records
 
     def forget(self, stream: int, offsets: Ranges) -> None:
-        """These are no longer pending; segments with nothing else in them are unlinked."""
+        """These are no longer pending; segments with nothing else in them are done with."""
         self._release(self._kept.subtract(stream, offsets))
 
     def release_all(self) -> None:
-        """Unlink every segment with nothing pending but the one that is being written."""
+        """Every segment with nothing pending is done with, but the one that is being written."""
         self._release([segment for segment in self._kept.segments() if not self._kept.pending_of(segment)])
+
+    def release_acked(self, before_ms: int) -> None:
+        """Unlink what has nothing pending and was last written before this time (ms, UTC)."""
+        done = []
+        for segment in self._kept.segments():
+            if segment.newest_ms >= before_ms:
+                break
+            if segment is not self._writer.active and not self._kept.pending_of(segment):
+                done.append(segment)
+        for segment in done:
+            self.give_up(segment, "acked")
+
+    def oldest_acked(self) -> Segment | None:
+        """The oldest segment that is only kept for `keep_acked`."""
+        if not self._keeps_acked:
+            return None
+        active = self._writer.active
+        for segment in self._kept.segments():
+            if segment is not active and not self._kept.pending_of(segment):
+                return segment
+        return None
 
     def give_up(self, segment: Segment, reason: str) -> None:
         """Unlink a segment whatever is pending in it."""
@@ -89,7 +114,8 @@ class Backlog:
 
     def _release(self, segments: list[Segment]) -> None:
         for segment in segments:
-            if segment is not self._writer.active:
+            empty = segment.last < segment.first
+            if segment is not self._writer.active and (empty or not self._keeps_acked):
                 self._kept.remove(segment)
                 self.unlink(segment.name)
 

@@ -95,11 +95,13 @@ class Bounds:
             logger.warning("spool: %d bytes free on its disk, min_free is %d", free, least)
         if self._low and self._blocks:
             self._writer.retire()  # so that the next append asks for room
-        while free < least and (oldest := self._oldest_full()) is not None and self._free_oldest("min_free"):
-            free += oldest.size
+        while free < least and self._oldest_full() is not None and (freed := self._free_oldest("min_free")):
+            free += freed
 
     def _keep_age(self, now_ms: int) -> None:
         max_age_ms = self._settings.max_age * 1000
+        if self._settings.keep_acked:
+            self._backlog.release_acked(now_ms - int(self._settings.keep_acked * 1000))
         active = self._writer.active
         if active is not None and active.last >= active.first and now_ms - active.oldest_ms > max_age_ms / 8:
             self._writer.retire()  # a slow stream must not keep its records in one segment for ever
@@ -112,10 +114,14 @@ class Bounds:
         oldest = self._kept.oldest()
         return None if oldest is self._writer.active else oldest
 
-    def _free_oldest(self, reason: str) -> bool:
-        """Make the spool shorter by its oldest segment; False when the policy forbids it."""
-        oldest = self._kept.oldest()
+    def _free_oldest(self, reason: str) -> int:
+        """Make the spool shorter by a segment, of what is durable if there is any, else by the oldest.
+
+        Returns its bytes, 0 when the policy forbids it.
+        """
+        oldest = self._backlog.oldest_acked() or self._kept.oldest()
         if oldest is None or (self._blocks and self._kept.pending_of(oldest)):
-            return False
+            return 0
+        size = oldest.size
         self._backlog.give_up(oldest, reason)
-        return True
+        return size

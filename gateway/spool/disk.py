@@ -110,7 +110,9 @@ class DiskSpool:
         while self.stream == 0 or self.stream in kept.pending:
             self.stream = self._new_stream()
         self._writer = Writer(self._files, kept, self.stream, found.opening + 1, self._now_ms)
-        self._backlog = Backlog(self._files, kept, self._writer, self._losses)
+        self._backlog = Backlog(
+            self._files, kept, self._writer, self._losses, keeps_acked=self._settings.keep_acked > 0
+        )
         self._bounds = Bounds(
             self._settings, self._files, kept, self._writer, self._backlog, self._monotonic
         )  # fmt: skip

@@ -20,13 +20,18 @@ from qilu.contract.ranges import Ranges
 
 @dataclass(frozen=True, slots=True)
 class StreamSummary:
-    """One opening of the spool: its records that wait, and the files that hold them (times in ms, UTC)."""
+    """One opening of the spool: its records that wait, and its files (times in ms, UTC).
+
+    `oldest_ms`: when the oldest file was begun that holds a record which waits; None when none does.
+    `acked`: of `size`, the bytes of files whose records are all durable (see `keep_acked`).
+    """
 
     stream: int
     pending: Ranges
     segments: int
     size: int
-    oldest_ms: int
+    acked: int
+    oldest_ms: int | None
     newest_ms: int
 
 
@@ -54,9 +59,19 @@ class Summary:
         """Bytes of all segment files."""
         return sum(stream.size for stream in self.streams)
 
+    @property
+    def acked(self) -> int:
+        """Of these, the bytes that can be freed without loss."""
+        return sum(stream.acked for stream in self.streams)
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest file was begun that holds a record which waits; None when none does."""
+        return min((one.oldest_ms for one in self.streams if one.oldest_ms is not None), default=None)
+
     def seconds_left(self, max_bytes: int) -> float | None:
         """How long an outage may last from now at the present rate before `max_bytes` is reached."""
-        return max(max_bytes - self.size, 0) / self.rate if self.rate else None
+        return max(max_bytes - self.size + self.acked, 0) / self.rate if self.rate else None
 
 
 def inspect(directory: Path) -> Summary:
@@ -83,12 +98,14 @@ def inspect(directory: Path) -> Summary:
 
 def _stream(kept: Kept, stream: int) -> StreamSummary:
     segments = kept.holding(stream, 0, 2**63)
+    waiting = [segment for segment in segments if kept.pending_of(segment)]
     return StreamSummary(
         stream=stream,
         pending=kept.pending[stream],
         segments=len(segments),
         size=sum(segment.size for segment in segments),
-        oldest_ms=segments[0].oldest_ms,
+        acked=sum(segment.size for segment in segments) - sum(segment.size for segment in waiting),
+        oldest_ms=waiting[0].oldest_ms if waiting else None,
         newest_ms=max(segment.newest_ms for segment in segments),
     )
 

@@ -131,6 +131,41 @@ def check(
 
 
 @app.command()
+def probe(
+    target: Annotated[
+        str, typer.Argument(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty... of a serial line.")
+    ],
+    unit: Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")] = 1,
+    units: Annotated[str | None, typer.Option(help="Ask these unit ids who is there, such as 1-247.")] = None,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(help="Addresses to read, such as holding:0-99 or 40001-40100; may be repeated."),
+    ] = None,
+    expect: Annotated[
+        float | None, typer.Option(help="A value that the machine shows: find where it stands in --read.")
+    ] = None,
+    tolerance: Annotated[str, typer.Option(help="How far --expect may be off: 2% or 0.5.")] = "1%",
+    watch: Annotated[
+        str | None, typer.Option(help="Read again and again, such as every 1s, and mark what changes.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="How long to wait for a reply; default 1s, for --units 300ms.")
+    ] = None,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+    duration: Duration = None,
+    log_level: LogLevel = "error",
+) -> None:
+    """Look at a real device: who answers, what its registers hold, where a known value is. Only ever reads.
+
+    Example: qilu probe 192.168.0.10 --read holding:0-99 --expect 231.5
+    """
+    from qilu.command.probe import session
+
+    asked = session.Asked(target, unit, units, tuple(read or ()), expect, tolerance, watch, timeout, form)
+    _run(lambda: session.probe(asked), log_level, False, duration)
+
+
+@app.command()
 def query(
     store: Annotated[
         str, typer.Option(help="A store file, or ingester settings (.yaml) that name a server.")
@@ -153,6 +188,40 @@ def query(
 
     asked = command.Asked(store, devices, points, device, point, last, every, form)
     _run(lambda: command.query(asked), "warning", False)
+
+
+@app.command()
+def spool(
+    place: Annotated[
+        Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
+    ],
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Tell what waits in a spool, what was dropped, and how long an outage may last; also while it is in use.
+
+    Example: qilu spool var/spool
+    """
+    from qilu.command import spool as command
+
+    _now(lambda: command.spool(place, form))
+
+
+@app.command()
+def replay(
+    place: Annotated[
+        Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
+    ],
+    since: Annotated[
+        str | None, typer.Option(help="How far back, such as 2h; default: all that is there.")
+    ] = None,
+) -> None:
+    """Fill a lost store again: let a stopped gateway send once more what `keep_acked` kept.
+
+    Example: qilu replay configs/gateway.yaml --since 24h
+    """
+    from qilu.command import spool as command
+
+    _now(lambda: command.replay(place, since))
 
 
 def _run(

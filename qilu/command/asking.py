@@ -1,0 +1,92 @@
+"""What every command that asks a store shares: which store, since when, and how its answer is printed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.quantities import parse_duration
+from qilu.runtime.settings import load
+from qilu.runtime.wording import nearest
+from qilu.stores.components import Reader
+from qilu.stores.opening import open_reader
+from qilu.stores.settings import SqliteSettings
+
+Rows = Sequence[Sequence[Any]]
+
+_WIDE = 1000
+"""Columns of a pipe or a file: nothing is cut off there."""
+
+
+def reader(store: str) -> Reader:
+    """The reader of a store file, or of the store that ingester settings (.yaml) name; ConfigError."""
+    path = Path(store)
+    if path.suffix in (".yaml", ".yml"):
+        from cloud.settings import IngesterSettings
+
+        return open_reader(load(path, IngesterSettings).store)
+    if not path.is_file():
+        remedy = "start `qilu demo` first, or name your store with --store"
+        raise ConfigError("no such store", file=path, remedy=remedy)
+    return open_reader(SqliteSettings(type="sqlite", file=path))
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds, more than 0, of what was given to an option; ConfigError."""
+    try:
+        seconds = parse_duration(text)
+    except (ValueError, ValidationError) as error:
+        raise ConfigError(f"{text!r} is not a duration", key=option, remedy="write 10s, 5m or 2h") from error
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is no time at all", key=option, remedy="write 10s, 5m or 2h")
+    return seconds
+
+
+async def unknown_device(store: Reader, device: str) -> ConfigError:
+    """The error for a device that the store has never heard of."""
+    meant = nearest(device, [one.device for one in await store.devices()])
+    remedy = f"did you mean {meant}?" if meant else "see `qilu query --devices`"
+    return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)
+
+
+def moment(time_ms: int) -> str:
+    """A time in UTC as ISO 8601 has it."""
+    return (
+        datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def show(form: str, header: Sequence[str], rows: Rows) -> None:
+    """Print a table on stdout, as `table`, `csv` or `json`."""
+    if form == "json":
+        show_json([dict(zip(header, row, strict=True)) for row in rows])
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    else:
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*("" if cell is None else _cell(cell) for cell in row))
+        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+        console.print(table)
+
+
+def show_json(answer: object) -> None:
+    """Print one JSON document on stdout."""
+    json.dump(answer, sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
