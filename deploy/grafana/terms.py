@@ -53,6 +53,8 @@ REASONS: Mapping[Reason, Text] = {
     Reason.INTERNAL_ERROR: Text("内部错误", "internal error"),
     Reason.NOT_POLLED: Text("未采集", "not polled"),
     Reason.CLOCK_UNSURE: Text("时钟不可信", "clock unsure"),
+    Reason.RESTARTED: Text("设备刚恢复", "restarted"),
+    Reason.STALE: Text("数值长时间不变", "stale"),
 }
 
 SAID: Mapping[str, str] = {

@@ -37,6 +37,10 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     NOT_POLLED = "not_polled"
     CLOCK_UNSURE = "clock_unsure"
+    RESTARTED = "restarted"
+    """The device came back a moment ago, and what it says is not to be trusted yet."""
+    STALE = "stale"
+    """It did not change for so long that it may be frozen."""
 
     @property
     def code(self) -> int:
@@ -46,7 +50,7 @@ class Reason(StrEnum):
     @property
     def quality(self) -> Quality:
         """UNCERTAIN keeps its value, BAD has none."""
-        return Quality.UNCERTAIN if self is Reason.CLOCK_UNSURE else Quality.BAD
+        return Quality.UNCERTAIN if self in _UNCERTAIN else Quality.BAD
 
     @classmethod
     def of_code(cls, code: int) -> Reason:
@@ -74,7 +78,10 @@ _CODES: Mapping[Reason, int] = {
     Reason.INTERNAL_ERROR: 13,
     Reason.NOT_POLLED: 14,
     Reason.CLOCK_UNSURE: 15,
+    Reason.RESTARTED: 16,
+    Reason.STALE: 17,
 }
+_UNCERTAIN = frozenset((Reason.CLOCK_UNSURE, Reason.STALE))
 _REASONS: Mapping[int, Reason] = {code: reason for reason, code in _CODES.items()}
 
 ALL_GOOD: Mapping[int, Reason] = MappingProxyType({})
