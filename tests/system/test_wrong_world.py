@@ -1,13 +1,15 @@
 """What is wrong outside of us is told, costs only itself, and stops nobody."""
 
+import asyncio
 import json
+import re
 import time
 from collections import Counter
 from pathlib import Path
 
 from tests.servers import Influxdb1, Mosquitto
 from tests.system.ledger import read_served
-from tests.system.programs import eventually
+from tests.system.programs import eventually, qilu
 from tests.system.road import Road
 from tests.system.strangers import publish_garbage_for_notices, publish_garbage_for_records
 
@@ -68,7 +70,7 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
         await road.stop()
 
 
-async def test_a_secret_that_disappears_stops_nobody(tmp_path: Path) -> None:
+async def test_neither_a_second_start_nor_a_secret_that_disappears_stops_anybody(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("open sesame\n")
     broker = Mosquitto(tmp_path, users={"works": "open sesame"})
@@ -77,6 +79,12 @@ async def test_a_secret_that_disappears_stops_nobody(tmp_path: Path) -> None:
         async with Road(tmp_path, mqtt, {"type": "sqlite", "file": "store.db"}) as road:
             gateway, ingester = road.gateway, road.ingesters[0]
             await road.flows()
+            for program in (gateway, ingester):  # started a second time by mistake
+                second = await asyncio.to_thread(qilu, *program.arguments)
+                assert second.returncode == 2
+                assert re.search("process .* (holds|writes) this (spool|store);", second.stderr), (
+                    second.stderr
+                )
             secret.unlink()
             broker.kill()
             broker.start()
