@@ -214,7 +214,7 @@ async def new_store(file: Path) -> str:
 
 async def stored(file: Path, begin_ms: int, end_ms: int) -> int:
     async with SqliteReader(file) as reader:
-        return await reader.count(begin_ms) - await reader.count(end_ms)
+        return await reader.count_all(begin_ms) - await reader.count_all(end_ms)
 
 
 def bare(ports: Sequence[int], args: argparse.Namespace) -> float:

@@ -72,10 +72,27 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         ...
 
     async def samples(
-        self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None = None
+        self,
+        device: str,
+        point: str,
+        start_ms: int,
+        end_ms: int,
+        every_ms: int | None = None,
+        *,
+        profile: str | None = None,
     ) -> Sequence[Sample]:
         """Samples with start <= time < end, rising; with `every_ms`, one per interval that has any.
 
-        An interval begins at a multiple of `every_ms` since 1970 and is named by its begin.
+        An interval begins at a multiple of `every_ms` since 1970 and is named by its begin. `profile`: only
+        those of this profile, where a device has several.
+        """
+        ...
+
+    async def count(
+        self, device: str, profile: str, start_ms: int, end_ms: int
+    ) -> Mapping[Reason | None, int]:
+        """How many values of all points there are with start <= time < end, by reason, None for good ones.
+
+        Reasons that no value has are left out.
         """
         ...

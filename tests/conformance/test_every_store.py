@@ -324,6 +324,41 @@ async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) ->
                 assert one.reason == (None if good else inside[-1].reason)
 
 
+async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject) -> None:
+    text: Value = "over pressure" if subject.has_texts else 1.0
+    polls = [subject.poll(START + i, float(i), i, i % 2 == 0) for i in range(0, 100, 2)]
+    polls.append(subject.poll(START + 1, None, 2, True, force=Reason.TIMEOUT))
+    polls.append(subject.poll(START + 3, 5.5, None, True, force=Reason.CLOCK_UNSURE, state=Reason.TIMEOUT))
+    polls.append(subject.poll(START + 5, text, 2, True))
+    polls.append(subject.poll(START + 7, None, None, None))
+    other = Origin("edge-1", subject.device, "collection")
+    polls.append(Poll(START, (Reading(Columns(other, "counts", ("force", "x")), START + 9, (7.0, 8.0)),)))
+    late = 2 * 86_400_000
+    polls.append(subject.poll(START + late, 1.0, 2, False))
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write([*polls, *polls]) == {}
+        await subject.settle()
+
+        async def counted(start: int, end: int) -> dict[Reason | None, int]:
+            return dict(await reader.count(subject.device, "hydraulic-press", START + start, START + end))
+
+        bad: dict[Reason | None, int] = {Reason.TIMEOUT: 2, Reason.CLOCK_UNSURE: 1, Reason.UNDECODABLE: 3}
+        assert await counted(0, 100) == bad | {None: 156}
+        assert await counted(0, late + 1) == bad | {None: 159}
+        assert await counted(0, late) == bad | {None: 156}
+        for start, end, rows in ((10, 12, 1), (11, 12, 0), (10, 11, 1), (9, 12, 1), (8, 13, 3), (10, 10, 0)):
+            assert await counted(start, end) == ({None: 3 * rows} if rows else {}), (start, end)
+        assert await counted(-50, 0) == {}
+        assert await reader.count(subject.device, "collection", START, START + 100) == {None: 2}
+        assert await reader.count("nobody", "hydraulic-press", START, START + 100) == {}
+        found = await reader.samples(subject.device, "force", START, START + 100, profile="collection")
+        assert found == [Sample(START + 9, 7.0)]
+        found = await reader.samples(
+            subject.device, "force", START + 8, START + 11, profile="hydraulic-press"
+        )
+        assert found == [Sample(START + 8, 8.0), Sample(START + 10, 10.0)]
+
+
 async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subject: Subject) -> None:
     async with subject.store() as store:
         identity = store.identity
@@ -364,6 +399,7 @@ async def test_a_store_that_is_gone_raises_unreachable_everywhere(subject: Subje
                 reader.devices(),
                 reader.points(subject.device),
                 reader.samples(subject.device, "force", START, START + 1),
+                reader.count(subject.device, "hydraulic-press", START, START + 1),
             ):
                 with pytest.raises(UnreachableError, match=str(subject.server.port)):
                     await question

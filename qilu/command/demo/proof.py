@@ -44,7 +44,7 @@ class Summary:
 async def stored_points(store: Path, start_ms: int) -> int:
     """How many values, good or not, the store has from `start_ms` (UTC) on."""
     async with SqliteReader(store) as reader:
-        return await reader.count(start_ms)
+        return await reader.count_all(start_ms)
 
 
 async def compare_counters(

@@ -9,7 +9,7 @@ from typing import Any
 from qilu.contract.errors import UnreachableError
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.lines import QUALITY, TEXT
-from qilu.stores.influx.reader import ServerReader, newest, told
+from qilu.stores.influx.reader import ServerReader, Whose, newest, told
 from qilu.stores.intervals import one_per_time
 
 _LIMIT_MS = 9_000_000_000_000  # InfluxDB counts nanoseconds in 64 bits
@@ -38,15 +38,29 @@ class InfluxqlReader(ServerReader):
                     found.add(column.removeprefix("last_").removesuffix(QUALITY).removesuffix(TEXT))
         return sorted(found)
 
-    async def _raw(self, device: str, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+    async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         fields = ", ".join(_name(field) for field in (point, point + QUALITY, point + TEXT))
-        low, high = max(start_ms, -_LIMIT_MS), min(end_ms, _LIMIT_MS)
-        question = (
-            f'SELECT {fields} FROM /.*/ WHERE "device" = {_text(device)}'
-            f" AND time >= {low}ms AND time < {high}ms"
-        )
+        question = f"SELECT {fields} {_from(whose, start_ms, end_ms)}"
         every = [_samples(series["values"]) for series in await self._series(question)]
         return list(one_per_time(merge(*every, key=lambda one: one.time_ms)))
+
+    async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
+        question = f"SELECT /{QUALITY}$/ {_from(whose, start_ms, end_ms)}"
+        return [
+            code
+            for series in await self._series(question)
+            for _, *codes in series["values"]
+            for code in codes
+            if code is not None
+        ]
+
+    async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
+        found = 0
+        for series in await self._series(f"SELECT count(*) {_from(whose, start_ms, end_ms)}"):
+            for column, count in zip(series["columns"], series["values"][0], strict=True):
+                if column != "time" and not column.endswith(QUALITY):
+                    found += int(count or 0)
+        return found
 
     async def _series(self, question: str) -> list[dict[str, Any]]:
         database = self._settings.database or self._settings.bucket or ""
@@ -63,6 +77,15 @@ class InfluxqlReader(ServerReader):
 def _samples(rows: list[Any]) -> Iterator[Sample]:
     for time_ms, value, code, text in rows:
         yield told(time_ms, text if value is None else value, code)
+
+
+def _from(whose: Whose, start_ms: int, end_ms: int) -> str:
+    """Whose readings of which time, as the end of a question."""
+    low, high = max(start_ms, -_LIMIT_MS), min(end_ms, _LIMIT_MS)
+    measurement = "/.*/" if whose.profile is None else _name(whose.profile)
+    return (
+        f'FROM {measurement} WHERE "device" = {_text(whose.device)} AND time >= {low}ms AND time < {high}ms'
+    )
 
 
 def _name(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import msgspec
 
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.lines import QUALITY
-from qilu.stores.influx.reader import ServerReader, newest, told
+from qilu.stores.influx.reader import ServerReader, Whose, newest, told
 from qilu.stores.settings import InfluxSettings
 
 # How far back from when (s ahead of now): cheap for devices that are heard, in the end nearly all since 1970.
@@ -62,28 +63,63 @@ class VictoriaMetricsReader(ServerReader):
                 break
         return found
 
-    async def _raw(self, device: str, point: str, start_ms: int, end_ms: int) -> list[Sample]:
-        name = _text(f"[^_]+_{re.escape(point)}({QUALITY})?")
-        form = {
-            "match[]": f"{{device={_text(device)}, {_NAME}=~{name}}}",
-            # Wider than asked: it computes with floating seconds. What is too much is left out below.
-            "start": f"{max(start_ms / 1000 - 1, 0):.3f}",
-            "end": f"{end_ms / 1000 + 1:.3f}",
-        }
-        reply = _ok(await self._http.ask("POST", "/api/v1/export", form=form), self._settings.url)
+    async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         values: dict[int, float] = {}
         codes: dict[int, float] = {}
-        for line in reply.body.splitlines():
-            series = msgspec.json.decode(line)
+        for series in await self._export(whose, f"{re.escape(point)}({QUALITY})?", start_ms, end_ms):
             into = codes if series["metric"][_NAME].partition("_")[2] == point + QUALITY else values
             into.update(zip(series["timestamps"], series["values"], strict=True))
         times = sorted(when for when in values.keys() | codes.keys() if start_ms <= when < end_ms)
         return [told(when, values.get(when), codes.get(when)) for when in times]
 
+    async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
+        return [
+            code
+            for series in await self._export(whose, f".*{QUALITY}", start_ms, end_ms)
+            for when, code in zip(series["timestamps"], series["values"], strict=True)
+            if start_ms <= when < end_ms
+        ]
+
+    async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
+        selector = f"{_selector(whose, '.*')[:-1]}, {_NAME}!~{_text(f'.*{QUALITY}')}}}"
+        form = {
+            "query": f"sum(count_over_time({selector}[{end_ms - start_ms}ms]))",
+            # A window ends with its time and begins behind its other end. It is cut to whole milliseconds.
+            "time": f"{(end_ms - 0.5) / 1000:.4f}",
+            "nocache": "1",
+        }
+        reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
+        return sum(int(float(one["value"][1])) for one in reply.json()["data"]["result"])
+
+    async def _export(self, whose: Whose, points: str, start_ms: int, end_ms: int) -> list[_Exported]:
+        """The raw samples of points (a regular expression), and of a second before and behind."""
+        form = {
+            "match[]": _selector(whose, points),
+            # Wider than asked: it computes with floating seconds. Who calls leaves out what is too much.
+            "start": f"{max(start_ms / 1000 - 1, 0):.3f}",
+            "end": f"{end_ms / 1000 + 1:.3f}",
+        }
+        reply = _ok(await self._http.ask("POST", "/api/v1/export", form=form), self._settings.url)
+        return [_decode_exported(line) for line in reply.body.splitlines()]
+
     async def _series(self, match: str) -> list[dict[str, str]]:
         reply = await self._http.ask("POST", "/api/v1/series", form={"match[]": match, "start": "1"})
         series: list[dict[str, str]] = _ok(reply, self._settings.url).json()["data"]
         return series
+
+
+class _Exported(TypedDict):
+    metric: dict[str, str]
+    timestamps: list[int]
+    values: list[float]
+
+
+_decode_exported = msgspec.json.Decoder(_Exported).decode
+
+
+def _selector(whose: Whose, points: str) -> str:
+    profile = "[^_]+" if whose.profile is None else re.escape(whose.profile)
+    return f"{{device={_text(whose.device)}, {_NAME}=~{_text(f'{profile}_{points}')}}}"
 
 
 def _ok(reply: Reply, url: str) -> Reply:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from qilu.contract.reading import Reason, Value
+from qilu.contract.reading import Quality, Reason, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Http
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 
 PIECE_MS = 86_400_000
+
+
+class Whose(NamedTuple):
+    """A device, in one of its profiles or in all."""
+
+    device: str
+    profile: str | None = None
 
 
 class ServerReader:
@@ -32,21 +40,52 @@ class ServerReader:
         await self._http.__aexit__(kind, error, trace)
 
     async def samples(
-        self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None = None
+        self,
+        device: str,
+        point: str,
+        start_ms: int,
+        end_ms: int,
+        every_ms: int | None = None,
+        *,
+        profile: str | None = None,
     ) -> Sequence[Sample]:
         """As `Reader` promises; the arithmetic of intervals is ours and the same for all stores."""
+        whose = Whose(device, profile)
         if every_ms is None:
-            return await self._raw(device, point, start_ms, end_ms)
+            return await self._raw(whose, point, start_ms, end_ms)
         found: list[Sample] = []
         step = max(PIECE_MS // every_ms, 1) * every_ms
         begin = start_ms
         while begin < end_ms:
             end = min((begin // step + 1) * step, end_ms)
-            found.extend(per_interval(await self._raw(device, point, begin, end), every_ms))
+            found.extend(per_interval(await self._raw(whose, point, begin, end), every_ms))
             begin = end
         return found
 
-    async def _raw(self, device: str, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+    async def count(
+        self, device: str, profile: str, start_ms: int, end_ms: int
+    ) -> Mapping[Reason | None, int]:
+        """As `Reader` promises: values are counted by the server, the few that are not good are fetched."""
+        whose = Whose(device, profile)
+        found: Counter[Reason | None] = Counter()
+        while start_ms < end_ms:
+            end = min((start_ms // PIECE_MS + 1) * PIECE_MS, end_ms)
+            reasons = Counter(map(reason_of, await self._codes(whose, start_ms, end)))
+            found.update(reasons)
+            kept = sum(count for reason, count in reasons.items() if reason.quality is Quality.UNCERTAIN)
+            found[None] += await self._values(whose, start_ms, end) - kept
+            start_ms = end
+        return {reason: count for reason, count in found.items() if count}
+
+    async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+        raise NotImplementedError
+
+    async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
+        """The code of every value that is not good."""
+        raise NotImplementedError
+
+    async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
+        """How many values there are: those that are good or uncertain."""
         raise NotImplementedError
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from pathlib import Path
@@ -38,7 +39,15 @@ SELECT coalesce(sum(json_array_length("values")), 0) FROM readings WHERE time_ms
 """
 _COLUMNS = """
 SELECT columns.id, points FROM columns JOIN origins ON origins.id = columns.origin_id
-WHERE device = ? ORDER BY columns.id
+WHERE device = ?1 AND (?2 IS NULL OR profile = ?2) ORDER BY columns.id
+"""
+_GOOD = """
+SELECT coalesce(sum(json_array_length("values")), 0) FROM readings
+WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? AND reasons IS NULL AND instr("values", 'null') = 0
+"""
+_OTHERS = """
+SELECT "values", reasons FROM readings
+WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? AND (reasons NOTNULL OR instr("values", 'null') > 0)
 """
 _READINGS = """
 SELECT time_ms, "values", reasons FROM readings
@@ -83,14 +92,27 @@ class SqliteReader:
         return await self._in_thread(self._points, device)
 
     async def samples(
-        self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None = None
+        self,
+        device: str,
+        point: str,
+        start_ms: int,
+        end_ms: int,
+        every_ms: int | None = None,
+        *,
+        profile: str | None = None,
     ) -> Sequence[Sample]:
         """As `Reader` promises; intervals of whole minutes come from the roll-ups."""
-        return await self._in_thread(self._samples, device, point, start_ms, end_ms, every_ms)
+        return await self._in_thread(self._samples, device, profile, point, start_ms, end_ms, every_ms)
 
-    async def count(self, start_ms: int) -> int:
+    async def count(
+        self, device: str, profile: str, start_ms: int, end_ms: int
+    ) -> Mapping[Reason | None, int]:
+        """As `Reader` promises."""
+        return await self._in_thread(self._count, device, profile, start_ms, end_ms)
+
+    async def count_all(self, start_ms: int) -> int:
         """How many values, good or not, there are from `start_ms` on."""
-        return await self._in_thread(self._count, start_ms)
+        return await self._in_thread(self._count_all, start_ms)
 
     async def integrity(self) -> Sequence[str]:
         """What is wrong with the file, in SQLite's words; empty when nothing is. Reads all of it."""
@@ -116,19 +138,36 @@ class SqliteReader:
             newest[device, edge, profile] = Device(device, profile, edge, line, last_ms)
         return list(newest.values())
 
-    def _count(self, start_ms: int) -> int:
+    def _count_all(self, start_ms: int) -> int:
         return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
 
+    def _count(self, device: str, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
+        found: Counter[Reason | None] = Counter()
+        for columns_id, _ in self._connection.execute(_COLUMNS, (device, profile)).fetchall():
+            span = (columns_id, start_ms, end_ms)
+            found[None] += int(self._connection.execute(_GOOD, span).fetchone()[0])
+            for values, text in self._connection.execute(_OTHERS, span):
+                reasons = _decode_reasons(text) if text else {}
+                for index, value in enumerate(_decode_values(values)):
+                    found[sample(0, value, reasons.get(index)).reason] += 1
+        return {reason: count for reason, count in found.items() if count}
+
     def _points(self, device: str) -> list[str]:
-        rows = self._connection.execute(_COLUMNS, (device,))
+        rows = self._connection.execute(_COLUMNS, (device, None))
         return sorted({point for _, points in rows for point in _decode_points(points)})
 
     def _samples(
-        self, device: str, point: str, start_ms: int, end_ms: int, every_ms: int | None
+        self,
+        device: str,
+        profile: str | None,
+        point: str,
+        start_ms: int,
+        end_ms: int,
+        every_ms: int | None,
     ) -> list[Sample]:
         columns = [
             (columns_id, points.index(point))
-            for columns_id, text in self._connection.execute(_COLUMNS, (device,)).fetchall()
+            for columns_id, text in self._connection.execute(_COLUMNS, (device, profile)).fetchall()
             if point in (points := _decode_points(text))
         ]
         first, last = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS

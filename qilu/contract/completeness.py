@@ -1,0 +1,108 @@
+"""What an edge says about its own collecting, so that every value which is missing can be explained.
+
+Two built-in profiles carry it, as readings like any other:
+
+    gateway      device = the edge itself    groups: status (gateway/status.py), events
+    collection   device = each device        groups: counts, schedule, events
+
+- counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
+  begins where this one ends. Only the last one before a kill is missing.
+- schedule: what should be polled from now on; at every start of the gateway, and once a day.
+- events: something that happened, or a stretch of time: it began `ago_s` before the reading and took
+  `length_s`. The codes are numbers because not every store has a place for the text beside them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from qilu.contract.reading import Reason
+
+GATEWAY = "gateway"
+COLLECTION = "collection"
+PROFILES = (GATEWAY, COLLECTION)
+"""No device profile of a user may have these names."""
+
+COUNTS = "counts"
+COUNTS_POINTS = (
+    "span_ms",  # of the time that is counted
+    "expected",  # values that were due: points of a poll group x its turns
+    "missed",  # of these, of turns that were skipped because the endpoint was still busy
+    "good",
+    "uncertain",
+    "silent",  # bad: the device was not reached or did not answer
+    "refused",  # bad: it answered that it will not or cannot
+    "invalid",  # bad: what it answered is no value
+    "internal",  # bad: an error of the gateway itself
+    "suppressed",  # of the good, uncertain and bad ones: left out by a processor
+    "offline_s",  # seconds that the device was offline
+)
+
+SCHEDULE = "schedule"
+SCHEDULE_POINTS = (
+    "rate",  # values per second
+    "points",  # values of one turn of every poll group
+    "groups",
+    "shortest_s",  # seconds between two turns of the fastest poll group
+)
+
+EVENTS = "events"
+EVENT_POINTS = ("event", "ago_s", "length_s", "records", "detail", "text")
+
+
+class EventKind(IntEnum):
+    """The point `event`. Stores keep these numbers for years: never change one."""
+
+    STARTED = 1
+    """The gateway began to collect; it had not been since `ago_s` (0: not known)."""
+    STOPPED = 2
+    CLOCK_STEPPED = 3
+    """The wall clock was set by `length_s`, forth or back."""
+    DROPPED = 4
+    """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows."""
+    REJECTED = 5
+    """A store refused `records` of this device and time; they are in the edge's quarantine."""
+    OFFLINE = 6
+    """The device does not answer; `detail` is the code of the reason."""
+    ONLINE = 7
+    """The device answers, again or for the first time."""
+    LEARNT = 8
+    """The device taught the gateway what it refuses."""
+
+
+class DropReason(IntEnum):
+    """Why a spool gave up records; named as in its journal."""
+
+    max_bytes = 1
+    max_age = 2
+    min_free = 3
+    disk_full = 4
+    damaged = 5
+    missing = 6
+    unreadable = 7
+
+
+_FAMILIES: dict[Reason, str] = {
+    Reason.CLOCK_UNSURE: "uncertain",
+    **dict.fromkeys((Reason.TIMEOUT, Reason.UNREACHABLE, Reason.GATEWAY_PATH, Reason.NOT_POLLED), "silent"),
+    **dict.fromkeys(
+        (Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_FUNCTION, Reason.DEVICE_FAILURE, Reason.DEVICE_BUSY),
+        "refused",
+    ),
+    **dict.fromkeys(
+        (
+            Reason.PROTOCOL_ERROR,
+            Reason.SENTINEL,
+            Reason.OUT_OF_LIMITS,
+            Reason.NOT_A_NUMBER,
+            Reason.UNDECODABLE,
+        ),
+        "invalid",
+    ),
+    Reason.INTERNAL_ERROR: "internal",
+}
+
+
+def family(reason: Reason) -> str:
+    """The point of `counts` that values with this reason are counted in."""
+    return _FAMILIES.get(reason, "invalid")
