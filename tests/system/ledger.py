@@ -78,7 +78,7 @@ def read_served(truth: Path) -> list[Served]:
         return []
     text = path.read_text()
     rows = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())  # the last line may be half written
-    return [Served(int(row["time_ms"]), row["device"], int(row["counter"])) for row in rows]
+    return [Served(int(row["time_ms"]), row["device"], int(row["counter"])) for row in rows if row["counter"]]
 
 
 async def read_stored(
