@@ -3,8 +3,8 @@
     python -m benchmarks.wear [--seconds 12] [--directory DIR]
 
 Records of 600 bytes come at an even rate and are forgotten 300 ms later, as they are while the link stands.
-One fsync is one flush. Bytes are those that the kernel charges this process for (write_bytes of /proc/self/io,
-pages of 4 kB); what the file system writes into its journal comes on top.
+A flush is a fsync. Bytes are those that the kernel charges this process for (write_bytes in /proc/self/io,
+by pages of 4 kB); what the file system writes into its journal comes on top.
 """
 
 from __future__ import annotations

@@ -1,0 +1,50 @@
+"""The pages point at things that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("deploy/**/*.md")])
+OURS = (
+    "qilu",
+    "simulator",
+    "gateway",
+    "cloud",
+    "configs",
+    "tests",
+    "benchmarks",
+    "scripts",
+    "deploy",
+    "docs",
+)
+PATH = re.compile(rf"`((?:{'|'.join(OURS)})(?:/[\w-]+)*/[\w-]+(?:\.[\w.]+|/))`")
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(PROJECT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_path_of_ours_exists(page: Path) -> None:
+    paths = PATH.findall(page.read_text(encoding="utf-8"))
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_benchmark_that_is_named_exists(page: Path) -> None:
+    names = re.findall(r"benchmarks\.(?!md\b)(\w+)", page.read_text(encoding="utf-8"))
+    assert [name for name in names if not (PROJECT / "benchmarks" / f"{name}.py").is_file()] == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = PROJECT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(file.name for file in folder.glob("[0-9]*.md"))
