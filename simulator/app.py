@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from qilu.contract.profile import DeviceProfile
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
 from simulator.clock import Clock
+from simulator.control import serve_control
 from simulator.plant import Plant
-from simulator.server import ModbusServer, Port
+from simulator.served import buses, ports
+from simulator.server import ModbusServer
 from simulator.settings import PlantSettings
 from simulator.truth import TruthLog
 
@@ -22,11 +24,14 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 @dataclass(frozen=True)
 class Simulation:
-    """A plant that runs and is served. `ports`: where each port of the settings really listens."""
+    """A plant that runs and is served. `ports`: where each port of the settings really listens; `control`:
+    the port at which it may be controlled, None where it may not.
+    """
 
     plant: Plant
     clock: Clock
     ports: Mapping[int, int]
+    control: int | None = None
 
 
 def load(path: Path, *, lowest_port: int | None = None) -> Plant:
@@ -37,7 +42,7 @@ def load(path: Path, *, lowest_port: int | None = None) -> Plant:
     settings, places = load_with_places(path, PlantSettings)
     lowest = first_free_port() if lowest_port is None else lowest_port
     for entry, machine in enumerate(settings.machines):
-        if machine.port < lowest:
+        if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
     plant = Plant(settings, profiles_of(settings, path.parent))
@@ -61,34 +66,37 @@ def first_free_port() -> int:
 
 @asynccontextmanager
 async def simulate(
-    plant: Plant, *, truth: Path | None = None, free_ports: bool = False
+    plant: Plant,
+    *,
+    truth: Path | None = None,
+    free_ports: bool = False,
+    control: int | None = None,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> AsyncIterator[Simulation]:
     """Serves a plant and lets it run until the block is left.
 
-    truth: a folder for the ground truth. free_ports: listen on any free ports instead of those of the
-    settings. ConfigError: a port cannot be had.
+    truth: a folder for the ground truth, whose rows are stamped with `now_ms`. free_ports: listen on any
+    free ports instead of those of the settings. control: a port for `qilu fault`, 0 for any free one.
+    ConfigError: a port or a serial line cannot be had, or the truth cannot be written.
     """
-    endpoints = plant.endpoints()
-    host = plant.settings.host
-    served = [Port(units, 0 if free_ports else port, host) for port, units in endpoints.items()]
     clock = Clock(plant)
-    async with ModbusServer(served) as server, asyncio.TaskGroup() as tasks:
-        real = [port for _, port in server.addresses]
-        simulation = Simulation(plant, clock, dict(zip(endpoints, real, strict=True)))
+    async with AsyncExitStack() as stack:
+        log = None
+        if truth is not None:
+            log = await stack.enter_async_context(TruthLog(plant, truth, now_ms))
+        told = log.answered if log is not None else None
+        server = ModbusServer(ports(plant, told, free=free_ports), buses(plant, told))
+        await stack.enter_async_context(server)
+        listening = None
+        if control is not None:
+            listening = await stack.enter_async_context(serve_control(plant, clock, control))
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
         running = [tasks.create_task(clock.run(), name="clock")]
+        if log is not None:
+            running.append(tasks.create_task(log.run(), name="truth"))
+        real = [port for _, port in server.addresses]
         try:
-            if truth is None:
-                yield simulation
-            else:
-                async with TruthLog(plant, truth, lambda: time.time_ns() // 1_000_000) as log:
-                    running.append(tasks.create_task(log.run(), name="truth"))
-                    yield simulation
+            yield Simulation(plant, clock, dict(zip(plant.endpoints(), real, strict=True)), listening)
         finally:
             for task in running:
                 task.cancel()
-
-
-async def run(plant: Plant, *, truth: Path | None = None) -> None:
-    """Serves a plant until cancelled."""
-    async with simulate(plant, truth=truth):
-        await asyncio.Event().wait()

@@ -23,12 +23,24 @@ class Event(NamedTuple):
     after: int
 
 
+class Act(NamedTuple):
+    """What a wire did to a request instead of sending its answer: `sent` are the bytes that went out, if
+    any. place: the port, or the path of the serial line; unit: whom the request was for.
+    """
+
+    place: str
+    unit: int
+    fault: str
+    sent: bytes
+
+
 class Teller:
     """Turns what machines say into events. Nothing is told, and nothing costs, while `told` is None."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """names: of all devices, in the plant's order."""
         self.told: Callable[[Event], None] | None = None
+        self.acted: Callable[[Act], None] | None = None  # to be called by wires that are not plain
         self._names = names
         self._seen: dict[tuple[int, str], Array] = {}
 

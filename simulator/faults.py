@@ -7,10 +7,11 @@ never what is true.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
-from qilu.contract.invalid import Problem
+from qilu.contract.invalid import Loc, Problem
 from simulator.device import Device
 from simulator.image import Image
 from simulator.machine import Machines, Values
@@ -22,9 +23,7 @@ REBOOT = "reboot"
 BETWEEN_SPIKES = 20.0  # seconds, mean
 
 
-def problems(
-    fault: FaultSettings, place: tuple[str, int], machines: Machines, device: Device
-) -> Iterator[Problem]:
+def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Device) -> Iterator[Problem]:
     """What is wrong with a fault for this machine."""
     known = sorted({*machines.faults, *SENSOR_FAULTS, REBOOT})
     if fault.fault not in known:
@@ -69,8 +68,15 @@ class Course:
         self.image = image
         self.end = np.inf if fault.duration is None else fault.begin + fault.duration
         self.active = False
+        self.true: float | None = None  # what the struck sensor should have said last
         self._held: float | None = None
         self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.begin}")
+
+    def severity(self, seconds: float) -> float:
+        """How bad it is, 0 to 1: of a machine's fault what its physics see, of others their growth."""
+        progress = self.progress(seconds)
+        of_machine = self.fault.fault in self.image.machines.severity
+        return self.fault.severity * progress**2 if of_machine else progress
 
     def progress(self, seconds: float) -> float:
         """0 before it begins and after it ends, else how far it has come, up to 1."""
@@ -81,6 +87,7 @@ class Course:
     def distorted(self, true: float, progress: float, dt: float) -> float:
         """What the sensor says instead of the truth in this step; draws one number."""
         amount = self.fault.amount or 0.0
+        self.true = true
         match self.fault.fault:
             case "freeze":
                 self._held = true if self._held is None else self._held
@@ -96,7 +103,7 @@ class Course:
     def begin_or_end(self, progress: float) -> None:
         """What happens once, at the beginning and at the end."""
         self.active = progress > 0.0
-        self._held = None
+        self.true = self._held = None
         if self.fault.fault == REBOOT:
             self.device.restart(silent=self.active)
         if self.fault.fault == "stuck_bit":
@@ -113,17 +120,20 @@ class Faults:
         self._courses: dict[int, list[Course]] = {id(image): [] for image in rows}
         self._changed = changed
 
+    def __iter__(self) -> Iterator[Course]:
+        """Every fault there was, is or will be."""
+        return chain.from_iterable(self._courses.values())
+
     def add(self, course: Course) -> None:
         """From now on this fault has its course; what lies in its past has happened unseen."""
         self._courses[id(course.image)].append(course)
 
-    def repair(self, device: str, fault: str, seconds: float) -> int:
-        """Ends the faults of that name; how many there were."""
+    def repair(self, device: str, fault: str | None, seconds: float) -> int:
+        """Ends the faults of that name, or all; how many there were."""
         ended = [
             course
-            for courses in self._courses.values()
-            for course in courses
-            if (course.fault.device, course.fault.fault) == (device, fault) and course.end > seconds
+            for course in self
+            if course.fault.device == device and fault in (None, course.fault.fault) and course.end > seconds
         ]
         for course in ended:
             course.end = seconds
@@ -142,7 +152,7 @@ class Faults:
                 course.begin_or_end(progress)
                 self._changed(course.fault, course.active)
             if progress > 0.0 and course.fault.fault in severity:
-                level = course.fault.severity * progress**2
+                level = course.severity(seconds)
                 severity[course.fault.fault][course.row] = max(
                     level, severity[course.fault.fault][course.row]
                 )

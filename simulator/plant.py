@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qilu.contract.invalid import Problem
+from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.environment import Environment
 from simulator.events import Teller
-from simulator.faults import Course, Faults, problems
+from simulator.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
 from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
@@ -54,13 +54,12 @@ class Plant:
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
-        self._faults = Faults([row.image for row in self._rows], self._tell_fault)
+        self.faults = Faults([row.image for row in self._rows], self._tell_fault)
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
         self.lines = Lines(len(placed), _buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
         for index, fault in enumerate(settings.faults):
-            row, _ = self._where[fault.device]
-            if not any(problems(fault, ("faults", index), row.machines, self.devices[fault.device])):
+            if not any(self.refused(fault, ("faults", index))):
                 self.inject(fault)
         self._taken, self._made = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
@@ -71,10 +70,11 @@ class Plant:
         return self.tick * self.settings.step
 
     def endpoints(self) -> Mapping[int, Mapping[int, Device]]:
-        """Devices by port and unit id."""
+        """Devices by port and unit id, those on serial lines left out."""
         ports: dict[int, dict[int, Device]] = {}
         for device in self.devices.values():
-            ports.setdefault(device.port, {})[device.unit] = device
+            if device.port:
+                ports.setdefault(device.port, {})[device.unit] = device
         return ports
 
     def problems(self) -> Iterator[Problem]:
@@ -90,17 +90,30 @@ class Plant:
                         place, f"{machine.machine} has no parameter {name}", meant(name, sorted(known))
                     )
         for entry, fault in enumerate(self.settings.faults):
-            row, _ = self._where[fault.device]
-            yield from problems(fault, ("faults", entry), row.machines, self.devices[fault.device])
+            yield from self.refused(fault, ("faults", entry))
+
+    def refused(self, fault: FaultSettings, place: Loc) -> Iterator[Problem]:
+        """What is wrong with a fault of these settings, which stand at `place`."""
+        if fault.device not in self.devices:
+            text = f"no device {fault.device!r}"
+            yield Problem((*place, "device"), text, meant(fault.device, sorted(self.devices)))
+            return
+        row, _ = self._where[fault.device]
+        yield from problems(fault, place, row.machines, self.devices[fault.device])
+
+    def possible_faults(self, device: str) -> list[str]:
+        """The names of the faults that a device may have."""
+        row, _ = self._where[device]
+        return [*row.machines.faults, *SENSOR_FAULTS, REBOOT]
 
     def inject(self, fault: FaultSettings) -> None:
         """Lets a fault begin, now or later; `begin` counts from the beginning of the plant."""
         row, index = self._where[fault.device]
-        self._faults.add(Course(fault, self.devices[fault.device], index, row.image, self.settings.seed))
+        self.faults.add(Course(fault, self.devices[fault.device], index, row.image, self.settings.seed))
 
-    def repair(self, device: str, fault: str) -> int:
-        """Ends the faults of that name on the device; how many there were."""
-        return self._faults.repair(device, fault, self.seconds)
+    def repair(self, device: str, fault: str | None = None) -> int:
+        """Ends the faults of that name on the device, or all of them; how many there were."""
+        return self.faults.repair(device, fault, self.seconds)
 
     def advance(self, ticks: int = 1) -> None:
         """Moves the whole plant on by `ticks` steps; the registers show the state after the last one."""
@@ -111,7 +124,7 @@ class Plant:
     def _step(self, *, show: bool = True) -> None:
         everywhere = self._surroundings()
         for row in self._rows:
-            self._faults.step(row.image, self.seconds)
+            self.faults.step(row.image, self.seconds)
             row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
             self._tell(row, show=show)
         for row in self._rows:
@@ -120,11 +133,11 @@ class Plant:
 
     def _tell(self, row: _Row, *, show: bool) -> None:
         """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
-        struck = self._faults.struck(row.image)
+        struck = self.faults.struck(row.image)
         if not (show or struck or self.events.told is not None):
             return
         values = row.machines.values()
-        said = self._faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
+        said = self.faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
         self.events.states(self.tick, row.places, values)
         if show:
             row.image.refresh(values, said)
@@ -222,9 +235,10 @@ def _buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
 
 
 def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:
-    return {
+    said = {
         IDENTITY_VENDOR: b"Qilu",
         IDENTITY_PRODUCT: profile.profile.encode(),
         IDENTITY_REVISION: b"1.0",
         IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
     }
+    return said | entry.settings.identity.objects()

@@ -12,6 +12,7 @@ import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias, cast
 
@@ -20,12 +21,18 @@ from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
+from simulator.access import SerialSettings
 from simulator.requests import ServedDevice, answer, refuse
+from simulator.serial_line import SerialTransport, opened
 from simulator.wire import PlainWire, Wire
 
 logger = logging.getLogger(__name__)
 
 Delay: TypeAlias = Callable[[], Awaitable[None]]
+Told: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None], None]
+"""Hears of every request that was answered: by whom (None: no such unit), the request, the response PDU
+(None: no answer is due). What then becomes of the answer on the wire is the wire's own story.
+"""
 BROADCAST, ITSELF = 0, 255
 RECEIVE = 2048  # bytes taken from a connection at once
 MAX_WAITING = 4096  # bytes of requests that may wait for an answer to be sent before reading pauses
@@ -49,13 +56,26 @@ class Port:
     wire: Wire = field(default_factory=PlainWire)
     delays: Mapping[int, Delay] = field(default_factory=dict)
     """By unit id: awaited before a request to it is served."""
+    told: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """A serial line and the devices on it; the port and host of `behind` mean nothing, its framing is RTU."""
+
+    behind: Port
+    serial: SerialSettings
 
 
 class ModbusServer:
-    """`async with` listens on all ports or on none (ConfigError); leaving closes them and all connections."""
+    """`async with` listens on all ports and lines or on none (ConfigError); leaving closes them and all
+    connections.
+    """
 
-    def __init__(self, ports: Iterable[Port]) -> None:
+    def __init__(self, ports: Iterable[Port], buses: Iterable[Bus] = ()) -> None:
         self._endpoints = [_Endpoint(port) for port in ports]
+        self._buses = [(_Endpoint(bus.behind), bus.serial) for bus in buses]
+        self._lines = ExitStack()
         self._servers: list[asyncio.Server] = []
         self._tasks = asyncio.TaskGroup()
 
@@ -70,6 +90,9 @@ class ModbusServer:
         try:
             for endpoint in self._endpoints:
                 self._servers.append(await _listen(endpoint, self._tasks))
+            for endpoint, serial in self._buses:
+                descriptor = self._lines.enter_context(opened(serial))
+                SerialTransport(descriptor, _Connection(endpoint, self._tasks), str(serial.path))
         except BaseException:
             await self.__aexit__()
             raise
@@ -78,8 +101,9 @@ class ModbusServer:
     async def __aexit__(self, *_: object) -> None:
         for server in self._servers:
             server.close()
-        for endpoint in self._endpoints:
+        for endpoint in (*self._endpoints, *(endpoint for endpoint, _ in self._buses)):
             endpoint.close()
+        self._lines.close()
         await asyncio.sleep(0)  # every connection_lost has been called now, and has cancelled its task
         # without the error of the caller's block: a group would wrap it into a group of errors
         await self._tasks.__aexit__(None, None, None)
@@ -105,14 +129,22 @@ class _Endpoint:
     def answer(self, request: Frame) -> bytes | None:
         """The response PDU; None where the framing answers with silence."""
         device = self._units.get(request.unit)
+        response: bytes | None = None
         if device is not None:
-            return answer(device, request.pdu)
-        if self.port.framing == "tcp":
-            return refuse(request.pdu, TargetFailedToRespond())
-        if request.unit == BROADCAST:
-            for device in self._units.values():
-                answer(device, request.pdu)
-        return None
+            response = answer(device, request.pdu)
+        elif self.port.framing == "tcp":
+            response = refuse(request.pdu, TargetFailedToRespond())
+        elif request.unit == BROADCAST:
+            for each in self._units.values():
+                answer(each, request.pdu)
+                self._tell(each, request, None)
+            return None
+        self._tell(device, request, response)
+        return response
+
+    def _tell(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
+        if self.port.told is not None:
+            self.port.told(device, request, response)
 
 
 class _Connection(asyncio.BufferedProtocol):

@@ -12,6 +12,7 @@ from qilu.contract.invalid import Loc, Problem, invalid, refuse
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Duration, Period
 from qilu.runtime.wording import nearest
+from simulator.access import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.machines import MODELS
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -59,7 +60,11 @@ class MachineSettings(Model):
 
     device: DeviceName
     machine: str
-    port: int = Field(ge=1, le=65535)
+    port: int = Field(default=0, ge=1, le=65535)
+    """Of TCP; 0 stands for none, where there is a serial line."""
+    serial: SerialSettings | None = None
+    framing: Framing = "tcp"
+    """Of the port: Modbus TCP, or RTU frames over TCP. All devices of a port have the same."""
     unit: int = Field(default=1, ge=0, le=255)
     line: str = ""
     replicas: int | None = Field(default=None, ge=1, le=100_000)
@@ -68,7 +73,23 @@ class MachineSettings(Model):
     feeds: tuple[str, ...] = ()
     """Devices, rows of replicas or lines that it supplies, or whose consumption it measures as a meter."""
     writable: bool = True
+    latency: LatencySettings | None = None
+    identity: IdentitySettings = IdentitySettings()
     parameters: Mapping[Name, float] = {}
+
+    @property
+    def place(self) -> int | str:
+        """The port at which its first device is, or the path of its serial line."""
+        return self.port if self.serial is None else str(self.serial.path)
+
+    @model_validator(mode="after")
+    def _check(self) -> "MachineSettings":
+        if self.port and self.serial is not None:
+            refuse([Problem(("serial",), "a port is given too", "leave one of them out")])
+        if not self.port and self.serial is None:
+            remedy = "give a free TCP port such as 5020, or a serial line"
+            refuse([Problem(("port",), "is missing", remedy)])
+        return self
 
 
 class BufferSettings(Model):
@@ -115,6 +136,8 @@ class FaultSettings(Model):
 class Placed(NamedTuple):
     """One device of the plant after replicas are counted out; `entry` is the index of its settings."""
 
+    # port 0: on the serial line of its settings
+
     device: str
     port: int
     unit: int
@@ -138,6 +161,8 @@ class PlantSettings(Model):
     shifts: tuple[Span, ...] = ()
     """When people work; without any the plant works day and night."""
     breaks: tuple[Span, ...] = ()
+    control: int | None = Field(default=None, ge=1, le=65535)
+    """A port of this machine alone at which `qilu fault` finds the running plant."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     buffers: tuple[BufferSettings, ...] = ()
     faults: tuple[FaultSettings, ...] = ()
@@ -152,11 +177,18 @@ class PlantSettings(Model):
             per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit, 1))
             for index in range(machine.replicas):
                 port, unit = machine.port + index // per_port, machine.unit + index % per_port
+                if machine.serial is not None:
+                    port, unit = 0, machine.unit + index
                 yield Placed(f"{machine.device}-{index + 1}", port, unit, machine, entry)
 
     @model_validator(mode="after")
     def _check(self) -> "PlantSettings":
-        problems = [*self._unknown_machines(), *self._double_places(), *self._unknown_names()]
+        problems = [
+            *self._unknown_machines(),
+            *self._double_places(),
+            *self._unlike_neighbours(),
+            *self._unknown_names(),
+        ]
         refuse(problems or self._double_buffers())
         return self
 
@@ -170,8 +202,8 @@ class PlantSettings(Model):
 
     def _double_places(self) -> Iterator[Problem]:
         names: dict[str, int] = {}
-        places: dict[tuple[int, int], str] = {}
-        for device, port, unit, _, entry in self.placed():
+        places: dict[tuple[int | str, int], str] = {}
+        for device, port, unit, machine, entry in self.placed():
             if port > 65535:
                 yield Problem(
                     ("machines", entry, "replicas"),
@@ -179,14 +211,33 @@ class PlantSettings(Model):
                     "begin with a lower port",
                 )
                 break
+            if machine.serial is not None and unit > LAST_UNIT:
+                text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last on a serial line"
+                yield Problem(("machines", entry, "replicas"), text, "use fewer, or a second line")
+                break
             if device in names:
                 text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
                 yield Problem(("machines", entry, "device"), text, "give each device its own name")
-            if (port, unit) in places:
-                text = f"{device!r} and {places[port, unit]!r} are both unit {unit} on port {port}"
+            place: int | str = port or machine.place
+            if (place, unit) in places:
+                where = f"port {port}" if port else f"{place}"
+                text = f"{device!r} and {places[place, unit]!r} are both unit {unit} on {where}"
                 yield Problem(("machines", entry, "unit"), text, "give each device of a port its own unit id")
             names.setdefault(device, entry)
-            places.setdefault((port, unit), device)
+            places.setdefault((place, unit), device)
+
+    def _unlike_neighbours(self) -> Iterator[Problem]:
+        """Devices that share a port or a line, and do not agree on how it speaks."""
+        first: dict[int | str, Placed] = {}
+        for placed in self.placed():
+            place: int | str = placed.port or placed.settings.place
+            mine, other = placed.settings, first.setdefault(place, placed).settings
+            if mine.framing != other.framing:
+                text = f"{other.device} speaks {other.framing} on the same port"
+                yield Problem(("machines", placed.entry, "framing"), text, "a port has one framing")
+            if mine.serial != other.serial:
+                text = f"{other.device} has other settings for the same line"
+                yield Problem(("machines", placed.entry, "serial"), text, "a line has one speed and parity")
 
     def _named(self) -> Iterator[tuple[Loc, str]]:
         """Every place of the file that names devices, rows or lines."""

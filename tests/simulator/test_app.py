@@ -43,11 +43,12 @@ async def test_what_was_served_is_in_the_truth_and_nothing_else(tmp_path: Path) 
         counters = [await ask(simulation.ports[5020], READ) for _ in range(5)]
         await ask(simulation.ports[5020], bytes.fromhex("0001 0000 0006 01 04 0004 0004"))
     lines = (tmp_path / "requests.csv").read_text().splitlines()
-    assert lines[0] == "time_ms,tick,device,counter"
+    assert lines[0].startswith("time_ms,tick,device,unit,function,address,count,exception,counter")
     rows = [line.split(",") for line in lines[1:]]
     # low word first: the counter is in the first register
+    assert rows.pop()[8] == ""  # read without its counter
     assert (
-        [int(row[3]) for row in rows]
+        [int(row[8]) for row in rows]
         == [int.from_bytes(reply[9:11], "big") for reply in counters]
         == [1, 2, 3, 4, 5]
     )

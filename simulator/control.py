@@ -1,0 +1,197 @@
+"""Steers a running plant from this machine: a JSON object per line over TCP on the loopback address.
+
+A request: {"do": WHAT, ...}, with the keys of `Command`; `fault.begin` counts from now. The answer: the
+plant's state and what was asked for, or {"error": WHAT IS WRONG}; a line that is no JSON object ends the
+connection, so that no web page can talk to it by accident.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qilu.contract.errors import ConfigError
+from qilu.runtime.settings import load_text
+from simulator.clock import Clock
+from simulator.faults import Course
+from simulator.plant import Plant
+from simulator.settings import FaultSettings, meant
+
+LOOPBACK = "127.0.0.1"
+MAX_LINE = 65_536
+SLICE = 50  # ticks between which the servers get their turn
+
+What: TypeAlias = Literal["status", "list", "inject", "repair", "pause", "resume", "step", "speed"]
+
+
+class Command(BaseModel):
+    """One request; each `do` has use for some of the other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do: What
+    fault: FaultSettings | None = None
+    """To inject."""
+    device: str | None = None
+    """To list or to repair."""
+    name: str | None = None
+    """Of the fault to repair; without it, all of the device."""
+    ticks: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """To step on by."""
+    speed: Annotated[float | None, Field(gt=0, le=10_000)] = None
+
+
+class Control:
+    """Carries commands out; every command that changes the plant does so between two ticks."""
+
+    def __init__(self, plant: Plant, clock: Clock) -> None:
+        self._plant = plant
+        self._clock = clock
+
+    async def carry_out(self, command: Command) -> Mapping[str, Any]:
+        """What is answered. ConfigError: it cannot be done so."""
+        match command.do:
+            case "list":
+                return self._status() | self._list(command.device)
+            case "inject":
+                self._inject(command.fault)
+            case "repair":
+                return self._status() | {"repaired": self._repair(command)}
+            case "pause" | "resume":
+                self._clock.paused = command.do == "pause"
+            case "step":
+                await self._step(command.ticks)
+            case "speed":
+                if command.speed is None:
+                    raise ConfigError("no speed was given", remedy="give simulated seconds per second")
+                self._clock.speed = command.speed
+            case "status":
+                pass
+        return self._status()
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "plant": self._plant.settings.plant,
+            "tick": self._plant.tick,
+            "seconds": round(self._plant.seconds, 6),
+            "speed": self._clock.speed,
+            "paused": self._clock.paused,
+            "ticks_given_up": self._clock.ticks_given_up,
+        }
+
+    def _list(self, device: str | None) -> dict[str, Any]:
+        courses = [course for course in self._plant.faults if device in (None, course.fault.device)]
+        told: dict[str, Any] = {"faults": [self._told(course) for course in courses]}
+        if device is not None:
+            self._require(device)
+            told["possible"] = self._plant.possible_faults(device)
+        return told
+
+    def _told(self, course: Course) -> Mapping[str, Any]:
+        now = self._plant.seconds
+        fault = course.fault
+        over = now >= course.end
+        return {
+            "device": fault.device,
+            "fault": fault.fault,
+            "point": fault.point,
+            "state": "over" if over else "active" if fault.begin <= now else "to come",
+            "begin": fault.begin,
+            "end": None if course.end == float("inf") else course.end,
+            "severity": round(course.severity(now), 6),
+        }
+
+    def _inject(self, fault: FaultSettings | None) -> None:
+        if fault is None:
+            raise ConfigError("no fault was given", remedy="name the device and its fault")
+        for problem in self._plant.refused(fault, ()):
+            key = ".".join(map(str, problem.loc))
+            raise ConfigError(problem.text, key=key, remedy=problem.remedy)
+        begin = self._plant.seconds + fault.begin
+        self._plant.inject(fault.model_copy(update={"begin": begin}))
+
+    def _repair(self, command: Command) -> int:
+        if command.device is None:
+            raise ConfigError("no device was given", remedy="name the device that is repaired")
+        self._require(command.device)
+        repaired = self._plant.repair(command.device, command.name)
+        if not repaired:
+            what = f"no fault {command.name}" if command.name else "no fault"
+            remedy = f"see what there is: list {command.device}"
+            raise ConfigError(f"{command.device} has {what}", remedy=remedy)
+        return repaired
+
+    def _require(self, device: str) -> None:
+        if device not in self._plant.devices:
+            raise ConfigError(f"no device {device!r}", remedy=meant(device, sorted(self._plant.devices)))
+
+    async def _step(self, ticks: int) -> None:
+        if not self._clock.paused:
+            raise ConfigError("the plant is running", remedy="pause it before you step it by hand")
+        for done in range(0, ticks, SLICE):
+            self._plant.advance(min(SLICE, ticks - done))
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def serve_control(plant: Plant, clock: Clock, port: int) -> AsyncIterator[int]:
+    """Listens on the loopback address alone; gives the port, which 0 leaves open. ConfigError: taken."""
+    control = Control(plant, clock)
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        try:
+            await _converse(control, reader, writer)
+        except ConnectionError:
+            pass  # whoever asked has gone
+        finally:
+            writers.discard(writer)
+            writer.close()
+
+    try:
+        server = await asyncio.start_server(connected, LOOPBACK, port, limit=MAX_LINE)
+    except OSError as error:
+        known = error.errno == errno.EADDRINUSE
+        problem = "the port is in use" if known else (error.strerror or str(error))
+        raise ConfigError(
+            f"cannot be controlled on {LOOPBACK}:{port}: {problem}",
+            key="control",
+            remedy="choose another port for `control`",
+        ) from error
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+async def _converse(control: Control, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while line := await _line(reader):
+        try:
+            if not isinstance(json.loads(line), dict):
+                return
+        except ValueError:
+            return
+        try:
+            command = load_text(line.decode(), Command, file="request")
+            answer = await control.carry_out(command)
+        except ConfigError as error:
+            answer = {"error": str(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        await writer.drain()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """The next line; nothing at the end or where it is too long."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""

@@ -1,0 +1,77 @@
+"""A plant as its server sees it: which devices are behind which port or serial line, and how they answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from simulator.access import LatencySettings
+from simulator.device import Device
+from simulator.noise import stream
+from simulator.plant import Plant
+from simulator.server import BROADCAST, ITSELF, Bus, Delay, Port, Told
+from simulator.settings import Placed
+
+
+def ports(plant: Plant, told: Told | None, *, free: bool = False) -> list[Port]:
+    """In the order of `plant.endpoints()`. free: any port of the machine instead of that of the settings."""
+    framing = {placed.port: placed.settings.framing for placed in plant.settings.placed()}
+    latencies = _latencies(plant)
+    return [
+        Port(
+            units,
+            0 if free else port,
+            plant.settings.host,
+            framing=framing[port],
+            delays=_delays(plant, units, latencies),
+            told=told,
+        )
+        for port, units in plant.endpoints().items()
+    ]
+
+
+def buses(plant: Plant, told: Told | None) -> Iterator[Bus]:
+    """Every serial line of the plant."""
+    together: dict[str, list[Placed]] = {}
+    for placed in plant.settings.placed():
+        if placed.settings.serial is not None:
+            together.setdefault(str(placed.settings.place), []).append(placed)
+    latencies = _latencies(plant)
+    for on_line in together.values():
+        units = {placed.unit: plant.devices[placed.device] for placed in on_line}
+        serial = on_line[0].settings.serial
+        assert serial is not None
+        delays = _delays(plant, units, latencies)
+        yield Bus(Port(units, framing="rtu", delays=delays, told=told), serial)
+
+
+def _latencies(plant: Plant) -> Mapping[str, LatencySettings]:
+    return {
+        placed.device: placed.settings.latency
+        for placed in plant.settings.placed()
+        if placed.settings.latency is not None
+    }
+
+
+def _delays(
+    plant: Plant, units: Mapping[int, Device], latencies: Mapping[str, LatencySettings]
+) -> Mapping[int, Delay]:
+    delays: dict[int, Delay] = {
+        unit: delay(latencies[device.name], plant.settings.seed, device.name)
+        for unit, device in units.items()
+        if device.name in latencies
+    }
+    if len(units) == 1 and delays:
+        [only] = delays.values()
+        return {BROADCAST: only, ITSELF: only, **delays}
+    return delays
+
+
+def delay(latency: LatencySettings, seed: int, device: str) -> Delay:
+    """Waits as long as the device takes, each time anew between mean - jitter and mean + jitter (uniform)."""
+    generator = stream(seed, device, "latency")
+
+    async def wait() -> None:
+        await asyncio.sleep(latency.mean + latency.jitter * (2.0 * generator.random() - 1.0))
+
+    return wait
