@@ -16,7 +16,7 @@ from itertools import islice
 from random import Random
 
 from cloud.answers import Answers, Named
-from cloud.complaints import Complaints
+from qilu.runtime.complaints import Complaints
 from cloud.waiting import Batch, Waiting
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.components import Record, Sink, Spool
 from gateway.latency import Latency
 from gateway.outbox import Freed, Outbox
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.notices import Announcement
+from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.complaints import Complaints
 from qilu.runtime.groups import leaves
 
 _log = logging.getLogger(__name__)
@@ -21,11 +23,16 @@ _log = logging.getLogger(__name__)
 _IDLE = 1.0
 """Seconds between two looks at the timers and at a backlog that could not be read."""
 
+_REJECTED = 10_000_000
+"""Bytes of rejected records that are looked into at once, to tell whose they are."""
+
 
 class Delivery:
     """One sink, reconnected for ever.
 
     `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
+    `backlog_rate`: bytes per second of the backlog, at most; None: as fast as its window allows. `rejected`
+    is told of the records that the store refuses, with one of its reasons.
     """
 
     def __init__(
@@ -37,6 +44,8 @@ class Delivery:
         linger: float,
         backoff: Backoff,
         clock: Callable[[], float],
+        backlog_rate: float | None = None,
+        rejected: Callable[[Sequence[Record], str], None] | None = None,
     ) -> None:
         self._spool = spool
         self._sink = sink
@@ -44,7 +53,11 @@ class Delivery:
         self._linger = linger
         self._backoff = backoff
         self._clock = clock
+        self._backlog_rate = backlog_rate
+        self._backlog_at = 0.0
+        self._rejected = rejected
         self.latency = Latency()
+        self._complaints = Complaints(_log)
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
         self._freed = asyncio.Event()
@@ -72,6 +85,11 @@ class Delivery:
                 _log.error("not connected: %s", next(leaves(wrong)))
             tried = True
             await asyncio.sleep(self._backoff.next())
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that the spool keeps is on its way, or stored and not durable yet."""
+        return self._outbox.drained(self._spool.pending())
 
     async def emptied(self) -> None:
         """Return once the spool keeps nothing any more."""
@@ -110,8 +128,11 @@ class Delivery:
                         await self._backlog.wait()
                 continue
             stream, offsets = wanted
+            if self._backlog_rate is not None and (early := self._backlog_at - self._clock()) > 0:
+                await asyncio.sleep(early)
+                continue  # the window and the backlog may be others by now
             try:
-                records = self._spool.read(stream, offsets, self._outbox.limits.message)
+                records = self._spool.read(stream, offsets, self._most_bytes())
             except UnreachableError as error:
                 _log.warning("the backlog cannot be read now: %s", error)
                 await asyncio.sleep(_IDLE)
@@ -120,7 +141,15 @@ class Delivery:
                 await asyncio.sleep(0)  # gone or damaged: `pending` knows it now
                 continue
             self._outbox.sent_backlog(records, self._clock())
+            if self._backlog_rate is not None:
+                size = sum(len(record.body) for record in records)
+                self._backlog_at = max(self._backlog_at, self._clock()) + size / self._backlog_rate
             self._refused(stream, await self._sink.send(Lane.BACKLOG, records))
+
+    def _most_bytes(self) -> int:
+        """Bytes of one message of the backlog: not more than it may send in a second."""
+        most = self._outbox.limits.message
+        return most if self._backlog_rate is None else min(most, int(self._backlog_rate))
 
     async def _take_answers(self) -> None:
         async with contextlib.aclosing(self._sink.answers()) as answers:
@@ -143,9 +172,10 @@ class Delivery:
 
     def _let_go(self, freed: Freed) -> None:
         if freed.rejected:
-            _log.error(
-                "set aside %d rejected records: %s", len(freed.rejected), next(iter(freed.rejected.values()))
-            )
+            why = next(iter(freed.rejected.values()))
+            text = f"set aside {len(freed.rejected)} rejected records: {why}"
+            self._complaints.tell("rejected", text, self._clock())
+            self._tell_rejected(freed)
             self._spool.quarantine(freed.stream, freed.rejected)
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
@@ -153,3 +183,13 @@ class Delivery:
         self._freed.set()
         self._live.set()  # a window may have opened
         self._backlog.set()
+
+    def _tell_rejected(self, freed: Freed) -> None:
+        if self._rejected is None:
+            return
+        try:
+            records = self._spool.read(freed.stream, Ranges.of(freed.rejected), _REJECTED)
+        except UnreachableError as error:
+            _log.warning("what was rejected cannot be read now: %s", error)
+        else:
+            self._rejected(records, next(iter(freed.rejected.values())))

@@ -11,7 +11,7 @@ class Backoff:
     The n-th wait since the last reset is uniform between 0 and first * 2**n, never beyond `most` (seconds).
     """
 
-    def __init__(self, random: Random, *, first: float = 0.5, most: float = 60.0) -> None:
+    def __init__(self, random: Random, *, first: float = 0.5, most: float = 15.0) -> None:
         self._random = random
         self._first = first
         self._most = most

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from cloud.complaints import EVERY, Complaints
+from qilu.runtime.complaints import EVERY, Complaints
 
 
 def test_the_first_is_told_and_the_others_are_counted(caplog: pytest.LogCaptureFixture) -> None:
