@@ -15,7 +15,7 @@ from qilu.contract.registers import BlockCodec, compile_block
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
 
-_FUNCTIONS: Mapping[Table, int] = {
+READ_FUNCTIONS: Mapping[Table, int] = {
     Table.COIL: Function.READ_COILS.value,
     Table.DISCRETE: Function.READ_DISCRETE_INPUTS.value,
     Table.INPUT: Function.READ_INPUT_REGISTERS.value,
@@ -54,7 +54,7 @@ class Block:
 
     def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
         self.span = span
-        self.request = read_request(_FUNCTIONS[span.table], span.first, span.count)
+        self.request = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
         self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
         self.columns = Columns(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters

@@ -95,11 +95,12 @@ def response_data(request: bytes, response: bytes) -> bytes:
     """What the response to `request` (a PDU that we encoded) carries, after every check.
 
     Reads (1 to 4, 23): the bytes as they travelled, 2 per register, 8 bits per byte. Writes: b"".
+    Identity (43/14): the whole response, for `response_identity`.
     Raises the device's ExceptionReply (or UnknownExceptionReply), or ProtocolError where it does not answer.
     """
     size = data_size(request)
     if size is None:
-        return _confirmed(request, response)
+        return _identified(request, response) if request[0] == _IDENTITY else _confirmed(request, response)
     if len(response) == size + 2 and response[0] == request[0] and response[1] == size:
         return response[2:]
     return _refuse(request, response, f"{size} bytes of data")
@@ -120,6 +121,11 @@ def response_identity(request: ReadIdentity, response: bytes) -> Identity:
     if not response or response[0] != _IDENTITY:
         _refuse(request.encode(), response, "identity objects")
     return parse_identity(request, response)
+
+
+def _identified(request: bytes, response: bytes) -> bytes:
+    response_identity(ReadIdentity.parse(request), response)
+    return response
 
 
 def _confirmed(request: bytes, response: bytes) -> bytes:

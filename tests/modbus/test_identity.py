@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qilu.modbus.errors import IllegalAddress, ProtocolError
 from qilu.modbus.functions import MAX_PDU
 from qilu.modbus.identity import MAX_OBJECT, Access
-from qilu.modbus.pdu import ReadIdentity, identity_response, response_identity
+from qilu.modbus.pdu import ReadIdentity, identity_response, response_data, response_identity
 
 BASIC = {0: b"Qilu", 1: b"QL-1", 2: b"1.0"}
 FULL = BASIC | {4: "螺杆空压机".encode(), 0x80: b"serial 7"}
@@ -46,6 +46,14 @@ def test_one_object_can_be_asked_for_alone() -> None:
     request = ReadIdentity(Access.ONE, 0x80)
     identity = response_identity(request, identity_response(request, FULL))
     assert identity == (0x83, {0x80: b"serial 7"}, None)
+
+
+def test_a_checked_response_can_be_handed_on_whole() -> None:
+    request = ReadIdentity(Access.BASIC)
+    response = identity_response(request, BASIC)
+    assert response_data(request.encode(), response) == response
+    with pytest.raises(ProtocolError):
+        response_data(request.encode(), response[:-1])
 
 
 def test_one_object_that_is_missing_is_an_illegal_address() -> None:

@@ -1,0 +1,139 @@
+"""Finds where a number that somebody reads off the machine's display stands in its registers. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from qilu.command.probe.places import Range
+from qilu.command.probe.search import Dump
+from qilu.command.probe.views import SWAPPED_REGISTERS, VIEWS, View
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DataType
+
+EXPONENTS = range(-6, 7)
+"""Powers of ten that are tried as scale: from millionths to mega."""
+SHOWN = 12
+
+
+class Tolerance(NamedTuple):
+    """How far a number may be from the expected one: it moves while one reads it off."""
+
+    amount: float
+    relative: bool
+
+    def of(self, expected: float) -> float:
+        return abs(expected) * self.amount if self.relative else self.amount
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """ "1%" or an amount such as "0.5"."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text)
+    if match is None or (match[2] and float(match[1]) >= 100):
+        remedy = "write 1% or an amount such as 0.5"
+        raise ConfigError(f"{text!r} is no tolerance", key="--tolerance", remedy=remedy)
+    return Tolerance(float(match[1]) / 100 if match[2] else float(match[1]), bool(match[2]))
+
+
+class Match(NamedTuple):
+    """One way to find the expected number: number = what `view` shows at `address` * 10 ** `exponent`."""
+
+    address: int
+    view: View
+    exponent: int
+    raw: float | int
+    number: float
+    cost: float
+    """How unlikely this way is to be the one that is meant; the smallest comes first."""
+
+    @property
+    def scale(self) -> float:
+        return float(Fraction(10) ** self.exponent)
+
+    @property
+    def last(self) -> int:
+        return self.address + self.view.registers - 1
+
+    def near(self, read: Range) -> bool:
+        """Whether it begins in the range, or one address before it."""
+        return read.first - 1 <= self.address <= read.last
+
+
+def find(dump: Dump, expected: float, tolerance: Tolerance) -> list[Match]:
+    """Every place and way that shows `expected`, the likeliest first."""
+    allowed = max(tolerance.of(expected), 1e-9 * abs(expected))
+    found = [
+        match
+        for view in (*VIEWS, *SWAPPED_REGISTERS)
+        for address in sorted(dump.values)
+        for match in _matches(dump, view, address, expected, allowed)
+    ]
+    return sorted(found, key=lambda match: (match.cost, match.address))
+
+
+def _matches(dump: Dump, view: View, address: int, expected: float, allowed: float) -> Iterator[Match]:
+    raw = view.at(dump, address)
+    # What is beyond all exponents cannot match, and some of it not even be scaled.
+    if not raw or (view.signed and raw > 0) or not 1e-7 < abs(raw / expected) < 1e7:
+        return
+    for exponent in EXPONENTS:
+        factor = Fraction(10) ** exponent
+        # An integer is as exact as its last digit, which the display may have rounded.
+        slack = max(allowed, float(factor) / 2) if exponent < 0 and not view.type.is_float else allowed
+        number = float(Fraction(raw) * factor)
+        error = abs(number - expected)
+        if error <= slack:
+            yield Match(address, view, exponent, raw, number, _cost(view, exponent, error / slack))
+
+
+def _cost(view: View, exponent: int, closeness: float) -> float:
+    """Rarer types, orders and scales cost; so does a number that is only just close enough (0 to 1)."""
+    order = {"": 0.0, "ABCD": 0.0, "CDAB": 0.5, "BADC": 2.0, "DCBA": 2.0, "BA": 3.0}[view.letters]
+    if view.type.is_float:
+        scale = 0.0 if exponent == 0 else 0.5 if exponent in (-3, 3) else 2.0
+    else:
+        scale = 0.25 * abs(exponent) if -3 <= exponent <= 0 else 1.5 + 0.5 * abs(exponent)
+    length = {1: 0.5, 2: 0.0 if view.type is DataType.FLOAT32 else 0.75, 4: 1.5}[view.registers]
+    return order + scale + length + 3 * closeness
+
+
+def hints(dump: Dump, match: Match, read: Range) -> list[str]:
+    """What is worth to know about a match: unusual orders, addresses that are off by one."""
+    said = []
+    if match.view.word_order == "little" and match.view.registers > 1:
+        straight = View(match.view.type, match.view.byte_order).at(dump, match.address)
+        shown = "no number" if straight is None else f"{straight:g}"
+        said.append(f"the words are swapped: with the first word as the high one it would be {shown}")
+    if match.view.byte_order == "little":
+        said.append("the bytes inside each register are swapped")
+    if (twin := _twin(dump, match)) is not None:
+        said.append(f"its leading word could also belong to {twin}: the one that stays right is meant")
+    before, behind = read.first - match.address, match.last - read.last
+    if before > 0:
+        said.append(
+            f"it begins {before} before the range that was asked for: the manual may count from 1, "
+            "then the address is one less than it says"
+        )
+    elif behind > 0:
+        said.append(
+            f"it ends {behind} behind the range that was asked for: the manual's addresses may be too small"
+        )
+    if match.exponent:
+        said.append(f"scale: {match.scale:g}")
+    return said
+
+
+def _twin(dump: Dump, match: Match) -> str | None:
+    """The other float32 that has the same leading word: one of the two is a mix of two neighbours."""
+    view = match.view
+    if view.type is not DataType.FLOAT32:
+        return None
+    swapped = view.word_order == "little"
+    other = View(view.type, view.byte_order, "big" if swapped else "little")
+    address = match.address + (1 if swapped else -1)
+    number = other.at(dump, address)
+    if number is None or not other.plausible(number):
+        return None
+    return f"{other.name} at {address} ({number:.6g})"

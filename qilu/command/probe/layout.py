@@ -1,0 +1,113 @@
+"""Guesses how a range is divided into values: the tiling that explains its registers best. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from qilu.command.probe.search import Dump
+from qilu.command.probe.views import VIEWS, View
+from qilu.contract.profile import DataType
+
+ONE = View(DataType.UINT16)
+_NEGATIVE = View(DataType.INT16)
+_CANDIDATES = tuple(view for view in VIEWS if view.registers == 2 or view.type is DataType.FLOAT64)
+
+
+class Tile(NamedTuple):
+    """One value as it is guessed."""
+
+    address: int
+    view: View
+    number: float | int
+
+
+def tiles(dump: Dump) -> list[Tile]:
+    """Values that follow one another without overlap, over every address that has one."""
+    views = _likely_orders(dump)
+    found: list[Tile] = []
+    for first, last in _runs(dump):
+        found += _best(dump, first, last, views)
+    return found
+
+
+def summary(guessed: list[Tile]) -> str:
+    """A sentence about what most of the values look like; empty where there is nothing to say."""
+    counted = Counter(tile.view for tile in guessed if tile.view.registers > 1)
+    if not counted:
+        return ""
+    view, count = counted.most_common(1)[0]
+    starts = Counter(tile.address % 2 for tile in guessed if tile.view == view)
+    parity, same = starts.most_common(1)[0]
+    where = f", beginning at {'odd' if parity else 'even'} addresses" if same == count > 1 else ""
+    return f"{count} value{'s' if count > 1 else ''} look like {view.name}{where}"
+
+
+def _likely_orders(dump: Dump) -> tuple[View, ...]:
+    """The candidates in the one order of bytes and words that the most floats speak for: a device has one."""
+    spoken = Counter[tuple[str, str]]()
+    for view in _CANDIDATES:
+        if view.type is DataType.FLOAT32:
+            numbers = [view.at(dump, address) for address in dump.values]
+            spoken[view.byte_order, view.word_order] += sum(
+                1 for number in numbers if number is not None and view.plausible(number)
+            )
+    best = max(spoken.values(), default=0)
+    order = next((order for order, count in spoken.items() if count == best), ("big", "big"))
+    return tuple(view for view in _CANDIDATES if (view.byte_order, view.word_order) == order)
+
+
+def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
+    """Addresses without a gap, as first and last."""
+    first = last = None
+    for address in sorted(dump.values):
+        if last is not None and first is not None and address != last + 1:
+            yield first, last
+            first = address
+        first = address if first is None else first
+        last = address
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> list[Tile]:
+    """The cheapest tiling from the end on; a value costs less beside one of its own type."""
+    rest: dict[int, dict[View | None, tuple[float, Tile | None]]] = {last + 1: {None: (0.0, None)}}
+    for address in range(last, first - 1, -1):
+        rest[address] = {}
+        for view in (ONE, _NEGATIVE, *views):
+            behind = rest.get(address + view.registers)
+            number = view.at(dump, address)
+            if behind is None or number is None or (cost := _cost(view, number)) is None:
+                continue
+            onward = min(
+                total - (0.4 if view == following else 0.0) for following, (total, _) in behind.items()
+            )
+            rest[address][view] = (cost + onward, Tile(address, view, number))
+    found: list[Tile] = []
+    address = first
+    before: View | None = None
+    while address <= last:
+        options = rest[address]
+        best = min(options, key=lambda one: options[one][0] - (0.4 if one == before else 0.0))
+        tile = options[best][1]
+        assert tile is not None
+        found.append(tile)
+        before, address = tile.view, address + tile.view.registers
+    return found
+
+
+def _cost(view: View, number: float) -> float | None:
+    """None where the view does not explain the number."""
+    if view == ONE:
+        return 1.0 if number else 0.7
+    if not number:
+        return 1.35 if view.type is DataType.FLOAT32 else None
+    if not view.plausible(number):
+        return None
+    if view == _NEGATIVE:
+        return 0.55 if number > -1000 else None  # cheaper by more than a neighbour of its own type saves
+    if view.type.is_float:
+        return 0.6 if view.registers == 2 else 1.0
+    return 1.9 if abs(number) > 0xFFFF else 1.75

@@ -1,0 +1,44 @@
+"""Which unit ids answer behind an endpoint, and what the answers together mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from qilu.command.probe.asking import Prober, identity, knock
+
+
+class Unit(NamedTuple):
+    """One unit id that answered."""
+
+    unit: int
+    how: str
+    identity: str
+
+
+async def scan(
+    prober: Prober, units: Sequence[int], found: Callable[[Unit], None], progress: Callable[[int], None]
+) -> list[Unit]:
+    """Every unit that answers, told to `found` as soon as it does."""
+    answering: list[Unit] = []
+    for done, unit in enumerate(units, 1):
+        how = await knock(prober, unit)
+        if how is not None:
+            said = await identity(prober, unit)
+            answering.append(Unit(unit, how, " ".join(said[number] for number in sorted(said)[:3])))
+            found(answering[-1])
+        progress(done)
+    return answering
+
+
+def verdict(asked: Sequence[int], answering: Sequence[Unit], timeout: float) -> str:
+    """What the result of a scan means. Pure."""
+    if not answering:
+        return (
+            f"none of {len(asked)} unit ids answered within {timeout:g} s: the id, the framing "
+            "(tcp or rtu+tcp), baud rate or parity may be others, or --timeout too short"
+        )
+    alike = {(unit.how, unit.identity) for unit in answering}
+    if len(answering) == len(asked) > 2 and len(alike) == 1:
+        return "every unit id is answered alike: there may be one device that does not look at the id"
+    return f"{len(answering)} of {len(asked)} unit ids answered"

@@ -1,0 +1,172 @@
+"""One call of `qilu probe`: what was asked for, in the order of its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from pydantic import ValidationError
+
+from qilu.command.probe import showing
+from qilu.command.probe.asking import Prober, identity, knock, read_range, settings_for
+from qilu.command.probe.expecting import SHOWN, Match, find, parse_tolerance
+from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
+from qilu.command.probe.scanning import Unit, scan, verdict
+from qilu.command.probe.search import Dump
+from qilu.command.probe.watching import watch
+from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.profile import Table
+from qilu.contract.quantities import parse_duration
+from qilu.modbus.identity import ObjectId
+
+SCAN_PATIENCE = 0.3
+"""Seconds to wait for each unit of a scan where nothing else is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `qilu probe`, as they were given."""
+
+    target: str
+    unit: int
+    units: str | None
+    read: tuple[str, ...]
+    expect: float | None
+    tolerance: str
+    watch: str | None
+    timeout: str | None
+    form: str
+
+
+async def probe(asked: Asked) -> None:
+    """Do it and print what was found; ConfigError for options that make no sense."""
+    url = parse_target(asked.target)
+    ranges = [parse_range(text) for text in asked.read]
+    units = parse_units(asked.units) if asked.units else ()
+    period = _seconds("--watch", asked.watch) if asked.watch else None
+    default = SCAN_PATIENCE if units and not ranges else 1.0
+    timeout = _seconds("--timeout", asked.timeout) if asked.timeout else default
+    if (asked.expect is not None or period is not None) and not ranges:
+        option = "--watch" if period is not None else "--expect"
+        raise ConfigError("says nothing without --read", key=option, remedy="add --read holding:0-99")
+    if period is not None and (asked.form == "json" or asked.expect is not None):
+        raise ConfigError("goes with a table only", key="--watch", remedy="leave out --format and --expect")
+    async with Prober(settings_for(url, timeout), Random()) as prober:
+        if units:
+            await _scan(prober, units, asked.form)
+        if period is not None:
+            await watch(prober, asked.unit, ranges, period)
+        elif asked.expect is not None:
+            await _expect(prober, asked, asked.expect, ranges)
+        elif ranges:
+            await _dump(prober, asked, ranges)
+        elif not units:
+            await _look(prober, asked)
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except (ValueError, ValidationError):
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise ConfigError(
+            f"{text!r} is not a duration of up to an hour", key=option, remedy="write 500ms or 1s"
+        )
+    return seconds
+
+
+async def _scan(prober: Prober, units: tuple[int, ...], form: str) -> None:
+    out, timeout = showing.console(), prober.settings.timeout
+
+    def tell(unit: Unit) -> None:
+        if form != "json":
+            out.print(f"unit {unit.unit:3}  {unit.how}  {unit.identity}".rstrip(), markup=False)
+
+    if form != "json":
+        out.print(f"{prober.url}: asking {len(units)} unit ids, at most {len(units) * timeout:.0f} s")
+    with showing.progress("unit ids", len(units)) as bar:
+        found = await scan(prober, units, tell, bar)
+    if form == "json":
+        showing.print_json({"asked": len(units), "units": [unit._asdict() for unit in found]})
+    else:
+        out.print(verdict(units, found, timeout))
+
+
+async def _read(prober: Prober, unit: int, asked: Range) -> Dump:
+    with showing.progress(str(asked), asked.size) as bar:
+        return await read_range(prober, unit, asked, bar)
+
+
+async def _dump(prober: Prober, asked: Asked, ranges: list[Range]) -> None:
+    dumps = [await _read(prober, asked.unit, one) for one in ranges]
+    if asked.form == "json":
+        showing.print_json([showing.dump_json(dump) for dump in dumps])
+        return
+    out = showing.console()
+    for dump in dumps:
+        out.print(f"[bold]{dump.asked}[/bold] of unit {asked.unit} at {prober.url}")
+        out.print(showing.dump_grid(dump, out.width))
+        for line in showing.dump_lines(dump):
+            out.print(line, markup=False)
+
+
+async def _expect(prober: Prober, asked: Asked, expected: float, ranges: list[Range]) -> None:
+    """Neighbours of the ranges are read too: addresses are often off by one."""
+    tolerance = parse_tolerance(asked.tolerance)
+    registers = [one for one in ranges if not one.table.holds_bits]
+    if not registers or not expected:
+        raise ConfigError(
+            "a number other than 0 in registers is searched", key="--expect", remedy="read holding or input"
+        )
+    found: list[tuple[Dump, Match, Range]] = []
+    for one in registers:
+        dump = await _read(prober, asked.unit, one.widened(1, 3))
+        found += [(dump, match, one) for match in find(dump, expected, tolerance) if match.near(one)]
+    shown = sorted(found, key=lambda row: row[1].cost)[:SHOWN]
+    if asked.form == "json":
+        showing.print_json([showing.match_json(*one) for one in shown])
+        return
+    out = showing.console()
+    if not shown:
+        out.print(
+            f"nothing there shows {expected:g} within {asked.tolerance}: try more addresses, the other table "
+            "(holding, input) or a larger --tolerance",
+            markup=False,
+        )
+        return
+    out.print(showing.match_grid(shown))
+
+
+async def _look(prober: Prober, asked: Asked) -> None:
+    """What one unit says without being asked for anything in particular."""
+    how = await knock(prober, asked.unit)
+    if how is None:
+        raise UnreachableError(
+            f"{prober.url}: connected, but unit {asked.unit} does not answer; scan with --units 1-247"
+        )
+    said = await identity(prober, asked.unit)
+    tables = {table: await _try(prober, asked.unit, table) for table in Table}
+    names = {number.value: number.name.lower() for number in ObjectId}
+    named = {names.get(number, f"object {number}"): text for number, text in said.items()}
+    if asked.form == "json":
+        showing.print_json({"url": prober.url, "unit": asked.unit, "identity": named, "tables": tables})
+        return
+    out = showing.console()
+    out.print(f"{prober.url}: unit {asked.unit} {how}", markup=False)
+    for name, text in named.items() or {"identity": "the device does not say what it is"}.items():
+        out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+    for table, state in tables.items():
+        out.print(f"  {table}: {state}", markup=False)
+    out.print(
+        "read more with --read holding:0-99, find a known value with --expect, other units with --units"
+    )
+
+
+async def _try(prober: Prober, unit: int, table: Table) -> str:
+    """Whether a table answers at its first address."""
+    try:
+        dump = await read_range(prober, unit, Range(table, 0, 0))
+    except UnreachableError:
+        return "no answer"
+    return "can be read" if dump.values else f"address 0: {dump.missing[0]}"
