@@ -16,7 +16,6 @@ from itertools import islice
 from random import Random
 
 from cloud.answers import Answers, Named
-from qilu.runtime.complaints import Complaints
 from cloud.waiting import Batch, Waiting
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
@@ -26,6 +25,7 @@ from qilu.contract.topics import Topics
 from qilu.contract.wire import UnknownVersionError
 from qilu.mqtt.client import Link, Message, RefusedError
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.complaints import Complaints
 from qilu.stores.components import Store
 
 _log = logging.getLogger(__name__)
