@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from random import Random, SystemRandom
 
 from gateway.clock import Clock
+from gateway.completeness.reports import Reports
+from gateway.completeness.schedule import ScheduleSource
 from gateway.components import Processor, Sink
 from gateway.delivery import Delivery
 from gateway.outbox import Outbox
@@ -18,7 +20,7 @@ from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
 from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
+from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.spool.disk import DiskSpool
 from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile
@@ -61,6 +63,19 @@ def build(
     random: Random = SystemRandom()
     clock = Clock(settings.spool.directory / _CLOCK_FILE)
     spool = DiskSpool(settings.spool)
+    itself = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
+    reports = Reports(
+        itself,
+        {
+            device.device: _origin(settings, device)
+            for source in settings.sources
+            for device in source.devices
+        },
+        clock.stamp,
+        every_ms=int(settings.completeness_every * 1000),
+        down_since_ms=clock.alive_ms,
+    )
+    clock.told = reports.stepped
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     delivery = Delivery(
         spool,
@@ -69,20 +84,34 @@ def build(
         linger=settings.delivery.linger,
         backoff=Backoff(random),
         clock=time.monotonic,
+        backlog_rate=settings.delivery.backlog_rate,
+        rejected=reports.rejected,
     )
     tally = Tally()
-    sources = [_modbus(settings, source, profiles, clock, random) for source in settings.sources]
+    sources = [
+        ModbusSource(
+            source, _devices(settings, source, profiles), clock.timebase, random, listener=reports.device
+        )
+        for source in settings.sources
+    ]
     health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
-    origin = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
+    expected = [one for source in sources for one in source.schedule()]
     pipeline = Pipeline(
-        sources=[*sources, StatusSource(origin, settings.status_every, health.read, clock.now_ms)],
+        sources=sources,
+        own=[
+            StatusSource(itself, settings.status_every, health.read, clock.now_ms),
+            ScheduleSource(expected, clock.now_ms),
+            reports,
+        ],
+        reports=reports,
         processors=[*build_processors(settings.processors), *extra_processors],
         spool=spool,
         delivery=delivery,
         tally=tally,
         sync=None if settings.spool.sync == "always" else settings.spool.sync,
         backoff=lambda: Backoff(random),
-        now_ms=clock.now_ms,
+        stamp=clock.stamp,
+        unsure=clock.unsure,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock)
 
@@ -98,26 +127,15 @@ def _sink(settings: GatewaySettings, clock: Clock, random: Random) -> Sink:
     )
 
 
-def _modbus(
-    settings: GatewaySettings,
-    source: ModbusSettings,
-    profiles: Mapping[str, DeviceProfile],
-    clock: Clock,
-    random: Random,
-) -> ModbusSource:
-    devices = [
-        DeviceSetup(
-            device,
-            profiles[device.profile],
-            Origin(
-                settings.edge,
-                device.device,
-                device.profile,
-                settings.enterprise,
-                settings.site,
-                device.line,
-            ),
-        )
-        for device in source.devices
+def _devices(
+    settings: GatewaySettings, source: ModbusSettings, profiles: Mapping[str, DeviceProfile]
+) -> list[DeviceSetup]:
+    return [
+        DeviceSetup(device, profiles[device.profile], _origin(settings, device)) for device in source.devices
     ]
-    return ModbusSource(source, devices, clock.timebase, random)
+
+
+def _origin(settings: GatewaySettings, device: DeviceSettings) -> Origin:
+    return Origin(
+        settings.edge, device.device, device.profile, settings.enterprise, settings.site, device.line
+    )

@@ -7,9 +7,10 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.timebase import ClockStep, Timebase
 
 _log = logging.getLogger(__name__)
 
@@ -17,6 +18,8 @@ _EVERY = 1.0
 """Seconds between two looks at the wall clock, and between two savings of the mark."""
 
 _DIGITS = 15
+_NEVER_BEFORE_MS = 1_577_836_800_000
+"""A clock that stands before 2020 was never set."""
 
 
 class Clock:
@@ -26,18 +29,38 @@ class Clock:
     wall clock that went back by then could make a time come twice.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = file
+        self._wall = wall
+        self._monotonic = monotonic
         saved = _saved(file)
-        wall = time.time()
+        now = wall()
         # Where the wall clock is safely past the mark nothing needs to be added to it.
-        mark = saved if wall * 1000 > saved + _EVERY * 1000 else saved + int(_EVERY * 1000)
-        self.timebase = Timebase(wall, time.monotonic(), high_water_ms=mark)
-        self.steps = 0
+        mark = saved if now * 1000 > saved + _EVERY * 1000 else saved + int(_EVERY * 1000)
+        self.timebase = Timebase(now, monotonic(), high_water_ms=mark)
+        self.alive_ms = saved or None
+        """When a process last ran here before this one, UTC; None when none ever did."""
+        self._unsure = self._is_unsure()
+        self.told: Callable[[ClockStep], None] = _to_nobody
+        """Is called with every step of the wall clock."""
 
     def now_ms(self) -> int:
         """UTC in ms; rises, but is not reserved for anybody."""
-        return int(self.timebase.at(time.monotonic()) * 1000)
+        return int(self.timebase.at(self._monotonic()) * 1000)
+
+    def stamp(self, series: Hashable) -> int:
+        """UTC in ms for a new reading of a series: see `Timebase.next_ms`."""
+        return self.timebase.next_ms(series, self._monotonic())
+
+    def unsure(self) -> bool:
+        """Whether times may be wrong by more than the tolerance; what is told is at most a second old."""
+        return self._unsure
 
     async def run(self) -> None:
         """Watch the wall clock and save the mark until cancelled."""
@@ -47,16 +70,32 @@ class Clock:
                 await asyncio.sleep(_EVERY)
                 if descriptor is None:
                     descriptor = self._open()
-                step = self.timebase.observe(time.time(), time.monotonic())
-                if step is not None:
-                    self.steps += 1
-                    _log.warning("the wall clock was set by %+.1f s", step.seconds)
-                if descriptor is not None:
-                    with contextlib.suppress(OSError):  # a full disk: the next second tries again
-                        os.pwrite(descriptor, b"%0*d\n" % (_DIGITS, self.timebase.high_water_ms), 0)
+                self.look()
+                self._save(descriptor)
         finally:
+            self._save(descriptor)
             if descriptor is not None:
                 os.close(descriptor)
+
+    def look(self) -> None:
+        """Compare the clocks, and tell if the wall clock was set."""
+        step = self.timebase.observe(self._wall(), self._monotonic())
+        if step is not None:
+            _log.warning("the wall clock was set by %+.1f s", step.seconds)
+            self.told(step)
+        unsure = self._is_unsure()
+        if unsure != self._unsure:
+            self._unsure = unsure
+            _log.warning("the time is %s", "not sure: readings are uncertain" if unsure else "sure again")
+
+    def _is_unsure(self) -> bool:
+        return self.now_ms() < _NEVER_BEFORE_MS or self.timebase.unsure(self._monotonic())
+
+    def _save(self, descriptor: int | None) -> None:
+        if descriptor is not None:
+            mark = max(self.timebase.high_water_ms, self.now_ms())
+            with contextlib.suppress(OSError):  # a full disk: the next second tries again
+                os.pwrite(descriptor, b"%0*d\n" % (_DIGITS, mark), 0)
 
     def _open(self) -> int | None:
         try:
@@ -66,6 +105,10 @@ class Clock:
                 "%s: %s; times may repeat if the clock goes back across a restart", self._file, error
             )
             return None
+
+
+def _to_nobody(_: ClockStep) -> None:
+    pass
 
 
 def _saved(file: Path) -> int:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Poll
+from qilu.contract.reading import Columns, Origin, Poll
 from qilu.contract.topics import Lane
 
 
@@ -38,6 +38,16 @@ class Dropped:
     reason: str
     from_ms: int
     to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One poll group of a device: `points` values every `period` seconds."""
+
+    origin: Origin
+    group: str
+    period: float
+    points: int
 
 
 class Source(AbstractAsyncContextManager["Source"], Protocol):

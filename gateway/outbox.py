@@ -121,6 +121,12 @@ class Outbox:
         """How many records are on their way."""
         return len(self._sent)
 
+    def drained(self, pending: Mapping[int, Ranges]) -> bool:
+        """Whether a link stands and there is no backlog at all."""
+        if not self.connected:
+            return False
+        return not any(kept.without(self._of(stream).away) for stream, kept in pending.items())
+
     # What happens.
 
     def opened(self) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
+from gateway.completeness.reports import Reports
 from gateway.components import Processor, Source, Spool
 from gateway.delivery import Delivery
 from qilu.contract.errors import UnreachableError
@@ -34,14 +35,17 @@ class Tally:
     suppressed_points: int = 0
     blocked: int = 0
     """Records that had to wait for room in the spool."""
+    dropped: int = 0
+    """Records that the spool had to give up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """Everything a gateway does while it runs.
 
-    `sync`: seconds between commits, None for one after each record. `now_ms`: UTC, to date what a source that
-    failed did not read.
+    `own` are the sources about the gateway itself: no processor touches what they say. `reports` is told of
+    everything, and is one of them. `sync`: seconds between commits, None for one after each record. `stamp`:
+    the time (UTC, ms) of a new reading of a series. `unsure`: whether times may be wrong just now.
     """
 
     sources: Sequence[Source]
@@ -51,60 +55,93 @@ class Pipeline:
     tally: Tally
     sync: float | None
     backoff: Callable[[], Backoff]
-    now_ms: Callable[[], int]
+    stamp: Callable[[Hashable], int]
+    unsure: Callable[[], bool] = lambda: False
+    own: Sequence[Source] = ()
+    reports: Reports | None = None
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.
 
         Whatever is not durable then stays in the spool and is delivered next time.
         """
-        async with self.spool, asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(self._commit(), name="commit the spool")
-            delivering = tasks.create_task(self.delivery.run(), name="deliver")
-            await self._collect_all(stop)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self.delivery.emptied()
-            delivering.cancel()
-            keeping.cancel()
+        async with self.spool:
+            if self.reports is not None:
+                self.reports.started()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(self._commit(), name="commit the spool")
+                    delivering = tasks.create_task(self.delivery.run(), name="deliver")
+                    await self._collect_all(stop)
+                    self._take_leave()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(grace):
+                            await self.delivery.emptied()
+                    delivering.cancel()
+                    keeping.cancel()
+            finally:
+                self._take_leave()
 
     async def _collect_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             collecting = [
-                tasks.create_task(self._collect(source), name=f"collect from {source.name}")
-                for source in self.sources
+                tasks.create_task(self._collect(source, keep), name=f"collect from {source.name}")
+                for sources, keep in ((self.sources, self._keep), (self.own, self._keep_own))
+                for source in sources
             ]
             await stop.wait()
             for task in collecting:
                 task.cancel()
 
-    async def _collect(self, source: Source) -> None:
+    async def _collect(self, source: Source, keep: Callable[[Poll], Awaitable[None]]) -> None:
         backoff = self.backoff()
         while True:
             try:
                 async with source, contextlib.aclosing(source.polls()) as polls:
                     async for poll in polls:
-                        await self._keep(poll)
+                        await keep(poll)
                         backoff.reset()
             except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
                 _log.exception("%s: internal error, this source starts again", source.name)
-                for poll in _all_bad(source, self.now_ms()):
-                    await self._keep(poll)
+                for poll in _all_bad(source, self.stamp):
+                    await keep(poll)
             await asyncio.sleep(backoff.next())
 
     async def _keep(self, poll: Poll) -> None:
+        if self.unsure():
+            poll = _uncertain(poll)
         kept: Sequence[Poll] = (poll,)
         for processor in self.processors:
             kept = [after for before in kept for after in processor.process(before)]
         self._count(poll, kept)
+        if self.reports is not None:
+            self.reports.passed(poll, kept)
         for one in kept:
-            body = encode_record(one)
-            while (record := self.spool.append(body)) is None:
-                self.tally.blocked += 1
-                await asyncio.sleep(_RETRY)
-            if self.sync is None:
-                await self._commit_now()
-            self.delivery.appended(record)
+            await self._append(one)
+
+    async def _keep_own(self, poll: Poll) -> None:
+        self._count(poll, (poll,))
+        await self._append(poll)
+
+    async def _append(self, poll: Poll) -> None:
+        body = encode_record(poll)
+        while (record := self.spool.append(body)) is None:
+            self.tally.blocked += 1
+            await asyncio.sleep(_RETRY)
+        if self.sync is None:
+            await self._commit_now()
+        self.delivery.appended(record)
+
+    def _take_leave(self) -> None:
+        """Keep the last reports, if there is room; what they say is true only when nothing follows them."""
+        if self.reports is None:
+            return
+        self.reports.stopped()
+        for poll in self.reports.rest():
+            self._count(poll, (poll,))
+            record = self.spool.append(encode_record(poll))
+            if record is not None:
+                self.delivery.appended(record)
 
     async def _commit(self) -> None:
         while True:
@@ -116,6 +153,12 @@ class Pipeline:
             await self.spool.commit()
         except UnreachableError as error:
             _log.error("%s: a power cut could now cost more than the interval of commits", error)
+        for dropped in self.spool.dropped():
+            self.tally.dropped += len(dropped.offsets)
+            if self.reports is not None:
+                self.reports.dropped(dropped)
+        if self.reports is not None and self.reports.losing and self.delivery.drained:
+            self.reports.drained()
 
     def _count(self, poll: Poll, kept: Sequence[Poll]) -> None:
         tally = self.tally
@@ -126,19 +169,23 @@ class Pipeline:
         tally.suppressed_points += size - sum(one.size for one in kept)
 
 
-def _all_bad(source: Source, now_ms: int) -> list[Poll]:
+def _all_bad(source: Source, stamp: Callable[[Hashable], int]) -> list[Poll]:
     """One poll per block that the source should have read, all of it `internal_error`."""
-    return [
-        Poll(
-            now_ms,
-            (
-                Reading(
-                    columns,
-                    now_ms,
-                    (None,) * len(columns.points),
-                    dict.fromkeys(range(len(columns.points)), Reason.INTERNAL_ERROR),
-                ),
-            ),
+    found = []
+    for columns in source.columns():
+        time_ms, points = stamp(f"{columns.origin.device}/{columns.group}"), len(columns.points)
+        reasons = dict.fromkeys(range(points), Reason.INTERNAL_ERROR)
+        found.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),)))
+    return found
+
+
+def _uncertain(poll: Poll) -> Poll:
+    """The same poll, with every good value marked as one whose time may be wrong."""
+    readings = [
+        replace(
+            reading,
+            reasons=dict.fromkeys(range(len(reading.values)), Reason.CLOCK_UNSURE) | dict(reading.reasons),
         )
-        for columns in source.columns()
+        for reading in poll.readings
     ]
+    return replace(poll, readings=tuple(readings))

@@ -41,6 +41,8 @@ class DeliverySettings(_Model):
     linger: Duration = 0.1
     """Seconds that a live record may wait for others to travel with."""
     message_bytes: ByteSize = 64_000
+    backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
+    """Bytes per second of late records, at most, where others need the line too; default: all it can take."""
     resend_after: Period = 10.0
     """Sent again at this age when a later one is stored; after three times this, whatever was heard."""
 
@@ -77,6 +79,8 @@ class GatewaySettings(_Model):
     processors: tuple[ProcessorSettings, ...] = ()
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     status_every: Period = 10.0
+    completeness_every: Annotated[Period, Field(ge=1)] = 60.0
+    """Seconds for which one account tells what became of the values that were due."""
 
     @property
     def profile_names(self) -> list[str]:

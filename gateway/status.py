@@ -56,12 +56,10 @@ class Health:
         self._sources = sources
         self._clock = clock
         self._began = clock()
-        self._dropped = 0
 
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
         tally, delivered, sources = self._tally, self._outbox.tally, self._sources
-        self._dropped += sum(len(dropped.offsets) for dropped in self._spool.dropped())
         return {
             "uptime": round(self._clock() - self._began, 1),
             "polls": tally.polls,
@@ -74,7 +72,7 @@ class Health:
             "offline_devices": sum(len(stats.offline) for stats in sources),
             "spool_records": sum(map(len, self._spool.pending().values())),
             "spool_bytes": self._spool.size,
-            "dropped_records": self._dropped,
+            "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
             "durable_records": delivered.durable,
             "rejected_records": delivered.rejected,

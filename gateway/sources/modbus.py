@@ -9,6 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
+from gateway.components import Expected
 from gateway.sources.device import Device, DeviceSetup, Group, stamp
 from gateway.sources.learning import Search, described
 from gateway.sources.link import Dial, Link, dial_tcp
@@ -78,6 +79,13 @@ class ModbusSource:
     def columns(self) -> Sequence[Columns]:
         return [columns for device in self._devices.values() for columns in device.columns()]
 
+    def schedule(self) -> Sequence[Expected]:
+        """Every poll group with what one turn of it should bring."""
+        return [
+            Expected(group.plan.origin, group.plan.group, group.plan.period, len(group.plan.columns.points))
+            for group in self._groups
+        ]
+
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
         timetable = Timetable([(group.device.name, group.plan.period) for group in self._groups], clock())
@@ -102,7 +110,7 @@ class ModbusSource:
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
-        return Poll(int(self._timebase.at(turn.due) * 1000), tuple(readings))
+        return Poll(int(self._timebase.at(turn.due) * 1000), tuple(readings), turn.skipped)
 
     async def _ask(self, group: Group) -> list[Reading]:
         assert self._link is not None, "a source polls inside its `async with`"
@@ -155,12 +163,17 @@ class ModbusSource:
         self.stats.offline.add(device.name)
         link = self._link
         detail = f": {link.problem}" if reason is Reason.UNREACHABLE and link and link.problem else ""
-        self._tell(device, "offline", f"does not answer ({reason}{detail})")
+        self._tell(device, "offline", f"does not answer ({reason}{detail})", reason)
 
-    def _tell(self, device: Device, kind: Literal["offline", "online", "learnt"], text: str) -> None:
-        event = Event(
-            int(self._timebase.at(asyncio.get_running_loop().time()) * 1000), device.name, kind, text
-        )
+    def _tell(
+        self,
+        device: Device,
+        kind: Literal["offline", "online", "learnt"],
+        text: str,
+        reason: Reason | None = None,
+    ) -> None:
+        time_ms = int(self._timebase.at(asyncio.get_running_loop().time()) * 1000)
+        event = Event(time_ms, device.name, kind, text, reason)
         level = logging.INFO if kind == "online" else logging.WARNING
         _log.log(level, "%s (unit %d at %s) %s", device.name, device.unit, self.name, text)
         self.stats.events.append(event)

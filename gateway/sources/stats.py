@@ -7,16 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from qilu.contract.reading import Reason
+
 _EVENTS_KEPT = 200
 
 
 class Event(NamedTuple):
-    """Something about a device that a person wants to know; `time_ms` is UTC."""
+    """Something about a device that a person wants to know; `time_ms` is UTC, `reason` why it is offline."""
 
     time_ms: int
     device: str
     kind: Literal["offline", "online", "learnt"]
     text: str
+    reason: Reason | None = None
 
 
 @dataclass(slots=True)

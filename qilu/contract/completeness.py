@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from qilu.contract.reading import Reason
+from qilu.contract.reading import Quality, Reason
 
 GATEWAY = "gateway"
 COLLECTION = "collection"
@@ -83,7 +83,6 @@ class DropReason(IntEnum):
 
 
 _FAMILIES: dict[Reason, str] = {
-    Reason.CLOCK_UNSURE: "uncertain",
     **dict.fromkeys((Reason.TIMEOUT, Reason.UNREACHABLE, Reason.GATEWAY_PATH, Reason.NOT_POLLED), "silent"),
     **dict.fromkeys(
         (Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_FUNCTION, Reason.DEVICE_FAILURE, Reason.DEVICE_BUSY),
@@ -100,6 +99,7 @@ _FAMILIES: dict[Reason, str] = {
         "invalid",
     ),
     Reason.INTERNAL_ERROR: "internal",
+    **{reason: "uncertain" for reason in Reason if reason.quality is Quality.UNCERTAIN},
 }
 
 

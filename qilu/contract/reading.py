@@ -133,11 +133,12 @@ class Poll:
     """One poll group of one device, one turn of its schedule; becomes one record of the spool.
 
     `due_ms` is UTC, when the schedule wanted it. `readings` has at least one entry, and all of them share
-    their origin and group.
+    their origin and group. `skipped` turns before it were missed for good; a record does not tell them.
     """
 
     due_ms: int
     readings: tuple[Reading, ...]
+    skipped: int = 0
 
     @property
     def origin(self) -> Origin:

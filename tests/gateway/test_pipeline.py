@@ -123,7 +123,7 @@ def pipeline(
         tally=Tally(),
         sync=0.01,
         backoff=lambda: Backoff(Random(0), first=0.001, most=0.001),
-        now_ms=lambda: 10**6,
+        stamp=lambda series: 10**6,
     )
 
 

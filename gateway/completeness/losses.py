@@ -1,0 +1,50 @@
+"""The stretches of time of which the spool gave something up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.components import Dropped
+
+
+@dataclass(slots=True)
+class Stretch:
+    """`records` given up for `reason`, appended between `from_ms` and `to_ms` (UTC)."""
+
+    reason: str
+    from_ms: int
+    to_ms: int
+    records: int
+
+
+class Losses:
+    """Joins what is given up while a backlog lasts: what told of the begin may be given up before it arrives.
+
+    So each telling repeats the whole stretch, and the last one is enough.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, Stretch] = {}
+
+    @property
+    def open(self) -> bool:
+        """Whether there is anything that a further loss would be joined to."""
+        return bool(self._open)
+
+    def dropped(self, dropped: Dropped) -> Stretch:
+        """One more loss; returns the stretch to tell."""
+        records = len(dropped.offsets)
+        found = self._open.get(dropped.reason)
+        if found is None:
+            found = self._open[dropped.reason] = Stretch(
+                dropped.reason, dropped.from_ms, dropped.to_ms, records
+            )
+        else:
+            found.from_ms = min(found.from_ms, dropped.from_ms)
+            found.to_ms = max(found.to_ms, dropped.to_ms)
+            found.records += records
+        return found
+
+    def drained(self) -> None:
+        """All that was told is on its way: the next loss is another one."""
+        self._open.clear()

@@ -1,0 +1,57 @@
+"""Says what should be polled: at every start, and once a day so that nobody has to look back for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from gateway.components import Expected
+from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
+from qilu.contract.reading import Columns, Origin, Poll, Reading
+
+EVERY = 86_400.0
+"""Seconds between two repetitions."""
+
+
+class ScheduleSource:
+    """One reading for each device of `expected`, all at the same time of `now_ms`."""
+
+    name = "schedule"
+
+    def __init__(self, expected: Iterable[Expected], now_ms: Callable[[], int]) -> None:
+        groups: dict[Origin, list[Expected]] = {}
+        for one in expected:
+            groups.setdefault(one.origin, []).append(one)
+        self._rows = [(_columns(origin), _values(mine)) for origin, mine in groups.items()]
+        self._now_ms = now_ms
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def columns(self) -> Sequence[Columns]:
+        return [columns for columns, _ in self._rows]
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while True:
+            time_ms = self._now_ms()
+            for columns, values in self._rows:
+                yield Poll(time_ms, (Reading(columns, time_ms, values),))
+            await asyncio.sleep(EVERY)
+
+
+def _columns(origin: Origin) -> Columns:
+    own = Origin(origin.edge, origin.device, COLLECTION, origin.enterprise, origin.site, origin.line)
+    return Columns(own, SCHEDULE, SCHEDULE_POINTS)
+
+
+def _values(groups: Sequence[Expected]) -> tuple[float, ...]:
+    rate = sum(group.points / group.period for group in groups)
+    points = sum(group.points for group in groups)
+    return (rate, points, len(groups), min(group.period for group in groups))
