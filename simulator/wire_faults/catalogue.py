@@ -1,0 +1,98 @@
+"""All faults of the wire by their names, and how one is read from a file or from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.runtime.wording import nearest
+from simulator.wire_faults.connections import HalfOpen, IdleClose, OneClient, PowerCycle, Reset
+from simulator.wire_faults.fault import WireFault
+from simulator.wire_faults.frames import (
+    BadLength,
+    CrossedMasters,
+    Garbage,
+    Truncate,
+    WrongTransaction,
+    WrongUnit,
+)
+from simulator.wire_faults.registers import (
+    CounterGlitch,
+    CounterReset,
+    CounterRollover,
+    Frozen,
+    OffByOne,
+    Sentinel,
+    Torn,
+    WordSwap,
+)
+from simulator.wire_faults.replies import (
+    BlockLimit,
+    ByteCount,
+    DeadUnit,
+    Exception_,
+    NoLimits,
+    NoRead,
+    PartialIllegal,
+    UnitZeroOnly,
+    WriteEcho,
+    WriteNotApplied,
+    WrongFunction,
+)
+from simulator.wire_faults.timing import Coalesce, LateReply, NeedsGap, OutOfOrder, Slow, Split
+
+FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
+    "replies": (
+        Exception_,
+        PartialIllegal,
+        BlockLimit,
+        NoRead,
+        NoLimits,
+        DeadUnit,
+        UnitZeroOnly,
+        ByteCount,
+        WrongFunction,
+        WriteEcho,
+        WriteNotApplied,
+    ),
+    "timing": (Slow, LateReply, Split, Coalesce, OutOfOrder, NeedsGap),
+    "frames": (WrongTransaction, WrongUnit, CrossedMasters, Truncate, BadLength, Garbage),
+    "connections": (Reset, HalfOpen, IdleClose, OneClient, PowerCycle),
+    "registers": (
+        WordSwap,
+        OffByOne,
+        Sentinel,
+        CounterRollover,
+        CounterReset,
+        CounterGlitch,
+        Torn,
+        Frozen,
+    ),
+}
+"""In the order of docs/faults.md."""
+
+FAULTS: Mapping[str, type[WireFault]] = {
+    str(kind.model_fields["fault"].default): kind for kinds in FAMILIES.values() for kind in kinds
+}
+
+
+def wire_fault(raw: object) -> WireFault:
+    """The fault that a mapping describes; ValidationError (a ValueError) that tells key and remedy."""
+    if isinstance(raw, WireFault):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise invalid(f"{raw!r} is not a fault", "write {fault: NAME} and its parameters")
+    name = raw.get("fault")
+    if name not in FAULTS:
+        listed = f"there are: {', '.join(sorted(FAULTS))}"
+        close = nearest(str(name), FAULTS)
+        problem = "is missing" if name is None else f"no fault of the wire {name!r}"
+        refuse([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
+    return FAULTS[str(name)].model_validate(raw)
+
+
+AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault)]
+"""A field of this type takes any of them."""
