@@ -7,9 +7,12 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 
-from gateway.sources.settings import Endpoint, ModbusSettings
+from gateway.sources.endpoint import Endpoint
+from gateway.sources.exchange import LateReply, Overdue, Rules
+from gateway.sources.serial import dial_serial
+from gateway.sources.settings import ModbusSettings
 from gateway.sources.stats import SourceStats
-from gateway.sources.transport import Connection, LateReply
+from gateway.sources.transport import Connection
 from qilu.runtime.backoff import Backoff
 
 _log = logging.getLogger(__name__)
@@ -20,6 +23,11 @@ USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side 
 
 Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
 """Connects and returns the protocol that it made; OSError when that is not possible."""
+
+
+async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+    """A connection of whatever kind the endpoint asks for."""
+    return await (dial_tcp if endpoint.serial is None else dial_serial)(endpoint, made)
 
 
 async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
@@ -46,12 +54,21 @@ class Link:
         backoff: Backoff,
         stats: SourceStats,
         late: LateReply,
-        dial: Dial = dial_tcp,
+        dial: Dial = dial,
     ) -> None:
         self.problem = ""
         """Why there is no connection, for people."""
         self._settings = settings
-        self._endpoint = settings.endpoint
+        self._endpoint = endpoint = settings.endpoint
+        quirks = settings.quirks
+        self._rules = Rules(
+            endpoint.framing,
+            settings.in_flight,
+            quirks.ignore_tid,
+            frozenset(quirks.accept_unit),
+            endpoint.serial,
+        )
+        self._overdue = Overdue(self._rules)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
@@ -124,10 +141,7 @@ class Link:
             self._attempt = None
 
     def _make(self) -> Connection:
-        settings = self._settings
-        return Connection(
-            settings.url, self._endpoint.framing, self._stats, self._late, in_flight=settings.in_flight
-        )
+        return Connection(self._settings.url, self._rules, self._stats, self._late, self._overdue)
 
     def _failed(self, problem: str) -> None:
         wait = self._backoff.next()

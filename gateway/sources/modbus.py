@@ -12,7 +12,7 @@ from typing import Literal, Self
 from gateway.components import Expected
 from gateway.sources.device import Device, DeviceSetup, Group, stamp
 from gateway.sources.learning import Search, described
-from gateway.sources.link import Dial, Link, dial_tcp
+from gateway.sources.link import Dial, Link, dial
 from gateway.sources.schedule import Timetable, Turn
 from gateway.sources.service import Service
 from gateway.sources.settings import ModbusSettings
@@ -38,7 +38,7 @@ class ModbusSource:
         timebase: Timebase,
         random: Random,
         *,
-        dial: Dial = dial_tcp,
+        dial: Dial = dial,
         listener: EventListener | None = None,
     ) -> None:
         """`listener` is told of every event. ConfigError where a device does not fit its profile."""

@@ -128,7 +128,7 @@ class Service:
             return False
         left, unit.known = unit.known, False
         unit.probes += not left
-        unit.pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * unit.pause))
+        unit.pause = min(max(LONGEST_PAUSE, self._timeout), max(FIRST_PAUSE, self._timeout, 2 * unit.pause))
         unit.not_before = now + unit.pause
         if self._others_in_service(number):
             self._allowance -= now - asked_at

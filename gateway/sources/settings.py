@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gateway.sources.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
 from qilu.contract.quantities import Duration, Period
 from qilu.contract.topics import level
 
-DEFAULT_PORT = 502
-
-Framing = Literal["tcp", "rtu"]
-_SCHEMES: Mapping[str, Framing] = {"tcp": "tcp", "rtu+tcp": "rtu"}
-
-
-class Endpoint(NamedTuple):
-    """Where a device, or the gateway before several, listens; and how frames travel there."""
-
-    framing: Framing
-    host: str
-    port: int
-
-
-def parse_endpoint(url: str) -> Endpoint:
-    """`tcp://HOST[:PORT]` or `rtu+tcp://HOST[:PORT]`; ValueError with the remedy for anything else."""
-    remedy = "write tcp://192.168.0.10:502, or rtu+tcp://HOST:PORT where RTU frames travel over TCP"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise invalid(f"{url!r} is not an endpoint: {error}", remedy) from error
-    if parts.scheme not in _SCHEMES:
-        raise invalid(f"{url!r}: {parts.scheme or 'no scheme'} is no transport that is known", remedy)
-    if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
-        raise invalid(f"{url!r} is not an endpoint: a host and a port are expected, nothing else", remedy)
-    return Endpoint(_SCHEMES[parts.scheme], host, DEFAULT_PORT if port is None else port)
+__all__ = ["DeviceSettings", "Endpoint", "Framing", "ModbusSettings", "Quirks", "parse_endpoint"]
 
 
 def _url(url: str) -> str:
@@ -71,6 +45,17 @@ class DeviceSettings(_Model):
     """This device's own numbers for the parameters of its profile."""
     groups: Mapping[Name, Period] = {}
     """Poll group -> seconds, where they differ from the profile's."""
+    trust_after: int = Field(default=0, ge=0, le=1000)
+    """Turns with an answer, after the device was offline, until its values are taken for good."""
+
+
+class Quirks(_Model):
+    """What an endpoint does wrong and is forgiven: each of these takes a check away."""
+
+    ignore_tid: bool = False
+    """Its replies carry transaction ids of their own: what comes while one request is open, answers it."""
+    accept_unit: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    """Unit ids that its replies may carry in place of the one that was asked."""
 
 
 class ModbusSettings(_Model):
@@ -89,6 +74,7 @@ class ModbusSettings(_Model):
     """Requests that may be open at once; more than 1 only where the device is known to allow it."""
     close_after_poll: bool = False
     """Give the connection back after each turn: for devices that serve one client only."""
+    quirks: Quirks = Quirks()
     devices: tuple[DeviceSettings, ...]
 
     @property
@@ -111,8 +97,21 @@ class ModbusSettings(_Model):
                 problems.append(Problem(("devices", index, "device"), text, "rename one of them"))
             units.setdefault(device.unit, device.device)
             names.add(device.device)
-        if self.endpoint.framing == "rtu" and self.in_flight > 1:
+        refuse([*problems, *self._unanswerable(units)])
+        return self
+
+    def _unanswerable(self, units: Mapping[int, str]) -> list[Problem]:
+        """Settings with which a reply could be taken for another's."""
+        problems = []
+        if self.in_flight > 1 and self.endpoint.framing == "rtu":
             text = "RTU frames carry no transaction id, so one request may be open at a time"
             problems.append(Problem(("in_flight",), text, "remove `in_flight`"))
-        refuse(problems)
-        return self
+        elif self.in_flight > 1 and self.quirks != Quirks():
+            text = "with quirks, one request may be open at a time: replies could not be told apart"
+            problems.append(Problem(("in_flight",), text, "remove `in_flight`, or the quirks"))
+        for index, unit in enumerate(self.quirks.accept_unit):
+            if unit in units and len(units) > 1:
+                text = f"unit {unit} is {units[unit]}, whose replies would be taken for those of others"
+                remedy = "remove it, or give that device an endpoint of its own"
+                problems.append(Problem(("quirks", "accept_unit", index), text, remedy))
+        return problems

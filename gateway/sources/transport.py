@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
-from gateway.sources.settings import Framing
+from gateway.sources.exchange import (
+    TURNAROUND,
+    ConnectionGoneError,
+    Exchange,
+    LateReply,
+    Overdue,
+    ReplyTimeoutError,
+    Rules,
+)
 from gateway.sources.stats import SourceStats
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
@@ -17,6 +25,8 @@ from qilu.modbus.pdu import response_data
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus.tcp import TcpFramer
 
+__all__ = ["Connection", "ConnectionGoneError", "Exchange", "LateReply", "ReplyTimeoutError"]
+
 _log = logging.getLogger(__name__)
 
 SILENCES = 3  # requests in a row without a reply to any: the connection itself is doubted
@@ -24,50 +34,17 @@ _RECEIVE = 2048  # bytes taken in one go: several of the longest frames
 _REMEMBERED = 64  # requests given up, whose replies would still be recognised
 
 
-class ReplyTimeoutError(UnreachableError):
-    """The unit did not answer in time; the connection is sound."""
-
-
-class ConnectionGoneError(UnreachableError):
-    """The connection ended before the reply came, or broke in the middle of it."""
-
-
-class Exchange:
-    """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
-
-    `asked_at` and `ended_at` are seconds of the loop's clock.
-    """
-
-    __slots__ = ("asked_at", "data", "ended_at", "error", "request", "unit")
-
-    def __init__(self, unit: int, request: bytes) -> None:
-        self.unit = unit
-        self.request = request
-        self.asked_at = 0.0
-        self.ended_at = 0.0
-        self.data: bytes | None = None
-        self.error: QiluError | None = None
-
-
-LateReply = Callable[[int, float], None]
-"""Told of a reply to a request that had been given up: the unit, and the seconds it took."""
-
-
 class Connection(asyncio.BufferedProtocol):
     """Works in the loop's callbacks, so that one wake-up of a task serves a whole read.
 
-    A reply counts only with the transaction id, protocol id, unit id, function and byte count of its request.
+    A reply counts only with the transaction id, protocol id, unit id, function and byte count of its request;
+    what of these is forgiven, or does not exist, is made up for by silence (`Overdue`, `Rules.least_gap`).
     """
 
     def __init__(
-        self,
-        name: str,
-        framing: Framing,
-        stats: SourceStats,
-        late: LateReply,
-        *,
-        in_flight: int = 1,
+        self, name: str, rules: Rules, stats: SourceStats, late: LateReply, overdue: Overdue | None = None
     ) -> None:
+        """`overdue`: shared by all connections, one after another, to one endpoint."""
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
@@ -75,18 +52,22 @@ class Connection(asyncio.BufferedProtocol):
         """Whether we closed it for want of a reply; that says nothing against connecting again at once."""
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
-        self._rtu = RtuClientFramer() if framing == "rtu" else None
+        self._rules = rules
+        self._rtu = RtuClientFramer(rules.accept_unit) if rules.framing == "rtu" else None
         self._framer = self._rtu or TcpFramer()
+        self._overdue = None if rules.numbered else (overdue or Overdue(rules))
+        self._least_gap = rules.least_gap
         self._stats = stats
         self._late = late
-        self._in_flight = 1 if self._rtu else in_flight
+        self._in_flight = rules.in_flight if rules.numbered else 1
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Exchange] = deque()
         self._open: dict[int, Exchange] = {}  # transaction id -> sent and not answered, the oldest first
         self._given_up: dict[int, Exchange] = {}
         self._transaction = 0
-        self._patience = self._gap = self._quiet_until = 0.0
+        self._patience = self._gap = self._began = 0.0
+        self._quiet_until = self._heard_until = 0.0
         self._silent = 0
         self._strays = 0  # frames rejected while the present request is open
         self._done: asyncio.Future[None] | None = None
@@ -104,13 +85,25 @@ class Connection(asyncio.BufferedProtocol):
         silence between a reply and the next request. Errors are left in the exchanges; nothing is raised.
         """
         self._waiting.extend(exchanges)
-        self._patience, self._gap, self._strays = patience, gap, 0
+        self._patience, self._gap, self._strays = patience, max(gap, self._least_gap), 0
+        self._began = self._clock()
         self._done = self._loop.create_future()
         self._advance()
         try:
             await self._done
         finally:
             self._finish()
+
+    async def exchange(self, unit: int, request: bytes, patience: float, gap: float = 0.0) -> bytes:
+        """The data of the reply to one request (`response_data`), or raises what went wrong.
+
+        It is sent once at most, whatever becomes of it: of a write nobody else knows whether it was done.
+        """
+        exchange = Exchange(unit, request)
+        await self.read((exchange,), patience, gap)
+        if exchange.data is not None:
+            return exchange.data
+        raise exchange.error or ConnectionGoneError(f"{self.name}: not sent")
 
     def close(self) -> None:
         """Hang up; what is open fails at once."""
@@ -131,6 +124,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         framer = self._framer
+        if self._rules.serial is not None:  # a frame, or noise, ends with a silence
+            self._heard_until = self._clock() + self._least_gap
         framer.feed(data)
         try:
             while (frame := framer.next_frame()) is not None:
@@ -157,8 +152,10 @@ class Connection(asyncio.BufferedProtocol):
             self._fail_all(ConnectionGoneError(f"{self.name}: not connected"))
         while self._waiting and len(self._open) < self._in_flight:
             now = self._clock()
-            if self._gap and now < self._quiet_until:
-                self._pause = self._loop.call_at(self._quiet_until, self._pause_over)
+            if (self._gap or self._overdue is not None) and now < (
+                not_before := self._not_before(self._waiting[0].unit)
+            ):
+                self._pause = self._loop.call_at(not_before, self._pause_over)
                 return
             self._send(self._waiting.popleft(), now)
         if not self._open and self._done is not None and not self._done.done():
@@ -168,26 +165,52 @@ class Connection(asyncio.BufferedProtocol):
         self._pause = None
         self._advance()
 
+    def _not_before(self, unit: int) -> float:
+        """When the next request may be sent: after the gap, and with a reply overdue when it has come."""
+        if self._overdue is None:
+            return self._quiet_until
+        # A line that is never silent must not keep us silent for ever.
+        silence = min(self._heard_until, self._began + self._patience)
+        return max(self._quiet_until, silence, self._overdue.until(unit))
+
     def _send(self, exchange: Exchange, now: float) -> None:
+        rules = self._rules
         exchange.asked_at = now
+        exchange.deadline = now + self._patience
         if self._rtu is None:
             self._transaction = transaction = (
                 self._transaction % 0xFFFF + 1
             )  # never 0: some servers answer with it
         else:
             transaction = 0
+            exchange.deadline += rules.on_the_line(exchange.request)
+            self._given_up.clear()
             self._rtu.reset()
             self._rtu.expect(exchange.unit, exchange.request)
         self._open[transaction] = exchange
+        if rules.ignore_tid and self._framer.buffered:  # the rest of it would be taken for the reply
+            self._fail_all(ConnectionGoneError(f"{self.name}: half a frame came unasked"))
+            self.close()
+            return
         self._stats.requests += 1
         self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
-        if self._timer is None:
-            self._timer = self._loop.call_at(now + self._patience, self._time_is_up)
+        if self._rtu is not None and rules.unanswered(exchange):
+            self._broadcast(exchange, now)
+        elif self._timer is None:
+            self._timer = self._loop.call_at(exchange.deadline, self._time_is_up)
+
+    def _broadcast(self, exchange: Exchange, now: float) -> None:
+        """Nobody answers; all get the time to carry it out."""
+        self._open.clear()
+        exchange.ended_at, exchange.data = now, b""
+        self._quiet_until = now + self._rules.on_the_line(exchange.request) + TURNAROUND
 
     def _received(self, frame: Frame) -> None:
         transaction, unit, pdu = frame
+        if self._rules.ignore_tid and self._open:
+            transaction = next(iter(self._open))
         exchange = self._open.get(transaction)
-        if exchange is None or exchange.unit != unit:
+        if exchange is None or (exchange.unit != unit and unit not in self._rules.accept_unit):
             self._unexpected(frame)
             return
         del self._open[transaction]
@@ -217,6 +240,11 @@ class Connection(asyncio.BufferedProtocol):
         given_up = self._given_up.get(frame.transaction)
         if given_up is not None and given_up.unit == frame.unit:
             del self._given_up[frame.transaction]
+            if self._overdue is not None:
+                self._overdue.came(frame.unit)
+                if self._pause is not None:
+                    self._pause.cancel()
+                    self._loop.call_soon(self._pause_over)
             self._stats.late_replies += 1
             self.replies += 1
             self._silent = 0
@@ -232,9 +260,8 @@ class Connection(asyncio.BufferedProtocol):
         self._timer = None
         now = self._clock()
         for transaction, exchange in list(self._open.items()):
-            deadline = exchange.asked_at + self._patience
-            if deadline > now:
-                self._timer = self._loop.call_at(deadline, self._time_is_up)
+            if exchange.deadline > now:
+                self._timer = self._loop.call_at(exchange.deadline, self._time_is_up)
                 return
             self._give_up(transaction, exchange, now)
         self._advance()
@@ -252,8 +279,11 @@ class Connection(asyncio.BufferedProtocol):
             exchange.error = ReplyTimeoutError(problem)
         self._stats.timeouts += 1
         self._silent += 1
-        # RTU frames do not say what they answer: only a new stream is safe from the late reply.
-        if self._rtu is not None or self._silent >= SILENCES:
+        if self._overdue is not None:
+            self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
+        # Where replies do not say what they answer, a new stream is the safest from late ones. A serial port
+        # is no stream: opening it anew changes nothing on the line.
+        if self._rules.serial is None and (self._overdue is not None or self._silent >= SILENCES):
             self.hung_up = True
             self.close()
             return

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.sources.device import Group
+from gateway.sources.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
 from gateway.sources.learning import Search
 from gateway.sources.link import Link
 from gateway.sources.plan import Block
 from gateway.sources.reasons import reason_of
 from gateway.sources.service import Service
-from gateway.sources.transport import ConnectionGoneError, Exchange, ReplyTimeoutError
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reading, Reason
 from qilu.modbus.errors import (

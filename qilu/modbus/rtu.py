@@ -9,6 +9,8 @@ Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, se
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from qilu.modbus.crc import crc16, crc_bytes
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import MEI_IDENTITY, READ_LIMITS, Function
@@ -126,10 +128,12 @@ class RtuServerFramer(_RtuFramer):
 class RtuClientFramer(_RtuFramer):
     """Finds the response to the request that was sent last; all else on the line is noise."""
 
-    __slots__ = ("_data_size", "_function", "_unit")
+    __slots__ = ("_also", "_data_size", "_function", "_unit")
 
-    def __init__(self) -> None:
+    def __init__(self, also: AbstractSet[int] = frozenset()) -> None:
+        """`also`: unit ids that a response may carry in place of the one that was asked."""
         super().__init__()
+        self._also = also
         self._unit = self._function = -1
         self._data_size: int | None = None
 
@@ -140,7 +144,7 @@ class RtuClientFramer(_RtuFramer):
 
     def _size(self, start: int) -> int:
         buffer = self._buffer
-        if buffer[start] != self._unit:
+        if buffer[start] != self._unit and (self._unit < 0 or buffer[start] not in self._also):
             return NO_FRAME
         if start + 1 == len(buffer):
             return UNKNOWN

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.settings import Framing
+from gateway.sources.endpoint import Framing
 from tests.gateway.sources.peer import World
 from tests.support.virtual_time import run
 
@@ -25,7 +25,7 @@ def _played(scenario: Scenario, worlds: list[World]) -> Callable[..., None]:
         else:
             asyncio.run(scenario(world, **more))
 
-    names = [f"{world.kind}-{world.framing}" for world in worlds]
+    names = [f"{world.kind}-{'serial' if world.serial else world.framing}" for world in worlds]
     parametrised: Callable[..., None] = pytest.mark.parametrize("world", worlds, ids=names)(test)
     return parametrised
 
@@ -34,9 +34,22 @@ def _worlds(*framings: Framing) -> list[World]:
     return [World(kind, framing) for framing in framings for kind in ("memory", "sockets")]
 
 
+SERIAL = World("memory", "rtu", serial=True)
+
+
 def everywhere(scenario: Scenario) -> Callable[..., None]:
-    """Modbus TCP and RTU over TCP."""
+    """Modbus TCP, RTU over TCP, and RTU on a serial line."""
+    return _played(scenario, [*_worlds("tcp", "rtu"), SERIAL])
+
+
+def through_networks(scenario: Scenario) -> Callable[..., None]:
+    """Modbus TCP and RTU over TCP: the scenario needs connections that are opened and closed."""
     return _played(scenario, _worlds("tcp", "rtu"))
+
+
+def on_a_serial_line(scenario: Scenario) -> Callable[..., None]:
+    """RTU on a serial line, on virtual time."""
+    return _played(scenario, [SERIAL])
 
 
 def with_transactions(scenario: Scenario) -> Callable[..., None]:

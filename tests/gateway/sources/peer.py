@@ -9,9 +9,10 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from gateway.sources.device import DeviceSetup
+from gateway.sources.endpoint import Endpoint, Framing
 from gateway.sources.link import dial_tcp
 from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import Endpoint, Framing, ModbusSettings
+from gateway.sources.settings import ModbusSettings
 from gateway.sources.transport import Connection
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
@@ -211,6 +212,8 @@ class World:
 
     kind: Literal["memory", "sockets"]
     framing: Framing = "tcp"
+    serial: bool = False
+    """Whether the endpoint is a serial line, which is never hung up."""
 
     @property
     def unit(self) -> float:
@@ -260,13 +263,16 @@ class World:
         period: float,
         more: dict[str, Any],
     ) -> ModbusSource:
-        scheme = "rtu+tcp" if self.framing == "rtu" else "tcp"
+        host = f"127.0.0.1:{port}"
+        url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"
+        if self.serial:
+            url = "rtu:///dev/ttyUSB0?baudrate=9600"
         for key in ("timeout", "connect_timeout", "request_gap", "after_connect"):
             if key in more:
                 more[key] *= self.unit
         raw = {
             "type": "modbus",
-            "url": f"{scheme}://127.0.0.1:{port}",
+            "url": url,
             "timeout": self.unit,
             "devices": [
                 {

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.sources.modbus import ModbusSource
 from qilu.contract.reading import Poll
-from tests.gateway.sources.everywhere import everywhere, for_hours
+from tests.gateway.sources.everywhere import everywhere, for_hours, through_networks
 from tests.gateway.sources.peer import Asked, Line, Peer, World, normal, profile, reasons
 
 TWO_BLOCKS = profile([0, 1, 200, 201])
@@ -110,7 +110,7 @@ async def test_an_idle_connection_that_the_device_closed_is_no_error(world: Worl
     assert source.stats.reconnects == 1
 
 
-@everywhere
+@through_networks
 async def test_a_connection_that_swallows_everything_is_replaced(world: World) -> None:
     """Fault 19: half open; after three requests without any reply, a new connection."""
     peer = Peer(lambda line, asked: normal(line, asked) if len(peer.lines) > 1 else None)

@@ -11,9 +11,10 @@ from typing import NoReturn
 import pytest
 
 from gateway.sources.device import DeviceSetup
+from gateway.sources.endpoint import Endpoint
 from gateway.sources.link import Dial
 from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import Endpoint, ModbusSettings
+from gateway.sources.settings import ModbusSettings
 from gateway.sources.transport import Connection
 from qilu.contract.reading import Origin, Reason
 from qilu.runtime.timebase import Timebase

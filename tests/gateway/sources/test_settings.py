@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
-from gateway.sources.settings import Endpoint, ModbusSettings
+from gateway.sources.endpoint import Endpoint, SerialLine, parse_endpoint
+from gateway.sources.settings import ModbusSettings
 
 
 def settings(**more: Any) -> ModbusSettings:
@@ -40,6 +42,11 @@ def test_durations_are_written_with_their_unit() -> None:
         ("tcp://plc.factory", Endpoint("tcp", "plc.factory", 502)),
         ("tcp://[fe80::1]:1502", Endpoint("tcp", "fe80::1", 1502)),
         ("rtu+tcp://10.0.0.8:4001", Endpoint("rtu", "10.0.0.8", 4001)),
+        ("rtu:///dev/ttyUSB0", Endpoint("rtu", "/dev/ttyUSB0", 0, SerialLine(9600, "N", 1))),
+        (
+            "rtu:///dev/ttyS1?baudrate=19200&parity=e&stopbits=2",
+            Endpoint("rtu", "/dev/ttyS1", 0, SerialLine(19200, "E", 2)),
+        ),
     ],
 )
 def test_an_endpoint_is_a_url(url: str, endpoint: Endpoint) -> None:
@@ -55,6 +62,54 @@ def test_anything_else_is_refused_with_an_example(url: str) -> None:
     assert text.startswith("url: ")
     assert url in text
     assert "tcp://192.168.0.10:502" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("rtu://", "names no port"),
+        (
+            "rtu://ttyUSB0",
+            "the path of a port follows rtu://, and begins with / itself; write rtu:///dev/ttyUSB0",
+        ),
+        ("rtu://plc:4001", "or rtu+tcp:// for a host"),
+        ("rtu:///dev/ttyUSB0?baudrate=9601", "baudrate 9601; use 300, 600, 1200"),
+        ("rtu:///dev/ttyUSB0?parity=X", "parity X; use N, E, O"),
+        ("rtu:///dev/ttyUSB0?stopbits=", "stopbits of nothing; use 1, 2"),
+        (
+            "rtu:///dev/ttyUSB0?speed=9600",
+            "speed is no setting of a serial line; use baudrate, parity, stopbits",
+        ),
+        ("rtu:///dev/ttyUSB0?parity=E&parity=O", "parity stands there twice; remove one of them"),
+    ],
+)
+def test_a_serial_line_that_cannot_be_is_refused_with_what_can(url: str, said: str) -> None:
+    assert said in refusal(url=url)
+
+
+def test_a_serial_line_is_refused_where_the_system_has_none() -> None:
+    with pytest.raises(PydanticCustomError, match="Linux, macOS"):
+        parse_endpoint("rtu:///dev/ttyUSB0", posix=False)
+
+
+def test_the_silence_between_frames_is_that_of_the_specification() -> None:
+    assert SerialLine(9600, "E", 1).silence == pytest.approx(3.5 * 11 / 9600)
+    assert SerialLine(115200).silence == 0.00175
+    assert str(SerialLine(9600, "E", 1)) == "9600 8E1"
+
+
+def test_quirks_are_for_one_request_at_a_time() -> None:
+    assert refusal(quirks={"ignore_tid": True}, in_flight=4).startswith("in_flight: with quirks, one request")
+
+
+def test_no_unit_may_speak_for_another_device_of_the_endpoint() -> None:
+    devices = [
+        {"device": "a", "unit": 1, "profile": "press"},
+        {"device": "b", "unit": 2, "profile": "press"},
+    ]
+    text = refusal(devices=devices, quirks={"accept_unit": [0, 1]})
+    assert text.startswith("quirks.accept_unit.1: unit 1 is a, whose replies would be taken")
+    assert settings(devices=devices, quirks={"accept_unit": [0, 255]}).quirks.accept_unit == (0, 255)
 
 
 def test_two_devices_with_one_unit_id_are_refused() -> None:
