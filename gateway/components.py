@@ -54,6 +54,8 @@ class Source(AbstractAsyncContextManager["Source"], Protocol):
     """Talks to equipment. Entering it makes it ready, leaving it disconnects."""
 
     name: str
+    busy: bool
+    """Whether a turn is under way: to cancel it now would lose what was already answered."""
 
     def columns(self) -> Sequence[Columns]:
         """Everything it is expected to read: one entry per block that a poll has in good times."""

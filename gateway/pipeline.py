@@ -58,6 +58,8 @@ class Pipeline:
     stamp: Callable[[Hashable], int]
     unsure: Callable[[], bool] = lambda: False
     own: Sequence[Source] = ()
+    last_turns: float = 2.0
+    """Seconds that turns under way may take to end when it stops."""
     reports: Reports | None = None
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
@@ -84,23 +86,34 @@ class Pipeline:
 
     async def _collect_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
-            collecting = [
-                tasks.create_task(self._collect(source, keep), name=f"collect from {source.name}")
+            collecting = {
+                tasks.create_task(
+                    self._collect(source, keep, stop), name=f"collect from {source.name}"
+                ): source
                 for sources, keep in ((self.sources, self._keep), (self.own, self._keep_own))
                 for source in sources
-            ]
+            }
             await stop.wait()
+            for task, source in collecting.items():
+                if not source.busy:
+                    task.cancel()
+            if collecting:
+                await asyncio.wait(collecting, timeout=self.last_turns)
             for task in collecting:
                 task.cancel()
 
-    async def _collect(self, source: Source, keep: Callable[[Poll], Awaitable[None]]) -> None:
+    async def _collect(
+        self, source: Source, keep: Callable[[Poll], Awaitable[None]], stop: asyncio.Event
+    ) -> None:
         backoff = self.backoff()
-        while True:
+        while not stop.is_set():
             try:
                 async with source, contextlib.aclosing(source.polls()) as polls:
                     async for poll in polls:
                         await keep(poll)
                         backoff.reset()
+                        if stop.is_set():
+                            return
             except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
                 _log.exception("%s: internal error, this source starts again", source.name)
                 for poll in _all_bad(source, self.stamp):

@@ -86,6 +86,7 @@ class StatusSource:
     """Polls the gateway itself every `period` seconds; `read` gives the present value of every point."""
 
     name = "status"
+    busy = False
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class Reports:
     """
 
     name = "reports"
+    busy = False
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class ScheduleSource:
     """One reading for each device of `expected`, all at the same time of `now_ms`."""
 
     name = "schedule"
+    busy = False
 
     def __init__(self, expected: Iterable[Expected], now_ms: Callable[[], int]) -> None:
         groups: dict[Origin, list[Expected]] = {}

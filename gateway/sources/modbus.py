@@ -43,6 +43,7 @@ class ModbusSource:
     ) -> None:
         """`listener` is told of every event. ConfigError where a device does not fit its profile."""
         self.name = settings.url
+        self.busy = False
         self.stats = SourceStats()
         self._settings = settings
         self._timebase = timebase
@@ -89,13 +90,17 @@ class ModbusSource:
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
         timetable = Timetable([(group.device.name, group.plan.period) for group in self._groups], clock())
-        while True:
-            now = clock()
-            turn = timetable.take(now)
-            if turn is None:
-                await asyncio.sleep(timetable.next_due - now)
-            else:
-                yield await self._poll(turn, now)
+        try:
+            while True:
+                now = clock()
+                turn = timetable.take(now)
+                self.busy = turn is not None
+                if turn is None:
+                    await asyncio.sleep(timetable.next_due - now)
+                else:
+                    yield await self._poll(turn, now)
+        finally:
+            self.busy = False
 
     async def _poll(self, turn: Turn, now: float) -> Poll:
         group = self._groups[turn.group]

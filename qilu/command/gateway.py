@@ -21,4 +21,12 @@ async def gateway(file: Path) -> None:
     edge = build(settings, profiles(settings.profile_names, settings.profiles))
     _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
     notify("READY=1")
-    await edge.run(asyncio.Event())
+    stop = asyncio.Event()
+    running = asyncio.create_task(edge.run(stop), name=f"edge {settings.edge}")
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if not running.done():
+            stop.set()  # turns under way end first: what was answered is not lost
+            await running
+        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -47,6 +48,7 @@ class Counting(Room):
 
     def __init__(self, name: str, most: int, bug: int | None = None) -> None:
         self.name = name
+        self.busy = False
         self._columns = Columns(Origin("edge-1", name, "test"), "fast", ("counter", "spare"))
         self._most = most
         self._bug = bug
@@ -200,3 +202,43 @@ async def test_what_a_processor_leaves_out_is_counted(tmp_path: Path) -> None:
     await run_until(whole, lambda: whole.tally.polls == 10)
     assert whole.tally.suppressed_points == 10
     assert cloud.counters("a") == list(range(10))
+
+
+class Slow(Counting):
+    """In the middle of its second turn until `go_on`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 2)
+        self.go_on = asyncio.Event()
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        async for poll in super().polls():
+            if poll.due_ms == 1:
+                self.busy = True
+                await self.go_on.wait()
+            yield poll
+
+
+async def test_a_turn_that_is_under_way_when_the_gateway_stops_is_kept(tmp_path: Path) -> None:
+    """And a source that waits for its next turn, in an hour perhaps, is not waited for."""
+    cloud, slow, idle = Cloud(), Slow("slow"), Counting("idle", 1)
+    whole, stop = pipeline(tmp_path, [slow, idle], cloud), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(whole.run(stop, grace=10))
+        while not slow.busy or whole.tally.polls < 2:
+            await asyncio.sleep(0.005)
+        stop.set()
+        await asyncio.sleep(0.05)
+        slow.go_on.set()
+    assert cloud.counters("slow") == [0, 1]
+
+
+async def test_a_turn_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    slow = Slow("slow")
+    whole, stop = replace(pipeline(tmp_path, [slow], Cloud()), last_turns=0.01), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(whole.run(stop, grace=10))
+        while not slow.busy:
+            await asyncio.sleep(0.005)
+        stop.set()
+    assert whole.tally.polls == 1
