@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from qilu.contract.invalid import Problem, refuse
+from qilu.contract.invalid import Loc, Problem, refuse
 
 _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}
@@ -48,9 +48,15 @@ def without_modicon(profile: dict[str, Any]) -> dict[str, Any]:
         return profile
     refuse(_problems(profile))
     translated = {**profile, "addressing": "zero_based"}
-    points = profile.get("points")
-    if isinstance(points, list):
-        translated["points"] = [_translate(point, ("address",)) for point in points]
+    if isinstance(profile.get("points"), list):
+        translated["points"] = [_translate(point, ("address",)) for point in profile["points"]]
+    if isinstance(profile.get("repeat"), list):
+        translated["repeat"] = [
+            {**repeat, "points": [_translate(point, ("address",)) for point in points]}
+            if (points := _points_of(repeat))
+            else repeat
+            for repeat in profile["repeat"]
+        ]
     limits = profile.get("limits")
     if isinstance(limits, Mapping) and isinstance(limits.get("no_read"), list):
         gaps = [_translate(gap, ("first", "last")) for gap in limits["no_read"]]
@@ -68,11 +74,21 @@ def _translate(item: Any, keys: tuple[str, ...]) -> Any:
     return translated
 
 
+def _points_of(repeat: Any) -> list[Any]:
+    points = repeat.get("points") if isinstance(repeat, Mapping) else None
+    return points if isinstance(points, list) else []
+
+
 def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
-    limits = profile.get("limits")
+    limits, repeats = profile.get("limits"), profile.get("repeat")
     gaps = limits.get("no_read") if isinstance(limits, Mapping) else None
+    structures: list[tuple[Any, Loc, tuple[str, ...]]] = [
+        (_points_of(repeat), ("repeat", number, "points"), ("address",))
+        for number, repeat in enumerate(repeats if isinstance(repeats, list) else ())
+    ]
     for items, where, keys in (
         (profile.get("points"), ("points",), ("address",)),
+        *structures,
         (gaps, ("limits", "no_read"), ("first", "last")),
     ):
         for index, item in enumerate(items if isinstance(items, list) else ()):

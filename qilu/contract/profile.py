@@ -2,143 +2,46 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from qilu.contract import profile_checks
-from qilu.contract.invalid import Loc, invalid, refuse
+from qilu.contract.invalid import Loc, refuse
+from qilu.contract.profile_point import Copies, Factor, Flag, Label, Limits, ParameterRef, Point, PointRef
+from qilu.contract.profile_spelling import located, spelled_out
+from qilu.contract.profile_types import (
+    DEFAULT_GROUP,
+    DataType,
+    Model,
+    Name,
+    Order,
+    ProfileName,
+    ScaleNumber,
+    Table,
+    WordOrder,
+)
 from qilu.contract.quantities import Duration, Period
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-# Within these bounds scaling any value of 64 bits can neither overflow nor divide by zero.
-ScaleNumber = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
-Order = Literal["big", "little"]
-
-DEFAULT_GROUP = "default"
-
-
-class Model(BaseModel):
-    """The ground of all models here: never changed after it was read, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Table(StrEnum):
-    """The four address spaces of a Modbus device, in the words of its specification."""
-
-    COIL = "coil"
-    DISCRETE = "discrete"
-    INPUT = "input"
-    HOLDING = "holding"
-
-    @property
-    def holds_bits(self) -> bool:
-        """True where one address is one bit, False where it is a register of 16."""
-        return self in (Table.COIL, Table.DISCRETE)
-
-    @property
-    def can_be_written(self) -> bool:
-        return self in (Table.COIL, Table.HOLDING)
-
-
-class DataType(StrEnum):
-    """How a value is laid out in registers; bool is also one bit of the tables of bits."""
-
-    BOOL = "bool"
-    UINT16 = "uint16"
-    INT16 = "int16"
-    UINT32 = "uint32"
-    INT32 = "int32"
-    UINT64 = "uint64"
-    INT64 = "int64"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    STRING = "string"
-
-    @property
-    def bits(self) -> int:
-        """Bits of one value; 0 for a string, whose length the point tells."""
-        return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
-
-    @property
-    def struct_code(self) -> str:
-        """The code of the number in a format of `struct`; empty for bool and string."""
-        return _STRUCT_CODES.get(self, "")
-
-    @property
-    def is_integer(self) -> bool:
-        return "int" in self.value
-
-    @property
-    def is_float(self) -> bool:
-        return "float" in self.value
-
-
-_STRUCT_CODES = {
-    DataType.UINT16: "H",
-    DataType.INT16: "h",
-    DataType.UINT32: "I",
-    DataType.INT32: "i",
-    DataType.UINT64: "Q",
-    DataType.INT64: "q",
-    DataType.FLOAT32: "f",
-    DataType.FLOAT64: "d",
-}
-
-
-class Label(Model):
-    """A text for people, in English and Chinese; a plain text in the file is English."""
-
-    en: str = ""
-    zh: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_text(cls, raw: Any) -> Any:
-        return {"en": raw} if isinstance(raw, str) else raw
-
-    def __str__(self) -> str:
-        return self.en or self.zh
-
-    def text(self, language: Literal["en", "zh"]) -> str:
-        """The text in `language`, else in the other one, else empty."""
-        return (self.zh or self.en) if language == "zh" else (self.en or self.zh)
-
-
-class ParameterRef(Model):
-    """A number that each device may have differently, such as the ratio of a current transformer."""
-
-    parameter: Name
-
-
-def _factor_kind(raw: object) -> str:
-    return "reference" if isinstance(raw, Mapping | ParameterRef) else "number"
-
-
-def _reject_bool(raw: object) -> object:
-    if isinstance(raw, bool):
-        raise invalid(f"{str(raw).lower()} is not a number")
-    return raw
-
-
-Factor = Annotated[
-    Annotated[ScaleNumber, BeforeValidator(_reject_bool), Tag("number")]
-    | Annotated[ParameterRef, Tag("reference")],
-    Discriminator(_factor_kind),
+__all__ = [
+    "AddressRange",
+    "DataType",
+    "DeviceLimits",
+    "DeviceProfile",
+    "Factor",
+    "Flag",
+    "Label",
+    "Limits",
+    "Name",
+    "ParameterRef",
+    "Point",
+    "PointRef",
+    "ProfileName",
+    "Repeat",
+    "ScaleNumber",
+    "Table",
 ]
-
-
-class Limits(Model):
-    """Engineering values outside of these are bad, reason out_of_limits; the bounds themselves are good."""
-
-    min: Finite | None = None
-    max: Finite | None = None
 
 
 class AddressRange(Model):
@@ -167,60 +70,14 @@ class DeviceLimits(Model):
         return self.max_bits if table.holds_bits else self.max_registers
 
 
-class Point(Model):
-    """One value of a machine. Orders, group and kind are filled in when it is read as part of a profile."""
+class Repeat(Copies):
+    """Points that stand in the registers several times, such as those of each of 12 strings of panels.
 
-    name: Name
-    label: Label = Label()
-    table: Table
-    address: int
-    """Zero-based, also where the file has it in Modicon's notation."""
-    type: DataType
-    length: int | None = Field(default=None, ge=1, le=125)
-    """Registers of a string."""
-    bit: int | None = Field(default=None, ge=0, le=15)
-    """Number of the bit of a bool inside a register, 0 = least significant."""
-    byte_order: Order = "big"
-    word_order: Order = "big"
-    scale: Factor = 1.0
-    """value = raw * scale + offset"""
-    offset: Factor = 0.0
-    unit: str = ""
-    limits: Limits = Limits()
-    sentinels: tuple[int | float, ...] = ()
-    """Raw numbers, before scaling, that mean: no value. Of an int16, 0x8000 and -32768 are the same."""
-    enum: Mapping[int, Label] = {}
-    """Code -> text for people; the value stays the code, and a code that is not here is still a value."""
-    access: Literal["read", "write", "read_write"] = "read"
-    group: Name = DEFAULT_GROUP
-    kind: Literal["gauge", "counter", "state"] = "gauge"
-    alias_of: Name | None = None
-    """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
+    Where one of them refers to another of them (`alias_of`, `scale`), its copy refers to the other's copy.
+    """
 
-    @model_validator(mode="after")
-    def _check(self) -> Point:
-        refuse(profile_checks.of_point(self))
-        return self
-
-    @property
-    def size(self) -> int:
-        """How many addresses of its table it takes: registers, or 1 bit."""
-        if self.table.holds_bits or self.type is DataType.BOOL:
-            return 1
-        return self.length or self.type.bits // 16
-
-    @property
-    def last(self) -> int:
-        """The last address that it takes."""
-        return self.address + self.size - 1
-
-    @property
-    def readable(self) -> bool:
-        return self.access != "write"
-
-    @property
-    def writable(self) -> bool:
-        return self.access != "read"
+    points: tuple[Point, ...] = Field(min_length=1)
+    """Those of the first copy."""
 
 
 class DeviceProfile(Model):
@@ -235,7 +92,8 @@ class DeviceProfile(Model):
     addressing: Literal["zero_based"] = "zero_based"
     """A file may say `modicon`; its addresses are translated when it is read."""
     byte_order: Order = "big"
-    word_order: Order = "big"
+    word_order: WordOrder = "big"
+    """Both orders are the defaults of the points."""
     limits: DeviceLimits = DeviceLimits()
     parameters: Mapping[Name, ScaleNumber] = {}
     """Names and defaults; the gateway's settings may set them for each device."""
@@ -243,15 +101,23 @@ class DeviceProfile(Model):
     """Poll group -> seconds; the first one is the default of the points."""
     points: tuple[Point, ...]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in(cls, raw: Any) -> Any:
-        return profile_checks.filled_in(raw)
+    repeat: tuple[Repeat, ...] = ()
+    """Points that stand there several times; they are spelled out and follow `points` when it is read."""
 
     @model_validator(mode="after")
     def _check(self) -> DeviceProfile:
         refuse(profile_checks.of_profile(self))
         return self
+
+    # Stands after the check above, and so is around it: what that finds is located, too.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _spell_out(cls, raw: Any, read: ModelWrapValidatorHandler[DeviceProfile]) -> DeviceProfile:
+        profile, places = spelled_out(raw)
+        try:
+            return read(profile)
+        except ValidationError as error:
+            raise located(error, places) from None
 
     def point(self, name: str) -> Point:
         """The point of this name; KeyError when there is none."""

@@ -2,145 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from qilu.contract.invalid import Loc, Problem
-from qilu.contract.modicon import without_modicon
 
 if TYPE_CHECKING:
-    from qilu.contract.profile import AddressRange, DeviceProfile, Point
+    from qilu.contract.profile import AddressRange, DeviceProfile
+    from qilu.contract.profile_point import Copies, Point
 
-_RESERVED_ENDING = "__q"
 _EXACT_IN_A_FLOAT = 2**53
-_LARGEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
-_LARGEST_FLOAT64 = (2 - 2.0**-52) * 2.0**1023
-
-
-def filled_in(raw: Any) -> Any:
-    """A profile as written, with what its points leave to the profile; anything odd is left for pydantic."""
-    if not isinstance(raw, Mapping):
-        return raw
-    profile = without_modicon(dict(raw))
-    points = profile.get("points")
-    if isinstance(points, Sequence) and not isinstance(points, str):
-        defaults: dict[str, Any] = {
-            key: profile[key] for key in ("byte_order", "word_order") if key in profile
-        }
-        groups = profile.get("groups")
-        if isinstance(groups, Mapping) and groups:
-            defaults["group"] = next(iter(groups))
-        profile["points"] = [_point_filled_in(point, defaults) for point in points]
-    return profile
-
-
-def _point_filled_in(raw: Any, defaults: Mapping[str, Any]) -> Any:
-    if not isinstance(raw, Mapping):
-        return raw
-    is_state = raw.get("type") in ("bool", "string") or raw.get("enum")
-    return {"kind": "state" if is_state else "gauge", **defaults, **raw}
-
-
-def of_point(point: Point) -> Iterator[Problem]:
-    """What is wrong with a point by itself."""
-    if point.name.endswith(_RESERVED_ENDING):
-        yield Problem(
-            ("name",), f"names that end in {_RESERVED_ENDING} are reserved for reasons", "rename it"
-        )
-    if point.address < 0 or point.last > 65535:
-        end = "" if point.size == 1 else f" to {point.last}"
-        yield Problem(
-            ("address",), f"address {point.address}{end} does not exist (0 to 65535)", "correct the address"
-        )
-    if point.writable and not point.table.can_be_written:
-        yield Problem(("access",), f"a point of table {point.table} cannot be written", "say `access: read`")
-    yield from _of_layout(point)
-    yield from _of_numbers(point)
-    yield from _of_limits(point)
-
-
-def _of_layout(point: Point) -> Iterator[Problem]:
-    kind, table = point.type, point.table
-    if table.holds_bits and kind != "bool":
-        yield Problem(
-            ("type",), f"{kind} does not fit into table {table}", f"a {table} is always `type: bool`"
-        )
-    if point.bit is not None and (table.holds_bits or kind != "bool"):
-        yield Problem(("bit",), "a bit can be chosen of a bool in a register only", "remove `bit`")
-    if point.bit is None and kind == "bool" and not table.holds_bits:
-        yield Problem(
-            ("type",), "a bool in a register needs the number of its bit", "add `bit: 0` to `bit: 15`"
-        )
-    if point.length is not None and kind != "string":
-        yield Problem(("length",), f"a length is for strings; {kind} has its own", "remove `length`")
-    if point.length is None and kind == "string":
-        yield Problem(
-            ("type",), "a string needs its length in registers", "add `length: 8` for 16 characters"
-        )
-
-
-def _of_numbers(point: Point) -> Iterator[Problem]:
-    """Keys that only some types can have, and the raw numbers in them."""
-    allowed = {
-        "scale": point.type.is_integer or point.type.is_float,
-        "offset": point.type.is_integer or point.type.is_float,
-        "limits": point.type.is_integer or point.type.is_float,
-        "sentinels": point.type.is_integer or point.type.is_float,
-        "enum": point.type.is_integer or point.type == "bool",
-    }
-    for key, fits in allowed.items():
-        if not fits and getattr(point, key) != type(point).model_fields[key].default:
-            yield Problem((key,), f"`{key}` means nothing for a {point.type}", f"remove `{key}`")
-            return
-    if point.scale == 0:
-        yield Problem(("scale",), "a scale of 0 would make every value the same", "use the device's factor")
-    if point.type.is_integer or point.type == "bool":
-        yield from _of_codes(point)
-    elif point.type.is_float:
-        for index, raw in enumerate(point.sentinels):
-            if not abs(raw) <= (_LARGEST_FLOAT32 if point.type == "float32" else _LARGEST_FLOAT64):
-                yield Problem(("sentinels", index), f"{raw} is not a raw value of {point.type}", "correct it")
-
-
-def _of_codes(point: Point) -> Iterator[Problem]:
-    bits = point.type.bits
-    low = -(1 << (bits - 1)) if point.type.value.startswith("int") else 0
-    for index, code in enumerate(point.sentinels):
-        # The pattern of a negative sentinel may also be written unsigned, 0x8000 for -32768.
-        if isinstance(code, float) or not low <= code < 1 << bits:
-            yield Problem(("sentinels", index), f"{code} is not a raw value of {point.type}", "correct it")
-    high = (1 << (bits - 1 if low else bits)) - 1
-    for code in point.enum:
-        if not low <= code <= high:
-            yield Problem(
-                ("enum", code), f"{code} is not a code of {point.type}", f"codes are {low} to {high}"
-            )
-
-
-def _of_limits(point: Point) -> Iterator[Problem]:
-    low, high = point.limits.min, point.limits.max
-    if low is not None and high is not None and low >= high:
-        yield Problem(("limits",), f"min {low:g} is not below max {high:g}", "swap or correct them")
 
 
 def of_profile(profile: DeviceProfile) -> Iterator[Problem]:
     """What is wrong with the points taken together, and with the device's limits."""
-    if not profile.points:
+    if not profile.points and not profile.repeat:
         yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
     for number, gap in enumerate(profile.limits.no_read):
         if gap.first > gap.last:
             yield Problem(
                 ("limits", "no_read", number), f"first {gap.first} is above last {gap.last}", "swap them"
             )
-    seen: dict[str, int] = {}
+    seen: dict[str, Point] = {}
     for index, point in enumerate(profile.points):
         if point.name in seen:
-            first = seen[point.name]
-            yield Problem(
-                ("points", index, "name"), f"{point.name} is also points.{first}", "rename one of them"
-            )
-        seen.setdefault(point.name, index)
+            other = seen[point.name]
+            text = f"{point.name} is also the name of the point at {other.table} {other.address}"
+            yield Problem(("points", index, "name"), text, "rename one of them")
+        seen.setdefault(point.name, point)
+        yield from _of_copies(point, ("points", index), needed=False)
+        yield from _of_flags(point, ("points", index))
         yield from _of_place(profile, index, point)
+    for number, repeat in enumerate(profile.repeat):
+        yield from _of_copies(repeat, ("repeat", number), needed=True)
+    yield from _of_exponents(profile, seen)
     yield from _of_overlaps(profile)
     yield from of_overrides(profile, profile.parameters, ("parameters",))
 
@@ -165,6 +60,50 @@ def _of_place(profile: DeviceProfile, index: int, point: Point) -> Iterator[Prob
         if gap.meets(point.table, point.address, point.last):
             text = f"lies in {_range(gap)}, which `limits.no_read` forbids"
             yield Problem((*here, "address"), text, "correct one of them, or say `access: write`")
+
+
+def _of_copies(copies: Copies, here: Loc, *, needed: bool) -> Iterator[Problem]:
+    """Why copies could not be spelled out."""
+    count, suffixes = copies.count, copies.suffixes
+    if count is not None and suffixes is not None and count != len(suffixes):
+        text = f"count is {count}, but there are {len(suffixes)} suffixes"
+        yield Problem((*here, "suffixes"), text, "correct or remove `count`")
+    elif count is not None or suffixes is not None:
+        key = "count" if suffixes is None else "suffixes"
+        text = f"`{key}` needs to know how far it is from one copy to the next"
+        yield Problem((*here, key), text, "add `stride: 10` for 10 addresses")
+    elif needed or copies.stride is not None:
+        text = "how many copies there are is not told"
+        yield Problem((*here, "stride"), text, "add `count: 3` or `suffixes: [a, b, c]`")
+
+
+def _of_flags(point: Point, here: Loc) -> Iterator[Problem]:
+    """Why flags could not be spelled out."""
+    for bit in point.flags:
+        if not point.readable:
+            yield Problem((*here, "flags"), "a point that is only written has no flags", "remove `flags`")
+            return
+        if not 0 <= bit < point.type.bits:
+            text, most = f"{point.type} has no bit {bit}", point.type.bits - 1
+            yield Problem((*here, "flags", bit), text, f"bits are 0 to {most}")
+
+
+def _of_exponents(profile: DeviceProfile, named: Mapping[str, Point]) -> Iterator[Problem]:
+    """What is wrong with the points that others take their scale from."""
+    for index, point in enumerate(profile.points):
+        name = getattr(point.scale, "point", None)
+        if name is None:
+            continue
+        other = named.get(name)
+        where: Loc = ("points", index, "scale", "point")
+        if other is None:
+            yield Problem(where, f"there is no point {name}", "name the point that has the scale factor")
+        elif not other.type.is_integer or not other.readable:
+            text = f"{name} is no integer that can be read, and an exponent of ten has to be one"
+            yield Problem(where, text, "correct its `type`, mostly int16")
+        elif other.scale != 1 or other.offset != 0 or other.unwrap:
+            text = f"{name} is scaled or counted on, and an exponent of ten has to be as it is"
+            yield Problem(where, text, f"remove `scale` and `offset` of {name}")
 
 
 def _of_overlaps(profile: DeviceProfile) -> Iterator[Problem]:
@@ -200,7 +139,7 @@ def _share_a_register(one: Point, other: Point) -> bool:
 
 
 def _collide(one: Point, other: Point) -> bool:
-    if one.bit is not None and other.bit is not None and one.bit != other.bit:
+    if one.size == other.size == 1 and not one.mask & other.mask:
         return False
     return one.alias_of is None and other.alias_of is None
 
@@ -220,14 +159,20 @@ def of_overrides(profile: DeviceProfile, values: Mapping[str, float], here: Loc 
 
 
 def warnings(profile: DeviceProfile) -> list[tuple[Loc, str]]:
-    """What is allowed and yet likely to surprise."""
+    """What is allowed and yet likely to surprise; a point stands in its place by name."""
     found: list[tuple[Loc, str]] = []
-    for index, point in enumerate(profile.points):
-        if point.type in ("uint64", "int64") and point.readable:
+    groups = {point.name: point.group for point in profile.points}
+    for point in profile.points:
+        here: Loc = ("points", point.name)
+        if point.type.bits == 64 and point.type.is_integer and point.readable:
             high = point.limits.max
             if high is None or high > _EXACT_IN_A_FLOAT or (point.limits.min or 0) < -_EXACT_IN_A_FLOAT:
-                text = f"{point.name}: stores keep numbers as floats, which are exact up to 2^53 only"
-                found.append((("points", index, "type"), text))
+                text = "stores keep numbers as floats, which are exact up to 2^53 only"
+                found.append(((*here, "type"), text))
+        name = getattr(point.scale, "point", None)
+        if name is not None and groups[name] != point.group:
+            text = f"{name} is read in group {groups[name]}, and its last value is used until then"
+            found.append(((*here, "scale"), text))
     return found
 
 

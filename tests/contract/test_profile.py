@@ -114,6 +114,13 @@ class TestOverlaps:
         profile(*bits)
         assert ("points", 2, "address") in problems(*bits, another(type="bool", bit=15))
 
+    def test_the_bytes_and_bits_of_one_register_overlap_where_they_share_a_bit(self) -> None:
+        low, high = (another(name=byte, type="uint8", byte=byte) for byte in ("low", "high"))
+        profile(low, high)
+        profile(low, another(type="bool", bit=8))
+        assert ("points", 1, "address") in problems(low, another(type="bool", bit=7))
+        assert ("points", 1, "address") in problems(low, another(type="int8", byte="low"))
+
     def test_a_whole_register_and_its_bit_need_a_declared_alias(self) -> None:
         bit = another(address=10, type="bool", bit=3)
         assert ("points", 1, "address") in problems(POINT, bit)
@@ -133,6 +140,31 @@ class TestOverlaps:
         ({"address": 65535, "type": "float32"}, "address"),
         ({"name": "Pressure"}, "name"),
         ({"name": "p__q"}, "name"),
+        ({"name": "p__text"}, "name"),
+        ({"name": "time"}, "name"),
+        ({"name": "device"}, "name"),
+        ({"name": "edge"}, "name"),
+        ({"name": "enterprise"}, "name"),
+        ({"name": "site"}, "name"),
+        ({"name": "line"}, "name"),
+        ({"type": "uint8"}, "type"),
+        ({"byte": "low"}, "byte"),
+        ({"type": "int8", "byte": "middle"}, "byte"),
+        ({"type": "bcd16", "enum": {10000: "x"}}, "enum"),
+        ({"type": "bcd16", "sentinels": [65536]}, "sentinels"),
+        ({"encoding": "ascii"}, "encoding"),
+        ({"packing": "low"}, "packing"),
+        ({"padding": "nul"}, "padding"),
+        ({"type": "string", "length": 2, "encoding": "ebcdic"}, "encoding"),
+        ({"word_order": "middle"}, "word_order"),
+        ({"unwrap": True}, "unwrap"),
+        ({"modulus": 1000}, "modulus"),
+        ({"kind": "counter", "modulus": 65537}, "modulus"),
+        ({"kind": "counter", "modulus": 0}, "modulus"),
+        ({"kind": "counter", "modulus": 0.5}, "modulus"),
+        ({"kind": "counter", "unwrap": True, "scale": -1}, "scale"),
+        ({"kind": "counter", "unwrap": True, "offset": 1}, "offset"),
+        ({"kind": "counter", "unwrap": True, "type": "string", "length": 2}, "unwrap"),
         ({"type": "float16"}, "type"),
         ({"type": "bool"}, "type"),
         ({"type": "string"}, "type"),
@@ -196,7 +228,7 @@ def test_an_impossible_profile_is_refused_at_the_key_that_is_wrong(keys: dict[st
 
 
 def test_two_points_of_one_name_are_refused() -> None:
-    assert "points.0" in problems(POINT, {**POINT, "address": 20})["points", 1, "name"]
+    assert "holding 10" in problems(POINT, {**POINT, "address": 20})["points", 1, "name"]
 
 
 def test_a_value_longer_than_one_request_is_refused_unless_it_is_only_written() -> None:
@@ -230,6 +262,24 @@ def test_a_device_may_set_the_declared_parameters_and_no_others() -> None:
 )
 def test_integers_that_no_store_keeps_exactly_are_warned_of(change: dict[str, Any], warned: bool) -> None:
     assert bool(profile({**POINT, **change}).warnings()) == warned
+
+
+@pytest.mark.parametrize(
+    ("keys", "wraps_at"),
+    [
+        ({}, 65536),
+        ({"type": "int32"}, 2**32),
+        ({"type": "bcd16"}, 10000),
+        ({"type": "uint8", "byte": "low"}, 256),
+        ({"modulus": 10000}, 10000),
+        ({"type": "float32"}, None),
+        ({"type": "float32", "modulus": 1e6}, 1e6),
+    ],
+)
+def test_a_counter_starts_again_at_its_modulus_or_where_its_type_ends(
+    keys: dict[str, Any], wraps_at: float | None
+) -> None:
+    assert profile({**POINT, **keys, "kind": "counter"}).points[0].wraps_at == wraps_at
 
 
 def test_points_are_found_by_name_and_group() -> None:

@@ -65,6 +65,57 @@ class TestTypesAndOrders:
         assert decoded(point(kind="uint32", **orders), four) == 0x0A0B0C0D
         assert decoded(point(kind="uint64", **orders), eight) == 0x0102030405060708
 
+    @pytest.mark.parametrize(
+        ("keys", "value"),
+        [
+            ({"kind": "uint8", "byte": "high"}, 0x91),
+            ({"kind": "uint8", "byte": "low"}, 0xFE),
+            ({"kind": "int8", "byte": "high"}, 0x91 - 256),
+            ({"kind": "int8", "byte": "low"}, -2),
+            ({"kind": "uint8", "byte": "high", "byte_order": "little"}, 0xFE),
+            ({"kind": "int8", "byte": "low", "byte_order": "little"}, 0x91 - 256),
+        ],
+    )
+    def test_either_byte_of_a_register_is_a_number(self, keys: dict[str, Any], value: int) -> None:
+        assert decoded(point(**keys), "91fe") == value
+
+    def test_bytes_share_their_register_with_each_other_and_a_block_with_all_else(self) -> None:
+        for order in ("big", "little"):
+            orders: dict[str, Any] = {"byte_order": order}
+            points = [
+                point("low", 2, "uint8", byte="low", **orders),
+                point("float", 0, "float32", word_order="little"),
+                point("high", 2, "int8", byte="high", scale=0.1, **orders),
+                point("next", 3, "uint8", byte="low", **orders),
+            ]
+            block = codec(*points)
+            values = (255, 1.5, -12.8, 7)
+            assert block.decode(block.encode(values)) == (values, ALL_GOOD)
+
+    @pytest.mark.parametrize(
+        ("kind", "registers", "value"),
+        [
+            ("bcd16", "0248", 248),
+            ("bcd16", "9999", 9999),
+            ("bcd32", "00012345", 12345),
+            ("bcd32", "99999999", 99999999),
+            ("bcd16", "024a", Reason.UNDECODABLE),
+            ("bcd16", "a000", Reason.UNDECODABLE),
+            ("bcd16", "1e05", Reason.UNDECODABLE),
+            ("bcd32", "0000000f", Reason.UNDECODABLE),
+        ],
+    )
+    def test_bcd_has_a_decimal_digit_in_every_four_bits(
+        self, kind: str, registers: str, value: Value | Reason
+    ) -> None:
+        assert decoded(point(kind=kind), registers) == value
+
+    def test_bcd_is_scaled_has_orders_and_sentinels_that_are_patterns(self) -> None:
+        assert decoded(point(kind="bcd16", scale=0.1), "0248") == 24.8
+        assert decoded(point(kind="bcd32", word_order="little"), "23450001") == 12345
+        assert decoded(point(kind="bcd16", sentinels=[0xFFFF, 0x9999]), "ffff") is Reason.SENTINEL
+        assert decoded(point(kind="bcd16", sentinels=[0xFFFF, 0x9999]), "9999") is Reason.SENTINEL
+
     def test_words_have_no_order_where_there_is_one(self) -> None:
         assert decoded(point(word_order="little"), "1234") == 0x1234
         assert decoded(point(byte_order="little", word_order="big"), "1234") == 0x3412
@@ -85,6 +136,30 @@ class TestTypesAndOrders:
         assert decoded(point(kind="string", length=2, byte_order="little"), "42414443") == "ABCD"
         assert decoded(point(kind="string", length=3, word_order="little"), "e7a8bae58e8b") == "稺压"
 
+    @pytest.mark.parametrize(
+        ("keys", "registers", "text"),
+        [
+            ({"packing": "high"}, "4100420043000000", "ABC"),
+            ({"packing": "low"}, "0041004200430000", "ABC"),
+            ({"packing": "low"}, "ff41ff42ff43ff00", "ABC"),
+            ({"packing": "low", "byte_order": "little"}, "4100420043000000", "ABC"),
+            ({"padding": "nul"}, "4142202000414141", "AB  "),
+            ({"padding": "space"}, "4142202020202020", "AB"),
+            ({"padding": "space"}, "4142000041202020", "AB\0\0A"),
+            ({"padding": "none"}, "4142202020202020", "AB      "),
+            ({"encoding": "gb18030"}, "c2ddb8cb00000000", "螺杆"),
+            ({"encoding": "gb18030"}, "c2ddb8cbc200c2c2", Reason.UNDECODABLE),
+            ({"encoding": "latin-1"}, "b04320ff00000000", "°C ÿ"),
+            ({"encoding": "ascii"}, "b043000000000000", Reason.UNDECODABLE),
+            ({"encoding": "ascii"}, "ffffffffffffffff", Reason.UNDECODABLE),
+            ({"encoding": "utf-8"}, "b043000000000000", Reason.UNDECODABLE),
+        ],
+    )
+    def test_texts_are_packed_filled_up_and_encoded_as_the_point_says(
+        self, keys: dict[str, Any], registers: str, text: str | Reason
+    ) -> None:
+        assert decoded(point(kind="string", length=4, **keys), registers) == text
+
     def test_coils_are_packed_from_the_least_significant_bit(self) -> None:
         coils = [point(f"c{n}", n, "bool", table="coil") for n in (9, 0, 2)]
         values, reasons = compile_block(coils, Table.COIL, 0, 10).decode(b"\x05\x02")
@@ -102,6 +177,13 @@ class TestWhatIsNoValue:
     def test_a_negative_sentinel_may_be_written_signed_or_as_its_pattern(self) -> None:
         for raw in (-1, 0xFFFFFFFF):
             assert decoded(point(kind="int32", sentinels=[raw]), "ffffffff") is Reason.SENTINEL
+
+    def test_the_bits_of_a_sentinel_are_none_either(self) -> None:
+        whole = point("whole", 0, "uint32", sentinels=[0xFFFFFFFF])
+        bits = [point(f"b{n}", n, "bool", bit=n, alias_of="whole") for n in (0, 1)]
+        block = codec(bits[0], whole, bits[1])
+        assert block.decode(b"\xff" * 4)[1] == dict.fromkeys(range(3), Reason.SENTINEL)
+        assert block.decode(b"\xff\xff\xff\xfe") == ((True, 0xFFFFFFFE, True), ALL_GOOD)
 
     def test_a_sentinel_of_a_float_is_its_number(self) -> None:
         assert decoded(point(kind="float32", sentinels=[0.1]), "3dcccccd") is Reason.SENTINEL
@@ -235,6 +317,11 @@ class TestEncoding:
             ({"kind": "string", "length": 2}, "AB", "41420000"),
             ({"kind": "string", "length": 2, "byte_order": "little"}, "ABC", "42410043"),
             ({"kind": "bool", "table": "coil"}, True, "01"),
+            ({"kind": "uint8", "byte": "high"}, 7, "0700"),
+            ({"kind": "bcd32", "word_order": "little", "scale": 0.1}, 1234.5, "23450001"),
+            ({"kind": "int64", "word_order": "little_swapped"}, 0x0102030405060708, "0506070801020304"),
+            ({"kind": "string", "length": 3, "packing": "low"}, "AB", "004100420000"),
+            ({"kind": "string", "length": 2, "padding": "space"}, "AB", "41422020"),
             ({}, 6.6, "0007"),
         ],
     )
@@ -255,6 +342,11 @@ class TestEncoding:
             ({"kind": "bool", "table": "coil"}, "on"), ({"kind": "string", "length": 1}, "ABC"),
             ({"kind": "string", "length": 2}, "A "), ({"kind": "string", "length": 2}, "A\0B"),
             ({"kind": "string", "length": 2}, 5), ({"kind": "string", "length": 2}, "\ud800"),
+            ({"kind": "string", "length": 2, "packing": "low"}, "ABC"),
+            ({"kind": "string", "length": 2, "encoding": "ascii"}, "é"),
+            ({"kind": "string", "length": 2, "padding": "none"}, "ABC"),
+            ({"kind": "bcd16"}, 10000), ({"kind": "bcd16"}, -1), ({"kind": "uint8", "byte": "low"}, 256),
+            ({"kind": "uint64", "word_order": "big_swapped"}, 2**64), ({"scale": {"point": "sf"}}, 5),
         ],
     )  # fmt: skip
     def test_a_value_that_does_not_fit_is_refused_by_name(self, keys: dict[str, Any], value: Value) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -17,21 +18,33 @@ from qilu.contract.reading import Reason, Value
 from qilu.contract.registers import compile_block
 
 ORDERS = ("big", "little")
-NUMBERS = [kind for kind in DataType if kind.is_integer or kind.is_float]
-PYMODBUS = {kind: getattr(ModbusClientMixin.DATATYPE, kind.value.upper()) for kind in NUMBERS}
+WORD_ORDERS = (*ORDERS, "big_swapped", "little_swapped")
+ENCODINGS = ("ascii", "utf-8", "gb18030", "latin-1")
+NUMBERS = [kind for kind in DataType if kind.is_number]
+WHOLE_REGISTERS = [kind for kind in NUMBERS if kind.bits >= 16 and not kind.is_bcd]
+PYMODBUS = {kind: getattr(ModbusClientMixin.DATATYPE, kind.value.upper()) for kind in WHOLE_REGISTERS}
 
 
-def values_of(kind: DataType, length: int) -> st.SearchStrategy[Value]:
+def values_of(point: Point) -> st.SearchStrategy[Value]:
+    kind = point.type
     if kind is DataType.BOOL:
         return st.booleans()
     if kind is DataType.STRING:
-        printable = st.characters(codec="utf-8", exclude_characters="\0")
-        texts = st.text(printable, max_size=2 * length).map(lambda text: text.rstrip(" "))
-        return texts.filter(lambda text: len(text.encode()) <= 2 * length)
+        size = point.size * (2 if point.packing == "both" else 1)
+        printable = st.characters(codec="latin-1" if point.encoding == "latin-1" else "ascii")
+        if point.encoding in ("utf-8", "gb18030"):
+            printable |= st.sampled_from("螺杆空压机éß")
+        texts = st.text(printable, max_size=size).map(lambda text: text.replace("\0", "-").rstrip(" "))
+        return texts.filter(lambda text: _fits(text, size, point))
     if kind.is_float:
         return st.floats(width=kind.bits, allow_nan=False, allow_infinity=False)  # type: ignore[arg-type]
-    low = -(2 ** (kind.bits - 1)) if kind.startswith("int") else 0
-    return st.integers(low, low + 2**kind.bits - 1)
+    return st.integers(*kind.range)
+
+
+def _fits(text: str, size: int, point: Point) -> bool:
+    # What is filled up and not stripped is as long as its registers.
+    room = size - len(text.encode(point.encoding))
+    return room == 0 if point.padding == "none" else room >= 0
 
 
 @st.composite
@@ -44,20 +57,31 @@ def blocks(draw: st.DrawFn) -> tuple[list[Point], list[Value], int, int]:
     while True:
         at += draw(st.integers(0, 3))
         kind = draw(st.sampled_from(list(DataType)))
-        length = draw(st.integers(1, 6))
         raw: dict[str, Any] = {"name": f"p{len(points)}", "table": "input", "address": at, "type": kind}
-        raw |= {"byte_order": draw(st.sampled_from(ORDERS)), "word_order": draw(st.sampled_from(ORDERS))}
-        raw |= {"bit": draw(st.integers(0, 15))} if kind is DataType.BOOL else {}
-        raw |= {"length": length} if kind is DataType.STRING else {}
+        raw |= {key: draw(st.sampled_from(known)) for key, known in _choices(kind).items()}
         point = Point.model_validate(raw)
         points.append(point)
-        values.append(draw(values_of(kind, length)))
+        values.append(draw(values_of(point)))
         at = point.last + 1
         if len(points) == 12 or draw(st.booleans()):
             break
     order = draw(st.permutations(range(len(points))))
     count = at - first + draw(st.integers(0, 3))
     return [points[i] for i in order], [values[i] for i in order], first, count
+
+
+def _choices(kind: DataType) -> dict[str, Sequence[Any]]:
+    """The keys that say how a type lies in registers, and all that each may be."""
+    orders: dict[str, Sequence[Any]] = {"byte_order": ORDERS, "word_order": WORD_ORDERS}
+    if kind is DataType.BOOL:
+        return orders | {"bit": range(16)}
+    if kind is DataType.STRING:
+        paddings = ("any", "nul", "space", "none")
+        packings = ("both", "high", "low")
+        return orders | {
+            "length": range(1, 7), "encoding": ENCODINGS, "packing": packings, "padding": paddings
+        }  # fmt: skip
+    return orders | ({"byte": ("high", "low")} if kind.bits == 8 else {})
 
 
 @given(blocks())
@@ -98,7 +122,48 @@ def test_garbage_never_raises(block: tuple[list[Point], list[Value], int, int], 
     assert not any(isinstance(value, float) and not math.isfinite(value) for value in values)
 
 
-@pytest.mark.parametrize(("kind", "word_order"), list(product(NUMBERS, ORDERS)))
+LETTERS = {  # of the registers as they are read, A the most significant byte of the value
+    ("big", "big"): "ABCDEFGH",
+    ("little", "big"): "GHEFCDAB",
+    ("big_swapped", "big"): "CDABGHEF",
+    ("little_swapped", "big"): "EFGHABCD",
+    ("big", "little"): "BADCFEHG",
+    ("little", "little"): "HGFEDCBA",
+    ("big_swapped", "little"): "DCBAHGFE",
+    ("little_swapped", "little"): "FEHGBADC",
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NUMBERS if kind.bits == 64])
+@pytest.mark.parametrize("orders", LETTERS)
+@given(content=st.binary(min_size=8, max_size=8))
+def test_all_orders_of_64_bits_are_as_their_letters_say(
+    kind: DataType, orders: tuple[str, str], content: bytes
+) -> None:
+    raw = {"name": "p", "table": "input", "address": 3, "type": kind}
+    point = Point.model_validate(raw | dict(zip(("word_order", "byte_order"), orders, strict=True)))
+    image = bytes(content["ABCDEFGH".index(letter)] for letter in LETTERS[orders])
+    (value,), bad = compile_block([point], Table.INPUT, 1, 7).decode(bytes(4) + image + bytes(2))
+    expected = struct.unpack(f">{kind.struct_code}", content)[0]
+    assert value == expected or bad == {0: Reason.NOT_A_NUMBER}
+
+
+@given(st.integers(0, 0xFFFFFFFF), st.sampled_from(WORD_ORDERS), st.sampled_from(ORDERS))
+def test_bcd_is_read_digit_by_digit_or_is_undecodable(pattern: int, word_order: str, byte_order: str) -> None:
+    raw = {"name": "p", "table": "input", "address": 0, "word_order": word_order, "byte_order": byte_order}
+    number, digits = (Point.model_validate({**raw, "type": kind}) for kind in ("uint32", "bcd32"))
+    image = compile_block([number], Table.INPUT, 0, 2).encode([pattern])
+    (value,), bad = compile_block([digits], Table.INPUT, 0, 2).decode(image)
+    expected = 0
+    for shift in range(28, -4, -4):
+        expected = 10 * expected + (pattern >> shift & 15)
+    if all(pattern >> shift & 15 < 10 for shift in range(0, 32, 4)):
+        assert (value, bad) == (expected, {})
+    else:
+        assert (value, bad) == (None, {0: Reason.UNDECODABLE})
+
+
+@pytest.mark.parametrize(("kind", "word_order"), list(product(WHOLE_REGISTERS, ORDERS)))
 @given(content=st.binary(min_size=8, max_size=8))
 def test_pymodbus_reads_the_same(kind: DataType, word_order: Any, content: bytes) -> None:
     raw = {"name": "p", "table": "input", "address": 0, "type": kind, "word_order": word_order}
@@ -120,15 +185,16 @@ def test_a_scaled_value_is_written_back_to_the_same_registers(
     kind: DataType, data: st.DataObject, scale: float, offset: int
 ) -> None:
     raw = {"name": "p", "table": "input", "address": 0, "type": kind, "scale": scale, "offset": offset}
+    raw |= {"byte": "low"} if kind.bits == 8 else {}
     codec = compile_block([Point.model_validate(raw)], Table.INPUT, 0, max(1, kind.bits // 16))
     if kind.is_float:
         value = data.draw(st.floats(-1e6, 1e6, width=32))
         assert codec.decode(codec.encode([value]))[0][0] == pytest.approx(value, rel=1e-6, abs=1e-4)
     else:
         # Above 2^48 the scaled float is coarser than a step of the register.
-        limit = 2 ** min(kind.bits - 1, 48)
-        register = data.draw(st.integers(0, limit - 1))
-        image = register.to_bytes(kind.bits // 8)
+        limit = min(kind.range[1], 2**48 - 1)
+        register = data.draw(st.integers(0, limit))
+        image = (int(str(register), 16) if kind.is_bcd else register).to_bytes(max(2, kind.bits // 8))
         assert codec.encode(codec.decode(image)[0]) == image
 
 
@@ -149,7 +215,7 @@ def test_packed_bits_are_read_and_written(offsets: set[int], first: int, data: s
 def test_the_blocks_above_have_every_type_next_to_every_other() -> None:
     """Whole blocks of every pair of types in all orders, without chance."""
     for first, second in pairwise([*DataType, *reversed(DataType)]):
-        for orders in product(ORDERS, repeat=4):
+        for orders in product(ORDERS, WORD_ORDERS, repeat=2):
             raws = [_raw(first, 0, orders[:2]), _raw(second, 4, orders[2:])]
             codec = compile_block([Point.model_validate(raw) for raw in raws], Table.INPUT, 0, 8)
             values = tuple(_sample(kind) for kind in (first, second))
@@ -160,10 +226,11 @@ def _raw(kind: DataType, address: int, orders: tuple[str, ...]) -> dict[str, Any
     raw: dict[str, Any] = {"name": f"p{address}", "table": "input", "address": address, "type": kind}
     raw |= {"byte_order": orders[0], "word_order": orders[1]}
     raw |= {"bit": 5} if kind is DataType.BOOL else {}
+    raw |= {"byte": "high"} if kind.bits == 8 else {}
     return raw | ({"length": 3} if kind is DataType.STRING else {})
 
 
 def _sample(kind: DataType) -> Value:
     if kind is DataType.BOOL:
         return True
-    return "A\u00e9Z" if kind is DataType.STRING else 231.5 if kind.is_float else 231
+    return "A\u00e9Z" if kind is DataType.STRING else 231.5 if kind.is_float else 107

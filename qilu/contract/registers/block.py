@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
-from math import copysign, inf, isfinite
+from math import isfinite
 from operator import itemgetter, or_
 from types import MappingProxyType
 
 from qilu.contract.errors import DataError
-from qilu.contract.profile import DataType, Point, Table
+from qilu.contract.profile import DataType, Point, PointRef, Table
 from qilu.contract.reading import ALL_GOOD, Reason, Value
+from qilu.contract.registers.encodings import bounds
 from qilu.contract.registers.parts import NumberPart, Part, as_bit, swap_bytes
 from qilu.contract.registers.plan import parts_of
 
@@ -40,7 +41,8 @@ class BlockCodec:
 
     A float32 is decoded to exactly its number: 0.1 becomes 0.10000000149011612. Shortening it to seven digits
     would halve a record but cost 0.2 CPU-seconds per million points (benchmarks/registers.py) and not be
-    exact. An integer that is scaled becomes a float, an unscaled one stays an integer.
+    exact. An integer that is scaled becomes a float, an unscaled one stays an integer. A point whose scale
+    another point has is raw here, without its limits: `Exponents` does the rest.
     """
 
     points: tuple[Point, ...]
@@ -81,8 +83,11 @@ def compile_block(
 def encode(point: Point, value: Value, parameters: Mapping[str, float] | None = None) -> bytes:
     """The registers of one point as they are on the wire; a coil is one byte, 0 or 1.
 
-    A bit of a register gives the whole register with the other bits 0. DataError when the value does not fit.
+    A part of a register gives the whole register with the rest 0. DataError when the value does not fit, or
+    when another point has its scale.
     """
+    if isinstance(point.scale, PointRef):
+        raise DataError(f"{point.name}: its scale is in {point.scale.point}, which is not known here")
     return compile_block((point,), point.table, point.address, point.size, parameters).encode((value,))
 
 
@@ -90,8 +95,8 @@ def _register_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: in
     careful = _careful_decoder(points, parts, size)
     if len(parts) == 1 and isinstance(part := parts[0], NumberPart):
         in_order = part.indexes == tuple(range(len(points)))
-        has_limits = any(_bounds(point) for point in points)
-        if in_order and not (part.swapped or part.scaling or part.sentinels or has_limits):
+        is_plain = not (part.swapped or part.scaling or part.sentinels or part.picked or part.is_bcd)
+        if in_order and is_plain and not _limits(points):
             return _plain_decoder(part, careful)
     return careful
 
@@ -125,7 +130,7 @@ def _careful_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: int
     needs_swap = any(part.swapped for part in parts)
     order = [index for part in parts for index in part.indexes]
     arrange = None if order == sorted(order) else itemgetter(*map(order.index, range(len(points))))
-    limits = [(index, *bounds) for index, point in enumerate(points) if (bounds := _bounds(point))]
+    limits, bits = _limits(points), _bits_of_sentinels(points)
 
     def decode(data: bytes) -> Decoded:
         bad: dict[int, Reason] = {}
@@ -142,21 +147,31 @@ def _careful_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: int
                 bad.setdefault(index, Reason.OUT_OF_LIMITS)
         if not bad:
             return values, ALL_GOOD
+        for index, whole in bits:
+            if bad.get(whole) is Reason.SENTINEL:
+                bad[index] = Reason.SENTINEL
         return tuple(None if index in bad else value for index, value in enumerate(values)), bad
 
     return decode
 
 
-def _bounds(point: Point) -> tuple[float, float] | None:
-    if point.limits.min is None and point.limits.max is None:
-        return None
-    low = -inf if point.limits.min is None else point.limits.min
-    high = inf if point.limits.max is None else point.limits.max
-    if point.type is DataType.FLOAT32:
-        # 0.1 as a float32 is a little more than 0.1, and a bound itself is good.
-        low *= 1 - copysign(2.0**-23, low)
-        high *= 1 + copysign(2.0**-23, high)
-    return low, high
+def _limits(points: Sequence[Point]) -> list[tuple[int, float, float]]:
+    """Index and bounds of the points that have some; where another point has the scale, that comes first."""
+    return [
+        (index, *good)
+        for index, point in enumerate(points)
+        if not isinstance(point.scale, PointRef) and (good := bounds(point))
+    ]
+
+
+def _bits_of_sentinels(points: Sequence[Point]) -> list[tuple[int, int]]:
+    """Index of a bool and of the integer whose bit it is: where that means no value, its bits mean none."""
+    at = {point.name: index for index, point in enumerate(points) if point.sentinels}
+    return [
+        (index, at[point.alias_of])
+        for index, point in enumerate(points)
+        if point.type is DataType.BOOL and point.alias_of in at
+    ]
 
 
 def _register_encoder(points: tuple[Point, ...], parts: Sequence[Part]) -> Encode:

@@ -1,35 +1,62 @@
-"""How one value lies in registers: number formats, orders of bytes and words, scaling and texts."""
+"""How one number lies in registers and what it means: orders of bytes and words, scaling, bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import lcm
+from itertools import product
+from math import copysign, inf, lcm
 from typing import NamedTuple
 
-from qilu.contract.profile import DataType, Factor, ParameterRef, Point
+from qilu.contract.profile import DataType, Factor, ParameterRef, Point, PointRef
 
 
 class Layout(NamedTuple):
     """One way for `struct` to read a value: its endianness, and whether each register is swapped before.
 
-    Two endiannesses of two variants of the data give every order of bytes and words, so that no value needs
-    its bytes moved one by one.
+    Two endiannesses of two variants of the data give every order of bytes and words that values of 32 bits
+    have and the usual ones of 64 bits, so that no value needs its bytes moved one by one. Only the others
+    are `mixed`: byte n of the value, most significant first, is byte n ^ mixed of its registers.
     """
 
     endian: str
     swapped: bool
+    mixed: int = 0
+
+
+_WORDS_MOVED = {"big": 0, "big_swapped": 2, "little_swapped": 4, "little": 6}
+_PLAIN = [Layout(endian, swapped) for endian, swapped in product("><", (False, True))]
 
 
 def layouts(point: Point) -> tuple[Layout, ...]:
-    """The layouts that read `point`; one of 16 bits has two that are equal."""
-    big_bytes = point.byte_order == "big"
+    """The layouts that read `point`; one of 16 bits has two that are equal, half a register has all."""
+    bytes_moved = int(point.byte_order == "little")
     if point.type is DataType.STRING:
-        return (Layout(">", not big_bytes),)
-    if point.size == 1:
-        return (Layout(">", not big_bytes), Layout("<", big_bytes))
-    endian = ">" if point.word_order == "big" else "<"
-    return (Layout(endian, point.byte_order != point.word_order),)
+        return (Layout(">", bool(bytes_moved)),)
+    if point.type.bits == 8:
+        return tuple(_PLAIN)
+    last = 2 * point.size - 1
+    moved = (_WORDS_MOVED[point.word_order] | bytes_moved) & last
+    plain = [one for one in _PLAIN if (last if one.endian == "<" else 0) ^ one.swapped == moved]
+    return tuple(plain) or (Layout(">", swapped=False, mixed=moved),)
+
+
+def byte_in_register(point: Point, layout: Layout) -> int:
+    """Where in its register, as `layout` has it, a uint8 or int8 is: 0 or 1."""
+    return (point.byte == "low") ^ (point.byte_order == "little") ^ layout.swapped
+
+
+def bounds(point: Point) -> tuple[float, float] | None:
+    """What is good, both included; None where everything is."""
+    if point.limits.min is None and point.limits.max is None:
+        return None
+    low = -inf if point.limits.min is None else point.limits.min
+    high = inf if point.limits.max is None else point.limits.max
+    if point.type is DataType.FLOAT32:
+        # 0.1 as a float32 is a little more than 0.1, and a bound itself is good.
+        low *= 1 - copysign(2.0**-23, low)
+        high *= 1 + copysign(2.0**-23, high)
+    return low, high
 
 
 class Linear(NamedTuple):
@@ -43,40 +70,40 @@ class Linear(NamedTuple):
     summand: int
     divisor: int
 
+    def value(self, raw: float) -> float:
+        """Always a float, also of an integer."""
+        return (raw * self.factor + self.summand) / self.divisor
+
     def raw(self, value: float) -> Fraction:
         """The exact inverse."""
         return (Fraction(value) * self.divisor - self.summand) / self.factor
 
 
 def linear(point: Point, parameters: Mapping[str, float]) -> Linear | None:
-    """The scaling of `point` on a device with these parameters; None when there is nothing to scale.
+    """The scaling of `point` on a device with these parameters; None when there is nothing to scale, or
+    when another point has the scale.
 
     KeyError for a parameter that is missing: the caller has to hand in all that the profile declares.
     """
+    if isinstance(point.scale, PointRef):
+        return None
     scale, offset = _number(point.scale, parameters), _number(point.offset, parameters)
     if scale == 1 and offset == 0:
         return None
+    return _line(Fraction(str(scale)), offset)
+
+
+def by_exponent(point: Point, exponent: int, parameters: Mapping[str, float]) -> Linear:
+    """The scaling of a point whose scale another point has, while that one says `exponent`."""
+    return _line(Fraction(10) ** exponent, _number(point.offset, parameters))
+
+
+def _line(slope: Fraction, offset: float) -> Linear:
     # str() gives the decimal number that the user wrote: 0.1 is one tenth here.
-    slope, shift = Fraction(str(scale)), Fraction(str(offset))
+    shift = Fraction(str(offset))
     divisor = lcm(slope.denominator, shift.denominator)
     return Linear(int(slope * divisor), int(shift * divisor), divisor)
 
 
 def _number(factor: Factor, parameters: Mapping[str, float]) -> float:
     return parameters[factor.parameter] if isinstance(factor, ParameterRef) else factor
-
-
-def decode_text(raw: bytes) -> str:
-    """The text up to the first NUL, without spaces at its end; UnicodeDecodeError when it is not UTF-8."""
-    return raw.split(b"\0", 1)[0].rstrip(b" ").decode("utf-8")
-
-
-def encode_text(text: str, size: int) -> bytes:
-    """`text` filled up with NUL to `size` bytes; ValueError when it is longer, or would not be read back."""
-    raw = text.encode("utf-8")
-    if len(raw) > size:
-        raise ValueError(f"{len(raw)} bytes do not fit into {size}")
-    padded = raw.ljust(size, b"\0")
-    if decode_text(padded) != text:
-        raise ValueError("a NUL inside or spaces at the end would be lost")
-    return padded

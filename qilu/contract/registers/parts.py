@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import isfinite
-from operator import add, mul, or_, truediv
+from operator import add, itemgetter, mul, or_, truediv
 
 from qilu.contract.errors import DataError
 from qilu.contract.profile import Point
 from qilu.contract.reading import Reason, Value
-from qilu.contract.registers.encodings import Linear, decode_text, encode_text
+from qilu.contract.registers.encodings import Linear
+from qilu.contract.registers.texts import text_reader, text_writer
 
 Bad = dict[int, Reason]
 """Index of a point in the block -> why it has no value; the parts write into one that is handed in."""
@@ -21,9 +22,10 @@ Bad = dict[int, Reason]
 
 @dataclass(frozen=True, slots=True)
 class NumberPart:
-    """Integers and floats, unpacked by one struct over the whole block.
+    """Numbers, unpacked by one struct over the whole block; all of them BCD, or none.
 
     `scaling` is empty or has one entry per point. `sentinels` are (position in this part, raw values).
+    `picked` are the bytes of the block that the struct reads, where it cannot read the block as it is.
     """
 
     indexes: tuple[int, ...]
@@ -32,21 +34,30 @@ class NumberPart:
     swapped: bool
     scaling: tuple[Linear, ...]
     sentinels: tuple[tuple[int, frozenset[int | float]], ...]
+    picked: tuple[int, ...] = ()
+    size: int = 0
+    """Bytes of the block."""
 
     @property
     def has_floats(self) -> bool:
         return any(point.type.is_float for point in self.points)
 
+    @property
+    def is_bcd(self) -> bool:
+        return self.points[0].type.is_bcd
+
     def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
-        unpack, indexes, sentinels = self.layout.unpack, self.indexes, self.sentinels
+        unpack, indexes, sentinels = self._unpacker(), self.indexes, self.sentinels
         scaled = _scaler(self.points, self.scaling) if self.scaling else None
-        has_floats = self.has_floats
+        has_floats, is_bcd = self.has_floats, self.is_bcd
 
         def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:
             values: tuple[float, ...] = unpack(data)
             for position, raws in sentinels:
                 if values[position] in raws:
                     bad[indexes[position]] = Reason.SENTINEL
+            if is_bcd:
+                values = _from_bcd(values, indexes, bad)
             if scaled is not None:
                 values = scaled(values)
             # One NaN or Inf makes the sum one; a sum that overflows only costs the look at each.
@@ -58,12 +69,25 @@ class NumberPart:
 
         return decode
 
+    def _unpacker(self) -> Callable[[bytes], tuple[float, ...]]:
+        unpack = self.layout.unpack
+        if not self.picked:
+            return unpack
+        pick = itemgetter(*self.picked)
+        return lambda data: unpack(bytes(pick(data)))
+
     def encode(self, values: Sequence[Value]) -> bytes:
         raws = [self._raw(position, values[index]) for position, index in enumerate(self.indexes)]
         try:
-            return self.layout.pack(*raws)
+            packed = self.layout.pack(*raws)
         except (struct.error, OverflowError) as error:
             raise DataError(f"{', '.join(self._misfits(raws))}: {error}") from None
+        if not self.picked:
+            return packed
+        image = bytearray(self.size)
+        for at, byte in zip(self.picked, packed, strict=True):
+            image[at] = byte
+        return bytes(image)
 
     def _raw(self, position: int, value: Value) -> float:
         point = self.points[position]
@@ -73,8 +97,10 @@ class NumberPart:
             raise DataError(f"{point.name}: {value} is not a {point.type}")
         if self.scaling and isfinite(value):
             exact = self.scaling[position].raw(value)
-            return float(exact) if point.type.is_float else round(exact)
-        return value if point.type.is_float else round(value)
+            value = float(exact) if point.type.is_float else round(exact)
+        if point.type.is_float:
+            return value
+        return _to_bcd(point, round(value)) if self.is_bcd else round(value)
 
     def _misfits(self, raws: Sequence[float]) -> list[str]:
         """The points whose raw value their type cannot hold."""
@@ -91,6 +117,25 @@ def _fits(point: Point, raw: float) -> bool:
     except (struct.error, OverflowError):
         return False
     return True
+
+
+def _from_bcd(values: Sequence[float], indexes: Sequence[int], bad: Bad) -> tuple[int, ...]:
+    """The digits of each pattern as a number; one that has other digits than 0 to 9 is undecodable."""
+    numbers = []
+    for index, pattern in zip(indexes, values, strict=True):
+        try:
+            numbers.append(int(f"{pattern:x}"))
+        except ValueError:
+            numbers.append(0)
+            bad.setdefault(index, Reason.UNDECODABLE)
+    return tuple(numbers)
+
+
+def _to_bcd(point: Point, number: int) -> int:
+    low, high = point.type.range
+    if not low <= number <= high:
+        raise DataError(f"{point.name}: {number} is not a {point.type}, which is {low} to {high}")
+    return int(str(number), 16)
 
 
 def _scaler(
@@ -122,12 +167,13 @@ class TextPart:
 
     def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
         unpack, indexes = self.layout.unpack, self.indexes
+        readers = [text_reader(point) for point in self.points]
 
         def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:
             texts = []
-            for index, raw in zip(indexes, unpack(data), strict=True):
+            for index, read, raw in zip(indexes, readers, unpack(data), strict=True):
                 try:
-                    texts.append(decode_text(raw))
+                    texts.append(read(raw))
                 except UnicodeDecodeError:
                     texts.append("")
                     bad[index] = Reason.UNDECODABLE
@@ -142,7 +188,7 @@ class TextPart:
             if not isinstance(text, str):
                 raise DataError(f"{point.name}: {text!r} is not a text")
             try:
-                raws.append(encode_text(text, 2 * point.size))
+                raws.append(text_writer(point)(text))
             except ValueError as error:
                 raise DataError(f"{point.name}: {text!r}: {error}") from None
         return self.layout.pack(*raws)

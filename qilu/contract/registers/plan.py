@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from qilu.contract.profile import DataType, Point
-from qilu.contract.registers.encodings import Layout, Linear, layouts, linear
+from qilu.contract.registers.encodings import Layout, Linear, byte_in_register, layouts, linear
 from qilu.contract.registers.parts import FlagPart, NumberPart, Part, TextPart
 
 
@@ -22,7 +22,7 @@ class _Cell(NamedTuple):
 
     @property
     def end(self) -> int:
-        return self.start + 2 * self.point.size
+        return self.start + (1 if self.point.type.bits == 8 else 2 * self.point.size)
 
     @property
     def care(self) -> tuple[str, Layout]:
@@ -31,7 +31,8 @@ class _Cell(NamedTuple):
             return "flags", self.layout
         if self.point.type is DataType.STRING:
             return "texts", self.layout
-        return "numbers" if self.scaling is None else "scaled numbers", self.layout
+        kind = "bcd" if self.point.type.is_bcd else "numbers"
+        return kind if self.scaling is None else f"scaled {kind}", self.layout
 
 
 def parts_of(
@@ -52,12 +53,15 @@ def _cells(points: Sequence[Point], first_address: int, parameters: Mapping[str,
         options = layouts(point)
         layout = next((option for option in options if option in needed), options[0])
         scaling = None if point.type in (DataType.BOOL, DataType.STRING) else linear(point, parameters)
-        yield _Cell(index, point, layout, scaling, 2 * (point.address - first_address))
+        start = 2 * (point.address - first_address)
+        if point.type.bits == 8:
+            start += byte_in_register(point, layout)
+        yield _Cell(index, point, layout, scaling, start)
 
 
 def _parts(cells: Sequence[_Cell], size: int) -> Iterator[Part]:
     """One part, or more where points overlap: a struct reads every byte once."""
-    endian, swapped = cells[0].layout
+    endian, swapped, mixed = cells[0].layout
     if cells[0].point.type is DataType.BOOL:
         yield _flags(cells, size)
         return
@@ -65,12 +69,17 @@ def _parts(cells: Sequence[_Cell], size: int) -> Iterator[Part]:
         indexes = tuple(cell.column for cell in layer)
         points = tuple(cell.point for cell in layer)
         fields = [(cell.start, cell.end, _code(cell.point)) for cell in layer]
-        layout = _struct(endian, fields, size)
+        picked: tuple[int, ...] = ()
+        if mixed:
+            layout = struct.Struct(endian + "".join(code for _, _, code in fields))
+            picked = tuple(start + (at ^ mixed) for start, end, _ in fields for at in range(end - start))
+        else:
+            layout = _struct(endian, fields, size)
         if cells[0].point.type is DataType.STRING:
             yield TextPart(indexes, points, layout, swapped)
         else:
             scaling = tuple(cell.scaling for cell in layer if cell.scaling is not None)
-            yield NumberPart(indexes, points, layout, swapped, scaling, _sentinels(points))
+            yield NumberPart(indexes, points, layout, swapped, scaling, _sentinels(points), picked, size)
 
 
 def _layers(cells: Sequence[_Cell]) -> list[list[_Cell]]:

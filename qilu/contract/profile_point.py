@@ -1,0 +1,198 @@
+"""One point of a device profile: where its value lies, how it is encoded and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from qilu.contract import profile_point_checks
+from qilu.contract.invalid import invalid, refuse
+from qilu.contract.profile_types import (
+    DEFAULT_GROUP,
+    MOST_COPIES,
+    DataType,
+    Finite,
+    Model,
+    Name,
+    Order,
+    ScaleNumber,
+    Table,
+    WordOrder,
+)
+
+
+class Label(Model):
+    """A text for people, in English and Chinese; a plain text in the file is English."""
+
+    en: str = ""
+    zh: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_text(cls, raw: Any) -> Any:
+        return {"en": raw} if isinstance(raw, str) else raw
+
+    def __str__(self) -> str:
+        return self.en or self.zh
+
+    def text(self, language: Literal["en", "zh"]) -> str:
+        """The text in `language`, else in the other one, else empty."""
+        return (self.zh or self.en) if language == "zh" else (self.en or self.zh)
+
+
+class ParameterRef(Model):
+    """A number that each device may have differently, such as the ratio of a current transformer."""
+
+    parameter: Name
+
+
+class PointRef(Model):
+    """A point whose value is the exponent of ten: SunSpec's scale factors."""
+
+    point: Name
+
+
+def _factor_kind(raw: object) -> str:
+    if isinstance(raw, PointRef) or (isinstance(raw, Mapping) and "point" in raw):
+        return "reference to a point"
+    return "reference" if isinstance(raw, Mapping | ParameterRef) else "number"
+
+
+def _reject_bool(raw: object) -> object:
+    if isinstance(raw, bool):
+        raise invalid(f"{str(raw).lower()} is not a number")
+    return raw
+
+
+_Number = Annotated[ScaleNumber, BeforeValidator(_reject_bool), Tag("number")]
+Factor = Annotated[_Number | Annotated[ParameterRef, Tag("reference")], Discriminator(_factor_kind)]
+Scale = Annotated[
+    _Number | Annotated[ParameterRef, Tag("reference")] | Annotated[PointRef, Tag("reference to a point")],
+    Discriminator(_factor_kind),
+]
+
+
+class Limits(Model):
+    """Engineering values outside of these are bad, reason out_of_limits; the bounds themselves are good."""
+
+    min: Finite | None = None
+    max: Finite | None = None
+
+
+class Flag(Model):
+    """One bit of an integer as a point of its own; a plain text in the file is its name."""
+
+    name: Name
+    """What follows the name of the integer and an underscore."""
+    label: Label = Label()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_text(cls, raw: Any) -> Any:
+        return {"name": raw} if isinstance(raw, str) else raw
+
+
+Suffix = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=32)]
+
+
+class Copies(Model):
+    """How many times something stands in the registers, one after the other."""
+
+    count: int | None = Field(default=None, ge=1, le=MOST_COPIES)
+    """How many; their names end in _1, _2 and so on."""
+    stride: int | None = Field(default=None, ge=1, le=65535)
+    """Addresses from one to the next."""
+    suffixes: tuple[Suffix, ...] | None = Field(default=None, min_length=1)
+    """What their names end in, in place of the numbers."""
+
+
+class Point(Copies):
+    """One value of a machine. What it leaves to its profile is filled in, and what stands for several points
+    (`count`, `stride`, `suffixes`, `flags`) is spelled out, when it is read as part of one."""
+
+    name: Name
+    label: Label = Label()
+    table: Table
+    address: int
+    """Zero-based, also where the file has it in Modicon's notation."""
+    type: DataType
+    length: int | None = Field(default=None, ge=1, le=125)
+    """Registers of a string."""
+    bit: int | None = Field(default=None, ge=0, le=15)
+    """Number of the bit of a bool inside a register, 0 = least significant."""
+    byte: Literal["high", "low"] | None = None
+    """Which byte of the register a uint8 or int8 is."""
+    byte_order: Order = "big"
+    """Which of the two bytes of a register comes first: the more significant one (big) or the other."""
+    word_order: WordOrder = "big"
+    """Which of the registers of a longer value comes first."""
+    encoding: Literal["ascii", "utf-8", "gb18030", "latin-1"] = "utf-8"
+    """What the bytes of a string mean."""
+    packing: Literal["both", "high", "low"] = "both"
+    """Which bytes of each register of a string are characters."""
+    padding: Literal["any", "nul", "space", "none"] = "any"
+    """What is no part of a string: all from the first NUL (nul), spaces at its end (space), or both (any)."""
+    scale: Scale = 1.0
+    """value = raw * scale + offset"""
+    offset: Factor = 0.0
+    unit: str = ""
+    """Of the value, not of the raw number."""
+    limits: Limits = Limits()
+    sentinels: tuple[int | float, ...] = ()
+    """Raw numbers, before scaling, that mean: no value. Of an int16, 0x8000 and -32768 are the same; of BCD
+    they are the pattern, such as 0xFFFF."""
+    enum: Mapping[int, Label] = {}
+    """Code -> text for people; the value stays the code, and a code that is not here is still a value."""
+    flags: Mapping[int, Flag] = {}
+    """Number of a bit of an integer -> the bool point that it is as well."""
+    access: Literal["read", "write", "read_write"] = "read"
+    group: Name = DEFAULT_GROUP
+    """The poll group that reads it."""
+    kind: Literal["gauge", "counter", "state"] = "gauge"
+    """What a number does: moves freely, only counts up, or is a code."""
+    unwrap: bool = False
+    """A counter that goes on where its register starts again at 0."""
+    modulus: Finite | None = Field(default=None, gt=0)
+    """The raw number at which a counter starts again at 0; by default what its type can hold."""
+    alias_of: Name | None = None
+    """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Point:
+        refuse(profile_point_checks.of_point(self))
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many addresses of its table it takes: registers, or 1 bit."""
+        return 1 if self.table.holds_bits else self.length or self.type.registers
+
+    @property
+    def last(self) -> int:
+        """The last address that it takes."""
+        return self.address + self.size - 1
+
+    @property
+    def mask(self) -> int:
+        """The bits that it takes of its only register; of a longer one or an address of one bit: all."""
+        if self.bit is not None:
+            return 1 << self.bit
+        return {"high": 0xFF00, "low": 0x00FF, None: 0xFFFF}[self.byte]
+
+    @property
+    def readable(self) -> bool:
+        return self.access != "write"
+
+    @property
+    def writable(self) -> bool:
+        return self.access != "read"
+
+    @property
+    def wraps_at(self) -> float | None:
+        """The raw number at which a counter starts again; None when it never does, as one in a float."""
+        if self.modulus is not None or not self.type.is_integer:
+            return self.modulus
+        low, high = self.type.range
+        return high - low + 1

@@ -1,0 +1,126 @@
+"""The vocabulary of device profiles: names, numbers, orders, tables and data types."""
+
+from __future__ import annotations
+
+import struct
+from enum import StrEnum
+from typing import Annotated, Literal, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Within these bounds scaling any value of 64 bits can neither overflow nor divide by zero.
+ScaleNumber = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+Order = Literal["big", "little"]
+WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
+"""`_swapped`: the two registers of each half of a 64-bit value change places."""
+
+DEFAULT_GROUP = "default"
+MOST_COPIES = 10_000
+
+
+class Model(BaseModel):
+    """The ground of all models here: never changed after it was read, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Table(StrEnum):
+    """The four address spaces of a Modbus device, in the words of its specification."""
+
+    COIL = "coil"
+    DISCRETE = "discrete"
+    INPUT = "input"
+    HOLDING = "holding"
+
+    @property
+    def holds_bits(self) -> bool:
+        """True where one address is one bit, False where it is a register of 16."""
+        return self in (Table.COIL, Table.DISCRETE)
+
+    @property
+    def can_be_written(self) -> bool:
+        return self in (Table.COIL, Table.HOLDING)
+
+
+class DataType(StrEnum):
+    """How a value is laid out in registers; bool is also one bit of the tables of bits."""
+
+    BOOL = "bool"
+    UINT8 = "uint8"
+    INT8 = "int8"
+    UINT16 = "uint16"
+    INT16 = "int16"
+    UINT32 = "uint32"
+    INT32 = "int32"
+    UINT64 = "uint64"
+    INT64 = "int64"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    BCD16 = "bcd16"
+    BCD32 = "bcd32"
+    STRING = "string"
+
+    @property
+    def bits(self) -> int:
+        """Bits of one value; 0 for a string, whose length the point tells."""
+        return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
+
+    @property
+    def registers(self) -> int:
+        """Registers that one value takes or shares; 1 for a string, whose length the point tells."""
+        return max(1, self.bits // 16)
+
+    @property
+    def struct_code(self) -> str:
+        """The code of its pattern in a format of `struct`; empty for bool and string."""
+        return _STRUCT_CODES.get(self, "")
+
+    @property
+    def is_number(self) -> bool:
+        return self.is_integer or self.is_float
+
+    @property
+    def is_integer(self) -> bool:
+        return "int" in self.value or self.is_bcd
+
+    @property
+    def is_float(self) -> bool:
+        return "float" in self.value
+
+    @property
+    def is_bcd(self) -> bool:
+        """Each four bits are one decimal digit."""
+        return "bcd" in self.value
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the greatest value of an integer type; of bool 0 and 1."""
+        if self.is_bcd:
+            return 0, int(10 ** (self.bits // 4)) - 1
+        if self.value.startswith("int"):
+            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+        return 0, (1 << self.bits) - 1
+
+
+_STRUCT_CODES = {
+    DataType.UINT8: "B",
+    DataType.INT8: "b",
+    DataType.UINT16: "H",
+    DataType.INT16: "h",
+    DataType.UINT32: "I",
+    DataType.INT32: "i",
+    DataType.UINT64: "Q",
+    DataType.INT64: "q",
+    DataType.FLOAT32: "f",
+    DataType.FLOAT64: "d",
+    DataType.BCD16: "H",
+    DataType.BCD32: "I",
+}
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """True of an int that is not a bool."""
+    return isinstance(value, int) and not isinstance(value, bool)

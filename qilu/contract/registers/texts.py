@@ -1,0 +1,49 @@
+"""How a text lies in registers: which bytes are characters, what they mean and what only fills it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qilu.contract.profile import Point
+
+
+def text_reader(point: Point) -> Callable[[bytes], str]:
+    """What its registers say, their bytes in order; UnicodeDecodeError where they say nothing."""
+    encoding, first = point.encoding, _FIRST.get(point.packing)
+    ends_at_nul, ends_at_space = point.padding in ("any", "nul"), point.padding in ("any", "space")
+
+    def read(raw: bytes) -> str:
+        if first is not None:
+            raw = raw[first::2]
+        if ends_at_nul:
+            raw = raw.split(b"\0", 1)[0]
+        if ends_at_space:
+            raw = raw.rstrip(b" ")
+        return raw.decode(encoding)
+
+    return read
+
+
+def text_writer(point: Point) -> Callable[[str], bytes]:
+    """The bytes of its registers for a text; ValueError when it does not fit, or would not be read back."""
+    first, fill = _FIRST.get(point.packing), b" " if point.padding == "space" else b"\0"
+    size = 2 * point.size if first is None else point.size
+    read = text_reader(point)
+
+    def write(text: str) -> bytes:
+        raw = text.encode(point.encoding)
+        if len(raw) > size:
+            raise ValueError(f"{len(raw)} bytes do not fit into {size}")
+        raw = raw.ljust(size, fill)
+        if first is not None:
+            spread = bytearray(2 * size)
+            spread[first::2] = raw
+            raw = bytes(spread)
+        if read(raw) != text:
+            raise ValueError("it would be read back as another text: mind NUL, and spaces at the end")
+        return raw
+
+    return write
+
+
+_FIRST = {"high": 0, "low": 1}
