@@ -88,8 +88,8 @@ class Delivery:
 
     @property
     def drained(self) -> bool:
-        """Whether all that the spool keeps is on its way, or stored and not durable yet."""
-        return self._outbox.drained(self._spool.pending())
+        """Whether a link stands and all that the spool keeps is on its way, or stored and not durable yet."""
+        return self._outbox.connected and not self._outbox.backlog(self._spool.pending())
 
     async def emptied(self) -> None:
         """Return once the spool keeps nothing any more."""

@@ -121,11 +121,9 @@ class Outbox:
         """How many records are on their way."""
         return len(self._sent)
 
-    def drained(self, pending: Mapping[int, Ranges]) -> bool:
-        """Whether a link stands and there is no backlog at all."""
-        if not self.connected:
-            return False
-        return not any(kept.without(self._of(stream).away) for stream, kept in pending.items())
+    def backlog(self, pending: Mapping[int, Ranges]) -> int:
+        """How many records are neither on their way nor stored."""
+        return sum(len(kept.without(self._of(stream).away)) for stream, kept in pending.items())
 
     # What happens.
 

@@ -191,6 +191,24 @@ def query(
 
 
 @app.command()
+def audit(
+    store: Annotated[
+        str, typer.Option(help="A store file, or ingester settings (.yaml) that name a server.")
+    ] = "var/demo/store.db",
+    last: Annotated[str, typer.Option(help="How far back, such as 1h or 7d.")] = "24h",
+    device: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Compare what machines should have said with what the store has; exit 1 when something is unexplained.
+
+    Example: qilu audit --store configs/ingester.yaml --last 24h --device compressor-1
+    """
+    from qilu.command import audit as command
+
+    _run(lambda: command.run(store, last, device or (), form), "warning", False)
+
+
+@app.command()
 def spool(
     place: Annotated[
         Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
