@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from qilu.contract.errors import QiluError
+from qilu.command.profile.app import app as profile_app
+from qilu.command.running import now, run
 
 app = typer.Typer(
     name="qilu",
@@ -20,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(profile_app, name="profile")
 
 Level = Literal["debug", "info", "warning", "error"]
 LogLevel = Annotated[Level, typer.Option("--log-level", help="How much to log, to stderr.")]
@@ -59,7 +60,7 @@ def demo(
 
     live = sys.stdout.isatty() and not headless
     log = data_dir / "demo.log" if live else None  # log lines would tear the table
-    _run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json, log=log)
+    run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json, log=log)
 
 
 @app.command()
@@ -82,7 +83,7 @@ def simulate(
     """
     from qilu.command import simulate as command
 
-    _run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json, duration)
+    run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json, duration)
 
 
 @app.command()
@@ -98,7 +99,7 @@ def gateway(
     """
     from qilu.command import gateway as command
 
-    _run(lambda: command.gateway(file), log_level, log_json, duration)
+    run(lambda: command.gateway(file), log_level, log_json, duration)
 
 
 @app.command()
@@ -114,7 +115,7 @@ def ingest(
     """
     from qilu.command import ingest as command
 
-    _run(lambda: command.ingest(file), log_level, log_json, duration)
+    run(lambda: command.ingest(file), log_level, log_json, duration)
 
 
 @app.command()
@@ -127,7 +128,7 @@ def check(
     """
     from qilu.command import check as command
 
-    _now(lambda: command.check(files))
+    now(lambda: command.check(files))
 
 
 @app.command()
@@ -162,7 +163,7 @@ def probe(
     from qilu.command.probe import session
 
     asked = session.Asked(target, unit, units, tuple(read or ()), expect, tolerance, watch, timeout, form)
-    _run(lambda: session.probe(asked), log_level, False, duration)
+    run(lambda: session.probe(asked), log_level, False, duration)
 
 
 @app.command()
@@ -187,7 +188,7 @@ def query(
     from qilu.command import query as command
 
     asked = command.Asked(store, devices, points, device, point, last, every, form)
-    _run(lambda: command.query(asked), "warning", False)
+    run(lambda: command.query(asked), "warning", False)
 
 
 @app.command()
@@ -205,7 +206,7 @@ def audit(
     """
     from qilu.command import audit as command
 
-    _run(lambda: command.run(store, last, device or (), form), "warning", False)
+    run(lambda: command.run(store, last, device or (), form), "warning", False)
 
 
 @app.command()
@@ -221,7 +222,7 @@ def spool(
     """
     from qilu.command import spool as command
 
-    _now(lambda: command.spool(place, form))
+    now(lambda: command.spool(place, form))
 
 
 @app.command()
@@ -239,35 +240,4 @@ def replay(
     """
     from qilu.command import spool as command
 
-    _now(lambda: command.replay(place, since))
-
-
-def _run(
-    start: Callable[[], Coroutine[Any, Any, None]],
-    log_level: str,
-    log_json: bool,
-    duration: float | None = None,
-    *,
-    log: Path | None = None,
-) -> None:
-    """Run until the end with log lines on stderr, or in the file `log`."""
-    from qilu.runtime.logs import logging_to
-    from qilu.runtime.process import run
-
-    with ExitStack() as stack:
-        stream = None
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            stream = stack.enter_context(log.open("a", encoding="utf-8"))
-        stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
-        code = run(start, duration)
-    raise typer.Exit(code)
-
-
-def _now(work: Callable[[], None]) -> None:
-    from qilu.runtime.process import tell
-
-    try:
-        work()
-    except QiluError as error:
-        raise typer.Exit(tell(error)) from None
+    now(lambda: command.replay(place, since))

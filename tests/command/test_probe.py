@@ -15,6 +15,8 @@ import yaml
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from qilu.contract.profile import DeviceProfile
+from qilu.runtime.settings import load
 from tests.servers import free_port
 from tests.servers.libmodbus import LibmodbusServer
 from tests.system.programs import Qilu, qilu
@@ -81,6 +83,20 @@ def test_a_known_value_is_found_where_the_display_shows_it(plant: int) -> None:
         f"127.0.0.1:{plant}", "--read", "input:20-37", "--expect", str(frequency), "--tolerance", "0.01"
     )
     assert (found[0]["address"], found[0]["type"], found[0]["scale"]) == (36, "float32", 1.0)
+
+
+def test_a_profile_is_made_from_one_look_and_reads_the_same(plant: int, tmp_path: Path) -> None:
+    address = ("--from-probe", f"127.0.0.1:{plant}", "--read", "input:0-90", "--name", "meter")
+    made = qilu("profile", "new", *address, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    profile = load(tmp_path / "meter.yaml", DeviceProfile)
+    assert {(p.address, p.type) for p in profile.points} >= {(2, "float32"), (36, "float32")}
+    gap = profile.limits.no_read[0]
+    assert (gap.first, gap.last) == (38, 71)
+    assert "# read " in (tmp_path / "meter.yaml").read_text()
+    assert qilu("check", tmp_path / "meter.yaml").returncode == 0
+    again = qilu("profile", "new", *address, folder=tmp_path)
+    assert (again.returncode, "say --force" in again.stderr) == (2, True)
 
 
 def test_a_watch_tells_what_changes(plant: int) -> None:

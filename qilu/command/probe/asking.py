@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from gateway.sources.link import Dial, Link, dial_tcp
+from gateway.sources.link import Link
 from gateway.sources.plan import READ_FUNCTIONS
 from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.sources.stats import SourceStats
@@ -61,17 +61,16 @@ def settings_for(url: str, timeout: float, request_gap: float = 0.0) -> ModbusSe
 class Prober:
     """Used with `async with`, which connects: UnreachableError where that fails."""
 
-    def __init__(self, settings: ModbusSettings, random: Random, *, dial: Dial = dial_tcp) -> None:
+    def __init__(self, settings: ModbusSettings, random: Random) -> None:
         self.url = settings.url
         self.settings = settings
         self._backoff = Backoff(random, first=0.2, most=2.0)
-        self._dial = dial
         self._tasks: asyncio.TaskGroup | None = None
         self._link: Link | None = None
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._link = Link(self.settings, self._tasks, self._backoff, SourceStats(), _late, self._dial)
+        self._link = Link(self.settings, self._tasks, self._backoff, SourceStats(), _late)
         try:
             await self._connected(attempts=1)
         except BaseException as error:

@@ -1,0 +1,62 @@
+"""`qilu profile import` and `qilu profile new`, with their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from qilu.command.running import now, run
+
+app = typer.Typer(
+    no_args_is_help=True, help="Write device profiles: from a list of points, or from a device."
+)
+Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
+ProfileOut = Annotated[Path | None, typer.Option(help="A folder or NAME.yaml; default: the present folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there already.")]
+
+
+@app.command("import")
+def profile_import(
+    points: Annotated[Path, typer.Argument(help="A CSV file: a heading, then one line for each point.")],
+    name: Annotated[str, typer.Option(help="The name of the profile, such as press-line.")],
+    out: ProfileOut = None,
+    addressing: Annotated[
+        Addressing, typer.Option(help="How the list counts; auto looks at all of it.")
+    ] = "auto",
+    force: Force = False,
+) -> None:
+    """Make a profile from a list of points; docs/profiles.md says which columns it may have.
+
+    Example: qilu profile import points.csv --name press-line
+    """
+    from qilu.command.profile.importing import import_points
+
+    def work() -> None:
+        file, listed = import_points(points, name, out, addressing, force=force)
+        typer.echo(f"{file}: {len(listed.points)} points; next: qilu check {file}")
+
+    now(work)
+
+
+@app.command("new")
+def profile_new(
+    from_probe: Annotated[str, typer.Option(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty...")],
+    read: Annotated[list[str], typer.Option(help="What to read, such as holding:0-99; may be repeated.")],
+    name: Annotated[str, typer.Option(help="The name of the profile, such as press-line.")],
+    unit: Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")] = 1,
+    out: ProfileOut = None,
+    force: Force = False,
+) -> None:
+    """Make a profile from one look at a device: its values as they most likely are, to be corrected by you.
+
+    Example: qilu profile new --from-probe 192.168.0.10 --read holding:0-99 --name press-line
+    """
+    from qilu.command.profile.probed import new_from_probe
+
+    async def work() -> None:
+        file = await new_from_probe(from_probe, unit, read, name, out, force=force)
+        typer.echo(f"{file}: written; next: name its points, then qilu check {file}")
+
+    run(work, "error", False)

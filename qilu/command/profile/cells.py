@@ -1,0 +1,153 @@
+"""Reads one cell of a list of points: a ConfigError names its line, column and heading. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qilu.command.profile.columns import access_of, plain
+from qilu.contract.errors import ConfigError
+
+_ORDERS = {
+    "abcd": ("big", "big"),
+    "cdab": ("big", "little"),
+    "badc": ("little", "big"),
+    "dcba": ("little", "little"),
+}
+_BIG = "big bigendian msb msw be no false 0 high 大端 高字在前"
+_LITTLE = "little littleendian lsb lsw le yes true 1 low swap swapped 小端 低字在前"
+_ENDS = {**dict.fromkeys(_BIG.split(), "big"), **dict.fromkeys(_LITTLE.split(), "little")}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell, with where it stands."""
+
+    text: str
+    line: int
+    heading: str
+    column: int
+
+    def wrong(self, problem: str, remedy: str | None = None) -> ConfigError:
+        return ConfigError(
+            problem, line=self.line, key=f"column {_letter(self.column)} ({self.heading})", remedy=remedy
+        )
+
+
+def slug(text: str) -> str:
+    """A name for a point out of any text; "" where nothing of it can be used."""
+    word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")
+    if word and not word[0].isalpha():
+        word = f"p_{word}"
+    return word[:60].rstrip("_")
+
+
+def address(cell: Cell) -> int:
+    text = cell.text.lower()
+    digits = text.removeprefix("0x").removesuffix("h")
+    headed = any(word in cell.heading.lower() for word in ("hex", "十六进制", "16进制"))
+    is_hex = text.startswith("0x") or text.endswith("h") or headed
+    try:
+        return int(digits, 16 if is_hex else 10)
+    except ValueError:
+        raise cell.wrong(f"{cell.text!r} is no address", "write 10, 0x0A, 000AH or 40011") from None
+
+
+def orders(row: Mapping[str, Cell]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in ("byte_order", "word_order"):
+        if key not in row:
+            continue
+        word = plain(row[key].text)
+        if word in _ORDERS:
+            found |= dict(zip(("byte_order", "word_order"), _ORDERS[word], strict=True))
+        elif word in _ENDS:
+            found[key] = _ENDS[word]
+        else:
+            raise row[key].wrong(
+                f"{row[key].text!r} is no order", "write big, little, ABCD, CDAB, BADC or DCBA"
+            )
+    return {key: order for key, order in found.items() if order != "big"}
+
+
+def number(cell: Cell) -> float | int:
+    text = cell.text.replace(" ", "")
+    if re.fullmatch(r"\d+/\d+", text) and (divisor := int(text.split("/")[1])):
+        return int(text.split("/")[0]) / divisor
+    match = re.match(r"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)", text)
+    if match is None:
+        raise cell.wrong(f"{cell.text!r} is no number", "write 0.1, with a point")
+    found = float(match[1].replace(",", "."))
+    return int(found) if found.is_integer() and abs(found) < 1e15 else found
+
+
+def whole(cell: Cell) -> int:
+    try:
+        return int(cell.text, 0)
+    except ValueError:
+        raise cell.wrong(f"{cell.text!r} is no whole number", "write 0, 1, 2, ...") from None
+
+
+def _scale(cell: Cell, kind: str) -> float | int | None:
+    factor = number(cell)
+    return None if factor == 1 or kind in ("bool", "string") else factor
+
+
+def _offset(cell: Cell, kind: str) -> float | int | None:
+    return None if kind in ("bool", "string") else number(cell) or None
+
+
+def _length(cell: Cell, kind: str) -> int | None:
+    return whole(cell) if kind == "string" else None
+
+
+def _sentinels(cell: Cell, kind: str) -> list[int | float]:
+    read = number if kind.startswith("float") else whole
+    return [
+        read(Cell(part.strip(), cell.line, cell.heading, cell.column))
+        for part in re.split(r"[,;|/ ]+", cell.text)
+    ]
+
+
+def _enum(cell: Cell, _: str) -> dict[int, str]:
+    """ "0: off, 1: on" or "0=停止;1=运行"."""
+    found = {}
+    for part in re.split(r"[,;|\n，；]", cell.text):
+        match = re.fullmatch(r"\s*(-?\d+|0x[0-9a-fA-F]+)\s*[:=：\-]\s*(.+?)\s*", part)
+        if match is None:
+            raise cell.wrong(f"{part.strip()!r} is no code with its text", "write 0=off; 1=on")
+        found[int(match[1], 0)] = match[2]
+    return found
+
+
+def _access(cell: Cell, _: str) -> str:
+    access = access_of(cell.text)
+    if access is None:
+        raise cell.wrong(f"{cell.text!r} is no access", "write R, W or RW")
+    return access
+
+
+OPTIONAL: Mapping[str, Callable[[Cell, str], Any]] = {
+    "length": _length,
+    "bit": lambda cell, kind: whole(cell) if kind == "bool" else None,
+    "scale": _scale,
+    "offset": _offset,
+    "unit": lambda cell, kind: cell.text if kind not in ("bool", "string") else None,
+    "sentinels": _sentinels,
+    "enum": _enum,
+    "access": _access,
+    "group": lambda cell, _: slug(cell.text) or None,
+    "kind": lambda cell, _: cell.text.lower(),
+}
+
+
+def _letter(column: int) -> str:
+    """A, B, ... Z, AA, as sheets name their columns."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -1,0 +1,89 @@
+"""Makes a profile from what a device answers: a beginning for the person who knows the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from qilu.command.probe import showing
+from qilu.command.probe.asking import Prober, identity, read_range, settings_for
+from qilu.command.probe.layout import tiles
+from qilu.command.probe.places import parse_range, parse_target
+from qilu.command.probe.search import Dump
+from qilu.command.probe.views import VIEWS
+from qilu.command.profile.writing import Draft, Line, checked, destination, write
+from qilu.contract.errors import ConfigError
+
+MOST_READINGS = 4  # other ways to read a register that a comment names
+
+
+async def new_from_probe(
+    target: str, unit: int, reads: Sequence[str], name: str, out: Path | None, *, force: bool
+) -> Path:
+    """Write the profile and return where it is; ConfigError where there is nothing to read."""
+    file = destination(name, out, force)
+    ranges = [parse_range(text) for text in reads]
+    async with Prober(settings_for(parse_target(target), 1.0), Random()) as prober:
+        said = await identity(prober, unit)
+        dumps = []
+        for asked in ranges:
+            with showing.progress(str(asked), asked.size) as bar:
+                dumps.append(await read_range(prober, unit, asked, bar))
+    if not any(dump.values for dump in dumps):
+        raise ConfigError(
+            "nothing in there can be read", key="--read", remedy="find with `qilu probe` what the device has"
+        )
+    named = " ".join(said[number] for number in sorted(said)[:3])
+    write(file, checked(draft(name, target, unit, named, dumps)))
+    return file
+
+
+def draft(name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dump]) -> Draft:
+    """A guess: each value as it most likely is, with what else it could be in the comment. Pure."""
+    device = f"unit {unit} at {target}" + (f" ({identity_})" if identity_ else "")
+    head = [
+        f"Read from {device}. Every type is a guess from one look at its registers:",
+        "compare the values with the display, give points their names, units and scales, remove the rest.",
+        "`qilu probe ... --expect VALUE` finds a value that you know, `--watch 1s` shows what moves.",
+    ]
+    more: dict[str, Any] = {}
+    if gaps := [gap for dump in dumps for gap in _gaps(dump)]:
+        more["limits"] = {"no_read": gaps}
+        head.append("`no_read` are addresses that the device refused.")
+    points = [line for dump in dumps for line in _points(dump)]
+    return Draft(name, head, f"{device}, registers read by qilu probe", points, more)
+
+
+def _points(dump: Dump) -> Iterator[Line]:
+    table = dump.table.value
+    if dump.table.holds_bits:
+        for address, value in sorted(dump.values.items()):
+            keys = {"name": f"{table}_{address}", "table": table, "address": address, "type": "bool"}
+            yield Line(keys, f"read {value}")
+        return
+    for tile in tiles(dump):
+        keys = {"name": f"{table}_{tile.address}", "table": table, "address": tile.address, **tile.view.keys}
+        others = [
+            f"{number:.6g} as {view.name}"
+            for view in VIEWS
+            if view != tile.view
+            and (number := view.at(dump, tile.address)) is not None
+            and view.plausible(number)
+        ]
+        also = f"; or {', '.join(others[:MOST_READINGS])}" if others else ""
+        yield Line(keys, f"read {tile.number:.7g}{also}")
+
+
+def _gaps(dump: Dump) -> Iterator[dict[str, Any]]:
+    """What is missing between addresses that are there: what lies outside is never read anyway."""
+    if not dump.values:
+        return
+    first: int | None = None
+    for address in range(min(dump.values), max(dump.values) + 1):
+        if address not in dump.values:
+            first = address if first is None else first
+        elif first is not None:
+            yield {"table": dump.table.value, "first": first, "last": address - 1}
+            first = None

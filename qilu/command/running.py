@@ -1,0 +1,44 @@
+"""How a command runs: until its end with log lines on stderr, and with an exit code that means something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from qilu.contract.errors import QiluError
+
+
+def run(
+    start: Callable[[], Coroutine[Any, Any, None]],
+    log_level: str,
+    log_json: bool,
+    duration: float | None = None,
+    *,
+    log: Path | None = None,
+) -> None:
+    """Run until the end with log lines on stderr, or in the file `log`."""
+    from qilu.runtime import process
+    from qilu.runtime.logs import logging_to
+
+    with ExitStack() as stack:
+        stream = None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(log.open("a", encoding="utf-8"))
+        stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
+        code = process.run(start, duration)
+    raise typer.Exit(code)
+
+
+def now(work: Callable[[], None]) -> None:
+    """Do it; an error of ours becomes its message and exit code."""
+    from qilu.runtime.process import tell
+
+    try:
+        work()
+    except QiluError as error:
+        raise typer.Exit(tell(error)) from None

@@ -1,0 +1,161 @@
+"""`qilu profile`: lists of points as people keep them become profiles, or are refused cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qilu.command.profile.importing import import_points
+from qilu.command.profile.listed import read_list
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile
+from qilu.runtime.settings import load
+from tests.servers import free_port
+from tests.system.programs import qilu
+
+
+def imported(folder: Path, text: str | bytes, addressing: str = "auto") -> DeviceProfile:
+    file = folder / "points.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    made, _ = import_points(file, "press", folder, addressing, force=True)  # type: ignore[arg-type]
+    return load(made, DeviceProfile)
+
+
+def test_a_plain_list_becomes_a_profile_that_check_accepts(tmp_path: Path) -> None:
+    profile = imported(
+        tmp_path,
+        "name,table,address,type,scale,offset,unit,min,max,access,group,kind,enum,sentinels,word_order\n"
+        "force,holding,0,int16,0.1,-40,kN,-50,800,R,fast,gauge,,0x8000,\n"
+        "strokes,holding,0x0A,uint32,,,,,,R,slow,counter,,,CDAB\n"
+        'state,input,3,uint16,,,,,,R,fast,,"0=off; 1=idle; 2=running",,\n'
+        "run,coil,7,bool,,,,,,RW,fast,,,,\n",
+    )
+    force, strokes, state, run = profile.points
+    assert (force.table, force.address, force.type, force.scale, force.offset) == (
+        "holding",
+        0,
+        "int16",
+        0.1,
+        -40,
+    )
+    assert (force.unit, force.limits.min, force.limits.max, force.sentinels) == ("kN", -50, 800, (0x8000,))
+    assert (strokes.address, strokes.word_order, strokes.kind, strokes.group) == (
+        10,
+        "little",
+        "counter",
+        "slow",
+    )
+    assert {code: str(label) for code, label in state.enum.items()} == {0: "off", 1: "idle", 2: "running"}
+    assert (run.table, run.access) == ("coil", "read_write")
+    assert list(profile.groups) == ["fast", "slow"]
+    ended = qilu("check", tmp_path / "press.yaml")
+    assert (ended.returncode, "4 points" in ended.stdout) == (0, True), ended.stderr
+
+
+def test_the_headings_and_words_of_other_programs_are_understood(tmp_path: Path) -> None:
+    profile = imported(
+        tmp_path,
+        "Tag Name;Register;Data Type;Word Order;Multiplier;Eng. Unit\n"
+        "OutletPressure;40001;FLOAT;swap;1;bar\n"
+        "Oil Temp;40003;INT;;0,1;°C\n"
+        "Oil Temp;40004;DWORD;no;1;h\n"
+        "Alarm;10001;;;;\n",
+    )
+    assert [point.name for point in profile.points] == ["outlet_pressure", "oil_temp", "oil_temp_2", "alarm"]
+    assert [(p.table, p.address, p.type) for p in profile.points] == [
+        ("holding", 0, "float32"), ("holding", 2, "int16"), ("holding", 3, "uint32"), ("discrete", 0, "bool"),
+    ]  # fmt: skip
+    assert profile.points[0].word_order == "little"
+    assert profile.points[1].scale == 0.1
+    assert str(profile.points[1].label) == "Oil Temp"
+    assert "addressing: modicon" in (tmp_path / "press.yaml").read_text()
+
+
+def test_a_chinese_sheet_in_its_own_encoding_is_read(tmp_path: Path) -> None:
+    text = (
+        "名称,功能码,寄存器地址,数据类型,倍率,单位,读写\n"
+        "排气压力,03,0100H,无符号16位,0.01,MPa,只读\n"
+        "主机温度,4,10,浮点,1,℃,只读\n"
+    )
+    profile = imported(tmp_path, text.encode("gb18030"))
+    assert [(p.name, p.table, p.address, p.type) for p in profile.points] == [
+        ("holding_0100h", "holding", 256, "uint16"), ("input_10", "input", 10, "float32"),
+    ]  # fmt: skip
+    assert profile.points[0].label.zh == "排气压力"
+
+
+def test_coils_in_modicons_notation_keep_their_leading_zeros(tmp_path: Path) -> None:
+    profile = imported(tmp_path, "name,address,type\nrun,00001,bool\nstop,000002,bool\n")
+    assert [(p.table, p.address) for p in profile.points] == [("coil", 0), ("coil", 1)]
+
+
+def test_a_list_that_counts_from_one_is_moved(tmp_path: Path) -> None:
+    profile = imported(tmp_path, "name,table,address,type\na,input,1,u16\n", "one_based")
+    assert profile.points[0].address == 0
+
+
+def test_high_addresses_without_the_notation_stay_what_they_are() -> None:
+    """40001 in a list with an address that cannot be Modicon's is holding register 40001."""
+    listed = read_list("name,table,address,type\na,holding,40001,u16\nb,holding,7,u16\n")
+    assert [point.keys["address"] for point in listed.points] == [40001, 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "name,table,address,type\na,holding,x1,u16\n",
+            r"points.csv:2: column C \(address\): 'x1' is no address",
+        ),
+        ("name,table,address,type\na,tank,1,u16\n", r"points.csv:2: column B \(table\): 'tank' is no table"),
+        ("name,table,address,type\na,input,1,blob\n", r"points.csv:2: column D \(type\): 'blob' is no type"),
+        ("name,address,type\na,7,u16\n", r"points.csv:2: column B \(address\): '7' does not say its table"),
+        ("name,table,address,type,scale\na,input,1,u16,ten\n", r"column E \(scale\): 'ten' is no number"),
+        (
+            "name,table,address\na,input,1\n",
+            r"column C \(address\): the type of what stands at 1 is not told",
+        ),
+        ("name,table,type\na,input,u16\n", "points.csv:1: no column is an address"),
+        ("name,address\n", "there are headings and no points"),
+        ("", "the list is empty"),
+        ("name,address,type,enum\na,40001,u16,off\n", r"column D \(enum\): 'off' is no code with its text"),
+        ("name,table,address,type\na,input,1,u32\nb,input,2,u16\n", r"points.csv:3: address: b overlaps a"),
+        (
+            "name,address,type\na,30001,bool\n",
+            "points.csv:2: type: a bool in a register needs the number of its bit",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_line_and_column(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        imported(tmp_path, text)
+    assert not (tmp_path / "press.yaml").exists()
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        imported(tmp_path, "name,table,address,type\na,x,1,u16\nb,input,y,u16\nc,input,3,u16\nd,input,4,z\n")
+    assert [line.split(": ")[0][-1] for line in str(caught.value).splitlines()] == ["2", "3", "5"]
+
+
+def test_a_file_that_is_there_is_overwritten_by_force_only(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("name,address,type\na,40001,u16\n")
+    command = ("profile", "import", "points.csv", "--name", "press")
+    assert qilu(*command, folder=tmp_path).returncode == 0
+    again = qilu(*command, folder=tmp_path)
+    assert (again.returncode, "say --force" in again.stderr) == (2, True)
+    assert qilu(*command, "--force", folder=tmp_path).returncode == 0
+
+
+def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("name,address,type\na,40001,u16\n")
+    ended = qilu("profile", "import", "points.csv", "--name", "Press Line", folder=tmp_path)
+    assert (ended.returncode, "press-line" in ended.stderr) == (2, True)
+
+
+def test_a_device_that_is_not_there_gives_no_profile(tmp_path: Path) -> None:
+    arguments = ("--from-probe", f"127.0.0.1:{free_port()}", "--read", "holding:0-9", "--name", "press")
+    ended = qilu("profile", "new", *arguments, folder=tmp_path)
+    assert ended.returncode == 1
+    assert list(tmp_path.iterdir()) == []
