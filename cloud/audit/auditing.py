@@ -82,7 +82,7 @@ class _Audit:
         finding = Finding(books.device, books.edge.name, begin, end, accounted=bool(parts))
         counts = await self._counts(begin, end)
         finding.good = counts[None]
-        finding.bad = {str(one): n for one, n in sorted(counts.items()) if one and _is_bad(one)}
+        finding.bad = {str(one): counts[one] for one in Reason if counts[one] and _is_bad(one)}
         finding.uncertain = counts.total() - finding.good - sum(finding.bad.values())
         before: Account | None = None
         for part in parts:

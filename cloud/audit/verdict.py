@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,10 +55,13 @@ def of_account(books: Books, account: Account, stored: int) -> Verdict:
     if account.missed:
         found.append(Missing(account.missed, "skipped: endpoint busy", account.begin_ms, account.end_ms))
     if lost > 0:
-        seconds = (account.end_ms - account.begin_ms) / 1000
-        rate = account.expected / seconds if seconds else 0.0
+        span_ms = max(account.end_ms - account.begin_ms, 1)
+
+        def due(begin_ms: int, end_ms: int) -> float:
+            return account.expected * (end_ms - begin_ms) / span_ms
+
         turn = max((one.points for one in books.schedules), default=account.expected)
-        causes = [*_after_spooling(books, account.begin_ms, account.end_ms, rate, turn)]
+        causes = [*_after_spooling(books, account.begin_ms, account.end_ms, due, turn)]
         found += _shared(lost, causes, account.begin_ms, account.end_ms)
     return Verdict(max(account.expected, account.expected - lost), account.suppressed, found)
 
@@ -69,12 +72,15 @@ def of_gap(books: Books, gap: Stretch, stored: int, before: Account | None) -> V
     missing = round(expected) - stored
     if missing <= 0:
         return Verdict(stored, 0, [])
-    rate = 1000 * expected / (gap.end_ms - gap.begin_ms)
+
+    def due(begin_ms: int, end_ms: int) -> float:
+        return rate_of(books, begin_ms, end_ms)[0]
+
     causes = [
-        *_down(books, gap, rate, slack),
-        *_after_spooling(books, gap.begin_ms, gap.end_ms, rate, slack),
-        *_uncounted(books, gap, rate, before),
-        *_unheard(books, gap, rate, slack),
+        *_down(books, gap, due, slack),
+        *_after_spooling(books, gap.begin_ms, gap.end_ms, due, slack),
+        *_uncounted(books, gap, due, before),
+        *_unheard(books, gap, due, slack),
     ]
     found = _shared(missing, causes, gap.begin_ms, gap.end_ms)
     rest = sum(one.values for one in found if not one.explained)
@@ -82,6 +88,10 @@ def of_gap(books: Books, gap: Stretch, stored: int, before: Account | None) -> V
         found = [one for one in found if one.explained]
         missing -= rest
     return Verdict(stored + missing, 0, found)
+
+
+_Due = Callable[[int, int], float]
+"""Values that were due from one time (ms) to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def _shared(missing: int, causes: Sequence[_Cause], begin_ms: int, end_ms: int) 
     return found
 
 
-def _down(books: Books, gap: Stretch, rate: float, slack: int) -> Iterator[_Cause]:
+def _down(books: Books, gap: Stretch, due: _Due, slack: int) -> Iterator[_Cause]:
     """Between two runs of the gateway."""
     for one in books.edge.events:
         if one.kind is not EventKind.STARTED or not gap.begin_ms < one.time_ms <= gap.end_ms:
@@ -114,17 +124,17 @@ def _down(books: Books, gap: Stretch, rate: float, slack: int) -> Iterator[_Caus
         known = one.begin_ms < one.time_ms
         begin = max(one.begin_ms, gap.begin_ms) if known else gap.begin_ms
         # The mark that tells when it was last alive is a second old at most.
-        seconds = (one.time_ms - begin) / 1000 + 1
-        yield _Cause("gateway down", begin, one.time_ms, rate * seconds + slack)
+        earlier = max(begin - 1000, gap.begin_ms)
+        yield _Cause("gateway down", begin, one.time_ms, due(earlier, one.time_ms) + slack)
 
 
-def _after_spooling(books: Books, begin_ms: int, end_ms: int, rate: float, slack: int) -> Iterator[_Cause]:
+def _after_spooling(books: Books, begin_ms: int, end_ms: int, due: _Due, slack: int) -> Iterator[_Cause]:
     """What can happen to records: given up, refused, or not sent yet."""
     for one in _last_told(books.edge.events):
         begin, end = max(one.begin_ms - _EARLIER_MS, begin_ms), min(one.end_ms + _LATER_MS, end_ms)
         if begin < end:
             name = _DROPS.get(one.detail, "for a reason that a newer version knows")
-            most = rate * (end - begin) / 1000 + slack
+            most = due(begin, end) + slack
             yield _Cause(f"dropped by spool ({name})", one.begin_ms, one.end_ms, most)
     for one in books.events:
         if one.kind is EventKind.REJECTED and one.begin_ms < end_ms and one.end_ms >= begin_ms:
@@ -146,27 +156,25 @@ def _last_told(events: Sequence[Happening]) -> list[Happening]:
     return found
 
 
-def _uncounted(books: Books, gap: Stretch, rate: float, before: Account | None) -> Iterator[_Cause]:
+def _uncounted(books: Books, gap: Stretch, due: _Due, before: Account | None) -> Iterator[_Cause]:
     """The last account before a kill is lost: what a processor left out by then, nobody can tell any more."""
     if before is None or not (before.suppressed or before.missed):
         return
     share = (before.suppressed + before.missed) / max(before.expected, 1)
     for one in books.edge.events:
         if one.kind is EventKind.STARTED and gap.begin_ms < one.time_ms <= gap.end_ms:
-            seconds = max(one.begin_ms - gap.begin_ms, 0) / 1000
-            why = "not counted: gateway was killed"
-            yield _Cause(why, gap.begin_ms, one.begin_ms, rate * seconds * min(1.0, 1.5 * share + 0.1))
+            most = due(gap.begin_ms, one.begin_ms) * min(1.0, 1.2 * share + 0.05)
+            yield _Cause("not counted: gateway was killed", gap.begin_ms, one.begin_ms, most)
 
 
-def _unheard(books: Books, gap: Stretch, rate: float, slack: int) -> Iterator[_Cause]:
+def _unheard(books: Books, gap: Stretch, due: _Due, slack: int) -> Iterator[_Cause]:
     """Since the edge went silent it may be down, or cut off and keep everything."""
     edge = books.edge
     if edge.heard_ms is None or edge.heard_ms < gap.end_ms - PATIENCE_MS:
         since = gap.begin_ms if edge.heard_ms is None else max(edge.heard_ms, gap.begin_ms)
-        seconds = (gap.end_ms - since) / 1000
         said_so = bool(edge.events) and edge.events[-1].kind is EventKind.STOPPED
         why = "gateway stopped" if said_so else f"{edge.name} not heard"
-        yield _Cause(why, since, gap.end_ms, rate * seconds + slack)
+        yield _Cause(why, since, gap.end_ms, due(since, gap.end_ms) + slack)
 
 
 def at(time_ms: int) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from qilu.contract.completeness import PROFILES
 from qilu.contract.errors import DataError
 from qilu.contract.reading import Columns, Poll, Quality, Reading, Reason, Value
 
@@ -120,7 +121,7 @@ class LineEncoder:
 
     def _tell_once(self, columns: Columns, index: int) -> None:
         what = (columns.origin.profile, columns.points[index])
-        if what not in self._told:
+        if what not in self._told and what[0] not in PROFILES:  # their texts only repeat their codes
             self._told.add(what)
             _log.warning(
                 "profile %s, point %s: a text, for which this store has no place; its values are left out. "

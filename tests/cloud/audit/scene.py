@@ -1,0 +1,107 @@
+"""A plant of one device whose gateway keeps its books, without any gateway: what it sends, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+
+from gateway.completeness.reports import Reports
+from gateway.components import Dropped
+from gateway.sources.stats import Event
+from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+
+START = 1_764_000_000_000
+POINTS = ("serve_counter", "force", "oil")
+
+
+class Scene:
+    """Polls one device every second; `sent` is all that it hands to the spool, in its order."""
+
+    def __init__(self, device: str = "press-1", edge: str = "edge-1") -> None:
+        self.device = device
+        self.now_ms = START
+        self.sent: list[Poll] = []
+        self._origin = Origin(edge, device, "press")
+        self._columns = Columns(self._origin, "fast", POINTS)
+        self._edge = Origin(edge, edge, "gateway")
+        self._counter = 0
+        self._last: dict[Hashable, int] = {}
+        self._reports: Reports | None = None
+
+    @property
+    def reports(self) -> Reports:
+        assert self._reports is not None, "start it first"
+        return self._reports
+
+    def start(self, down_since_ms: int | None = None) -> None:
+        """A new gateway process."""
+        self._reports = Reports(
+            self._edge, {self.device: self._origin}, self._stamp, every_ms=60_000, down_since_ms=down_since_ms
+        )
+        self.reports.started()
+        own = Origin(self._origin.edge, self.device, COLLECTION)
+        columns = Columns(own, SCHEDULE, SCHEDULE_POINTS)
+        self.sent.append(Poll(self.now_ms, (Reading(columns, self.now_ms, (3.0, 3, 1, 1.0)),)))
+        self._flush()
+
+    def collect(
+        self,
+        seconds: int,
+        *,
+        bad: Reason | None = None,
+        skipped: int = 0,
+        keep: Callable[[Poll], bool] = lambda poll: True,
+    ) -> None:
+        """Poll for this long; what `keep` refuses is left out by a processor."""
+        for _ in range(seconds):
+            self.now_ms += 1000 * (1 + skipped)
+            self._counter += 1
+            values = (None,) * 3 if bad else (self._counter, 1.5, 2.5)
+            reasons = dict.fromkeys(range(3), bad) if bad else {}
+            time_ms = self._stamp(f"{self.device}/fast")
+            poll = Poll(self.now_ms, (Reading(self._columns, time_ms, values, reasons),), skipped)
+            kept = [poll] if keep(poll) else []
+            self.reports.passed(poll, kept)
+            self.sent += kept
+            self._flush()
+
+    def stop(self) -> None:
+        """The process ends in good order."""
+        self.reports.stopped()
+        self._flush()
+
+    def kill(self) -> None:
+        """The process is killed: what it had not told is lost."""
+        self._reports = None
+
+    def wait(self, seconds: float) -> None:
+        """Nobody polls."""
+        self.now_ms += round(seconds * 1000)
+
+    def offline(self, reason: Reason = Reason.TIMEOUT) -> None:
+        self.reports.device(Event(self.now_ms, self.device, "offline", "does not answer", reason))
+
+    def online(self) -> None:
+        self.reports.device(Event(self.now_ms, self.device, "online", "answers"))
+
+    def drop(self, begin_ms: int, end_ms: int) -> None:
+        """The spool gives up what was polled in this time."""
+        lost = [one for one in self.sent if begin_ms <= one.readings[0].time_ms < end_ms]
+        self.sent = [one for one in self.sent if one not in lost]
+        self.reports.dropped(Dropped(7, Ranges([(0, len(lost) - 1)]), "max_bytes", begin_ms, end_ms))
+        self._flush()
+
+    def lose(self, times_ms: Iterable[int]) -> None:
+        """A fault that nobody knows of takes the readings of these times."""
+        gone = set(times_ms)
+        self.sent = [
+            one for one in self.sent if one.origin.profile != "press" or one.readings[0].time_ms not in gone
+        ]
+
+    def _stamp(self, series: Hashable) -> int:
+        found = self._last[series] = max(self.now_ms, self._last.get(series, 0) + 1)
+        return found
+
+    def _flush(self) -> None:
+        self.sent += self.reports.rest()

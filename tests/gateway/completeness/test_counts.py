@@ -1,0 +1,124 @@
+"""Every value that was due is in exactly one account, by its own time."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.completeness.counts import Counts
+from qilu.contract.completeness import COUNTS_POINTS
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+
+MINUTE = 60_000
+START = 1_764_000_030_000  # half past a minute
+ORIGIN = Origin("edge-1", "press-1", "press", line="a")
+COLUMNS = Columns(ORIGIN, "fast", ("force", "oil", "state"))
+
+
+def poll(time_ms: int, *bad: Reason, skipped: int = 0, blocks: int = 1) -> Poll:
+    """Values of as many blocks, the first ones bad for these reasons."""
+    reasons = dict(enumerate(bad))
+    readings = [Reading(COLUMNS, time_ms + 3 * index, (1, 2, 3), reasons) for index in range(blocks)]
+    return Poll(time_ms, tuple(readings), skipped)
+
+
+def told(account: Poll) -> dict[str, float]:
+    """The points of an account that are not 0."""
+    [reading] = account.readings
+    return {
+        point: value
+        for point, value in zip(COUNTS_POINTS, reading.values, strict=True)
+        if isinstance(value, int | float) and value
+    }
+
+
+def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
+    counts = Counts(MINUTE, START)
+    assert counts.passed(poll(START + 10), [poll(START + 10)]) is None
+    assert counts.passed(poll(START + 29_999, Reason.TIMEOUT), [poll(0)]) is None
+    first = counts.passed(poll(START + 30_500), [poll(0)])
+    assert first is not None
+    assert first.readings[0].time_ms == START
+    assert first.origin == Origin("edge-1", "press-1", "collection", line="a")
+    assert told(first) == {"span_ms": 30_500, "expected": 6, "good": 5, "silent": 1}
+    [last] = counts.close(START + 40_000)
+    assert last.readings[0].time_ms == START + 30_500
+    assert told(last) == {"span_ms": 9_500, "expected": 3, "good": 3}
+
+
+def test_values_are_counted_by_what_became_of_them() -> None:
+    counts = Counts(MINUTE, START)
+    counts.passed(poll(START + 1, Reason.UNREACHABLE, Reason.NOT_POLLED, Reason.SENTINEL), [poll(0)])
+    counts.passed(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNSURE, skipped=2), [poll(0)])
+    counts.passed(poll(START + 3, Reason.INTERNAL_ERROR), [])
+    [account] = counts.close(START + 4)
+    assert told(account) == {
+        "span_ms": 4,
+        "expected": 15,
+        "missed": 6,
+        "good": 3,
+        "uncertain": 1,
+        "silent": 2,
+        "refused": 1,
+        "invalid": 1,
+        "internal": 1,
+        "suppressed": 3,
+    }
+
+
+def test_every_reason_has_its_place() -> None:
+    for reason in Reason:
+        counts = Counts(MINUTE, START)
+        counts.passed(poll(START, reason), [poll(0)])
+        [account] = counts.close(START + 1)
+        places = told(account).keys() - {"span_ms", "expected", "good"}
+        assert len(places) == 1
+
+
+def test_a_poll_that_shares_its_time_with_one_before_does_not_begin_an_account() -> None:
+    counts = Counts(MINUTE, START)
+    assert counts.passed(poll(START + 30_000, blocks=3), [poll(0)]) is not None
+    counts = Counts(MINUTE, START)
+    counts.passed(poll(START + 29_998, blocks=3), [poll(0)])  # ends at 30,004
+    assert counts.passed(poll(START + 30_001), [poll(0)]) is None
+    assert counts.passed(poll(START + 30_010), [poll(0)]) is not None
+
+
+def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
+    counts = Counts(MINUTE, START)
+    counts.passed(poll(START + 1), [poll(0)])
+    counts.offline(ORIGIN, START + 20_000)
+    counts.offline(ORIGIN, START + 21_000)
+    one = counts.passed(poll(START + 30_000), [poll(0)])
+    two = counts.passed(poll(START + 90_000), [poll(0)])
+    assert counts.online(ORIGIN, START + 95_000) == 75.0
+    three = counts.passed(poll(START + 150_000), [poll(0)])
+    assert one is not None
+    assert two is not None
+    assert three is not None
+    assert [told(account)["offline_s"] for account in (one, two, three)] == [10, 60, 5]
+    assert counts.online(ORIGIN, START + 160_000) == 0
+
+
+@given(st.integers(0, 2**32))
+def test_whatever_the_times_every_value_is_in_the_account_of_its_time(seed: int) -> None:
+    chance = random.Random(seed)
+    counts = Counts(10_000, START)
+    now, times, accounts = START, [], []
+    for _ in range(chance.randint(1, 60)):
+        now += chance.choice([0, 1, 40, 1000, 9999, 10_000, 65_000])
+        passing = poll(now, blocks=chance.randint(1, 3))
+        times += [reading.time_ms for reading in passing.readings]
+        if (done := counts.passed(passing, [passing])) is not None:
+            accounts.append(done)
+    accounts += counts.close(now + chance.randint(0, 5))
+    reached = START
+    for account in accounts:
+        values = told(account)
+        begin, end = account.readings[0].time_ms, account.readings[0].time_ms + int(values["span_ms"])
+        assert begin == reached
+        assert values.get("expected", 0) == 3 * sum(begin <= time_ms < end for time_ms in times)
+        reached = end
+    assert reached > max(times)

@@ -1,0 +1,113 @@
+"""What an edge tells of itself: starts, stops, losses, refusals, steps of the clock, devices."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable
+
+from gateway.completeness.reports import Reports
+from gateway.components import Dropped, Record
+from gateway.sources.stats import Event
+from qilu.contract.completeness import DropReason, EventKind
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.wire import encode_record
+from qilu.runtime.timebase import ClockStep
+from tests.gateway.completeness.test_counts import COLUMNS, ORIGIN, poll
+
+START = 1_764_000_000_000
+EDGE = Origin("edge-1", "edge-1", "gateway", site="jinan")
+
+
+def reports(down_since_ms: int | None = None) -> Reports:
+    clock = itertools.count(START, 1000)
+
+    def stamp(_: Hashable) -> int:
+        return next(clock)
+
+    return Reports(
+        EDGE, {"press-1": ORIGIN}, stamp, every_ms=60_000, down_since_ms=down_since_ms
+    )  # fmt: skip
+
+
+def told(some: Reports) -> list[tuple[str, dict[str, object]]]:
+    """Device and points of every report that waits, without the points that are 0 and the text."""
+    found: list[tuple[str, dict[str, object]]] = []
+    for one in some.rest():
+        [reading] = one.readings
+        points = dict(zip(reading.columns.points, reading.values, strict=True))
+        points.pop("text", None)
+        found.append((one.origin.device, {point: value for point, value in points.items() if value}))
+    return found
+
+
+def test_a_start_tells_how_long_nobody_collected() -> None:
+    first, second = reports(), reports(START - 7500)
+    first.started()
+    second.started()
+    assert told(first) == [("edge-1", {"event": EventKind.STARTED})]
+    assert told(second) == [("edge-1", {"event": EventKind.STARTED, "ago_s": 7.5, "length_s": 7.5})]
+
+
+def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
+    some = reports()
+    some.started()
+    some.passed(poll(START + 10), [poll(START + 10)])
+    some.rest()
+    some.stopped()
+    some.stopped()
+    assert told(some) == [
+        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3}),
+        ("edge-1", {"event": EventKind.STOPPED}),
+    ]
+
+
+def test_devices_tell_when_they_went_and_for_how_long() -> None:
+    some = reports()
+    some.started()
+    some.rest()
+    some.device(Event(START + 100, "press-1", "offline", "does not answer", Reason.TIMEOUT))
+    some.device(Event(START + 8600, "press-1", "online", "answers again"))
+    some.device(Event(START + 9000, "press-1", "learnt", "no coils"))
+    assert told(some) == [
+        ("press-1", {"event": EventKind.OFFLINE, "detail": Reason.TIMEOUT.code}),
+        ("press-1", {"event": EventKind.ONLINE, "ago_s": 8.5, "length_s": 8.5}),
+        ("press-1", {"event": EventKind.LEARNT}),
+    ]
+
+
+def test_a_step_of_the_clock_is_an_event() -> None:
+    some = reports()
+    some.stepped(ClockStep(START, -3600.0))
+    assert told(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "length_s": -3600.0})]
+
+
+def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> None:
+    some = reports()
+    for first in (0, 10):
+        ms = START - 100_000 + first * 1000
+        some.dropped(Dropped(7, Ranges([(first, first + 9)]), "max_bytes", ms, ms + 10_000))
+    losing = [some.losing]
+    some.drained()
+    losing.append(some.losing)
+    assert losing == [True, False]
+    some.dropped(Dropped(7, Ranges([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
+    code = DropReason.max_bytes
+    assert told(some) == [
+        ("edge-1", {"event": 4, "ago_s": 100, "length_s": 10, "records": 10, "detail": code}),
+        ("edge-1", {"event": 4, "ago_s": 101, "length_s": 20, "records": 20, "detail": code}),
+        ("edge-1", {"event": 4, "ago_s": 12, "length_s": 5, "records": 5, "detail": code}),
+    ]
+
+
+def test_what_a_store_refuses_is_told_of_its_device() -> None:
+    some = reports()
+    own = Columns(Origin("edge-1", "press-1", "collection"), "counts", ("expected",))
+    polls = [
+        *(Poll(time, (Reading(COLUMNS, time, (1, 2, 3)),)) for time in (START - 9000, START - 5000)),
+        Poll(START, (Reading(own, START, (1,)),)),
+    ]
+    records = [Record(7, offset, encode_record(one)) for offset, one in enumerate(polls)]
+    some.rejected([*records, Record(7, 9, b"garbage")], "too old")
+    event = {"event": EventKind.REJECTED, "ago_s": 9, "length_s": 4, "records": 2}
+    assert told(some) == [("press-1", event)]
