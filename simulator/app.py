@@ -13,6 +13,7 @@ from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
 from simulator.clock import Clock
 from simulator.control import serve_control
+from simulator.open_files import room_for
 from simulator.plant import Plant
 from simulator.served import buses, ports
 from simulator.server import ModbusServer
@@ -34,12 +35,15 @@ class Simulation:
     control: int | None = None
 
 
-def load(path: Path, *, lowest_port: int | None = None) -> Plant:
+def load(path: Path, *, lowest_port: int | None = None, step: float | None = None) -> Plant:
     """The plant of a settings file, ready to run; ConfigError with file, line, key and remedy.
 
-    lowest_port: the first that may be listened on; the system is asked where it is not given.
+    lowest_port: the first that may be listened on; the system is asked where it is not given. step: instead
+    of that of the settings.
     """
     settings, places = load_with_places(path, PlantSettings)
+    if step is not None:
+        settings = settings.model_copy(update={"step": step})
     lowest = first_free_port() if lowest_port is None else lowest_port
     for entry, machine in enumerate(settings.machines):
         if machine.serial is None and machine.port < lowest:
@@ -85,6 +89,7 @@ async def simulate(
         if truth is not None:
             log = await stack.enter_async_context(TruthLog(plant, truth, now_ms))
         told = log.answered if log is not None else None
+        room_for(2 * len(plant.endpoints()))
         server = ModbusServer(ports(plant, told, free=free_ports), buses(plant, told))
         await stack.enter_async_context(server)
         listening = None

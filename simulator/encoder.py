@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qilu.contract.profile import DataType, ParameterRef, Point
+from qilu.contract.profile import DataType, ParameterRef, Point, PointRef
 from simulator.machine import Values
 from simulator.noise import Array
 
@@ -26,6 +26,26 @@ def factor(value: float | ParameterRef, parameters: Sequence[Mapping[str, float]
     if isinstance(value, ParameterRef):
         return np.array([float(own[value.parameter]) for own in parameters])
     return np.full(len(parameters), float(value))
+
+
+def scales(points: Sequence[Point], parameters: Sequence[Mapping[str, float]]) -> Callable[[Values], Array]:
+    """The scales of points, shape (points, n); those that another point gives are the power of ten of its
+    value.
+    """
+    fixed = np.array(
+        [factor(1.0 if isinstance(point.scale, PointRef) else point.scale, parameters) for point in points]
+    )
+    given = {i: point.scale.point for i, point in enumerate(points) if isinstance(point.scale, PointRef)}
+
+    def current(values: Values) -> Array:
+        if not given:
+            return fixed
+        scale = fixed.copy()
+        for row, name in given.items():
+            scale[row] = 10.0 ** np.asarray(values[name], dtype=np.float64)
+        return scale
+
+    return current
 
 
 def writers(
@@ -60,7 +80,7 @@ def _number_writer(
     kind, size = first.type, first.size
     wire = np.dtype({"u": ">u", "i": ">i", "f": ">f"}[kind.value[0]] + str(kind.bits // 8))
     names = [point.name for point in points]
-    scale = np.array([factor(point.scale, parameters) for point in points])
+    scale = scales(points, parameters)
     offset = np.array([factor(point.offset, parameters) for point in points])
     places = np.array([column(point.address) + word for point in points for word in range(size)])
     missing = np.array([[float(point.sentinels[0] if point.sentinels else 0)] for point in points])
@@ -68,7 +88,7 @@ def _number_writer(
 
     def write(values: Values) -> None:
         engineering = np.array([values[name] for name in names], dtype=np.float64)
-        raw = (engineering - offset) / scale
+        raw = (engineering - offset) / scale(values)
         if kind.is_integer:
             raw = as_integers(raw, kind, counter, missing)
         words = raw.astype(wire).view(">u2").reshape(len(names), n, size)

@@ -12,8 +12,8 @@ TOLD_POINTS = ("state", "alarm")
 
 
 class Event(NamedTuple):
-    """A change of `state` or `alarm` from one code to another, parts `made` (0 to their number), or a
-    `fault NAME [POINT]` that begins (0 to 1) or ends (1 to 0).
+    """A change of `state` or `alarm` from one code to another (to the same: how it was at first), parts
+    `made` (0 to their number), or a `fault NAME [POINT]` that begins (0 to 1) or ends (1 to 0).
     """
 
     tick: int
@@ -35,7 +35,7 @@ class Act(NamedTuple):
 
 
 class Teller:
-    """Turns what machines say into events. Nothing is told, and nothing costs, while `told` is None."""
+    """Turns what machines say into events. Nothing is told, and nothing costs, while nobody listens."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """names: of all devices, in the plant's order."""
@@ -44,15 +44,24 @@ class Teller:
         self._names = names
         self._seen: dict[tuple[int, str], Array] = {}
 
+    def listen(self, told: Callable[[Event], None] | None) -> None:
+        """From now on `told` hears of everything, and first in which state each machine is; None: nobody."""
+        self.told = told
+        self._seen.clear()
+
     def states(self, tick: int, places: np.ndarray, values: Values) -> None:
-        """Changes of state and alarm of one model's machines since the last time that somebody listened."""
+        """Changes of state and alarm of one model's machines; the first time what they are, as a change from
+        the same code.
+        """
         if self.told is None:
             return
         for point in TOLD_POINTS:
             if point in values:
                 codes = np.array(values[point], dtype=np.float64)
-                before = self._seen.get((int(places[0]), point), codes)
-                for index in np.flatnonzero(codes != before):
+                before = self._seen.get((int(places[0]), point))
+                changed = range(len(codes)) if before is None else np.flatnonzero(codes != before)
+                before = codes if before is None else before
+                for index in changed:
                     device = self._names[places[index]]
                     self.told(Event(tick, device, point, int(before[index]), int(codes[index])))
                 self._seen[int(places[0]), point] = codes

@@ -65,12 +65,19 @@ class Image:
     """
 
     def __init__(
-        self, profile: DeviceProfile, machines: Machines, parameters: Sequence[Mapping[str, float]]
+        self,
+        profile: DeviceProfile,
+        machines: Machines,
+        parameters: Sequence[Mapping[str, float]],
+        devices: Sequence[str] = (),
     ) -> None:
-        """parameters: of each machine, for the points whose scale or offset is a parameter of the device."""
+        """parameters: of each machine, for the points whose scale or offset is a parameter of the device.
+        devices: the machines' names.
+        """
         n = len(parameters)
         self.profile = profile
         self.machines = machines
+        self.devices: Sequence[str] = devices or [f"{profile.profile}-{row + 1}" for row in range(n)]
         self.parameters = [_numbers(profile, own) for own in parameters]
         self.areas = {table: Area(profile, table) for table in Table}
         width = {table: 1 if table.holds_bits else 2 for table in Table}

@@ -5,7 +5,7 @@ what was written at which tick; only the serve counters also depend on who read 
 real time: see `clock.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.environment import Environment
-from simulator.events import Teller
+from simulator.events import Event, Teller
 from simulator.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
@@ -54,7 +54,7 @@ class Plant:
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
-        self.faults = Faults([row.image for row in self._rows], self._tell_fault)
+        self.faults = Faults([row.image for row in self._rows], self._fault_changed)
         self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
         self.lines = Lines(len(placed), _buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
@@ -68,6 +68,18 @@ class Plant:
     def seconds(self) -> float:
         """Simulated seconds since the plant began."""
         return self.tick * self.settings.step
+
+    @property
+    def images(self) -> Sequence[Image]:
+        """The registers of all machines, model by model."""
+        return [row.image for row in self._rows]
+
+    def listen(self, told: Callable[[Event], None]) -> None:
+        """Have `told` hear what happens from now on, and first which faults are there already."""
+        self.events.listen(told)
+        for course in self.faults:
+            if course.active:
+                self._tell_fault(course.fault, begun=True)
 
     def endpoints(self) -> Mapping[int, Mapping[int, Device]]:
         """Devices by port and unit id, those on serial lines left out."""
@@ -153,7 +165,10 @@ class Plant:
             self._taken[row.places], self._made[row.places] = passed
             self.events.parts(self.tick, row.places, passed[1])
 
-    def _tell_fault(self, fault: FaultSettings, begun: bool) -> None:
+    def _fault_changed(self, fault: FaultSettings, begun: bool) -> None:
+        self._tell_fault(fault, begun=begun)
+
+    def _tell_fault(self, fault: FaultSettings, *, begun: bool) -> None:
         name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
         self.events.fault(self.tick, fault.device, name, begun=begun)
 
@@ -183,7 +198,7 @@ class Plant:
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
         machines = MODELS[model](fleet)
         self._known[model] = {*fleet.known, *profile.parameters}
-        image = Image(profile, machines, parameters)
+        image = Image(profile, machines, parameters, names)
         for row, entry in enumerate(mine):
             self.devices[entry.device] = Device(
                 entry.device,

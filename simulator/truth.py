@@ -117,14 +117,14 @@ class TruthLog:
             table.open()
         for device in self._plant.devices.values():
             device.served = self._counted
-        self._plant.events.told = self._happened
+        self._plant.listen(self._happened)
         self._plant.events.acted = self._acted
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         for device in self._plant.devices.values():
             device.served = None
-        self._plant.events.told = None
+        self._plant.events.listen(None)
         self._plant.events.acted = None
         for table in self._tables:
             table.close()

@@ -80,16 +80,18 @@ def _check_profile(file: Path) -> None:
 
 
 def _check_plant(file: Path) -> None:
-    from simulator.settings import PlantSettings
+    from simulator.app import load as load_plant
 
-    settings = load(file, PlantSettings)
+    settings = load_plant(file).settings
     placed = list(settings.placed())
-    profiles({one.settings.machine for one in placed})
-    ports = sorted({one.port for one in placed})
+    ports = sorted({one.port for one in placed if one.port})
+    lines = len({one.settings.place for one in placed if not one.port})
     models = len({one.settings.machine for one in placed})
+    where = [f"{len(ports)} ports ({ports[0]} to {ports[-1]})"] if ports else []
+    where += [f"{lines} serial lines"] if lines else []
     _console.print(
-        f"  {settings.plant}: {len(placed)} devices of {models} models on {len(ports)} ports "
-        f"({ports[0]} to {ports[-1]}), seed {settings.seed}"
+        f"  {settings.plant}: {len(placed)} devices of {models} models on {' and '.join(where)}, "
+        f"seed {settings.seed}"
     )
 
 

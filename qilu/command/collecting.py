@@ -22,22 +22,48 @@ def gateway_settings(
     mqtt: MqttSettings,
     store: str,
 ) -> GatewaySettings:
-    """`ports`: where each port of the plant really listens. `store`: the id of the store to trust."""
-    by_port: dict[int, list[Placed]] = {}
+    """`ports`: where each port of the plant really listens. `store`: the id of the store to trust.
+
+    A real serial line has the path of the simulator's port; the gateway is at the other end of the cable.
+    """
+    by_place: dict[int | str, list[Placed]] = {}
     for placed in plant.placed():
-        by_port.setdefault(placed.port, []).append(placed)
+        by_place.setdefault(placed.port or placed.settings.place, []).append(placed)
     sources = tuple(
         ModbusSettings(
             type="modbus",
-            url=f"tcp://{plant.host}:{ports[port]}",
+            url=_url(together[0], plant.host, ports),
+            timeout=max(_TIMEOUT, 2 * max(_latest(one) for one in together)),
             devices=tuple(_device(one, profiles[one.settings.machine]) for one in together),
         )
-        for port, together in by_port.items()
+        for together in by_place.values()
     )
     delivery = DeliverySettings(durable_when=(store,))
     return GatewaySettings(
         edge=edge, site=plant.plant, spool=spool, mqtt=mqtt, delivery=delivery, sources=sources
     )
+
+
+_TIMEOUT: float = ModbusSettings.model_fields["timeout"].default
+_SCHEMES = {"tcp": "tcp", "rtu": "rtu+tcp"}
+_EVERYWHERE = ("0.0.0.0", "::")  # what is listened on so is found at the loopback address, too
+
+
+def _url(placed: Placed, host: str, ports: Mapping[int, int]) -> str:
+    serial = placed.settings.serial
+    if serial is not None:
+        parity = serial.parity[0].upper()
+        stop_bits = 2 if parity == "N" else 1
+        path = serial.path.absolute().as_posix()
+        return f"rtu://{path}?baudrate={serial.baudrate}&parity={parity}&stopbits={stop_bits}"
+    found_at = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"{_SCHEMES[placed.settings.framing]}://{found_at}:{ports[placed.port]}"
+
+
+def _latest(placed: Placed) -> float:
+    """Seconds that the device takes at most."""
+    latency = placed.settings.latency
+    return 0.0 if latency is None else latency.mean + latency.jitter
 
 
 def _device(placed: Placed, profile: DeviceProfile) -> DeviceSettings:

@@ -27,6 +27,7 @@ LogLevel = Annotated[Level, typer.Option("--log-level", help="How much to log, t
 LogJson = Annotated[bool, typer.Option("--log-json", help="One JSON object per log line.")]
 Duration = Annotated[float | None, typer.Option(min=1, help="Seconds; default: until Ctrl-C.")]
 Form = Literal["table", "csv", "json"]
+Columns = Literal["csv", "parquet"]
 
 
 def main() -> None:
@@ -67,23 +68,73 @@ def demo(
 def simulate(
     file: Annotated[Path, typer.Argument(help="A plant file, such as configs/plant.yaml.")],
     truth: Annotated[
-        Path | None, typer.Option(help="Write what was served into this folder (requests.csv).")
+        Path | None, typer.Option(help="Write what was served, and what happened, into this folder.")
     ] = None,
     speed: Annotated[float | None, typer.Option(min=0.001, help="Simulated seconds per second.")] = None,
     paused: Annotated[
         bool, typer.Option("--paused", help="Let time stand still; the servers answer.")
     ] = False,
+    control: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="A port for `qilu fault`, on this machine alone.")
+    ] = None,
+    emit_gateway: Annotated[
+        Path | None, typer.Option(help="Only write gateway settings that collect this plant.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Only write a data set into this new folder, as fast as it goes.")
+    ] = None,
+    span: Annotated[str, typer.Option(help="How long the data set is, such as 12h or 30d.")] = "1d",
+    every: Annotated[str, typer.Option(help="From row to row of the data set.")] = "1s",
+    step: Annotated[
+        str | None, typer.Option(help="From tick to tick of it; default: as --every, at most 10s.")
+    ] = None,
+    form: Annotated[
+        Columns, typer.Option("--format", help="Of the data set; parquet needs pyarrow.")
+    ] = "csv",
     duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
-    """Run simulated machines that speak Modbus TCP, for any client.
+    """Run simulated machines that speak Modbus, for any client; or write what they would have said.
 
-    Example: qilu simulate configs/plant.yaml
+    Examples: qilu simulate configs/plant.yaml;
+    qilu simulate configs/bad-day.yaml --export var/bad-day --span 4h
     """
+    from qilu.command import exporting
     from qilu.command import simulate as command
 
-    run(lambda: command.simulate(file, truth, speed, paused), log_level, log_json, duration)
+    data_set = None if export is None else exporting.Exported(export, span, every, step, form)
+    asked = command.Asked(file, truth, speed, paused, control, emit_gateway, data_set)
+    run(lambda: command.simulate(asked), log_level, log_json, duration)
+
+
+@app.command()
+def fault(
+    plant: Annotated[str, typer.Argument(help="The control port of a running plant, or the plant's file.")],
+    action: Annotated[
+        str, typer.Argument(help="list, inject, repair, pause, resume, step or speed.")
+    ] = "list",
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="[DEVICE [FAULT]], the number of ticks, or the speed.")
+    ] = None,
+    after: Annotated[str | None, typer.Option(help="When it begins, from now.")] = None,
+    growth: Annotated[str | None, typer.Option(help="Until it has come to its full severity.")] = None,
+    lasts: Annotated[str | None, typer.Option(help="Until it is repaired; default: it stays.")] = None,
+    severity: Annotated[float | None, typer.Option(help="How bad it becomes, up to 1.")] = None,
+    point: Annotated[str | None, typer.Option(help="The point whose sensor is struck.")] = None,
+    amount: Annotated[float | None, typer.Option(help="Of a drift or a spike; the number of a bit.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Let something go wrong in a plant that runs on this machine, repair it, or hold its time.
+
+    Example: qilu fault configs/bad-day.yaml inject pump-1 bearing_wear --growth 10m
+    """
+    from qilu.command import fault as command
+
+    said = {"begin": after, "growth": growth, "duration": lasts, "severity": severity, "point": point}
+    how = {key: value for key, value in {**said, "amount": amount}.items() if value is not None}
+    asked = command.Asked(plant, action, arguments or [], how, as_json)
+    run(lambda: command.fault(asked), "warning", False)
 
 
 @app.command()

@@ -1,0 +1,149 @@
+"""Asks a plant that `qilu simulate` runs on this machine: what is wrong in it, and what shall go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.quantities import format_duration
+from qilu.runtime.settings import load
+from simulator.control import LOOPBACK, MAX_LINE
+from simulator.settings import PlantSettings
+
+WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time
+
+_TAKES: Mapping[str, tuple[int, int, str]] = {
+    # least and most arguments, and what they are
+    "list": (0, 1, "[DEVICE]"),
+    "inject": (2, 2, "DEVICE FAULT"),
+    "repair": (1, 2, "DEVICE [FAULT]"),
+    "pause": (0, 0, ""),
+    "resume": (0, 0, ""),
+    "step": (0, 1, "[TICKS]"),
+    "speed": (1, 1, "SPEED"),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wrote."""
+
+    plant: str
+    action: str
+    arguments: Sequence[str]
+    fault: Mapping[str, Any]
+    """How the fault is, where one is injected; what was not said is left out."""
+    as_json: bool
+
+
+async def fault(asked: Asked) -> None:
+    """Ask and print the answer. ConfigError: it makes no sense; UnreachableError: no plant is there."""
+    request = _request(asked)
+    port = _port(asked.plant)
+    answer = await _ask(port, request)
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]))
+    if asked.as_json:
+        print(json.dumps(answer))
+        return
+    _show(answer)
+
+
+def _request(asked: Asked) -> Mapping[str, Any]:
+    if asked.action not in _TAKES:
+        known = ", ".join(_TAKES)
+        raise ConfigError(f"there is nothing like {asked.action!r} to do", remedy=f"there are: {known}")
+    least, most, usage = _TAKES[asked.action]
+    if not least <= len(asked.arguments) <= most:
+        remedy = f"write qilu fault {asked.plant} {asked.action} {usage}".rstrip()
+        raise ConfigError(f"{asked.action} takes {usage or 'nothing'}", remedy=remedy)
+    first, second, *_ = (*asked.arguments, None, None)
+    match asked.action:
+        case "list":
+            return {"do": "list", "device": first}
+        case "inject":
+            return {"do": "inject", "fault": {"begin": 0, **asked.fault, "device": first, "fault": second}}
+        case "repair":
+            return {"do": "repair", "device": first, "name": second}
+        case "step":
+            return {"do": "step", "ticks": _number(first or "1", whole=True)}
+        case "speed":
+            return {"do": "speed", "speed": _number(first or "", whole=False)}
+    return {"do": asked.action}
+
+
+def _number(text: str, *, whole: bool) -> float:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        remedy = "write how many ticks" if whole else "write simulated seconds per second, such as 60"
+        raise ConfigError(f"{text!r} is not a number", remedy=remedy) from None
+
+
+def _port(plant: str) -> int:
+    """The port of control: as given, or as the plant's file says it."""
+    if plant.isdecimal():
+        if not 1 <= int(plant) <= 65535:
+            raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` told")
+        return int(plant)
+    if ":" in plant and not Path(plant).exists():
+        remedy = "write the port alone; a plant can only be controlled from its own machine"
+        raise ConfigError(f"{plant!r} is elsewhere", remedy=remedy)
+    port = load(Path(plant), PlantSettings).control
+    if port is None:
+        remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
+        raise ConfigError("the plant says no port", file=plant, key="control", remedy=remedy)
+    return port
+
+
+async def _ask(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        async with asyncio.timeout(WITHIN):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port, limit=16 * MAX_LINE)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+        answer = json.loads(line)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UnreachableError(
+            f"no plant answers at {LOOPBACK}:{port}: start it with --control {port}"
+        ) from error
+    if not isinstance(answer, dict):
+        raise UnreachableError(f"what answers at {LOOPBACK}:{port} is no plant")
+    return answer
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    pace = "paused" if answer["paused"] else f"at speed {answer['speed']:g}"
+    given_up = f", {answer['ticks_given_up']} ticks given up" if answer["ticks_given_up"] else ""
+    when = f"tick {answer['tick']}, {_time(answer['seconds'])} since it began"
+    console.print(f"{answer['plant']}: {when}, {pace}{given_up}")
+    if "repaired" in answer:
+        console.print(f"{answer['repaired']} repaired")
+    if answer.get("faults"):
+        table = Table(
+            "device", "fault", "point", "state", "begin", "end", "severity", box=None, pad_edge=False
+        )
+        for one in answer["faults"]:
+            end = "" if one["end"] is None else _time(one["end"])
+            severity = f"{one['severity']:.3f}" if one["state"] == "active" else ""
+            struck, begin = one["point"] or "", _time(one["begin"])
+            table.add_row(one["device"], one["fault"], struck, one["state"], begin, end, severity)
+        console.print(table)
+    if "possible" in answer:
+        console.print(f"it may have: {', '.join(answer['possible'])}")
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds) if seconds else "0s"

@@ -1,0 +1,124 @@
+"""Tables on disk, column by column: compressed CSV, or Parquet where pyarrow is installed.
+
+Both are read as they are: `pandas.read_csv("x.csv.gz")`, `pandas.read_parquet("x.parquet")`, and in DuckDB
+`from 'x.csv.gz'`, `from 'x.parquet'`. Equal columns make equal bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qilu.contract.errors import ConfigError
+
+Form: TypeAlias = Literal["csv", "parquet"]
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
+LEVEL = 1  # of gzip: five times as fast as its default, and a quarter larger
+
+
+class TableFile(Protocol):
+    """One table; every chunk has the same columns of the same kinds."""
+
+    path: Path
+
+    def write(self, columns: Columns) -> None:
+        """More rows; numbers, or text as bytes. NaN is written as a missing value."""
+
+    def close(self) -> None: ...
+
+
+def table_file(folder: Path, name: str, form: Form) -> TableFile:
+    """A new file of that name in the folder. ConfigError: it is there already, or cannot be written."""
+    path = folder / (f"{name}.csv.gz" if form == "csv" else f"{name}.parquet")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already", remedy="name a new folder to export to") from None
+    except OSError as error:
+        problem = f"cannot write {path}: {error.strerror}"
+        raise ConfigError(problem, remedy="name a folder that can be written") from error
+    return CsvFile(path, file) if form == "csv" else ParquetFile(path, file)
+
+
+class CsvFile:
+    """Compressed with a time stamp of 0, so that equal rows make equal bytes."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._packed = gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=file, mtime=0)
+        self._names: list[str] | None = None
+
+    def write(self, columns: Columns) -> None:
+        if self._names is None:
+            self._names = list(columns)
+            self._packed.write((",".join(self._names) + "\n").encode())
+        texts = [_texts(column) for column in columns.values()]
+        lines = map(",".join, zip(*texts, strict=True))
+        self._packed.write("".join(f"{line}\n" for line in lines).encode())
+
+    def close(self) -> None:
+        self._packed.close()
+        self._file.close()
+
+
+class ParquetFile:
+    """A row group per chunk, compressed with zstd."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._arrow = required_arrow()
+        self._writer: Any = None
+
+    def write(self, columns: Columns) -> None:
+        arrow = self._arrow
+        made = {name: arrow.array(_plain(column), from_pandas=True) for name, column in columns.items()}
+        table = arrow.table(made)
+        if self._writer is None:
+            parquet = importlib.import_module("pyarrow.parquet")
+            self._writer = parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._writer.write_table(table.cast(self._writer.schema))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._file.close()
+
+
+def required_arrow() -> Any:
+    """The module pyarrow; ConfigError where it is not installed."""
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError:
+        remedy = "install it with `pip install 'qilu[parquet]'`, or export csv"
+        raise ConfigError("Parquet is written by pyarrow, which is not installed", remedy=remedy) from None
+
+
+def _plain(column: NDArray[Any]) -> Any:
+    if column.dtype.kind == "S":
+        return np.char.decode(column, "utf-8").astype(object)
+    return column
+
+
+def _texts(column: NDArray[Any]) -> list[str]:
+    """The shortest text that reads back to the same number of the column's own type."""
+    match column.dtype.kind:
+        case "S":
+            return [_quoted(text.decode("utf-8", "replace")) for text in column.tolist()]
+        case "f":
+            wide = column.astype(np.float64) if column.dtype.itemsize == 8 else None
+            numbers = column.astype(str).tolist() if wide is None else map(repr, wide.tolist())
+            return ["" if text == "nan" else text.removesuffix(".0") for text in numbers]
+    return list(map(str, column.tolist()))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.replace(chr(34), 2 * chr(34))}"' if set(text) & set(',"\n\r') else text
