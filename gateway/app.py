@@ -21,6 +21,7 @@ from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.settings import DeviceSettings, ModbusSettings
+from gateway.sources.slots import ConnectSlots
 from gateway.spool.disk import DiskSpool
 from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile
@@ -88,9 +89,15 @@ def build(
         rejected=reports.rejected,
     )
     tally = Tally()
+    slots = ConnectSlots(settings.connects_at_once)
     sources = [
         ModbusSource(
-            source, _devices(settings, source, profiles), clock.timebase, random, listener=reports.device
+            source,
+            _devices(settings, source, profiles),
+            clock.timebase,
+            random,
+            listener=reports.device,
+            slots=slots,
         )
         for source in settings.sources
     ]

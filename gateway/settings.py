@@ -11,6 +11,7 @@ from gateway.outbox import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
 from gateway.sources.settings import ModbusSettings
+from gateway.sources.slots import AT_ONCE
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.quantities import ByteSize, Duration, Period
@@ -78,6 +79,8 @@ class GatewaySettings(_Model):
     delivery: DeliverySettings
     processors: tuple[ProcessorSettings, ...] = ()
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
+    connects_at_once: int = Field(default=AT_ONCE, ge=1)
+    """Endpoints that may be connected to at the same time; the others wait their turn."""
     status_every: Period = 10.0
     completeness_every: Annotated[Period, Field(ge=1)] = 60.0
     """Seconds for which one account tells what became of the values that were due."""
@@ -98,11 +101,12 @@ class GatewaySettings(_Model):
                     place = ("sources", number, "devices", index, "device")
                     problems.append(Problem(place, text, "give every device of the edge its own name"))
                 seen.setdefault(device.device, f"a device of {source.url}")
-        urls: dict[str, int] = {}
+        places: dict[tuple[str, int], int] = {}
         for number, source in enumerate(self.sources):
-            if source.url in urls:
-                text = f"sources.{urls[source.url]} is the same endpoint, and its devices share a connection"
+            end = source.endpoint.host, source.endpoint.port
+            if end in places:
+                text = f"sources.{places[end]} is the same endpoint, and its devices share a connection"
                 problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
-            urls.setdefault(source.url, number)
+            places.setdefault(end, number)
         refuse(problems)
         return self

@@ -10,8 +10,9 @@ from pydantic import Field
 from gateway.components import Processor
 from gateway.processors.deadband import DeadbandSettings
 from gateway.processors.select import SelectSettings
+from gateway.processors.stale import StaleSettings
 
-ProcessorSettings = Annotated[DeadbandSettings | SelectSettings, Field(discriminator="type")]
+ProcessorSettings = Annotated[DeadbandSettings | SelectSettings | StaleSettings, Field(discriminator="type")]
 """One entry of `processors:` in the gateway's settings."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.sources.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
 from gateway.sources.settings import DeviceSettings, Framing
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Columns, Origin, Reason
+from qilu.contract.reading import Columns, Origin, Reading, Reason
 from qilu.runtime.timebase import Timebase
 
 RELEARN = 3600.0
@@ -39,9 +39,12 @@ class Group:
 
 
 class Device:
-    """`online` is None until the first turn told; `reason` is why its last values were bad."""
+    """`online` is None until the first turn told; `reason` is why its last values were bad; so many turns
+    with an answer as `distrusted` have to pass until its values count."""
 
-    __slots__ = ("gap", "groups", "learnt", "learnt_at", "name", "online", "reason", "setup", "unit")
+    __slots__ = (
+        "distrusted", "gap", "groups", "learnt", "learnt_at", "name", "online", "reason", "setup", "unit",
+    )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
         """ConfigError where the settings do not fit the profile."""
@@ -52,6 +55,7 @@ class Device:
         self.learnt: Learnt = NOTHING_LEARNT
         self.learnt_at = 0.0
         self.online: bool | None = None
+        self.distrusted = 0
         self.reason = Reason.NOT_POLLED
         self.groups = [
             Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
@@ -87,6 +91,12 @@ class Device:
         learnt = self.learnt
         if learnt is not NOTHING_LEARNT and now - self.learnt_at >= RELEARN:
             self.learn(Learnt(no_function=learnt.no_function), now)
+
+
+def distrusted(reading: Reading) -> Reading:
+    """What a device said that came back a moment ago: no value of it is good."""
+    reasons = dict.fromkeys(range(len(reading.values)), Reason.RESTARTED) | dict(reading.reasons)
+    return Reading(reading.columns, reading.time_ms, (None,) * len(reading.values), reasons)
 
 
 def stamp(timebase: Timebase, group: Group, monotonic: float) -> int:

@@ -104,19 +104,20 @@ class Rules:
 class Overdue:
     """Replies that may still come to requests that were given up, where a reply does not say what it answers.
 
-    Until it came, or twice the time that was waited for it is over, the same unit is asked for nothing: its
-    late reply could be taken for the next one. Kept over reconnects, which a serial device server does not
-    pass on to its line.
+    Until it came, or twice the time-out is over, the same unit is asked for nothing: its late reply could be
+    taken for the next one. Kept over reconnects, which a serial device server does not pass on to its line.
     """
 
-    __slots__ = ("_anybody", "_until")
+    __slots__ = ("_anybody", "_timeout", "_until")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, timeout: float = 0.0) -> None:
+        """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
+        self._timeout = timeout
         self._anybody = bool(rules.accept_unit)  # a reply may then be that of any unit
         self._until: dict[int, float] = {}
 
     def gave_up(self, unit: int, asked_at: float, now: float) -> None:
-        self._until[self._key(unit)] = now + (now - asked_at)
+        self._until[self._key(unit)] = asked_at + 2 * max(self._timeout, now - asked_at)
 
     def came(self, unit: int) -> None:
         self._until.pop(self._key(unit), None)

@@ -11,6 +11,7 @@ from gateway.sources.endpoint import Endpoint
 from gateway.sources.exchange import LateReply, Overdue, Rules
 from gateway.sources.serial import dial_serial
 from gateway.sources.settings import ModbusSettings
+from gateway.sources.slots import ConnectSlots
 from gateway.sources.stats import SourceStats
 from gateway.sources.transport import Connection
 from qilu.runtime.backoff import Backoff
@@ -55,7 +56,9 @@ class Link:
         stats: SourceStats,
         late: LateReply,
         dial: Dial = dial,
+        slots: ConnectSlots | None = None,
     ) -> None:
+        """`slots`: shared with the other links of the process."""
         self.problem = ""
         """Why there is no connection, for people."""
         self._settings = settings
@@ -68,12 +71,13 @@ class Link:
             frozenset(quirks.accept_unit),
             endpoint.serial,
         )
-        self._overdue = Overdue(self._rules)
+        self._overdue = Overdue(self._rules, settings.timeout)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
         self._late = late
         self._dial = dial
+        self._slots = slots or ConnectSlots()
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
@@ -122,7 +126,10 @@ class Link:
     async def _connect(self) -> None:
         settings = self._settings
         try:
-            async with asyncio.timeout(settings.connect_timeout):
+            async with (
+                self._slots.slot(failed=bool(self.problem)),
+                asyncio.timeout(settings.connect_timeout),
+            ):
                 connection = await self._dial(self._endpoint, self._make)
         except TimeoutError:
             self._failed(f"no connection within {settings.connect_timeout:g} s")

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gateway.components import Expected
-from gateway.sources.device import Device, DeviceSetup, Group, stamp
+from gateway.sources.device import Device, DeviceSetup, Group, distrusted, stamp
 from gateway.sources.learning import Search, described
 from gateway.sources.link import Dial, Link, dial
 from gateway.sources.schedule import Timetable, Turn
 from gateway.sources.service import Service
 from gateway.sources.settings import ModbusSettings
+from gateway.sources.slots import ConnectSlots
 from gateway.sources.stats import Event, EventListener, SourceStats
 from gateway.sources.turn import TurnReader
 from qilu.contract.reading import Columns, Poll, Reading, Reason
@@ -40,8 +41,12 @@ class ModbusSource:
         *,
         dial: Dial = dial,
         listener: EventListener | None = None,
+        slots: ConnectSlots | None = None,
     ) -> None:
-        """`listener` is told of every event. ConfigError where a device does not fit its profile."""
+        """`listener` is told of every event, `slots` are shared by all sources of the process.
+
+        ConfigError where a device does not fit its profile.
+        """
         self.name = settings.url
         self.busy = False
         self.stats = SourceStats()
@@ -50,6 +55,7 @@ class ModbusSource:
         self._random = random
         self._dial = dial
         self._listener = listener
+        self._slots = slots
         framing = settings.endpoint.framing
         self._devices = {
             setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
@@ -64,7 +70,9 @@ class ModbusSource:
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._service = Service(tuple(self._devices), self._settings.timeout, loop.time())
         backoff = Backoff(self._random, most=LONGEST_BACKOFF)
-        self._link = Link(self._settings, self._tasks, backoff, self.stats, self._answered_late, self._dial)
+        self._link = Link(
+            self._settings, self._tasks, backoff, self.stats, self._answered_late, self._dial, self._slots
+        )
         return self
 
     async def __aexit__(
@@ -124,8 +132,6 @@ class ModbusSource:
         await turn.read()
         if settings.close_after_poll:
             link.hang_up()
-        if turn.search is not None:
-            self._learn(device, turn.search)
         if turn.answered:
             if not device.online:
                 self._came_online(device)
@@ -134,6 +140,11 @@ class ModbusSource:
             device.reason = turn.reason
             if device.online is not False and not self._still_trusted(device, turn.reason):
                 self._went_offline(device, turn.reason)
+        if turn.answered and device.distrusted:  # what it refuses while it starts teaches nothing either
+            device.distrusted -= 1
+            return [distrusted(reading) for reading in turn.readings]
+        if turn.search is not None:
+            self._learn(device, turn.search)
         return turn.readings
 
     def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
@@ -160,6 +171,7 @@ class ModbusSource:
 
     def _came_online(self, device: Device) -> None:
         first, device.online = device.online is None, True
+        device.distrusted = 0 if first else device.setup.settings.trust_after
         self.stats.offline.discard(device.name)
         self._tell(device, "online", "answers" if first else "answers again")
 

@@ -1,8 +1,9 @@
-"""Processors leave out what they are told to, and nothing else."""
+"""Processors leave out or mark what they are told to, and nothing else."""
 
 from gateway.processors.deadband import Deadband
 from gateway.processors.select import Select
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from gateway.processors.stale import StaleSettings
+from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason, Value
 
 COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force", "temperature", "state"))
 
@@ -58,3 +59,36 @@ def test_turning_bad_and_good_again_passes_at_once() -> None:
     bad = {0: Reason.TIMEOUT}
     turns = [poll(0, 1.0, 2.0, 1), poll(1, None, 2.0, 1, reasons=bad), poll(2, None, 2.0, 1, reasons=bad)]
     assert passed(*turns, poll(3, 1.0, 2.0, 1)) == [0, 1, 3]
+
+
+def stale(*polls: Poll, points: tuple[str, ...] = ("temp*",), after: int = 3) -> list[dict[int, Reason]]:
+    marking = StaleSettings(type="stale", points=points, after=after).build()
+    found = [marking.process(one) for one in polls]
+    assert [kept[0].readings[0].values for kept in found] == [one.readings[0].values for one in polls]
+    return [dict(kept[0].readings[0].reasons) for kept in found]
+
+
+def test_a_value_that_does_not_move_for_long_is_uncertain_until_it_moves() -> None:
+    """Fault 30: it keeps its value."""
+    polls = [poll(time, float(time), 20.0 if time < 5 else 20.1, 1) for time in range(8)]
+    marked = {1: Reason.STALE}
+    assert stale(*polls) == [{}, {}, marked, marked, marked, {}, {}, marked]
+    assert Reason.STALE.quality is Quality.UNCERTAIN
+
+
+def test_a_bad_value_neither_counts_as_unmoved_nor_as_moved() -> None:
+    bad = {1: Reason.TIMEOUT}
+    still = poll(0, 1.0, 20.0, 1)
+    polls = [still, poll(1, 1.0, None, 1, reasons=bad), still, poll(3, 1.0, None, 1, reasons=bad), still]
+    assert stale(*polls) == [{}, bad, {}, bad, {1: Reason.STALE}]
+
+
+def test_only_points_that_are_expected_to_move_are_watched() -> None:
+    still = [poll(time, 1.0, 20.0, 1) for time in range(4)]
+    assert stale(*still, points=("press-1.state",))[-1] == {2: Reason.STALE}
+    assert stale(*still, points=("press-2.*",))[-1] == {}
+
+
+def test_a_reading_in_which_nothing_is_stale_passes_as_it_is() -> None:
+    moving = poll(0, 1.0, 2.0, 3)
+    assert StaleSettings(type="stale", points=("*",), after=2).build().process(moving)[0] is moving

@@ -267,6 +267,7 @@ class World:
         url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"
         if self.serial:
             url = "rtu:///dev/ttyUSB0?baudrate=9600"
+        of_device = {key: more.pop(key) for key in ("trust_after",) if key in more}
         for key in ("timeout", "connect_timeout", "request_gap", "after_connect"):
             if key in more:
                 more[key] *= self.unit
@@ -280,6 +281,7 @@ class World:
                     "unit": unit,
                     "profile": "meter",
                     "groups": dict.fromkeys(meter.groups, period * self.unit),
+                    **of_device,
                 }
                 for unit in units
             ],

@@ -60,6 +60,33 @@ async def test_a_device_that_comes_back_is_read_again(world: World) -> None:
     assert [event.kind for event in source.stats.events] == ["offline", "online"]
 
 
+@pytest.mark.parametrize("trust_after", [0, 1, 3])
+@everywhere
+async def test_a_device_that_came_back_is_trusted_after_so_many_turns(world: World, trust_after: int) -> None:
+    """Fault 31, the second part: until then its values are bad, and what it refuses is not learnt."""
+    polled = [0]
+
+    def behave(line: Line, asked: Asked) -> None:
+        if 2 <= polled[0] < 5:
+            return
+        starting = 5 <= polled[0] < 5 + trust_after
+        if starting and asked.read.address <= 2 < asked.read.address + asked.read.quantity:
+            line.refuse(asked, 2)
+        else:
+            normal(line, asked)
+
+    def count(source: ModbusSource, poll: Poll) -> None:
+        polled[0] = source.stats.polls
+
+    polls, source = await world.polls(
+        Peer(behave), 10, meter=profile(range(4)), period=2, meanwhile=count, trust_after=trust_after
+    )
+    starting = ["illegal_address+restarted"] * trust_after
+    expected = ["good", "good", "timeout", "timeout", "timeout", *starting]
+    assert reasons(polls) == expected + ["good"] * (10 - len(expected))
+    assert [event.kind for event in source.stats.events] == ["online", "offline", "online"]
+
+
 @everywhere
 async def test_a_reset_instead_of_a_reply_fails_the_request_at_once(world: World) -> None:
     """Fault 18: RST in the middle of a request, on a connection that never served."""

@@ -1,0 +1,28 @@
+"""How many endpoints one process connects to at once: a factory's machines return all together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+AT_ONCE = 50
+
+
+class ConnectSlots:
+    """Shared by all links of a process. Endpoints that failed last time get half of the slots at most: hosts
+    which swallow every attempt keep no sound one waiting that just closed an idle connection."""
+
+    def __init__(self, most: int = AT_ONCE) -> None:
+        self._any = asyncio.Semaphore(most)
+        self._failing = asyncio.Semaphore(max(1, most // 2))
+
+    @asynccontextmanager
+    async def slot(self, *, failed: bool) -> AsyncIterator[None]:
+        """Wait for a slot, the longest waiting first, and hold it. `failed`: the last attempt did."""
+        if failed:
+            async with self._failing, self._any:
+                yield
+        else:
+            async with self._any:
+                yield
