@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import product
 from math import copysign, inf, lcm
@@ -93,9 +93,14 @@ def linear(point: Point, parameters: Mapping[str, float]) -> Linear | None:
     return _line(Fraction(str(scale)), offset)
 
 
-def by_exponent(point: Point, exponent: int, parameters: Mapping[str, float]) -> Linear:
-    """The scaling of a point whose scale another point has, while that one says `exponent`."""
-    return _line(Fraction(10) ** exponent, _number(point.offset, parameters))
+def by_exponent(point: Point, exponent: int, parameters: Mapping[str, float]) -> Callable[[float], float]:
+    """From raw to engineering value of a point whose scale another point has, while that says `exponent`."""
+    offset, factor = _number(point.offset, parameters), 10.0 ** abs(exponent)
+    if not point.type.is_float:
+        return _line(Fraction(10) ** exponent, offset).value
+    if exponent < 0:
+        return lambda raw: raw / factor + offset
+    return lambda raw: raw * factor + offset
 
 
 def _line(slope: Fraction, offset: float) -> Linear:

@@ -1,0 +1,84 @@
+"""Lets a counter go on where its register starts again: at its modulus, after a reset, past a glitch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import inf
+
+WINDOW = 8
+"""A counter moves less than an eighth of its modulus between two values. It is not known to have gone round
+unless it was in the last eighth before and is in the first eighth after."""
+
+
+class Happening(StrEnum):
+    """What a counter did besides counting up."""
+
+    WRAPPED = "wrapped"
+    """It went past its modulus and started again at 0: the modulus is added from now on."""
+    RESET = "reset"
+    """It started again near 0 from somewhere else: what it had counted is kept."""
+    PRESET = "preset"
+    """It goes on from another number, as after a change of the meter: nothing is taken for counted."""
+    GLITCH = "glitch"
+    """A value was undone by the one after it, and changed nothing."""
+
+
+class Counter:
+    """The total of one counter, from the values of its register.
+
+    A value that goes back, or further on than `WINDOW` allows, is believed when the next one confirms it;
+    until then the total stands still. So a single wrong value never changes what follows it, and a total
+    never goes back but where a small jump was undone. Values and modulus are in one unit, which is that of
+    the total; whole numbers stay exact. A new counter begins with what the register says.
+    """
+
+    __slots__ = ("_base", "_before", "_last", "_unsure")
+
+    def __init__(self) -> None:
+        self._base: float = 0  # what is added to the register's value
+        self._last: float | None = None  # the last value that was believed,
+        self._before: float | None = None  # the one before that,
+        self._unsure: float | None = None  # and one after it that waits to be confirmed
+
+    def update(self, value: float, modulus: float | None = None) -> tuple[float, Happening | None]:
+        """The total now that the register says `value`, and what happened.
+
+        `modulus` is where the register starts again, None where it never does.
+        """
+        last, before, unsure = self._last, self._before, self._unsure
+        self._unsure = None
+        if last is None:
+            return self._believe(value), None
+        window = inf if modulus is None else modulus / WINDOW
+        if 0 <= value - last <= window:
+            return self._believe(value), None if unsure is None else Happening.GLITCH
+        if unsure is None and before is not None and before <= value < last:  # the last was a jump: undone
+            self._last = value
+            return self._base + value, Happening.GLITCH
+        if unsure is None or (value < last < unsure):
+            self._unsure = value
+            return self._base + last, None
+        if unsure > last and value >= unsure:
+            return self._believe(value), None
+        return self._begin_anew(last, unsure, value, modulus, window)
+
+    def _begin_anew(
+        self, last: float, unsure: float, value: float, modulus: float | None, window: float
+    ) -> tuple[float, Happening]:
+        """Two values in a row do not follow from the last one."""
+        goes_on = 0 <= value - unsure <= window
+        if modulus is not None and goes_on and unsure <= window and last >= modulus - window:
+            self._base += modulus
+            happened = Happening.WRAPPED
+        elif goes_on and unsure <= last / WINDOW:
+            self._base += last
+            happened = Happening.RESET
+        else:
+            self._base += last - value
+            happened = Happening.PRESET
+        self._last = unsure
+        return self._believe(value), happened
+
+    def _believe(self, value: float) -> float:
+        self._before, self._last = self._last, value
+        return self._base + value

@@ -1,0 +1,152 @@
+"""Scales points by the exponent of ten that another point of their device has: SunSpec's scale factors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import NamedTuple
+
+from qilu.contract.profile import DeviceProfile, Point, PointRef
+from qilu.contract.reading import Columns, Reading, Reason, Value
+from qilu.contract.registers.encodings import bounds, by_exponent
+
+MOST = 30
+"""No exponent is further from 0; SunSpec's are -10 to 10."""
+
+_MOST_BLOCKS = 256
+
+_FROM_THE_DEVICE = frozenset(
+    {
+        Reason.SENTINEL, Reason.OUT_OF_LIMITS, Reason.UNDECODABLE, Reason.ILLEGAL_ADDRESS,
+        Reason.ILLEGAL_FUNCTION,
+    }
+)  # fmt: skip
+"""The device itself says that it has no exponent; other reasons say that it was not heard."""
+
+_Exponent = int | Reason
+
+
+class _Scaled(NamedTuple):
+    at: int
+    """Its place in a reading."""
+    point: Point
+    exponent: str
+    in_poll: bool
+    """The exponent is read in the same poll, and no other one counts."""
+
+
+class _Work(NamedTuple):
+    """What there is to do in the readings of one block."""
+
+    columns: Columns
+    exponents: tuple[tuple[int, str], ...]
+    scaled: tuple[_Scaled, ...]
+
+
+class Exponents:
+    """The exponents of one device as it said them last, and what they make of its raw values.
+
+    A value is scaled by the exponent of its own poll where both are in one poll group: some devices change
+    it with the value. Where it is in another group the last one counts, also while that group cannot be
+    read. Without an exponent a value is bad for the same reason as that, not_polled before the first.
+    """
+
+    def __init__(self, profile: DeviceProfile, parameters: Mapping[str, float]) -> None:
+        """`parameters`: all numbers that the profile refers to, for this device."""
+        scaled = [point for point in profile.points if isinstance(point.scale, PointRef)]
+        self._points = {point.name: point for point in scaled}
+        self._groups = {point.name: point.group for point in profile.points}
+        self._parameters = parameters
+        self._heard: dict[str, _Exponent] = {}
+        self._lasting: dict[str, _Exponent] = {}
+        for point in scaled:
+            self._heard[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
+        self._work: dict[int, _Work] = {}
+        self._scalers: dict[tuple[str, int], Callable[[float], Value | Reason]] = {}
+
+    def scaled(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings of one poll with every value in its unit; they come with raw ones."""
+        works = [self._work_on(reading.columns) for reading in readings]
+        for reading, work in zip(readings, works, strict=True):
+            for index, name in work.exponents:
+                self._hear(name, reading.values[index], reading.reasons.get(index))
+        return [
+            self._apply(reading, work) if work.scaled else reading
+            for reading, work in zip(readings, works, strict=True)
+        ]
+
+    def _work_on(self, columns: Columns) -> _Work:
+        work = self._work.get(id(columns))
+        if work is None or work.columns is not columns:
+            if len(self._work) >= _MOST_BLOCKS:  # plans change when a device teaches us something
+                self._work.clear()
+            named = list(enumerate(columns.points))
+            work = self._work[id(columns)] = _Work(
+                columns,
+                tuple((index, name) for index, name in named if name in self._heard),
+                tuple(self._to_scale(index, name) for index, name in named if name in self._points),
+            )
+        return work
+
+    def _to_scale(self, index: int, name: str) -> _Scaled:
+        point = self._points[name]
+        exponent = _exponent_of(point)
+        return _Scaled(index, point, exponent, self._groups[exponent] == point.group)
+
+    def _hear(self, name: str, value: Value, reason: Reason | None) -> None:
+        heard: _Exponent
+        if isinstance(value, int):
+            heard = value if abs(value) <= MOST else Reason.OUT_OF_LIMITS
+        else:
+            heard = reason or Reason.UNDECODABLE
+        self._heard[name] = heard
+        if isinstance(heard, int) or heard in _FROM_THE_DEVICE or not isinstance(self._lasting[name], int):
+            self._lasting[name] = heard
+
+    def _apply(self, reading: Reading, work: _Work) -> Reading:
+        values, reasons = list(reading.values), dict(reading.reasons)
+        for index, point, name, in_poll in work.scaled:
+            raw = values[index]
+            if not isinstance(raw, int | float):
+                continue
+            exponent = (self._heard if in_poll else self._lasting)[name]
+            # Reasons are texts, and an exponent is a number.
+            found = self._scaler(point, exponent)(raw) if isinstance(exponent, int) else exponent
+            if isinstance(found, Reason):
+                values[index], reasons[index] = None, found
+            else:
+                values[index] = found
+        return Reading(reading.columns, reading.time_ms, tuple(values), reasons or reading.reasons)
+
+    def _scaler(self, point: Point, exponent: int) -> Callable[[float], Value | Reason]:
+        key = (point.name, exponent)
+        if key not in self._scalers:
+            self._scalers[key] = _scaler(point, exponent, self._parameters)
+        return self._scalers[key]
+
+
+def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> Exponents | None:
+    """None for a profile in which no point is scaled by another."""
+    has_any = any(isinstance(point.scale, PointRef) for point in profile.points)
+    return Exponents(profile, parameters) if has_any else None
+
+
+def _exponent_of(point: Point) -> str:
+    assert isinstance(point.scale, PointRef)
+    return point.scale.point
+
+
+def _scaler(
+    point: Point, exponent: int, parameters: Mapping[str, float]
+) -> Callable[[float], Value | Reason]:
+    scale, good = by_exponent(point, exponent, parameters), bounds(point)
+
+    def scaled(raw: float) -> Value | Reason:
+        value = scale(raw)
+        if not isfinite(value):
+            return Reason.NOT_A_NUMBER
+        if good is not None and not good[0] <= value <= good[1]:
+            return Reason.OUT_OF_LIMITS
+        return value
+
+    return scaled

@@ -1,0 +1,107 @@
+"""A counter goes on over wraps and resets, and no single wrong value changes what follows it."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qilu.contract.counters import WINDOW, Counter, Happening
+
+M = 65536
+
+
+def totals(*values: float, modulus: float | None = M) -> list[float]:
+    counter = Counter()
+    return [counter.update(value, modulus)[0] for value in values]
+
+
+def happenings(*values: float, modulus: float | None = M) -> list[Happening]:
+    counter = Counter()
+    found = [counter.update(value, modulus)[1] for value in values]
+    return [happening for happening in found if happening is not None]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "happened"),
+    [
+        # counting, standing still
+        ([5, 9, 9, 12], [5, 9, 9, 12], []),
+        # round the modulus: confirmed by the second value after it
+        ([M - 3, M - 1, 2, 4], [M - 3, M - 1, M - 1, M + 4], [Happening.WRAPPED]),
+        ([M - 1, 0, 0, 0], [M - 1, M - 1, M, M], [Happening.WRAPPED]),
+        # a reset, from anywhere but the end: what was counted is kept
+        ([1000, 1010, 0, 4, 6], [1000, 1010, 1010, 1014, 1016], [Happening.RESET]),
+        ([M // 2, 7, 9], [M // 2, M // 2, M // 2 + 9], [Happening.RESET]),
+        ([1000, 1004, 0, 0, 1], [1000, 1004, 1004, 1004, 1005], [Happening.RESET]),
+        # glitches: to 0, beyond the window, within the window
+        ([1000, 1010, 0, 1020, 1021], [1000, 1010, 1010, 1020, 1021], [Happening.GLITCH]),
+        ([M - 9, 0, M - 8, M - 7], [M - 9, M - 9, M - 8, M - 7], [Happening.GLITCH]),
+        ([1000, M - 1, 1001, 1002], [1000, 1000, 1001, 1002], [Happening.GLITCH]),
+        ([1000, 5000, 1001, 1002], [1000, 5000, 1001, 1002], [Happening.GLITCH]),
+        # really far ahead, as after an hour without polls
+        ([1000, 30000, 30001], [1000, 1000, 30001], []),
+        # another meter in its place: nothing is taken for counted
+        ([1000, 1010, 700, 705, 706], [1000, 1010, 1010, 1010, 1011], [Happening.PRESET]),
+        ([1000, 20, 60000, 60001], [1000, 1000, 1000, 1001], [Happening.PRESET]),
+    ],
+)
+def test_what_the_register_says_becomes_a_total(
+    values: list[float], expected: list[float], happened: list[Happening]
+) -> None:
+    assert (totals(*values), happenings(*values)) == (expected, happened)
+
+
+def test_a_counter_without_modulus_only_has_resets() -> None:
+    values = [1e6, 1e6 + 0.5, 0.0, 0.25, 1.0]
+    assert totals(*values, modulus=None) == [1e6, 1e6 + 0.5, 1e6 + 0.5, 1e6 + 0.75, 1e6 + 1.5]
+    assert totals(1.0, 1e12, 1e12 + 1, modulus=None) == [1.0, 1e12, 1e12 + 1]
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_totals_are_of_the_kind_of_the_values(kind: type[int | float]) -> None:
+    assert {type(total) for total in totals(*map(kind, [M - 1, 0, 1, 2]), modulus=kind(M))} == {kind}
+
+
+steps = st.lists(st.integers(0, M // WINDOW), min_size=1, max_size=60)
+
+
+@given(st.integers(0, M - 1), steps)
+def test_a_counter_that_goes_round_is_followed_and_one_value_late_at_most(start: int, by: list[int]) -> None:
+    truth = list(accumulate(by, initial=start))
+    found = totals(*(true % M for true in truth))
+    assert all(
+        total in (true, before) for total, true, before in zip(found[1:], truth[1:], found, strict=False)
+    )
+    assert found == sorted(found)
+    assert (
+        totals(*(true % M for true in truth), (truth[-1] + 1) % M, (truth[-1] + 2) % M)[-1] == truth[-1] + 2
+    )
+
+
+@given(st.integers(0, M // 2), st.lists(st.integers(0, 400), min_size=3, max_size=40), st.data())
+def test_a_single_wrong_value_changes_nothing_after_it(
+    start: int, by: list[int], data: st.DataObject
+) -> None:
+    truth = list(accumulate(by, initial=start))
+    at = data.draw(st.integers(1, len(truth) - 2))
+    wrong = data.draw(st.sampled_from([0, M - 1]) | st.integers(0, M - 1))
+    found = totals(*truth[:at], wrong, *truth[at + 1 :])
+    assert found[:at] == truth[:at]
+    assert found[at + 1 :] == truth[at + 1 :]
+
+
+@given(st.lists(st.lists(st.integers(9, 50), min_size=1, max_size=20), min_size=1, max_size=6))
+def test_nothing_that_was_counted_is_lost_by_resets(runs: list[list[int]]) -> None:
+    # 0 and 1 first, so that a run does not reach the end of the one before within two values.
+    values = [value for run in runs for value in accumulate([1, *run], initial=0)]
+    found = totals(*values)
+    assert found[-1] == sum(1 + sum(run) for run in runs)
+    assert all(after >= before for before, after in pairwise(found))
+
+
+@given(st.lists(st.floats(-1e12, 1e12) | st.integers(-10, M), max_size=40), st.none() | st.floats(1, 1e9))
+def test_no_values_whatever_they_are_break_it(values: list[float], modulus: float | None) -> None:
+    assert len(totals(*values, modulus=modulus)) == len(values)

@@ -1,0 +1,99 @@
+"""Counters of a profile become totals, in their unit, device by device."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from gateway.processors.counters import Counters
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+
+ENERGY: dict[str, Any] = {
+    "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "unwrap": True,
+}  # fmt: skip
+RAW = {**ENERGY, "name": "energy_raw", "unwrap": False, "alias_of": "energy"}
+M = 65536
+
+
+def counters(*points: dict[str, Any], parameters: dict[str, float] | None = None) -> Counters:
+    profile = DeviceProfile.model_validate(
+        {"profile": "meter", "points": list(points), "parameters": parameters or {}}
+    )
+    return Counters(dict.fromkeys(("meter-1", "meter-2"), (profile, profile.parameters)))
+
+
+def poll(device: str = "meter-1", time_ms: int = 1000, **values: Value) -> Poll:
+    columns = Columns(Origin("edge-1", device, "meter"), "default", tuple(values))
+    reasons = {index: Reason.TIMEOUT for index, value in enumerate(values.values()) if value is None}
+    return Poll(time_ms, (Reading(columns, time_ms, tuple(values.values()), reasons),))
+
+
+def energies(processor: Counters, *polls: Poll) -> list[Value]:
+    found = []
+    for one in polls:
+        (after,) = processor.process(one)
+        reading = after.readings[0]
+        found.append(reading.values[reading.columns.points.index("energy")])
+    return found
+
+
+def test_the_total_goes_on_and_the_register_can_have_a_point_of_its_own() -> None:
+    processor = counters(ENERGY, RAW)
+    raws = (M - 2, 3, 5)
+    last = [processor.process(poll(energy=raw, energy_raw=raw)) for raw in raws][-1]
+    assert last[0].readings[0].values == (M + 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("scale", "parameters", "total"),
+    [(1, {}, M + 5), (0.01, {}, 655.41), ({"parameter": "ct"}, {"ct": 20}, 20 * (M + 5))],
+)
+def test_the_modulus_is_in_the_unit_of_the_values(
+    scale: object, parameters: dict[str, float], total: float
+) -> None:
+    processor = counters({**ENERGY, "scale": scale}, parameters=parameters)
+    factor = scale if isinstance(scale, int | float) else 20
+    found = energies(processor, *(poll(energy=raw * factor) for raw in (M - 2, 3, 5)))
+    assert found[-1] == pytest.approx(total, rel=1e-12)
+
+
+def test_a_scale_factor_makes_the_modulus_too() -> None:
+    exponent = {"name": "sf", "table": "input", "address": 9, "type": "int16"}
+    processor = counters(exponent, {**ENERGY, "scale": {"point": "sf"}})
+    found = energies(processor, *(poll(energy=100.0 * raw, sf=2) for raw in (M - 2, 3, 5)))
+    assert found[-1] == 100 * (M + 5)
+    assert energies(processor, poll(energy=None, sf=30000)) == [None]
+
+
+def test_devices_are_counted_apart_and_others_left_alone() -> None:
+    processor = counters(ENERGY)
+    ours = [poll("meter-1", energy=raw) for raw in (M - 2, 3)]
+    others = [poll("meter-2", energy=raw) for raw in (7, 8)]
+    assert energies(processor, ours[0], others[0], ours[1], others[1]) == [M - 2, 7, M - 2, 8]
+    stranger = poll("press-1", energy=1)
+    assert processor.process(stranger) == (stranger,)
+
+
+def test_bad_values_stay_bad_and_change_nothing() -> None:
+    processor = counters(ENERGY)
+    assert energies(processor, *(poll(energy=raw) for raw in (M - 2, None, 3, None, 5))) == [
+        M - 2, None, M - 2, None, M + 5,
+    ]  # fmt: skip
+
+
+def test_what_happens_is_logged_once_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    processor = counters(ENERGY)
+    with caplog.at_level(logging.WARNING):
+        for minute in range(0, 90, 10):
+            for value in (1000, 0, 1001, 1000):
+                energies(processor, poll(time_ms=60_000 * minute, energy=value))
+    glitches = [record for record in caplog.messages if "wrong value" in record]
+    assert len(glitches) == 2
+    assert glitches[0].startswith("meter-1: energy said")
+
+
+def test_a_profile_without_such_counters_needs_no_processor() -> None:
+    assert not counters({**ENERGY, "unwrap": False})
