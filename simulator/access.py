@@ -26,7 +26,9 @@ class SerialSettings(_Model):
     device: Path | None = None
     """A port of this machine, such as /dev/ttyUSB0."""
     pty: Path | None = None
-    """Where a link to the client's end of a new pseudo terminal is put, such as /tmp/bus-1."""
+    """Where a link to the client's end of a new pseudo terminal is put, such as /tmp/bus-1. Speed and parity
+    mean nothing there; clients open it without parity, which Linux would refuse to set.
+    """
     baudrate: Baudrate = 9600
     parity: Literal["even", "odd", "none"] = "even"
 

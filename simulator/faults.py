@@ -80,7 +80,7 @@ class Course:
 
     def progress(self, seconds: float) -> float:
         """0 before it begins and after it ends, else how far it has come, up to 1."""
-        if not self.fault.begin <= seconds < self.end:
+        if not self.is_due(seconds):
             return 0.0
         return min((seconds - self.fault.begin) / self.fault.growth, 1.0) if self.fault.growth else 1.0
 
@@ -100,9 +100,13 @@ class Course:
                 return np.nan
         return true
 
-    def begin_or_end(self, progress: float) -> None:
+    def is_due(self, seconds: float) -> bool:
+        """Whether it is there at this time, be it as small as it may."""
+        return self.fault.begin <= seconds < self.end
+
+    def begin_or_end(self) -> None:
         """What happens once, at the beginning and at the end."""
-        self.active = progress > 0.0
+        self.active = not self.active
         self.true = self._held = None
         if self.fault.fault == REBOOT:
             self.device.restart(silent=self.active)
@@ -147,11 +151,10 @@ class Faults:
             if course.fault.fault in severity:
                 severity[course.fault.fault][course.row] = 0.0
         for course in courses:
-            progress = course.progress(seconds)
-            if (progress > 0.0) != course.active:
-                course.begin_or_end(progress)
+            if course.is_due(seconds) != course.active:
+                course.begin_or_end()
                 self._changed(course.fault, course.active)
-            if progress > 0.0 and course.fault.fault in severity:
+            if course.active and course.fault.fault in severity:
                 level = course.severity(seconds)
                 severity[course.fault.fault][course.row] = max(
                     level, severity[course.fault.fault][course.row]

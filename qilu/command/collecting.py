@@ -52,9 +52,11 @@ _EVERYWHERE = ("0.0.0.0", "::")  # what is listened on so is found at the loopba
 def _url(placed: Placed, host: str, ports: Mapping[int, int]) -> str:
     serial = placed.settings.serial
     if serial is not None:
+        path = serial.path.absolute().as_posix()
+        if serial.pty is not None:
+            return f"rtu://{path}?baudrate={serial.baudrate}"  # a pseudo terminal refuses any parity
         parity = serial.parity[0].upper()
         stop_bits = 2 if parity == "N" else 1
-        path = serial.path.absolute().as_posix()
         return f"rtu://{path}?baudrate={serial.baudrate}&parity={parity}&stopbits={stop_bits}"
     found_at = "127.0.0.1" if host in _EVERYWHERE else host
     return f"{_SCHEMES[placed.settings.framing]}://{found_at}:{ports[placed.port]}"

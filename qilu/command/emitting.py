@@ -36,9 +36,7 @@ def emit_gateway(file: Path, out: Path) -> None:
         problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
         raise ConfigError(problem, file=out, remedy="name a file in a folder that exists") from error
     load(out, GatewaySettings)
-    print(
-        f"{out}: {len(plant.devices)} devices; look at it with `qilu check {out}`, run it with `qilu gateway {out}`"
-    )
+    print(f"{out}: {len(plant.devices)} devices; see `qilu check {out}`, then run `qilu gateway {out}`")
 
 
 def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
