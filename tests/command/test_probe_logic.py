@@ -52,6 +52,7 @@ def test_a_known_float_is_found_first_in_each_order(order: str) -> None:
         ([49987], 49.987, "uint16", -3),
         ([0x0012, 0xD687], 123456.7, "uint32", -1),
         ([0xFFED, 0x2979], -123456.7, "int32", -1),
+        ([0x0012, 0x3456], 1234.56, "bcd32", -2),
     ],
 )
 def test_a_known_value_is_found_in_an_integer_with_a_power_of_ten(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump
-from qilu.command.probe.views import SWAPPED_REGISTERS, VIEWS, View
+from qilu.command.probe.views import SELDOM, VIEWS, View
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType
 
@@ -66,7 +66,7 @@ def find(dump: Dump, expected: float, tolerance: Tolerance) -> list[Match]:
     allowed = max(tolerance.of(expected), 1e-9 * abs(expected))
     found = [
         match
-        for view in (*VIEWS, *SWAPPED_REGISTERS)
+        for view in (*VIEWS, *SELDOM)
         for address in sorted(dump.values)
         for match in _matches(dump, view, address, expected, allowed)
     ]
@@ -95,8 +95,9 @@ def _cost(view: View, exponent: int, closeness: float) -> float:
         scale = 0.0 if exponent == 0 else 0.5 if exponent in (-3, 3) else 2.0
     else:
         scale = 0.25 * abs(exponent) if -3 <= exponent <= 0 else 1.5 + 0.5 * abs(exponent)
+    rare = 2.5 if view.type.is_bcd else 0.0
     length = {1: 0.5, 2: 0.0 if view.type is DataType.FLOAT32 else 0.75, 4: 1.5}[view.registers]
-    return order + scale + length + 3 * closeness
+    return order + scale + length + rare + 3 * closeness
 
 
 def hints(dump: Dump, match: Match, read: Range) -> list[str]:

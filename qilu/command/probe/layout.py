@@ -41,7 +41,7 @@ def summary(guessed: list[Tile]) -> str:
     starts = Counter(tile.address % 2 for tile in guessed if tile.view == view)
     parity, same = starts.most_common(1)[0]
     where = f", beginning at {'odd' if parity else 'even'} addresses" if same == count > 1 else ""
-    return f"{count} value{'s' if count > 1 else ''} look like {view.name}{where}"
+    return f"{count} value{'s look' if count > 1 else ' looks'} like {view.name}{where}"
 
 
 def _likely_orders(dump: Dump) -> tuple[View, ...]:

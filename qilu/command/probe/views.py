@@ -99,9 +99,15 @@ def _views() -> Iterator[View]:
 
 
 VIEWS: tuple[View, ...] = tuple(_views())
-"""Each number once: a swapped single register is so rare that it is left to `--expect`."""
+"""What a dump shows. What is seldom (bytes swapped in single registers, BCD) is left to `--expect`."""
 
-SWAPPED_REGISTERS = (View(DataType.UINT16, "little"), View(DataType.INT16, "little"))
+SELDOM = (
+    View(DataType.UINT16, "little"),
+    View(DataType.INT16, "little"),
+    View(DataType.BCD16),
+    View(DataType.BCD32),
+    View(DataType.BCD32, "big", "little"),
+)
 
 
 def plausible_views(dump: Dump, views: Iterable[View] = VIEWS) -> Mapping[View, Mapping[int, float | int]]:

@@ -27,7 +27,7 @@ def profile_import(
     ] = "auto",
     force: Force = False,
 ) -> None:
-    """Make a profile from a list of points; docs/profiles.md says which columns it may have.
+    """Make a profile from a list of points; docs/probing.md says which columns it may have.
 
     Example: qilu profile import points.csv --name press-line
     """

@@ -67,6 +67,8 @@ TYPES: Mapping[str, str] = {
         "单精度浮点 32位浮点"
     ),
     "float64": "float64 double f64 lreal 64bitfloat 双精度 双精度浮点 64位浮点",
+    "bcd16": "bcd bcd16",
+    "bcd32": "bcd32",
     "string": "string str char ascii text utf8 字符串",
 }
 """Type of a profile -> the words that mean it."""
