@@ -16,6 +16,7 @@ from gateway.delivery import Delivery
 from gateway.outbox import Outbox
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
+from gateway.processors.counters import Counters
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
@@ -111,7 +112,11 @@ def build(
             reports,
         ],
         reports=reports,
-        processors=[*build_processors(settings.processors), *extra_processors],
+        processors=[
+            *_counters(settings, profiles),
+            *build_processors(settings.processors),
+            *extra_processors,
+        ],
         spool=spool,
         delivery=delivery,
         tally=tally,
@@ -121,6 +126,17 @@ def build(
         unsure=clock.unsure,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock)
+
+
+def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> list[Processor]:
+    """What unwraps the counters of all profiles, if there are such: ahead of what is asked for."""
+    devices = {}
+    for source in settings.sources:
+        for device in source.devices:
+            profile = profiles[device.profile]
+            devices[device.device] = profile, profile.parameters_with(device.parameters)
+    counters = Counters(devices)
+    return [counters] if counters else []
 
 
 def _sink(settings: GatewaySettings, clock: Clock, random: Random) -> Sink:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.sources.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
 from gateway.sources.settings import DeviceSettings, Framing
+from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Reading, Reason
 from qilu.runtime.timebase import Timebase
@@ -43,7 +44,8 @@ class Device:
     with an answer as `distrusted` have to pass until its values count."""
 
     __slots__ = (
-        "distrusted", "gap", "groups", "learnt", "learnt_at", "name", "online", "reason", "setup", "unit",
+        "distrusted", "exponents", "gap", "groups", "learnt", "learnt_at", "name", "online", "reason",
+        "setup", "unit",
     )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
@@ -57,6 +59,8 @@ class Device:
         self.online: bool | None = None
         self.distrusted = 0
         self.reason = Reason.NOT_POLLED
+        self.exponents = exponents_of(setup.profile, setup.profile.parameters_with(setup.settings.parameters))
+        """What other points scale by, where the profile has such; None where it has not."""
         self.groups = [
             Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
         ]

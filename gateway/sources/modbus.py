@@ -119,6 +119,8 @@ class ModbusSource:
             readings = await self._ask(group)
         else:
             readings = self._not_asked(group, now, device.reason)
+        if device.exponents is not None:
+            readings = device.exponents.scaled(readings)
         stats.polls += 1
         for reading in readings:
             stats.bad_points += len(reading.reasons)
