@@ -20,6 +20,7 @@ from gateway.processors.counters import Counters
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
+from gateway.sources.memory import Memory
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.sources.slots import ConnectSlots
@@ -30,6 +31,7 @@ from qilu.contract.reading import Origin
 from qilu.runtime.backoff import Backoff
 
 _CLOCK_FILE = "clock"
+_LEARNT_FOLDER = "learnt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def build(
         rejected=reports.rejected,
     )
     tally = Tally()
-    slots = ConnectSlots(settings.connects_at_once)
+    slots, memory = ConnectSlots(settings.connects_at_once), Memory(settings.spool.directory / _LEARNT_FOLDER)
     sources = [
         ModbusSource(
             source,
@@ -99,6 +101,7 @@ def build(
             random,
             listener=reports.device,
             slots=slots,
+            memory=memory,
         )
         for source in settings.sources
     ]

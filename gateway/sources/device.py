@@ -90,11 +90,16 @@ class Device:
                 learnt=learnt,
             )
 
-    def forget_in_time(self, now: float) -> None:
-        """Give what was refused another chance, once an hour; a function that is missing stays so."""
+    def forget_in_time(self, now: float) -> bool:
+        """Give what was refused another chance, once an hour; a function that is missing stays so.
+
+        True when that was done.
+        """
         learnt = self.learnt
-        if learnt is not NOTHING_LEARNT and now - self.learnt_at >= RELEARN:
-            self.learn(Learnt(no_function=learnt.no_function), now)
+        if learnt is NOTHING_LEARNT or now - self.learnt_at < RELEARN:
+            return False
+        self.learn(Learnt(no_function=learnt.no_function) if learnt.no_function else NOTHING_LEARNT, now)
+        return True
 
 
 def distrusted(reading: Reading) -> Reading:

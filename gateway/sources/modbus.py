@@ -13,6 +13,8 @@ from gateway.components import Expected
 from gateway.sources.device import Device, DeviceSetup, Group, distrusted, stamp
 from gateway.sources.learning import Search, described
 from gateway.sources.link import Dial, Link, dial
+from gateway.sources.memory import Memory
+from gateway.sources.plan import NOTHING_LEARNT
 from gateway.sources.schedule import Timetable, Turn
 from gateway.sources.service import Service
 from gateway.sources.settings import ModbusSettings
@@ -42,8 +44,10 @@ class ModbusSource:
         dial: Dial = dial,
         listener: EventListener | None = None,
         slots: ConnectSlots | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """`listener` is told of every event, `slots` are shared by all sources of the process.
+        """`listener` is told of every event, `slots` are shared by all sources of the process, `memory` keeps
+        over restarts what devices taught.
 
         ConfigError where a device does not fit its profile.
         """
@@ -56,6 +60,7 @@ class ModbusSource:
         self._dial = dial
         self._listener = listener
         self._slots = slots
+        self._memory = memory
         framing = settings.endpoint.framing
         self._devices = {
             setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
@@ -69,6 +74,7 @@ class ModbusSource:
         loop = asyncio.get_running_loop()
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._service = Service(tuple(self._devices), self._settings.timeout, loop.time())
+        self._recall(loop.time())
         backoff = Backoff(self._random, most=LONGEST_BACKOFF)
         self._link = Link(
             self._settings, self._tasks, backoff, self.stats, self._answered_late, self._dial, self._slots
@@ -115,7 +121,8 @@ class ModbusSource:
         device, stats = group.device, self.stats
         stats.missed_turns += turn.skipped
         if self._service.may_ask(device.unit, now):
-            device.forget_in_time(now)
+            if device.forget_in_time(now):
+                self._keep_learnt(device)
             readings = await self._ask(group)
         else:
             readings = self._not_asked(group, now, device.reason)
@@ -168,8 +175,20 @@ class ModbusSource:
         before, after = device.learnt, search.added_to(device.learnt)
         if after != before:
             device.learn(after, asyncio.get_running_loop().time())
+            self._keep_learnt(device)
             if text := described(before, after):
                 self._tell(device, "learnt", text)
+
+    def _recall(self, now: float) -> None:
+        for device in self._devices.values():
+            if self._memory is not None and device.learnt is NOTHING_LEARNT:
+                learnt = self._memory.recall(device.name, device.setup.profile)
+                if learnt is not NOTHING_LEARNT:
+                    device.learn(learnt, now)
+
+    def _keep_learnt(self, device: Device) -> None:
+        if self._memory is not None:
+            self._memory.keep(device.name, device.setup.profile, device.learnt)
 
     def _came_online(self, device: Device) -> None:
         first, device.online = device.online is None, True

@@ -1,4 +1,4 @@
-"""`qilu profile import` and `qilu profile new`, with their options."""
+"""`qilu profile import`, `new` and `export-learnt`, with their options."""
 
 from __future__ import annotations
 
@@ -60,3 +60,31 @@ def profile_new(
         typer.echo(f"{file}: written; next: name its points, then qilu check {file}")
 
     run(work, "error", False)
+
+
+@app.command("export-learnt")
+def profile_export_learnt(
+    learnt: Annotated[
+        Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learnt of its spool.")
+    ],
+    profile: Annotated[Path, typer.Argument(help="The profile of that device.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: print it.")] = None,
+) -> None:
+    """Take over into a profile what a device taught the gateway: its longest block, addresses to leave out.
+
+    Points that it refuses get a comment; what to do about them is for you to decide.
+
+    Example: qilu profile export-learnt var/spool/learnt/press-1.yaml profiles/press.yaml
+    """
+    from qilu.command.profile.learnt import export_learnt
+    from qilu.command.profile.writing import write
+
+    def work() -> None:
+        text = export_learnt(profile, learnt)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            write(out, text)
+            typer.echo(f"{out}: written; next: qilu check {out}")
+
+    now(work)

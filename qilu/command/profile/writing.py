@@ -41,15 +41,15 @@ class Draft:
         """The file; it is valid where the points are."""
         keys = {"profile": self.name, "title": {"en": self.name}, "source": self.source, **self.more}
         lines = [f"# {sentence}" for sentence in self.head]
-        lines += [f"{key}: {_flow(value)}" for key, value in keys.items()]
+        lines += [f"{key}: {flow(value)}" for key, value in keys.items()]
         lines += ["points:"]
         for point in self.points:
             comment = f"  # {point.comment}" if point.comment else ""
-            lines.append(f"  - {_flow(point.keys)}{comment}")
+            lines.append(f"  - {flow(point.keys)}{comment}")
         return "\n".join(lines) + "\n"
 
 
-def _flow(value: object) -> str:
+def flow(value: object) -> str:
     """YAML in one line; YAML 1.1 quotes more than our reader needs, which does no harm."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")

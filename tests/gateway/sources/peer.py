@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from gateway.sources.device import DeviceSetup
 from gateway.sources.endpoint import Endpoint, Framing
 from gateway.sources.link import dial_tcp
+from gateway.sources.memory import Memory
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.settings import ModbusSettings
 from gateway.sources.transport import Connection
@@ -228,6 +229,7 @@ class World:
         units: Sequence[int] = (1,),
         period: float = 1.0,
         meanwhile: Callable[[ModbusSource, Poll], None] = lambda source, poll: None,
+        memory: Memory | None = None,
         **settings: Any,
     ) -> tuple[list[Poll], ModbusSource]:
         """The first `count` polls of a source on this peer; `period` and `timeout` in units of this world."""
@@ -237,7 +239,7 @@ class World:
         if self.kind == "sockets":
             server = await loop.create_server(lambda: _Served(peer), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1] if server else 502
-        source = self._source(peer, port, meter or profile(), units, period, settings)
+        source = self._source(peer, port, meter or profile(), units, period, settings, memory)
         found: list[Poll] = []
         try:
             async with source:
@@ -262,6 +264,7 @@ class World:
         units: Sequence[int],
         period: float,
         more: dict[str, Any],
+        memory: Memory | None,
     ) -> ModbusSource:
         host = f"127.0.0.1:{port}"
         url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"
@@ -294,7 +297,8 @@ class World:
             for device in settings.devices
         ]
         dial = dial_tcp if self.kind == "sockets" else dial_in_memory(peer)
-        return ModbusSource(settings, setups, Timebase(1.8e9, loop.time()), Random(7), dial=dial)
+        timebase = Timebase(1.8e9, loop.time())
+        return ModbusSource(settings, setups, timebase, Random(7), dial=dial, memory=memory)
 
 
 def flat(polls: Sequence[Poll]) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ async def test_a_function_that_is_missing_is_never_asked_for_again(world: World)
     assert [seen["p9"] for seen in flat(polls)] == ["illegal_function"] * 3
     assert [seen["p1"] for seen in flat(polls)] == [1001] * 3
     assert sum(asked.read.function == 4 for asked in peer.asked) == 1
-    assert [event.kind for event in source.stats.events] == ["learnt", "online"]
+    assert [event.kind for event in source.stats.events] == ["online", "learnt"]
 
 
 @pytest.mark.parametrize("code", [5, 6])

@@ -1,0 +1,111 @@
+"""Takes what a device taught a gateway over into its profile: limits as such, refused points as comments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gateway.sources.memory import LearntFile, fingerprint
+from qilu.command.profile.writing import flow
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile, Table
+from qilu.runtime.settings import load, load_text, load_with_places
+from qilu.runtime.yaml_text import Places
+
+_LIMIT_OF = {
+    Table.HOLDING: "max_registers",
+    Table.INPUT: "max_registers",
+    Table.COIL: "max_bits",
+    Table.DISCRETE: "max_bits",
+}
+
+
+def export_learnt(profile_file: Path, learnt_file: Path) -> str:
+    """The text of the profile with what was learnt; ConfigError where the two do not belong together."""
+    profile, places = load_with_places(profile_file, DeviceProfile)
+    learnt = load(learnt_file, LearntFile)
+    if (learnt.profile, learnt.fingerprint) != (profile.profile, fingerprint(profile)):
+        problem = f"{learnt.device} taught this about another state of the profile {learnt.profile}"
+        remedy = f"run the gateway with {profile_file} until the file is written anew"
+        raise ConfigError(problem, file=learnt_file, key="fingerprint", remedy=remedy)
+    text = merged(profile_file.read_text(encoding="utf-8-sig"), places, profile, learnt)
+    load_text(text, DeviceProfile, file=str(profile_file))
+    return text
+
+
+def merged(text: str, places: Places, profile: DeviceProfile, learnt: LearntFile) -> str:
+    """The text of a profile, with what was learnt in it. Pure."""
+    lines = text.splitlines()
+    raw: Any = yaml.safe_load(text)
+    new = limits(raw.get("limits") or {}, profile, learnt)
+    begin, end = _block(lines, places, "limits")
+    notes, unplaced = _notes(raw["points"], places, learnt)
+    comments = [f"# {learnt.device} has no function to read {table}." for table in learnt.no_function]
+    comments += [f"# {learnt.device} refuses {name}." for name in unplaced]
+    block = (
+        [*comments, f"limits:  # as {learnt.device} taught the gateway", *_entries(new)] if new else comments
+    )
+    # From the end to the begin, so that no insertion moves a place that is still to come.
+    edits = [(line - 1, line - 1, [note]) for line, note in notes]
+    for first, last, put in sorted([*edits, (begin, end, block)], reverse=True, key=lambda edit: edit[0]):
+        lines[first:last] = put
+    return "\n".join(lines) + "\n"
+
+
+def limits(before: Mapping[str, Any], profile: DeviceProfile, learnt: LearntFile) -> dict[str, Any]:
+    """The profile's `limits` with what was learnt; gaps only, where no point lies."""
+    after = dict(before)
+    for table, longest in learnt.max_block.items():
+        key = _LIMIT_OF[table]
+        after[key] = min(longest, after.get(key, longest))
+    gaps = [
+        gap.model_dump(mode="json")
+        for gap in learnt.no_read
+        if not any(gap.meets(point.table, point.address, point.last) for point in profile.points)
+    ]
+    known = list(after.get("no_read", []))
+    if added := [gap for gap in gaps if gap not in known]:
+        after["no_read"] = known + added
+    return after
+
+
+def _notes(
+    points: Sequence[Any], places: Places, learnt: LearntFile
+) -> tuple[list[tuple[int, str]], list[str]]:
+    """A comment with its line for each refused point, and the points that have no line of their own."""
+    found, names = [], {point.get("name"): index for index, point in enumerate(points)}
+    unplaced = []
+    for hole in learnt.holes:
+        line = places.line(("points", names[hole])) if hole in names else None
+        if line is None:
+            unplaced.append(hole)
+        else:
+            found.append((line, f"  # {learnt.device} refuses this point"))
+    return found, unplaced
+
+
+def _block(lines: Sequence[str], places: Places, key: str) -> tuple[int, int]:
+    """Where the lines of a key of the top stand; an empty place before the points where there is none."""
+    tops = sorted(line for loc, line in places.lines.items() if len(loc) == 1)
+    begin = places.lines.get((key,))
+    if begin is None:
+        before_points = places.lines["points",] - 1
+        return before_points, before_points
+    end = next((line for line in tops if line > begin), len(lines) + 1) - 1
+    while end > begin and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        end -= 1
+    return begin - 1, end
+
+
+def _entries(values: Mapping[str, Any]) -> list[str]:
+    """A mapping as indented lines; a list has one line for each entry."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, list) and value:
+            found += [f"  {key}:", *(f"    - {flow(entry)}" for entry in value)]
+        else:
+            found.append(f"  {key}: {flow(value)}")
+    return found

@@ -1,0 +1,108 @@
+"""What a device taught is taken over into its profile, whose other lines and comments stay as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.sources.memory import LearntFile
+from gateway.sources.plan import Learnt
+from qilu.command.main import app
+from qilu.command.profile.learnt import export_learnt
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.runtime.settings import load
+
+PLAIN = """\
+# A meter as it was described by hand.
+profile: meter
+source: "a manual"
+
+# Every point is worth a comment.
+points:
+  - {name: power, table: holding, address: 0, type: float32, unit: kW}  # the main one
+  # nobody has ever seen this one
+  - name: ghost
+    table: holding
+    address: 4
+    type: uint16
+  - {name: cells, table: input, address: 0, type: uint16, count: 3}
+"""
+
+LIMITED = PLAIN.replace(
+    "\n# Every",
+    """limits:
+  request_gap: 20ms   # measured
+  max_registers: 30
+  no_read: [{table: holding, first: 40, last: 49}]
+
+# Every""",
+)
+
+TAUGHT = Learnt(
+    holes=frozenset(("ghost",)),
+    no_read=(
+        AddressRange(table=Table.HOLDING, first=4, last=4),
+        AddressRange(table=Table.HOLDING, first=2, last=3),
+    ),
+    max_block={Table.HOLDING: 16, Table.INPUT: 40},
+    no_function=frozenset((Table.COIL,)),
+)
+
+
+def files(tmp_path: Path, text: str, learnt: Learnt) -> tuple[Path, Path]:
+    profile, taught = tmp_path / "meter.yaml", tmp_path / "meter-1.yaml"
+    profile.write_text(text, encoding="utf-8")
+    taught.write_text(LearntFile.of("meter-1", load(profile, DeviceProfile), learnt).text(), encoding="utf-8")
+    return profile, taught
+
+
+def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) -> None:
+    text = export_learnt(*files(tmp_path, PLAIN, TAUGHT))
+    begin = PLAIN.index("points:")
+    assert text == (
+        PLAIN[:begin]
+        + "# meter-1 has no function to read coil.\n"
+        + "limits:  # as meter-1 taught the gateway\n"
+        + "  max_registers: 16\n"
+        + "  no_read:\n"
+        + "    - {table: holding, first: 2, last: 3}\n"
+        + PLAIN[begin:].replace("  - name: ghost", "  # meter-1 refuses this point\n  - name: ghost")
+    )
+
+
+def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
+    profile, taught = files(tmp_path, LIMITED, TAUGHT)
+    (tmp_path / "new.yaml").write_text(export_learnt(profile, taught), encoding="utf-8")
+    limits = load(tmp_path / "new.yaml", DeviceProfile).limits
+    assert (limits.request_gap, limits.max_registers) == (0.02, 16)
+    assert [(gap.first, gap.last) for gap in limits.no_read] == [(40, 49), (2, 3)]
+    assert "# Every point is worth a comment." in (tmp_path / "new.yaml").read_text("utf-8")
+
+
+def test_a_refused_point_of_an_array_is_named_above_the_limits(tmp_path: Path) -> None:
+    profile, taught = files(tmp_path, PLAIN, Learnt())
+    name = load(profile, DeviceProfile).points[-1].name
+    profile, taught = files(tmp_path, PLAIN, Learnt(holes=frozenset((name,))))
+    assert f"# meter-1 refuses {name}.\npoints:" in export_learnt(profile, taught)
+
+
+def test_what_was_taught_about_another_profile_is_refused(tmp_path: Path) -> None:
+    profile, taught = files(tmp_path, PLAIN, TAUGHT)
+    profile.write_text(PLAIN.replace("address: 4", "address: 5"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="another state of the profile meter"):
+        export_learnt(profile, taught)
+
+
+def test_the_command_prints_the_profile_or_writes_it(tmp_path: Path) -> None:
+    profile, taught = files(tmp_path, PLAIN, TAUGHT)
+    printed = CliRunner().invoke(app, ["profile", "export-learnt", str(taught), str(profile)])
+    assert printed.exit_code == 0
+    assert profile.read_text("utf-8") == PLAIN
+    told = CliRunner().invoke(
+        app, ["profile", "export-learnt", str(taught), str(profile), "--out", str(profile)]
+    )
+    assert told.exit_code == 0
+    assert profile.read_text("utf-8") == printed.output

@@ -1,0 +1,84 @@
+"""What devices taught outlives the process, as long as it is about the same profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sources.device import RELEARN
+from gateway.sources.memory import LearntFile, Memory
+from gateway.sources.plan import NOTHING_LEARNT, Learnt
+from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.runtime.settings import load_text
+from tests.gateway.sources.peer import Peer, World, profile, reasons
+from tests.gateway.sources.test_learning import without
+from tests.support.virtual_time import run
+
+METER = profile(range(60))
+RANGES = st.builds(
+    lambda table, first, size: AddressRange(table=table, first=first, last=first + size),
+    st.sampled_from(Table),
+    st.integers(0, 60000),
+    st.integers(0, 99),
+)
+LEARNT = st.builds(
+    Learnt,
+    st.frozensets(st.sampled_from([point.name for point in METER.points])),
+    st.lists(RANGES, max_size=4, unique=True).map(tuple),
+    st.dictionaries(st.sampled_from(Table), st.integers(1, 2000)),
+    st.frozensets(st.sampled_from(Table)),
+)
+
+
+@given(LEARNT)
+def test_what_was_kept_is_recalled(learnt: Learnt) -> None:
+    text = LearntFile.of("meter-1", METER, learnt).text()
+    assert load_text(text, LearntFile).learnt == learnt
+
+
+def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory(tmp_path / "learnt")
+    learnt = Learnt(frozenset(("p13",)))
+    memory.keep("meter-1", METER, learnt)
+    assert memory.recall("meter-1", METER) == learnt
+    assert memory.recall("meter-2", METER) is NOTHING_LEARNT
+    assert memory.recall("meter-1", profile(range(59))) is NOTHING_LEARNT
+    file = tmp_path / "learnt" / "meter-1.yaml"
+    file.write_bytes(file.read_bytes()[:60])
+    assert memory.recall("meter-1", METER) is NOTHING_LEARNT
+    assert "what meter-1 taught is forgotten: " in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "learnt").write_text("no folder")
+    Memory(tmp_path / "learnt").keep("meter-1", METER, Learnt(frozenset(("p13",))))
+    assert "what meter-1 taught is not kept: " in caplog.text
+
+
+def polled(peer: Peer, memory: Memory, meter: DeviceProfile, turns: int = 2, **more: Any) -> list[str]:
+    polls, _ = run(World("memory").polls(peer, turns, meter=meter, memory=memory, **more))
+    return reasons(polls)
+
+
+def test_a_source_that_starts_again_asks_what_it_knows_to_be_refused_for_nothing(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    polled(Peer(without(13, 40)), memory, METER)
+    peer = Peer(without(13, 40))
+    assert polled(peer, memory, METER) == ["illegal_address"] * 2
+    assert [asked.read[1:] for asked in peer.asked] == [(0, 13), (14, 26), (41, 19)] * 2
+
+
+def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    polled(Peer(without(13)), memory, METER)
+    assert list(tmp_path.iterdir()) == [tmp_path / "meter-1.yaml"]
+    assert polled(Peer(), memory, METER, int(RELEARN / 60) + 3, period=60)[-1] == "good"
+    assert list(tmp_path.iterdir()) == []
