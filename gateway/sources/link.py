@@ -60,7 +60,7 @@ class Link:
     ) -> None:
         """`slots`: shared with the other links of the process."""
         self.problem = ""
-        """Why there is no connection, for people."""
+        """Why there was no connection, for people, until one has brought a reply: many are accepted and ended."""
         self._settings = settings
         self._endpoint = endpoint = settings.endpoint
         quirks = settings.quirks
@@ -120,6 +120,7 @@ class Link:
             return
         if last.replies:
             self._backoff.reset()
+            self.problem = ""
         elif not last.hung_up:
             self._failed("the connection ended before the first reply")
 
@@ -140,9 +141,6 @@ class Link:
                 await asyncio.sleep(settings.after_connect)
             self._stats.reconnects += self._stats.connects > 0
             self._stats.connects += 1
-            if self.problem:
-                _log.info("%s: connected again", settings.url)
-            self.problem = ""
             self._connection = connection
         finally:
             self._attempt = None

@@ -57,7 +57,7 @@ class Split(WireFault):
     """Bytes of a segment."""
     gap: Duration = 0.001
     """Seconds between two segments."""
-    last: Duration = 0.2
+    pause: Duration = 0.2
     """Seconds before the last byte."""
 
     def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
@@ -66,7 +66,7 @@ class Split(WireFault):
             body, end = data[:-1], data[-1:]
             parts = [body[start : start + self.size] for start in range(0, len(body), self.size)]
             found += [Piece(part, self.gap if place else after) for place, part in enumerate(parts)]
-            found.append(Piece(end, self.last, then))
+            found.append(Piece(end, self.pause, then))
         return found
 
 
