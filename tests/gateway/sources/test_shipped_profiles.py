@@ -25,7 +25,6 @@ from qilu.runtime.timebase import Timebase
 
 CASES = Path(__file__).parents[2] / "cases" / "profiles"
 NAMES = sorted(folder.name for folder in CASES.iterdir())
-SCALED_BY_POINTS = pytest.mark.xfail(reason="exponents in other registers are not applied yet", strict=False)
 TABLES = {3: "input", 4: "holding"}  # by the first digit of a number in Modicon's notation
 
 Dump = Mapping[str, Mapping[int, int]]
@@ -81,10 +80,7 @@ async def readings(profile: DeviceProfile, port: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(name, marks=SCALED_BY_POINTS if name == "sunspec-inverter" else ()) for name in NAMES],
-)
+@pytest.mark.parametrize("case", NAMES)
 async def test_the_registers_of_a_machine_become_the_readings_of_its_manual(case: str) -> None:
     expected = yaml.safe_load((CASES / case / "readings.yaml").read_text())
     async with served(registers(case)) as port:
