@@ -18,6 +18,10 @@ _EVERY = 1.0
 """Seconds between two looks at the wall clock, and between two savings of the mark."""
 
 _DIGITS = 15
+_ENDED = b"."
+"""Stands behind the mark of a process that ended in good order, a line feed behind that of one that runs."""
+_LAST_WORDS_MS = 100
+"""A process that ends saves the mark so long before its last stamp, at most."""
 _NEVER_BEFORE_MS = 1_577_836_800_000
 """A clock that stands before 2020 was never set."""
 
@@ -39,10 +43,10 @@ class Clock:
         self._file = file
         self._wall = wall
         self._monotonic = monotonic
-        saved = _saved(file)
+        saved, later_ms = _saved(file)
         now = wall()
         # Where the wall clock is safely past the mark nothing needs to be added to it.
-        mark = saved if now * 1000 > saved + _EVERY * 1000 else saved + int(_EVERY * 1000)
+        mark = saved if now * 1000 > saved + later_ms else saved + later_ms
         self.timebase = Timebase(now, monotonic(), high_water_ms=mark)
         self.alive_ms = saved or None
         """When a process last ran here before this one, UTC; None when none ever did."""
@@ -64,8 +68,9 @@ class Clock:
 
     async def run(self) -> None:
         """Watch the wall clock and save the mark until cancelled."""
-        descriptor = None
+        descriptor = self._open()
         try:
+            self._save(descriptor)
             while True:
                 await asyncio.sleep(_EVERY)
                 if descriptor is None:
@@ -73,7 +78,7 @@ class Clock:
                 self.look()
                 self._save(descriptor)
         finally:
-            self._save(descriptor)
+            self._save(descriptor, end=True)
             if descriptor is not None:
                 os.close(descriptor)
 
@@ -91,11 +96,11 @@ class Clock:
     def _is_unsure(self) -> bool:
         return self.now_ms() < _NEVER_BEFORE_MS or self.timebase.unsure(self._monotonic())
 
-    def _save(self, descriptor: int | None) -> None:
+    def _save(self, descriptor: int | None, *, end: bool = False) -> None:
         if descriptor is not None:
             mark = max(self.timebase.high_water_ms, self.now_ms())
             with contextlib.suppress(OSError):  # a full disk: the next second tries again
-                os.pwrite(descriptor, b"%0*d\n" % (_DIGITS, mark), 0)
+                os.pwrite(descriptor, b"%0*d%c" % (_DIGITS, mark, _ENDED if end else b"\n"), 0)
 
     def _open(self) -> int | None:
         try:
@@ -111,8 +116,10 @@ def _to_nobody(_: ClockStep) -> None:
     pass
 
 
-def _saved(file: Path) -> int:
+def _saved(file: Path) -> tuple[int, int]:
+    """The mark, and how many ms later times may have been given out."""
     try:
-        return int(file.read_bytes()[:_DIGITS])
+        text = file.read_bytes()
+        return int(text[:_DIGITS]), _LAST_WORDS_MS if text[_DIGITS:] == _ENDED else int(_EVERY * 1000)
     except (OSError, ValueError):
-        return 0
+        return 0, 0
