@@ -25,13 +25,13 @@ WIDTH = 10_000  # one device, one line
 
 def emit_gateway(file: Path, out: Path) -> None:
     """Write the settings that collect the plant of `file`; ConfigError: it is wrong, or `out` is there."""
+    if out.exists():
+        raise ConfigError("is there already", file=out, remedy="name a new file")
     plant = load_plant(file)
     text = "\n".join(_lines(plant, file, out)) + "\n"
     try:
         with out.open("x", encoding="utf-8") as written:
             written.write(text)
-    except FileExistsError:
-        raise ConfigError("is there already", file=out, remedy="name a new file") from None
     except OSError as error:
         problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
         raise ConfigError(problem, file=out, remedy="name a file in a folder that exists") from error

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qilu.command.asking import duration
+from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import format_duration
 from simulator.app import load
 from simulator.export import Wanted, export, wanted
@@ -40,6 +41,9 @@ async def export_to(file: Path, asked: Exported) -> None:
     """Write the data set; ConfigError when plant, folder or times are wrong."""
     every, span = duration("--every", asked.every), duration("--span", asked.span)
     step = min(every, MAX_STEP) if asked.step is None else duration("--step", asked.step)
+    if step > MAX_STEP:
+        remedy = f"give {format_duration(MAX_STEP)} or less"
+        raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
     plant = load(file, step=step)
     what = wanted(plant, span, every, asked.form)
     began = time.monotonic()
@@ -47,7 +51,7 @@ async def export_to(file: Path, asked: Exported) -> None:
         show = _shown(stack, what, every)
         turn = began
         for done in export(plant, asked.folder, what):
-            if time.monotonic() - turn >= _TURN or done == what.rows:
+            if time.monotonic() - turn >= _TURN or 10 * done % what.rows < 10:
                 show(done)
                 await asyncio.sleep(0)
                 turn = time.monotonic()

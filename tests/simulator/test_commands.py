@@ -1,0 +1,143 @@
+"""`qilu simulate` and `qilu fault` as a user types them."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qilu.command.check import check
+from qilu.command.emitting import emit_gateway
+from qilu.command.fault import Asked, fault
+from qilu.contract.errors import ConfigError
+from qilu.runtime.profiles import shipped_configs
+from tests.servers import free_port
+from tests.system.programs import Qilu, eventually, qilu
+
+PLANTS = ("plant", "quiet-day", "bad-day", "hostile-network", "thousand", "school")
+
+
+def small(folder: Path, **changes: object) -> Path:
+    """A plant on free ports and a pseudo terminal."""
+    machines = [
+        {"device": "pump-1", "machine": "centrifugal-pump", "port": free_port(), "line": "water"},
+        {"device": "air-1", "machine": "screw-air-compressor", "port": free_port(), "framing": "rtu"},
+        {"device": "meter-1", "machine": "three-phase-energy-meter", "unit": 7, "serial": {"pty": "bus"},
+         "parameters": {"ct_ratio": 20}},
+    ]  # fmt: skip
+    file = folder / "small.yaml"
+    file.write_text(
+        yaml.safe_dump({"plant": "small", "control": free_port(), "machines": machines, **changes})
+    )
+    return file
+
+
+def test_a_data_set_is_written_and_its_progress_told(tmp_path: Path) -> None:
+    file = small(tmp_path)
+    done = qilu("simulate", file, "--export", tmp_path / "set", "--span", "2m", "--every", "2s")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("3 devices, 60 rows each, 2m in ")
+    assert "10 % (" in done.stderr
+    assert "100 % (2m)" in done.stderr
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["step"] == 2.0
+    with gzip.open(tmp_path / "set" / "devices" / "meter-1.csv.gz", "rt") as text:
+        assert [int(row["tick"]) for row in csv.DictReader(text)] == list(range(60))
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_the_gateway_that_collects_a_shipped_plant_is_emitted_and_checked(
+    plant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = shipped_configs() / f"{plant}.yaml", tmp_path / "gateway.yaml"
+    emit_gateway(file, out)
+    said = capsys.readouterr().out
+    if plant != "thousand":  # the printing of whose plan takes longer than all the others
+        check([out])
+    text = out.read_text()
+    assert text.startswith("# Collects every device of the plant ")
+    collected = [
+        device["device"] for source in yaml.safe_load(text)["sources"] for device in source["devices"]
+    ]
+    assert collected == list(dict.fromkeys(collected))
+    assert f": {len(collected)} devices" in said
+    with pytest.raises(ConfigError, match="is there already"):
+        emit_gateway(file, out)
+
+
+async def test_a_gateway_runs_with_what_was_emitted_and_every_device_is_asked(tmp_path: Path) -> None:
+    file, truth = small(tmp_path), tmp_path / "truth"
+    assert qilu("simulate", file, "--emit-gateway", tmp_path / "gateway.yaml").returncode == 0
+    with Qilu(tmp_path, "simulate", file, "--truth", truth, ready="devices are served"):
+        with Qilu(tmp_path, "gateway", tmp_path / "gateway.yaml", ready="collects from") as gateway:
+
+            def asked() -> set[str]:
+                with (truth / "requests.csv").open() as table:
+                    return {row["device"] for row in csv.DictReader(table) if row["counter"]}
+
+            await eventually(lambda: asked() == {"pump-1", "air-1", "meter-1"}, "all three are asked")
+            assert "lets nobody read" not in gateway.said()
+    with (truth / "requests.csv").open() as table:
+        assert {row["exception"] for row in csv.DictReader(table)} == {"0"}
+
+
+def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> None:
+    file = small(tmp_path)
+    port = str(yaml.safe_load(file.read_text())["control"])
+    with Qilu(tmp_path, "simulate", file, ready="devices are served"):
+        injected = qilu("fault", port, "inject", "pump-1", "drift", "--point", "flow", "--amount", "5")
+        assert injected.returncode == 0, injected.stderr
+        listed = qilu("fault", file, "list", "pump-1").stdout
+        assert "drift" in listed
+        assert "it may have: bearing_wear" in listed
+        assert "paused" in qilu("fault", file, "pause").stdout
+        before = json.loads(qilu("fault", port, "--json").stdout)["tick"]
+        assert json.loads(qilu("fault", port, "step", "30", "--json").stdout)["tick"] == before + 30
+        wrong = qilu("fault", file, "inject", "pump-1", "bearing_war")
+        assert (wrong.returncode, "did you mean bearing_wear?" in wrong.stderr) == (2, True)
+    gone = qilu("fault", port)
+    assert (gone.returncode, "no plant answers" in gone.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("simulate PLANT --export out --span forever", "--span: 'forever' is not a duration"),
+        ("simulate PLANT --export out --span 1h --every 0s", "--every: '0s' is no time at all"),
+        ("simulate PLANT --export out --every 1s --step 300ms", "do not fit a step of 0.3 s"),
+        ("simulate PLANT --export out --step 20s --every 20s", "cannot be stepped so far"),
+        ("simulate PLANT --export out --emit-gateway x.yaml", "two things"),
+    ],
+)
+def test_what_makes_no_sense_is_said_with_exit_code_2(line: str, said: str, tmp_path: Path) -> None:
+    done = qilu(*line.replace("PLANT", str(small(tmp_path))).split(), folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("plant", "action", "arguments", "said"),
+    [
+        ("PLANT", "explode", [], "there are: list, inject"),
+        ("PLANT", "inject", ["pump-1"], "inject takes DEVICE FAULT"),
+        ("PLANT", "speed", ["fast"], "'fast' is not a number"),
+        ("10.0.0.7:5019", "pause", [], "only be controlled from its own machine"),
+        ("70000", "list", [], "70000 is no port"),
+        ("nowhere.yaml", "list", [], "no such file"),
+    ],
+)
+async def test_what_cannot_be_asked_of_a_plant_is_a_config_error(
+    plant: str, action: str, arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    plant = plant.replace("PLANT", str(small(tmp_path)))
+    with pytest.raises(ConfigError) as error:
+        await fault(Asked(plant, action, arguments, {}, as_json=False))
+    assert said in str(error.value)
+
+
+def test_a_plant_without_a_port_of_control_says_how_to_get_one(tmp_path: Path) -> None:
+    done = qilu("fault", small(tmp_path, control=None))
+    assert (done.returncode, "--control 5019" in done.stderr) == (2, True)
