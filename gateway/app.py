@@ -20,7 +20,7 @@ from gateway.processors.counters import Counters
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
-from gateway.sources.memory import Memory
+from gateway.sources.memory import LEARNT_FOLDER, Memory
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.sources.slots import ConnectSlots
@@ -31,7 +31,6 @@ from qilu.contract.reading import Origin
 from qilu.runtime.backoff import Backoff
 
 _CLOCK_FILE = "clock"
-_LEARNT_FOLDER = "learnt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def build(
         rejected=reports.rejected,
     )
     tally = Tally()
-    slots, memory = ConnectSlots(settings.connects_at_once), Memory(settings.spool.directory / _LEARNT_FOLDER)
+    slots, memory = ConnectSlots(settings.connects_at_once), Memory(settings.spool.directory / LEARNT_FOLDER)
     sources = [
         ModbusSource(
             source,

@@ -60,7 +60,7 @@ class Link:
     ) -> None:
         """`slots`: shared with the other links of the process."""
         self.problem = ""
-        """Why there was no connection, for people, until one has brought a reply: many are accepted and ended."""
+        """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
         self._settings = settings
         self._endpoint = endpoint = settings.endpoint
         quirks = settings.quirks
@@ -134,8 +134,11 @@ class Link:
                 connection = await self._dial(self._endpoint, self._make)
         except TimeoutError:
             self._failed(f"no connection within {settings.connect_timeout:g} s")
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that no name server could know
-            self._failed(str(error))
+        except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
+            why = getattr(error, "strerror", None) or str(error)
+            self._failed(f"the host {self._endpoint.host} is not found ({why}); check its name in the url")
+        except OSError as error:
+            self._failed(error.strerror or str(error))
         else:
             if settings.after_connect:
                 await asyncio.sleep(settings.after_connect)

@@ -18,6 +18,9 @@ from qilu.runtime.settings import load
 
 _log = logging.getLogger(__name__)
 
+LEARNT_FOLDER = "learnt"
+"""Its name, in the directory of the spool."""
+
 
 class LearntFile(BaseModel):
     """What one device taught; of use as long as its profile is the one that was tried on it."""

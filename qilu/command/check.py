@@ -104,7 +104,10 @@ def _check_ingester(file: Path) -> None:
 
 def _check_gateway(file: Path) -> None:
     from gateway.settings import GatewaySettings
-    from gateway.sources.plan import BusLoad, ReadPlan, plans
+    from gateway.sources.learning import described
+    from gateway.sources.memory import LEARNT_FOLDER, Memory
+    from gateway.sources.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
+    from gateway.sources.serial import missing
 
     settings = load(file, GatewaySettings)
     known = profiles(settings.profile_names, settings.profiles)
@@ -121,6 +124,7 @@ def _check_gateway(file: Path) -> None:
         pad_edge=False,
     )
     total: list[ReadPlan] = []
+    warnings: list[str] = []
     for source in settings.sources:
         mine: list[ReadPlan] = []
         for device in source.devices:
@@ -134,7 +138,13 @@ def _check_gateway(file: Path) -> None:
                 )  # fmt: skip
         total += mine
         here = BusLoad.of(mine)
-        busy = f"{here.bytes_per_s:.0f} B/s, busy {here.busy(_ROUND_TRIP):.1%} of the time"
+        line = source.endpoint.serial
+        share = here.busy(_ROUND_TRIP, line.baudrate if line else None)
+        busy = f"{here.bytes_per_s:.0f} B/s, busy {share:.1%} of the time"
+        if share > 1:
+            warnings.append(f"{source.url} is asked for more than it can answer: turns will be missed")
+        if line is not None and (problem := missing(source.endpoint.host)) is not None:
+            warnings.append(f"{source.url}: {problem}")
         table.add_row(source.url, "", "", "", f"{here.requests_per_s:.1f}/s", "", "", busy, end_section=True)
     _console.print(table)
     load_all = BusLoad.of(total)
@@ -143,6 +153,13 @@ def _check_gateway(file: Path) -> None:
         f"  {points:.0f} points/s in {load_all.requests_per_s:.1f} requests/s; "
         f"busy assumes {_ROUND_TRIP * 1000:.0f} ms from a request to its reply"
     )
+    for warning in warnings:
+        _console.print(f"  warning: {warning}", markup=False)
+    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
+    for device in (device for source in settings.sources for device in source.devices):
+        learnt = memory.recall(device.device, known[device.profile])
+        if learnt != NOTHING_LEARNT:
+            _console.print(f"  learnt: {device.device} {described(NOTHING_LEARNT, learnt)}", markup=False)
 
 
 _ROUND_TRIP = 0.01

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -42,7 +44,7 @@ async def swallowed(endpoint: Endpoint, made: Callable[[], Connection]) -> NoRet
 
 async def unresolved(endpoint: Endpoint, made: Callable[[], Connection]) -> NoReturn:
     """A name that no server knows."""
-    raise OSError(-2, "Name or service not known")
+    raise socket.gaierror(-2, "Name or service not known")
 
 
 @virtual_time
@@ -149,6 +151,19 @@ async def test_hosts_that_swallow_every_attempt_do_not_keep_a_sound_one_from_con
             task.cancel()
     assert bad == 0
     assert len(peer.connects) == 60, "it closes after each reply"
+
+
+@virtual_time
+async def test_a_host_name_that_is_not_known_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    meter = source("meter-1", unresolved, Timebase(1.8e9, asyncio.get_running_loop().time()))
+    async with meter:
+        async for poll in meter.polls():
+            assert set(poll.readings[0].reasons.values()) == {Reason.UNREACHABLE}
+            if meter.stats.polls == 30:
+                break
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "the host 10.0.0.1 is not found (Name or service not known); check its name in the url" in told[0]
+    assert len(told) == 2, "and once that the device does not answer"
 
 
 @pytest.mark.parametrize("dial", [swallowed, unresolved, dial_in_memory(Peer(lambda line, asked: None))])

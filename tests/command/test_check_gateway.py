@@ -1,0 +1,61 @@
+"""`qilu check` of gateway settings says what will not work on this machine, and what devices taught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from gateway.sources.memory import LEARNT_FOLDER, Memory
+from gateway.sources.plan import Learnt
+from qilu.command.main import app
+from qilu.contract.profile import DeviceProfile
+from qilu.runtime.settings import load
+
+PROFILE = """\
+profile: meter
+limits: {max_registers: 1}
+groups: {fast: 100ms}
+points:
+  - {name: power, table: holding, address: 0, type: uint16}
+  - {name: flow, table: holding, address: 9, type: uint16}
+  - {name: ghost, table: holding, address: 30, type: uint16}
+"""
+
+GATEWAY = """\
+edge: edge-1
+profiles: .
+spool: {directory: spool}
+delivery: {ack: broker}
+sources:
+  - type: modbus
+    url: URL
+    devices:
+      - {device: meter-1, profile: meter}
+"""
+
+
+def checked(tmp_path: Path, url: str) -> str:
+    (tmp_path / "meter.yaml").write_text(PROFILE, encoding="utf-8")
+    (tmp_path / "gateway.yaml").write_text(GATEWAY.replace("URL", url), encoding="utf-8")
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "gateway.yaml")])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_serial_port_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    """The settings may be meant for another machine, or the adapter may come later."""
+    said = checked(tmp_path, f"rtu://{tmp_path}/ttyUSB3?baudrate=9600")
+    assert f"there is no port {tmp_path}/ttyUSB3; {tmp_path} has none" in said
+
+
+def test_a_line_that_cannot_carry_its_plan_is_a_warning(tmp_path: Path) -> None:
+    assert "asked for more than it can answer" in checked(tmp_path, "rtu:///dev/null?baudrate=300")
+    assert "warning" not in checked(tmp_path, "tcp://plc")
+
+
+def test_what_devices_taught_is_told(tmp_path: Path) -> None:
+    checked(tmp_path, "tcp://plc")
+    profile = load(tmp_path / "meter.yaml", DeviceProfile)
+    Memory(tmp_path / "spool" / LEARNT_FOLDER).keep("meter-1", profile, Learnt(frozenset(("ghost",))))
+    assert "learnt: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
