@@ -65,7 +65,13 @@ class _Anything(BaseModel):
     pass
 
 
-_KEYS = {"points": "device profile", "machines": "plant", "sources": "gateway", "store": "ingester"}
+_KEYS = {
+    "points": "device profile",
+    "repeat": "device profile",
+    "machines": "plant",
+    "sources": "gateway",
+    "store": "ingester",
+}
 
 
 def _check_profile(file: Path) -> None:
@@ -75,8 +81,12 @@ def _check_profile(file: Path) -> None:
         for group, period in profile.groups.items()
     )
     _console.print(f"  {profile.profile}: {len(profile.points)} points ({counts})")
+    _warn(profile)
+
+
+def _warn(profile: DeviceProfile, of: str = "") -> None:
     for loc, warning in profile.warnings():
-        _console.print(f"  warning: {'.'.join(map(str, loc))}: {warning}")
+        _console.print(f"  warning: {of}{'.'.join(map(str, loc))}: {warning}")
 
 
 def _check_plant(file: Path) -> None:
@@ -147,6 +157,8 @@ def _check_gateway(file: Path) -> None:
             warnings.append(f"{source.url}: {problem}")
         table.add_row(source.url, "", "", "", f"{here.requests_per_s:.1f}/s", "", "", busy, end_section=True)
     _console.print(table)
+    for name, profile in known.items():
+        _warn(profile, f"profile {name}: ")
     load_all = BusLoad.of(total)
     points = sum(len(plan.columns.points) / plan.period for plan in total)
     _console.print(

@@ -171,12 +171,23 @@ def ingest(
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Files of any kind that Qilu reads.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files of any kind that Qilu reads.")] = None,
+    schema: Annotated[
+        Literal["profile", "gateway", "plant", "ingester"] | None,
+        typer.Option(help="Print the JSON schema of such files instead, for your editor."),
+    ] = None,
 ) -> None:
     """Validate files; for a gateway print its read plan, for a plant its devices.
 
     Example: qilu check configs/gateway.yaml configs/profiles/*.yaml
     """
+    if schema is not None:
+        from qilu.command.schema import print_schema
+
+        print_schema(schema)
+        return
+    if not files:
+        raise typer.BadParameter("name at least one file, or use --schema", param_hint="FILES")
     from qilu.command import check as command
 
     now(lambda: command.check(files))

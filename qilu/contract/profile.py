@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from qilu.contract import profile_checks
 from qilu.contract.invalid import Loc, refuse
-from qilu.contract.profile_point import Copies, Factor, Flag, Label, Limits, ParameterRef, Point, PointRef
+from qilu.contract.profile_point import (
+    Address,
+    Copies,
+    Factor,
+    Flag,
+    Label,
+    Limits,
+    ParameterRef,
+    Point,
+    PointRef,
+    table_in_address,
+)
 from qilu.contract.profile_spelling import located, spelled_out
 from qilu.contract.profile_types import (
     DEFAULT_GROUP,
@@ -47,9 +65,12 @@ __all__ = [
 class AddressRange(Model):
     """Addresses of one table from `first` to `last`, both included, zero-based."""
 
+    model_config = ConfigDict(json_schema_extra=table_in_address)
+
     table: Table
-    first: int = Field(ge=0, le=65535)
-    last: int = Field(ge=0, le=65535)
+    """Not needed where addresses name it, as Modicon's do."""
+    first: Address = Field(ge=0, le=65535)
+    last: Address = Field(ge=0, le=65535)
 
     def meets(self, table: Table, first: int, last: int) -> bool:
         """True when it shares an address with `first` to `last` of `table`."""
@@ -60,10 +81,13 @@ class DeviceLimits(Model):
     """What one request to the device may ask; the defaults are the limits of the Modbus specification."""
 
     max_registers: int = Field(default=125, ge=1, le=125)
+    """Registers in one read."""
     max_bits: int = Field(default=2000, ge=1, le=2000)
+    """Coils or discrete inputs in one read."""
     request_gap: Duration = 0.0
     """Seconds of silence between a reply and the next request."""
     no_read: tuple[AddressRange, ...] = ()
+    """Addresses that no request may touch, not even to read what stands around them in one go."""
 
     def max_block(self, table: Table) -> int:
         """How many addresses of `table` one read may ask."""
@@ -80,27 +104,37 @@ class Repeat(Copies):
     """Those of the first copy."""
 
 
+def _points_or_repeat(schema: dict[str, Any]) -> None:
+    schema["required"].remove("points")
+
+
 class DeviceProfile(Model):
     """One model of machine. What it promises after it was read: every address is zero-based, every point has
     its orders and its group, no value reaches past address 65535, no two points overlap undeclared."""
 
+    model_config = ConfigDict(json_schema_extra=_points_or_repeat)
+
     profile: ProfileName
     """Also its file's name, and the measurement in a store."""
     title: Label = Label()
+    """For people."""
     source: str = ""
     """Where the register map is from."""
-    addressing: Literal["zero_based"] = "zero_based"
+    addressing: Annotated[
+        Literal["zero_based"], WithJsonSchema({"enum": ["zero_based", "modicon"], "default": "zero_based"})
+    ] = "zero_based"
     """A file may say `modicon`; its addresses are translated when it is read."""
     byte_order: Order = "big"
     word_order: WordOrder = "big"
     """Both orders are the defaults of the points."""
     limits: DeviceLimits = DeviceLimits()
+    """What one request may ask of the device."""
     parameters: Mapping[Name, ScaleNumber] = {}
     """Names and defaults; the gateway's settings may set them for each device."""
     groups: Mapping[Name, Period] = Field(default={DEFAULT_GROUP: 1.0}, min_length=1)
     """Poll group -> seconds; the first one is the default of the points."""
     points: tuple[Point, ...]
-
+    """All that can be read or written; a profile needs them or `repeat`."""
     repeat: tuple[Repeat, ...] = ()
     """Points that stand there several times; they are spelled out and follow `points` when it is read."""
 

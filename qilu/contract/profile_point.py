@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from qilu.contract import profile_point_checks
 from qilu.contract.invalid import invalid, refuse
@@ -20,11 +28,14 @@ from qilu.contract.profile_types import (
     ScaleNumber,
     Table,
     WordOrder,
+    text_or,
 )
 
 
 class Label(Model):
     """A text for people, in English and Chinese; a plain text in the file is English."""
+
+    model_config = ConfigDict(json_schema_extra=text_or("en"))
 
     en: str = ""
     zh: str = ""
@@ -84,6 +95,8 @@ class Limits(Model):
 class Flag(Model):
     """One bit of an integer as a point of its own; a plain text in the file is its name."""
 
+    model_config = ConfigDict(json_schema_extra=text_or("name"))
+
     name: Name
     """What follows the name of the integer and an underscore."""
     label: Label = Label()
@@ -94,7 +107,17 @@ class Flag(Model):
         return {"name": raw} if isinstance(raw, str) else raw
 
 
-Suffix = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=32)]
+Suffix = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9_]+$", max_length=32),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": "^[a-z0-9_]+$", "maxLength": 32}),
+]
+Address = Annotated[int, WithJsonSchema({"type": ["integer", "string"]})]
+
+
+def table_in_address(schema: dict[str, Any]) -> None:
+    """For the JSON schema: an address in Modicon's notation names its table."""
+    schema["required"].remove("table")
 
 
 class Copies(Model):
@@ -112,12 +135,18 @@ class Point(Copies):
     """One value of a machine. What it leaves to its profile is filled in, and what stands for several points
     (`count`, `stride`, `suffixes`, `flags`) is spelled out, when it is read as part of one."""
 
+    model_config = ConfigDict(json_schema_extra=table_in_address)
+
     name: Name
+    """What stores and queries call it, after arrays and repeated structures have added their endings."""
     label: Label = Label()
+    """For people."""
     table: Table
-    address: int
+    """Which of the four address spaces of the device it is in."""
+    address: Address
     """Zero-based, also where the file has it in Modicon's notation."""
     type: DataType
+    """How its value is laid out in the registers."""
     length: int | None = Field(default=None, ge=1, le=125)
     """Registers of a string."""
     bit: int | None = Field(default=None, ge=0, le=15)
@@ -137,9 +166,11 @@ class Point(Copies):
     scale: Scale = 1.0
     """value = raw * scale + offset"""
     offset: Factor = 0.0
+    """Added after scaling."""
     unit: str = ""
     """Of the value, not of the raw number."""
     limits: Limits = Limits()
+    """Of the value; one outside is bad, reason out_of_limits."""
     sentinels: tuple[int | float, ...] = ()
     """Raw numbers, before scaling, that mean: no value. Of an int16, 0x8000 and -32768 are the same; of BCD
     they are the pattern, such as 0xFFFF."""
@@ -148,6 +179,7 @@ class Point(Copies):
     flags: Mapping[int, Flag] = {}
     """Number of a bit of an integer -> the bool point that it is as well."""
     access: Literal["read", "write", "read_write"] = "read"
+    """What the device allows; a point that is only written is never read."""
     group: Name = DEFAULT_GROUP
     """The poll group that reads it."""
     kind: Literal["gauge", "counter", "state"] = "gauge"

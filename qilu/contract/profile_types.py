@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Literal, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +20,17 @@ WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
 
 DEFAULT_GROUP = "default"
 MOST_COPIES = 10_000
+
+
+def text_or(name: str) -> Callable[[dict[str, Any]], None]:
+    """For the JSON schema of a model that also reads a plain text, as its key `name`."""
+
+    def change(schema: dict[str, Any]) -> None:
+        whole = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [whole["properties"][name] | {"title": name}, whole]
+
+    return change
 
 
 class Model(BaseModel):

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from qilu.contract.invalid import invalid
 
@@ -97,13 +97,18 @@ def _sum_of_parts(text: str) -> float:
 
 _AS_TEXT: Any = PlainSerializer(format_duration, return_type=str, when_used="json")
 
-Duration = Annotated[float, BeforeValidator(parse_duration), _AS_TEXT]
+_IN_FILES: Any = WithJsonSchema({"type": ["string", "number"], "examples": ["200ms", "1s", "5m", "2h"]})
+
+Duration = Annotated[float, BeforeValidator(parse_duration), _AS_TEXT, _IN_FILES]
 """Seconds, 0 allowed; written as parse_duration reads it."""
 
-Period = Annotated[float, BeforeValidator(parse_duration), Field(gt=0), _AS_TEXT]
+Period = Annotated[float, BeforeValidator(parse_duration), Field(gt=0), _AS_TEXT, _IN_FILES]
 """Seconds, more than 0."""
 
 ByteSize = Annotated[
-    int, BeforeValidator(parse_bytes), PlainSerializer(format_bytes, return_type=str, when_used="json")
+    int,
+    BeforeValidator(parse_bytes),
+    PlainSerializer(format_bytes, return_type=str, when_used="json"),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["512MB", "2GB", "64KiB"]}),
 ]
 """Bytes; written as parse_bytes reads it."""
