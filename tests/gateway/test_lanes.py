@@ -1,0 +1,173 @@
+"""Live first: the backlog keeps to its rate and its lane, and a live record waits for one message of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from random import Random
+from typing import Self
+
+from gateway.components import Record
+from gateway.delivery import Delivery
+from gateway.outbox import Limits, Outbox
+from gateway.sinks.mqtt import MqttSink
+from gateway.spool.memory import MemorySpool
+from qilu.contract.notices import Announcement, Answer, encode_answer
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane, Topics
+from qilu.contract.wire import read_head
+from qilu.mqtt.client import Link
+from qilu.mqtt.settings import MqttSettings
+from qilu.runtime.backoff import Backoff
+from tests.gateway.test_pipeline import STORE, Room
+from tests.servers import Mosquitto
+from tests.support.virtual_time import virtual_time
+
+RECORD = 1000
+TOPICS = Topics("qilu")
+
+
+def body(number: int) -> bytes:
+    """A record of 1 kB as far as delivery looks into it."""
+    return (b'{"number":%d,"x":"' % number).ljust(RECORD - 2, b"x") + b'"}'
+
+
+class Timed(Room):
+    """A sink that takes everything at once, has it durable at once, and remembers when it came."""
+
+    def __init__(self) -> None:
+        self.sends: list[tuple[float, Lane, int]] = []
+        self._answers: asyncio.Queue[Answer | Announcement] = asyncio.Queue(100)
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        now = asyncio.get_running_loop().time()
+        self.sends.append((now, lane, sum(len(record.body) for record in records)))
+        offsets = read_offsets(records)
+        await self._answers.put(Answer(STORE, "i", records[0].stream, durable=offsets))
+        return {}
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        while True:
+            yield await self._answers.get()
+
+
+def read_offsets(records: Sequence[Record]) -> Ranges:
+    return Ranges.of(record.offset for record in records)
+
+
+@virtual_time
+async def test_the_backlog_keeps_to_its_rate_and_live_records_know_nothing_of_it() -> None:
+    clock, sink, rate = asyncio.get_running_loop().time, Timed(), 20_000
+    quick = Backoff(Random(0), first=0.001, most=0.001)
+    async with MemorySpool() as spool:
+        delivery = Delivery(
+            spool, sink, Outbox([STORE], Random(0)), linger=0.1, backoff=quick, clock=clock, backlog_rate=rate
+        )
+        for number in range(600):
+            assert spool.append(body(number))
+        begun = clock()
+        running = asyncio.create_task(delivery.run())
+        appended = []
+        for number in range(100):
+            await asyncio.sleep(0.25)
+            record = spool.append(body(1000 + number))
+            assert record is not None
+            appended.append(clock())
+            delivery.appended(record)
+        async with asyncio.timeout(60):
+            await delivery.emptied()
+        running.cancel()
+        late = [(when, size) for when, lane, size in sink.sends if lane is Lane.BACKLOG]
+        sent = 0
+        for when, size in late:
+            sent += size
+            assert sent <= rate * (when - begun) + rate + RECORD  # a second's worth at once
+        assert sent == 600 * RECORD
+        assert late[-1][0] - begun >= 600 * RECORD / rate - 2
+        live = [when for when, lane, _ in sink.sends if lane is Lane.LIVE]
+        assert len(live) == len(appended)
+        assert all(abs(when - since - 0.1) < 1e-6 for when, since in zip(live, appended, strict=True))
+
+
+class Watched(Room):
+    """The real sink, with a list of which messages went in and which the broker has taken."""
+
+    def __init__(self, sink: MqttSink) -> None:
+        self._sink = sink
+        self.handed: list[tuple[Lane, int]] = []
+        self.open: set[tuple[Lane, int]] = set()
+        self.ahead: list[int] = []
+        """For each live message: how many of the backlog were on their way when it was handed over."""
+
+    async def __aenter__(self) -> Self:
+        await self._sink.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._sink.__aexit__(None, None, None)
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        name = lane, records[0].offset
+        if lane is Lane.LIVE:
+            self.ahead.append(sum(one is Lane.BACKLOG for one, _ in self.open))
+        self.handed.append(name)
+        self.open.add(name)
+        try:
+            return await self._sink.send(lane, records)
+        finally:
+            self.open.discard(name)
+
+    def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        return self._sink.answers()
+
+
+async def test_no_live_message_waits_behind_more_than_one_of_the_backlog(mosquitto: Mosquitto) -> None:
+    settings = MqttSettings(port=mosquitto.port)
+    sink = Watched(MqttSink(settings, "edge-1", "boot", lambda: 0))
+    arrived: list[tuple[Lane, int]] = []
+    async with (
+        MemorySpool() as spool,
+        Link(settings, "cloud") as cloud,
+        Link(settings, "answering") as answering,
+    ):
+        await cloud.subscribe([TOPICS.every_record(lane) for lane in Lane])
+
+        async def take() -> None:
+            async for message in cloud.messages():
+                head = read_head(message.payload)
+                arrived.append((TOPICS.sender(message.topic)[0], head.offsets.first()))
+                answer = Answer(STORE, "i", head.stream, durable=head.offsets)
+                await answering.publish(TOPICS.answer("edge-1"), encode_answer(answer))
+
+        for number in range(5000):  # 5 MB, in some 80 messages
+            assert spool.append(body(number))
+        quick = Backoff(Random(0), first=0.01, most=0.01)
+        outbox = Outbox([STORE], Random(0), Limits())
+        delivery = Delivery(spool, sink, outbox, linger=0.001, backoff=quick, clock=time.monotonic)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(take()), tasks.create_task(delivery.run())]
+            while spool.pending()[spool.stream]:
+                if outbox.connected:
+                    record = spool.append(body(10_000))
+                    assert record is not None
+                    delivery.appended(record)
+                if len(sink.ahead) >= 50:
+                    await delivery.emptied()
+                    break
+                await asyncio.sleep(0.002)
+            for task in beside:
+                task.cancel()
+
+    live = [name for name in arrived if name[0] is Lane.LIVE]
+    late = [name for name in arrived if name[0] is Lane.BACKLOG]
+    assert len(late) > 70
+    assert len(live) >= 5
+    assert any(sink.ahead), "no live message ever met one of the backlog, so nothing is proven"
+    assert max(sink.ahead) == 1
+    # Nobody reorders them on the way, but for one message of each lane at a time.
+    place = {name: index for index, name in enumerate(sink.handed)}
+    for index, name in enumerate(arrived):
+        if name[0] is Lane.LIVE:
+            overtaken_by = [one for one in arrived[:index] if place[one] > place[name]]
+            assert len(overtaken_by) <= 1, (name, overtaken_by)
