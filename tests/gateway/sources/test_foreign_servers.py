@@ -1,4 +1,4 @@
-"""The gateway reads correctly from servers that are not ours: pymodbus' and one built on libmodbus."""
+"""The gateway reads correctly from servers that are not ours: of pymodbus, libmodbus and pyModbusTCP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gateway.sources.settings import ModbusSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.runtime.timebase import Timebase
-from tests.gateway.sources.foreign import SIZE, equipment, pymodbus_server, read, values
+from tests.gateway.sources.everything import SIZE, equipment
+from tests.gateway.sources.foreign import pymodbus_server, pymodbustcp_server, read, values
 from tests.servers.libmodbus import LibmodbusServer
 
 
@@ -53,6 +54,14 @@ async def test_libmodbus_is_read_in_every_encoding_and_order(tmp_path: Path, in_
     profile, image, expected = equipment()
     with LibmodbusServer(tmp_path, image) as server:  # type: ignore[arg-type]
         poll, source = await read(f"tcp://127.0.0.1:{server.port}", profile, in_flight=in_flight)
+    assert values(poll) == expected
+    assert source.stats.bad_points == 0
+
+
+async def test_pymodbustcp_is_read_in_every_encoding_and_order() -> None:
+    profile, image, expected = equipment()
+    with pymodbustcp_server(image) as port:
+        poll, source = await read(f"tcp://127.0.0.1:{port}", profile)
     assert values(poll) == expected
     assert source.stats.bad_points == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -19,6 +20,7 @@ from gateway.sources.modbus import ModbusSource
 from gateway.sources.settings import ModbusSettings
 from gateway.sources.slots import ConnectSlots
 from gateway.sources.transport import Connection
+from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Reason
 from qilu.runtime.timebase import Timebase
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, profile
@@ -28,11 +30,16 @@ METER = profile(range(4))
 
 
 def source(
-    name: str, dial: Dial, timebase: Timebase, slots: ConnectSlots | None = None, period: str = "1s"
+    name: str,
+    dial: Dial,
+    timebase: Timebase,
+    slots: ConnectSlots | None = None,
+    period: str = "1s",
+    meter: DeviceProfile = METER,
 ) -> ModbusSource:
     device = {"device": name, "profile": "meter", "groups": {"default": period}}
     settings = ModbusSettings.model_validate({"type": "modbus", "url": "tcp://10.0.0.1", "devices": [device]})
-    setup = DeviceSetup(settings.devices[0], METER, Origin("edge-1", name, "meter"))
+    setup = DeviceSetup(settings.devices[0], meter, Origin("edge-1", name, "meter"))
     return ModbusSource(settings, [setup], timebase, Random(name), dial=dial, slots=slots)
 
 
@@ -78,6 +85,32 @@ async def test_of_a_thousand_endpoints_the_sound_ones_keep_their_rate_beside_fif
         else:
             assert good[name] >= 20
             assert bad[name] == 0
+
+
+@virtual_time
+async def test_a_device_of_a_hundred_points_takes_less_than_60_kb() -> None:
+    """Counted over fifty that were polled, without what the peers of this test take."""
+    timebase = Timebase(1.8e9, asyncio.get_running_loop().time())
+    polled = Counter[str]()
+
+    async def collect(name: str) -> None:
+        async with source(name, dial_in_memory(Peer(normal)), timebase, meter=large) as meter:
+            async for _ in meter.polls():
+                polled[name] += 1
+
+    large = profile(range(0, 200, 2))
+    tracemalloc.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            collecting = [tasks.create_task(collect(f"meter-{number}")) for number in range(50)]
+            await asyncio.sleep(3.5)
+            taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*/tests/*")])
+            for task in collecting:
+                task.cancel()
+    finally:
+        tracemalloc.stop()
+    assert set(polled.values()) <= {3, 4}
+    assert sum(trace.size for trace in taken.traces) / 50 < 60_000
 
 
 @virtual_time

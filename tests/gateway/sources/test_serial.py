@@ -21,8 +21,9 @@ from gateway.sources.settings import ModbusSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.runtime.timebase import Timebase
+from tests.gateway.sources.everything import equipment
 from tests.gateway.sources.everywhere import on_a_serial_line
-from tests.gateway.sources.foreign import device_of, equipment, read, values
+from tests.gateway.sources.foreign import device_of, read, values
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 from tests.gateway.sources.pty_lines import line_to, two_ports
 from tests.support.virtual_time import run
