@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.app import build
 from gateway.processors.counters import Counters
+from gateway.settings import GatewaySettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
 
@@ -97,3 +100,25 @@ def test_what_happens_is_logged_once_an_hour(caplog: pytest.LogCaptureFixture) -
 
 def test_a_profile_without_such_counters_needs_no_processor() -> None:
     assert not counters({**ENERGY, "unwrap": False})
+
+
+def test_a_gateway_unwraps_ahead_of_what_its_settings_ask_for(tmp_path: Path) -> None:
+    profile = DeviceProfile.model_validate({"profile": "meter", "points": [ENERGY]})
+    settings = GatewaySettings.model_validate(
+        {
+            "edge": "edge-1",
+            "spool": {"directory": tmp_path},
+            "delivery": {"ack": "broker"},
+            "processors": [{"type": "select", "drop": ["x"]}],
+            "sources": [
+                {
+                    "type": "modbus",
+                    "url": "tcp://127.0.0.1:1",
+                    "devices": [{"device": "meter-1", "unit": 1, "profile": "meter"}],
+                }
+            ],
+        }
+    )
+    first, *others = build(settings, {"meter": profile}).pipeline.processors
+    assert isinstance(first, Counters)
+    assert len(others) == 1
