@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qilu.command.asking import Rows, duration, moment, reader, show, unknown_device
+from qilu.contract.completeness import COLLECTION
 from qilu.contract.errors import ConfigError
 from qilu.runtime.wording import nearest
 from qilu.stores.components import Reader, Sample
@@ -43,12 +45,22 @@ async def query(asked: Asked) -> None:
 
 
 async def _devices(reader: Reader) -> Rows:
-    return [(d.device, d.profile, d.line, d.edge, moment(d.last_ms)) for d in await reader.devices()]
+    """One row for each device; what its edge says of collecting it is a row only where nothing else is."""
+    devices = await reader.devices()
+    machines = {one.device for one in devices if one.profile != COLLECTION}
+    return [
+        (one.device, one.profile, one.line, one.edge, moment(one.last_ms))
+        for one in devices
+        if one.profile != COLLECTION or one.device not in machines
+    ]
 
 
 async def _points(reader: Reader, device: str | None) -> Rows:
-    names = [device] if device else [one.device for one in await reader.devices()]
-    rows = [(name, point) for name in names for point in await reader.points(name)]
+    rows = []
+    for name, profiles in sorted((await _profiles(reader)).items()):
+        if device in (None, name):
+            points = {point for profile in profiles for point in await reader.points(name, profile=profile)}
+            rows += [(name, point) for point in sorted(points)]
     if device and not rows:
         raise await unknown_device(reader, device)
     return rows
@@ -57,19 +69,47 @@ async def _points(reader: Reader, device: str | None) -> Rows:
 async def _samples(reader: Reader, asked: Asked) -> Rows:
     assert asked.device
     assert asked.point
+    profiles = (await _profiles(reader)).get(asked.device)
+    if profiles is None:
+        raise await unknown_device(reader, asked.device)
+    found = await _samples_of(reader, asked, profiles)
+    if not found:
+        known = [
+            point for profile in profiles for point in await reader.points(asked.device, profile=profile)
+        ]
+        if asked.point not in known:
+            if asked.point not in await reader.points(asked.device, profile=COLLECTION):
+                meant = nearest(asked.point, known)
+                remedy = f"did you mean {meant}?" if meant else "see --points"
+                raise ConfigError(f"{asked.device} has no point {asked.point}", key="--point", remedy=remedy)
+            found = await _samples_of(reader, asked, [COLLECTION])
+    return [(moment(sample.time_ms), sample.value, _quality(sample)) for sample in found]
+
+
+async def _samples_of(reader: Reader, asked: Asked, profiles: Sequence[str]) -> list[Sample]:
+    assert asked.device
+    assert asked.point
     end_ms = int(time.time() * 1000) + 1
     start_ms = end_ms - round(duration("--last", asked.last) * 1000)
     every_ms = max(1, round(duration("--every", asked.every) * 1000)) if asked.every else None
-    samples = await reader.samples(asked.device, asked.point, start_ms, end_ms, every_ms)
-    if not samples:
-        known = await reader.points(asked.device)
-        if not known:
-            raise await unknown_device(reader, asked.device)
-        if asked.point not in known:
-            meant = nearest(asked.point, known)
-            remedy = f"did you mean {meant}?" if meant else "see --points"
-            raise ConfigError(f"{asked.device} has no point {asked.point}", key="--point", remedy=remedy)
-    return [(moment(sample.time_ms), sample.value, _quality(sample)) for sample in samples]
+    found: list[Sample] = []
+    for profile in profiles:
+        found += await reader.samples(asked.device, asked.point, start_ms, end_ms, every_ms, profile=profile)
+    return sorted(found, key=lambda sample: sample.time_ms)
+
+
+async def _profiles(reader: Reader) -> dict[str, list[str]]:
+    """The profiles of each device, without what its edge says of collecting it.
+
+    A point of that may have the name of one of the machine's: the machine's is meant.
+    """
+    found: dict[str, list[str]] = {}
+    for one in await reader.devices():
+        found.setdefault(one.device, []).append(one.profile)
+    return {
+        device: list(dict.fromkeys(profile for profile in profiles if profile != COLLECTION)) or [COLLECTION]
+        for device, profiles in found.items()
+    }
 
 
 def _quality(sample: Sample) -> str:

@@ -67,8 +67,8 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         """Every device, by name."""
         ...
 
-    async def points(self, device: str) -> Sequence[str]:
-        """The points of a device, by name; empty when it is unknown."""
+    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
+        """The points of a device, by name, of one of its profiles or of all; empty when it is unknown."""
         ...
 
     async def samples(

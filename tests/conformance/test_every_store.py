@@ -357,6 +357,9 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
             subject.device, "force", START + 8, START + 11, profile="hydraulic-press"
         )
         assert found == [Sample(START + 8, 8.0), Sample(START + 10, 10.0)]
+        assert await reader.points(subject.device, profile="collection") == ["force", "x"]
+        assert await reader.points(subject.device, profile="hydraulic-press") == ["force", "running", "state"]
+        assert await reader.points(subject.device, profile="nothing") == []
 
 
 async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subject: Subject) -> None:

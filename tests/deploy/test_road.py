@@ -69,7 +69,7 @@ def stored_devices(settings: Path) -> set[str]:
 def told(settings: Path, point: str) -> bool:
     """Whether the edge reported of itself a value other than 0."""
     asked = qilu("query", "--store", settings, "--device", "edge-1", "--point", point, "--format", "json")
-    return any(sample["value"] for sample in json.loads(asked.stdout))
+    return asked.returncode == 0 and any(sample["value"] for sample in json.loads(asked.stdout))
 
 
 async def arrives_whole(plant: Plant, settings: Path) -> None:

@@ -29,10 +29,11 @@ class InfluxqlReader(ServerReader):
                 found.append(Device(tags["device"], series["name"], tags["edge"], tags["line"], last_ms))
         return newest(found)
 
-    async def points(self, device: str) -> Sequence[str]:
+    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
         found = set()
-        for series in await self._series(f'SELECT last(*) FROM /.*/ WHERE "device" = {_text(device)}'):
+        question = f'SELECT last(*) FROM {_measurement(profile)} WHERE "device" = {_text(device)}'
+        for series in await self._series(question):
             for column, value in zip(series["columns"], series["values"][0], strict=True):
                 if column != "time" and value is not None:
                     found.add(column.removeprefix("last_").removesuffix(QUALITY).removesuffix(TEXT))
@@ -82,10 +83,12 @@ def _samples(rows: list[Any]) -> Iterator[Sample]:
 def _from(whose: Whose, start_ms: int, end_ms: int) -> str:
     """Whose readings of which time, as the end of a question."""
     low, high = max(start_ms, -_LIMIT_MS), min(end_ms, _LIMIT_MS)
-    measurement = "/.*/" if whose.profile is None else _name(whose.profile)
-    return (
-        f'FROM {measurement} WHERE "device" = {_text(whose.device)} AND time >= {low}ms AND time < {high}ms'
-    )
+    device = f'"device" = {_text(whose.device)}'
+    return f"FROM {_measurement(whose.profile)} WHERE {device} AND time >= {low}ms AND time < {high}ms"
+
+
+def _measurement(profile: str | None) -> str:
+    return "/.*/" if profile is None else _name(profile)
 
 
 def _name(text: str) -> str:

@@ -37,9 +37,9 @@ class VictoriaMetricsReader(ServerReader):
             found.extend(await self._last(profile, devices))
         return newest(found)
 
-    async def points(self, device: str) -> Sequence[str]:
+    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        series = await self._series(f"{{device={_text(device)}}}")
+        series = await self._series(_selector(Whose(device, profile), ".*"))
         return sorted({labels[_NAME].partition("_")[2].removesuffix(QUALITY) for labels in series})
 
     async def _last(self, profile: str, wanted: set[str]) -> list[Device]:

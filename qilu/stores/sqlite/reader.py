@@ -87,9 +87,9 @@ class SqliteReader:
         """Every device, by name; one that changed its line or site stands where it was last."""
         return await self._in_thread(self._devices)
 
-    async def points(self, device: str) -> Sequence[str]:
+    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        return await self._in_thread(self._points, device)
+        return await self._in_thread(self._points, device, profile)
 
     async def samples(
         self,
@@ -152,8 +152,8 @@ class SqliteReader:
                     found[sample(0, value, reasons.get(index)).reason] += 1
         return {reason: count for reason, count in found.items() if count}
 
-    def _points(self, device: str) -> list[str]:
-        rows = self._connection.execute(_COLUMNS, (device, None))
+    def _points(self, device: str, profile: str | None) -> list[str]:
+        rows = self._connection.execute(_COLUMNS, (device, profile))
         return sorted({point for _, points in rows for point in _decode_points(points)})
 
     def _samples(
