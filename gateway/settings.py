@@ -13,6 +13,7 @@ from gateway.sinks.mqtt import BROKER
 from gateway.sources.settings import ModbusSettings
 from gateway.sources.slots import AT_ONCE
 from gateway.spool.settings import SpoolSettings
+from qilu.contract.completeness import PROFILES
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.quantities import ByteSize, Duration, Period
 from qilu.contract.topics import level
@@ -100,6 +101,10 @@ class GatewaySettings(_Model):
                     text = f"{device.device} is already {seen[device.device]}"
                     place = ("sources", number, "devices", index, "device")
                     problems.append(Problem(place, text, "give every device of the edge its own name"))
+                if device.profile in PROFILES:
+                    text = f"{device.profile} is the profile in which an edge tells of itself"
+                    place = ("sources", number, "devices", index, "profile")
+                    problems.append(Problem(place, text, "give the device's profile another name"))
                 seen.setdefault(device.device, f"a device of {source.url}")
         places: dict[tuple[str, int], int] = {}
         for number, source in enumerate(self.sources):

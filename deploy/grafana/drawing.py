@@ -39,6 +39,16 @@ class Drawing:
             f"{machine.text('en')}, one line for each device. Points: {profile}, {names}.",
         )
 
+    def account(self, point: str, title: Text, about: Text, unit: str = "short") -> Panel:
+        """What the accounts of each device say, which an edge tells every minute."""
+        described = Text(
+            f"{about.zh}，每个账期（默认 60 秒）每台设备一个数。点位：collection.{point}。",
+            f"{about.en}: one number per device and account, 60 s by default. Point: collection, {point}.",
+        )
+        return series(title, described, unit, [self.language.values("collection", point)]).but(
+            width=6, every=120
+        )
+
     def edge_stat(
         self,
         point: str,

@@ -22,6 +22,7 @@ def rows(draw: Drawing) -> Sequence[Row]:
         utilities(draw),
         machining(draw),
         production(draw),
+        completeness(draw),
         gateways(draw),
     )
 
@@ -146,6 +147,34 @@ def states(draw: Drawing) -> Row:
                 [ask.reasons()],
                 REASON_WORDS,
             ).but(width=12, height=10, transformations=[{"id": "renameByRegex", "options": plain}]),
+        ),
+    )
+
+
+def completeness(draw: Drawing) -> Row:
+    """What became of the values that were due; `qilu audit` compares it with the store."""
+    return Row(
+        Text("采集完整性", "Completeness"),
+        (
+            draw.account(
+                "expected", Text("应采点数", "Values due"), Text("按计划应采", "Due by the schedule")
+            ),
+            draw.account(
+                "silent",
+                Text("无应答点数", "Values without an answer"),
+                Text("设备未应答或不可达", "The device did not answer or was not reached"),
+            ),
+            draw.account(
+                "missed",
+                Text("漏采点数", "Values of missed turns"),
+                Text("因端口繁忙跳过的轮次", "Of turns that were skipped because the endpoint was busy"),
+            ),
+            draw.account(
+                "offline_s",
+                Text("离线秒数", "Seconds offline"),
+                Text("设备离线的时间", "For how long the device was offline"),
+                "s",
+            ),
         ),
     )
 

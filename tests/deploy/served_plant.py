@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.sources.learning import Search
 from gateway.sources.plan import Block, plans
 from gateway.sources.settings import DeviceSettings
 from gateway.status import GROUP, POINTS, PROFILE
+from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
 from qilu.runtime.settings import load
@@ -39,6 +41,8 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
             reason = SILENT.get(device.name) if 120 <= second < 180 else None
             for blocks in groups:
                 yield Poll(time_ms, tuple(_reading(device, block, time_ms, reason) for block in blocks))
+            if second % 60 == 0:
+                yield account(groups[0][0].columns.origin, time_ms)
         yield gateway_health(time_ms, second)
         plant.advance(EVERY)
 
@@ -48,6 +52,13 @@ def gateway_health(time_ms: int, second: int) -> Poll:
     columns = Columns(Origin(EDGE, EDGE, PROFILE, "", "demo-plant"), GROUP, tuple(POINTS))
     values = tuple(1 if point == "link" else second * 10 for point in POINTS)
     return Poll(time_ms, (Reading(columns, time_ms, values),))
+
+
+def account(device: Origin, time_ms: int) -> Poll:
+    """What an edge tells of its collecting from a device, every minute."""
+    origin = replace(device, profile=COLLECTION)
+    values = tuple(60_000 if point == "span_ms" else 60 for point in COUNTS_POINTS)
+    return Poll(time_ms, (Reading(Columns(origin, COUNTS, COUNTS_POINTS), time_ms, values),))
 
 
 def _read(device: Device, line: str) -> Read:
