@@ -13,6 +13,7 @@ from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
 from simulator.clock import Clock
 from simulator.control import serve_control
+from simulator.fitting import require_fit
 from simulator.open_files import room_for
 from simulator.plant import Plant
 from simulator.served import buses, ports
@@ -58,7 +59,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
 def profiles_of(settings: PlantSettings, folder: Path | None = None) -> Mapping[str, DeviceProfile]:
     """The profile of each model in the plant: beside the settings in `profiles/`, else the shipped one."""
     beside = folder / "profiles" if folder is not None else None
-    return profiles({machine.machine for machine in settings.machines}, beside)
+    found = profiles({machine.machine for machine in settings.machines}, beside)
+    for profile in found.values():
+        require_fit(profile, beside)
+    return found
 
 
 def first_free_port() -> int:

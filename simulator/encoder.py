@@ -8,6 +8,7 @@ float and 0 in an integer.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -103,20 +104,28 @@ def _number_writer(
 
 def as_integers(raw: Array, kind: DataType, counter: bool, missing: Array) -> NDArray[Any]:
     """Raw floats as numbers of an integer type: rounded, then wrapped (counter) or saturated."""
-    target = np.dtype(kind.value)
-    bounds = np.iinfo(target)
+    target, lowest, highest = _range_of(kind)
     absent = np.isnan(raw)
-    raw = np.rint(np.where(absent, 0.0, raw))
+    any_absent = bool(absent.any())
+    raw = np.rint(np.where(absent, 0.0, raw) if any_absent else raw)
     if counter:
-        raw = np.mod(raw - bounds.min, 2.0**kind.bits) + bounds.min
-    # the largest float that still fits: 2**64 - 1 itself would round up to 2**64
-    highest = float(bounds.max) if kind.bits < 64 else np.nextafter(float(bounds.max), 0.0)
-    whole = np.clip(raw, float(bounds.min), highest).astype(target)
-    if not absent.any():
+        raw = np.mod(raw - lowest, 2.0**kind.bits) + lowest
+    whole = np.minimum(np.maximum(raw, lowest), highest).astype(target)
+    if not any_absent:
         return whole
     # a sentinel of an int16 may be spelled 0x8000 or -32768
     unsigned = np.mod(missing, 2.0**kind.bits).astype(f"uint{kind.bits}").astype(target)
     return np.where(absent, unsigned, whole)
+
+
+@cache
+def _range_of(kind: DataType) -> tuple[np.dtype[Any], float, float]:
+    """numpy's type of an integer, and the floats between which it can be made of one."""
+    target = np.dtype(kind.value)
+    bounds = np.iinfo(target)
+    # the largest float that still fits: 2**64 - 1 itself would round up to 2**64
+    highest = float(bounds.max) if kind.bits < 64 else float(np.nextafter(float(bounds.max), 0.0))
+    return target, float(bounds.min), highest
 
 
 def _flag_writer(image: NDArray[Any], column: int, points: list[Point]) -> Write:

@@ -25,6 +25,9 @@ LEGAL: Mapping[State, frozenset[State]] = {
 
 Codes = NDArray[np.int64]
 
+# plain numbers: numpy takes ten times as long to compare an array with the member of an enum
+OFF, IDLE, SETUP, RUNNING, FAULT, MAINTENANCE = map(int, State)
+
 
 class Operation:
     """States of one model's machines.
@@ -48,13 +51,21 @@ class Operation:
         self._between = fleet.parameter("hours_between_stops", hours_between_stops) * 3600.0
         self._repair = fleet.parameter("repair_minutes", repair_minutes) * 60.0
         self._setup = fleet.parameter("setup_minutes", setup_minutes) * 60.0
-        self.state: Codes = np.full(fleet.n, State.RUNNING, dtype=np.int64)
+        self.state: Codes = np.full(fleet.n, RUNNING, dtype=np.int64)
         self.alarm: Codes = np.zeros(fleet.n, dtype=np.int64)
         self._left = np.zeros(fleet.n)
 
     @property
     def running(self) -> Bools:
-        return np.equal(self.state, State.RUNNING)
+        return np.equal(self.state, RUNNING)
+
+    @property
+    def in_setup(self) -> Bools:
+        return np.equal(self.state, SETUP)
+
+    @property
+    def faulty(self) -> Bools:
+        return np.equal(self.state, FAULT)
 
     def step(
         self,
@@ -68,39 +79,46 @@ class Operation:
         """Advances by dt. on: switched on; wait: code under 10 to stand idle for; trip: alarm code; setup:
         wanted now.
         """
-        old, alarm = self.state, self.alarm
+        old = self.state
         self._left = np.maximum(self._left - dt, 0.0)
-        over = self._left <= 0.0
-        running, idle, fault = old == State.RUNNING, old == State.IDLE, old == State.FAULT
         draw = self._noise.uniform()
+        waiting, tripped = np.greater(wait, 0), np.greater(trip, 0)
+        running = np.equal(old, RUNNING)
         stopped = running & chance(self._noise, 1.0 / self._between, dt)
-        code = np.where(np.asarray(trip) > 0, trip, 10 + (draw * self._stops).astype(np.int64))
-        faulty = stopped | ((running | idle) & (np.asarray(trip) > 0))
-        waiting = np.asarray(wait) > 0
+        spread = self._noise.normal()  # of whatever begins now
+        if (running & on & ~(stopped | waiting | tripped | setup)).all():
+            return  # all go on running; every draw was made, so that the streams stay in step
+
+        idle, in_setup, fault, off = (np.equal(old, code) for code in (IDLE, SETUP, FAULT, OFF))
+        maintained = np.equal(old, MAINTENANCE)
+        over = self._left <= 0.0
+        code = np.where(tripped, trip, 10 + (draw * self._stops).astype(np.int64))
+        faulty = stopped | ((running | idle) & tripped)
+        into_setup = running & setup & on & ~waiting
+        repaired = fault & over
 
         new = old.copy()
-        new[(old == State.OFF) & on] = State.IDLE
-        new[idle & on & ~waiting] = State.RUNNING
-        new[(idle | running) & ~on] = np.where(running, State.IDLE, State.OFF)[(idle | running) & ~on]
-        new[running & waiting] = State.IDLE
-        into_setup = running & setup & on & ~waiting
-        new[into_setup] = State.SETUP
-        new[(old == State.SETUP) & over] = State.IDLE
-        new[fault & over] = np.where(draw < 0.25, State.MAINTENANCE, State.IDLE)[fault & over]
-        new[(old == State.MAINTENANCE) & over] = State.IDLE
-        new[faulty] = State.FAULT
+        new[off & on] = IDLE
+        new[idle & on & ~waiting] = RUNNING
+        new[idle & ~on] = OFF
+        new[running & (~on | waiting)] = IDLE
+        new[into_setup] = SETUP
+        new[(in_setup | maintained | repaired) & over] = IDLE
+        new[repaired & (draw < 0.25)] = MAINTENANCE
+        new[faulty] = FAULT
 
-        alarm = np.where(
-            new == State.IDLE, np.where(waiting, wait, 0), np.where(new == State.RUNNING, 0, alarm)
-        )
+        alarm = np.where(new == RUNNING, 0, self.alarm)
+        alarm = np.where(new == IDLE, np.where(waiting, wait, 0), alarm)
         self.alarm = np.where(faulty, code, alarm)
-        self._time(old, new, faulty, into_setup & ~faulty)
+        self._time(old, new, faulty, into_setup & ~faulty, spread)
         self.state = new
 
-    def _time(self, old: Codes, new: Codes, faulty: Bools, setup: Bools) -> None:
+    def _time(self, old: Codes, new: Codes, faulty: Bools, setup: Bools, normal: Array) -> None:
         """Draws how long each state that has just been entered lasts, in seconds."""
-        spread = np.exp(0.5 * self._noise.normal())
-        maintained = (new == State.MAINTENANCE) & (old != State.MAINTENANCE)
+        maintained = (new == MAINTENANCE) & (old != MAINTENANCE)
+        if not (faulty | maintained | setup).any():
+            return
+        spread = np.exp(0.5 * normal)
         self._left = np.where(faulty, self._repair * spread, self._left)
         self._left = np.where(maintained, 3.0 * self._repair * spread, self._left)
         self._left = np.where(setup, self._setup * spread, self._left)

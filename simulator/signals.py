@@ -22,7 +22,7 @@ def lag(value: Array, target: Array | float, tau: Array | float, dt: float) -> A
 def ramp(value: Array, target: Array | float, rate: Array | float, dt: float) -> Array:
     """Moves towards target by at most rate (per second) and stops on it."""
     reach = np.asarray(rate) * dt
-    return value + np.clip(target - value, -reach, reach)
+    return value + np.minimum(np.maximum(target - value, -reach), reach)
 
 
 def hysteresis(on: Bools, value: Array, on_below: Array | float, off_above: Array | float) -> Bools:

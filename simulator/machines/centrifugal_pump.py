@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
 from simulator.operation import Codes, Operation, hours
 from simulator.signals import Wander, lag, ramp
@@ -153,5 +153,5 @@ class CentrifugalPumps(Machines):
             "starts": self.starts,
             "running": self.turning,
             "cavitation": self.margin < 0.5,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

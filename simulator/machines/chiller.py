@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.media import WATER, refrigerant_pressure
 from simulator.noise import Array
 from simulator.operation import Operation, hours
@@ -145,5 +145,5 @@ class Chillers(Machines):
             "run_hours": self.run_hours,
             "compressor_starts": self.starts,
             "compressor_on": self.compressing,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
 from simulator.operation import Operation, hours, waits
 from simulator.signals import Wander, hysteresis, lag, ramp
@@ -90,7 +90,7 @@ class CncMachiningCentres(Machines):
         worn = (self.wear > 1.0).any(axis=1)
         on = self.setpoints["machine_on"] > 0
         self.operation.step(dt, on=on, wait=wait, setup=worn & self.cycle.at_start)
-        in_setup = self.operation.state == State.SETUP
+        in_setup = self.operation.in_setup
         self.wear = np.where(in_setup[:, None] & (self.wear > 0.85), 0.0, self.wear)
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)
         rate = np.where(self.cutting, self.setpoints["feed_override"] / 100.0, 1.0)
@@ -199,5 +199,5 @@ class CncMachiningCentres(Machines):
             "spindle_turning": self.speed > 0,
             "door_open": running & (self.cycle.phase == 0),
             "hydraulic_pump_on": self.pumping,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
 from simulator.operation import Operation, hours, waits
 from simulator.signals import Wander, lag, ramp
@@ -73,7 +73,7 @@ class ConveyorPackagingLines(Machines):
         )
         empty = self.film < FILM
         self.operation.step(dt, on=on, wait=wait, setup=empty)
-        self.film = np.where((self.operation.state == State.SETUP) & empty, ROLL, self.film)
+        self.film = np.where(self.operation.in_setup & empty, ROLL, self.film)
         self._wrap(dt, surroundings)
         self._seal(dt, surroundings.ambient, on)
         self._drive(dt, on, surroundings)
@@ -151,5 +151,5 @@ class ConveyorPackagingLines(Machines):
             "run_hours": self.run_hours,
             "running": self.operation.running,
             "film_low": self.film < 100.0,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

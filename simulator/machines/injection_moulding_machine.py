@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
 from simulator.operation import Operation, hours, waits
 from simulator.signals import Wander, lag, ramp
@@ -183,5 +183,5 @@ class InjectionMouldingMachines(Machines):
             "run_hours": self.run_hours,
             "mould_closed": self.opening < 1.0,
             "plasticising": self.plasticises,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

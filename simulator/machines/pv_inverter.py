@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
-from simulator.operation import Codes, hours
+from simulator.operation import IDLE, OFF, RUNNING, Codes, hours
 from simulator.signals import Wander, lag
 
 LATITUDE = np.radians(36.7)
@@ -39,7 +39,7 @@ class PvInverters(Machines):
         self.uneven = np.stack([fleet.parameter("string_match", 1.0, 0.01) for _ in range(STRINGS)])
         self.module = np.full(n, 25.0)
         self.heatsink = np.full(n, 30.0)
-        self.state: Codes = np.full(n, State.OFF, dtype=np.int64)
+        self.state: Codes = np.full(n, OFF, dtype=np.int64)
         self.output = np.zeros(n)
         self.today = np.zeros(n)
         self.day = np.full(n, -1)
@@ -55,7 +55,7 @@ class PvInverters(Machines):
         self.today = np.where(new_day, 0.0, self.today) + self.output * dt / 3600.0
         self.day = np.full_like(self.day, surroundings.day_of_year)
         self.energy = self.energy + self.output * dt / 3600.0
-        self.run_hours = hours(self.run_hours, self.state == State.RUNNING, dt)
+        self.run_hours = hours(self.run_hours, self.state == RUNNING, dt)
 
     def _shine(self, dt: float, surroundings: Surroundings) -> None:
         declination = np.radians(23.45) * np.sin(2.0 * np.pi * (284 + surroundings.day_of_year) / 365.0)
@@ -79,14 +79,14 @@ class PvInverters(Machines):
         )
         old = self.state
         new = old.copy()
-        new[(old == State.OFF) & light] = State.IDLE
-        new[(old == State.IDLE) & light & grid] = State.RUNNING
-        new[(old == State.IDLE) & ~light] = State.OFF
-        new[(old == State.RUNNING) & ~(light & grid)] = State.IDLE
+        new[(old == OFF) & light] = IDLE
+        new[(old == IDLE) & light & grid] = RUNNING
+        new[(old == IDLE) & ~light] = OFF
+        new[(old == RUNNING) & ~(light & grid)] = IDLE
         self.state = new
 
     def _convert(self, dt: float, surroundings: Surroundings) -> None:
-        running = self.state == State.RUNNING
+        running = self.state == RUNNING
         heat = 1.0 - 0.0035 * (self.module - 25.0)
         offered = (
             self.peak
@@ -145,6 +145,5 @@ class PvInverters(Machines):
             "energy": self.energy,
             "run_hours": self.run_hours,
             "feeding": self.output > 0,
-            "limited": (self.direct < self.peak * self.irradiance / 1000.0 * 0.8)
-            & (self.state == State.RUNNING),
+            "limited": (self.direct < self.peak * self.irradiance / 1000.0 * 0.8) & (self.state == RUNNING),
         }

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
+from simulator.operation import FAULT, RUNNING, Operation, hours, waits
 from simulator.signals import Wander, chance, lag, ramp
 
 DOFF, START, BASE, MAIN, TOP = range(5)
@@ -143,7 +143,7 @@ class RingSpinningFrames(Machines):
 
     def values(self) -> Values:
         state = self.operation.state
-        doffing = (state == State.RUNNING) & (self.cycle.phase == DOFF)
+        doffing = (state == RUNNING) & (self.cycle.phase == DOFF)
         return {
             **self.setpoints,
             "state": state,
@@ -171,5 +171,5 @@ class RingSpinningFrames(Machines):
             "power": self.power,
             "energy": self.energy,
             "run_hours": self.run_hours,
-            "fault": state == State.FAULT,
+            "fault": state == FAULT,
         }

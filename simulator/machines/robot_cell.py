@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
 from simulator.operation import Operation, hours, waits
 from simulator.signals import Wander, chance, lag
@@ -151,5 +151,5 @@ class RobotCells(Machines):
             "energy": self.energy,
             "run_hours": self.run_hours,
             "part_held": self.held,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

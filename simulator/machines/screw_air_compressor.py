@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.noise import Array
-from simulator.operation import Operation, hours
+from simulator.operation import FAULT, IDLE, RUNNING, Operation, hours
 from simulator.signals import Wander, hysteresis, lag
 
 P0 = 1.013  # bar, free air
@@ -132,11 +132,11 @@ class ScrewAirCompressors(Machines):
         state = self.operation.state
         return {
             **self.setpoints,
-            "state": np.where((state == State.RUNNING) & ~self.motor_on, State.IDLE, state),
+            "state": np.where((state == RUNNING) & ~self.motor_on, IDLE, state),
             "alarm": self.operation.alarm,
             "motor_on": self.motor_on,
             "loaded": self.loaded,
-            "fault": state == State.FAULT,
+            "fault": state == FAULT,
             "discharge_pressure": self.pressure,
             "internal_pressure": np.where(
                 self.loaded, self.pressure + 0.3, np.where(self.motor_on, 2.1, 0.0)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.media import EVAPORATION, WATER, steam_pressure, steam_temperature
 from simulator.noise import Array
 from simulator.operation import Operation, hours
@@ -159,5 +159,5 @@ class SteamBoilers(Machines):
             "feed_pump_on": self.pumping,
             "blow_down_open": self.blowing,
             "low_water": self.level < 25.0,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

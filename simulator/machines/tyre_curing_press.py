@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, State, Surroundings, Utility, Values
+from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.media import EVAPORATION, steam_temperature
 from simulator.noise import Array
 from simulator.operation import Operation, hours, waits
@@ -83,7 +83,7 @@ class TyreCuringPresses(Machines):
         )
         on = self.setpoints["press_on"] > 0
         self.operation.step(dt, on=on, wait=wait, setup=worn & self.cycle.at_start)
-        self.bladder = np.where(self.operation.state == State.SETUP, 0.0, self.bladder)
+        self.bladder = np.where(self.operation.in_setup, 0.0, self.bladder)
         self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn)
         self._press(dt)
         self._cure(dt, surroundings.ambient)
@@ -184,5 +184,5 @@ class TyreCuringPresses(Machines):
             "steam_valve": (phase == STEAM) & self.operation.running,
             "nitrogen_valve": (phase == NITROGEN) & self.operation.running,
             "exhaust_valve": (phase == EXHAUST) & self.operation.running,
-            "fault": self.operation.state == State.FAULT,
+            "fault": self.operation.faulty,
         }

@@ -7,16 +7,18 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.runtime.profiles import shipped_configs
 from simulator import app
+from simulator.events import Event
 
 GOOD = "- {device: air, machine: screw-air-compressor, port: 5020}"
 
 
-def refused(folder: Path, *machines: str, head: str = "") -> str:
-    file = folder / "plant.yaml"
-    file.write_text("\n".join([head, "machines:", *machines]), encoding="utf-8")
+def refused(folder: Path, *machines: str, head: str = "", file: str = "plant.yaml") -> str:
+    """What is said of a plant of these machines; it is about `file`."""
+    plant = folder / "plant.yaml"
+    plant.write_text("\n".join([head, "machines:", *machines]), encoding="utf-8")
     with pytest.raises(ConfigError) as error:
-        app.load(file)
-    assert str(error.value).startswith(f"{file}:")
+        app.load(plant)
+    assert str(error.value).startswith(f"{folder / file}:")
     return str(error.value)
 
 
@@ -29,11 +31,33 @@ def test_the_shipped_plant_has_at_least_ten_devices_on_several_ports_and_units()
     assert max(len(units) for units in endpoints.values()) >= 2
 
 
-@pytest.mark.parametrize("name", ["plant", "bad-day", "thousand"])
-def test_every_shipped_plant_loads_and_runs(name: str) -> None:
-    plant = app.load(shipped_configs() / f"{name}.yaml")
-    plant.advance(20)
-    assert plant.tick == 20
+PLANTS = ("plant", "quiet-day", "bad-day", "hostile-network", "school", "thousand")
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_every_shipped_plant_says_what_it_is_for_and_runs_for_ten_minutes(name: str) -> None:
+    file = shipped_configs() / f"{name}.yaml"
+    assert file.read_text().startswith("# ")
+    plant = app.load(file, step=1.0)
+    plant.advance(600)
+    assert plant.seconds == 600
+
+
+def test_no_shipped_plant_is_forgotten_here() -> None:
+    files = shipped_configs().glob("*.yaml")
+    assert set(PLANTS) == {file.stem for file in files if "\nmachines:" in file.read_text()}
+
+
+def test_on_the_bad_day_five_faults_come_and_on_the_quiet_day_none() -> None:
+    happened: dict[str, list[str]] = {}
+    for name in ("bad-day", "quiet-day"):
+        plant = app.load(shipped_configs() / f"{name}.yaml", step=5.0)
+        events: list[Event] = []
+        plant.listen(events.append)
+        plant.advance(720)
+        happened[name] = [event.event for event in events if event.event.startswith("fault") and event.after]
+    assert len(happened["bad-day"]) == 5
+    assert happened["quiet-day"] == []
 
 
 def test_the_thousand_are_a_thousand() -> None:
@@ -122,3 +146,32 @@ def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
 )
 def test_a_buffer_that_cannot_be_is_refused(tmp_path: Path, buffers: str, told: str) -> None:
     assert told in refused(tmp_path, GOOD, head=f"buffers: {buffers}")
+
+
+PROFILE = """\
+profile: screw-air-compressor
+points:
+  - {name: serve_counter, table: holding, address: 0, type: uint32, kind: counter}
+  - {name: power, table: holding, address: 2, type: float32}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("serve_counter", "count_of_serves", "points.serve_counter: every simulated device has this point"),
+        ("power", "powr", "points.powr: a screw-air-compressor knows nothing of it; did you mean power?"),
+        ("float32", "bcd32", "points.power: the simulator cannot serve bcd32"),
+        ("float32", "float64, word_order: big_swapped", "cannot serve word_order: big_swapped"),
+    ],
+)
+def test_a_profile_beside_the_plant_that_does_not_fit_its_machine_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    own = tmp_path / "profiles" / "screw-air-compressor.yaml"
+    own.write_text(PROFILE)
+    (tmp_path / "plant.yaml").write_text(f"machines:\n{GOOD}\n")
+    assert app.load(tmp_path / "plant.yaml").devices["air"].profile.point("power").address == 2
+    own.write_text(PROFILE.replace(old, new))
+    assert said in refused(tmp_path, GOOD, file="profiles/screw-air-compressor.yaml")
