@@ -22,7 +22,7 @@ class Reset(WireFault):
     A connection that is not wanted is accepted and reset at once: a listening program cannot refuse it.
     """
 
-    rows = (18, 21)
+    rows = (18, 20)
     of_connections: ClassVar[bool] = True
     fault: Literal["reset"] = "reset"
     at: Literal["connect", "request", "reply"] = "request"

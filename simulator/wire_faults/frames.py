@@ -44,7 +44,7 @@ class WrongTransaction(WireFault):
 class WrongUnit(WireFault):
     """The unit id of the reply is not that of its request."""
 
-    rows = (11, 24)
+    rows = (11,)
     fault: Literal["wrong_unit"] = "wrong_unit"
     unit: int | Literal["neighbour"] = "neighbour"
     """0 to 255; `neighbour` is one more than the right one."""

@@ -1,0 +1,1 @@
+"""Every case of the 34 rows, in families."""
