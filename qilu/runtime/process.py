@@ -77,6 +77,7 @@ def _signals_to(task: asyncio.Task[None]) -> Iterator[None]:
     def stop(number: int) -> None:
         told.append(number)
         if len(told) > 1:
+            _show_the_cursor()
             os._exit(128 + number)
         task.cancel()
 
@@ -99,6 +100,12 @@ def _signals_to(task: asyncio.Task[None]) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def _show_the_cursor() -> None:
+    """A live table hides it, and whoever leaves at once cannot tidy up after it."""
+    if sys.stdout.isatty():
+        os.write(sys.stdout.fileno(), b"\x1b[?25h\n")
 
 
 def _tell_group(group: BaseExceptionGroup[BaseException]) -> int:

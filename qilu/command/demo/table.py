@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _LIVE_EVERY = 0.5
 _LINES_EVERY = 2.0
 _NARROW, _PER_POINT = 32, 29
 """Columns of the terminal that a device needs without its points, and for each of them."""
+_STOPPING = "stopping: the last readings are being delivered; Ctrl-C once more leaves at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Plant:
     watch: Watch
     now_ms: Callable[[], int]
     flow: Callable[[], Flow]
+    stopping: Callable[[], bool]
 
 
 async def show(plant: Plant, headless: bool) -> None:
@@ -65,17 +68,18 @@ async def show(plant: Plant, headless: bool) -> None:
         return
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            live.update(_picture(plant, console.width), refresh=True)
+            live.update(picture(plant, console.width, console.height), refresh=True)
             await asyncio.sleep(_LIVE_EVERY)
 
 
 async def _lines(plant: Plant, headless: bool) -> None:
-    while True:
+    while not plant.stopping():
         await asyncio.sleep(_LINES_EVERY)
         if not headless:
             for device, profile in plant.profiles.items():
                 say(f"{device:16} " + "  ".join(part for part in _cells(plant, device, profile) if part))
         say(str(plant.flow()))
+    say(_STOPPING)
 
 
 def say(line: str) -> None:
@@ -83,17 +87,40 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _picture(plant: Plant, width: int) -> Group:
+def picture(plant: Plant, width: int, height: int) -> Group:
+    """What fits into a terminal: the line about the flow always, and devices in trouble first."""
     room = max(1, (width - _NARROW) // _PER_POINT)
+    below = [
+        Text(str(plant.flow()), style="bold"),
+        Text(_STOPPING if plant.stopping() else "Ctrl-C stops it.", style="dim"),
+    ]
+    rows = height - 1 - sum(math.ceil(line.cell_len / width) for line in below)
+    devices = list(plant.profiles)
+    if len(devices) > rows:
+        devices = _most_urgent(plant, max(rows - 1, 0))
+        below.insert(
+            0, Text(f"and {len(plant.profiles) - len(devices)} more, in a higher terminal", style="dim")
+        )
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     for title in ("device", "state", *[""] * min(room, SHOWN), "age"):
         table.add_column(title, no_wrap=True)
-    for device, profile in plant.profiles.items():
-        latest = plant.watch.latest.get(device)
+    for device in devices:
+        profile, latest = plant.profiles[device], plant.watch.latest.get(device)
         style = "red" if latest is not None and latest.bad is not None else ""
         state, *points, age = _cells(plant, device, profile)
         table.add_row(device, state, *points[:room], age, style=style)
-    return Group(table, Text(str(plant.flow()), style="bold"), Text("Ctrl-C stops it.", style="dim"))
+    return Group(table, *below)
+
+
+def _most_urgent(plant: Plant, count: int) -> list[str]:
+    """So many devices, in their order: those that are bad or silent, and then the first ones."""
+
+    def is_well(device: str) -> bool:
+        latest = plant.watch.latest.get(device)
+        return latest is not None and latest.bad is None
+
+    chosen = set(sorted(plant.profiles, key=is_well)[:count])
+    return [device for device in plant.profiles if device in chosen]
 
 
 def _cells(plant: Plant, device: str, profile: DeviceProfile) -> list[str]:

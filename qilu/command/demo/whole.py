@@ -136,12 +136,15 @@ async def _whole(config: Path | None, data_dir: Path, headless: bool, stop: asyn
             watch,
             gateway.clock.now_ms,
             run.flow,
+            stop.is_set,
         )
+        flowing = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             beside = [
-                tasks.create_task(ingest(settings, store=store), name="ingest"),
+                tasks.create_task(ingest(settings, store=store, ready=flowing.set), name="ingest"),
                 tasks.create_task(table.show(shown, headless), name="show"),
             ]
+            await flowing.wait()  # what is sent before, this broker drops, and it would be late
             await gateway.run(stop, _GRACE)
             for task in beside:
                 task.cancel()
