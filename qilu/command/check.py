@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +14,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.quantities import format_duration
 from qilu.contract.reading import Origin
 from qilu.runtime.profiles import profiles
-from qilu.runtime.settings import load
+from qilu.runtime.settings import load, load_plain
 
 _console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -43,13 +41,7 @@ def _check(file: Path) -> None:
 
 def _kind(file: Path) -> str:
     """Which of our files it is, by the keys that only this kind has."""
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raw = None
-    if raw is None:
-        load(file, _Anything)  # tells what is wrong with it
-        raise ConfigError("the file is empty", file=file, remedy="see configs/ for examples")
+    raw = load_plain(file)
     for key, kind in _KEYS.items():
         if isinstance(raw, Mapping) and key in raw:
             return kind
@@ -59,10 +51,6 @@ def _kind(file: Path) -> str:
         line=1,
         remedy="one of these keys is needed: points, machines, sources, store",
     )
-
-
-class _Anything(BaseModel):
-    pass
 
 
 _KEYS = {

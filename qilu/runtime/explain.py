@@ -37,7 +37,7 @@ def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -
         if is_key or is_index:
             place.append(step)
             here = here[step]
-        elif may_be_absent and not is_tag and position == len(loc) - 1:
+        elif may_be_absent and not is_tag and position == len(loc) - 1 and str(step).isidentifier():
             place.append(step)
     return tuple(place)
 

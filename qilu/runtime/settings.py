@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from qilu.contract.errors import ConfigError
 from qilu.runtime.explain import explain
 from qilu.runtime.wording import nearest
-from qilu.runtime.yaml_text import Places, parse
+from qilu.runtime.yaml_text import MOST_CHARACTERS, Places, parse, too_long
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -33,6 +33,11 @@ def load_with_places(path: Path, model: type[ModelT]) -> tuple[ModelT, Places]:
 def load_text(text: str, model: type[ModelT], *, file: str = "settings", folder: Path = Path()) -> ModelT:
     """As `load`, from a text that would stand in a file of `folder`."""
     return _validated(text, model, file, folder)[0]
+
+
+def load_plain(path: Path) -> Any:
+    """What `path` says, seen by no model yet; ConfigError for a file that cannot be read or is not YAML."""
+    return parse(_read(path), str(path))[0]
 
 
 def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | None:
@@ -63,7 +68,8 @@ def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple
 
 def _read(path: Path, key: str | None = None) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MOST_CHARACTERS + 1)  # an endless one must not fill the memory
     except FileNotFoundError:
         beside = [name.name for name in path.parent.iterdir()] if path.parent.is_dir() else []
         meant = nearest(path.name, beside)
@@ -79,6 +85,9 @@ def _read(path: Path, key: str | None = None) -> str:
         raise ConfigError(
             f"cannot be read: {problem}", file=path, key=key, remedy="name a readable file"
         ) from None
+    if len(text) > MOST_CHARACTERS:
+        raise too_long(str(path))
+    return text
 
 
 def _anchored(value: Any, folder: Path) -> Any:

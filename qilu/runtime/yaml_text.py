@@ -15,6 +15,11 @@ from qilu.contract.invalid import Loc
 
 _TAG = "tag:yaml.org,2002:"
 
+MOST_CHARACTERS = 4_000_000
+"""Of one file: tens of thousands of devices, in half a minute."""
+_MOST_VALUES = 500_000
+"""Of one file, those counted again that an alias repeats: a few lines of aliases can stand for 10^9."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -59,6 +64,8 @@ for _name, _pattern, _first in (
 
 def parse(text: str, file: str) -> tuple[Any, Places]:
     """The value of one YAML document and the places of its parts; ConfigError with line for anything else."""
+    if len(text) > MOST_CHARACTERS:
+        raise too_long(file)
     places = Places(file)
     try:
         loader = _Loader(text)
@@ -81,6 +88,12 @@ def parse(text: str, file: str) -> tuple[Any, Places]:
         raise ConfigError("nested too deeply", file=file, remedy="close the brackets") from None
 
 
+def too_long(file: str) -> ConfigError:
+    """The error for a file of more than MOST_CHARACTERS."""
+    problem = f"longer than {MOST_CHARACTERS // 1_000_000} million characters"
+    return ConfigError(problem, file=file, remedy="name a settings file, or split this one")
+
+
 def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "cannot be read"
@@ -99,8 +112,12 @@ class _Builder:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self._values = 0
 
     def build(self, node: Node, loc: Loc, above: tuple[Node, ...]) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise self._error(node, f"more than {_MOST_VALUES} values", "repeat less with aliases (*name)")
         self._places.lines.setdefault(loc, _line(node))
         if node in above:
             raise self._error(node, "an alias that contains itself", "write the values out")
@@ -154,7 +171,7 @@ class _Builder:
                 case "float":
                     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:
-            raise self._error(node, f"{text!r} is no {kind}", "put a text into quotes") from None
+            raise self._error(node, f"{text[:60]!r} is no {kind}", "put a text into quotes") from None
         raise self._error(
             node, f"the tag {node.tag} has no meaning here", "put a text that starts with ! into quotes"
         )

@@ -39,6 +39,7 @@ class Replay(Model):
 
 class Link(Model):
     host: str = "localhost"
+    keepalive: Period | Literal["never"] = "never"
     password_file: Path | None = None
     tls: dict[str, Path] = {}
 
@@ -75,6 +76,11 @@ def test_all_problems_are_told_in_the_order_of_the_file() -> None:
         ["edge.yaml:6", "sources.0.devices.0.unit"],
         ["edge.yaml:7", "linc"],
     ]
+
+
+def test_a_value_of_several_kinds_is_told_by_its_own_key() -> None:
+    told = lines("edge: a\nlink: {keepalive: -2s}\n")
+    assert [line.partition(" is not ")[0] for line in told] == ["edge.yaml:2: link.keepalive: '-2s'"]
 
 
 def test_a_secret_written_into_the_file_is_not_repeated_in_the_message() -> None:
@@ -133,6 +139,33 @@ class TestFiles:
     def test_the_mark_that_some_editors_put_first_is_no_harm(self, tmp_path: Path) -> None:
         (tmp_path / "edge.yaml").write_bytes("edge: 济南".encode("utf-8-sig"))
         assert load(tmp_path / "edge.yaml", Edge).edge == "济南"
+
+    def test_an_endless_file_and_a_huge_one_are_refused_before_they_are_understood(
+        self, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "huge.yaml").open("w") as file:
+            file.truncate(100_000_000)
+        for path in (Path("/dev/zero"), tmp_path / "huge.yaml"):
+            if path.exists():
+                with pytest.raises(ConfigError, match=f"{path}: longer than 4 million characters; "):
+                    load(path, Edge)
+
+
+class TestBombs:
+    def test_aliases_that_stand_for_a_thousand_million_values_are_refused(self) -> None:
+        layers = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+        told = lines("\n".join(["k0: &a0 [x]", *layers]))
+        assert len(told) == 1
+        assert told[0].endswith("more than 500000 values; repeat less with aliases (*name)")
+
+    @pytest.mark.parametrize("text", ["[" * 20_000 + "]" * 20_000, "{a: " * 5_000 + "1" + "}" * 5_000])
+    def test_brackets_inside_brackets_without_end_are_refused(self, text: str) -> None:
+        assert lines(f"edge: {text}") == ["edge.yaml: nested too deeply; close the brackets"]
+
+    def test_a_number_without_end_is_not_repeated_in_full(self) -> None:
+        told = lines("edge: " + "9" * 100_000)
+        assert len(told) == 1
+        assert len(told[0]) < 200
 
 
 class TestSecrets:

@@ -56,6 +56,11 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "nothing to demonstrate": ("demo --config nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
     "no store to ask": ("query --store nowhere.db --devices", {}, r"nowhere\.db: no such store; \w+"),
     "nearly the name of a file": ("gateway gatewy.yaml", {}, r"did you mean \S*gateway\.yaml"),
+    "brackets without end": (
+        "check profiles/mine.yaml",
+        {"profiles/mine.yaml": "[" * 20_000},
+        r"mine\.yaml: nested too deeply; \w+",
+    ),
     "bad YAML": (
         "gateway gateway.yaml",
         {"gateway.yaml": changed(GATEWAY, "[store-1]}", "[store-1}")},
