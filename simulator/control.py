@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -22,6 +22,9 @@ from simulator.clock import Clock
 from simulator.faults import Course
 from simulator.plant import Plant
 from simulator.settings import FaultSettings, meant
+from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
+from simulator.wire_faults.catalogue import AnyWireFault
+from simulator.wire_faults.fault import WireFault
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536
@@ -38,6 +41,8 @@ class Command(BaseModel):
     do: What
     fault: FaultSettings | None = None
     """To inject."""
+    wire: AnyWireFault | None = None
+    """To inject instead: a fault of the wire of a device, a port or all."""
     device: str | None = None
     """To list or to repair."""
     name: str | None = None
@@ -60,7 +65,10 @@ class Control:
             case "list":
                 return self._status() | self._list(command.device)
             case "inject":
-                self._inject(command.fault)
+                if command.wire is None:
+                    self._inject(command.fault)
+                else:
+                    self._inject_wire(command.wire)
             case "repair":
                 return self._status() | {"repaired": self._repair(command)}
             case "pause" | "resume":
@@ -88,9 +96,10 @@ class Control:
     def _list(self, device: str | None) -> dict[str, Any]:
         courses = [course for course in self._plant.faults if device in (None, course.fault.device)]
         told: dict[str, Any] = {"faults": [self._told(course) for course in courses]}
+        told["faults"] += [self._told_wire(fault) for fault in self._on_wires(device)]
         if device is not None:
             self._require(device)
-            told["possible"] = self._plant.possible_faults(device)
+            told["possible"] = [*self._plant.possible_faults(device), *WIRE_FAULTS]
         return told
 
     def _told(self, course: Course) -> Mapping[str, Any]:
@@ -107,6 +116,30 @@ class Control:
             "severity": round(course.severity(now), 6),
         }
 
+    def _on_wires(self, device: str | None) -> Iterable[WireFault]:
+        """Each fault once, on however many ports it is; those of a whole port strike each of its devices."""
+        found: dict[str, WireFault] = {}
+        for fault in self._plant.wires.faults:
+            if device is None or fault.device == device or self._strikes(fault, device):
+                found.setdefault(repr(fault), fault)
+        return found.values()
+
+    def _strikes(self, fault: WireFault, device: str) -> bool:
+        at = self._plant.devices.get(device)
+        return fault.device is None and at is not None and fault.port in (None, at.port)
+
+    def _told_wire(self, fault: WireFault) -> Mapping[str, Any]:
+        whole = "all ports" if fault.port is None else f"port {fault.port}"
+        return {
+            "device": fault.device or whole,
+            "fault": fault.fault,
+            "point": getattr(fault, "point", None),
+            "state": "active" if fault.active(self._plant.seconds) else "to come",
+            "begin": fault.since,
+            "end": fault.until,
+            "severity": fault.share,
+        }
+
     def _inject(self, fault: FaultSettings | None) -> None:
         if fault is None:
             raise ConfigError("no fault was given", remedy="name the device and its fault")
@@ -116,11 +149,19 @@ class Control:
         begin = self._plant.seconds + fault.begin
         self._plant.inject(fault.model_copy(update={"begin": begin}))
 
+    def _inject_wire(self, fault: WireFault) -> None:
+        for problem in self._plant.wires.problems(fault):
+            raise ConfigError(problem.text, key=".".join(map(str, problem.loc)), remedy=problem.remedy)
+        now = self._plant.seconds
+        until = None if fault.until is None else now + fault.until
+        self._plant.wires.inject(fault.fresh(since=now + fault.since, until=until))
+
     def _repair(self, command: Command) -> int:
         if command.device is None:
             raise ConfigError("no device was given", remedy="name the device that is repaired")
         self._require(command.device)
         repaired = self._plant.repair(command.device, command.name)
+        repaired += self._plant.wires.repair(command.name, device=command.device)
         if not repaired:
             what = f"no fault {command.name}" if command.name else "no fault"
             remedy = f"see what there is: list {command.device}"

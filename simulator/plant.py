@@ -14,7 +14,7 @@ from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
 from simulator.device import Device
 from simulator.environment import Environment
-from simulator.events import Event, Teller
+from simulator.events import Act, Event, Teller
 from simulator.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
 from simulator.image import Image
 from simulator.lines import Buffer, Lines
@@ -23,6 +23,9 @@ from simulator.machines import MODELS
 from simulator.noise import Noise
 from simulator.settings import FaultSettings, Placed, PlantSettings, meant
 from simulator.supplies import Supplies
+from simulator.wire_faults.fault import WireFault
+from simulator.wire_faults.wire import Sent
+from simulator.wire_faults.wires import Place, Wired, Wires
 
 IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
 
@@ -61,6 +64,11 @@ class Plant:
         for index, fault in enumerate(settings.faults):
             if not any(self.refused(fault, ("faults", index))):
                 self.inject(fault)
+        self.wires = _wires(placed, profiles, settings.seed, lambda: self.seconds)
+        self.wires.tell(self._acted)
+        for wire_fault, place in self._scripted():
+            if not any(self.wires.problems(wire_fault, place)):
+                self.wires.inject(wire_fault)
         self._taken, self._made = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
@@ -103,6 +111,16 @@ class Plant:
                     )
         for entry, fault in enumerate(self.settings.faults):
             yield from self.refused(fault, ("faults", entry))
+        for wire_fault, stands_at in self._scripted():
+            yield from self.wires.problems(wire_fault, stands_at)
+
+    def _scripted(self) -> Iterator[tuple[WireFault, Loc]]:
+        """The faults of the wire in the settings, for each device that has them, and where they stand."""
+        for index, fault in enumerate(self.settings.wire):
+            yield fault, ("wire", index)
+        for placed in self.settings.placed():
+            for index, fault in enumerate(placed.settings.wire):
+                yield fault.fresh(device=placed.device), ("machines", placed.entry, "wire", index)
 
     def refused(self, fault: FaultSettings, place: Loc) -> Iterator[Problem]:
         """What is wrong with a fault of these settings, which stand at `place`."""
@@ -142,6 +160,12 @@ class Plant:
         for row in self._rows:
             self._settle(row)
         self.lines.move(self._taken, self._made)
+        for device, fault, begun in self.wires.step():
+            self.events.fault(self.tick, device, f"wire {fault.fault}", begun=begun)
+
+    def _acted(self, place: Place, sent: Sent) -> None:
+        if self.events.acted is not None:
+            self.events.acted(Act(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
     def _tell(self, row: _Row, *, show: bool) -> None:
         """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
@@ -247,6 +271,22 @@ def _buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
         Buffer(buffer.capacity, buffer.filled, places(buffer.after), places(buffer.before))
         for buffer in settings.buffers
     ]
+
+
+def _wires(
+    placed: Sequence[Placed], profiles: Mapping[str, DeviceProfile], seed: int, seconds: Callable[[], float]
+) -> Wires:
+    devices = [
+        Wired(
+            entry.device,
+            entry.port or entry.settings.place,
+            entry.unit,
+            profiles[entry.settings.machine],
+            entry.settings.framing if entry.port else "rtu",
+        )
+        for entry in placed
+    ]
+    return Wires(devices, seed, seconds)
 
 
 def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:

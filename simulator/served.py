@@ -23,6 +23,7 @@ def ports(plant: Plant, told: Told | None, *, free: bool = False) -> list[Port]:
             0 if free else port,
             plant.settings.host,
             framing=framing[port],
+            wire=plant.wires[port],
             delays=_delays(plant, units, latencies),
             told=told,
         )
@@ -42,7 +43,8 @@ def buses(plant: Plant, told: Told | None) -> Iterator[Bus]:
         serial = on_line[0].settings.serial
         assert serial is not None
         delays = _delays(plant, units, latencies)
-        yield Bus(Port(units, framing="rtu", delays=delays, told=told), serial)
+        wire = plant.wires[on_line[0].settings.place]
+        yield Bus(Port(units, framing="rtu", wire=wire, delays=delays, told=told), serial)
 
 
 def _latencies(plant: Plant) -> Mapping[str, LatencySettings]:

@@ -14,6 +14,7 @@ from qilu.contract.quantities import Duration, Period
 from qilu.runtime.wording import nearest
 from simulator.access import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.machines import MODELS
+from simulator.wire_faults.catalogue import AnyWireFault
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LAST_UNIT = 247  # the last address of the Modbus specification
@@ -76,6 +77,8 @@ class MachineSettings(Model):
     latency: LatencySettings | None = None
     identity: IdentitySettings = IdentitySettings()
     parameters: Mapping[Name, float] = {}
+    wire: tuple[AnyWireFault, ...] = ()
+    """What its wire does wrong, as docs/faults.md explains."""
 
     @property
     def place(self) -> int | str:
@@ -166,6 +169,8 @@ class PlantSettings(Model):
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     buffers: tuple[BufferSettings, ...] = ()
     faults: tuple[FaultSettings, ...] = ()
+    wire: tuple[AnyWireFault, ...] = ()
+    """What the wires of whole ports, or of all, do wrong."""
     dips: tuple[DipSettings, ...] = ()
 
     def placed(self) -> Iterator[Placed]:

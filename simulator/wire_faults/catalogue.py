@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
+from pydantic_core import CoreSchema
 
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.runtime.wording import nearest
@@ -91,8 +92,25 @@ def wire_fault(raw: object) -> WireFault:
         close = nearest(str(name), FAULTS)
         problem = "is missing" if name is None else f"no fault of the wire {name!r}"
         refuse([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
-    return FAULTS[str(name)].model_validate(raw)
+    kind = FAULTS[str(name)]
+    refuse(_unknown_key(kind, str(key)) for key in raw if key not in kind.model_fields)
+    return kind.model_validate(raw)
 
 
-AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault)]
+def _unknown_key(kind: type[WireFault], key: str) -> Problem:
+    close = nearest(key, kind.model_fields)
+    remedy = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(kind.model_fields))}"
+    return Problem((key,), "unknown key", remedy)
+
+
+class _AnyOfThem:
+    """Has an editor know the parameters of every fault."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in FAULTS.values()]}
+
+
+AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault), _AnyOfThem()]
 """A field of this type takes any of them."""

@@ -49,6 +49,12 @@ class Wires:
             )
             for place, there in self._by_place.items()
         }
+        self._afflicted: set[Place] = set()  # where there are faults, or changes still to be told
+
+    @property
+    def faults(self) -> Iterator[WireFault]:
+        """Those that have not ended, each as often as there are ports that it is on."""
+        return (fault for wire in self._wires.values() for fault in wire.faults)
 
     def __getitem__(self, place: Place) -> FaultyWire:
         return self._wires[place]
@@ -78,10 +84,12 @@ class Wires:
         if fault.device is not None:
             wired = self._devices[fault.device]
             self._wires[wired.place].inject(fault, self._units(wired))
+            self._afflicted.add(wired.place)
             return
         for place, wire in self._wires.items():
             if fault.port in (None, place):
                 wire.inject(fault)
+                self._afflicted.add(place)
 
     def repair(self, name: str | None = None, *, device: str | None = None, port: int | None = None) -> int:
         """Ends the faults of that name (None: all) that were injected for this device, or for this port, or
@@ -98,11 +106,14 @@ class Wires:
 
     def step(self) -> Iterator[tuple[str, WireFault, bool]]:
         """Whose fault has begun (True) or ended since the last call: the device's name, for each device."""
-        for place, wire in self._wires.items():
+        for place in sorted(self._afflicted, key=str):
+            wire = self._wires[place]
             for fault, begun in wire.step():
                 for wired in self._by_place[place]:
                     if fault.device in (None, wired.device):
                         yield wired.device, fault, begun
+            if not wire.faults:
+                self._afflicted.discard(place)
 
     def tell(self, told: Callable[[Place, Sent], None] | None) -> None:
         """Whom every wire tells of requests that were struck."""
