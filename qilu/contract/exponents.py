@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
+from sys import float_info
 from typing import NamedTuple
 
 from qilu.contract.profile import DeviceProfile, Point, PointRef
@@ -14,6 +15,7 @@ MOST = 30
 """No exponent is further from 0; SunSpec's are -10 to 10."""
 
 _MOST_BLOCKS = 256
+_LARGEST = float_info.max
 
 _FROM_THE_DEVICE = frozenset(
     {
@@ -35,12 +37,27 @@ class _Scaled(NamedTuple):
     """The exponent is read in the same poll, and no other one counts."""
 
 
-class _Work(NamedTuple):
-    """What there is to do in the readings of one block."""
+class _Step(NamedTuple):
+    """What makes a value of a raw one, and between which two it is good."""
 
-    columns: Columns
-    exponents: tuple[tuple[int, str], ...]
-    scaled: tuple[_Scaled, ...]
+    at: int
+    scale: Callable[[float], float]
+    least: float
+    most: float
+
+
+class _Work:
+    """What to do in the readings of one block; `steps` and `without` hold for the exponents `given`."""
+
+    __slots__ = ("columns", "exponents", "given", "scaled", "steps", "without")
+
+    def __init__(self, columns: Columns, exponents: list[tuple[int, str]], scaled: list[_Scaled]) -> None:
+        self.columns = columns
+        self.exponents = exponents
+        self.scaled = scaled
+        self.given: list[_Exponent] = []
+        self.steps: list[_Step] = []
+        self.without: list[tuple[int, Reason]] = []
 
 
 class Exponents:
@@ -62,7 +79,6 @@ class Exponents:
         for point in scaled:
             self._heard[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
         self._work: dict[int, _Work] = {}
-        self._scalers: dict[tuple[str, int], Callable[[float], Value | Reason]] = {}
 
     def scaled(self, readings: Sequence[Reading]) -> list[Reading]:
         """The readings of one poll with every value in its unit; they come with raw ones."""
@@ -83,8 +99,8 @@ class Exponents:
             named = list(enumerate(columns.points))
             work = self._work[id(columns)] = _Work(
                 columns,
-                tuple((index, name) for index, name in named if name in self._heard),
-                tuple(self._to_scale(index, name) for index, name in named if name in self._points),
+                [(index, name) for index, name in named if name in self._heard],
+                [self._to_scale(index, name) for index, name in named if name in self._points],
             )
         return work
 
@@ -104,25 +120,33 @@ class Exponents:
             self._lasting[name] = heard
 
     def _apply(self, reading: Reading, work: _Work) -> Reading:
-        values, reasons = list(reading.values), dict(reading.reasons)
-        for index, point, name, in_poll in work.scaled:
-            raw = values[index]
-            if not isinstance(raw, int | float):
-                continue
-            exponent = (self._heard if in_poll else self._lasting)[name]
-            # Reasons are texts, and an exponent is a number.
-            found = self._scaler(point, exponent)(raw) if isinstance(exponent, int) else exponent
-            if isinstance(found, Reason):
-                values[index], reasons[index] = None, found
-            else:
-                values[index] = found
-        return Reading(reading.columns, reading.time_ms, tuple(values), reasons or reading.reasons)
+        given = [(self._heard if one.in_poll else self._lasting)[one.exponent] for one in work.scaled]
+        if given != work.given:
+            self._prepare(work, given)
+        values, bad = list(reading.values), dict[int, Reason]()
+        for at, scale, least, most in work.steps:
+            raw = values[at]
+            if raw is not None:
+                values[at] = value = scale(raw)  # type: ignore[arg-type]  # only numbers are scaled
+                if not least <= value <= most:
+                    bad[at] = Reason.OUT_OF_LIMITS if isfinite(value) else Reason.NOT_A_NUMBER
+        for at, reason in work.without:
+            if values[at] is not None:
+                bad[at] = reason
+        for at in bad:
+            values[at] = None
+        reasons = {**reading.reasons, **bad} if bad else reading.reasons
+        return Reading(reading.columns, reading.time_ms, tuple(values), reasons)
 
-    def _scaler(self, point: Point, exponent: int) -> Callable[[float], Value | Reason]:
-        key = (point.name, exponent)
-        if key not in self._scalers:
-            self._scalers[key] = _scaler(point, exponent, self._parameters)
-        return self._scalers[key]
+    def _prepare(self, work: _Work, given: list[_Exponent]) -> None:
+        work.given, work.steps, work.without = given, [], []
+        for (at, point, _, _), exponent in zip(work.scaled, given, strict=True):
+            if isinstance(exponent, Reason):
+                work.without.append((at, exponent))
+            else:
+                least, most = bounds(point) or (-inf, inf)
+                least, most = max(least, -_LARGEST), min(most, _LARGEST)  # infinite is no value
+                work.steps.append(_Step(at, by_exponent(point, exponent, self._parameters), least, most))
 
 
 def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> Exponents | None:
@@ -134,19 +158,3 @@ def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> Exp
 def _exponent_of(point: Point) -> str:
     assert isinstance(point.scale, PointRef)
     return point.scale.point
-
-
-def _scaler(
-    point: Point, exponent: int, parameters: Mapping[str, float]
-) -> Callable[[float], Value | Reason]:
-    scale, good = by_exponent(point, exponent, parameters), bounds(point)
-
-    def scaled(raw: float) -> Value | Reason:
-        value = scale(raw)
-        if not isfinite(value):
-            return Reason.NOT_A_NUMBER
-        if good is not None and not good[0] <= value <= good[1]:
-            return Reason.OUT_OF_LIMITS
-        return value
-
-    return scaled

@@ -95,11 +95,14 @@ def linear(point: Point, parameters: Mapping[str, float]) -> Linear | None:
 
 def by_exponent(point: Point, exponent: int, parameters: Mapping[str, float]) -> Callable[[float], float]:
     """From raw to engineering value of a point whose scale another point has, while that says `exponent`."""
-    offset, factor = _number(point.offset, parameters), 10.0 ** abs(exponent)
+    offset = _number(point.offset, parameters)
+    # Short ways for what devices do: this runs for every value, and one of constants only for every block.
+    if offset == 0 and (not point.type.is_float or exponent < 0):
+        power = 10 ** abs(exponent)
+        return (lambda raw: raw / power) if exponent < 0 else (lambda raw: float(raw * power))
     if not point.type.is_float:
         return _line(Fraction(10) ** exponent, offset).value
-    if exponent < 0:
-        return lambda raw: raw / factor + offset
+    factor = 10.0**exponent
     return lambda raw: raw * factor + offset
 
 
