@@ -324,6 +324,6 @@ async def test_a_stream_that_is_no_modbus_is_closed_and_opened_again(world: Worl
 async def test_a_reply_of_another_shape_is_rejected(world: World, reply: bytes) -> None:
     """Fault 17."""
     peer = Peer(lambda line, asked: line.say(line.frame(asked, reply)))
-    polls, source = await world.polls(peer, 3, meter=profile([7]))
+    polls, source = await world.polls(peer, 2, meter=profile([7]))
     assert source.stats.good_points == 0
     assert set(reasons(polls)) <= {"protocol_error", "timeout"}
