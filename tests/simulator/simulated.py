@@ -1,6 +1,11 @@
-"""Simulated machines for tests: profiles from the shipped files, and a day of each model, run once."""
+"""Simulated machines for tests: profiles from the shipped files, and a week of each model, run once.
 
+The week is the day of seven machines, each with a seed of its own; QILU_DAYS=7 lets each of them work a week.
+"""
+
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,12 +21,13 @@ from simulator.machines import MODELS
 from simulator.plant import Plant
 from simulator.settings import PlantSettings
 
-DAY_STEP = 10.0
-NAMES = ("a", "b", "c", "d")
+DAY, DAY_STEP = 86_400.0, 10.0
+DAYS = int(os.environ.get("QILU_DAYS", "1"))
+NAMES = tuple("abcdefg")
 
 
 class Day(NamedTuple):
-    """Every number of four machines at every step of a day: point -> array of shape (steps, 4)."""
+    """Every number of seven machines at every step of a day: point -> array of shape (steps, 7)."""
 
     machines: Machines
     values: Mapping[str, NDArray[Any]]
@@ -37,8 +43,10 @@ def day(model: str) -> Day:
     """A day in calm surroundings, from midnight, in steps of DAY_STEP."""
     machines = MODELS[model](fleet(*NAMES, seed=5))
     record: dict[str, list[NDArray[Any]]] = {}
-    for step in range(int(86_400 / DAY_STEP)):
-        machines.step(DAY_STEP, calm(len(NAMES), second_of_day=step * DAY_STEP))
+    calmly = calm(len(NAMES))
+    for step in range(int(DAYS * DAY / DAY_STEP)):
+        days, second = divmod(step * DAY_STEP, DAY)
+        machines.step(DAY_STEP, replace(calmly, second_of_day=second, day_of_year=172 + int(days)))
         for name, value in machines.values().items():
             record.setdefault(name, []).append(np.array(value))
     return Day(machines, {name: np.array(values) for name, values in record.items()})
