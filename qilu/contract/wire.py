@@ -38,7 +38,7 @@ class UnknownVersionError(DataError):
 class _Reading(msgspec.Struct, omit_defaults=True):
     t: int
     v: dict[str, Value]
-    q: dict[str, Reason] = {}
+    q: dict[str, str] = {}
 
 
 class _Record(msgspec.Struct, omit_defaults=True):
@@ -55,6 +55,9 @@ class _Record(msgspec.Struct, omit_defaults=True):
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder may raise about bytes of strangers; too deep a nesting is one way to be wrong."""
+
+_REASONS = {str(reason): reason for reason in Reason}
+"""What only a newer edge knows is taken for `undecodable`: no record must be refused for that."""
 
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(_Record)
@@ -106,7 +109,7 @@ def _reading(origin: Origin, group: str, plain: _Reading) -> Reading:
     if not plain.q and None not in values:
         return Reading(columns, plain.t, values)
     reasons = {
-        index: plain.q.get(point, Reason.UNDECODABLE)
+        index: _REASONS.get(plain.q.get(point, ""), Reason.UNDECODABLE)
         for index, (point, value) in enumerate(plain.v.items())
         if value is None or point in plain.q
     }

@@ -47,6 +47,12 @@ def test_a_value_that_json_cannot_carry_arrives_as_bad_not_as_good_nothing() -> 
     assert reading.quality(0) is Quality.BAD
 
 
+def test_a_reason_of_a_newer_edge_does_not_cost_the_record() -> None:
+    newer = RECORD.replace(b'"q":{"oil_level":"timeout"}', b'"q":{"oil_level":"struck_by_lightning"}')
+    assert newer != RECORD
+    assert wire.decode_record(newer).readings[0].reasons == {1: Reason.UNDECODABLE}
+
+
 def test_every_reason_has_a_code_of_its_own() -> None:
     codes = [reason.code for reason in Reason]
     assert len(set(codes)) == len(codes)
