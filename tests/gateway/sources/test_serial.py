@@ -18,13 +18,15 @@ from gateway.sources.endpoint import SerialLine
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.serial import missing, open_port
 from gateway.sources.settings import ModbusSettings
-from qilu.contract.profile import DeviceProfile
+from qilu.command.probe.asking import Prober, read_range, settings_for
+from qilu.command.probe.places import Range
+from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Origin, Poll
 from qilu.runtime.timebase import Timebase
 from tests.gateway.sources.everything import equipment
 from tests.gateway.sources.everywhere import on_a_serial_line
 from tests.gateway.sources.foreign import device_of, read, values
-from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
+from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons, truth
 from tests.gateway.sources.pty_lines import line_to, two_ports
 from tests.support.virtual_time import run
 
@@ -89,6 +91,13 @@ async def test_pymodbus_on_a_serial_line_is_read_in_every_encoding_and_order() -
             await server.shutdown()  # type: ignore[no-untyped-call]
     assert values(poll) == expected
     assert source.stats.bad_points == 0
+
+
+async def test_a_serial_line_can_be_probed() -> None:
+    with line_to(Peer()) as port:
+        async with Prober(settings_for(f"rtu://{port}?{FAST}", 1.0), Random(1)) as prober:
+            dump = await read_range(prober, 7, Range(Table.HOLDING, 3, 12))
+    assert dump.values == {address: truth(7, address) for address in range(3, 13)}
 
 
 async def test_a_port_that_is_not_there_is_told_and_read_when_it_comes(
