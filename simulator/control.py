@@ -28,6 +28,7 @@ from simulator.wire_faults.fault import WireFault
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536
+EVERYWHERE = "*"
 SLICE = 50  # ticks between which the servers get their turn
 
 What: TypeAlias = Literal["status", "list", "inject", "repair", "pause", "resume", "step", "speed"]
@@ -44,7 +45,7 @@ class Command(BaseModel):
     wire: AnyWireFault | None = None
     """To inject instead: a fault of the wire of a device, a port or all."""
     device: str | None = None
-    """To list or to repair."""
+    """To list or to repair; a number is a port and * all wires, where their faults are repaired."""
     name: str | None = None
     """Of the fault to repair; without it, all of the device."""
     ticks: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -159,9 +160,13 @@ class Control:
     def _repair(self, command: Command) -> int:
         if command.device is None:
             raise ConfigError("no device was given", remedy="name the device that is repaired")
-        self._require(command.device)
-        repaired = self._plant.repair(command.device, command.name)
-        repaired += self._plant.wires.repair(command.name, device=command.device)
+        if command.device == EVERYWHERE or command.device.isdecimal():
+            port = int(command.device) if command.device.isdecimal() else None
+            repaired = self._plant.wires.repair(command.name, port=port)
+        else:
+            self._require(command.device)
+            repaired = self._plant.repair(command.device, command.name)
+            repaired += self._plant.wires.repair(command.name, device=command.device)
         if not repaired:
             what = f"no fault {command.name}" if command.name else "no fault"
             remedy = f"see what there is: list {command.device}"

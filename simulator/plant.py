@@ -88,6 +88,8 @@ class Plant:
         for course in self.faults:
             if course.active:
                 self._tell_fault(course.fault, begun=True)
+        for device, fault in self.wires.begun():
+            self._tell_wire(device, fault, begun=True)
 
     def endpoints(self) -> Mapping[int, Mapping[int, Device]]:
         """Devices by port and unit id, those on serial lines left out."""
@@ -161,7 +163,10 @@ class Plant:
             self._settle(row)
         self.lines.move(self._taken, self._made)
         for device, fault, begun in self.wires.step():
-            self.events.fault(self.tick, device, f"wire {fault.fault}", begun=begun)
+            self._tell_wire(device, fault, begun=begun)
+
+    def _tell_wire(self, device: str, fault: WireFault, *, begun: bool) -> None:
+        self.events.fault(self.tick, device, f"wire {fault.fault}", begun=begun)
 
     def _acted(self, place: Place, sent: Sent) -> None:
         if self.events.acted is not None:

@@ -13,17 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.quantities import format_duration
+from qilu.contract.quantities import format_duration, parse_duration
 from qilu.runtime.settings import load
-from simulator.control import LOOPBACK, MAX_LINE
+from qilu.runtime.yaml_text import parse
+from simulator.control import EVERYWHERE, LOOPBACK, MAX_LINE
 from simulator.settings import PlantSettings
+from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
 
 WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time
 
 _TAKES: Mapping[str, tuple[int, int, str]] = {
     # least and most arguments, and what they are
     "list": (0, 1, "[DEVICE]"),
-    "inject": (2, 2, "DEVICE FAULT"),
+    "inject": (2, 20, "DEVICE FAULT [KEY=VALUE ...]"),
     "repair": (1, 2, "DEVICE [FAULT]"),
     "pause": (0, 0, ""),
     "resume": (0, 0, ""),
@@ -69,7 +71,12 @@ def _request(asked: Asked) -> Mapping[str, Any]:
     match asked.action:
         case "list":
             return {"do": "list", "device": first}
+        case "inject" if second in WIRE_FAULTS:
+            return {"do": "inject", "wire": _of_wire(asked)}
         case "inject":
+            if len(asked.arguments) > 2:
+                remedy = "KEY=VALUE is for faults of the wire; use --severity and the other options"
+                raise ConfigError(f"{asked.arguments[2]!r} is too much", remedy=remedy)
             return {"do": "inject", "fault": {"begin": 0, **asked.fault, "device": first, "fault": second}}
         case "repair":
             return {"do": "repair", "device": first, "name": second}
@@ -78,6 +85,40 @@ def _request(asked: Asked) -> Mapping[str, Any]:
         case "speed":
             return {"do": "speed", "speed": _number(first or "", whole=False)}
     return {"do": asked.action}
+
+
+def _of_wire(asked: Asked) -> Mapping[str, Any]:
+    """A fault of the wire; a number or a * in place of the device is a port, or all of them."""
+    device, name, *more = asked.arguments
+    taken = {"begin", "duration", "point"}
+    for option in asked.fault:
+        if option not in taken:
+            remedy = f"write its parameters as KEY=VALUE behind {name}; docs/faults.md names them"
+            raise ConfigError(f"{option} is no setting of a fault of the wire", remedy=remedy)
+    found: dict[str, Any] = {"fault": name}
+    if device.isdecimal():
+        found["port"] = int(device)
+    elif device != EVERYWHERE:
+        found["device"] = device
+    for text in more:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"{text!r} is no parameter", remedy="write KEY=VALUE, such as share=0.2")
+        found[key] = parse(value, "parameter")[0]
+    if "point" in asked.fault:
+        found["point"] = asked.fault["point"]
+    if "begin" in asked.fault:
+        found["since"] = asked.fault["begin"]
+    if "duration" in asked.fault:
+        found["until"] = _duration(asked.fault["duration"]) + _duration(asked.fault.get("begin", 0))
+    return found
+
+
+def _duration(text: object) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _number(text: str, *, whole: bool) -> float:

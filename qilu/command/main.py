@@ -115,7 +115,7 @@ def fault(
         str, typer.Argument(help="list, inject, repair, pause, resume, step or speed.")
     ] = "list",
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="[DEVICE [FAULT]], the number of ticks, or the speed.")
+        list[str] | None, typer.Argument(help="[DEVICE [FAULT [KEY=VALUE ...]]], the ticks, or the speed.")
     ] = None,
     after: Annotated[str | None, typer.Option(help="When it begins, from now.")] = None,
     growth: Annotated[str | None, typer.Option(help="Until it has come to its full severity.")] = None,
@@ -126,6 +126,8 @@ def fault(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Let something go wrong in a plant that runs on this machine, repair it, or hold its time.
+
+    Faults of the wire take KEY=VALUE, and a port or * in place of a device; docs/faults.md names them all.
 
     Example: qilu fault configs/bad-day.yaml inject pump-1 bearing_wear --growth 10m
     """

@@ -73,6 +73,11 @@ class FaultyWire:
         """Those that have not ended, in the order in which they came."""
         return [course.fault for course in self._courses]
 
+    @property
+    def begun(self) -> Sequence[WireFault]:
+        """Those of them of which `step` has told that they began."""
+        return [course.fault for course in self._courses if course.begun]
+
     def inject(self, fault: WireFault, units: frozenset[int] | None = None) -> None:
         """Lets a fault begin, now or later. units: whose requests it may strike; None: all."""
         self._courses.append(_Course(fault.fresh(), units))

@@ -109,16 +109,23 @@ class Wires:
         for place in sorted(self._afflicted, key=str):
             wire = self._wires[place]
             for fault, begun in wire.step():
-                for wired in self._by_place[place]:
-                    if fault.device in (None, wired.device):
-                        yield wired.device, fault, begun
+                yield from ((device, fault, begun) for device in self._struck_at(place, fault))
             if not wire.faults:
                 self._afflicted.discard(place)
+
+    def begun(self) -> Iterator[tuple[str, WireFault]]:
+        """What `step` has told to have begun, and not to have ended."""
+        for place in sorted(self._afflicted, key=str):
+            for fault in self._wires[place].begun:
+                yield from ((device, fault) for device in self._struck_at(place, fault))
 
     def tell(self, told: Callable[[Place, Sent], None] | None) -> None:
         """Whom every wire tells of requests that were struck."""
         for place, wire in self._wires.items():
             wire.told = None if told is None else lambda sent, place=place: told(place, sent)
+
+    def _struck_at(self, place: Place, fault: WireFault) -> Iterator[str]:
+        return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))
 
     def _units(self, wired: Wired) -> frozenset[int]:
         alone = len(self._by_place[wired.place]) == 1 and wired.framing == "tcp"
