@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,19 @@ STORE = {"type": "sqlite", "file": "store.db", "name": "works"}
 class AccountedRoad(Road):
     """With short accounts, and a spool that keeps what is durable."""
 
+    spool: Mapping[str, Any] = {}
+    """What else its settings say."""
+
     def _write_gateway(self, store: str) -> Path:
         file = super()._write_gateway(store)
-        return self._write(file.name, yaml.safe_load(file.read_text()) | GATEWAY)
+        settings = yaml.safe_load(file.read_text()) | GATEWAY
+        return self._write(file.name, settings | {"spool": settings["spool"] | self.spool})
+
+
+class NarrowRoad(AccountedRoad):
+    """With a spool for a few seconds."""
+
+    spool: Mapping[str, Any] = {"max_bytes": "80kB", "keep_acked": 0}
 
 
 def audit(road: Road) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -101,6 +112,22 @@ async def test_a_killed_gateway_and_dead_devices_are_what_the_audit_names(
         assert code == 1
         assert {device for device, one in found.items() if one["unexplained"]} == {"press-1"}
         assert found["press-1"]["unexplained"] == taken
+        await road.stop()
+
+
+async def test_what_a_full_spool_gave_up_is_named(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async with NarrowRoad(tmp_path, {"port": mosquitto.port}, STORE) as road:
+        await road.flows()
+        mosquitto.kill()
+        await asyncio.sleep(7)
+        await asyncio.to_thread(mosquitto.start)
+        await road.flows(16)
+        found = await all_explained(road)
+        for one in found.values():
+            causes = {missing["why"] for missing in one["missing"]}
+            assert "dropped by spool (max_bytes)" in causes, one
+        told = json.loads(qilu("spool", road.folder / "gateway.yaml", "--format", "json").stdout)
+        assert told["dropped_records"] > 0
         await road.stop()
 
 
