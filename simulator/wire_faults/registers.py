@@ -183,7 +183,7 @@ class OffByOne(_OfRegisters):
 class Torn(_OfRegisters):
     """A value that is read in parts is torn: only a read of the whole gives registers of one moment.
 
-    What is missing of a value that is read in part is replaced by what stood there before, at first 0.
+    What is read of it in part is 0.
     """
 
     rows = (29,)

@@ -119,7 +119,7 @@ class NoLimits(WireFault):
 class DeadUnit(WireFault):
     """A unit that does not answer; what asks for it (a serial line, a gateway) is busy meanwhile."""
 
-    rows = (23,)
+    rows = (12, 23)
     fault: Literal["dead_unit"] = "dead_unit"
     unit: int | None = Field(default=None, ge=0, le=255)
     """Strikes only requests to this unit id."""
