@@ -105,6 +105,8 @@ class Clock:
     def _open(self) -> int | None:
         try:
             return os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o640)
+        except FileNotFoundError:
+            return None  # the spool makes the folder at its first start, in a moment
         except OSError as error:
             _log.warning(
                 "%s: %s; times may repeat if the clock goes back across a restart", self._file, error

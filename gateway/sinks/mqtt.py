@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import groupby
@@ -28,6 +29,7 @@ from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message
 from qilu.mqtt.client import Link, Message, RefusedError
 from qilu.mqtt.settings import MqttSettings
+from qilu.runtime.complaints import Complaints
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class MqttSink:
         self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
         self._link: Link | None = None
         self._stack = AsyncExitStack()
+        self._complaints = Complaints(_log)
 
     async def __aenter__(self) -> Self:
         will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
@@ -118,7 +121,8 @@ class MqttSink:
                 elif message.payload:
                     yield decode_announcement(message.payload)
             except DataError as error:
-                _log.warning("%s: ignored: %s", message.topic, error)
+                text = f"{message.topic}: ignored: {error}"
+                self._complaints.tell("foreign", text, time.monotonic())
 
     async def _acknowledgements(self, link: Link) -> AsyncGenerator[Answer]:
         """PUBACKs as answers; the link is listened to all the same, or its loss would go unnoticed."""

@@ -13,6 +13,7 @@ from gateway.spool.segment import HEADER_SIZE
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Writer
 from qilu.contract.errors import DataError
+from qilu.runtime.complaints import Complaints
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Bounds:
         self._refusals = 0
         self._try_at = 0.0
         self._low = False
+        self._complaints = Complaints(logger)
 
     def make_room(self, size: int) -> Segment | None:
         """A segment that takes a record of `size` bytes; None when the policy or the disk forbids it."""
@@ -87,7 +89,8 @@ class Bounds:
         try:
             free = self._files.free()
         except OSError as error:
-            logger.warning("spool: the free space cannot be told: %s", error)
+            text = f"spool: its disk cannot be looked at, records may not outlive this process: {error}"
+            self._complaints.tell("free", text, self._monotonic())
             return
         least = self._settings.min_free
         if (free < least) != self._low:

@@ -229,6 +229,22 @@ def test_no_steps_and_restarts_make_times_meet(runs: list[tuple[float, float, fl
         scene(Path(directory))
 
 
+async def test_the_folder_of_a_first_start_is_waited_for_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "spool" / "clock"
+    clock = Clock(file, wall=lambda: NOW, monotonic=lambda: 0.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(clock.run(), name="clock")
+        await asyncio.sleep(0)
+        file.parent.mkdir()
+        async with asyncio.timeout(10):
+            while not file.exists():
+                await asyncio.sleep(0.01)
+        running.cancel()
+    assert caplog.records == []
+
+
 async def test_a_clock_tells_how_long_nobody_ran(tmp_path: Path) -> None:
     steps: list[ClockStep] = []
     wall, passed = [NOW], [0.0]

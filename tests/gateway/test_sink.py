@@ -1,0 +1,28 @@
+"""What others publish on the topics that a gateway listens to does it no harm, and fills no log."""
+
+import time
+
+import pytest
+
+from gateway.sinks.mqtt import MqttSink
+from qilu.contract.notices import Announcement, encode_notice
+from qilu.mqtt.broker import EmbeddedBroker
+from qilu.mqtt.client import Link
+
+
+async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with EmbeddedBroker() as broker, Link(broker.settings, "stranger") as stranger:
+        sink = MqttSink(broker.settings, "edge-1", "boot", lambda: time.time_ns() // 1_000_000)
+        async with sink:
+            caplog.clear()
+            for number in range(50):
+                await stranger.publish("qilu/ingester/stranger", bytes([number]) * number or b"[")
+                await stranger.publish("qilu/answer/edge-1", b"[" * (1 + number * 100))
+            announcement = Announcement("ingester-1", "store-1", 3.0)
+            await stranger.publish("qilu/ingester/ingester-1", encode_notice(announcement))
+            answers = sink.answers()
+            assert await anext(answers) == announcement
+            await answers.aclose()
+    assert len([record for record in caplog.records if "ignored" in record.getMessage()]) == 1
