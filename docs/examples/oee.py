@@ -3,7 +3,7 @@
     qilu simulate configs/school.yaml --export var/school --span 8h --every 5s
     python docs/examples/oee.py var/school
 
-Nothing of it is told by the machines: all follows from the events (states, alarms, parts made) and the counters
+Nothing of it is told by the machines: all follows from events (states, alarms, parts made) and from counters
 of energy and rejects. After Nakajima, Introduction to TPM, 1988:
 
     availability = running / planned          planned: all time but off and breaks

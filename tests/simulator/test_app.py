@@ -125,3 +125,38 @@ def test_two_runs_with_one_seed_tell_the_same_events() -> None:
         runs.append(events)
     assert runs[0] == runs[1]
     assert {event.event for event in runs[0]} >= {"made"}
+
+
+async def test_two_thousand_ports_are_listened_on() -> None:
+    many = plant({**METER, "replicas": 2000, "units_per_port": 1, "port": 20_000})
+    async with asyncio.timeout(60), simulate(many, free_ports=True) as simulation:
+        simulation.clock.paused = True
+        assert len(set(simulation.ports.values())) == 2000
+        for port in list(simulation.ports.values())[::400]:
+            reply = await ask(port, READ)
+            assert reply[7:9] == b"\x04\x08"
+
+
+async def test_a_plant_that_is_too_slow_for_its_speed_says_so_once_and_counts_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.clock.MAX_LAG", 0.001)
+    clock = Clock(plant(AIR, step=0.001, speed=10_000))
+    task = asyncio.create_task(clock.run())
+    async with asyncio.timeout(10):
+        while clock.ticks_given_up < 100:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    said = [record.getMessage() for record in caplog.records if "given up" in record.getMessage()]
+    assert len(said) == 1
+
+
+async def test_a_new_speed_is_heeded_at_once_also_in_the_middle_of_a_long_tick() -> None:
+    clock = Clock(plant(AIR, step=10, speed=0.001))
+    task = asyncio.create_task(clock.run())
+    await asyncio.sleep(0.01)
+    clock.speed = 10_000
+    async with asyncio.timeout(10):
+        while clock.plant.tick < 3:
+            await asyncio.sleep(0.001)
+    task.cancel()
