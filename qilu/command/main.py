@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,6 +33,7 @@ Columns = Literal["csv", "parquet"]
 
 def main() -> None:
     """The entry point of the console script."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while imports run, Ctrl-C is an end and no traceback
     app()
 
 
