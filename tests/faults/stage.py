@@ -20,13 +20,14 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll, Reason, Value
 from qilu.runtime.timebase import Timebase
 from simulator.server import ModbusServer, Port, _Connection, _Endpoint
-from simulator.wire_faults.catalogue import wire_fault
+from simulator.wire_faults.catalogue import FAULTS, wire_fault
+from simulator.wire_faults.connections import PowerCycle
 from simulator.wire_faults.fault import WireFault
 from simulator.wire_faults.wire import FaultyWire
 from tests.faults.served import Truthful, Watched, truth
 from tests.support.memory_transport import join
 
-Framing = Literal["tcp", "rtu"]
+Framing = Literal["tcp", "rtu", "serial"]
 Kind = Literal["memory", "sockets"]
 
 SOCKET_UNIT = 0.12  # seconds that stand for one where clocks are real
@@ -52,8 +53,13 @@ class Stage:
         return 1.0 if self.kind == "memory" else SOCKET_UNIT
 
     @property
-    def url_scheme(self) -> str:
-        return "tcp" if self.framing == "tcp" else "rtu+tcp"
+    def frames(self) -> Literal["tcp", "rtu"]:
+        return "tcp" if self.framing == "tcp" else "rtu"
+
+    def url(self, port: int) -> str:
+        if self.framing == "serial":
+            return "rtu:///dev/ttyUSB0?baudrate=115200"
+        return f"{'tcp' if self.framing == 'tcp' else 'rtu+tcp'}://127.0.0.1:{port}"
 
     def scaled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """A fault's settings with its times in this stage's seconds."""
@@ -90,9 +96,21 @@ class Case:
     sockets_only: str = ""
     """Why it is not played in memory."""
 
+    no_line: str = ""
+    """Why it has no meaning for a serial line, where its faults do not tell: those of connections."""
+
     @property
     def framings(self) -> tuple[Framing, ...]:
+        """With which framings it has a meaning over TCP."""
         return ("tcp",) if self.tcp_only else ("tcp", "rtu")
+
+    @property
+    def on_a_line(self) -> bool:
+        """Whether it has a meaning for RTU on a serial line, which is never opened, closed or reset."""
+        kinds = [FAULTS[str(raw["fault"])] for raw in self.faults]
+        ends = any(kind.of_connections or kind is PowerCycle for kind in kinds)
+        ends |= any(raw.get("then") in ("close", "reset") for raw in self.faults)
+        return not (ends or self.tcp_only or self.no_line or self.sockets_only)
 
 
 @dataclass
@@ -201,16 +219,17 @@ async def staged(case: Case, stage: Stage) -> AsyncIterator[Seen]:
     start = asyncio.get_running_loop().time()
     wire = FaultyWire(
         lambda: asyncio.get_running_loop().time() - start,
-        framing=stage.framing,
+        framing=stage.frames,
         seed=case.name,
         profiles=dict.fromkeys(range(256), case.meter),
+        serial=stage.framing == "serial",
     )
     for raw in case.faults:
         fault, units = _struck(stage.scaled(raw))
         wire.inject(fault, units)
     watched = Watched(wire)
     devices = {unit: Truthful(unit, case.moving and case.moving()) for unit in case.units}
-    async with serving(Port(devices, framing=stage.framing, wire=watched), stage) as (port, dial, intrude):
+    async with serving(Port(devices, framing=stage.frames, wire=watched), stage) as (port, dial, intrude):
         source = source_of(case, stage, port, dial)
         seen = Seen(case, stage, source, watched, devices, intrude, dial)
         with _listening(seen):
@@ -267,7 +286,7 @@ def source_of(
     groups = dict.fromkeys(case.meter.groups, case.period * stage.unit)
     raw = {
         "type": "modbus",
-        "url": f"{stage.url_scheme}://127.0.0.1:{port}",
+        "url": stage.url(port),
         "timeout": stage.unit,
         "devices": [
             {"device": f"meter-{unit}", "unit": unit, "profile": "meter", "groups": groups, **case.device}

@@ -9,38 +9,40 @@ from typing import cast
 import pytest
 
 from tests.faults.catalogue import CASES
-from tests.faults.stage import Case, Stage, play
+from tests.faults.stage import Case, Framing, Stage, play
 from tests.support.virtual_time import run
 
 AT_ONCE = 48  # cases over real sockets that play side by side: they mostly wait
 
 
-def id_of(case: Case, framing: str) -> str:
+def id_of(case: Case, framing: Framing) -> str:
     return f"{case.row:02d}-{case.name.replace(' ', '_')}-{framing}"
 
 
-STAGED = [(case, framing) for case in CASES for framing in case.framings]
-IN_MEMORY = [(case, framing) for case, framing in STAGED if not case.sockets_only]
+STAGED: list[tuple[Case, Framing]] = [(case, framing) for case in CASES for framing in case.framings]
+IN_MEMORY = [(case, framing) for case, framing in STAGED if not case.sockets_only] + [
+    (case, "serial") for case in CASES if case.on_a_line
+]
 ON_SOCKETS = [(case, framing) for case, framing in STAGED if not case.virtual_only]
 
 
 @pytest.mark.parametrize(("case", "framing"), IN_MEMORY, ids=[id_of(*staged) for staged in IN_MEMORY])
-def test_on_virtual_time(case: Case, framing: str) -> None:
-    run(play(case, Stage("memory", "rtu" if framing == "rtu" else "tcp")))
+def test_on_virtual_time(case: Case, framing: Framing) -> None:
+    run(play(case, Stage("memory", framing)))
 
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest) -> Mapping[str, BaseException | None]:
     """What came of every case that was asked for, played over real sockets side by side."""
-    wanted: list[tuple[Case, str]] = [
-        cast(tuple[Case, str], item.callspec.params["on_socket"])
+    wanted: list[tuple[Case, Framing]] = [
+        cast(tuple[Case, Framing], item.callspec.params["on_socket"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_over_real_sockets"
     ]
     found: dict[str, BaseException | None] = {}
 
-    async def one(case: Case, framing: str, turnstile: asyncio.Semaphore) -> None:
-        stage = Stage("sockets", "rtu" if framing == "rtu" else "tcp")
+    async def one(case: Case, framing: Framing, turnstile: asyncio.Semaphore) -> None:
+        stage = Stage("sockets", framing)
         async with turnstile:
             found[id_of(case, framing)] = await _outcome(case, stage)
 
@@ -67,7 +69,9 @@ async def _outcome(case: Case, stage: Stage) -> BaseException | None:
 
 
 @pytest.mark.parametrize("on_socket", ON_SOCKETS, ids=[id_of(*staged) for staged in ON_SOCKETS])
-def test_over_real_sockets(on_socket: tuple[Case, str], played: Mapping[str, BaseException | None]) -> None:
+def test_over_real_sockets(
+    on_socket: tuple[Case, Framing], played: Mapping[str, BaseException | None]
+) -> None:
     error = played[id_of(*on_socket)]
     if error is not None:
         raise error

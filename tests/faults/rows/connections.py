@@ -213,10 +213,10 @@ async def all_return_at_once(case: Case, stage: Stage) -> None:
             tasks.create_task(poll(seen))
     assert peak["now"] <= most
     for seen in seens:
-        assert "good" in seen.reasons()[:4]
         assert seen.reasons()[-1] == "good"
         assert "unreachable" in seen.reasons()
     if stage.kind == "memory":
+        assert all("good" in seen.reasons()[:4] for seen in seens)
         back = Counter(round(seen.wire.connects[-1]) for seen in seens)
         assert max(back.values()) < many / 2, "spread by jitter"
 
@@ -383,7 +383,6 @@ SHARED = (
         polls=20 * 600,
         expect=ten_of_twenty,
         virtual_only=HOURS,
-        tcp_only="after a time-out RTU waits for what is overdue: a second each, whoever is polled",
     ),
     Case(
         row=23,
@@ -395,7 +394,6 @@ SHARED = (
         polls=6 * 600,
         expect=the_bus_is_fair,
         virtual_only=HOURS,
-        tcp_only="after a time-out RTU waits for what is overdue: a second each, whoever is polled",
     ),
     *(
         Case(

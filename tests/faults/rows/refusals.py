@@ -245,15 +245,21 @@ CASES = (
         period=8,
         expect=limit_learnt(16),
     ),
-    Case(
-        row=6,
-        name="a longest block of 16, told by silence, is learnt",
-        faults=[{"fault": "block_limit", "most": 16, "then": "silence"}],
-        meter=profile([*range(60), *range(200, 210)]),
-        period=60,
-        polls=10,
-        expect=good_at_last,
-        virtual_only=HOURS,
+    *(
+        Case(
+            row=6,
+            name=f"a longest block of 16, told by silence, is learnt {beside}",
+            faults=[{"fault": "block_limit", "most": 16, "then": "silence"}],
+            meter=profile(addresses),
+            period=60,
+            polls=10,
+            expect=good_at_last,
+            virtual_only=HOURS,
+        )
+        for beside, addresses in {
+            "alone": range(60),
+            "beside another": [*range(60), *range(200, 210)],
+        }.items()
     ),
     Case(
         row=6,

@@ -22,7 +22,7 @@ from qilu.command.probe.places import Range
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Poll, Value
 from qilu.modbus.errors import ProtocolError
-from qilu.modbus.pdu import WriteCoil, WriteRegister, WriteRegisters
+from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"
@@ -190,7 +190,7 @@ def up_to_the_last(seen: Seen) -> None:
 
 
 async def client_of(seen: Seen, stage: Stage) -> Client:
-    rules = Rules("rtu" if stage.framing == "rtu" else "tcp")
+    rules = Rules(stage.frames)
     connection = await seen.dial(
         seen.source._settings.endpoint,
         lambda: Connection("writer", rules, SourceStats(), lambda unit, seconds: None),
@@ -198,7 +198,13 @@ async def client_of(seen: Seen, stage: Stage) -> Client:
     return Client(connection, 5 * stage.unit)
 
 
-WRITES = (WriteRegister(5, b"\x12\x34"), WriteRegisters(6, b"\1\2\3\4"), WriteCoil(4, True))
+WRITES = (
+    WriteRegister(5, b"\x12\x34"),
+    WriteRegisters(6, b"\1\2\3\4"),
+    WriteCoil(4, True),
+    WriteCoils(10, (True, True, True)),
+    MaskWrite(9, 0xFF0F, 0x00C0),
+)
 
 
 async def a_wrong_echo_is_a_failure(case: Case, stage: Stage) -> None:

@@ -42,11 +42,6 @@ def everywhere(scenario: Scenario) -> Callable[..., None]:
     return _played(scenario, [*_worlds("tcp", "rtu"), SERIAL])
 
 
-def through_networks(scenario: Scenario) -> Callable[..., None]:
-    """Modbus TCP and RTU over TCP: the scenario needs connections that are opened and closed."""
-    return _played(scenario, _worlds("tcp", "rtu"))
-
-
 def on_a_serial_line(scenario: Scenario) -> Callable[..., None]:
     """RTU on a serial line, on virtual time."""
     return _played(scenario, [SERIAL])

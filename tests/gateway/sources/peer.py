@@ -22,6 +22,7 @@ from qilu.modbus.pdu import Read, exception_response, pack_bits, parse_request, 
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.runtime.timebase import Timebase
+from tests.support.memory_transport import join
 
 
 def truth(unit: int, address: int) -> int:
@@ -127,74 +128,30 @@ class Peer:
             self.behave(line, asked)
 
 
-class _End(asyncio.Transport):
-    """One end of a connection in memory: what is written here is received there, in order, a moment later."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop = asyncio.get_running_loop()
-        self.receive: Callable[[bytes], None] = lambda data: None
-        self.lost: Callable[[Exception | None], None] = lambda error: None
-        self.other: _End | None = None
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        assert self.other is not None
-        if not self.closing:
-            self.loop.call_soon(self.other.deliver, bytes(data))
-
-    def deliver(self, data: bytes) -> None:
-        if not self.closing:
-            self.receive(data)
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self._end(None)
-
-    def abort(self) -> None:
-        self._end(ConnectionResetError("reset"))
-
-    def _end(self, error: Exception | None) -> None:
-        other = self.other
-        if self.closing or other is None:
-            return
-        self.closing = True
-        self.loop.call_soon(self.lost, None)
-        self.loop.call_soon(other.ended_by_other, error)
-
-    def ended_by_other(self, error: Exception | None) -> None:
-        if not self.closing:
-            self.closing = True
-            self.lost(error)
-
-
-class _Served(asyncio.Protocol):
-    """The peer on a real socket."""
+class _Served(asyncio.BufferedProtocol):
+    """The peer at the end of a connection."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
+        self.buffer = bytearray(2048)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.line = self.peer.accept(transport)
 
-    def data_received(self, data: bytes) -> None:
-        self.peer.heard(self.line, data)
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.peer.heard(self.line, bytes(self.buffer[:nbytes]))
 
 
 def dial_in_memory(peer: Peer) -> Callable[[Endpoint, Callable[[], Connection]], Any]:
     async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
         if peer.refuses():
             raise ConnectionRefusedError("connection refused")
-        ours, theirs = _End(), _End()
-        ours.other, theirs.other = theirs, ours
         connection = made()
-        ours.receive, ours.lost = connection.data_received, connection.connection_lost
-        connection.connection_made(ours)
-        line = peer.accept(theirs)
-        theirs.receive = lambda data: peer.heard(line, data)
+        join(connection, _Served(peer))
         return connection
 
     return dial

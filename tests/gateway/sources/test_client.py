@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from pymodbus.framer import FramerType
 
-from gateway.sources.client import Client, NotAppliedError, connected, read_back
+from gateway.sources.client import Client, connected, read_back
 from gateway.sources.exchange import ReplyTimeoutError
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
@@ -25,7 +25,6 @@ from qilu.modbus.pdu import (
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    parse_request,
     read_response,
     write_echo,
 )
@@ -120,22 +119,6 @@ async def test_another_echo_than_the_write_is_a_failure(write: WriteCoil) -> Non
         async with device(lambda pdu, wrong=wrong: wrong) as (client, _):  # type: ignore[misc]
             with pytest.raises(ProtocolError, match="expects an echo"):
                 await client.tell(1, write)
-
-
-@pytest.mark.parametrize("write", WRITES)
-async def test_a_write_that_is_confirmed_and_not_applied_is_found_by_reading_back(write: WriteCoil) -> None:
-    """Fault 32."""
-
-    def answer(pdu: bytes) -> bytes:
-        request = parse_request(pdu)
-        if not isinstance(request, Read):
-            return write_echo(pdu)
-        size = 2 * request.quantity if request.function == HOLDING else (request.quantity + 7) // 8
-        return read_response(request.function, bytes(size))
-
-    async with device(answer) as (client, _):
-        with pytest.raises(NotAppliedError, match="unit 1 confirmed"):
-            await client.tell_and_check(1, write)
 
 
 async def test_a_write_without_an_answer_is_not_sent_again() -> None:

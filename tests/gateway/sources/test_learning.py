@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.device import RELEARN
 from gateway.sources.layout import Span
 from gateway.sources.learning import Search, described
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.plan import NOTHING_LEARNT, plan
 from qilu.contract.reading import Origin
-from tests.gateway.sources.everywhere import everywhere, for_hours
-from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, flat, normal, profile, reasons
+from tests.gateway.sources.everywhere import for_hours
+from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, normal, profile, reasons
 
 ORIGIN = Origin("edge-1", "meter-1", "meter")
 
@@ -31,89 +30,6 @@ def without(*missing: int, code: int = 2) -> Behaviour:
             normal(line, asked)
 
     return behave
-
-
-def at_most(limit: int, code: int) -> Behaviour:
-    """A device that refuses longer blocks."""
-
-    def behave(line: Line, asked: Asked) -> None:
-        if asked.read[2] > limit:
-            line.refuse(asked, code)
-        else:
-            normal(line, asked)
-
-    return behave
-
-
-@pytest.mark.parametrize("code", [2, 3])
-@everywhere
-async def test_an_illegal_address_costs_only_itself(world: World, code: int) -> None:
-    """Fault 5: found in the first turn, in which all else is good already; not asked again in the next."""
-    peer, exceptions = Peer(without(13, 40, code=code)), list[int]()
-    polls, source = await world.polls(
-        peer,
-        3,
-        meter=profile(range(60)),
-        period=4,
-        meanwhile=lambda source, poll: exceptions.append(source.stats.exceptions),
-    )
-    for seen in flat(polls):
-        bad = {name for name, value in seen.items() if isinstance(value, str)}
-        assert bad == {"p13", "p40"}
-        assert len(seen) == 60
-    assert exceptions[0] == exceptions[-1]
-    assert [asked.read[1:] for asked in peer.asked[-3:]] == [(0, 13), (14, 26), (41, 19)]
-    learnt = [event.text for event in source.stats.events if event.kind == "learnt"]
-    assert learnt == ["refuses p13, p40"]
-
-
-@everywhere
-async def test_a_gap_that_cannot_be_read_through_is_avoided(world: World) -> None:
-    """Fault 5 and 7: no point is at fault, but an address between them."""
-    peer = Peer(without(25))
-    polls, _ = await world.polls(peer, 2, meter=profile([*range(20), *range(30, 40)]), period=4)
-    assert reasons(polls) == ["good", "good"]
-    assert [asked.read[1:] for asked in peer.asked[-2:]] == [(0, 20), (30, 10)]
-
-
-@pytest.mark.parametrize("code", [2, 3])
-@pytest.mark.parametrize("limit", [40, 16, 1])
-@for_hours
-async def test_the_longest_block_is_learnt(world: World, code: int, limit: int) -> None:
-    """Fault 6."""
-    peer = Peer(at_most(limit, code))
-    polls, source = await world.polls(peer, 8, meter=profile(range(100)), period=10)
-    assert reasons(polls)[-1] == "good"
-    assert set(reasons(polls)[1:]) <= {"good", "illegal_address"}
-    asked_last = [asked.read[2] for asked in peer.asked[-(100 // limit) :]]
-    assert max(asked_last) <= limit
-    assert source.stats.exceptions < 100, "it is learnt once"
-
-
-@for_hours
-async def test_a_device_that_ignores_what_it_does_not_have_is_understood_too(world: World) -> None:
-    """Faults 5 and 6: silence in place of exception 2, also at the very first request."""
-    peer = Peer(lambda line, asked: None if covers(asked, 33) else normal(line, asked))
-    polls, source = await world.polls(peer, 10, meter=profile([*range(20, 40), *range(200, 210)]), period=30)
-    bad = [{name for name, value in seen.items() if isinstance(value, str)} for seen in flat(polls)]
-    assert len(bad[0]) == 30
-    assert bad[1:4] == [{f"p{address}" for address in range(20, 40)}] * 3
-    assert bad[4:] == [{"p33"}] * 6
-    assert source.stats.offline == set()
-    assert source.stats.timeouts < 4 + 12
-
-
-@pytest.mark.parametrize("addresses", [range(60), [*range(60), *range(200, 210)]])
-@for_hours
-async def test_a_device_that_ignores_long_blocks_is_asked_for_short_ones(
-    world: World, addresses: Sequence[int]
-) -> None:
-    """Fault 6: silence in place of exception 3, with and without a second block that is answered."""
-    peer = Peer(lambda line, asked: None if asked.read[2] > 16 else normal(line, asked))
-    polls, source = await world.polls(peer, 10, meter=profile(addresses), period=60)
-    assert reasons(polls)[0] == "timeout"
-    assert reasons(polls)[-3:] == ["good"] * 3
-    assert source.stats.offline == set()
 
 
 @pytest.mark.parametrize("turns_off", range(1, 9))
@@ -132,11 +48,6 @@ async def test_a_device_that_was_switched_off_has_taught_nothing(world: World, t
     assert peer.asked[-1].read[1:] == (0, 30)
 
 
-def covers(asked: Asked, address: int) -> bool:
-    _, first, count = asked.read
-    return first <= address < first + count
-
-
 @for_hours
 async def test_a_device_whose_table_is_missing_is_not_asked_for_every_point_in_every_turn(
     world: World,
@@ -147,27 +58,6 @@ async def test_a_device_whose_table_is_missing_is_not_asked_for_every_point_in_e
     assert reasons(polls) == ["illegal_address"] * 10
     assert [poll.size for poll in polls] == [90] * 10
     assert len(peer.asked) < 3 * 90
-
-
-@for_hours
-async def test_what_was_refused_is_asked_again_after_an_hour(world: World) -> None:
-    """Fault 5: the device was updated meanwhile."""
-    missing = [5]
-
-    def behave(line: Line, asked: Asked) -> None:
-        without(*missing)(line, asked)
-
-    peer = Peer(behave)
-    turns = int(RELEARN / 60)
-
-    def repair(source: object, poll: object) -> None:
-        if len(peer.asked) > 20:
-            missing.clear()
-
-    polls, _ = await world.polls(peer, turns + 3, meter=profile(range(10)), period=60, meanwhile=repair)
-    assert flat(polls)[0]["p5"] == "illegal_address"
-    assert flat(polls)[turns - 2]["p5"] == "illegal_address"
-    assert reasons(polls)[-1] == "good"
 
 
 def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Search:

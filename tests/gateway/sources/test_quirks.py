@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -12,28 +10,6 @@ from tests.gateway.sources.everywhere import everywhere, with_transactions
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 
 TWO_BLOCKS = profile([0, 1, 200, 201])
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda transaction: transaction + 1 & 0xFFFF,
-        lambda transaction: (transaction & 0xFF) << 8 | transaction >> 8,
-        lambda transaction: transaction - 1 & 0xFFFF,
-        lambda transaction: 0,
-        lambda transaction: 0xFFFF,
-    ],
-    ids=["next", "swapped", "previous", "zero", "constant"],
-)
-@with_transactions
-async def test_transaction_ids_can_be_ignored(world: World, wrong: Callable[[int], int]) -> None:
-    """Fault 10."""
-    peer = Peer(
-        lambda line, asked: line.say(line.frame(asked, line.pdu(asked), transaction=wrong(asked.transaction)))
-    )
-    polls, source = await world.polls(peer, 3, meter=TWO_BLOCKS, period=2, quirks={"ignore_tid": True})
-    assert reasons(polls) == ["good"] * 3
-    assert source.stats.rejected_replies == 0
 
 
 def without_ids(after: float, again: float = 0.8) -> Peer:
@@ -90,25 +66,6 @@ async def test_half_a_frame_that_came_unasked_is_not_completed_by_the_next_reply
     )
     assert reasons(polls) == ["good"] * 3
     assert source.stats.connects == 2
-
-
-@pytest.mark.parametrize("claimed", [0, 1, 255])
-@everywhere
-async def test_replies_of_other_unit_ids_can_be_accepted(world: World, claimed: int) -> None:
-    """Fault 11: a device that answers as 0, 1 or 255, whatever it was asked as."""
-    peer = Peer(lambda line, asked: line.say(line.frame(asked, line.pdu(asked), unit=claimed)))
-    quirks: dict[str, Any] = {"accept_unit": [0, 1, 255]}
-    polls, _ = await world.polls(peer, 3, meter=TWO_BLOCKS, units=[2], period=2, quirks=quirks)
-    assert reasons(polls) == ["good"] * 3
-
-
-@everywhere
-async def test_no_other_unit_id_than_those_is_accepted(world: World) -> None:
-    """Fault 11."""
-    peer = Peer(lambda line, asked: line.say(line.frame(asked, line.pdu(asked), unit=3)))
-    polls, source = await world.polls(peer, 3, units=[2], quirks={"accept_unit": [0, 1]})
-    assert set(reasons(polls)) <= {"protocol_error", "timeout"}
-    assert source.stats.good_points == 0
 
 
 @everywhere
