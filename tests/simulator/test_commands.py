@@ -4,12 +4,14 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from qilu.command.check import check
 from qilu.command.emitting import emit_gateway
+from qilu.command.exporting import Exported, export_to
 from qilu.command.fault import Asked, fault
 from qilu.contract.errors import ConfigError
 from qilu.runtime.profiles import shipped_configs
@@ -100,21 +102,30 @@ def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> N
     assert (gone.returncode, "no plant answers" in gone.stderr) == (1, True)
 
 
+def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
+    done = qilu("simulate", small(tmp_path), "--export", tmp_path / "out", "--span", "forever")
+    assert done.returncode == 2
+    assert "--span: 'forever' is not a duration" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("times", "said"),
     [
-        ("simulate PLANT --export out --span forever", "--span: 'forever' is not a duration"),
-        ("simulate PLANT --export out --span 1h --every 0s", "--every: '0s' is no time at all"),
-        ("simulate PLANT --export out --every 1s --step 300ms", "do not fit a step of 0.3 s"),
-        ("simulate PLANT --export out --step 20s --every 20s", "cannot be stepped so far"),
-        ("simulate PLANT --export out --emit-gateway x.yaml", "two things"),
+        ({"every": "0s"}, "--every: '0s' is no time at all"),
+        ({"step": "300ms"}, "do not fit a step of 0.3 s"),
+        ({"step": "20s", "every": "20s"}, "cannot be stepped so far"),
+        ({"span": "1s", "every": "2s"}, "has no row every 2 s"),
     ],
 )
-def test_what_makes_no_sense_is_said_with_exit_code_2(line: str, said: str, tmp_path: Path) -> None:
-    done = qilu(*line.replace("PLANT", str(small(tmp_path))).split(), folder=tmp_path)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+async def test_an_impossible_time_is_refused_before_anything_is_written(
+    times: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    wanted: dict[str, Any] = {"span": "1h", "every": "1s", "step": None, "form": "csv"} | times
+    with pytest.raises(ConfigError) as error:
+        await export_to(small(tmp_path), Exported(tmp_path / "out", **wanted))
+    assert said in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

@@ -58,15 +58,15 @@ def moulding(robot: float) -> Plant:
         {"device": "b", **machine},
         {"device": "robot", "machine": "robot-cell", "parameters": {"cycle_factor": robot}},
         buffers=[{"after": ["a", "b"], "before": ["robot"], "capacity": 6, "filled": 2}],
-        step=2.0,
-        breaks=[{"since": "09:00", "until": "09:20"}],
+        step=5.0,
+        breaks=[{"since": "08:40", "until": "08:50"}],
     )
 
 
 def test_the_bottleneck_and_the_effectiveness_follow_from_the_events(tmp_path: Path) -> None:
     oee: Any = example("oee")
-    quick = oee.effects(data_set(moulding(1.0), tmp_path / "quick", 2))
-    slow = oee.effects(data_set(moulding(2.0), tmp_path / "slow", 2))
+    quick = oee.effects(data_set(moulding(1.0), tmp_path / "quick", 1.5))
+    slow = oee.effects(data_set(moulding(2.0), tmp_path / "slow", 1.5))
     assert oee.bottleneck(quick) in ("a", "b")
     assert oee.bottleneck(slow) == "robot"
     assert slow["a"].waiting > 0.2
