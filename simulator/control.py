@@ -21,7 +21,8 @@ from qilu.runtime.settings import load_text
 from simulator.clock import Clock
 from simulator.faults import Course
 from simulator.plant import Plant
-from simulator.settings import FaultSettings, meant
+from simulator.settings import FaultSettings
+from simulator.settings_checks import meant
 from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
 from simulator.wire_faults.catalogue import AnyWireFault
 from simulator.wire_faults.fault import WireFault

@@ -16,7 +16,8 @@ from simulator.device import Device
 from simulator.image import Image
 from simulator.machine import Machines, Values
 from simulator.noise import stream
-from simulator.settings import FaultSettings, meant
+from simulator.settings import FaultSettings
+from simulator.settings_checks import meant
 
 SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", "stuck_bit")
 REBOOT = "reboot"

@@ -6,37 +6,29 @@ real time: see `clock.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
+from simulator import placing
 from simulator.device import Device
 from simulator.environment import Environment
 from simulator.events import Act, Event, Teller
 from simulator.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
 from simulator.image import Image
-from simulator.lines import Buffer, Lines
-from simulator.machine import NOMINAL, Fleet, Machines, Surroundings, Utility
+from simulator.lines import Lines
+from simulator.machine import NOMINAL, Fleet, Surroundings, Utility
 from simulator.machines import MODELS
 from simulator.noise import Noise
-from simulator.settings import FaultSettings, Placed, PlantSettings, meant
+from simulator.placing import Row
+from simulator.settings import FaultSettings, Placed, PlantSettings
+from simulator.settings_checks import meant
 from simulator.supplies import Supplies
 from simulator.wire_faults.fault import WireFault
 from simulator.wire_faults.wire import Sent
-from simulator.wire_faults.wires import Place, Wired, Wires
-
-IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
-
-
-@dataclass(frozen=True)
-class _Row:
-    """All machines of one model; `places` are their indexes in the plant's order of devices."""
-
-    machines: Machines
-    image: Image
-    places: np.ndarray
+from simulator.wire_faults.wires import Place
 
 
 class Plant:
@@ -58,13 +50,13 @@ class Plant:
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
-        self._supplies = Supplies(len(placed), _feeds(settings, placed, self._rows))
-        self.lines = Lines(len(placed), _buffers(settings, placed))
+        self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
+        self.lines = Lines(len(placed), placing.buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
         for index, fault in enumerate(settings.faults):
             if not any(self.refused(fault, ("faults", index))):
                 self.inject(fault)
-        self.wires = _wires(placed, profiles, settings.seed, lambda: self.seconds)
+        self.wires = placing.wires(placed, profiles, settings.seed, lambda: self.seconds)
         self.wires.tell(self._acted)
         for wire_fault, place in self._scripted():
             if not any(self.wires.problems(wire_fault, place)):
@@ -172,7 +164,7 @@ class Plant:
         if self.events.acted is not None:
             self.events.acted(Act(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
-    def _tell(self, row: _Row, *, show: bool) -> None:
+    def _tell(self, row: Row, *, show: bool) -> None:
         """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
         struck = self.faults.struck(row.image)
         if not (show or struck or self.events.told is not None):
@@ -183,7 +175,7 @@ class Plant:
         if show:
             row.image.refresh(values, said)
 
-    def _settle(self, row: _Row) -> None:
+    def _settle(self, row: Row) -> None:
         """What the machines of one model took from the others and gave to them."""
         for utility, rate in row.machines.takes().items():
             self._supplies.rate[utility][row.places] = rate
@@ -217,7 +209,7 @@ class Plant:
             room=self.lines.room(self.tick),
         )
 
-    def _build(self, model: str, placed: Sequence[Placed], profile: DeviceProfile) -> _Row:
+    def _build(self, model: str, placed: Sequence[Placed], profile: DeviceProfile) -> Row:
         places = np.array(
             [i for i, entry in enumerate(placed) if entry.settings.machine == model], dtype=np.intp
         )
@@ -236,9 +228,9 @@ class Plant:
                 port=entry.port,
                 unit=entry.unit,
                 writable=entry.settings.writable,
-                identity=_identity(entry, profile),
+                identity=placing.identity(entry, profile),
             )
-        return _Row(machines, image, places)
+        return Row(machines, image, places)
 
 
 def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
@@ -250,55 +242,3 @@ def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
         parts=everywhere.parts[places],
         room=everywhere.room[places],
     )
-
-
-def _feeds(
-    settings: PlantSettings, placed: Sequence[Placed], rows: Sequence[_Row]
-) -> Mapping[Utility, Sequence[tuple[int, int]]]:
-    """Pairs (supplier, consumer) of each utility: what a machine gives goes to all that it feeds."""
-    pairs: dict[Utility, list[tuple[int, int]]] = {}
-    fed = {id(entry.settings): settings.fed_by(entry.settings) for entry in placed if entry.settings.feeds}
-    for row in rows:
-        for place in row.places:
-            names = fed.get(id(placed[place].settings), frozenset())
-            consumers = [index for index, entry in enumerate(placed) if entry.device in names]
-            for utility in row.machines.supplies:
-                pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
-    return pairs
-
-
-def _buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
-    def places(names: Sequence[str]) -> list[int]:
-        devices = settings.devices_of(names)
-        return [index for index, entry in enumerate(placed) if entry.device in devices]
-
-    return [
-        Buffer(buffer.capacity, buffer.filled, places(buffer.after), places(buffer.before))
-        for buffer in settings.buffers
-    ]
-
-
-def _wires(
-    placed: Sequence[Placed], profiles: Mapping[str, DeviceProfile], seed: int, seconds: Callable[[], float]
-) -> Wires:
-    devices = [
-        Wired(
-            entry.device,
-            entry.port or entry.settings.place,
-            entry.unit,
-            profiles[entry.settings.machine],
-            entry.settings.framing if entry.port else "rtu",
-        )
-        for entry in placed
-    ]
-    return Wires(devices, seed, seconds)
-
-
-def _identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:
-    said = {
-        IDENTITY_VENDOR: b"Qilu",
-        IDENTITY_PRODUCT: profile.profile.encode(),
-        IDENTITY_REVISION: b"1.0",
-        IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
-    }
-    return said | entry.settings.identity.objects()

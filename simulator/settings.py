@@ -8,16 +8,15 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from qilu.contract.invalid import Loc, Problem, invalid, refuse
+from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Duration, Period
-from qilu.runtime.wording import nearest
+from simulator import settings_checks
 from simulator.access import Framing, IdentitySettings, LatencySettings, SerialSettings
-from simulator.machines import MODELS
+from simulator.settings_checks import LAST_UNIT
 from simulator.wire_faults.catalogue import AnyWireFault
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-LAST_UNIT = 247  # the last address of the Modbus specification
 MAX_STEP = 10.0
 
 
@@ -188,101 +187,8 @@ class PlantSettings(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "PlantSettings":
-        problems = [
-            *self._unknown_machines(),
-            *self._double_places(),
-            *self._unlike_neighbours(),
-            *self._unknown_names(),
-        ]
-        refuse(problems or self._double_buffers())
+        refuse(settings_checks.of_plant(self))
         return self
-
-    def _unknown_machines(self) -> Iterator[Problem]:
-        for entry, machine in enumerate(self.machines):
-            if machine.machine not in MODELS:
-                place = ("machines", entry, "machine")
-                yield Problem(
-                    place, f"no machine {machine.machine!r}", meant(machine.machine, sorted(MODELS))
-                )
-
-    def _double_places(self) -> Iterator[Problem]:
-        names: dict[str, int] = {}
-        places: dict[tuple[int | str, int], str] = {}
-        for device, port, unit, machine, entry in self.placed():
-            if port > 65535:
-                yield Problem(
-                    ("machines", entry, "replicas"),
-                    f"{device} would be on port {port}",
-                    "begin with a lower port",
-                )
-                break
-            if machine.serial is not None and unit > LAST_UNIT:
-                text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last on a serial line"
-                yield Problem(("machines", entry, "replicas"), text, "use fewer, or a second line")
-                break
-            if device in names:
-                text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
-                yield Problem(("machines", entry, "device"), text, "give each device its own name")
-            place: int | str = port or machine.place
-            if (place, unit) in places:
-                where = f"port {port}" if port else f"{place}"
-                text = f"{device!r} and {places[place, unit]!r} are both unit {unit} on {where}"
-                yield Problem(("machines", entry, "unit"), text, "give each device of a port its own unit id")
-            names.setdefault(device, entry)
-            places.setdefault((place, unit), device)
-
-    def _unlike_neighbours(self) -> Iterator[Problem]:
-        """Devices that share a port or a line, and do not agree on how it speaks."""
-        first: dict[int | str, Placed] = {}
-        for placed in self.placed():
-            place: int | str = placed.port or placed.settings.place
-            mine, other = placed.settings, first.setdefault(place, placed).settings
-            if mine.framing != other.framing:
-                text = f"{other.device} speaks {other.framing} on the same port"
-                yield Problem(("machines", placed.entry, "framing"), text, "a port has one framing")
-            if mine.serial != other.serial:
-                text = f"{other.device} has other settings for the same line"
-                yield Problem(("machines", placed.entry, "serial"), text, "a line has one speed and parity")
-
-    def _named(self) -> Iterator[tuple[Loc, str]]:
-        """Every place of the file that names devices, rows or lines."""
-        for entry, machine in enumerate(self.machines):
-            yield from (
-                (("machines", entry, "feeds", index), name) for index, name in enumerate(machine.feeds)
-            )
-        for entry, buffer in enumerate(self.buffers):
-            yield from ((("buffers", entry, "after", index), name) for index, name in enumerate(buffer.after))
-            yield from (
-                (("buffers", entry, "before", index), name) for index, name in enumerate(buffer.before)
-            )
-
-    def _unknown_names(self) -> Iterator[Problem]:
-        known = {placed.device for placed in self.placed()}
-        known |= {machine.device for machine in self.machines} | {
-            machine.line for machine in self.machines if machine.line
-        }
-        devices = {placed.device for placed in self.placed()}
-        for entry, fault in enumerate(self.faults):
-            if fault.device not in devices:
-                text = f"no device {fault.device!r}"
-                yield Problem(("faults", entry, "device"), text, meant(fault.device, sorted(devices)))
-        for place, name in self._named():
-            if name not in known:
-                yield Problem(place, f"no device and no line {name!r}", meant(name, sorted(known)))
-
-    def _double_buffers(self) -> Iterator[Problem]:
-        for side in ("after", "before"):
-            first: dict[str, int] = {}
-            for entry, buffer in enumerate(self.buffers):
-                for device in sorted(self.devices_of(getattr(buffer, side))):
-                    if first.setdefault(device, entry) != entry:
-                        where = "before" if side == "after" else "behind"
-                        problem = f"{device} already stands {where} another buffer"
-                        yield Problem(
-                            ("buffers", entry, side),
-                            problem,
-                            "a machine fills and empties one buffer at most",
-                        )
 
     def devices_of(self, names: Iterable[str]) -> frozenset[str]:
         """The devices that are meant by names of devices, rows of replicas and lines."""
@@ -297,10 +203,3 @@ class PlantSettings(Model):
         """The devices that a machine feeds, itself and its replicas never among them."""
         own = {placed.device for placed in self.placed() if placed.settings is machine}
         return self.devices_of(machine.feeds) - own
-
-
-def meant(name: str, known: list[str]) -> str:
-    """A remedy for a name that does not exist: what is close to it, and what there is."""
-    close = nearest(name, known)
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"

@@ -175,3 +175,23 @@ def test_a_profile_beside_the_plant_that_does_not_fit_its_machine_is_refused(
     assert app.load(tmp_path / "plant.yaml").devices["air"].profile.point("power").address == 2
     own.write_text(PROFILE.replace(old, new))
     assert said in refused(tmp_path, GOOD, file="profiles/screw-air-compressor.yaml")
+
+
+def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> None:
+    assert "control: port 5020 is that of air" in refused(tmp_path, GOOD, head="control: 5020")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("{device: air, fault: air_leak, begin: yesterday}", "faults.0.begin: 'yesterday' is not a duration"),
+        ("{device: air, fault: air_leak, begin: -5s}", "is not a duration"),
+        ("{device: air, fault: air_leak, begin: 5s, duration: 0s}", "faults.0.duration"),
+        ("{device: air, fault: air_leek, begin: 5s}", "did you mean air_leak?"),
+        ("{device: air, fault: drift, point: presure, amount: 1, begin: 5s}", "no point presure"),
+        ("{device: sir, fault: air_leak, begin: 5s}", "did you mean air?"),
+        ("{device: air, fault: air_leak, begin: 5s, severity: 2}", "faults.0.severity"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, said: str) -> None:
+    assert said in refused(tmp_path, GOOD, head=f"faults:\n- {fault}")

@@ -1,0 +1,129 @@
+"""What can be wrong in a plant's file beyond single values: names, places, neighbours that do not agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qilu.contract.invalid import Loc, Problem
+from qilu.runtime.wording import nearest
+from simulator.machines import MODELS
+
+if TYPE_CHECKING:
+    from simulator.settings import Placed, PlantSettings
+
+LAST_UNIT = 247  # the last address of the Modbus specification
+
+
+def of_plant(plant: PlantSettings) -> list[Problem]:
+    """Everything that is wrong, each at its place in the file."""
+    problems = [
+        *_unknown_machines(plant),
+        *_double_places(plant),
+        *_unlike_neighbours(plant),
+        *_taken_by_control(plant),
+        *_unknown_names(plant),
+    ]
+    return problems or list(_double_buffers(plant))
+
+
+def meant(name: str, known: list[str]) -> str:
+    """A remedy for a name that does not exist: what is close to it, and what there is."""
+    close = nearest(name, known)
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"
+
+
+def _unknown_machines(plant: PlantSettings) -> Iterator[Problem]:
+    for entry, machine in enumerate(plant.machines):
+        if machine.machine not in MODELS:
+            place = ("machines", entry, "machine")
+            yield Problem(place, f"no machine {machine.machine!r}", meant(machine.machine, sorted(MODELS)))
+
+
+def _double_places(plant: PlantSettings) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    places: dict[tuple[int | str, int], str] = {}
+    for device, port, unit, machine, entry in plant.placed():
+        if port > 65535:
+            yield Problem(
+                ("machines", entry, "replicas"),
+                f"{device} would be on port {port}",
+                "begin with a lower port",
+            )
+            break
+        if machine.serial is not None and unit > LAST_UNIT:
+            text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last on a serial line"
+            yield Problem(("machines", entry, "replicas"), text, "use fewer, or a second line")
+            break
+        if device in names:
+            text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
+            yield Problem(("machines", entry, "device"), text, "give each device its own name")
+        place: int | str = port or machine.place
+        if (place, unit) in places:
+            where = f"port {port}" if port else f"{place}"
+            text = f"{device!r} and {places[place, unit]!r} are both unit {unit} on {where}"
+            yield Problem(("machines", entry, "unit"), text, "give each device of a port its own unit id")
+        names.setdefault(device, entry)
+        places.setdefault((place, unit), device)
+
+
+def _unlike_neighbours(plant: PlantSettings) -> Iterator[Problem]:
+    """Devices that share a port or a line, and do not agree on how it speaks."""
+    first: dict[int | str, Placed] = {}
+    for placed in plant.placed():
+        place: int | str = placed.port or placed.settings.place
+        mine, other = placed.settings, first.setdefault(place, placed).settings
+        if mine.framing != other.framing:
+            text = f"{other.device} speaks {other.framing} on the same port"
+            yield Problem(("machines", placed.entry, "framing"), text, "a port has one framing")
+        if mine.serial != other.serial:
+            text = f"{other.device} has other settings for the same line"
+            yield Problem(("machines", placed.entry, "serial"), text, "a line has one speed and parity")
+
+
+def _named(plant: PlantSettings) -> Iterator[tuple[Loc, str]]:
+    """Every place of the file that names devices, rows or lines."""
+    for entry, machine in enumerate(plant.machines):
+        yield from ((("machines", entry, "feeds", index), name) for index, name in enumerate(machine.feeds))
+    for entry, buffer in enumerate(plant.buffers):
+        yield from ((("buffers", entry, "after", index), name) for index, name in enumerate(buffer.after))
+        yield from ((("buffers", entry, "before", index), name) for index, name in enumerate(buffer.before))
+
+
+def _unknown_names(plant: PlantSettings) -> Iterator[Problem]:
+    known = {placed.device for placed in plant.placed()}
+    known |= {machine.device for machine in plant.machines} | {
+        machine.line for machine in plant.machines if machine.line
+    }
+    devices = {placed.device for placed in plant.placed()}
+    for entry, fault in enumerate(plant.faults):
+        if fault.device not in devices:
+            text = f"no device {fault.device!r}"
+            yield Problem(("faults", entry, "device"), text, meant(fault.device, sorted(devices)))
+    for place, name in _named(plant):
+        if name not in known:
+            yield Problem(place, f"no device and no line {name!r}", meant(name, sorted(known)))
+
+
+def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
+    for side in ("after", "before"):
+        first: dict[str, int] = {}
+        for entry, buffer in enumerate(plant.buffers):
+            for device in sorted(plant.devices_of(getattr(buffer, side))):
+                if first.setdefault(device, entry) != entry:
+                    where = "before" if side == "after" else "behind"
+                    problem = f"{device} already stands {where} another buffer"
+                    yield Problem(
+                        ("buffers", entry, side),
+                        problem,
+                        "a machine fills and empties one buffer at most",
+                    )
+
+
+def _taken_by_control(plant: PlantSettings) -> Iterator[Problem]:
+    for placed in plant.placed():
+        if placed.port == plant.control:
+            text = f"port {placed.port} is that of {placed.device}"
+            yield Problem(("control",), text, "choose a port on which no machine is")
+            return
