@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from qilu.contract.errors import QiluError
+from qilu.contract.errors import ConfigError, QiluError
 
 
 def run(
@@ -27,8 +27,13 @@ def run(
     with ExitStack() as stack:
         stream = None
         if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            stream = stack.enter_context(log.open("a", encoding="utf-8"))
+            try:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                stream = stack.enter_context(log.open("a", encoding="utf-8"))
+            except OSError as error:
+                problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
+                remedy = "name a folder that this user may write"
+                raise typer.Exit(process.tell(ConfigError(problem, file=log, remedy=remedy))) from None
         stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
         code = process.run(start, duration)
     raise typer.Exit(code)

@@ -3,8 +3,14 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import typer
+
+from qilu.command.demo import demo
+from qilu.command.running import run
+from qilu.contract.errors import ConfigError
 
 INTERRUPTED = """
 import os, signal, sys
@@ -25,3 +31,25 @@ main()
 def test_ctrl_c_while_a_command_is_still_being_imported_ends_it_without_a_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+
+    async def never() -> None:
+        raise AssertionError("it was started all the same")
+
+    with pytest.raises(typer.Exit) as ended:
+        run(never, "info", False, log=tmp_path / "file" / "demo.log")
+    assert ended.value.exit_code == 2
+    assert "demo.log: cannot be written: " in capsys.readouterr().err
+
+
+async def test_a_summary_that_cannot_be_written_is_told_before_the_plant_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for summary in (tmp_path, tmp_path / "file" / "s.json"):
+        with pytest.raises(ConfigError, match="--summary: cannot be written: .*; name a file"):
+            await demo(None, tmp_path / "data", 1, True, summary)
+    assert not (tmp_path / "data").exists()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qilu.contract.errors import ConfigError
 from qilu.stores.sqlite.reader import SqliteReader
 
 SERVE_COUNTER = "serve_counter"
@@ -37,8 +41,29 @@ class Summary:
 
     def write(self, file: Path) -> None:
         """As one JSON object."""
+        with _named(file):
+            file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def prepare(file: Path) -> None:
+    """Make the folder of a summary; ConfigError where it could not be written at the end."""
+    with _named(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(
+            problem, file=file, key="--summary", remedy="name a file that this user may write"
+        ) from error
 
 
 async def stored_points(store: Path, start_ms: int) -> int:

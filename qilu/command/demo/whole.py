@@ -14,7 +14,7 @@ from gateway.app import Gateway, build
 from gateway.spool.settings import SpoolSettings
 from qilu.command.collecting import gateway_settings
 from qilu.command.demo import table
-from qilu.command.demo.proof import Summary, compare_counters, stored_points
+from qilu.command.demo.proof import Summary, compare_counters, prepare, stored_points
 from qilu.command.demo.watch import Watch
 from qilu.contract.errors import ConfigError
 from qilu.mqtt.broker import EmbeddedBroker
@@ -82,6 +82,8 @@ async def demo(
     config: Path | None, data_dir: Path, duration: float | None, headless: bool, summary: Path | None
 ) -> None:
     """Run until `duration` (s) or Ctrl-C, then deliver the rest and tell what was counted."""
+    if summary is not None:
+        prepare(summary)
     stop = asyncio.Event()
     whole = asyncio.create_task(_whole(config, data_dir, headless, stop), name="demo")
     try:
@@ -97,13 +99,13 @@ async def demo(
         task.uncancel()  # Ctrl-C asks for an end, and a clean one still has something to do
     stop.set()
     counted = await whole
-    if summary is not None:
-        counted.write(summary)
     table.say(
         f"polled {counted.polled_points} points, "
         f"{counted.durable_points} are durable in {data_dir / 'store.db'}"
     )
     table.say(f"missing {counted.missing_points}, stored twice {counted.duplicate_points}")
+    if summary is not None:
+        counted.write(summary)
 
 
 async def _whole(config: Path | None, data_dir: Path, headless: bool, stop: asyncio.Event) -> Summary:
