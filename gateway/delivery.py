@@ -157,6 +157,8 @@ class Delivery:
                 self._backoff.reset()
                 if isinstance(answer, Announcement):
                     self._outbox.announced(answer)
+                    self._live.set()  # the windows are open again
+                    self._backlog.set()
                 else:
                     self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
 

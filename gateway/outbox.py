@@ -148,9 +148,15 @@ class Outbox:
             self._of(record.stream).away.add(record.offset)
 
     def announced(self, announcement: Announcement) -> None:
-        """An ingester told how long its store takes to be safe."""
+        """An ingester is there, and told how long its store takes to be safe.
+
+        What is unanswered was probably sent when it was not there yet: a broker that came back lets in edges
+        and ingesters in any order, and drops what nobody has subscribed to. So all of it is sent again, and
+        not only after a timer. Where another ingester has it, it costs one window of duplicates.
+        """
         if announcement.store in self._trusted:
             self._horizons[announcement.store] = max(announcement.horizon, 1.0)
+            self._give_up(list(self._sent))
 
     def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:
         """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""

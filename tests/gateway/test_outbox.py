@@ -242,6 +242,20 @@ def test_a_record_overtaken_by_a_stored_one_is_sent_again_before_silence() -> No
     assert outbox.next_backlog(pending) == (1, Ranges([(0, 0)]))
 
 
+def test_what_was_sent_before_an_ingester_came_is_sent_again_at_once() -> None:
+    outbox = Outbox([OURS], Random(0), LIMITS)
+    outbox.opened()
+    pending = {1: Ranges([(0, 1)])}
+    first, second = records(2)
+    outbox.appended(first)
+    outbox.next_live(0)
+    outbox.sent_backlog([second], 0)
+    outbox.announced(Announcement("i", OTHERS, 5.0))
+    assert outbox.unanswered == 2
+    outbox.announced(Announcement("i", OURS, 5.0))
+    assert (outbox.unanswered, outbox.backlog(pending)) == (0, 2)
+
+
 def test_stored_but_never_durable_is_sent_again_after_two_announced_horizons() -> None:
     outbox = Outbox([OURS], Random(0), LIMITS)
     outbox.opened()
