@@ -44,6 +44,14 @@ fmt: $(DEV) ## format the code and repair what can be repaired
 bench: $(DEV) $(NEEDED_SERVERS) ## measure what one unit of work costs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+SEED ?= 1
+SECONDS ?= 180
+STORE ?= victoriametrics
+
+.PHONY: campaign
+campaign: $(DEV) $(NEEDED_SERVERS) ## let everything go wrong at random: SEED=1 SECONDS=180 STORE=victoriametrics (or sqlite)
+	@$(BIN)/python -m tests.campaign --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)
+
 .PHONY: servers
 servers: $(SERVERS) ## fetch the real servers that the tests talk to (Debian packages, unpacked into .servers)
 

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -57,6 +57,8 @@ class Server:
         self.port = port or free_port()
         self.directory = directory / f"{self.name}-{self.port}"
         self.log = self.directory / "log.txt"
+        self.environment: Mapping[str, str] = {}
+        """What it finds there beside what we have."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str | Path]:
@@ -74,11 +76,25 @@ class Server:
             raise RuntimeError(f"{self.name} is not running")
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended, by itself or by us."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start and return when the server answers; RuntimeError with the end of its log when it does not.
 
         Blocks for some tenths of a second; next to tasks that must go on: asyncio.to_thread(server.start).
         """
+        process = self.launch()
+        try:
+            self._wait_until_ready(process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start and return at once, whether it will ever answer or not."""
         if self._process is not None:
             raise RuntimeError(f"{self.name} runs already")
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -90,13 +106,10 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
+                env={**os.environ, **self.environment},
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends its servers
             )
-        try:
-            self._wait_until_ready(self._process)
-        except BaseException:
-            self.kill()
-            raise
+        return self._process
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_WITHIN

@@ -25,8 +25,12 @@ def find(program: str) -> Path | None:
 
 def find_library(name: str) -> str | None:
     """What ctypes.CDLL takes for the shared library of this name ("modbus"), .servers/ first."""
-    folders = sorted((UNPACKED / "root" / "usr" / "lib").glob("*-linux-gnu*"))
-    found = [library for folder in folders for library in sorted(folder.glob(f"lib{name}.so.*"))]
+    roots = (UNPACKED / "root" / "usr" / "lib", Path("/usr/lib"))
+    # libfaketime has a folder of its own: nobody links with it, it is loaded before everything else
+    places = [
+        root.glob(f"*-linux-gnu*/{inner}lib{name}.so.*") for root in roots for inner in ("", "faketime/")
+    ]
+    found = [library for place in places for library in sorted(place)]
     return str(found[0]) if found else ctypes.util.find_library(name)
 
 

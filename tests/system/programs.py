@@ -44,11 +44,11 @@ class Qilu(Server):
             log.seek(self._from)
             return log.read().decode(errors="replace")
 
-    def start(self) -> None:
+    def launch(self) -> "subprocess.Popen[bytes]":
         self._from = self.log.stat().st_size if self.log.exists() else 0
         if self.killed and not self.killed[-1][1]:
             self.killed[-1] = (self.killed[-1][0], now_ms())
-        super().start()
+        return super().launch()
 
     def kill(self) -> None:
         if self._process is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,9 @@ from tests.servers import free_port
 from tests.system.ledger import Ledger, open_at_a_kill, read_served, read_stored
 from tests.system.programs import WITHIN, Qilu, now_ms
 
-MACHINES = (
+Machine = tuple[str, str, int, int]
+
+MACHINES: Sequence[Machine] = (
     ("cnc-1", "cnc-machining-centre", 0, 1),
     ("cnc-2", "cnc-machining-centre", 0, 2),
     ("moulding-1", "injection-moulding-machine", 1, 1),
@@ -32,7 +34,8 @@ MACHINES = (
 class Road:
     """Simulator, gateway and ingesters; `mqtt` and `store` are what their settings say of broker and store.
 
-    Entering it starts all of them, leaving it ends whatever still runs.
+    `gateway`: what its settings say otherwise than here, key by key of the top level; `source` is about each
+    of its sources. Entering the road starts all of them, leaving it ends whatever still runs.
     """
 
     def __init__(
@@ -44,13 +47,18 @@ class Road:
         ingesters: int = 1,
         resend_after: str = "2s",
         period: float = 0.25,
+        machines: Sequence[Machine] = MACHINES,
+        gateway: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder / "road"
         self.folder.mkdir()
         self.truth = self.folder / "truth"
-        self.devices = [device for device, *_ in MACHINES]
+        self.devices = [device for device, *_ in machines]
         """Those that the ledger is about; a test may take some out."""
         self.endpoints: dict[str, str] = {}
+        """Device -> the URL at which the gateway polls it; a test may lead it elsewhere before entering."""
+        self._machines = machines
+        self._gateway = gateway or {}
         self._mqtt = mqtt
         self._resend_after = resend_after
         self.period = period
@@ -141,9 +149,9 @@ class Road:
         return "\n".join(f"--- {program.log.name}\n{program.log_end()}" for program in programs)
 
     def _write_plant(self) -> Path:
-        ports = [free_port() for _ in range(1 + max(place for _, _, place, _ in MACHINES))]
+        ports = [free_port() for _ in range(1 + max(place for _, _, place, _ in self._machines))]
         machines = []
-        for device, model, place, unit in MACHINES:
+        for device, model, place, unit in self._machines:
             machines.append({"device": device, "machine": model, "port": ports[place], "unit": unit})
             self.endpoints[device] = f"tcp://127.0.0.1:{ports[place]}"
         return self._write("plant.yaml", {"plant": "works", "seed": 7, "machines": machines})
@@ -156,7 +164,7 @@ class Road:
     def _write_gateway(self, store: str) -> Path:
         groups = {"fast": f"{self.period:g}s"}
         devices: dict[str, list[dict[str, Any]]] = {}
-        for device, model, _, unit in MACHINES:
+        for device, model, _, unit in self._machines:
             entry = {"device": device, "profile": model, "unit": unit, "groups": groups}
             devices.setdefault(self.endpoints[device], []).append(entry)
         sources = [{"type": "modbus", "url": url, "devices": entries} for url, entries in devices.items()]
@@ -167,9 +175,10 @@ class Road:
             "mqtt": dict(self._mqtt),
             "delivery": {"durable_when": [store], "resend_after": self._resend_after},
             "status_every": "1s",
-            "sources": sources,
+            "sources": [{**source, **self._gateway.get("source", {})} for source in sources],
         }
-        return self._write("gateway.yaml", settings)
+        changes = {key: value for key, value in self._gateway.items() if key != "source"}
+        return self._write("gateway.yaml", settings | changes)
 
     def _write(self, name: str, settings: Mapping[str, Any]) -> Path:
         path = self.folder / name

@@ -1,0 +1,92 @@
+"""One campaign from its seed to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.campaign.conduct import Conductor
+from tests.campaign.script import write_script, write_sharing_script
+from tests.campaign.verdict import Verdict, judge, kill_faults
+from tests.campaign.works import StoreKind, Works
+from tests.system.programs import now_ms
+
+SETTLE_WITHIN = 60.0
+"""Seconds in which everything must be stored, when nothing goes wrong any more."""
+
+Plot = Literal["everything", "sharing"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The same plan is the same script; which request is open at a fault is not in our hands."""
+
+    seed: int
+    seconds: float
+    store: StoreKind = "victoriametrics"
+    ingesters: int = 2
+    plot: Plot = "everything"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a campaign ended."""
+
+    verdict: Verdict
+    findings: list[str]
+    swallowed: int
+    """Messages that a ghost took from the ingesters."""
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [str(self.verdict), f"{self.swallowed} messages swallowed by the ghost", *self.findings]
+        )
+
+
+async def campaign(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
+    """Run it; `tell` hears the seed first, then what happens, as it happens."""
+    tell(f"{plan}")
+    async with Works(folder, plan.store, plan.ingesters) as works:
+        await works.road.flows(1)
+        stage = works.stage
+        if plan.plot == "sharing":
+            script = write_sharing_script(plan.seed, plan.seconds, stage.ingesters)
+        else:
+            script = write_script(plan.seed, plan.seconds, stage)
+        conductor = Conductor(works, tell)
+        await conductor.perform(script)
+        verdict = await settled(works, conductor)
+        findings = [*verdict.findings, *_given_up(works), *_tracebacks(works)]
+        outcome = Outcome(verdict, findings, works.ghost.swallowed)
+        await works.road.stop()
+    tell(str(outcome))
+    return outcome
+
+
+async def settled(works: Works, conductor: Conductor) -> Verdict:
+    """The verdict, once everything is explained that was served until now; or when that takes too long."""
+    road, until = works.road, now_ms()
+    deadline = time.monotonic() + SETTLE_WITHIN
+    while True:
+        ledger = await road.ledger()
+        faults = [*conductor.faults, *kill_faults(ledger.served, road.endpoints, road.gateway.killed)]
+        verdict = judge(ledger, until, road.endpoints, faults)
+        if not verdict.unexplained or time.monotonic() > deadline:
+            return verdict
+        await asyncio.sleep(1)
+
+
+def _given_up(works: Works) -> list[str]:
+    """With `policy: block` the spool gives nothing up, whatever is full."""
+    path = works.disk.folder / "spool" / "dropped.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [f"given up by the spool: {json.loads(line)}" for line in lines]
+
+
+def _tracebacks(works: Works) -> list[str]:
+    return [f"a traceback in {name}" for name, said in works.logs().items() if "Traceback" in said]
