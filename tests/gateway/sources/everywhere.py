@@ -52,6 +52,11 @@ def with_transactions(scenario: Scenario) -> Callable[..., None]:
     return _played(scenario, _worlds("tcp"))
 
 
+def on_virtual_time(scenario: Scenario) -> Callable[..., None]:
+    """On virtual time only: it is a matter of milliseconds, which a busy machine does not keep."""
+    return _played(scenario, [World("memory", "tcp")])
+
+
 def for_hours(scenario: Scenario) -> Callable[..., None]:
     """On virtual time only: it takes minutes or hours."""
     return _played(scenario, [World("memory", "tcp")])
