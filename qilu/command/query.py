@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,7 +84,14 @@ async def _samples(reader: Reader, asked: Asked) -> Rows:
                 remedy = f"did you mean {meant}?" if meant else "see --points"
                 raise ConfigError(f"{asked.device} has no point {asked.point}", key="--point", remedy=remedy)
             found = await _samples_of(reader, asked, [COLLECTION])
+    if not found:
+        await _tell_when_it_was_heard(reader, asked)
     return [(moment(sample.time_ms), sample.value, _quality(sample)) for sample in found]
+
+
+async def _tell_when_it_was_heard(reader: Reader, asked: Asked) -> None:
+    last = max(moment(one.last_ms) for one in await reader.devices() if one.device == asked.device)
+    sys.stderr.write(f"qilu: nothing in the last {asked.last}; {asked.device} was last heard at {last}\n")
 
 
 async def _samples_of(reader: Reader, asked: Asked, profiles: Sequence[str]) -> list[Sample]:

@@ -88,6 +88,15 @@ async def test_what_is_said_of_collecting_a_machine_can_be_asked_for(
     assert [row[1] for row in found] == ["1.0"]
 
 
+async def test_an_empty_answer_tells_when_the_device_was_last_heard(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await query(Asked(str(file), False, False, "packing-1", "speed", "1s", None, "csv"))
+    told = capsys.readouterr()
+    assert told.out == "time,value,quality\n"
+    assert "nothing in the last 1s; packing-1 was last heard at 20" in told.err
+
+
 async def test_what_the_store_does_not_have_is_told(file: Path) -> None:
     for device, point, problem in (
         ("packing-1", "spead", "packing-1 has no point spead; did you mean speed"),
