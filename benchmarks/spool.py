@@ -53,7 +53,7 @@ def bare(directory: Path, records: int, group: int) -> None:
 
 def sqlite(directory: Path, records: int, group: int) -> None:
     """Insert into a table, one transaction per group."""
-    base = sqlite3.connect(directory / "base")
+    base = sqlite3.connect(directory / f"base-{group}")
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=FULL")
     base.execute("CREATE TABLE record (number INTEGER PRIMARY KEY, body BLOB)")
@@ -135,6 +135,7 @@ def main() -> None:
         timed(f"bare os.write, fsync each {GROUP}", records, lambda: bare(directory, records, GROUP))
         timed("bare os.write, fsync always", 1000, lambda: bare(directory, 1000, 1))
         timed(f"SQLite, commit each {GROUP}", records, lambda: sqlite(directory, records, GROUP))
+        timed("SQLite, commit always", 1000, lambda: sqlite(directory, 1000, 1))
         asyncio.run(spool(directory, records))
 
 

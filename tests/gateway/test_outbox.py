@@ -132,3 +132,22 @@ def test_the_windows_open_by_what_was_answered() -> None:
     outbox.answered(Answer(OURS, "i", 1, stored=Ranges([(0, 0)])), {1: Ranges([(0, 2)])}, 1)
     assert [record.offset for record in outbox.next_live(1)] == [2]
     assert outbox.tally.sent == 3
+
+
+def test_what_the_outbox_remembers_does_not_grow_with_the_backlog() -> None:
+    outbox, dice = Outbox([OURS], Random(0), LIMITS), Random(1)
+    pending = {1: Ranges([(0, 19_999)])}
+    outbox.opened()
+    most, now = 0, 0.0
+    while pending[1]:
+        now += 1
+        outbox.expire(now)
+        while (wanted := outbox.next_backlog(pending)) is not None:
+            some = wanted[1].head(2)
+            outbox.sent_backlog([Record(1, offset, b"x" * 100) for offset in some], now)
+            if dice.random() < 0.9:  # the others are lost
+                pending[1].subtract(outbox.answered(Answer(OURS, "i", 1, durable=some), pending, now).durable)
+        places = outbox._places[1]
+        kept = len(outbox._stored) + len(list(places.away.runs())) + len(list(places.again.runs()))
+        most = max(most, outbox.unanswered + kept)
+    assert most < 50
