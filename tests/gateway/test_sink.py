@@ -1,11 +1,13 @@
 """What others publish on the topics that a gateway listens to does it no harm, and fills no log."""
 
+import asyncio
 import time
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from gateway.sinks.mqtt import MqttSink
-from qilu.contract.notices import Announcement, encode_notice
+from qilu.contract.notices import Announcement, Answer, Status, decode_status, encode_notice
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.mqtt.client import Link
 
@@ -26,3 +28,23 @@ async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
             assert await anext(answers) == announcement
             await answers.aclose()
     assert len([record for record in caplog.records if "ignored" in record.getMessage()]) == 1
+
+
+async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
+    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+        sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
+        async with sink, asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(exhaust(sink.answers()), name="listen")
+            will = encode_notice(Status("edge-1", "offline", "boot-1", 1000))
+            await another.publish("qilu/status/edge-1", will, retain=True)
+            await another.subscribe(["qilu/status/edge-1"])
+            async for message in another.messages():
+                if decode_status(message.payload).state == "online":
+                    break
+            listening.cancel()
+        assert decode_status(message.payload).boot == "boot-2"
+
+
+async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
+    async for _ in answers:
+        pass

@@ -118,3 +118,17 @@ def _take(request: Request, response: bytes) -> object:
     if isinstance(request, ReadIdentity):
         return response_identity(request, response)
     return response_data(request.encode(), response)
+
+
+def test_exceptions_have_the_codes_of_the_specification() -> None:
+    assert {code.name: code.value for code in ExceptionCode} == {
+        "ILLEGAL_FUNCTION": 1,
+        "ILLEGAL_ADDRESS": 2,
+        "ILLEGAL_VALUE": 3,
+        "DEVICE_FAILURE": 4,
+        "ACKNOWLEDGE": 5,
+        "DEVICE_BUSY": 6,
+        "MEMORY_PARITY": 8,
+        "GATEWAY_PATH_UNAVAILABLE": 10,
+        "TARGET_FAILED_TO_RESPOND": 11,
+    }

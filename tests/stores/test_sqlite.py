@@ -18,6 +18,7 @@ from qilu.stores.components import Sample
 from qilu.stores.opening import open_store
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.reader import SqliteReader
+from qilu.stores.sqlite.schema import open_writing
 from qilu.stores.sqlite.writer import SqliteStore
 
 START = 1_764_000_000_000
@@ -235,3 +236,10 @@ async def test_a_cancelled_write_ends_whole_before_the_store_closes(tmp_path: Pa
             await writing
     async with SqliteReader(tmp_path / "a.db") as reader:
         assert len(await reader.samples("press-1", "force", START, START + 20_000)) in (0, 20_000)
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+    """No test can cut the power; this pins what SQLite promises it for, as `durable` rests on it."""
+    with closing(open_writing(tmp_path / "store.db")) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -177,3 +177,24 @@ async def test_what_is_quarantined_can_be_read_with_its_reason_and_stays_bounded
     assert '"offset": 99, "reason": "压力", "body": "99 xxx' in newest[-1]
     assert (tmp_path / "quarantine.old.jsonl").exists()
     assert sum(path.stat().st_size for path in tmp_path.glob("quarantine*")) <= 20_000
+
+
+async def test_a_commit_asks_the_system_to_put_the_file_and_its_name_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test can cut the power; all others see what a model of a disk would keep."""
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    async with disk_spool(tmp_path / "spool") as spool:
+        fill(spool, range(3))
+        synced.clear()
+        await spool.commit()
+        (segment,) = segments(tmp_path / "spool")
+        assert segment.stat().st_ino in synced
+        assert (tmp_path / "spool").stat().st_ino in synced
