@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,8 @@ from typing import Literal
 
 from tests.campaign.conduct import Conductor
 from tests.campaign.script import write_script, write_sharing_script
-from tests.campaign.verdict import Verdict, judge, kill_faults
 from tests.campaign.works import StoreKind, Works
-from tests.system.programs import now_ms
+from tests.system.verdict import Verdict
 
 SETTLE_WITHIN = 60.0
 """Seconds in which everything must be stored, when nothing goes wrong any more."""
@@ -60,25 +57,12 @@ async def campaign(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Out
             script = write_script(plan.seed, plan.seconds, stage)
         conductor = Conductor(works, tell)
         await conductor.perform(script)
-        verdict = await settled(works, conductor)
+        verdict = await works.road.settled(conductor.faults, SETTLE_WITHIN)
         findings = [*verdict.findings, *_given_up(works), *_tracebacks(works)]
         outcome = Outcome(verdict, findings, works.ghost.swallowed)
         await works.road.stop()
     tell(str(outcome))
     return outcome
-
-
-async def settled(works: Works, conductor: Conductor) -> Verdict:
-    """The verdict, once everything is explained that was served until now; or when that takes too long."""
-    road, until = works.road, now_ms()
-    deadline = time.monotonic() + SETTLE_WITHIN
-    while True:
-        ledger = await road.ledger()
-        faults = [*conductor.faults, *kill_faults(ledger.served, road.endpoints, road.gateway.killed)]
-        verdict = judge(ledger, until, road.endpoints, faults)
-        if not verdict.unexplained or time.monotonic() > deadline:
-            return verdict
-        await asyncio.sleep(1)
 
 
 def _given_up(works: Works) -> list[str]:

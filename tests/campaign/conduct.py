@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from tests.campaign.script import LEAD, Act
-from tests.campaign.verdict import Fault
 from tests.campaign.works import TIMEOUT, Works
 from tests.system.programs import now_ms
-
-_SLACK_MS = 500
-"""The simulator may serve what it had received before a fault so much later, on a busy machine."""
+from tests.system.verdict import SERVED_LATE_MS, Fault
 
 
 class Conductor:
@@ -86,7 +83,7 @@ class Conductor:
             await self._be_slow([act.target], act.size)
         if url is not None and act.what != "slow":
             name, now = f"open when {act.target} was {act.what}", now_ms()
-            self.faults.append(Fault(name, url, now - int(TIMEOUT * 1000), now + _SLACK_MS))
+            self.faults.append(Fault(name, url, now - int(TIMEOUT * 1000), now + SERVED_LATE_MS))
         if act.what == "cut":
             wire.cut()
         elif act.what == "silence":

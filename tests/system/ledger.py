@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -94,23 +94,3 @@ async def read_stored(
                 if isinstance(sample.value, int | float)
             ]
     return found
-
-
-def open_at_a_kill(
-    served: Sequence[Served],
-    endpoints: Mapping[str, str],
-    kills: Sequence[tuple[int, int]],
-    timeout_ms: int = 1000,
-) -> set[Served]:
-    """The counters whose requests may have been open when a gateway was killed: at most one per connection.
-
-    `endpoints`: device -> where it is polled, one request at a time. `kills`: of the gateway, each with the
-    moment of its next start. What was open is the last that an endpoint served before that start, and not
-    longer before the kill than a request may take.
-    """
-    last: dict[tuple[int, str], Served] = {}
-    for number, (killed, started) in enumerate(kills):
-        for one in served:
-            if killed - timeout_ms <= one.time_ms < started:
-                last[number, endpoints[one.device]] = one
-    return set(last.values())

@@ -13,8 +13,9 @@ from cloud.settings import IngesterSettings
 from qilu.runtime.settings import load
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 from tests.servers import free_port
-from tests.system.ledger import Ledger, open_at_a_kill, read_served, read_stored
+from tests.system.ledger import Ledger, read_served, read_stored
 from tests.system.programs import WITHIN, Qilu, now_ms
+from tests.system.verdict import Fault, Verdict, judge, kill_faults
 
 Machine = tuple[str, str, int, int]
 
@@ -124,24 +125,20 @@ class Road:
             assert time.monotonic() < deadline, f"too few new counters in the store: {have}\n{self.logs()}"
             await asyncio.sleep(0.2)
 
-    async def settled(self, within: float = WITHIN) -> Ledger:
-        """The ledger, once all that was served until now is stored, but for what was open at a gateway kill.
+    async def settled(self, faults: Sequence[Fault] = (), within: float = WITHIN) -> Verdict:
+        """The verdict, once all that was served until now is stored or explained, or after `within` seconds.
 
-        Where that does not come to pass the test fails and names what is missing.
+        Kills of the gateway explain what was open then, and `faults` are what happened besides.
         """
         until = now_ms()
         deadline = time.monotonic() + within
         while True:
             ledger = await self.ledger()
-            missing = [one for one in ledger.until(until).lost if one not in self.open_at_a_kill(ledger)]
-            if not missing:
-                return ledger
-            assert time.monotonic() < deadline, f"lost: {missing[:20]} of {len(missing)}\n{self.logs()}"
+            kills = kill_faults(ledger.served, self.endpoints, self.gateway.killed)
+            verdict = judge(ledger, until, self.endpoints, [*faults, *kills])
+            if not verdict.unexplained or time.monotonic() > deadline:
+                return verdict
             await asyncio.sleep(0.3)
-
-    def open_at_a_kill(self, ledger: Ledger) -> set[Any]:
-        """What may be lost, because the gateway was killed while it waited for just that."""
-        return open_at_a_kill(ledger.served, self.endpoints, self.gateway.killed)
 
     def logs(self) -> str:
         """The end of every process' log."""

@@ -1,6 +1,6 @@
-"""The ledger itself: it finds what is lost, doubled, invented or out of order, and excuses little."""
+"""The ledger itself: it finds what is lost, doubled, invented or out of order."""
 
-from tests.system.ledger import Ledger, Served, Stored, open_at_a_kill
+from tests.system.ledger import Ledger, Served, Stored
 
 SERVED = [Served(1000 * counter, device, counter) for counter in (1, 2, 3, 4) for device in ("a", "b")]
 STORED = [Stored(*one) for one in SERVED]
@@ -22,16 +22,3 @@ def test_each_difference_is_found_and_named() -> None:
 def test_what_was_served_later_is_not_missing_yet() -> None:
     assert Ledger(SERVED, STORED[:4]).until(2000).lost == []
     assert Ledger(SERVED, STORED[:4]).until(3000).lost == SERVED[4:6]
-
-
-def test_only_the_last_request_of_a_connection_was_open_when_the_gateway_was_killed() -> None:
-    one_connection, two_connections = {"a": "x", "b": "x"}, {"a": "x", "b": "y"}
-    kills = [(2000, 2500)]
-    assert open_at_a_kill(SERVED, one_connection, kills) == {Served(2000, "b", 2)}
-    assert open_at_a_kill(SERVED, two_connections, kills) == {Served(2000, "a", 2), Served(2000, "b", 2)}
-    assert open_at_a_kill(SERVED, two_connections, [(3500, 3600)]) == {
-        Served(3000, "a", 3),
-        Served(3000, "b", 3),
-    }
-    assert open_at_a_kill(SERVED, two_connections, [(9000, 9500)]) == set()  # nothing was asked then
-    assert open_at_a_kill(SERVED, two_connections, []) == set()

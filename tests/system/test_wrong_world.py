@@ -39,8 +39,8 @@ async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_sto
             )
             await eventually(lambda: "qilu/answer/edge-1: ignored: " in gateway.said(), "the gateway's word")
             await road.flows()
-            ledger = await road.settled()
-            assert (ledger.twice, ledger.never_served, ledger.out_of_order) == ({}, [], [])
+            verdict = await road.settled()
+            assert verdict.findings == [], road.logs()
             assert (gateway.pid, ingester.pid) == pids
             await road.stop()
             assert "Traceback" not in gateway.said() + ingester.said()
@@ -60,8 +60,8 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
         aside = road.folder / "spool" / "quarantine.jsonl"
         await eventually(aside.exists, "the quarantine")
         await road.flows()
-        ledger = await road.settled()
-        assert (ledger.twice, ledger.never_served) == ({}, [])
+        verdict = await road.settled()
+        assert verdict.findings == [], road.logs()
         assert "Traceback" not in road.ingesters[0].said()
         entries = [json.loads(line) for line in aside.read_text().splitlines()]
         assert {json.loads(entry["body"])["device"] for entry in entries} == {"compressor-1"}
@@ -92,6 +92,6 @@ async def test_neither_a_second_start_nor_a_secret_that_disappears_stops_anybody
             await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
             secret.write_text("open sesame\n")
             await road.flows()
-            ledger = await road.settled()
-            assert (ledger.twice, ledger.never_served) == ({}, [])
+            verdict = await road.settled()
+            assert verdict.findings == [], road.logs()
             await road.stop()

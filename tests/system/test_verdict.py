@@ -1,7 +1,7 @@
 """A verdict excuses what a fault can have cost, and nothing more."""
 
-from tests.campaign.verdict import Fault, judge, kill_faults
 from tests.system.ledger import Ledger, Served, Stored
+from tests.system.verdict import SERVED_LATE_MS, Fault, judge, kill_faults
 
 SERVED = [Served(1000 * counter, device, counter) for counter in (1, 2, 3, 4) for device in ("a", "b")]
 STORED = [Stored(*one) for one in SERVED]
@@ -43,10 +43,18 @@ def test_what_was_served_after_the_end_is_not_missing_yet() -> None:
     assert judge(without(("a", 4)), 4000, APART, []).findings != []
 
 
-def test_a_kill_excuses_the_last_of_each_endpoint_before_the_next_start() -> None:
-    faults = kill_faults(SERVED, APART, [(2500, 3500)])
+def test_a_kill_excuses_the_last_of_each_endpoint_before_it() -> None:
+    faults = kill_faults(SERVED, APART, [(3500, 3600)])
     assert judge(without(("a", 3), ("b", 3)), 9000, APART, faults).findings == []
     assert judge(without(("a", 2)), 9000, APART, faults).unexplained == [Served(2000, "a", 2)]
+
+
+def test_a_kill_excuses_what_was_still_on_its_way_but_not_the_one_before_it_as_well() -> None:
+    faults = kill_faults(SERVED, APART, [(3500, 4000 - SERVED_LATE_MS)])
+    assert judge(without(("a", 4)), 9000, APART, faults).findings == []
+    assert judge(without(("a", 3), ("a", 4)), 9000, APART, faults).unexplained == [Served(4000, "a", 4)]
+    (early,) = kill_faults([], {"a": "x"}, [(2500, 0)])
+    assert (early.from_ms, early.to_ms) == (2500, 2500 + SERVED_LATE_MS)
 
 
 def test_what_is_invented_doubled_or_swapped_has_no_excuse() -> None:

@@ -1,4 +1,4 @@
-"""The verdict on a campaign: each counter that is missing is laid to the fault that cost it, or to nobody."""
+"""The verdict on a road: each counter that is missing is laid to the fault that cost it, or to nobody."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ class Fault(NamedTuple):
 IN_FLIGHT = 1
 """Requests that the gateway has open on one endpoint."""
 
+SERVED_LATE_MS = 1000
+"""What was on its way at a fault, in a slow link or a busy simulator, is served so much later at most."""
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the ledger says after a campaign."""
+    """What the ledger says when all that can still come has come."""
 
     ledger: Ledger
     explained: Sequence[tuple[Served, Fault]]
@@ -85,14 +88,16 @@ def judge(ledger: Ledger, until: int, endpoints: Mapping[str, str], faults: Sequ
 def kill_faults(
     served: Sequence[Served], endpoints: Mapping[str, str], kills: Sequence[tuple[int, int]]
 ) -> list[Fault]:
-    """What a kill of the gateway may have cost: on each endpoint the very last that it served before the next
-    start, because the next one is only asked for when the spool has this one."""
+    """What kills of the gateway, each with the moment of its next start, may have cost.
+
+    On each endpoint that is the last that it served before the kill, because the next is only asked for when
+    the spool has this one; or what was on its way and was served when nobody waited any more.
+    """
     faults = []
     for killed, started in kills:
-        last: dict[str, int] = {}
-        for one in served:
-            if one.time_ms < started:
-                last[endpoints[one.device]] = one.time_ms
+        last = dict.fromkeys(endpoints.values(), killed)
+        last |= {endpoints[one.device]: one.time_ms for one in served if one.time_ms <= killed}
         name = f"open at the kill of the gateway at {killed}"
-        faults += [Fault(name, endpoint, at, at) for endpoint, at in last.items()]
+        latest = max(killed, started) + SERVED_LATE_MS
+        faults += [Fault(name, endpoint, earliest, latest) for endpoint, earliest in last.items()]
     return faults
