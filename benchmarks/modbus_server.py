@@ -18,7 +18,7 @@ from typing import Any
 from qilu.contract.profile import Table
 from qilu.modbus.pdu import read_request, read_response
 from qilu.modbus.tcp import tcp_frame
-from simulator.server import ModbusServer, Port
+from simulator.serving.server import ModbusServer, Port
 
 CONNECTIONS, REGISTERS = 10, 100
 REQUEST = tcp_frame(1, 1, read_request(3, 0, REGISTERS))

@@ -14,8 +14,8 @@ from typing import Any
 
 from qilu.runtime.profiles import profiles
 from simulator.machines import MODELS
-from simulator.plant import Plant
-from simulator.settings import PlantSettings
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
 
 
 def built(counts: dict[str, int]) -> Plant:

@@ -11,15 +11,15 @@ from pathlib import Path
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
-from simulator.clock import Clock
 from simulator.control import serve_control
-from simulator.fitting import require_fit
 from simulator.open_files import room_for
-from simulator.plant import Plant
+from simulator.plant.clock import Clock
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
+from simulator.registers.fitting import require_fit
 from simulator.served import buses, ports
-from simulator.server import ModbusServer
-from simulator.settings import PlantSettings
-from simulator.truth import TruthLog
+from simulator.serving.server import ModbusServer
+from simulator.truth.log import TruthLog
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 

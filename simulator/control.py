@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qilu.contract.errors import ConfigError
 from qilu.runtime.settings import load_text
-from simulator.clock import Clock
-from simulator.faults import Course
-from simulator.plant import Plant
-from simulator.settings import FaultSettings
-from simulator.settings_checks import meant
+from simulator.plant.clock import Clock
+from simulator.plant.faults import Course
+from simulator.plant.plant import Plant
+from simulator.plant.settings import FaultSettings
+from simulator.plant.settings_checks import meant
 from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
 from simulator.wire_faults.catalogue import AnyWireFault
 from simulator.wire_faults.fault import WireFault

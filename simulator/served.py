@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from simulator.access import LatencySettings
-from simulator.device import Device
-from simulator.noise import stream
-from simulator.plant import Plant
-from simulator.server import BROADCAST, ITSELF, Bus, Delay, Port, Told
-from simulator.settings import Placed
+from simulator.physics.noise import stream
+from simulator.plant.plant import Plant
+from simulator.plant.settings import Placed
+from simulator.registers.device import Device
+from simulator.serving.access import LatencySettings
+from simulator.serving.server import BROADCAST, ITSELF, Bus, Delay, Port, Told
 
 
 def ports(plant: Plant, told: Told | None, *, free: bool = False) -> list[Port]:

@@ -9,7 +9,7 @@ from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
-from simulator.settings import Placed, PlantSettings
+from simulator.plant.settings import Placed, PlantSettings
 
 
 def gateway_settings(

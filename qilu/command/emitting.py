@@ -17,7 +17,7 @@ from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.settings import load
 from simulator.app import load as load_plant
 from simulator.app import profiles_of
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 
 EDGE, STORE = "edge-1", "plant-store"
 WIDTH = 10_000  # one device, one line

@@ -17,9 +17,9 @@ from qilu.command.asking import duration
 from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import format_duration
 from simulator.app import load
-from simulator.export import Wanted, export, wanted
-from simulator.settings import MAX_STEP
-from simulator.tables import Form
+from simulator.plant.settings import MAX_STEP
+from simulator.truth.export import Wanted, export, wanted
+from simulator.truth.tables import Form
 
 _TURN = 0.1  # seconds between which signals and the bar get their turn
 

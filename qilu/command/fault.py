@@ -17,7 +17,7 @@ from qilu.contract.quantities import format_duration, parse_duration
 from qilu.runtime.settings import load
 from qilu.runtime.yaml_text import parse
 from simulator.control import EVERYWHERE, LOOPBACK, MAX_LINE
-from simulator.settings import PlantSettings
+from simulator.plant.settings import PlantSettings
 from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
 
 WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time

@@ -42,7 +42,7 @@ def _model(kind: Kind) -> type[BaseModel]:
 
         return GatewaySettings
     if kind == "plant":
-        from simulator.settings import PlantSettings
+        from simulator.plant.settings import PlantSettings
 
         return PlantSettings
     from cloud.settings import IngesterSettings

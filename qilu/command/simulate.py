@@ -12,7 +12,7 @@ from qilu.command.exporting import Exported, export_to
 from qilu.contract.errors import ConfigError
 from simulator.app import Simulation, load
 from simulator.app import simulate as serve
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 
 _log = logging.getLogger(__name__)
 

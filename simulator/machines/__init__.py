@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from simulator.machine import Fleet, Machines
 from simulator.machines.centrifugal_pump import CentrifugalPumps
 from simulator.machines.chiller import Chillers
 from simulator.machines.cnc_machining_centre import CncMachiningCentres
@@ -15,6 +14,7 @@ from simulator.machines.screw_air_compressor import ScrewAirCompressors
 from simulator.machines.steam_boiler import SteamBoilers
 from simulator.machines.three_phase_energy_meter import ThreePhaseEnergyMeters
 from simulator.machines.tyre_curing_press import TyreCuringPresses
+from simulator.physics.machine import Fleet, Machines
 
 MODELS: Mapping[str, Callable[[Fleet], Machines]] = {
     "centrifugal-pump": CentrifugalPumps,

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import Codes, Operation, hours
-from simulator.signals import Wander, lag, ramp
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import Codes, Operation, hours
+from simulator.physics.signals import Wander, lag, ramp
 
 GRAVITY = 9.81
 RATED_SPEED = 2950.0  # 1/min

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.media import WATER, refrigerant_pressure
-from simulator.noise import Array
-from simulator.operation import Operation, hours
-from simulator.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import WATER, refrigerant_pressure
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours
+from simulator.physics.signals import Wander, hysteresis, lag, ramp
 
 CARNOT = 0.52
 LOWEST = 0.25  # smallest share of its capacity that the slide valve allows

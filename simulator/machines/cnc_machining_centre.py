@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
-from simulator.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours, waits
+from simulator.physics.signals import Wander, hysteresis, lag, ramp
 
 # tool: seconds of cutting, spindle 1/min, feed mm/min, removal rate mm3/min, kc N/mm2, depth mm, life min
 TOOLS = np.array(

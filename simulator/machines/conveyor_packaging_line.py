@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
-from simulator.signals import Wander, lag, ramp
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours, waits
+from simulator.physics.signals import Wander, lag, ramp
 
 PITCH = 0.24  # m of belt per pack
 FILM = 0.26  # m of film per pack

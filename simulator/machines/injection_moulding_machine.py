@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
-from simulator.signals import Wander, lag, ramp
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours, waits
+from simulator.physics.signals import Wander, lag, ramp
 
 CLOSE, INJECT, HOLD, COOL, OPEN, EJECT = range(6)
 SECONDS = np.array([2.0, 1.8, 5.0, 14.0, 2.0, 2.2])

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import IDLE, OFF, RUNNING, Codes, hours
-from simulator.signals import Wander, lag
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import IDLE, OFF, RUNNING, Codes, hours
+from simulator.physics.signals import Wander, lag
 
 LATITUDE = np.radians(36.7)
 STRINGS = 4

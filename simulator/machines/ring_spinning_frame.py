@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import FAULT, RUNNING, Operation, hours, waits
-from simulator.signals import Wander, chance, lag, ramp
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
+from simulator.physics.signals import Wander, chance, lag, ramp
 
 DOFF, START, BASE, MAIN, TOP = range(5)
 SECONDS = np.array([170.0, 120.0, 600.0, 4700.0, 800.0])

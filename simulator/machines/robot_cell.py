@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
-from simulator.signals import Wander, chance, lag
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours, waits
+from simulator.physics.signals import Wander, chance, lag
 
 WAIT, APPROACH, GRIP, LIFT, SWING, LOWER, RELEASE, RETURN = range(8)
 SECONDS = np.array([1.0, 1.6, 0.7, 1.2, 2.4, 1.4, 0.6, 2.6])

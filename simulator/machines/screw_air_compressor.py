@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.operation import FAULT, IDLE, RUNNING, Operation, hours
-from simulator.signals import Wander, hysteresis, lag
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.operation import FAULT, IDLE, RUNNING, Operation, hours
+from simulator.physics.signals import Wander, hysteresis, lag
 
 P0 = 1.013  # bar, free air
 KAPPA = 1.4

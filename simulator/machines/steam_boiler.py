@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.media import EVAPORATION, WATER, steam_pressure, steam_temperature
-from simulator.noise import Array
-from simulator.operation import Operation, hours
-from simulator.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import EVAPORATION, WATER, steam_pressure, steam_temperature
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours
+from simulator.physics.signals import Wander, hysteresis, lag, ramp
 
 FEED_TEMPERATURE = 104.0  # degC, from the deaerator
 GAS = 9.97  # kWh/m3, lower heating value

@@ -8,9 +8,9 @@ quarter of an hour (IEC 62053-22).
 
 import numpy as np
 
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.noise import Array
-from simulator.signals import Wander
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.noise import Array
+from simulator.physics.signals import Wander
 
 QUARTER = 900.0  # s
 SHARES = np.array([0.345, 0.335, 0.320])  # of the load on each phase

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.cycle import Cycle
-from simulator.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.media import EVAPORATION, steam_temperature
-from simulator.noise import Array
-from simulator.operation import Operation, hours, waits
-from simulator.signals import Wander, lag, ramp
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import EVAPORATION, steam_temperature
+from simulator.physics.noise import Array
+from simulator.physics.operation import Operation, hours, waits
+from simulator.physics.signals import Wander, lag, ramp
 
 LOAD, CLOSE, STEAM, NITROGEN, EXHAUST, OPEN, UNLOAD = range(7)
 SECONDS = np.array([40.0, 20.0, 240.0, 440.0, 40.0, 20.0, 25.0])

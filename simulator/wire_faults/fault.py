@@ -14,7 +14,7 @@ from qilu.contract.quantities import Duration, Period
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import Read, parse_request
-from simulator.wire import Answer, Line
+from simulator.serving.wire import Answer, Line
 from simulator.wire_faults.shared import Shared
 
 

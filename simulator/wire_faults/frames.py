@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.quantities import Duration
 from qilu.modbus.framing import Frame
-from simulator.wire import Line
+from simulator.serving.wire import Line
 from simulator.wire_faults.fault import Exchange, Piece, WireFault
 
 _HEADER = 7

@@ -13,7 +13,7 @@ from qilu.contract.profile import DeviceProfile, Point, Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES
 from qilu.runtime.wording import nearest
-from simulator.wire import Answer
+from simulator.serving.wire import Answer
 from simulator.wire_faults.fault import Exchange, WireFault
 from simulator.wire_faults.replies import TABLES
 

@@ -12,7 +12,7 @@ from qilu.contract.quantities import Duration
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
 from qilu.modbus.pdu import exception_response, pack_bits, write_echo
-from simulator.wire import Answer
+from simulator.serving.wire import Answer
 from simulator.wire_faults.fault import Exchange, Piece, WireFault
 
 TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}

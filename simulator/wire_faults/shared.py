@@ -10,7 +10,7 @@ from typing import Literal
 from weakref import WeakSet
 
 from qilu.contract.profile import DeviceProfile
-from simulator.wire import Line
+from simulator.serving.wire import Line
 
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: the connection ends with a reset
 

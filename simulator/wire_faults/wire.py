@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from qilu.contract.profile import DeviceProfile
 from qilu.modbus.framing import Frame
-from simulator.wire import Answer, Line, PlainWire
+from simulator.serving.wire import Answer, Line, PlainWire
 from simulator.wire_faults.fault import Exchange, Piece, WireFault, drawn
 from simulator.wire_faults.shared import Shared, reset
 

@@ -15,9 +15,9 @@ from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
 from qilu.runtime.settings import load
 from simulator.app import profiles_of
-from simulator.device import Device
-from simulator.plant import Plant
-from simulator.settings import PlantSettings
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
+from simulator.registers.device import Device
 from tests.deploy.deployed import CONFIGS
 
 EDGE = "edge-1"

@@ -14,7 +14,7 @@ from gateway.settings import GatewaySettings
 from qilu.command.collecting import gateway_settings
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load
-from simulator.settings import PlantSettings
+from simulator.plant.settings import PlantSettings
 from tests.deploy.deployed import CONFIGS, DEPLOY, deployed_mosquitto, login, make_secrets
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.process import HOST, free_port

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import pack_bits
-from simulator.wire import Answer, Line
+from simulator.serving.wire import Answer, Line
 from simulator.wire_faults.wire import FaultyWire
 
 

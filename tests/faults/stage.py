@@ -19,7 +19,7 @@ from gateway.sources.transport import Connection
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll, Reason, Value
 from qilu.runtime.timebase import Timebase
-from simulator.server import ModbusServer, Port, _Connection, _Endpoint
+from simulator.serving.server import ModbusServer, Port, _Connection, _Endpoint
 from simulator.wire_faults.catalogue import FAULTS, wire_fault
 from simulator.wire_faults.connections import PowerCycle
 from simulator.wire_faults.fault import WireFault

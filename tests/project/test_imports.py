@@ -29,7 +29,10 @@ def imported_by(statement: str) -> set[str]:
     ("statement", "unwanted"),
     [
         ("import gateway.app", ("simulator", "cloud", "numpy", "typer", "rich", *STORES, *BROKERS)),
-        ("import simulator.server", ("gateway", "cloud", "aiomqtt", "typer", "rich", *STORES, *BROKERS)),
+        (
+            "import simulator.serving.server",
+            ("gateway", "cloud", "aiomqtt", "typer", "rich", *STORES, *BROKERS),
+        ),
         ("import cloud.app", ("gateway", "simulator", "numpy", "typer", "rich", *BROKERS)),
         (HELP, ("gateway", "simulator", "cloud", "numpy", "aiomqtt", "paho", *STORES, *BROKERS)),
     ],

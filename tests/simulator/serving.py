@@ -10,7 +10,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from qilu.contract.profile import Point
 from simulator.app import Simulation, simulate
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 from tests.servers.programs import require_library
 
 FIRST = 5020  # the port of the first machine that `simulated.plant` places

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.profiles import profiles
-from simulator.device import Device
-from simulator.image import Image
-from simulator.machine import Machines, calm, fleet
 from simulator.machines import MODELS
-from simulator.plant import Plant
-from simulator.settings import PlantSettings
+from simulator.physics.machine import Machines, calm, fleet
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
+from simulator.registers.device import Device
+from simulator.registers.image import Image
 
 DAY, DAY_STEP = 86_400.0, 10.0
 DAYS = int(os.environ.get("QILU_DAYS", "1"))

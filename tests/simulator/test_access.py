@@ -12,10 +12,10 @@ from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from qilu.contract.errors import ConfigError
 from simulator import app
-from simulator.access import LatencySettings
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
 from simulator.served import delay
-from simulator.settings import PlantSettings
+from simulator.serving.access import LatencySettings
 from tests.servers.programs import require
 from tests.simulator.serving import FIRST, held, pymodbus
 from tests.simulator.simulated import plant, profile

@@ -7,8 +7,8 @@ import pytest
 
 from qilu.contract.errors import ConfigError
 from simulator.app import simulate
-from simulator.clock import Clock
-from simulator.events import Event
+from simulator.plant.clock import Clock
+from simulator.plant.events import Event
 from tests.simulator.simulated import plant
 
 AIR = {"device": "air", "machine": "screw-air-compressor"}
@@ -140,7 +140,7 @@ async def test_two_thousand_ports_are_listened_on() -> None:
 async def test_a_plant_that_is_too_slow_for_its_speed_says_so_once_and_counts_on(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.clock.MAX_LAG", 0.001)
+    monkeypatch.setattr("simulator.plant.clock.MAX_LAG", 0.001)
     clock = Clock(plant(AIR, step=0.001, speed=10_000))
     task = asyncio.create_task(clock.run())
     async with asyncio.timeout(10):

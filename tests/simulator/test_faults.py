@@ -14,10 +14,10 @@ from qilu.contract.reading import Reason
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import TargetFailedToRespond
 from simulator import app
-from simulator.machine import State, calm, fleet
 from simulator.machines import MODELS
-from simulator.plant import Plant
-from simulator.settings import FaultSettings
+from simulator.physics.machine import State, calm, fleet
+from simulator.plant.plant import Plant
+from simulator.plant.settings import FaultSettings
 from tests.simulator.simulated import plant
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump", "parameters": {"hours_between_stops": 1e6}}

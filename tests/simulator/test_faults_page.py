@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from qilu.contract.quantities import parse_duration
-from simulator.settings import PlantSettings
+from simulator.plant.settings import PlantSettings
 from simulator.wire_faults.catalogue import FAMILIES, FAULTS, wire_fault
 from simulator.wire_faults.fault import WireFault
 

@@ -10,10 +10,10 @@ import pytest
 from qilu.contract.profile import DeviceProfile, Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue
-from simulator.device import Device
-from simulator.image import COUNTER, MAX_GAP, Area, Image
-from simulator.machine import Machines, Surroundings, Values, calm, fleet
 from simulator.machines import MODELS
+from simulator.physics.machine import Machines, Surroundings, Values, calm, fleet
+from simulator.registers.device import Device
+from simulator.registers.image import COUNTER, MAX_GAP, Area, Image
 from tests.simulator.simulated import device, profile
 
 COMPRESSOR = "screw-air-compressor"

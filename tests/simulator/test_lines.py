@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from simulator.lines import Buffer, Lines
-from simulator.machine import State
-from simulator.plant import Plant
+from simulator.physics.machine import State
+from simulator.plant.lines import Buffer, Lines
+from simulator.plant.plant import Plant
 from tests.simulator.simulated import plant
 
 MOULD = {

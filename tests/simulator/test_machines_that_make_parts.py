@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from simulator.machine import Machines, State, Surroundings, Utility, calm, fleet
 from simulator.machines import MODELS
+from simulator.physics.machine import Machines, State, Surroundings, Utility, calm, fleet
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 CNC = "cnc-machining-centre"

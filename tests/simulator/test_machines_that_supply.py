@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from simulator.machine import Machines, State, Surroundings, Utility, calm, fleet
 from simulator.machines import MODELS
-from simulator.media import refrigerant_pressure, steam_pressure, steam_temperature
+from simulator.physics.machine import Machines, State, Surroundings, Utility, calm, fleet
+from simulator.physics.media import refrigerant_pressure, steam_pressure, steam_temperature
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 AIR = "screw-air-compressor"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from simulator.image import COUNTER
-from simulator.machine import State, calm, fleet
 from simulator.machines import MODELS
-from simulator.operation import LEGAL
+from simulator.physics.machine import State, calm, fleet
+from simulator.physics.operation import LEGAL
+from simulator.registers.image import COUNTER
 from tests.simulator.simulated import DAY_STEP, day, profile
 
 # in calm surroundings these stand still; everything else must live

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from qilu.contract.profile import Table
-from simulator.environment import Environment
-from simulator.machine import Utility
-from simulator.plant import Plant
-from simulator.settings import PlantSettings
-from simulator.supplies import Supplies
+from simulator.physics.machine import Utility
+from simulator.plant.environment import Environment
+from simulator.plant.plant import Plant
+from simulator.plant.settings import PlantSettings
+from simulator.plant.supplies import Supplies
 from tests.simulator.simulated import plant
 
 CNC = {"device": "cnc", "machine": "cnc-machining-centre", "line": "mill"}

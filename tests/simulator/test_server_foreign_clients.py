@@ -14,7 +14,7 @@ from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from qilu.contract.profile import Table
 from qilu.modbus.errors import ExceptionCode
-from simulator.server import ModbusServer, Port
+from simulator.serving.server import ModbusServer, Port
 from tests.servers.programs import require
 from tests.simulator.memory import Memory
 

@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 import pytest
 
 from qilu.contract.profile import Table
-from simulator.machine import State
 from simulator.machines import MODELS
-from simulator.plant import Plant
+from simulator.physics.machine import State
+from simulator.plant.plant import Plant
 from tests.simulator.serving import FIRST, held, pymodbus, registers, true
 from tests.simulator.simulated import plant, profile
 

@@ -7,7 +7,7 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.runtime.profiles import shipped_configs
 from simulator import app
-from simulator.events import Event
+from simulator.plant.events import Event
 
 GOOD = "- {device: air, machine: screw-air-compressor, port: 5020}"
 

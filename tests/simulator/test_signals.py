@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from simulator.cycle import Cycle
-from simulator.machine import State, fleet
-from simulator.noise import BLOCK, Noise
-from simulator.operation import LEGAL, Operation, waits
-from simulator.signals import Wander, chance, hysteresis, lag, ramp
+from simulator.physics.cycle import Cycle
+from simulator.physics.machine import State, fleet
+from simulator.physics.noise import BLOCK, Noise
+from simulator.physics.operation import LEGAL, Operation, waits
+from simulator.physics.signals import Wander, chance, hysteresis, lag, ramp
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100])

@@ -12,9 +12,9 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.modbus.pdu import read_response
 from qilu.modbus.tcp import tcp_frame
-from simulator.plant import Plant
-from simulator.requests import answer
-from simulator.truth import EVENTS, REQUESTS, asked
+from simulator.plant.plant import Plant
+from simulator.serving.requests import answer
+from simulator.truth.log import EVENTS, REQUESTS, asked
 from tests.servers.programs import require
 from tests.simulator.serving import FIRST, Libmodbus, held, pymodbus
 from tests.simulator.simulated import plant

@@ -17,7 +17,7 @@ import yaml
 from pymodbus.client import AsyncModbusTcpClient
 
 from simulator.app import load
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 from tests.servers import free_port, require
 from tests.system.programs import Qilu
 

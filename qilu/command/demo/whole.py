@@ -22,7 +22,7 @@ from qilu.runtime.profiles import shipped_configs
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
 from simulator.app import Simulation, load, profiles_of, simulate
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 
 _EDGE = "demo-edge"
 _GRACE = 15.0

@@ -29,7 +29,7 @@ from qilu.modbus.pdu import (
     write_echo,
 )
 from qilu.modbus.tcp import TcpFramer, tcp_frame
-from simulator.server import ModbusServer, Port
+from simulator.serving.server import ModbusServer, Port
 from tests.gateway.sources.foreign import pymodbus_server
 
 NOTHING: dict[str, dict[int, int]] = {"coil": {}, "discrete": {}, "input": {}, "holding": {}}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.errors import DataError
-from simulator.noise import Array, Noise
+from simulator.physics.noise import Array, Noise
 
 Values = Mapping[str, NDArray[Any]]
 

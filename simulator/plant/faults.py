@@ -12,12 +12,12 @@ from itertools import chain
 import numpy as np
 
 from qilu.contract.invalid import Loc, Problem
-from simulator.device import Device
-from simulator.image import Image
-from simulator.machine import Machines, Values
-from simulator.noise import stream
-from simulator.settings import FaultSettings
-from simulator.settings_checks import meant
+from simulator.physics.machine import Machines, Values
+from simulator.physics.noise import stream
+from simulator.plant.settings import FaultSettings
+from simulator.plant.settings_checks import meant
+from simulator.registers.device import Device
+from simulator.registers.image import Image
 
 SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", "stuck_bit")
 REBOOT = "reboot"

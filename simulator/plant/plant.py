@@ -12,20 +12,20 @@ import numpy as np
 
 from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
-from simulator import placing
-from simulator.device import Device
-from simulator.environment import Environment
-from simulator.events import Act, Event, Teller
-from simulator.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
-from simulator.image import Image
-from simulator.lines import Lines
-from simulator.machine import NOMINAL, Fleet, Surroundings, Utility
 from simulator.machines import MODELS
-from simulator.noise import Noise
-from simulator.placing import Row
-from simulator.settings import FaultSettings, Placed, PlantSettings
-from simulator.settings_checks import meant
-from simulator.supplies import Supplies
+from simulator.physics.machine import NOMINAL, Fleet, Surroundings, Utility
+from simulator.physics.noise import Noise
+from simulator.plant import placing
+from simulator.plant.environment import Environment
+from simulator.plant.events import Act, Event, Teller
+from simulator.plant.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
+from simulator.plant.lines import Lines
+from simulator.plant.placing import Row
+from simulator.plant.settings import FaultSettings, Placed, PlantSettings
+from simulator.plant.settings_checks import meant
+from simulator.plant.supplies import Supplies
+from simulator.registers.device import Device
+from simulator.registers.image import Image
 from simulator.wire_faults.fault import WireFault
 from simulator.wire_faults.wire import Sent
 from simulator.wire_faults.wires import Place

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.machine import Values
-from simulator.noise import Array
+from simulator.physics.machine import Values
+from simulator.physics.noise import Array
 
 TOLD_POINTS = ("state", "alarm")
 

@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qilu.contract.errors import ConfigError
-from simulator.decoder import Recorder, columns
-from simulator.events import Event
 from simulator.open_files import room_for
-from simulator.plant import Plant
-from simulator.tables import Form, TableFile, required_arrow, table_file
+from simulator.plant.events import Event
+from simulator.plant.plant import Plant
+from simulator.registers.decoder import Recorder, columns
+from simulator.truth.tables import Form, TableFile, required_arrow, table_file
 
 CHUNK_BYTES = 32_000_000  # of registers that are held until they are written
 CHUNK_ROWS = 7200

@@ -10,7 +10,7 @@ from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
 
 if TYPE_CHECKING:
-    from simulator.settings import Placed, PlantSettings
+    from simulator.plant.settings import Placed, PlantSettings
 
 LAST_UNIT = 247  # the last address of the Modbus specification
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.profile import DataType, Point, PointRef, Table
-from simulator.encoder import factor
-from simulator.image import COUNTER, Image
-from simulator.noise import Array
+from simulator.physics.noise import Array
+from simulator.registers.encoder import factor
+from simulator.registers.image import COUNTER, Image
 
 Recorded = Mapping[Table, NDArray[np.uint8]]
 """The image of n machines at T ticks: for each table bytes of shape (T, n, bytes of one machine)."""

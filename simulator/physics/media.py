@@ -4,7 +4,7 @@ formulas.
 
 import numpy as np
 
-from simulator.noise import Array
+from simulator.physics.noise import Array
 
 P0 = 1.013  # bar, atmosphere
 EVAPORATION = 2000.0  # kJ/kg of steam around 10 bar

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.noise import Array
+from simulator.physics.noise import Array
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from qilu.contract.errors import DataError
 from qilu.contract.profile import Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue, TargetFailedToRespond
-from simulator.image import COUNTER, Image
+from simulator.registers.image import COUNTER, Image
 
 Served = Callable[[str, int], None]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qilu.contract.profile import DeviceProfile
-from simulator.image import Image
-from simulator.lines import Buffer
-from simulator.machine import Machines, Utility
-from simulator.settings import Placed, PlantSettings
+from simulator.physics.machine import Machines, Utility
+from simulator.plant.lines import Buffer
+from simulator.plant.settings import Placed, PlantSettings
+from simulator.registers.image import Image
 from simulator.wire_faults.wires import Wired, Wires
 
 IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulator.machine import NOMINAL, Utility
-from simulator.noise import Array
+from simulator.physics.machine import NOMINAL, Utility
+from simulator.physics.noise import Array
 
 
 class Supplies:

@@ -3,10 +3,10 @@
 from math import pi, sin
 from typing import NamedTuple
 
-from simulator.machine import NOMINAL, Utility
-from simulator.noise import Noise
-from simulator.settings import PlantSettings
-from simulator.signals import Wander
+from simulator.physics.machine import NOMINAL, Utility
+from simulator.physics.noise import Noise
+from simulator.physics.signals import Wander
+from simulator.plant.settings import PlantSettings
 
 DAY = 86_400
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from simulator.plant import Plant
+from simulator.plant.plant import Plant
 
 # real seconds; what is further behind is given up, so that a stalled plant does not race afterwards
 MAX_LAG = 1.0

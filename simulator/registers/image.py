@@ -13,8 +13,8 @@ import numpy as np
 
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.modbus.errors import IllegalAddress
-from simulator.encoder import Write, bit_writer, writers
-from simulator.machine import Machines, Values
+from simulator.physics.machine import Machines, Values
+from simulator.registers.encoder import Write, bit_writer, writers
 
 COUNTER = "serve_counter"
 MAX_GAP = 8  # addresses; a gap of so many or more between two points is not part of the map

@@ -21,10 +21,10 @@ from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
-from simulator.access import SerialSettings
-from simulator.requests import ServedDevice, answer, refuse
-from simulator.serial_line import SerialTransport, opened
-from simulator.wire import PlainWire, Wire
+from simulator.serving.access import SerialSettings
+from simulator.serving.requests import ServedDevice, answer, refuse
+from simulator.serving.serial_line import SerialTransport, opened
+from simulator.serving.wire import PlainWire, Wire
 
 logger = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from zlib import crc32
 from qilu.contract.errors import ConfigError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION
-from simulator.device import Device
-from simulator.events import Act, Event
-from simulator.plant import Plant
-from simulator.requests import ServedDevice
+from simulator.plant.events import Act, Event
+from simulator.plant.plant import Plant
+from simulator.registers.device import Device
+from simulator.serving.requests import ServedDevice
 
 FLUSH = 0.1  # seconds
 REQUESTS = (

@@ -7,7 +7,7 @@ simulation may be stepped coarsely for a long run and finely for a live one.
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.noise import Array, Noise
+from simulator.physics.noise import Array, Noise
 
 Bools = NDArray[np.bool_]
 

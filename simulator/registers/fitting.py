@@ -9,9 +9,9 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType, DeviceProfile, Point
 from qilu.runtime.profiles import profile_path
 from qilu.runtime.wording import nearest
-from simulator.image import COUNTER
-from simulator.machine import calm, fleet
 from simulator.machines import MODELS
+from simulator.physics.machine import calm, fleet
+from simulator.registers.image import COUNTER
 
 UNSERVED = (DataType.UINT8, DataType.INT8, DataType.BCD16, DataType.BCD32)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.noise import Array
-from simulator.signals import Bools
+from simulator.physics.noise import Array
+from simulator.physics.signals import Bools
 
 
 class Cycle:

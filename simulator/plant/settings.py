@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Duration, Period
-from simulator import settings_checks
-from simulator.access import Framing, IdentitySettings, LatencySettings, SerialSettings
-from simulator.settings_checks import LAST_UNIT
+from simulator.plant import settings_checks
+from simulator.plant.settings_checks import LAST_UNIT
+from simulator.serving.access import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.wire_faults.catalogue import AnyWireFault
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.machine import Fleet, State
-from simulator.noise import Array
-from simulator.signals import Bools, chance
+from simulator.physics.machine import Fleet, State
+from simulator.physics.noise import Array
+from simulator.physics.signals import Bools, chance
 
 LEGAL: Mapping[State, frozenset[State]] = {
     State.OFF: frozenset({State.IDLE}),

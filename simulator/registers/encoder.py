@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.profile import DataType, ParameterRef, Point, PointRef
-from simulator.machine import Values
-from simulator.noise import Array
+from simulator.physics.machine import Values
+from simulator.physics.noise import Array
 
 Columns = Callable[[int], int]  # address -> column of the image
 Write = Callable[[Values], None]

@@ -1,0 +1,1 @@
+"""From the values of machines to the registers that a client reads, and back."""

@@ -1,0 +1,1 @@
+"""What truly happened, written down: the log of a run, and data sets without sockets."""
