@@ -26,14 +26,14 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from gateway.sources import schedule
 from gateway.sources.device import DeviceSetup
 from gateway.sources.modbus import ModbusSource
 from gateway.sources.plan import Block, plan
-from gateway.sources.schedule import Timetable, Turn
+from gateway.sources.schedule import Timetable, Turn, slot_for
 from gateway.sources.settings import DeviceSettings, ModbusSettings
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.reading import Origin, Poll
+from qilu.runtime.alarms import Alarms
 from qilu.runtime.timebase import Timebase
 
 WARM_UP = 4.0
@@ -130,6 +130,7 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
     loop = asyncio.get_running_loop()
     timebase = Timebase(time.time(), loop.time())
     meter = (mixed if args.mixed else profile)(args.points)
+    alarms = Alarms()
 
     async def collect(device: str) -> None:
         settings = ModbusSettings(
@@ -138,7 +139,8 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
             devices=(DeviceSettings(device=device, profile="meter", groups={"default": args.period}),),
         )
         setup = DeviceSetup(settings.devices[0], meter, Origin("edge", device, "meter"))
-        async with Punctual(settings, [setup], timebase, Random()) as source:
+        async with Punctual(settings, [setup], timebase, Random(), alarms=alarms) as source:
+            source.slot = args.slot
             async for poll in source.polls():
                 count(poll.size)
 
@@ -189,7 +191,7 @@ async def through_a_bare_loop(port: int, args: argparse.Namespace, count: Callab
 
     async def collect(number: int) -> None:
         _, bare = await loop.create_connection(Bare, "127.0.0.1", port)
-        due = Timetable([(f"meter-{number}", args.period)], loop.time()).next_due
+        due = Timetable([(f"meter-{number}", args.period)], loop.time(), args.slot).next_due
         while True:
             await asyncio.sleep(due - loop.time())
             due += args.period
@@ -254,12 +256,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mixed", action="store_true", help="scattered points of ten encodings")
-    parser.add_argument("--slot", type=float, default=schedule.SLOT)
+    parser.add_argument("--slot", type=float)
     parser.add_argument("--way", choices=["source", "bare"], help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    args.slot = args.slot or slot_for(args.devices / args.period)
     if args.way:
-        schedule.SLOT = args.slot
         asyncio.run(measure(args))
         return
     near, far = multiprocessing.Pipe()

@@ -22,12 +22,14 @@ from gateway.sinks.mqtt import MqttSink
 from gateway.sources.device import DeviceSetup
 from gateway.sources.memory import LEARNT_FOLDER, Memory
 from gateway.sources.modbus import ModbusSource
+from gateway.sources.schedule import slot_for
 from gateway.sources.settings import DeviceSettings, ModbusSettings
 from gateway.sources.slots import ConnectSlots
 from gateway.spool.disk import DiskSpool
 from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
+from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 
 _CLOCK_FILE = "clock"
@@ -91,7 +93,8 @@ def build(
         rejected=reports.rejected,
     )
     tally = Tally()
-    slots, memory = ConnectSlots(settings.connects_at_once), Memory(settings.spool.directory / LEARNT_FOLDER)
+    slots, alarms = ConnectSlots(settings.connects_at_once), Alarms()
+    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
     sources = [
         ModbusSource(
             source,
@@ -100,12 +103,16 @@ def build(
             random,
             listener=reports.device,
             slots=slots,
+            alarms=alarms,
             memory=memory,
         )
         for source in settings.sources
     ]
     health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
     expected = [one for source in sources for one in source.schedule()]
+    slot = slot_for(sum(1 / one.period for one in expected))
+    for source in sources:
+        source.slot = slot
     pipeline = Pipeline(
         sources=sources,
         own=[

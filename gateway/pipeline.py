@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.completeness.reports import Reports
 from gateway.components import Processor, Source, Spool
@@ -194,11 +194,8 @@ def _all_bad(source: Source, stamp: Callable[[Hashable], int]) -> list[Poll]:
 
 def _uncertain(poll: Poll) -> Poll:
     """The same poll, with every good value marked as one whose time may be wrong."""
-    readings = [
-        replace(
-            reading,
-            reasons=dict.fromkeys(range(len(reading.values)), Reason.CLOCK_UNSURE) | dict(reading.reasons),
-        )
-        for reading in poll.readings
-    ]
-    return replace(poll, readings=tuple(readings))
+    readings = []
+    for reading in poll.readings:
+        unsure = dict.fromkeys(range(len(reading.values)), Reason.CLOCK_UNSURE)
+        readings.append(reading._replace(reasons=unsure | dict(reading.reasons)))
+    return poll._replace(readings=tuple(readings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from qilu.contract.counters import Counter, Happening
 from qilu.contract.exponents import MOST
@@ -70,7 +70,7 @@ class Counters:
         if self._exponents:
             for reading in poll.readings:
                 self._hear(device, reading)
-        return (replace(poll, readings=tuple(map(self._unwrapped, poll.readings))),)
+        return (poll._replace(readings=tuple(map(self._unwrapped, poll.readings))),)
 
     def _hear(self, device: str, reading: Reading) -> None:
         for point, value in zip(reading.columns.points, reading.values, strict=True):
@@ -85,7 +85,7 @@ class Counters:
         values = list(reading.values)
         for index, one in places:
             values[index] = self._total(reading, one, values[index])
-        return replace(reading, values=tuple(values))
+        return reading._replace(values=tuple(values))
 
     def _total(self, reading: Reading, one: _Unwrapped, value: Value) -> Value:
         if not isinstance(value, int | float):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -43,7 +42,7 @@ class Deadband:
         readings = tuple(reading for reading in poll.readings if self._passes(reading))
         if len(readings) == len(poll.readings):
             return (poll,)
-        return (replace(poll, readings=readings),) if readings else ()
+        return (poll._replace(readings=readings),) if readings else ()
 
     def _passes(self, reading: Reading) -> bool:
         before = self._passed.get(reading.columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -35,7 +34,7 @@ class Select:
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(kept for reading in poll.readings if (kept := self._kept(reading)) is not None)
-        return (replace(poll, readings=readings),) if readings else ()
+        return (poll._replace(readings=readings),) if readings else ()
 
     def _kept(self, reading: Reading) -> Reading | None:
         known = self._wanted.get(id(reading.columns))

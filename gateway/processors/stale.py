@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -49,7 +49,7 @@ class Stale:
         readings = tuple(map(self._marked, poll.readings))
         if all(new is old for new, old in zip(readings, poll.readings, strict=True)):
             return (poll,)
-        return (replace(poll, readings=readings),)
+        return (poll._replace(readings=readings),)
 
     def _marked(self, reading: Reading) -> Reading:
         stale = {}
@@ -61,7 +61,7 @@ class Stale:
             one.value = value
             if one.times >= self._after and one.index not in reading.reasons:
                 stale[one.index] = Reason.STALE
-        return replace(reading, reasons={**reading.reasons, **stale}) if stale else reading
+        return reading._replace(reasons={**reading.reasons, **stale}) if stale else reading
 
     def _watched_in(self, columns: Columns) -> tuple[_Watched, ...]:
         watched = self._watched.get(columns)

@@ -10,7 +10,6 @@ from gateway.sources.settings import DeviceSettings, Framing
 from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Reading, Reason
-from qilu.runtime.timebase import Timebase
 
 RELEARN = 3600.0
 """Seconds after which what a device taught us is asked once more: it may have been changed or updated."""
@@ -106,8 +105,3 @@ def distrusted(reading: Reading) -> Reading:
     """What a device said that came back a moment ago: no value of it is good."""
     reasons = dict.fromkeys(range(len(reading.values)), Reason.RESTARTED) | dict(reading.reasons)
     return Reading(reading.columns, reading.time_ms, (None,) * len(reading.values), reasons)
-
-
-def stamp(timebase: Timebase, group: Group, monotonic: float) -> int:
-    """The time of a reading of this group, taken at `monotonic`: UTC in ms, later than any before."""
-    return timebase.next_ms(group.series, monotonic)

@@ -14,6 +14,7 @@ from gateway.sources.settings import ModbusSettings
 from gateway.sources.slots import ConnectSlots
 from gateway.sources.stats import SourceStats
 from gateway.sources.transport import Connection
+from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 
 _log = logging.getLogger(__name__)
@@ -57,8 +58,9 @@ class Link:
         late: LateReply,
         dial: Dial = dial,
         slots: ConnectSlots | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
-        """`slots`: shared with the other links of the process."""
+        """`slots` and `alarms`: shared with the other links of the process."""
         self.problem = ""
         """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
         self._settings = settings
@@ -78,6 +80,7 @@ class Link:
         self._late = late
         self._dial = dial
         self._slots = slots or ConnectSlots()
+        self._alarms = alarms or Alarms()
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
@@ -149,7 +152,8 @@ class Link:
             self._attempt = None
 
     def _make(self) -> Connection:
-        return Connection(self._settings.url, self._rules, self._stats, self._late, self._overdue)
+        name = self._settings.url
+        return Connection(name, self._rules, self._stats, self._late, self._overdue, self._alarms)
 
     def _failed(self, problem: str) -> None:
         wait = self._backoff.next()

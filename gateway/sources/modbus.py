@@ -10,18 +10,19 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gateway.components import Expected
-from gateway.sources.device import Device, DeviceSetup, Group, distrusted, stamp
+from gateway.sources.device import Device, DeviceSetup, Group, distrusted
 from gateway.sources.learning import Search, described
 from gateway.sources.link import Dial, Link, dial
 from gateway.sources.memory import Memory
 from gateway.sources.plan import NOTHING_LEARNT
-from gateway.sources.schedule import Timetable, Turn
+from gateway.sources.schedule import SLOTS, Timetable, Turn
 from gateway.sources.service import Service
 from gateway.sources.settings import ModbusSettings
 from gateway.sources.slots import ConnectSlots
 from gateway.sources.stats import Event, EventListener, SourceStats
 from gateway.sources.turn import TurnReader
 from qilu.contract.reading import Columns, Poll, Reading, Reason
+from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.timebase import Timebase
 
@@ -44,15 +45,18 @@ class ModbusSource:
         dial: Dial = dial,
         listener: EventListener | None = None,
         slots: ConnectSlots | None = None,
+        alarms: Alarms | None = None,
         memory: Memory | None = None,
     ) -> None:
-        """`listener` is told of every event, `slots` are shared by all sources of the process, `memory` keeps
-        over restarts what devices taught.
+        """`listener` is told of every event, `slots` and `alarms` are shared by all sources of the process,
+        `memory` keeps over restarts what devices taught.
 
         ConfigError where a device does not fit its profile.
         """
         self.name = settings.url
         self.busy = False
+        self.slot = SLOTS[0]
+        """Seconds that turns gather in, best the same for all sources of a process; heeded by `polls`."""
         self.stats = SourceStats()
         self._settings = settings
         self._timebase = timebase
@@ -60,6 +64,7 @@ class ModbusSource:
         self._dial = dial
         self._listener = listener
         self._slots = slots
+        self._alarms = alarms or Alarms()
         self._memory = memory
         framing = settings.endpoint.framing
         self._devices = {
@@ -77,7 +82,14 @@ class ModbusSource:
         self._recall(loop.time())
         backoff = Backoff(self._random, most=LONGEST_BACKOFF)
         self._link = Link(
-            self._settings, self._tasks, backoff, self.stats, self._answered_late, self._dial, self._slots
+            self._settings,
+            self._tasks,
+            backoff,
+            self.stats,
+            self._answered_late,
+            self._dial,
+            self._slots,
+            self._alarms,
         )
         return self
 
@@ -103,14 +115,15 @@ class ModbusSource:
 
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
-        timetable = Timetable([(group.device.name, group.plan.period) for group in self._groups], clock())
+        periods = [(group.device.name, group.plan.period) for group in self._groups]
+        timetable = Timetable(periods, clock(), self.slot)
         try:
             while True:
                 now = clock()
                 turn = timetable.take(now)
                 self.busy = turn is not None
                 if turn is None:
-                    await asyncio.sleep(timetable.next_due - now)
+                    await self._alarms.until(timetable.next_due)
                 else:
                     yield await self._poll(turn, now)
         finally:
@@ -137,7 +150,7 @@ class ModbusSource:
     async def _ask(self, group: Group) -> list[Reading]:
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
-        turn = TurnReader(group, link, self._service, self._stamp, settings.timeout)
+        turn = TurnReader(group, link, self._service, self._timebase.next_ms, settings.timeout)
         await turn.read()
         if settings.close_after_poll:
             link.hang_up()
@@ -157,12 +170,9 @@ class ModbusSource:
         return turn.readings
 
     def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
-        time_ms = self._stamp(group, now)
+        time_ms = self._timebase.next_ms(group.series, now)
         readings = [block.bad(time_ms, reason) for block in group.plan.blocks]
         return readings + [not_asked.reading(time_ms) for not_asked in group.plan.not_asked]
-
-    def _stamp(self, group: Group, monotonic: float) -> int:
-        return stamp(self._timebase, group, monotonic)
 
     def _answered_late(self, unit: int, seconds: float) -> None:
         self._service.answered_late(unit, seconds)

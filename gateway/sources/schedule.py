@@ -11,9 +11,12 @@ from zlib import crc32
 SOON = 5.0
 """Seconds within which every group has its first turn, also one that is polled once an hour."""
 
-SLOT = 0.1
+SLOTS = (0.1, 0.05, 0.02, 0.01)
 """Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the
 other works from cold caches: ten devices served in one go cost a third of ten served one by one."""
+
+TOGETHER = 25
+"""Turns that a slot should gather: more save little, and the last of them waits for all others."""
 
 _EARLY = 0.0005  # a timer may fire this much before its time
 
@@ -31,11 +34,13 @@ class _Grid:
 
     __slots__ = ("_following", "_origin", "_period", "due", "index")
 
-    def __init__(self, index: int, period: float, phase: float, start: float) -> None:
+    def __init__(self, index: int, period: float, phase: float, start: float, slot: float) -> None:
         self.index = index
         self._period = period
         # Of the clock itself, not of the start: groups of different sources then share their slots.
-        self._origin = _slot(floor(start / period) * period + phase * period, period)
+        self._origin = floor(start / period) * period + phase * period
+        if period >= 4 * slot:  # a shorter one keeps its phase
+            self._origin = floor(self._origin / slot) * slot
         if self._origin < start:
             self._origin += period
         self.due = min(self._origin, start + phase * SOON) if period > SOON else self._origin
@@ -46,23 +51,25 @@ class _Grid:
 
     def take(self, now: float) -> Turn:
         """The last turn that is due, counting those that it replaces; moves on to the first after `now`."""
-        due, expected = self.due, self._following
-        following = max(expected, floor((now - self._origin) / self._period) + 1)
+        due, following = self.due, self._following
+        passed = floor((now - self._origin) / self._period) + 1  # times of the grid that are over
+        skipped = passed - following
+        if skipped > 0:
+            due, following = self._origin + (passed - 1) * self._period, passed
         self.due = self._origin + following * self._period
         self._following = following + 1
-        if following == expected:
-            return Turn(self.index, due, 0)
-        return Turn(self.index, self.due - self._period, following - expected)
+        return Turn(self.index, due, max(0, skipped))
 
 
 class Timetable:
     """All poll groups of one endpoint. Among those that are due the one that waits longest is first, so that
     a fast group cannot starve a slow one. Times are seconds of one monotonic clock, handed in."""
 
-    def __init__(self, groups: Iterable[tuple[str, float]], start: float) -> None:
+    def __init__(self, groups: Iterable[tuple[str, float]], start: float, slot: float = SLOTS[0]) -> None:
         """`groups`: name of the device and period in seconds; turns name them by their place here."""
         self._grids = [
-            _Grid(index, period, phase_of(device), start) for index, (device, period) in enumerate(groups)
+            _Grid(index, period, phase_of(device), start, slot)
+            for index, (device, period) in enumerate(groups)
         ]
         heapify(self._grids)
 
@@ -80,9 +87,9 @@ class Timetable:
         return turn
 
 
-def _slot(time: float, period: float) -> float:
-    """The begin of the slot of this time; periods of a few slots keep their phase."""
-    return floor(time / SLOT) * SLOT if period >= 4 * SLOT else time
+def slot_for(rate: float) -> float:
+    """The longest slot that gathers no more than `TOGETHER` of `rate` turns per second, else the shortest."""
+    return next((slot for slot in SLOTS if rate * slot <= TOGETHER), SLOTS[-1])
 
 
 def phase_of(device: str) -> float:

@@ -24,6 +24,7 @@ from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import response_data
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus.tcp import TcpFramer
+from qilu.runtime.alarms import Alarm, Alarms
 
 __all__ = ["Connection", "ConnectionGoneError", "Exchange", "LateReply", "ReplyTimeoutError"]
 
@@ -42,9 +43,15 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, name: str, rules: Rules, stats: SourceStats, late: LateReply, overdue: Overdue | None = None
+        self,
+        name: str,
+        rules: Rules,
+        stats: SourceStats,
+        late: LateReply,
+        overdue: Overdue | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
-        """`overdue`: shared by all connections, one after another, to one endpoint."""
+        """`overdue`: shared by all connections, one after another, to one endpoint; `alarms`: by all."""
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
@@ -71,8 +78,9 @@ class Connection(asyncio.BufferedProtocol):
         self._silent = 0
         self._strays = 0  # frames rejected while the present request is open
         self._done: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._pause: asyncio.TimerHandle | None = None
+        self._alarms = alarms or Alarms()
+        self._timer: Alarm | None = None
+        self._pause: Alarm | None = None
 
     @property
     def usable(self) -> bool:
@@ -86,11 +94,11 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._waiting.extend(exchanges)
         self._patience, self._gap, self._strays = patience, max(gap, self._least_gap), 0
-        self._began = self._clock()
-        self._done = self._loop.create_future()
-        self._advance()
+        self._began = now = self._clock()
+        self._done = done = self._loop.create_future()
+        self._advance(now)
         try:
-            await self._done
+            await done
         finally:
             self._finish()
 
@@ -144,26 +152,26 @@ class Connection(asyncio.BufferedProtocol):
 
     # Steps of a read.
 
-    def _advance(self) -> None:
+    def _advance(self, now: float) -> None:
         """Send what may be sent now, or end the read when nothing is left to wait for."""
         if self._pause is not None:
             return
-        if self._transport is None or self._transport.is_closing():
+        waiting, transport = self._waiting, self._transport
+        if waiting and (transport is None or transport.is_closing()):
             self._fail_all(ConnectionGoneError(f"{self.name}: not connected"))
-        while self._waiting and len(self._open) < self._in_flight:
-            now = self._clock()
+        while waiting and len(self._open) < self._in_flight:
             if (self._gap or self._overdue is not None) and now < (
-                not_before := self._not_before(self._waiting[0].unit)
+                not_before := self._not_before(waiting[0].unit)
             ):
-                self._pause = self._loop.call_at(not_before, self._pause_over)
+                self._pause = self._alarms.at(not_before, self._pause_over)
                 return
-            self._send(self._waiting.popleft(), now)
+            self._send(waiting.popleft(), now)
         if not self._open and self._done is not None and not self._done.done():
             self._done.set_result(None)
 
     def _pause_over(self) -> None:
         self._pause = None
-        self._advance()
+        self._advance(self._clock())
 
     def _not_before(self, unit: int) -> float:
         """When the next request may be sent: after the gap, and with a reply overdue when it has come."""
@@ -197,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._rtu is not None and rules.unanswered(exchange):
             self._broadcast(exchange, now)
         elif self._timer is None:
-            self._timer = self._loop.call_at(exchange.deadline, self._time_is_up)
+            self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
 
     def _broadcast(self, exchange: Exchange, now: float) -> None:
         """Nobody answers; all get the time to carry it out."""
@@ -224,7 +232,7 @@ class Connection(asyncio.BufferedProtocol):
             self._refused(exchange, error)
         if self._gap:
             self._quiet_until = now + self._gap
-        self._advance()
+        self._advance(now)
 
     def _refused(self, exchange: Exchange, error: ModbusError) -> None:
         exchange.error = error
@@ -261,10 +269,10 @@ class Connection(asyncio.BufferedProtocol):
         now = self._clock()
         for transaction, exchange in list(self._open.items()):
             if exchange.deadline > now:
-                self._timer = self._loop.call_at(exchange.deadline, self._time_is_up)
+                self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
                 return
             self._give_up(transaction, exchange, now)
-        self._advance()
+        self._advance(now)
 
     def _give_up(self, transaction: int, exchange: Exchange, now: float) -> None:
         del self._open[transaction]

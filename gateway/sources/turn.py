@@ -38,7 +38,8 @@ HUSHED = 3
 
 _SILENT = (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError)
 
-Stamp = Callable[[Group, float], int]
+Stamp = Callable[[str, float], int]
+"""`Timebase.next_ms`: the time of a reading of a series, taken at a moment of the monotonic clock."""
 
 
 class TurnReader:
@@ -89,7 +90,7 @@ class TurnReader:
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
         for not_asked in group.plan.not_asked:
-            self.readings.append(not_asked.reading(self._stamp(group, _now())))
+            self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
         if self.answered and (self._silent or group.silences):
             group.silences = {
                 block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
@@ -111,12 +112,13 @@ class TurnReader:
     def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again = list[Block](), list[Block]()
+        stamp, series, readings = self._stamp, self._group.series, self.readings
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
                 self._heard(exchange)
                 middle = (exchange.asked_at + exchange.ended_at) / 2
-                self.readings.append(block.reading(self._stamp(self._group, middle), data))
+                readings.append(block.reading(stamp(series, middle), data))
                 if self.search is not None:
                     self.search.good(block.span)
             elif exchange.error is None:
@@ -149,7 +151,7 @@ class TurnReader:
         if not instead:
             self.reason = reason
             middle = (exchange.asked_at + exchange.ended_at) / 2
-            self.readings.append(block.bad(self._stamp(self._group, middle), self.reason))
+            self.readings.append(block.bad(self._stamp(self._group.series, middle), self.reason))
         return instead
 
     def _refused(self, block: Block, error: QiluError) -> Sequence[Block]:
@@ -185,7 +187,7 @@ class TurnReader:
     def _all_bad(self, blocks: Sequence[Block], reason: Reason) -> None:
         self.reason = reason
         for block in blocks:
-            self.readings.append(block.bad(self._stamp(self._group, _now()), reason))
+            self.readings.append(block.bad(self._stamp(self._group.series, _now()), reason))
 
 
 def _now() -> float:

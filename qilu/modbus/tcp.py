@@ -51,14 +51,16 @@ class TcpFramer:
 
     def next_frame(self) -> Frame | None:
         buffer, start = self._buffer, self._at
-        if len(buffer) - start < _HEADER_SIZE:
-            self._short(buffer[start:])
+        size = len(buffer)
+        if size - start < _HEADER_SIZE:
+            if size > start or self._broken is not None:
+                self._short(buffer[start:])
             return None
         transaction, protocol, length, unit = _unpack(buffer, start)
         if protocol or not _MIN_LENGTH <= length <= _MAX_LENGTH:
             self._break(f"a header with protocol id {protocol} and length {length}")
         end = start + _COUNTED + length
-        if end > len(buffer):
+        if end > size:
             return None
         self._at = end
         return Frame(transaction, unit, buffer[start + _HEADER_SIZE : end])

@@ -54,8 +54,9 @@ class Timebase:
     def at(self, monotonic: float) -> float:
         """UTC in seconds at a moment of the monotonic clock; rises with it."""
         passed = monotonic - self._observed[1]
-        held_back = min(self._ahead, max(passed, 0.0) * (1 - _SLOW))
-        return self._anchor + passed - held_back
+        if self._ahead and passed > 0:
+            return self._anchor + passed - min(self._ahead, passed * (1 - _SLOW))
+        return self._anchor + passed
 
     def unsure(self, monotonic: float) -> bool:
         """True while our time is further from the wall clock than the tolerance, because that went back."""
@@ -67,7 +68,10 @@ class Timebase:
 
         A series is whatever shares its times: one block of one device.
         """
-        ms = max(int(self.at(monotonic) * 1000), self._last_ms.get(series, self._floor_ms) + 1)
+        ms, last = int(self.at(monotonic) * 1000), self._last_ms.get(series, self._floor_ms)
+        if ms <= last:
+            ms = last + 1
         self._last_ms[series] = ms
-        self.high_water_ms = max(self.high_water_ms, ms)
+        if ms > self.high_water_ms:
+            self.high_water_ms = ms
         return ms

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.schedule import SLOT, SOON, Timetable, Turn, phase_of
+from gateway.sources.schedule import SLOTS, SOON, TOGETHER, Timetable, Turn, phase_of, slot_for
 
 PERIODS = st.sampled_from([0.01, 0.1, 0.25, 1.0, 7.0, 60.0, 3600.0])
 
@@ -89,9 +89,17 @@ def test_devices_start_spread_over_the_period_and_alike_after_every_start() -> N
         assert 8 <= sum(tenth / 10 <= phase < (tenth + 1) / 10 for phase in phases) <= 35
 
 
-def test_turns_of_different_sources_begin_together() -> None:
-    slots = set()
-    for number in range(200):
-        turns = played(Timetable([(f"meter-{number}", 1.0)], 70.0 + number / 7), 70.0 + number / 7, 3.0)
-        slots |= {round(turn.due % 1 / SLOT, 6) % (1 / SLOT) for _, turn in turns}
-    assert slots == set(range(round(1 / SLOT)))
+@pytest.mark.parametrize("slot", SLOTS)
+def test_turns_of_different_sources_begin_together(slot: float) -> None:
+    places = Counter[int]()
+    for number in range(1000):
+        start = 70.0 + number / 7
+        for _, turn in played(Timetable([(f"meter-{number}", 1.0)], start, slot), start, 3.0):
+            assert turn.due / slot == pytest.approx(round(turn.due / slot), abs=1e-6)
+            places[round(turn.due / slot) % round(1 / slot)] += 1
+    assert set(places) == set(range(round(1 / slot)))
+
+
+def test_the_more_turns_there_are_the_less_of_them_begin_together() -> None:
+    assert [slot_for(rate) for rate in (0.1, 250, 251, 500, 1250, 9999)] == [0.1, 0.1, 0.05, 0.05, 0.02, 0.01]
+    assert all(rate * slot_for(rate) <= TOGETHER for rate in range(1, 2501))
