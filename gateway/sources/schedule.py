@@ -11,11 +11,11 @@ from zlib import crc32
 SOON = 5.0
 """Seconds within which every group has its first turn, also one that is polled once an hour."""
 
-SLOTS = (0.1, 0.05, 0.02, 0.01)
+SLOTS = (0.1, 0.05, 0.025, 0.0125)
 """Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the
 other works from cold caches: ten devices served in one go cost a third of ten served one by one."""
 
-TOGETHER = 25
+TOGETHER = 15
 """Turns that a slot should gather: more save little, and the last of them waits for all others."""
 
 _EARLY = 0.0005  # a timer may fire this much before its time

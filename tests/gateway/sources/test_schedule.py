@@ -101,5 +101,12 @@ def test_turns_of_different_sources_begin_together(slot: float) -> None:
 
 
 def test_the_more_turns_there_are_the_less_of_them_begin_together() -> None:
-    assert [slot_for(rate) for rate in (0.1, 250, 251, 500, 1250, 9999)] == [0.1, 0.1, 0.05, 0.05, 0.02, 0.01]
-    assert all(rate * slot_for(rate) <= TOGETHER for rate in range(1, 2501))
+    assert [slot_for(rate) for rate in (0.1, 150, 151, 500, 1200, 9999)] == [
+        0.1,
+        0.1,
+        0.05,
+        0.025,
+        0.0125,
+        0.0125,
+    ]
+    assert all(rate * slot_for(rate) <= TOGETHER for rate in range(1, 1201))
