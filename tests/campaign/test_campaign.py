@@ -10,8 +10,8 @@ import pytest
 from tests.campaign.campaign import Outcome, Plan, campaign
 
 PLANS = [
-    Plan(seed=2024, seconds=105, store="victoriametrics", ingesters=2),
-    Plan(seed=2025, seconds=45, store="sqlite", ingesters=1),
+    Plan(seed=2024, seconds=180, store="victoriametrics", ingesters=2),
+    Plan(seed=2025, seconds=40, store="sqlite", ingesters=1),
 ]
 
 
