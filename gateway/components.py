@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
@@ -16,8 +16,7 @@ from qilu.contract.reading import Columns, Origin, Poll
 from qilu.contract.topics import Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One encoded poll with the name it has for ever: no (stream, offset) is ever used twice."""
 
     stream: int
