@@ -99,6 +99,13 @@ def test_a_profile_is_made_from_one_look_and_reads_the_same(plant: int, tmp_path
     assert (again.returncode, "say --force" in again.stderr) == (2, True)
 
 
+def test_a_device_of_which_nothing_is_known_is_looked_at_everywhere(plant: int, tmp_path: Path) -> None:
+    made = qilu("profile", "new", "--from-probe", f"127.0.0.1:{plant}", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    profile = load(tmp_path / "three-phase-energy-meter.yaml", DeviceProfile)  # as it calls itself
+    assert {(p.table, p.address) for p in profile.points} >= {("input", 2), ("input", 36)}
+
+
 def test_a_watch_tells_what_changes(plant: int) -> None:
     """The counter of requests moves with every look."""
     address = f"127.0.0.1:{plant}"

@@ -116,6 +116,10 @@ def test_high_addresses_without_the_notation_stay_what_they_are() -> None:
             "name,table,address\na,input,1\n",
             r"column C \(address\): the type of what stands at 1 is not told",
         ),
+        (
+            "name,address,type\na,40001,u16\nb,xx,u16\n",
+            r"^\S*points.csv:3: column B \(address\): 'xx' [^\n]*$",
+        ),
         ("name,table,type\na,input,u16\n", "points.csv:1: no column is an address"),
         ("name,address\n", "there are headings and no points"),
         ("", "the list is empty"),
@@ -146,6 +150,15 @@ def test_a_file_that_is_there_is_overwritten_by_force_only(tmp_path: Path) -> No
     again = qilu(*command, folder=tmp_path)
     assert (again.returncode, "say --force" in again.stderr) == (2, True)
     assert qilu(*command, "--force", folder=tmp_path).returncode == 0
+
+
+def test_a_profile_has_the_name_of_its_list_where_none_is_given(tmp_path: Path) -> None:
+    (tmp_path / "Press Line 2.csv").write_text("name,address,type\na,40001,u16\n")
+    assert qilu("profile", "import", "Press Line 2.csv", folder=tmp_path).returncode == 0
+    assert load(tmp_path / "press-line-2.yaml", DeviceProfile).profile == "press-line-2"
+    (tmp_path / "点表.csv").write_text("name,address,type\na,40001,u16\n")
+    ended = qilu("profile", "import", "点表.csv", folder=tmp_path)
+    assert (ended.returncode, "'点表' makes no name for a profile" in ended.stderr) == (2, True)
 
 
 def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:

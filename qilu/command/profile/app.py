@@ -20,7 +20,9 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that is t
 @app.command("import")
 def profile_import(
     points: Annotated[Path, typer.Argument(help="A CSV file: a heading, then one line for each point.")],
-    name: Annotated[str, typer.Option(help="The name of the profile, such as press-line.")],
+    name: Annotated[
+        str | None, typer.Option(help="The name of the profile; default: that of the list.")
+    ] = None,
     out: ProfileOut = None,
     addressing: Annotated[
         Addressing, typer.Option(help="How the list counts; auto looks at all of it.")
@@ -29,7 +31,7 @@ def profile_import(
 ) -> None:
     """Make a profile from a list of points; docs/probing.md says which columns it may have.
 
-    Example: qilu profile import points.csv --name press-line
+    Example: qilu profile import press-line.csv
     """
     from qilu.command.profile.importing import import_points
 
@@ -43,8 +45,13 @@ def profile_import(
 @app.command("new")
 def profile_new(
     from_probe: Annotated[str, typer.Option(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty...")],
-    read: Annotated[list[str], typer.Option(help="What to read, such as holding:0-99; may be repeated.")],
-    name: Annotated[str, typer.Option(help="The name of the profile, such as press-line.")],
+    read: Annotated[
+        list[str] | None,
+        typer.Option(help="What to read, such as holding:0-99; may be repeated; default: a look everywhere."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the profile; default: what the device calls itself.")
+    ] = None,
     unit: Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")] = 1,
     out: ProfileOut = None,
     force: Force = False,
@@ -53,10 +60,10 @@ def profile_new(
 
     Example: qilu profile new --from-probe 192.168.0.10 --read holding:0-99 --name press-line
     """
-    from qilu.command.profile.probed import new_from_probe
+    from qilu.command.profile.probed import EVERYWHERE, new_from_probe
 
     async def work() -> None:
-        file = await new_from_probe(from_probe, unit, read, name, out, force=force)
+        file = await new_from_probe(from_probe, unit, read or EVERYWHERE, name, out, force=force)
         typer.echo(f"{file}: written; next: name its points, then qilu check {file}")
 
     run(work, "error", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qilu.command.profile.listed import Addressing, Listed, read_list
-from qilu.command.profile.writing import Draft, checked, destination, write
+from qilu.command.profile.writing import Draft, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
 
 ENCODINGS = ("utf-8-sig", "gb18030")
@@ -15,9 +15,10 @@ ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def import_points(
-    file: Path, name: str, out: Path | None, addressing: Addressing, *, force: bool
+    file: Path, name: str | None, out: Path | None, addressing: Addressing, *, force: bool
 ) -> tuple[Path, Listed]:
     """Write the profile and return where it is; ConfigError names line and column of the list."""
+    name = name or name_out_of(file.stem)
     target = destination(name, out, force)
     try:
         listed = read_list(_read(file), addressing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ def read_list(text: str, addressing: Addressing = "auto") -> Listed:
         }
         for line, row in others
     ]
-    in_modicon = addressing == "modicon" or (addressing == "auto" and all(map(_is_modicon, cells)))
+    in_modicon = addressing == "modicon" or (addressing == "auto" and _are_modicon(cells))
     points, errors = [], []
     for row, (line, _) in zip(cells, others, strict=True):
         try:
@@ -93,10 +93,21 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     return [(line, row) for line, row in rows if any(map(str.strip, row)) and not row[0].startswith("#")]
 
 
+def _are_modicon(rows: Sequence[Mapping[str, Cell]]) -> bool:
+    """Whether every address may well be meant in Modicon's notation; what is none at all is told later."""
+    addressed = [row for row in rows if "address" in row and _is_address(row["address"])]
+    return bool(addressed) and all(map(_is_modicon, addressed))
+
+
+def _is_address(cell: Cell) -> bool:
+    try:
+        address(cell)
+    except ConfigError:
+        return False
+    return True
+
+
 def _is_modicon(row: Mapping[str, Cell]) -> bool:
-    """Whether the address of this row can only be meant in Modicon's notation, or well may be."""
-    if "address" not in row:
-        return True
     try:
         place = parse_modicon(row["address"].text)
     except ValueError:

@@ -13,20 +13,30 @@ from qilu.command.probe.layout import tiles
 from qilu.command.probe.places import parse_range, parse_target
 from qilu.command.probe.search import Dump
 from qilu.command.probe.views import VIEWS
-from qilu.command.profile.writing import Draft, Line, checked, destination, write
+from qilu.command.profile.writing import Draft, Line, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
+from qilu.modbus.identity import ObjectId
 
 MOST_READINGS = 4  # other ways to read a register that a comment names
+EVERYWHERE = ("holding:0-99", "input:0-99", "coil:0-31", "discrete:0-31")
+"""Where to look when nothing else is known of a device."""
 
 
 async def new_from_probe(
-    target: str, unit: int, reads: Sequence[str], name: str, out: Path | None, *, force: bool
+    target: str, unit: int, reads: Sequence[str], name: str | None, out: Path | None, *, force: bool
 ) -> Path:
-    """Write the profile and return where it is; ConfigError where there is nothing to read."""
-    file = destination(name, out, force)
+    """Write the profile and return where it is; ConfigError where there is nothing to read.
+
+    Without a name it gets that of the device's model or product code.
+    """
     ranges = [parse_range(text) for text in reads]
-    async with Prober(settings_for(parse_target(target), 1.0), Random()) as prober:
+    url = parse_target(target)
+    if name is not None:
+        destination(name, out, force)  # told before anything is asked
+    async with Prober(settings_for(url, 1.0), Random()) as prober:
         said = await identity(prober, unit)
+        name = name or name_out_of(said.get(ObjectId.MODEL_NAME, ""), said.get(ObjectId.PRODUCT_CODE, ""))
+        file = destination(name, out, force)
         dumps = []
         for asked in ranges:
             with showing.progress(str(asked), asked.size) as bar:

@@ -62,6 +62,16 @@ def checked(draft: Draft) -> str:
     return text
 
 
+def name_out_of(*texts: str) -> str:
+    """A name for a profile out of the first text that lends itself to it; ConfigError where none does."""
+    for text in texts:
+        if name := re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-"):
+            return name
+    tried = ", ".join(repr(text) for text in texts if text) or "nothing"
+    remedy = "give one, such as --name press-line"
+    raise ConfigError(f"{tried} makes no name for a profile", key="--name", remedy=remedy)
+
+
 def destination(name: str, out: Path | None, force: bool) -> Path:
     """Where the profile goes: NAME.yaml here, in the folder `out`, or the file `out` of just this name."""
     if not _NAME.fullmatch(name):
