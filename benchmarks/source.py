@@ -26,11 +26,11 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.plan import Block, plan
-from gateway.sources.schedule import Timetable, Turn, slot_for
-from gateway.sources.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.plans.plan import Block, plan
+from gateway.sources.modbus.schedule import Timetable, Turn, slot_for
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.runtime.alarms import Alarms

@@ -19,12 +19,12 @@ from gateway.processors import build_processors
 from gateway.processors.counters import Counters
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
-from gateway.sources.device import DeviceSetup
-from gateway.sources.memory import LEARNT_FOLDER, Memory
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.schedule import slot_for
-from gateway.sources.settings import DeviceSettings, ModbusSettings
-from gateway.sources.slots import ConnectSlots
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
+from gateway.sources.modbus.schedule import slot_for
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from gateway.spool.disk import DiskSpool
 from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile

@@ -5,14 +5,14 @@ source ▶ processors ▶ spool ▶ (outbox) ▶ sink
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll
+from qilu.contract.reading import Columns, Origin, Poll, Reason
 from qilu.contract.topics import Lane
 
 
@@ -47,6 +47,19 @@ class Expected:
     group: str
     period: float
     points: int
+
+
+class Event(NamedTuple):
+    """Something about a device that a person wants to know; `time_ms` is UTC, `reason` why it is offline."""
+
+    time_ms: int
+    device: str
+    kind: Literal["offline", "online", "learnt"]
+    text: str
+    reason: Reason | None = None
+
+
+EventListener = Callable[[Event], None]
 
 
 class Source(AbstractAsyncContextManager["Source"], Protocol):

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gateway.outbox import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.slots import AT_ONCE
+from gateway.sources.modbus.line.slots import AT_ONCE
+from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.completeness import PROFILES
 from qilu.contract.invalid import Problem, invalid, refuse

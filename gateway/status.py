@@ -10,7 +10,7 @@ from typing import Self
 from gateway.components import Spool
 from gateway.outbox import Outbox
 from gateway.pipeline import Tally
-from gateway.sources.stats import SourceStats
+from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 
 PROFILE = "gateway"

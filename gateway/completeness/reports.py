@@ -11,8 +11,7 @@ from typing import Self
 
 from gateway.completeness.counts import Counts
 from gateway.completeness.losses import Losses
-from gateway.components import Dropped, Record
-from gateway.sources.stats import Event
+from gateway.components import Dropped, Event, Record
 from qilu.contract.completeness import (
     COLLECTION,
     EVENT_POINTS,

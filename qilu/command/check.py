@@ -102,10 +102,10 @@ def _check_ingester(file: Path) -> None:
 
 def _check_gateway(file: Path) -> None:
     from gateway.settings import GatewaySettings
-    from gateway.sources.learning import described
-    from gateway.sources.memory import LEARNT_FOLDER, Memory
-    from gateway.sources.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
-    from gateway.sources.serial import missing
+    from gateway.sources.modbus.line.serial import missing
+    from gateway.sources.modbus.plans.learning import described
+    from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
+    from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
 
     settings = load(file, GatewaySettings)
     known = profiles(settings.profile_names, settings.profiles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.settings import DeliverySettings, GatewaySettings
-from gateway.sources.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from gateway.sources.memory import LEARNT_FOLDER, Memory
-from gateway.sources.plan import Learnt
+from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
+from gateway.sources.modbus.plans.plan import Learnt
 from qilu.command.main import app
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.settings import load

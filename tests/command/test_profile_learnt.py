@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.sources.memory import LearntFile
-from gateway.sources.plan import Learnt
+from gateway.sources.modbus.plans.memory import LearntFile
+from gateway.sources.modbus.plans.plan import Learnt
 from qilu.command.main import app
 from qilu.command.profile.learnt import export_learnt
 from qilu.contract.errors import ConfigError

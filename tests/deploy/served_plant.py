@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.sources.learning import Search
-from gateway.sources.plan import Block, plans
-from gateway.sources.settings import DeviceSettings
+from gateway.sources.modbus.plans.learning import Search
+from gateway.sources.modbus.plans.plan import Block, plans
+from gateway.sources.modbus.settings import DeviceSettings
 from gateway.status import GROUP, POINTS, PROFILE
 from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.link import Dial, dial_tcp
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.slots import ConnectSlots
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.line.link import Dial, dial_tcp
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll, Reason, Value
 from qilu.runtime.timebase import Timebase

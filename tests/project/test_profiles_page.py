@@ -23,7 +23,7 @@ from qilu.contract.profile import (
     PointRef,
     Repeat,
 )
-from qilu.contract.profile_point_checks import RESERVED_ENDINGS, RESERVED_NAMES
+from qilu.contract.profile.point_checks import RESERVED_ENDINGS, RESERVED_NAMES
 from qilu.runtime.settings import load_text
 from qilu.runtime.yaml_text import parse
 

@@ -10,7 +10,7 @@ import threading
 
 from qilu.runtime.logs import logging_to
 
-log = logging.getLogger("gateway.sources.modbus")
+log = logging.getLogger("gateway.sources.modbus.source")
 
 
 def test_a_line_for_people_has_time_level_place_message_and_fields() -> None:
@@ -20,7 +20,7 @@ def test_a_line_for_people_has_time_level_place_message_and_fields() -> None:
     date, time, rest = stream.getvalue().split(" ", 2)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", time)
-    assert rest == "WARNING gateway.sources.modbus: no answer for 3 s device=press-1\n"
+    assert rest == "WARNING gateway.sources.modbus.source: no answer for 3 s device=press-1\n"
 
 
 def test_a_line_for_machines_is_one_object_even_with_a_traceback() -> None:

@@ -9,11 +9,11 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from gateway.sources.link import Link
-from gateway.sources.plan import READ_FUNCTIONS
-from gateway.sources.settings import DeviceSettings, ModbusSettings
-from gateway.sources.stats import SourceStats
-from gateway.sources.transport import Connection, ConnectionGoneError, Exchange, ReplyTimeoutError
+from gateway.sources.modbus.line.link import Link
+from gateway.sources.modbus.line.transport import Connection, ConnectionGoneError, Exchange, ReplyTimeoutError
+from gateway.sources.modbus.plans.plan import READ_FUNCTIONS
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.stats import SourceStats
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump, RangeSearch
 from qilu.contract.errors import QiluError, UnreachableError

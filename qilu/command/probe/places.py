@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
-from gateway.sources.settings import parse_endpoint
+from gateway.sources.modbus.settings import parse_endpoint
 from qilu.contract.errors import ConfigError
 from qilu.contract.modicon import parse_modicon
 from qilu.contract.profile import Table

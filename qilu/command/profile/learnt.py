@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gateway.sources.memory import LearntFile, fingerprint
+from gateway.sources.modbus.plans.memory import LearntFile, fingerprint
 from qilu.command.profile.writing import flow
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile, Table

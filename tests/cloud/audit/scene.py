@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 
 from gateway.completeness.reports import Reports
-from gateway.components import Dropped
-from gateway.sources.stats import Event
+from gateway.components import Dropped, Event
 from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason

@@ -11,9 +11,9 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from gateway.sources.link import USER_TIMEOUT_MS, Dial
-from gateway.sources.slots import ConnectSlots
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.line.link import USER_TIMEOUT_MS, Dial
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.transport import Connection
 from tests.faults.stage import Case, Seen, Stage, poll, profile, source_of, staged, unit_of
 
 HOURS = "it takes minutes or hours"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.device import RELEARN
+from gateway.sources.modbus.device import RELEARN
 from qilu.modbus.errors import InvalidRequest
 from qilu.modbus.pdu import WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile

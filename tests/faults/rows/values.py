@@ -12,10 +12,10 @@ import pytest
 
 from gateway.processors.counters import Counters
 from gateway.processors.stale import Stale
-from gateway.sources.client import Client, NotAppliedError
-from gateway.sources.exchange import Rules
-from gateway.sources.stats import SourceStats
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.line.client import Client, NotAppliedError
+from gateway.sources.modbus.line.exchange import Rules
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.stats import SourceStats
 from qilu.command.probe.asking import Prober, read_range, settings_for
 from qilu.command.probe.expecting import Tolerance, find, hints
 from qilu.command.probe.places import Range

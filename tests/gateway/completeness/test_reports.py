@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Hashable
 
 from gateway.completeness.reports import Reports
-from gateway.components import Dropped, Record
-from gateway.sources.stats import Event
+from gateway.components import Dropped, Event, Record
 from qilu.contract.completeness import DropReason, EventKind
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason

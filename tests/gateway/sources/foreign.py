@@ -14,9 +14,9 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from pyModbusTCP.server import DataBank, ModbusServer  # type: ignore[import-untyped]
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.runtime.timebase import Timebase

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.endpoint import Endpoint, Framing
-from gateway.sources.link import dial_tcp
-from gateway.sources.memory import Memory
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.endpoint import Endpoint, Framing
+from gateway.sources.modbus.line.link import dial_tcp
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.plans.memory import Memory
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.modbus.framing import Framer

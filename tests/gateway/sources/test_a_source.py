@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.sources.modbus import ModbusSource
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Poll
 from qilu.modbus.pdu import exception_response
 from tests.gateway.sources.everywhere import everywhere

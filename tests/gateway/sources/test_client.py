@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 from pymodbus.framer import FramerType
 
-from gateway.sources.client import Client, connected, read_back
-from gateway.sources.exchange import ReplyTimeoutError
+from gateway.sources.modbus.line.client import Client, connected, read_back
+from gateway.sources.modbus.line.exchange import ReplyTimeoutError
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
 from qilu.modbus.framing import frames

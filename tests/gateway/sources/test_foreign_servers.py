@@ -10,9 +10,9 @@ from random import Random
 import pytest
 from pymodbus.framer import FramerType
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.runtime.timebase import Timebase

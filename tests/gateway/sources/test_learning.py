@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.layout import Span
-from gateway.sources.learning import Search, described
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.plan import NOTHING_LEARNT, plan
+from gateway.sources.modbus.plans.layout import Span
+from gateway.sources.modbus.plans.learning import Search, described
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, plan
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Origin
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, normal, profile, reasons

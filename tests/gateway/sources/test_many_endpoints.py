@@ -13,13 +13,13 @@ from typing import NoReturn
 
 import pytest
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.endpoint import Endpoint
-from gateway.sources.link import Dial
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.slots import ConnectSlots
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.endpoint import Endpoint
+from gateway.sources.modbus.line.link import Dial
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Reason
 from qilu.runtime.timebase import Timebase

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.layout import Span, cut, data_bytes
-from gateway.sources.plan import BusLoad, Learnt, plan, plans
-from gateway.sources.settings import DeviceSettings
+from gateway.sources.modbus.plans.layout import Span, cut, data_bytes
+from gateway.sources.modbus.plans.plan import BusLoad, Learnt, plan, plans
+from gateway.sources.modbus.settings import DeviceSettings
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
 from qilu.contract.reading import Origin, Reason

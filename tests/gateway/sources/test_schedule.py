@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.schedule import SLOTS, SOON, TOGETHER, Timetable, Turn, phase_of, slot_for
+from gateway.sources.modbus.schedule import SLOTS, SOON, TOGETHER, Timetable, Turn, phase_of, slot_for
 
 PERIODS = st.sampled_from([0.01, 0.1, 0.25, 1.0, 7.0, 60.0, 3600.0])
 

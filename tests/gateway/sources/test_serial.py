@@ -13,11 +13,11 @@ import pytest
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer
 
-from gateway.sources.device import DeviceSetup
-from gateway.sources.endpoint import SerialLine
-from gateway.sources.modbus import ModbusSource
-from gateway.sources.serial import missing, open_port
-from gateway.sources.settings import ModbusSettings
+from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.endpoint import SerialLine
+from gateway.sources.modbus.line.serial import missing, open_port
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.source import ModbusSource
 from qilu.command.probe.asking import Prober, read_range, settings_for
 from qilu.command.probe.places import Range
 from qilu.contract.profile import DeviceProfile, Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sources.service import FIRST_CONTACT, PROBE_SHARE, Service
+from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, Service
 
 
 def in_service(units: int, rtt: float = 0.01) -> Service:

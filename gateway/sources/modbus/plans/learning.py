@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.sources.layout import Span
-from gateway.sources.plan import Learnt
+from gateway.sources.modbus.plans.layout import Span
+from gateway.sources.modbus.plans.plan import Learnt
 from qilu.contract.profile import AddressRange, Table
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qilu.contract.profile_flags import flag_names
-from qilu.contract.profile_types import MOST_COPIES, DataType, is_whole
+from qilu.contract.profile.flags import flag_names
+from qilu.contract.profile.vocabulary import MOST_COPIES, DataType, is_whole
 
 _Raw = dict[str, Any]
 _COPYING = ("count", "stride", "suffixes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sources.exchange import ConnectionGoneError, ReplyTimeoutError
+from gateway.sources.modbus.line.exchange import ConnectionGoneError, ReplyTimeoutError
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reason
 from qilu.modbus.errors import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.sources.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
-from gateway.sources.settings import DeviceSettings, Framing
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
+from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Reading, Reason

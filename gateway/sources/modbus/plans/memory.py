@@ -11,7 +11,7 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.sources.plan import NOTHING_LEARNT, Learnt
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
-from gateway.sources.exchange import (
+from gateway.sources.modbus.line.exchange import (
     TURNAROUND,
     ConnectionGoneError,
     Exchange,
@@ -17,7 +17,7 @@ from gateway.sources.exchange import (
     ReplyTimeoutError,
     Rules,
 )
-from gateway.sources.stats import SourceStats
+from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.framing import Frame

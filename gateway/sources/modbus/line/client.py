@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from gateway.sources.endpoint import parse_endpoint
-from gateway.sources.exchange import Rules
-from gateway.sources.link import Dial, dial
-from gateway.sources.stats import SourceStats
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.endpoint import parse_endpoint
+from gateway.sources.modbus.line.exchange import Rules
+from gateway.sources.modbus.line.link import Dial, dial
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.modbus.errors import ModbusError
 from qilu.modbus.functions import Function

@@ -14,24 +14,18 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract import profile_checks
 from qilu.contract.invalid import Loc, refuse
-from qilu.contract.profile_point import (
+from qilu.contract.profile import checks
+from qilu.contract.profile.point import (
     Address,
     Copies,
-    Factor,
-    Flag,
     Label,
-    Limits,
-    ParameterRef,
     Point,
-    PointRef,
     table_in_address,
 )
-from qilu.contract.profile_spelling import located, spelled_out
-from qilu.contract.profile_types import (
+from qilu.contract.profile.spelling import located, spelled_out
+from qilu.contract.profile.vocabulary import (
     DEFAULT_GROUP,
-    DataType,
     Model,
     Name,
     Order,
@@ -41,25 +35,6 @@ from qilu.contract.profile_types import (
     WordOrder,
 )
 from qilu.contract.quantities import Duration, Period
-
-__all__ = [
-    "AddressRange",
-    "DataType",
-    "DeviceLimits",
-    "DeviceProfile",
-    "Factor",
-    "Flag",
-    "Label",
-    "Limits",
-    "Name",
-    "ParameterRef",
-    "Point",
-    "PointRef",
-    "ProfileName",
-    "Repeat",
-    "ScaleNumber",
-    "Table",
-]
 
 
 class AddressRange(Model):
@@ -140,7 +115,7 @@ class DeviceProfile(Model):
 
     @model_validator(mode="after")
     def _check(self) -> DeviceProfile:
-        refuse(profile_checks.of_profile(self))
+        refuse(checks.of_profile(self))
         return self
 
     # Stands after the check above, and so is around it: what that finds is located, too.
@@ -166,9 +141,9 @@ class DeviceProfile(Model):
 
     def parameters_with(self, overrides: Mapping[str, float]) -> Mapping[str, float]:
         """The defaults with one device's own numbers; ValidationError for a name that is not declared."""
-        refuse(profile_checks.of_overrides(self, overrides))
+        refuse(checks.of_overrides(self, overrides))
         return {**self.parameters, **overrides}
 
     def warnings(self) -> list[tuple[Loc, str]]:
         """What is allowed and yet likely to surprise: place in the file and sentence, for `qilu check`."""
-        return profile_checks.warnings(self)
+        return checks.warnings(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.sources.endpoint import Framing, SerialLine
+from gateway.sources.modbus.endpoint import Framing, SerialLine
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import data_size

@@ -9,18 +9,18 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.components import Expected
-from gateway.sources.device import Device, DeviceSetup, Group, distrusted
-from gateway.sources.learning import Search, described
-from gateway.sources.link import Dial, Link, dial
-from gateway.sources.memory import Memory
-from gateway.sources.plan import NOTHING_LEARNT
-from gateway.sources.schedule import SLOTS, Timetable, Turn
-from gateway.sources.service import Service
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.slots import ConnectSlots
-from gateway.sources.stats import Event, EventListener, SourceStats
-from gateway.sources.turn import TurnReader
+from gateway.components import Event, EventListener, Expected
+from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
+from gateway.sources.modbus.line.link import Dial, Link, dial
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.plans.learning import Search, described
+from gateway.sources.modbus.plans.memory import Memory
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNT
+from gateway.sources.modbus.schedule import SLOTS, Timetable, Turn
+from gateway.sources.modbus.service import Service
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.stats import SourceStats
+from gateway.sources.modbus.turn import TurnReader
 from qilu.contract.reading import Columns, Poll, Reading, Reason
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff

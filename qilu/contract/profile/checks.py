@@ -9,7 +9,7 @@ from qilu.contract.invalid import Loc, Problem
 
 if TYPE_CHECKING:
     from qilu.contract.profile import AddressRange, DeviceProfile
-    from qilu.contract.profile_point import Copies, Point
+    from qilu.contract.profile.point import Copies, Point
 
 _EXACT_IN_A_FLOAT = 2**53
 

@@ -1,25 +1,13 @@
-"""What a source counts of its own work, for the status, and the events of its devices."""
+"""What a source counts of its own work, for the status, and keeps of the events of its devices."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
-from qilu.contract.reading import Reason
+from gateway.components import Event
 
 _EVENTS_KEPT = 200
-
-
-class Event(NamedTuple):
-    """Something about a device that a person wants to know; `time_ms` is UTC, `reason` why it is offline."""
-
-    time_ms: int
-    device: str
-    kind: Literal["offline", "online", "learnt"]
-    text: str
-    reason: Reason | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +38,3 @@ class SourceStats:
     rtt: dict[str, float] = field(default_factory=dict)
     """Device -> seconds from request to reply, a running mean."""
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
-
-
-EventListener = Callable[[Event], None]

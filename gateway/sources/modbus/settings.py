@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gateway.sources.endpoint import Endpoint, Framing, parse_endpoint
+from gateway.sources.modbus.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
 from qilu.contract.quantities import Duration, Period

@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract import profile_point_checks
 from qilu.contract.invalid import invalid, refuse
-from qilu.contract.profile_types import (
+from qilu.contract.profile import point_checks
+from qilu.contract.profile.vocabulary import (
     DEFAULT_GROUP,
     MOST_COPIES,
     DataType,
@@ -193,7 +193,7 @@ class Point(Copies):
 
     @model_validator(mode="after")
     def _check(self) -> Point:
-        refuse(profile_point_checks.of_point(self))
+        refuse(point_checks.of_point(self))
         return self
 
     @property

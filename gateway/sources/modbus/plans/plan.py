@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gateway.sources.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
-from gateway.sources.settings import DeviceSettings, Framing
+from gateway.sources.modbus.plans.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
+from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
 from qilu.contract.reading import Columns, Origin, Reading, Reason

@@ -14,8 +14,8 @@ from pydantic_core import InitErrorDetails
 
 from qilu.contract.invalid import KIND, Loc, invalid
 from qilu.contract.modicon import without_modicon
-from qilu.contract.profile_copies import elements, structures
-from qilu.contract.profile_flags import bits_named_in
+from qilu.contract.profile.copies import elements, structures
+from qilu.contract.profile.flags import bits_named_in
 
 _ORDERS = ("byte_order", "word_order")
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.sources.endpoint import Endpoint, SerialLine
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.endpoint import Endpoint, SerialLine
+from gateway.sources.modbus.line.transport import Connection
 
 _RECEIVE = 2048
 _GONE = (errno.EIO, errno.ENXIO, errno.ENODEV)  # the adapter was pulled out

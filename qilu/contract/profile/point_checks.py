@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qilu.contract.invalid import Problem
 
 if TYPE_CHECKING:
-    from qilu.contract.profile_point import Point
+    from qilu.contract.profile.point import Point
 
 RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "site"})
 """What stores call the time and the origin of a sample."""

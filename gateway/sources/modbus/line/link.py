@@ -7,13 +7,13 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 
-from gateway.sources.endpoint import Endpoint
-from gateway.sources.exchange import LateReply, Overdue, Rules
-from gateway.sources.serial import dial_serial
-from gateway.sources.settings import ModbusSettings
-from gateway.sources.slots import ConnectSlots
-from gateway.sources.stats import SourceStats
-from gateway.sources.transport import Connection
+from gateway.sources.modbus.endpoint import Endpoint
+from gateway.sources.modbus.line.exchange import LateReply, Overdue, Rules
+from gateway.sources.modbus.line.serial import dial_serial
+from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 

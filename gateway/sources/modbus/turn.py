@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from gateway.sources.device import Group
-from gateway.sources.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
-from gateway.sources.learning import Search
-from gateway.sources.link import Link
-from gateway.sources.plan import Block
-from gateway.sources.reasons import reason_of
-from gateway.sources.service import Service
+from gateway.sources.modbus.device import Group
+from gateway.sources.modbus.line.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
+from gateway.sources.modbus.line.link import Link
+from gateway.sources.modbus.plans.learning import Search
+from gateway.sources.modbus.plans.plan import Block
+from gateway.sources.modbus.reasons import reason_of
+from gateway.sources.modbus.service import Service
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reading, Reason
 from qilu.modbus.errors import (

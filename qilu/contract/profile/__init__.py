@@ -1,0 +1,46 @@
+"""The device profile: what one model of machine says, and where in its registers it says it.
+
+`model` is the file, `point` one of its points, `vocabulary` their words; the rest spells out and checks.
+"""
+
+from qilu.contract.profile.model import (
+    AddressRange,
+    DeviceLimits,
+    DeviceProfile,
+    Repeat,
+)
+from qilu.contract.profile.point import (
+    Factor,
+    Flag,
+    Label,
+    Limits,
+    ParameterRef,
+    Point,
+    PointRef,
+)
+from qilu.contract.profile.vocabulary import (
+    DataType,
+    Name,
+    ProfileName,
+    ScaleNumber,
+    Table,
+)
+
+__all__ = [
+    "AddressRange",
+    "DataType",
+    "DeviceLimits",
+    "DeviceProfile",
+    "Factor",
+    "Flag",
+    "Label",
+    "Limits",
+    "Name",
+    "ParameterRef",
+    "Point",
+    "PointRef",
+    "ProfileName",
+    "Repeat",
+    "ScaleNumber",
+    "Table",
+]
