@@ -153,6 +153,50 @@ async def test_what_may_heal_is_unreachable_and_says_when_to_come_back(status: i
             assert await store.incarnation() == "17"
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17),
+        ("999999999999", 60),
+        ("Sun, 29 Nov 2026 12:00:09 GMT", 9),
+        ("Sun, 29 Nov 2026 11:00:00 GMT", 0),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 60),
+        ("soon", None),
+        ("", None),
+    ],
+)
+async def test_a_store_may_ask_for_a_pause_but_not_for_a_standstill(
+    header: str, seconds: float | None
+) -> None:
+    headers = {"Retry-After": header, "Date": "Sun, 29 Nov 2026 12:00:00 GMT"}
+    async with in_front(lambda _: web.Response(status=503, headers=headers)) as url:
+        async with InfluxStore(front(url)) as store:
+            with pytest.raises(UnreachableError) as error:
+                await store.write([poll(NOW, 1.0)])
+            assert error.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"message":"caf\xe9"}', b'{"error":"\xb4\xed\xce\xf3"}', b"[" * 100_000, bytes(range(256))]
+)
+@pytest.mark.parametrize("status", [400, 502])
+async def test_an_answer_of_any_bytes_is_a_refusal_or_can_be_tried_again(status: int, body: bytes) -> None:
+    async with in_front(lambda _: web.Response(status=status, body=body)) as url:
+        async with InfluxStore(front(url)) as store:
+            if status == 400:
+                assert (await store.write([poll(NOW, 1.0)]))[0].startswith("HTTP 400: ")
+            else:
+                with pytest.raises(UnreachableError, match="HTTP 502: "):
+                    await store.write([poll(NOW, 1.0)])
+
+
+async def test_a_page_of_something_in_between_is_not_taken_for_a_store() -> None:
+    async with in_front(lambda _: web.Response(text="<html>please log in</html>")) as url:
+        async with InfluxStore(front(url)) as store:
+            with pytest.raises(UnreachableError, match="HTTP 200"):
+                await store.write([poll(NOW, 1.0)])
+
+
 async def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
     sizes = []
 

@@ -92,12 +92,13 @@ class V2Door:
         """As `Door` promises."""
         extra = {"content_encoding": "gzip"} if self._compress else {}
         try:
-            await self._service.post_write_async(
+            _, status, headers = await self._service.post_write_async(
                 self._org,
                 self._bucket,
                 await _gzipped(lines) if self._compress else lines,
                 precision="ms",
                 async_req=False,
+                _return_http_data_only=False,
                 content_type="text/plain; charset=utf-8",
                 **extra,
             )
@@ -108,7 +109,7 @@ class V2Door:
             return Reply(error.status, body, error.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(self._settings.url, error) from error
-        return Reply(204)
+        return Reply(status, headers=headers)
 
 
 async def _gzipped(lines: bytes) -> bytes:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,11 @@ import aiohttp
 import msgspec
 
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.wire import MALFORMED
 from qilu.stores.settings import InfluxSettings
+
+_LONGEST_WAIT = 60.0
+"""Seconds; a server that wants more is asked again all the same, or one wrong header stops us for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,9 @@ class Reply:
         """What it said, short enough for a log line."""
         text = self.body.decode(errors="replace").strip()
         try:
-            said = msgspec.json.decode(self.body)
+            said = msgspec.json.decode(text)
             text = str(said.get("error") or said.get("message") or text) if isinstance(said, dict) else text
-        except msgspec.DecodeError:
+        except MALFORMED:
             pass
         return f"HTTP {self.status}: {' '.join(text.split())[:300]}"
 
@@ -49,14 +54,24 @@ class Reply:
         """The body, decoded; UnreachableError when something else than the store answered."""
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError as error:
+        except MALFORMED as error:
             raise UnreachableError(f"the store answered with something else than JSON: {error}") from error
 
     def unreachable(self, who: str) -> UnreachableError:
         """The error of a reply that may be different next time."""
-        after = self.header("Retry-After")
-        seconds = float(after) if after is not None and after.strip().isdecimal() else None
-        return UnreachableError(f"{who} answered {self.reason}", retry_after=seconds)
+        return UnreachableError(f"{who} answered {self.reason}", retry_after=self._retry_after())
+
+    def _retry_after(self) -> float | None:
+        """Seconds that the server asks us to wait (RFC 9110 10.2.3: a number, or a date by its own clock)."""
+        after = (self.header("Retry-After") or "").strip()
+        if after.isdecimal():
+            return min(float(after), _LONGEST_WAIT)
+        try:
+            now = parsedate_to_datetime(self.header("Date") or "")
+            seconds = (parsedate_to_datetime(after) - now).total_seconds()
+        except (ValueError, TypeError):
+            return None
+        return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def authorization(settings: InfluxSettings) -> str | None:

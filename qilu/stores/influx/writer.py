@@ -22,6 +22,7 @@ from qilu.stores.settings import InfluxSettings
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
 _DAY_MS = 86_400_000
+_TAKEN = 204  # every server of line protocol says so; a 200 is the login page of something in between
 _REFUSED = (400, 413, 422)
 _FORBIDDEN = (401, 403, 404)
 _START_KNOWN_FOR = 1.0  # seconds; far less than any horizon
@@ -100,7 +101,7 @@ class InfluxStore:
         if not body:
             return
         reply = await self._door.post(body)
-        if reply.ok:
+        if reply.status == _TAKEN:
             return
         if reply.status not in _REFUSED:
             if reply.status in _FORBIDDEN:
