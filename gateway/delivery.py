@@ -154,12 +154,12 @@ class Delivery:
     async def _take_answers(self) -> None:
         async with contextlib.aclosing(self._sink.answers()) as answers:
             async for answer in answers:
-                self._backoff.reset()
-                if isinstance(answer, Announcement):
+                if isinstance(answer, Announcement):  # retained: of an ingester that may be gone
                     self._outbox.announced(answer)
                     self._live.set()  # the windows are open again
                     self._backlog.set()
                 else:
+                    self._backoff.reset()
                     self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
 
     async def _watch_timers(self) -> None:

@@ -168,7 +168,10 @@ class MqttSink:
                 await self._acknowledged.put(Answer(BROKER, BROKER, stream, durable=offsets))
 
     async def _announce(self, link: Link) -> None:
-        await link.publish(self._topics.status(self._edge), self._status("online"), retain=True)
+        try:
+            await link.publish(self._topics.status(self._edge), self._status("online"), retain=True)
+        except RefusedError as error:  # its readings may be welcome all the same
+            self._complaints.tell("status", f"nobody is told that we are online: {error}", time.monotonic())
 
     async def _contradict(self, link: Link, payload: bytes) -> None:
         """Say again that we are online when a late will says otherwise."""

@@ -64,13 +64,21 @@ def decode_answer(message: bytes) -> Answer:
     try:
         plain = _answer_decoder.decode(message)
         stream = int(plain.stream, 16)
-        rejected = {int(offset): reason for offset, reason in plain.rejected.items()}
+        rejected = {_offset(text): reason for text, reason in plain.rejected.items()}
     except (*MALFORMED, ValueError) as error:
         raise DataError(f"answer: {error}") from error
     if plain.qilu != VERSION:
         raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
     stored, durable = Ranges.parse(plain.stored), Ranges.parse(plain.durable)
     return Answer(plain.store, plain.ingester, stream, stored, durable, rejected)
+
+
+def _offset(text: str) -> int:
+    """One offset, under the rules of Ranges.parse."""
+    offsets = Ranges.parse(text)
+    if len(offsets) != 1:
+        raise DataError(f"answer: {text[:40]!r} is not one offset")
+    return offsets.first()
 
 
 class Announcement(msgspec.Struct, frozen=True):

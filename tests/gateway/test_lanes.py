@@ -13,6 +13,7 @@ from gateway.delivery import Delivery
 from gateway.outbox import Limits, Outbox
 from gateway.sinks.mqtt import MqttSink
 from gateway.spool.memory import MemorySpool
+from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane, Topics
@@ -171,3 +172,34 @@ async def test_no_live_message_waits_behind_more_than_one_of_the_backlog(mosquit
         if name[0] is Lane.LIVE:
             overtaken_by = [one for one in arrived[:index] if place[one] > place[name]]
             assert len(overtaken_by) <= 1, (name, overtaken_by)
+
+
+class Refusing(Timed):
+    """A sink that lets everybody in, has a notice of an ingester, and takes no record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[float] = []
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+        self.refused.append(asyncio.get_running_loop().time())
+        raise UnreachableError("not authorised")
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        yield Announcement("i", STORE, 0.0)
+        await asyncio.Event().wait()
+
+
+@virtual_time
+async def test_a_broker_that_takes_no_record_is_tried_less_and_less_whatever_it_retains() -> None:
+    sink, loop = Refusing(), asyncio.get_running_loop()
+    async with MemorySpool() as spool:
+        backoff = Backoff(Random(1), first=0.5, most=15.0)
+        outbox = Outbox([STORE], Random(1))
+        delivery = Delivery(spool, sink, outbox, linger=0.1, backoff=backoff, clock=loop.time)
+        assert spool.append(body(0)) is not None
+        running = asyncio.create_task(delivery.run())
+        await asyncio.sleep(600)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert len(sink.refused) < 600 / 4

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,10 @@ from gateway.sinks.mqtt import MqttSink
 from qilu.contract.notices import Announcement, Answer, Status, decode_status, encode_notice
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.mqtt.client import Link
+from qilu.mqtt.settings import MqttSettings
+from tests.servers import Mosquitto
+
+REJECTED = b'{"qilu":1,"store":"s","ingester":"i","stream":"1","rejected":{"%s":"why"}}'
 
 
 async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
@@ -22,6 +27,8 @@ async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
             for number in range(50):
                 await stranger.publish("qilu/ingester/stranger", bytes([number]) * number or b"[")
                 await stranger.publish("qilu/answer/edge-1", b"[" * (1 + number * 100))
+            for offset in (b"-5", b"3-7", b"", b"9" * 30, b"1_0"):
+                await stranger.publish("qilu/answer/edge-1", REJECTED % offset)
             announcement = Announcement("ingester-1", "store-1", 3.0)
             await stranger.publish("qilu/ingester/ingester-1", encode_notice(announcement))
             answers = sink.answers()
@@ -43,6 +50,15 @@ async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
                     break
             listening.cancel()
         assert decode_status(message.payload).boot == "boot-2"
+
+
+async def test_a_broker_that_takes_no_status_is_told_of_and_ends_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Mosquitto(tmp_path, acl="topic read #\n") as server:
+        async with MqttSink(MqttSettings(port=server.port), "edge-1", "boot", lambda: 0):
+            pass
+    assert "qilu/status/edge-1: refused by the broker: not authorised" in caplog.text
 
 
 async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
