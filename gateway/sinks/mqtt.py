@@ -127,16 +127,17 @@ class MqttSink:
     async def _acknowledgements(self, link: Link) -> AsyncGenerator[Answer]:
         """PUBACKs as answers; the link is listened to all the same, or its loss would go unnoticed."""
         listening = asyncio.ensure_future(_exhaust(self._messages(link)))
+        taking = asyncio.ensure_future(self._acknowledged.get())
         try:
             while True:
-                taking = asyncio.ensure_future(self._acknowledged.get())
                 await asyncio.wait({taking, listening}, return_when=asyncio.FIRST_COMPLETED)
                 if not taking.done():
-                    taking.cancel()
                     await listening  # raises why the link was lost
-                yield taking.result()
+                answer, taking = taking.result(), asyncio.ensure_future(self._acknowledged.get())
+                yield answer
         finally:
             listening.cancel()
+            taking.cancel()  # or it would take the first answer of the next link, and nobody would hear it
 
     def _by_topic(self, lane: Lane, records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
         if not self._per_device:

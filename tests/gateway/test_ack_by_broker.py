@@ -1,6 +1,7 @@
 """With `ack: broker` the PUBACK is the answer, unless it says that nobody got the message."""
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from gateway.components import Record
@@ -22,3 +23,28 @@ async def test_a_record_that_nobody_subscribes_to_is_not_acknowledged(tmp_path: 
             await consumer.subscribe(["qilu/live/#"])
             await sink.send(Lane.LIVE, [Record(1, 1, b"{}")])
             assert await anext(answers) == Answer(BROKER, BROKER, 1, durable=Ranges.of([1]))
+
+
+async def test_the_first_acknowledgement_of_a_new_link_is_heard(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as server:
+        settings = MqttSettings(port=server.port)
+        sink = MqttSink(settings, "edge-1", "boot", lambda: 0, ack_by_broker=True)
+        async with Link(settings, "consumer") as consumer:
+            await consumer.subscribe(["qilu/live/#"])
+            async with sink:
+                await listen_in_vain(sink)
+            async with sink, aclosing(sink.answers()) as answers:
+                await sink.send(Lane.LIVE, [Record(1, 0, b"{}")])
+                async with asyncio.timeout(10):
+                    assert await anext(answers) == Answer(BROKER, BROKER, 1, durable=Ranges.of([0]))
+
+
+async def listen_in_vain(sink: MqttSink) -> None:
+    """Wait for an answer until the link is given up."""
+    answers = sink.answers()
+    waiting = asyncio.ensure_future(anext(answers))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
+    await answers.aclose()
