@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 from gateway.components import Record
@@ -10,17 +10,18 @@ from qilu.contract.ranges import Ranges
 
 
 class Latency:
-    """Times of the `recent` last durable records, in seconds; records beyond `watched` go unmeasured."""
+    """Times (s) of the `recent` last durable records; of those that wait, the `watched` newest count."""
 
     def __init__(self, recent: int = 10_000, watched: int = 10_000) -> None:
-        self._since: dict[tuple[int, int], float] = {}
+        self._since: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._watched = watched
         self._took: deque[float] = deque(maxlen=recent)
 
     def appended(self, record: Record, now: float) -> None:
         """A record came into the spool."""
-        if len(self._since) < self._watched:
-            self._since[record.stream, record.offset] = now
+        self._since[record.stream, record.offset] = now
+        if len(self._since) > self._watched:  # some were given up or rejected, of which nobody tells us
+            self._since.popitem(last=False)
 
     def durable(self, stream: int, offsets: Ranges, now: float) -> None:
         """These records are durable."""
