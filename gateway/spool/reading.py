@@ -35,7 +35,8 @@ def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, a
     while expected <= last:
         found = scanner.next()
         if found is None:
-            data = files.read(segment.name, position, min(CHUNK, segment.size - position))
+            unread = segment.size - position  # below 0 where not even the header is there
+            data = files.read(segment.name, position, min(CHUNK, unread)) if unread > 0 else b""
             if not data:
                 break
             scanner.feed(data)

@@ -39,6 +39,13 @@ class Recovered:
     """Offsets that were once in a segment and cannot be read."""
     empty: list[str] = field(default_factory=list)
 
+    def lost(self, segment: Segment, present: Ranges) -> None:
+        """Take note of what `segment` once had and is not `present` any more."""
+        if segment.last >= segment.first:
+            lost = Ranges([(segment.first, segment.last)]).without(present)
+            if lost:
+                self.damaged.append((segment, lost))
+
 
 def recover(files: Files) -> Recovered:
     """Take stock of the directory; ConfigError when a segment may not be read."""
@@ -93,26 +100,35 @@ def _look_at(files: Files, name: str, stream: int, first: int) -> Segment | None
 
 def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered) -> None:
     """Put the segments of one stream, rising, into what is kept."""
-    kept = recovered.kept
-    present, readable = _present(files, segments[-1])
-    while not present:  # the newest that holds a record tells where the stream ends
-        if readable:
-            recovered.empty.append(segments[-1].name)
-        segments.pop()
-        if not segments:
-            return
-        present, readable = _present(files, segments[-1])
-    newest = segments[-1]
     for segment, following in pairwise(segments):
         segment.last = following.first - 1
+    present = _newest_with_records(files, segments, recovered)
+    if not segments:
+        return
+    kept, newest = recovered.kept, segments.pop()
+    for segment in segments:
         kept.add(segment)
         kept.pending[segment.stream].add(segment.first, segment.last)
-    newest.last = present.last()
+    newest.last = max(newest.last, present.last())
     kept.add(newest)
     kept.pending[newest.stream].update(present)
-    lost = Ranges([(newest.first, newest.last)]).without(present)
-    if lost:
-        recovered.damaged.append((newest, lost))
+    recovered.lost(newest, present)
+
+
+def _newest_with_records(files: Files, segments: list[Segment], recovered: Recovered) -> Ranges:
+    """Take off the end what holds no record any more; the offsets of whole records in what is then the last.
+
+    How far the last file of all went only its records tell; of the others the name of the next one does.
+    """
+    while segments:
+        present, readable = _present(files, segments[-1])
+        if present:
+            return present
+        segment = segments.pop()
+        if readable:
+            recovered.empty.append(segment.name)
+            recovered.lost(segment, present)
+    return Ranges()
 
 
 def _present(files: Files, segment: Segment) -> tuple[Ranges, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -80,6 +81,40 @@ async def test_a_damaged_header_does_not_matter(left: Path) -> None:
 async def test_a_segment_overwritten_with_noise_costs_its_records(left: Path) -> None:
     victim = segments(left)[1]
     victim.write_bytes(Random(1).randbytes(victim.stat().st_size))
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == [*range(9), *range(18, 30)]
+        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert not victim.exists()
+
+
+@pytest.mark.parametrize("wipe", [bytes, Random(1).randbytes], ids=["zeros", "noise"])
+@pytest.mark.parametrize("first", [0, 1, 3])
+async def test_what_the_last_segments_held_is_named_as_far_as_file_names_tell(
+    left: Path, first: int, wipe: Callable[[int], bytes]
+) -> None:
+    for victim in segments(left)[first:]:
+        victim.write_bytes(wipe(victim.stat().st_size))
+    known = Ranges([(first * 9, 26)]) if first < 3 else Ranges()
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == list(range(first * 9))
+        assert lost(spool).get("damaged", Ranges()) == known
+    async with disk_spool(left) as spool:
+        assert lost(spool) == {}, "told twice"
+
+
+async def test_a_tail_that_is_missing_before_a_segment_without_records_is_named(left: Path) -> None:
+    third, last = segments(left)[2:]
+    third.write_bytes(third.read_bytes()[: HEADER_SIZE + 4 * RECORD])
+    last.write_bytes(last.read_bytes()[:HEADER_SIZE])
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == list(range(22))
+        assert lost(spool) == {"damaged": Ranges([(22, 26)])}
+
+
+@pytest.mark.parametrize("size", [0, HEADER_SIZE - 1, HEADER_SIZE])
+async def test_a_segment_cut_to_nothing_costs_its_records_once(left: Path, size: int) -> None:
+    victim = segments(left)[1]
+    victim.write_bytes(victim.read_bytes()[:size])
     async with disk_spool(left) as spool:
         assert numbers(spool) == [*range(9), *range(18, 30)]
         assert lost(spool) == {"damaged": Ranges([(9, 17)])}
