@@ -20,6 +20,8 @@ from qilu.mqtt.settings import MqttSettings
 __all__ = ["Link", "Message", "RefusedError"]
 
 CONNECT_TIMEOUT = 5.0
+ACK_TIMEOUT = 60.0
+"""Seconds for an acknowledgement while the link lives; it will not come later, so only a new link helps."""
 IN_FLIGHT = 20
 """Messages on the way without acknowledgement: mosquitto's own window; more wait in publish()."""
 CAPACITY = 1000
@@ -59,12 +61,14 @@ class Link:
         will: Message | None = None,
         capacity: int = CAPACITY,
         connect_timeout: float = CONNECT_TIMEOUT,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         self._settings = settings
         self._client_id = client_id
         self._will = will
         self._capacity = capacity
         self._connect_timeout = connect_timeout
+        self._ack_timeout = ack_timeout
         self._client: GuardedClient | None = None
 
     @property
@@ -108,7 +112,8 @@ class Link:
         """Return once the broker has acknowledged it (qos 0: once it is on its way).
 
         False when the broker says that nobody subscribes to it; True also where it does not say.
-        RefusedError when it will never be taken as it is; UnreachableError as soon as the link is lost.
+        RefusedError when it will never be taken as it is; UnreachableError as soon as the link is lost, or
+        when the broker lives and does not acknowledge it.
         """
         client = self._open()
         if client.max_packet is not None and len(payload) + len(topic) + _MARGIN > client.max_packet:
@@ -117,7 +122,13 @@ class Link:
                 reasons.PACKET_TOO_LARGE,
             )
         try:
-            reason = await client.send(topic, payload, qos, retain)
+            async with asyncio.timeout(self._ack_timeout):
+                reason = await client.send(topic, payload, qos, retain)
+        except TimeoutError as error:
+            if client.lost:  # what the system calls so when a connection ends
+                raise self._ended() from error
+            what = f"no acknowledgement of {topic} for {self._ack_timeout:g} s"
+            raise UnreachableError(f"MQTT broker {self._settings.address}: {what}") from error
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
         if reason >= reasons.FAILURE:

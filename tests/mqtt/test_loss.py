@@ -159,6 +159,13 @@ async def test_a_broker_that_says_nothing_is_given_up_and_nothing_stays_open() -
         await asyncio.wait_for(script.ended.wait(), 5)
 
 
+async def test_a_broker_that_lives_and_acknowledges_nothing_is_given_up() -> None:
+    server, settings, _ = await scripted(CONNACK_5)
+    async with server, Link(settings, "edge-1", ack_timeout=0.2) as link:
+        with pytest.raises(UnreachableError, match="no acknowledgement of x for 0.2 s"):
+            await link.publish("x", b"")
+
+
 async def test_connecting_can_be_cancelled_and_leaves_nothing_open() -> None:
     server, settings, script = await scripted(None)
     async with server:
