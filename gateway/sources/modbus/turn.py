@@ -111,7 +111,7 @@ class TurnReader:
 
     def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
-        unsent, again = list[Block](), list[Block]()
+        unsent, again, lost = list[Block](), list[Block](), False
         stamp, series, readings = self._stamp, self._group.series, self.readings
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
@@ -124,7 +124,9 @@ class TurnReader:
             elif exchange.error is None:
                 unsent.append(block)  # because one before it was not answered
             else:
+                lost = lost or isinstance(exchange.error, ConnectionGoneError)
                 again += self._failed(block, exchange, exchange.error)
+        self._lost += lost  # once, however many requests were open on it
         self._requests += len(exchanges)
         return unsent + again
 
@@ -133,9 +135,8 @@ class TurnReader:
         instead: Sequence[Block] = ()
         reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
-            self._lost += 1
             # Many devices close an idle connection, and we learn of it when we next use it: no failure yet.
-            instead = (block,) if self._served and self._lost == 1 else ()
+            instead = (block,) if self._served and not self._lost else ()
         elif isinstance(error, ReplyTimeoutError) and self._is_hushed(block):
             reason = Reason.ILLEGAL_ADDRESS
             instead = self._halves(block)

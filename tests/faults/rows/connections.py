@@ -286,6 +286,15 @@ RESET = (
         meter=profile(),
         expect=nothing_lost(2),
     ),
+    Case(
+        row=20,
+        name="a connection that is closed as we ask twice at once is no error",
+        faults=[fault("reset", at="request", skip=2, times=2)],
+        meter=TWO_BLOCKS,
+        settings={"in_flight": 2},
+        expect=nothing_lost(2),
+        tcp_only="RTU has one request open at a time",
+    ),
 )
 
 SHARED = (
