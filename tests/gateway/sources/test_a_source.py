@@ -9,7 +9,7 @@ import pytest
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Poll
 from qilu.modbus.pdu import exception_response
-from tests.gateway.sources.everywhere import everywhere
+from tests.gateway.sources.everywhere import everywhere, on_virtual_time
 from tests.gateway.sources.peer import Asked, Line, Peer, World, normal, profile, reasons
 
 TWO_BLOCKS = profile([0, 1, 200, 201])
@@ -74,6 +74,15 @@ async def test_a_device_is_given_time_after_the_connection(world: World) -> None
     polls, _ = await world.polls(peer, 2, after_connect=0.5, period=3)
     assert reasons(polls) == ["good", "good"]
     assert peer.asked[0].time - peer.connects[0] >= 0.49 * world.unit
+
+
+@on_virtual_time
+async def test_leaving_a_source_before_its_first_request_leaves_no_connection(world: World) -> None:
+    """Some devices serve one client only: a connection that is left behind would lock us out."""
+    peer = Peer()
+    polls, _ = await world.polls(peer, 1, after_connect=60, timeout=0.5)
+    assert reasons(polls) == ["unreachable"]
+    assert [line.transport.is_closing() for line in peer.lines] == [True]
 
 
 @pytest.mark.parametrize("refusing", [True, False])

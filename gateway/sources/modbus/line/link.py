@@ -144,7 +144,11 @@ class Link:
             self._failed(error.strerror or str(error))
         else:
             if settings.after_connect:
-                await asyncio.sleep(settings.after_connect)
+                try:
+                    await asyncio.sleep(settings.after_connect)
+                except asyncio.CancelledError:
+                    connection.close()
+                    raise
             self._stats.reconnects += self._stats.connects > 0
             self._stats.connects += 1
             self._connection = connection
