@@ -133,11 +133,12 @@ class ModbusSource:
         group = self._groups[turn.group]
         device, stats = group.device, self.stats
         stats.missed_turns += turn.skipped
-        if self._service.may_ask(device.unit, now):
-            if device.forget_in_time(now):
-                self._keep_learnt(device)
+        may_ask = self._service.may_ask(device.unit, now)
+        if may_ask and device.forget_in_time(now):
+            self._keep_learnt(device)
+        if may_ask and group.plan.blocks:
             readings = await self._ask(group)
-        else:
+        else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
             readings = self._not_asked(group, now, device.reason)
         if device.exponents is not None:
             readings = device.exponents.scaled(readings)

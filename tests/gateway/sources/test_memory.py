@@ -82,3 +82,14 @@ def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [tmp_path / "meter-1.yaml"]
     assert polled(Peer(), memory, METER, int(RELEARN / 60) + 3, period=60)[-1] == "good"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_of_which_nothing_is_asked_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    memory, refusing = Memory(tmp_path), profile(range(4))
+    polled(Peer(without(*range(4))), memory, refusing)
+    peer = Peer()
+    polls, source = run(World("memory").polls(peer, 3, meter=refusing, memory=memory))
+    assert reasons(polls) == ["illegal_address"] * 3
+    assert peer.asked == []
+    assert list(source.stats.events) == []
+    assert source.stats.offline == set()
