@@ -62,7 +62,9 @@ class CentrifugalPumps(Machines):
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         before = self.turning
-        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, trip=self._trips())
+        self.operation.step(
+            dt, on=self.setpoints["run_enable"] > 0, voltage=surroundings.voltage, trip=self._trips()
+        )
         self.turning = self.operation.running
         self.starts = self.starts + (self.turning & ~before)
         self._turn(dt)

@@ -58,7 +58,7 @@ class Chillers(Machines):
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         trip = np.where(refrigerant_pressure(self.condensing) > HIGH_PRESSURE, 12, 0)
-        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, trip=trip)
+        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, voltage=surroundings.voltage, trip=trip)
         error = self.water - self.setpoints["supply_temperature_set"]
         before = self.compressing
         warm = ~hysteresis(~before, error, -1.5, 0.8)

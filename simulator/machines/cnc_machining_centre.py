@@ -89,7 +89,9 @@ class CncMachiningCentres(Machines):
         )
         worn = (self.wear > 1.0).any(axis=1)
         on = self.setpoints["machine_on"] > 0
-        self.operation.step(dt, on=on, wait=wait, setup=worn & self.cycle.at_start)
+        self.operation.step(
+            dt, on=on, voltage=surroundings.voltage, wait=wait, setup=worn & self.cycle.at_start
+        )
         in_setup = self.operation.in_setup
         self.wear = np.where(in_setup[:, None] & (self.wear > 0.85), 0.0, self.wear)
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)

@@ -72,7 +72,7 @@ class ConveyorPackagingLines(Machines):
             n=len(self.air),
         )
         empty = self.film < FILM
-        self.operation.step(dt, on=on, wait=wait, setup=empty)
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, setup=empty)
         self.film = np.where(self.operation.in_setup & empty, ROLL, self.film)
         self._wrap(dt, surroundings)
         self._seal(dt, surroundings.ambient, on)

@@ -78,7 +78,7 @@ class InjectionMouldingMachines(Machines):
             n=len(self.oil),
         )
         trip = np.where(self.oil > 62.0, 13, 0)
-        self.operation.step(dt, on=on, wait=wait, trip=trip)
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, trip=trip)
         running = self.operation.running
         rate = np.where(self.cycle.phase == COOL, SECONDS[COOL] / self.setpoints["cooling_time_set"], 1.0)
         self.cycle.step(dt, running, wait == 0, rate)

@@ -64,7 +64,7 @@ class RingSpinningFrames(Machines):
     def step(self, dt: float, surroundings: Surroundings) -> None:
         on = self.setpoints["frame_on"] > 0
         wait = waits((3, self.cycle.at_start & (not surroundings.working)), n=len(self.speed))
-        self.operation.step(dt, on=on, wait=wait)
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait)
         self.cycle.step(dt, self.operation.running, wait == 0, self._pace())
         self.hall = surroundings.ambient + 4.0 + self.air.step(dt)
         self.humidity = np.clip(56.0 - 0.8 * (surroundings.ambient - 22.0) + self.wet.step(dt), 25.0, 85.0)

@@ -75,7 +75,13 @@ class RobotCells(Machines):
             (3, self.cycle.at_start & (not surroundings.working)),
             n=len(self.air),
         )
-        self.operation.step(dt, on=on, wait=wait, trip=np.where((self.motors > 105.0).any(axis=1), 13, 0))
+        self.operation.step(
+            dt,
+            on=on,
+            voltage=surroundings.voltage,
+            wait=wait,
+            trip=np.where((self.motors > 105.0).any(axis=1), 13, 0),
+        )
         self.cycle.step(dt, self.operation.running, wait == 0, self.setpoints["speed_override"] / 100.0)
         self._move(dt)
         self._grip(dt)

@@ -67,15 +67,15 @@ class ScrewAirCompressors(Machines):
         self.filter = fleet.between(0.08, 0.3)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
-        self._switch(dt)
+        self._switch(dt, surroundings.voltage)
         self._fill(dt, surroundings.demand[Utility.AIR])
         self._draw(dt, surroundings)
         self._warm(dt, surroundings.ambient)
         self._count(dt)
 
-    def _switch(self, dt: float) -> None:
+    def _switch(self, dt: float, voltage: Array) -> None:
         trip = np.where(self.outlet > TRIP_TEMPERATURE, OVERHEATED, 0)
-        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, trip=trip)
+        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, voltage=voltage, trip=trip)
         load_at = self.setpoints["load_pressure_set"]
         unload_at = np.maximum(self.setpoints["unload_pressure_set"], load_at + 0.1)
         started = self.operation.running & ~self.motor_on & (self.pressure <= load_at)

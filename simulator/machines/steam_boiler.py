@@ -61,7 +61,9 @@ class SteamBoilers(Machines):
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.level = np.clip(50.0 + (self.mass - MASS) / MASS * 400.0 + self.slosh.step(dt), 0.0, 100.0)
         trip = np.where(self.mass < 0.9 * MASS, 11, 0)
-        self.operation.step(dt, on=self.setpoints["burner_enable"] > 0, trip=trip)
+        self.operation.step(
+            dt, on=self.setpoints["burner_enable"] > 0, voltage=surroundings.voltage, trip=trip
+        )
         self._burn(dt, surroundings.ambient)
         self._evaporate(dt, surroundings)
         self._count(dt)

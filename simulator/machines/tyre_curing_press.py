@@ -82,7 +82,9 @@ class TyreCuringPresses(Machines):
             n=len(self.mould),
         )
         on = self.setpoints["press_on"] > 0
-        self.operation.step(dt, on=on, wait=wait, setup=worn & self.cycle.at_start)
+        self.operation.step(
+            dt, on=on, voltage=surroundings.voltage, wait=wait, setup=worn & self.cycle.at_start
+        )
         self.bladder = np.where(self.operation.in_setup, 0.0, self.bladder)
         self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn)
         self._press(dt)

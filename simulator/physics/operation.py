@@ -2,7 +2,8 @@
 
 Stops come at random with the mean time between them (exponential), last a log-normal repair time, and one
 in four ends in maintenance; a machine may also trip (its own physics found a limit passed) or ask for a
-set-up.
+set-up. Under a low voltage every machine stands idle until it is back, as drives and contactors do (Bollen,
+Understanding Power Quality Problems, ch. 5).
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.physics.machine import Fleet, State
+from simulator.physics.machine import NOMINAL, Fleet, State, Utility
 from simulator.physics.noise import Array
 from simulator.physics.signals import Bools, chance
 
@@ -27,6 +28,10 @@ Codes = NDArray[np.int64]
 
 # plain numbers: numpy takes ten times as long to compare an array with the member of an enum
 OFF, IDLE, SETUP, RUNNING, FAULT, MAINTENANCE = map(int, State)
+
+NO_SUPPLY = 4  # alarm
+VOLTAGE = NOMINAL[Utility.ELECTRICITY]
+LOWEST_VOLTAGE = 0.8 * VOLTAGE  # V between phases at which drives still run
 
 
 class Operation:
@@ -72,14 +77,16 @@ class Operation:
         dt: float,
         *,
         on: Bools,
+        voltage: Array | float = VOLTAGE,
         wait: Codes | int = 0,
         trip: Codes | int = 0,
         setup: Bools | bool = False,
     ) -> None:
-        """Advances by dt. on: switched on; wait: code under 10 to stand idle for; trip: alarm code; setup:
-        wanted now.
+        """Advances by dt. on: switched on; voltage: between phases; wait: code under 10 to stand idle for;
+        trip: alarm code; setup: wanted now.
         """
         old = self.state
+        wait = np.where(voltage < LOWEST_VOLTAGE, NO_SUPPLY, wait)
         self._left = np.maximum(self._left - dt, 0.0)
         draw = self._noise.uniform()
         waiting, tripped = np.greater(wait, 0), np.greater(trip, 0)

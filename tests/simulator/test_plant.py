@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from qilu.contract.profile import Table
-from simulator.physics.machine import Utility
+from simulator.machines import MODELS
+from simulator.physics.machine import State, Utility
 from simulator.plant.environment import Environment
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
@@ -164,18 +165,25 @@ def test_values_in_the_registers_are_those_of_the_last_tick() -> None:
 
 
 def test_a_voltage_dip_is_seen_by_every_machine_of_the_plant() -> None:
+    models = sorted(set(MODELS) - {"pv-inverter", "three-phase-energy-meter"})
+    never = {"hours_between_stops": 1e6}
+    works = [{"device": model, "machine": model, "parameters": never} for model in models]
     sun = {"device": "sun", "machine": "pv-inverter"}
-    shop = plant(
-        CNC, METER, sun, start="2026-06-22T12:00:00", dips=[{"begin": 60, "duration": 5, "depth": 0.3}]
-    )
+    dip = {"begin": 60, "duration": 5, "depth": 0.3}
+    shop = plant(*works, METER, sun, start="2026-06-22T12:00:00", dips=[dip])
     shop.advance(55)
     assert float(values(shop, "sun")["power"]) > 5.0
     shop.advance(8)
     assert float(values(shop, "meter")["voltage_a"]) < 165.0
     assert float(values(shop, "sun")["power"]) == 0.0
+    for model in models:
+        said = values(shop, model)
+        assert (said["state"], said["alarm"]) == (State.IDLE, 4), model
     shop.advance(60)
     assert float(values(shop, "meter")["voltage_a"]) > 210.0
     assert float(values(shop, "sun")["power"]) > 5.0
+    for model in models:
+        assert values(shop, model)["alarm"] == 0, model
 
 
 def test_it_is_warmer_in_the_afternoon_than_at_night_and_the_days_go_on() -> None:
