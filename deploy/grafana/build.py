@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.grafana.drawing import Drawing
-from deploy.grafana.languages import LANGUAGES, Json, Language
+from deploy.grafana.influxql import Influxql
+from deploy.grafana.languages import Json, Language
 from deploy.grafana.panels import laid_out
 from deploy.grafana.plant import rows
+from deploy.grafana.promql import Promql
 from qilu.runtime.profiles import profiles, shipped_configs
 
+LANGUAGES: tuple[Language, ...] = (Influxql(), Promql())
 FOLDER = Path(__file__).parent / "dashboards"
 SCHEMA = 42
 """Of the classic model; Grafana brings it up to what it uses itself."""

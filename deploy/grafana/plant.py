@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deploy.grafana.drawing import Drawing
-from deploy.grafana.languages import EDGES, LAST_HEARD
+from deploy.grafana.languages import EDGES, LAST_HEARD, value_rows
 from deploy.grafana.machines import energy, machining, production, utilities
 from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Row, Text, column, series, stat, table, timeline
 from deploy.grafana.terms import LINK_WORDS, REASON_WORDS, STATE_WORDS
@@ -114,7 +114,7 @@ def _reasons_table(draw: Drawing) -> Panel:
         [column(reason, mappings=REASON_WORDS), column(times, unit="short")],
     ).but(
         transformations=[
-            {"id": "seriesToRows", "options": {}},
+            *value_rows(),
             {"id": "groupBy", "options": {"fields": counted}},
             {"id": "organize", "options": shown},
         ]
@@ -124,8 +124,6 @@ def _reasons_table(draw: Drawing) -> Panel:
 def states(draw: Drawing) -> Row:
     """What the machines did, and where values are missing."""
     ask = draw.language
-    # "press-1 last_power__q" and "press-1 tyre-curing-press_power__q" become "press-1 power"
-    plain = {"regex": r"^(\S+) (?:last|[^_ ]+)_(.*)__q$", "renamePattern": "$1 $2"}
     return Row(
         Text("状态", "States"),
         (
@@ -144,9 +142,9 @@ def states(draw: Drawing) -> Row:
                     "哪个点位在何时没有可信的值，以及原因。设备很多时请先选择设备。",
                     "Which point had no value to trust, when and why. Choose devices if there are many.",
                 ),
-                [ask.reasons()],
+                ask.reasons_over_time(),
                 REASON_WORDS,
-            ).but(width=12, height=10, transformations=[{"id": "renameByRegex", "options": plain}]),
+            ).but(width=12, height=10, transformations=ask.reason_series()),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,7 +57,7 @@ class Shown:
         }
         for macro, text in known.items():
             query = query.replace(macro, text)
-        assert "$" not in query.replace("$/", ""), query  # a regular expression ends with one
+        assert not re.search(r"\$(?![/)])", query), query  # a regular expression ends with one
         return query
 
 
@@ -64,7 +65,10 @@ class Asked(Protocol):
     """A server that dashboards are asked of."""
 
     def numbers(self, target: Json, interval: str, shown: Shown) -> dict[str, list[float]]:
-        """Name of the series -> its values; series without any are left out."""
+        """Name of the series -> its values; series without any are left out.
+
+        Of a table: device -> the times of its rows (ms, UTC).
+        """
 
     def choices(self, variable: Json, shown: Shown) -> set[str]:
         """What a variable offers."""
@@ -78,12 +82,16 @@ class AskedInfluxdb:
         found: dict[str, list[float]] = {}
         for series in self.server.query(shown.put_into(target["query"], interval)):
             tags = series.get("tags", {})
+            if target["resultFormat"] == "table":
+                found.setdefault(tags["device"], []).extend(row[0] for row in series["values"])
+                continue
             for index, column in enumerate(series["columns"][1:], 1):
                 name = target["alias"].replace("$col", column)
                 for tag, value in tags.items():
                     name = name.replace(f"$tag_{tag}", value)
                 assert "$" not in name, name
                 values = [row[index] for row in series["values"] if row[index] is not None]
+                assert not any(isinstance(value, str) for value in values), f"{name}: Grafana draws no texts"
                 found.setdefault(name, []).extend(values)
         return {name: values for name, values in found.items() if values}
 

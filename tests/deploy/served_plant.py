@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.sources.modbus.plans.learning import Search
 from gateway.sources.modbus.plans.plan import Block, plans
 from gateway.sources.modbus.settings import DeviceSettings
 from gateway.status import GROUP, POINTS, PROFILE
-from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS
+from qilu.contract.completeness import (
+    COLLECTION,
+    COUNTS,
+    COUNTS_POINTS,
+    EVENT_POINTS,
+    EVENTS,
+    EventKind,
+)
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
 from qilu.runtime.settings import load
@@ -23,8 +30,22 @@ from tests.deploy.deployed import CONFIGS
 EDGE = "edge-1"
 SECONDS = 600
 EVERY = 5
-SILENT = {"compressor-2": Reason.TIMEOUT, "press-1": Reason.UNREACHABLE}
-"""Devices that do not answer in the third minute, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """When a device does not answer, and why; in seconds."""
+
+    reason: Reason
+    begin: int
+    end: int
+
+
+SILENT = {
+    "compressor-2": Silence(Reason.TIMEOUT, 120, 180),
+    "press-1": Silence(Reason.UNREACHABLE, 120, 180),
+    "chiller-1": Silence(Reason.UNREACHABLE, 360, SECONDS + 1),
+}
 
 Read = tuple[Device, list[list[Block]]]
 """A device and the blocks of its poll groups."""
@@ -38,11 +59,14 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
     for second in range(0, SECONDS + 1, EVERY):
         time_ms = end_ms - (SECONDS - second) * 1000
         for device, groups in reads:
-            reason = SILENT.get(device.name) if 120 <= second < 180 else None
+            silence = SILENT.get(device.name)
+            reason = silence.reason if silence and silence.begin <= second < silence.end else None
             for blocks in groups:
                 yield Poll(time_ms, tuple(_reading(device, block, time_ms, reason) for block in blocks))
             if second % 60 == 0:
                 yield account(groups[0][0].columns.origin, time_ms)
+            if silence and second == silence.begin:
+                yield offline(groups[0][0].columns.origin, time_ms)
         yield gateway_health(time_ms, second)
         plant.advance(EVERY)
 
@@ -59,6 +83,14 @@ def account(device: Origin, time_ms: int) -> Poll:
     origin = replace(device, profile=COLLECTION)
     values = tuple(60_000 if point == "span_ms" else 60 for point in COUNTS_POINTS)
     return Poll(time_ms, (Reading(Columns(origin, COUNTS, COUNTS_POINTS), time_ms, values),))
+
+
+def offline(device: Origin, time_ms: int) -> Poll:
+    """What an edge tells when a device does not answer any more; the text is the only one in the store."""
+    columns = Columns(replace(device, profile=COLLECTION), EVENTS, EVENT_POINTS)
+    values = tuple(0 if point != "text" else "offline" for point in EVENT_POINTS)
+    values = (int(EventKind.OFFLINE), *values[1:])
+    return Poll(time_ms, (Reading(columns, time_ms, values),))
 
 
 def _read(device: Device, line: str) -> Read:

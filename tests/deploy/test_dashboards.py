@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.grafana.build import dashboards
-from deploy.grafana.languages import LANGUAGES
+from deploy.grafana.build import LANGUAGES, dashboards
 from deploy.grafana.panels import GRID
 from deploy.grafana.terms import REASONS, SAID, STATES, UNITS
 from gateway.status import POINTS

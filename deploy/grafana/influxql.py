@@ -1,0 +1,108 @@
+"""What a panel asks in InfluxQL."""
+
+from __future__ import annotations
+
+from deploy.grafana.languages import CHOSEN, DEVICE, EDGES, LAST_HEARD, Json, renamed, value_rows
+from qilu.contract.completeness import COLLECTION
+
+
+def _any_but(name: str) -> str:
+    """A regular expression for all names but this one, where there is no look-ahead."""
+    others = [f"^{name[:at]}([^{letter}]|$)" for at, letter in enumerate(name)]
+    return "|".join([*others, f"^{name}."])
+
+
+_VALUE_FIELDS = "/^_?([^_]+_?)*$/"
+"""Those without two underscores in a row, unlike `<point>__q` and `<point>__text`."""
+_TICK = "tick"
+
+
+class Influxql:
+    """InfluxDB 1 and 2 (and 3)."""
+
+    name = "influxql"
+    title = "InfluxDB"
+    source = "influxdb"
+
+    def values(self, profile: str, point: str, label: str = "", whose: str = CHOSEN) -> Json:
+        return self._series(f'mean("{point}")', f'"{profile}"', label, whose)
+
+    def states(self, profile: str | None, point: str, whose: str = CHOSEN) -> Json:
+        measurement = "/.*/" if profile is None else f'"{profile}"'
+        return self._series(f'last("{point}")', measurement, "", whose)
+
+    def rate(self, profile: str, point: str, per: str, label: str = "", whose: str = CHOSEN) -> Json:
+        unit = {"s": "1s", "min": "1m"}[per]
+        rising = f'non_negative_derivative(last("{point}"), {unit})'
+        return self._series(rising, f'"{profile}"', label, whose, fill="none")
+
+    def growth(self, profile: str, point: str) -> Json:
+        return self._target(
+            f'SELECT spread("{point}") FROM "{profile}" WHERE {self._where(CHOSEN)} GROUP BY "device"',
+            "$tag_device",
+        )
+
+    def reasons(self) -> Json:
+        found = self._series("last(/__q$/)", "/.*/", "", CHOSEN, fill="none")
+        return {**found, "alias": "$tag_device $col"}
+
+    def reasons_over_time(self) -> list[Json]:
+        """Every device comes with the columns of all profiles: only those that have values become series."""
+        every = 'SELECT count("link") FROM "gateway" WHERE $timeFilter GROUP BY time($__interval) fill(0)'
+        return [self.reasons(), self._target(every, _TICK)]
+
+    def reason_series(self) -> list[Json]:
+        matrix = {"columnField": "Metric", "rowField": "Time", "valueField": "Value", "emptyValue": "null"}
+        return [
+            *value_rows(),
+            {"id": "groupingToMatrix", "options": matrix},
+            {"id": "sortBy", "options": {"sort": [{"field": r"Time\Metric"}]}},
+            {"id": "filterFieldsByName", "options": {"exclude": {"names": [_TICK]}}},
+            renamed(r"^(\S+) last_(.*)__q$"),
+        ]
+
+    def heard(self) -> Json:
+        newest = (
+            f"SELECT {_VALUE_FIELDS} FROM /{_any_but(COLLECTION)}/ WHERE {self._where(CHOSEN)}"
+            " GROUP BY * ORDER BY time DESC LIMIT 1"
+        )
+        return {**self._target(newest, ""), "resultFormat": "table"}
+
+    def device_count(self) -> Json:
+        return self.heard()
+
+    def heard_rows(self) -> list[Json]:
+        renamed = {"device": DEVICE, "Time (max)": LAST_HEARD}
+        return [self._by_device(Time=["max"]), {"id": "organize", "options": {"renameByName": renamed}}]
+
+    def count_rows(self) -> list[Json]:
+        return [self._by_device()]
+
+    def line_variable(self) -> str:
+        return 'SHOW TAG VALUES WITH KEY = "line"'
+
+    def device_variable(self) -> str:
+        return 'SHOW TAG VALUES WITH KEY = "device" WHERE "line" =~ /^$line$/'
+
+    def _by_device(self, **aggregations: list[str]) -> Json:
+        """One row for each device."""
+        fields: Json = {"device": {"operation": "groupby", "aggregations": []}}
+        for field, wanted in aggregations.items():
+            fields[field] = {"operation": "aggregate", "aggregations": wanted}
+        return {"id": "groupBy", "options": {"fields": fields}}
+
+    def _series(self, what: str, measurement: str, label: str, whose: str, fill: str = "null") -> Json:
+        tag = "edge" if whose == EDGES else "device"
+        query = (
+            f"SELECT {what} FROM {measurement} WHERE {self._where(whose)}"
+            f' GROUP BY time($__interval), "{tag}" fill({fill})'
+        )
+        return self._target(query, f"$tag_{tag} {label}".strip())
+
+    def _where(self, whose: str) -> str:
+        if whose == EDGES:
+            return "$timeFilter"
+        return '"line" =~ /^$line$/ AND "device" =~ /^$device$/ AND $timeFilter'
+
+    def _target(self, query: str, alias: str) -> Json:
+        return {"query": query, "rawQuery": True, "resultFormat": "time_series", "alias": alias}

@@ -1,0 +1,89 @@
+"""What a panel asks in PromQL."""
+
+from __future__ import annotations
+
+from deploy.grafana.languages import CHOSEN, DEVICE, EDGES, LAST_HEARD, Json, renamed
+from qilu.contract.completeness import COLLECTION
+
+_VALUES = f'!~"{COLLECTION}_.+|.+__q", device!=""'
+
+
+class Promql:
+    """VictoriaMetrics behind Grafana's Prometheus data source; nothing here is its own dialect."""
+
+    name = "promql"
+    title = "VictoriaMetrics"
+    source = "prometheus"
+
+    def values(self, profile: str, point: str, label: str = "", whose: str = CHOSEN) -> Json:
+        return self._range(self._metric(f'="{profile}_{point}"', whose), label, whose)
+
+    def states(self, profile: str | None, point: str, whose: str = CHOSEN) -> Json:
+        name = f'=~"[^_]+_{point}"' if profile is None else f'="{profile}_{point}"'
+        return self._range(self._metric(name, whose), "", whose)
+
+    def rate(self, profile: str, point: str, per: str, label: str = "", whose: str = CHOSEN) -> Json:
+        times = {"s": "", "min": "60 * "}[per]
+        metric = self._metric(f'="{profile}_{point}"', whose)
+        return self._range(f"{times}rate({metric}[$__rate_interval])", label, whose)
+
+    def growth(self, profile: str, point: str) -> Json:
+        metric = self._metric(f'="{profile}_{point}"', CHOSEN)
+        return self._instant(f"sum by (device) (increase({metric}[$__range]))", "time_series")
+
+    def reasons(self) -> Json:
+        codes = self._metric('=~".+__q"', CHOSEN)
+        found = self._range(f"last_over_time({codes}[$__interval])", "", CHOSEN)
+        return {**found, "legendFormat": "{{device}} {{__name__}}"}
+
+    def reasons_over_time(self) -> list[Json]:
+        return [self.reasons()]
+
+    def reason_series(self) -> list[Json]:
+        return [renamed(r"^(\S+) [^_ ]+_(.*)__q$")]
+
+    def heard(self) -> Json:
+        values = self._metric(_VALUES, CHOSEN)
+        query = f"1000 * max by (device) (max_over_time(timestamp({values})[$__range:$__interval]))"
+        return self._instant(query, "table")
+
+    def device_count(self) -> Json:
+        heard = f"last_over_time({self._metric(_VALUES, CHOSEN)}[$__range])"
+        return self._instant(f"count(count by (device) ({heard}))", "time_series")
+
+    def heard_rows(self) -> list[Json]:
+        shown = {"excludeByName": {"Time": True}, "renameByName": {"device": DEVICE, "Value": LAST_HEARD}}
+        return [{"id": "organize", "options": shown}]
+
+    def count_rows(self) -> list[Json]:
+        return []
+
+    def line_variable(self) -> Json:
+        return self._variable('label_values({device!=""}, line)')
+
+    def device_variable(self) -> Json:
+        return self._variable('label_values({device!="", line=~"$line"}, device)')
+
+    def _metric(self, name: str, whose: str) -> str:
+        chosen = "" if whose == EDGES else ', line=~"$line", device=~"$device"'
+        return f"{{__name__{name}{chosen}}}"
+
+    def _range(self, expr: str, label: str, whose: str) -> Json:
+        tag = "{{edge}}" if whose == EDGES else "{{device}}"
+        return self._target(expr, f"{tag} {label}".strip(), "time_series", instant=False)
+
+    def _instant(self, expr: str, form: str) -> Json:
+        return self._target(expr, "{{device}}", form, instant=True)
+
+    def _target(self, expr: str, legend: str, form: str, *, instant: bool) -> Json:
+        return {
+            "expr": expr,
+            "legendFormat": legend,
+            "format": form,
+            "instant": instant,
+            "range": not instant,
+            "editorMode": "code",
+        }
+
+    def _variable(self, query: str) -> Json:
+        return {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
