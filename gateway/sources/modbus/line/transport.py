@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._given_up: dict[int, Exchange] = {}
         self._transaction = 0
         self._patience = self._gap = self._began = 0.0
-        self._quiet_until = self._heard_until = 0.0
+        self._answered_at = self._quiet_until = self._heard_until = 0.0
         self._silent = 0
         self._strays = 0  # frames rejected while the present request is open
         self._done: asyncio.Future[None] | None = None
@@ -90,11 +90,14 @@ class Connection(asyncio.BufferedProtocol):
         """Send these in order and return when each is answered; `patience`: seconds to wait for each reply.
 
         After an UnreachableError (no reply, connection lost, busy) no further one is sent. `gap`: seconds of
-        silence between a reply and the next request. Errors are left in the exchanges; nothing is raised.
+        silence between a reply, to whoever asked before too, and a request of these, and after the last
+        reply. Errors are left in the exchanges; nothing is raised.
         """
         self._waiting.extend(exchanges)
         self._patience, self._gap, self._strays = patience, max(gap, self._least_gap), 0
         self._began = now = self._clock()
+        if self._gap:
+            self._quiet_until = max(self._quiet_until, self._answered_at + self._gap)
         self._done = done = self._loop.create_future()
         self._advance(now)
         try:
@@ -160,7 +163,7 @@ class Connection(asyncio.BufferedProtocol):
         if waiting and (transport is None or transport.is_closing()):
             self._fail_all(ConnectionGoneError(f"{self.name}: not connected"))
         while waiting and len(self._open) < self._in_flight:
-            if (self._gap or self._overdue is not None) and now < (
+            if (now < self._quiet_until or self._overdue is not None) and now < (
                 not_before := self._not_before(waiting[0].unit)
             ):
                 self._pause = self._alarms.at(not_before, self._pause_over)
@@ -204,8 +207,14 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
         if self._rtu is not None and rules.unanswered(exchange):
             self._broadcast(exchange, now)
-        elif self._timer is None:
-            self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
+        elif self._timer is None or rules.serial is not None:
+            self._set_timer(exchange.deadline)
+
+    def _set_timer(self, deadline: float) -> None:
+        """On a serial line one may be set for a longer request that came before, and be too late."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._alarms.at(deadline, self._time_is_up)
 
     def _broadcast(self, exchange: Exchange, now: float) -> None:
         """Nobody answers; all get the time to carry it out."""
@@ -222,7 +231,7 @@ class Connection(asyncio.BufferedProtocol):
             self._unexpected(frame)
             return
         del self._open[transaction]
-        exchange.ended_at = now = self._clock()
+        exchange.ended_at = self._answered_at = now = self._clock()
         self.replies += 1
         self._silent = 0
         self._stats.replies += 1
