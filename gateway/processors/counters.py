@@ -90,7 +90,7 @@ class Counters:
     def _total(self, reading: Reading, one: _Unwrapped, value: Value) -> Value:
         if not isinstance(value, int | float):
             return value
-        total, happened = one.counter.update(value, _modulus(one))
+        total, happened = one.counter.update(value, *_round(one))
         if happened is not None and reading.time_ms - one.told.get(happened, -_QUIET_MS) >= _QUIET_MS:
             one.told[happened] = reading.time_ms
             _log.warning("%s: %s %s", reading.columns.origin.device, one.point.name, _TEXTS[happened])
@@ -114,9 +114,15 @@ def _step(point: Point, parameters: Mapping[str, float]) -> float | None:
     return parameters[point.scale.parameter] if isinstance(point.scale, ParameterRef) else point.scale
 
 
-def _modulus(one: _Unwrapped) -> float | None:
-    """In the unit of the values; of whole numbers a whole number, so that totals stay exact."""
+def _round(one: _Unwrapped) -> tuple[float | None, float]:
+    """Modulus and lowest number of the register, in the unit of the values; (None, 0) of one without end.
+
+    Of whole numbers they are whole numbers, so that totals stay exact.
+    """
     raw = one.point.wraps_at
     if raw is None or one.step is None:
-        return None
-    return int(raw) if one.step == 1 and raw == int(raw) else raw * abs(one.step)
+        return None, 0
+    lowest = one.point.wraps_to
+    if one.step == 1 and raw == int(raw):
+        return int(raw), lowest
+    return raw * abs(one.step), lowest * abs(one.step)

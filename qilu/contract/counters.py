@@ -1,4 +1,4 @@
-"""Lets a counter go on where its register starts again: at its modulus, after a reset, past a glitch."""
+"""Lets a counter go on where its register starts anew: past its last number, after a reset, past a glitch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Happening(StrEnum):
     """What a counter did besides counting up."""
 
     WRAPPED = "wrapped"
-    """It went past its modulus and started again at 0: the modulus is added from now on."""
+    """It went past its last number and started again at its lowest: the modulus is added from now on."""
     RESET = "reset"
     """It started again near 0 from somewhere else: what it had counted is kept."""
     PRESET = "preset"
@@ -40,10 +40,13 @@ class Counter:
         self._before: float | None = None  # the one before that,
         self._unsure: float | None = None  # and one after it that waits to be confirmed
 
-    def update(self, value: float, modulus: float | None = None) -> tuple[float, Happening | None]:
+    def update(
+        self, value: float, modulus: float | None = None, lowest: float = 0
+    ) -> tuple[float, Happening | None]:
         """The total now that the register says `value`, and what happened.
 
-        `modulus` is where the register starts again, None where it never does.
+        `modulus` is how many numbers the register has, None where it never starts again; `lowest` is the one
+        at which it does, of a signed register half the modulus below 0.
         """
         last, before, unsure = self._last, self._before, self._unsure
         self._unsure = None
@@ -60,17 +63,18 @@ class Counter:
             return self._base + last, None
         if unsure > last and value >= unsure:
             return self._believe(value), None
-        return self._begin_anew(last, unsure, value, modulus, window)
+        goes_on = 0 <= value - unsure <= window
+        wrapped = modulus is not None and unsure - lowest <= window and modulus - (last - lowest) <= window
+        return self._begin_anew(last, unsure, value, goes_on, modulus if wrapped else None)
 
     def _begin_anew(
-        self, last: float, unsure: float, value: float, modulus: float | None, window: float
+        self, last: float, unsure: float, value: float, goes_on: bool, modulus: float | None
     ) -> tuple[float, Happening]:
-        """Two values in a row do not follow from the last one."""
-        goes_on = 0 <= value - unsure <= window
-        if modulus is not None and goes_on and unsure <= window and last >= modulus - window:
+        """Two values in a row do not follow from the last one; `modulus`: where they do from a wrap."""
+        if goes_on and modulus is not None:
             self._base += modulus
             happened = Happening.WRAPPED
-        elif goes_on and unsure <= last / WINDOW:
+        elif goes_on and 0 <= unsure <= last / WINDOW:
             self._base += last
             happened = Happening.RESET
         else:

@@ -79,6 +79,21 @@ def test_a_counter_that_goes_round_is_followed_and_one_value_late_at_most(start:
     assert totals(*(true % M for true in truth), truth[-1] % M)[-1] == truth[-1]
 
 
+@given(st.integers(-(M // 2), M // 2 - 1), steps)
+def test_a_counter_in_a_signed_register_goes_round_to_its_lowest_number(start: int, by: list[int]) -> None:
+    counter, half = Counter(), M // 2
+    truth = list(accumulate(by, initial=start))
+    found = [counter.update((true + half) % M - half, M, -half)[0] for true in (*truth, truth[-1])]
+    assert found == sorted(found)
+    assert found[-1] == truth[-1]
+
+
+def test_a_counter_in_a_signed_register_is_reset_to_0() -> None:
+    counter, half = Counter(), M // 2
+    found = [counter.update(value, M, -half)[0] for value in (half - 5, half - 1, 0, 3, -half + 9, 5)]
+    assert found == [half - 5, half - 1, half - 1, half + 2, half + 2, half + 4]
+
+
 @given(st.integers(0, M // 2), st.lists(st.integers(0, 400), min_size=3, max_size=40), st.data())
 def test_a_single_wrong_value_changes_nothing_after_it(
     start: int, by: list[int], data: st.DataObject

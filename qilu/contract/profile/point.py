@@ -185,9 +185,9 @@ class Point(Copies):
     kind: Literal["gauge", "counter", "state"] = "gauge"
     """What a number does: moves freely, only counts up, or is a code."""
     unwrap: bool = False
-    """A counter that goes on where its register starts again at 0."""
+    """A counter that goes on where its register starts again."""
     modulus: Finite | None = Field(default=None, gt=0)
-    """The raw number at which a counter starts again at 0; by default what its type can hold."""
+    """The raw number at which a counter starts again at 0; by default it uses all numbers of its type."""
     alias_of: Name | None = None
     """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
 
@@ -223,8 +223,13 @@ class Point(Copies):
 
     @property
     def wraps_at(self) -> float | None:
-        """The raw number at which a counter starts again; None when it never does, as one in a float."""
+        """How many raw numbers a counter has before it starts again; None of one in a float."""
         if self.modulus is not None or not self.type.is_integer:
             return self.modulus
         low, high = self.type.range
         return high - low + 1
+
+    @property
+    def wraps_to(self) -> int:
+        """The raw number at which a counter starts again: 0, or the lowest of a signed type."""
+        return self.type.range[0] if self.modulus is None and self.type.is_integer else 0

@@ -63,6 +63,13 @@ def test_the_modulus_is_in_the_unit_of_the_values(
     assert found[-1] == pytest.approx(total, rel=1e-12)
 
 
+@pytest.mark.parametrize(("scale", "total"), [(1, M // 2 + 5), (0.5, (M // 2 + 5) / 2)])
+def test_the_total_goes_on_where_a_signed_register_becomes_negative(scale: float, total: float) -> None:
+    processor = counters({**ENERGY, "type": "int16", "scale": scale})
+    raws = (M // 2 - 2, -M // 2 + 3, -M // 2 + 5)
+    assert energies(processor, *(poll(energy=raw * scale) for raw in raws))[-1] == total
+
+
 def test_a_scale_factor_makes_the_modulus_too() -> None:
     exponent = {"name": "sf", "table": "input", "address": 9, "type": "int16"}
     processor = counters(exponent, {**ENERGY, "scale": {"point": "sf"}})
