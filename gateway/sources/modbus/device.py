@@ -90,7 +90,7 @@ class Device:
             )
 
     def forget_in_time(self, now: float) -> bool:
-        """Give what was refused another chance, once an hour; a function that is missing stays so.
+        """Give what was refused another chance, once an hour; a function stays missing until the next start.
 
         True when that was done.
         """

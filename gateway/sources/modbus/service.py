@@ -9,6 +9,8 @@ PROBE_SHARE = 0.05
 
 SILENCES = 2  # unanswered requests in a row that take a unit out of service
 RAISED = 2.0  # how many times its time-out a slow unit is waited for, at most
+LEEWAY = 1.25  # how many times its last round trip
+CALMING = 0.01  # the share of what it is waited for longer than that which each answer takes back
 FIRST_CONTACT = 0.25  # of the time-out, for a unit that has never answered and is not alone
 SHORTEST_PROBE = 0.05  # seconds
 ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
@@ -27,7 +29,7 @@ class Unit:
         self.silent = 0
         """Requests in a row that it did not answer."""
         self.patience = timeout
-        """Seconds to wait for it while it is in service."""
+        """Seconds to wait for it while it is in service: the time-out, or more after a late reply."""
         self.probes = 0
         """Requests that it did not answer since it is out of service."""
         self.rtt = 0.0
@@ -94,6 +96,9 @@ class Service:
         else:
             unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
         unit.silent = 0
+        if unit.patience > self._timeout:
+            usual = max(self._timeout, LEEWAY * rtt)
+            unit.patience += CALMING * (usual - unit.patience)
         if unit.known:
             return False
         self._admit(unit)
@@ -102,12 +107,12 @@ class Service:
     def answered_late(self, number: int, rtt: float) -> bool:
         """It answered after we had given up; waited for longer from now on, unless it is slower than that.
 
-        True when that puts it into service.
+        Each answer in time takes back a little of it. True when that puts it into service.
         """
         unit = self.units[number]
         if rtt > RAISED * self._timeout:
             return False
-        unit.patience = max(unit.patience, min(RAISED * self._timeout, 1.25 * rtt))
+        unit.patience = max(unit.patience, min(RAISED * self._timeout, LEEWAY * rtt))
         unit.silent = 0
         if unit.known:
             return False

@@ -76,6 +76,15 @@ def test_a_source_that_starts_again_asks_what_it_knows_to_be_refused_for_nothing
     assert [asked.read[1:] for asked in peer.asked] == [(0, 13), (14, 26), (41, 19)] * 2
 
 
+def test_a_function_that_was_missing_once_is_asked_for_again_when_the_gateway_starts(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    assert polled(Peer(lambda line, asked: line.refuse(asked, 1)), memory, METER)[-1] == "illegal_function"
+    assert "no_function" in (tmp_path / "meter-1.yaml").read_text()
+    peer = Peer()
+    assert polled(peer, memory, METER) == ["good"] * 2
+    assert [asked.read[1:] for asked in peer.asked] == [(0, 60)] * 2
+
+
 def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     polled(Peer(without(13)), memory, METER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, Service
 
 
@@ -112,6 +114,18 @@ def test_a_late_reply_brings_a_slow_unit_into_service_with_more_patience() -> No
     service.kept_silent(1, 1.0, 2.0)
     assert service.answered_late(1, 1.2)
     assert service.patience(1) == 1.5
+
+
+def test_a_unit_that_was_slow_once_is_not_waited_for_longer_for_ever() -> None:
+    service = in_service(2)
+    service.answered_late(1, 1.2)
+    waited = []
+    for _ in range(1000):
+        service.answered(1, 0.1)
+        waited.append(service.patience(1))
+    assert waited == sorted(waited, reverse=True)
+    assert waited[10] > 1.4, "a slow reply in ten is still waited for"
+    assert waited[-1] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_reply_that_is_far_too_late_does_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from zlib import crc32
@@ -79,7 +80,10 @@ class Memory:
         self._folder = folder
 
     def recall(self, device: str, profile: DeviceProfile) -> Learnt:
-        """What this device taught with this very profile; nothing where there is no such file."""
+        """What this device taught with this very profile; nothing where there is no such file.
+
+        A function that was missing is asked for again: one wrong answer must not cost a table for good.
+        """
         file = self._folder / f"{device}.yaml"
         if not file.exists():
             return NOTHING_LEARNT
@@ -91,7 +95,7 @@ class Memory:
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
             _log.info("what %s taught is asked again: its profile was changed", device)
             return NOTHING_LEARNT
-        return kept.learnt
+        return replace(kept.learnt, no_function=frozenset())
 
     def keep(self, device: str, profile: DeviceProfile, learnt: Learnt) -> None:
         """Replace what was kept."""
