@@ -163,6 +163,8 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
         (["http://x"], "no transport that is known"),
         (["h", "--read", "tank:1"], "there is no table"),
         (["h", "--expect", "3"], "says nothing without --read"),
+        (["h", "--read", "h:1", "--expect", "3", "--tolerance", "much"], "is no tolerance"),
+        (["h", "--read", "coil:1", "--expect", "3"], "read holding or input"),
         (["h", "--units", "0-300"], "names no unit ids"),
         (["h", "--read", "h:1", "--watch", "never"], "is not a duration"),
     ],

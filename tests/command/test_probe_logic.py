@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from qilu.command.probe.expecting import find, hints, parse_tolerance
 from qilu.command.probe.layout import summary, tiles
 from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
+from qilu.command.probe.scanning import Unit, verdict
 from qilu.command.probe.search import Dump, RangeSearch
+from qilu.command.probe.showing import dump_grid
 from qilu.command.probe.views import VIEWS, View, plausible_views
 from qilu.command.probe.watching import changes
 from qilu.contract.errors import ConfigError
@@ -62,6 +64,11 @@ def test_a_known_value_is_found_in_an_integer_with_a_power_of_ten(
     assert (best.address, best.view.type, best.exponent) == (7, kind, exponent)
 
 
+def test_the_number_with_the_digits_that_were_read_off_comes_first() -> None:
+    found = find(dump([500, 5003, 5002]), 50.02, ONE_PERCENT)
+    assert [match.number for match in found[:3]] == [50.02, 50.0, 50.03]
+
+
 def test_a_swapped_counter_is_found_and_the_swap_is_told() -> None:
     """Read straight it would show 65536 times the truth."""
     registers = dump([0x1388, 0x0000, 99])
@@ -103,18 +110,47 @@ def test_a_tolerance_that_makes_no_sense_is_refused(text: str) -> None:
 def test_a_map_of_floats_is_told_apart_from_the_next_value(order: str) -> None:
     numbers = (230.1, 231.7, 229.4, 5.25, 0.0, 4.5, 50.01, 0.98)
     found = tiles(dump(floats(*numbers, order=order), 4))
-    assert [(tile.address, tile.view.letters) for tile in found] == [(4 + 2 * n, order) for n in range(8)]
+    assert [(tile.address, tile.view.name) for tile in found] == [
+        (4 + 2 * n, f"float32 {order}") for n in range(8)
+    ]
     assert summary(found) == f"8 values look like float32 {order}, beginning at even addresses"
 
 
 def test_a_map_of_single_registers_is_not_taken_for_floats() -> None:
     found = tiles(dump([2301, 2317, 2294, 52, 0, 45, 5001, 980, 0xFFF0]))
     assert [(tile.address, tile.view.registers) for tile in found] == [(n, 1) for n in range(9)]
-    assert found[-1].number == -16
+    assert found[-1].value == -16
     assert summary(found) == ""
 
 
-@given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=20))
+def characters(text: bytes) -> list[int]:
+    return [int.from_bytes(text[at : at + 2].ljust(2, b"\0")) for at in range(0, len(text), 2)]
+
+
+def test_a_text_is_told_from_the_numbers_around_it() -> None:
+    found = tiles(dump([2301, *characters(b"SN-20417"), *floats(231.5), *characters(b"ABB ACS880"), 0, 45]))
+    assert [(tile.address, tile.view.name, tile.said) for tile in found] == [
+        (0, "uint16", "2301"),
+        (1, "string", "'SN-20417'"),
+        (5, "float32 ABCD", "231.5"),
+        (7, "string", "'ABB ACS880'"),
+        (12, "uint16", "0"),
+        (13, "uint16", "45"),
+    ]
+    assert summary(found) == "1 value looks like float32 ABCD"
+
+
+def test_four_characters_may_well_be_a_number_and_blanks_are_no_text() -> None:
+    found = tiles(dump([7, *characters(b"ABCD"), 7, *characters(b" " * 12), 7]))
+    assert "string" not in {tile.view.name for tile in found}
+
+
+def test_a_dump_shows_the_likely_type_right_after_the_single_registers() -> None:
+    shown = dump_grid(dump(floats(230.1, 231.7, 229.4, 5.25, 0.0, 4.5, order="CDAB")), 80)
+    assert [column.header for column in shown.columns][4:7] == ["uint16", "int16", "float32 CDAB"]
+
+
+@given(st.lists(st.integers(0, 0xFFFF) | st.integers(0x4141, 0x4143), min_size=1, max_size=20))
 def test_tiles_cover_every_register_once_whatever_is_in_them(words: list[int]) -> None:
     covered = [tile.address + n for tile in tiles(dump(words, 5)) for n in range(tile.view.registers)]
     assert covered == list(range(5, 5 + len(words)))
@@ -234,6 +270,31 @@ def test_units_are_lists_and_ranges() -> None:
 )
 def test_a_bare_host_means_modbus_tcp(text: str, url: str) -> None:
     assert parse_target(text) == url
+
+
+def answers(*identities: str) -> list[Unit]:
+    return [Unit(number, "answers", identity) for number, identity in enumerate(identities, 1)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answering", "said"),
+    [
+        (5, answers(*["A"] * 5), "5 of 5 unit ids answered, all of them alike: there may be one device"),
+        (
+            247,
+            answers(*["A"] * 246, "B"),
+            "247 of 247 unit ids answered, 246 of them alike: there may be one",
+        ),
+        (247, answers("A", "A", "B"), "3 of 247 unit ids answered"),
+        (2, answers("A", "A"), "2 of 2 unit ids answered"),
+    ],
+)
+def test_where_most_ids_answer_alike_one_device_may_answer_for_all(
+    asked: int, answering: list[Unit], said: str
+) -> None:
+    told = verdict(range(asked), answering, 0.3)
+    assert told.startswith(said)
+    assert ("one device" in told) == ("one" in said)
 
 
 def test_a_target_that_is_none_is_refused_with_its_remedy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from qilu.contract.profile import DataType
 EXPONENTS = range(-6, 7)
 """Powers of ten that are tried as scale: from millionths to mega."""
 SHOWN = 12
+OTHER_DIGITS = 1.5
+"""What it costs a number that it would be shown with other digits than those that were read off."""
 
 
 class Tolerance(NamedTuple):
@@ -64,16 +67,24 @@ class Match(NamedTuple):
 def find(dump: Dump, expected: float, tolerance: Tolerance) -> list[Match]:
     """Every place and way that shows `expected`, the likeliest first."""
     allowed = max(tolerance.of(expected), 1e-9 * abs(expected))
+    digits = _digits_after_the_point(expected)
     found = [
         match
         for view in (*VIEWS, *SELDOM)
         for address in sorted(dump.values)
-        for match in _matches(dump, view, address, expected, allowed)
+        for match in _matches(dump, view, address, expected, allowed, digits)
     ]
     return sorted(found, key=lambda match: (match.cost, match.address))
 
 
-def _matches(dump: Dump, view: View, address: int, expected: float, allowed: float) -> Iterator[Match]:
+def _digits_after_the_point(number: float) -> int:
+    exponent = Decimal(repr(number)).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _matches(
+    dump: Dump, view: View, address: int, expected: float, allowed: float, digits: int
+) -> Iterator[Match]:
     raw = view.at(dump, address)
     # What is beyond all exponents cannot match, and some of it not even be scaled.
     if not raw or (view.signed and raw > 0) or not 1e-7 < abs(raw / expected) < 1e7:
@@ -85,7 +96,9 @@ def _matches(dump: Dump, view: View, address: int, expected: float, allowed: flo
         number = float(Fraction(raw) * factor)
         error = abs(number - expected)
         if error <= slack:
-            yield Match(address, view, exponent, raw, number, _cost(view, exponent, error / slack))
+            shown_so = round(number, digits) == expected
+            cost = _cost(view, exponent, error / slack) + (0.0 if shown_so else OTHER_DIGITS)
+            yield Match(address, view, exponent, raw, number, cost)
 
 
 def _cost(view: View, exponent: int, closeness: float) -> float:

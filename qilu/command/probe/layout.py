@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from qilu.command.probe.search import Dump
+from qilu.command.probe.texts import TextView, texts_at
 from qilu.command.probe.views import VIEWS, View
 from qilu.contract.profile import DataType
 
@@ -19,8 +20,13 @@ class Tile(NamedTuple):
     """One value as it is guessed."""
 
     address: int
-    view: View
-    number: float | int
+    view: View | TextView
+    value: float | int | str
+
+    @property
+    def said(self) -> str:
+        """The value, for people."""
+        return repr(self.value) if isinstance(self.value, str) else f"{self.value:.7g}"
 
 
 def tiles(dump: Dump) -> list[Tile]:
@@ -34,7 +40,9 @@ def tiles(dump: Dump) -> list[Tile]:
 
 def summary(guessed: list[Tile]) -> str:
     """A sentence about what most of the values look like; empty where there is nothing to say."""
-    counted = Counter(tile.view for tile in guessed if tile.view.registers > 1)
+    counted = Counter(
+        tile.view for tile in guessed if isinstance(tile.view, View) and tile.view.registers > 1
+    )
     if not counted:
         return ""
     view, count = counted.most_common(1)[0]
@@ -73,21 +81,19 @@ def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
 
 def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> list[Tile]:
     """The cheapest tiling from the end on; a value costs less beside one of its own type."""
-    rest: dict[int, dict[View | None, tuple[float, Tile | None]]] = {last + 1: {None: (0.0, None)}}
+    rest: dict[int, dict[View | TextView | None, tuple[float, Tile | None]]] = {last + 1: {None: (0.0, None)}}
     for address in range(last, first - 1, -1):
         rest[address] = {}
-        for view in (ONE, _NEGATIVE, *views):
-            behind = rest.get(address + view.registers)
-            number = view.at(dump, address)
-            if behind is None or number is None or (cost := _cost(view, number)) is None:
-                continue
+        for cost, candidate in _candidates(dump, address, last, views):
+            view = candidate.view
             onward = min(
-                total - (0.4 if view == following else 0.0) for following, (total, _) in behind.items()
+                total - (0.4 if view == following else 0.0)
+                for following, (total, _) in rest[address + view.registers].items()
             )
-            rest[address][view] = (cost + onward, Tile(address, view, number))
+            rest[address][view] = (cost + onward, candidate)
     found: list[Tile] = []
     address = first
-    before: View | None = None
+    before: View | TextView | None = None
     while address <= last:
         options = rest[address]
         best = min(options, key=lambda one: options[one][0] - (0.4 if one == before else 0.0))
@@ -96,6 +102,16 @@ def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> list[Ti
         found.append(tile)
         before, address = tile.view, address + tile.view.registers
     return found
+
+
+def _candidates(dump: Dump, address: int, last: int, views: tuple[View, ...]) -> Iterator[tuple[float, Tile]]:
+    """What may begin here and ends at `last` at the latest, with what it costs."""
+    for view in (ONE, _NEGATIVE, *views):
+        number = view.at(dump, address) if address + view.registers - 1 <= last else None
+        if number is not None and (cost := _cost(view, number)) is not None:
+            yield cost, Tile(address, view, number)
+    for text in texts_at(dump, address, last):
+        yield 0.9, Tile(address, *text)
 
 
 def _cost(view: View, number: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -38,7 +39,9 @@ def verdict(asked: Sequence[int], answering: Sequence[Unit], timeout: float) -> 
             f"none of {len(asked)} unit ids answered within {timeout:g} s: the id, the framing "
             "(tcp or rtu+tcp), baud rate or parity may be others, or --timeout too short"
         )
-    alike = {(unit.how, unit.identity) for unit in answering}
-    if len(answering) == len(asked) > 2 and len(alike) == 1:
-        return "every unit id is answered alike: there may be one device that does not look at the id"
-    return f"{len(answering)} of {len(asked)} unit ids answered"
+    told = f"{len(answering)} of {len(asked)} unit ids answered"
+    ((_, alike),) = Counter((unit.how, unit.identity) for unit in answering).most_common(1)
+    if alike > max(2, len(asked) // 2):
+        many = "all of them" if alike == len(asked) else f"{alike} of them"
+        return f"{told}, {many} alike: there may be one device that does not look at the id"
+    return told

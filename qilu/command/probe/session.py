@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from random import Random
 
 from pydantic import ValidationError
 
 from qilu.command.probe import showing
 from qilu.command.probe.asking import Prober, identity, knock, read_range, settings_for
-from qilu.command.probe.expecting import SHOWN, Match, find, parse_tolerance
+from qilu.command.probe.expecting import SHOWN, Match, Tolerance, find, parse_tolerance
 from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
 from qilu.command.probe.scanning import Unit, scan, verdict
 from qilu.command.probe.search import Dump
@@ -51,13 +52,16 @@ async def probe(asked: Asked) -> None:
         raise ConfigError("says nothing without --read", key=option, remedy="add --read holding:0-99")
     if period is not None and (asked.form == "json" or asked.expect is not None):
         raise ConfigError("goes with a table only", key="--watch", remedy="leave out --format and --expect")
+    tolerance = parse_tolerance(asked.tolerance)
+    if asked.expect is not None:
+        ranges = _searched(asked.expect, ranges)
     async with Prober(settings_for(url, timeout), Random()) as prober:
         if units:
             await _scan(prober, units, asked.form)
         if period is not None:
             await watch(prober, asked.unit, ranges, period)
         elif asked.expect is not None:
-            await _expect(prober, asked, asked.expect, ranges)
+            await _expect(prober, asked, asked.expect, tolerance, ranges)
         elif ranges:
             await _dump(prober, asked, ranges)
         elif not units:
@@ -111,16 +115,22 @@ async def _dump(prober: Prober, asked: Asked, ranges: list[Range]) -> None:
             out.print(line, markup=False)
 
 
-async def _expect(prober: Prober, asked: Asked, expected: float, ranges: list[Range]) -> None:
-    """Neighbours of the ranges are read too: addresses are often off by one."""
-    tolerance = parse_tolerance(asked.tolerance)
+def _searched(expected: float, ranges: list[Range]) -> list[Range]:
+    """Those of the ranges in which a number can be found."""
     registers = [one for one in ranges if not one.table.holds_bits]
-    if not registers or not expected:
+    if not registers or not expected or not isfinite(expected):
         raise ConfigError(
             "a number other than 0 in registers is searched", key="--expect", remedy="read holding or input"
         )
+    return registers
+
+
+async def _expect(
+    prober: Prober, asked: Asked, expected: float, tolerance: Tolerance, ranges: list[Range]
+) -> None:
+    """Neighbours of the ranges are read too: addresses are often off by one."""
     found: list[tuple[Dump, Match, Range]] = []
-    for one in registers:
+    for one in ranges:
         dump = await _read(prober, asked.unit, one.widened(1, 3))
         found += [(dump, match, one) for match in find(dump, expected, tolerance) if match.near(one)]
     shown = sorted(found, key=lambda row: row[1].cost)[:SHOWN]

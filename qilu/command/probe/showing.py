@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -54,7 +55,9 @@ def dump_grid(dump: Dump, width: int, changed: frozenset[int] = frozenset()) -> 
     if dump.table.holds_bits:
         return _bit_grid(dump, changed)
     views = plausible_views(dump)
-    columns = list(views)[: min(_MOST_COLUMNS, max(2, (width - 34) // _CELL))]
+    guessed = Counter(tile.view for tile in tiles(dump))
+    likely_first = sorted(views, key=lambda view: (view.registers > 1, -guessed[view]))
+    columns = likely_first[: min(_MOST_COLUMNS, max(2, (width - 34) // _CELL))]
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for name in ("address", "Modicon", "hex", "text"):
         grid.add_column(name, no_wrap=True)

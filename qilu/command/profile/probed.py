@@ -12,7 +12,7 @@ from qilu.command.probe.asking import Prober, identity, read_range, settings_for
 from qilu.command.probe.layout import tiles
 from qilu.command.probe.places import parse_range, parse_target
 from qilu.command.probe.search import Dump
-from qilu.command.probe.views import VIEWS
+from qilu.command.probe.views import VIEWS, View
 from qilu.command.profile.writing import Draft, Line, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
 from qilu.modbus.identity import ObjectId
@@ -79,11 +79,12 @@ def _points(dump: Dump) -> Iterator[Line]:
             f"{number:.6g} as {view.name}"
             for view in VIEWS
             if view != tile.view
+            and isinstance(tile.view, View)
             and (number := view.at(dump, tile.address)) is not None
             and view.plausible(number)
         ]
         also = f"; or {', '.join(others[:MOST_READINGS])}" if others else ""
-        yield Line(keys, f"read {tile.number:.7g}{also}")
+        yield Line(keys, f"read {tile.said}{also}")
 
 
 def _gaps(dump: Dump) -> Iterator[dict[str, Any]]:
