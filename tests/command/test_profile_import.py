@@ -101,6 +101,11 @@ def test_high_addresses_without_the_notation_stay_what_they_are() -> None:
     assert [point.keys["address"] for point in listed.points] == [40001, 7]
 
 
+def test_a_column_of_hexadecimal_addresses_is_never_modicons() -> None:
+    listed = read_list("name,table,address (hex),type\na,input,0001,u16\nb,input,4001,u16\n")
+    assert [point.keys["address"] for point in listed.points] == [1, 0x4001]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -119,6 +124,10 @@ def test_high_addresses_without_the_notation_stay_what_they_are() -> None:
         (
             "name,address,type\na,40001,u16\nb,xx,u16\n",
             r"^\S*points.csv:3: column B \(address\): 'xx' [^\n]*$",
+        ),
+        (
+            "name,table,address,type\na,holding,40001,u16\nb,holding,0x10,u16\n",
+            r"points.csv:3: column C \(address\): 0x10 counts from 0, and 40001 may be in Modicon's notation",
         ),
         ("name,table,type\na,input,u16\n", "points.csv:1: no column is an address"),
         ("name,address\n", "there are headings and no points"),

@@ -44,13 +44,17 @@ def slug(text: str) -> str:
     return word[:60].rstrip("_")
 
 
+def is_hex(cell: Cell) -> bool:
+    """Whether an address is hexadecimal, by itself or by its heading."""
+    text, heading = cell.text.lower(), cell.heading.lower()
+    headed = any(word in heading for word in ("hex", "十六进制", "16进制"))
+    return headed or text.startswith("0x") or text.endswith("h")
+
+
 def address(cell: Cell) -> int:
-    text = cell.text.lower()
-    digits = text.removeprefix("0x").removesuffix("h")
-    headed = any(word in cell.heading.lower() for word in ("hex", "十六进制", "16进制"))
-    is_hex = text.startswith("0x") or text.endswith("h") or headed
+    digits = cell.text.lower().removeprefix("0x").removesuffix("h")
     try:
-        return int(digits, 16 if is_hex else 10)
+        return int(digits, 16 if is_hex(cell) else 10)
     except ValueError:
         raise cell.wrong(f"{cell.text!r} is no address", "write 10, 0x0A, 000AH or 40011") from None
 

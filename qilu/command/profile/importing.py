@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qilu.command.profile.listed import Addressing, Listed, read_list
+from qilu.command.profile.addressing import Addressing
+from qilu.command.profile.listed import Listed, read_list
 from qilu.command.profile.writing import Draft, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
 

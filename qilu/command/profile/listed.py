@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qilu.command.profile.cells import OPTIONAL, Cell, address, number, orders, slug
-from qilu.command.profile.columns import FUNCTIONS, columns_of, plain, table_of, type_of
+from qilu.command.profile.addressing import Addressing, Row, are_modicon, place
+from qilu.command.profile.cells import OPTIONAL, Cell, number, orders, slug
+from qilu.command.profile.columns import columns_of, plain, type_of
 from qilu.command.profile.writing import Line, unique
 from qilu.contract.errors import ConfigError
-from qilu.contract.modicon import parse_modicon
-
-Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ def read_list(text: str, addressing: Addressing = "auto") -> Listed:
         }
         for line, row in others
     ]
-    in_modicon = addressing == "modicon" or (addressing == "auto" and _are_modicon(cells))
+    in_modicon = addressing == "modicon" or (addressing == "auto" and are_modicon(cells))
     points, errors = [], []
     for row, (line, _) in zip(cells, others, strict=True):
         try:
@@ -93,34 +90,11 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     return [(line, row) for line, row in rows if any(map(str.strip, row)) and not row[0].startswith("#")]
 
 
-def _are_modicon(rows: Sequence[Mapping[str, Cell]]) -> bool:
-    """Whether every address may well be meant in Modicon's notation; what is none at all is told later."""
-    addressed = [row for row in rows if "address" in row and _is_address(row["address"])]
-    return bool(addressed) and all(map(_is_modicon, addressed))
-
-
-def _is_address(cell: Cell) -> bool:
-    try:
-        address(cell)
-    except ConfigError:
-        return False
-    return True
-
-
-def _is_modicon(row: Mapping[str, Cell]) -> bool:
-    try:
-        place = parse_modicon(row["address"].text)
-    except ValueError:
-        return False
-    table = _table(row)
-    return len(row["address"].text) >= 5 and (table is None or table == place.table)
-
-
-def _point(row: Mapping[str, Cell], line: int, in_modicon: bool, one_based: bool) -> dict[str, Any]:
+def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, Any]:
     if "address" not in row:
         raise ConfigError("has no address", line=line, remedy="write one, or remove the line")
-    point: dict[str, Any] = {"name": "", **_place(row, in_modicon, one_based)}
-    table = parse_modicon(str(point["address"])).table if in_modicon else point["table"]
+    table, where = place(row, in_modicon, one_based)
+    point: dict[str, Any] = {"name": "", **where}
     kind = _type(row, table)
     point["type"] = kind
     for key, read in OPTIONAL.items():
@@ -143,42 +117,7 @@ def _point(row: Mapping[str, Cell], line: int, in_modicon: bool, one_based: bool
     return point
 
 
-def _table(row: Mapping[str, Cell]) -> str | None:
-    """The table that the row names, by its word or by the function that reads it."""
-    if "table" in row:
-        return table_of(row["table"].text)
-    if "function" in row and (digits := re.findall(r"\d+", row["function"].text)):
-        return FUNCTIONS.get(int(digits[0]))
-    return None
-
-
-def _place(row: Mapping[str, Cell], in_modicon: bool, one_based: bool) -> dict[str, Any]:
-    cell, table = row["address"], _table(row)
-    if table is None and (named := row.get("table") or row.get("function")):
-        raise named.wrong(
-            f"{named.text!r} is no table", "write coil, discrete, input, holding, or the function 1 to 4"
-        )
-    if in_modicon:
-        try:
-            named_table = parse_modicon(cell.text).table
-        except ValueError as error:
-            raise cell.wrong(str(error), "write 40001 for the first holding register") from None
-        if table not in (None, named_table):
-            raise cell.wrong(f"{cell.text} is in table {named_table}, not {table}", "correct one of them")
-        # The digits as they are: as a number 00001 would lose its meaning.
-        return {"address": cell.text if cell.text.startswith("0") else int(cell.text)}
-    if table is None:
-        raise cell.wrong(
-            f"{cell.text!r} does not say its table",
-            "add a column table or function, or write 40001 for holding 0",
-        )
-    place = address(cell) - one_based
-    if not 0 <= place <= 65535:
-        raise cell.wrong(f"address {cell.text} does not exist", "addresses are 0 to 65535")
-    return {"table": table, "address": place}
-
-
-def _type(row: Mapping[str, Cell], table: object) -> str:
+def _type(row: Row, table: object) -> str:
     if "type" not in row:
         if "bit" in row or table in ("coil", "discrete"):
             return "bool"
