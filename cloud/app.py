@@ -45,7 +45,13 @@ async def ingest(
         if store is None:
             store = await _opened(stack, settings, Backoff(random))
         _log.info("ingester %s fills store %s", name, store.identity)
-        bounds = Bounds(settings.linger, settings.batch_records, settings.batch_bytes, settings.waiting_bytes)
+        bounds = Bounds(
+            settings.linger,
+            settings.batch_records,
+            settings.batch_bytes,
+            settings.backlog_bytes,
+            settings.waiting_bytes,
+        )
         ingester = Ingester(
             store,
             settings.mqtt.topics,

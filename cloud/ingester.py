@@ -63,6 +63,7 @@ class Bounds:
     """Seconds that records may wait for others."""
     batch_records: int = 1000
     batch_bytes: int = 4_000_000
+    backlog_bytes: int = 64_000
     waiting_bytes: int = 64_000_000
 
 
@@ -89,7 +90,10 @@ class Ingester:
         self._linger = bounds.linger
         self._clock = clock
         self._waiting = Waiting(
-            records=bounds.batch_records, batch_bytes=bounds.batch_bytes, room=bounds.waiting_bytes
+            records=bounds.batch_records,
+            batch_bytes=bounds.batch_bytes,
+            backlog_bytes=bounds.backlog_bytes,
+            room=bounds.waiting_bytes,
         )
         self._answers = Answers(store.identity, ingester, store.horizon)
         self._complaints = Complaints(_log)

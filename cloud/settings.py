@@ -37,5 +37,8 @@ class IngesterSettings(BaseModel):
     """Records in one write to the store, at most."""
     batch_bytes: ByteSize = 4_000_000
     """Bytes of messages in one write to the store; the last message may go beyond."""
+    backlog_bytes: ByteSize = 64_000
+    """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
+    waits for no more. Smaller messages go together, a larger one alone."""
     waiting_bytes: ByteSize = 64_000_000
     """Messages that may wait for the store; what comes on top is left unanswered, so that it comes again."""

@@ -72,30 +72,37 @@ _NAMED = 1000
 class Waiting:
     """At most `room` bytes of messages, of which the backlog may take half.
 
-    A batch ends with the message in which `records` records or `batch_bytes` bytes are reached.
+    A batch ends with the live message in which `records` records or `batch_bytes` bytes are reached. With
+    each goes one message of the backlog, or several that have `backlog_bytes` together: a live message that
+    comes while they are written waits for no more.
     """
 
-    def __init__(self, *, records: int, batch_bytes: int, room: int) -> None:
+    def __init__(self, *, records: int, batch_bytes: int, backlog_bytes: int, room: int) -> None:
         self._records = records
         self._batch_bytes = batch_bytes
+        self._backlog_bytes = backlog_bytes
         self._room = {Lane.LIVE: room, Lane.BACKLOG: room // 2}
         self._lanes: dict[Lane, deque[_Message]] = {lane: deque() for lane in Lane}
-        self._bytes = 0
+        self._bytes = dict.fromkeys(Lane, 0)
         self._count = 0
         self._arrived = asyncio.Event()
 
     @property
     def enough(self) -> bool:
-        """Whether a whole batch is there."""
-        return self._count >= self._records or self._bytes >= self._batch_bytes
+        """Whether a whole batch is there, or all of the backlog that one may have."""
+        return (
+            self._count >= self._records
+            or self._bytes[Lane.LIVE] >= self._batch_bytes
+            or self._bytes[Lane.BACKLOG] >= self._backlog_bytes
+        )
 
     def add(self, lane: Lane, edge: str, payload: bytes) -> bool:
         """Keep a message; False when there is no room. DataError when its head cannot be read."""
         head = read_head(payload)
-        if self._bytes + len(payload) > self._room[lane]:
+        if sum(self._bytes.values()) + len(payload) > self._room[lane]:
             return False
         self._lanes[lane].append(_Message(Named(edge, head.stream), head, payload))
-        self._bytes += len(payload)
+        self._bytes[lane] += len(payload)
         self._count += len(head.offsets)
         self._arrived.set()
         return True
@@ -105,16 +112,22 @@ class Waiting:
         await self._arrived.wait()
 
     def take(self) -> Batch:
-        """The next batch: all live records before any of the backlog."""
-        batch, size = Batch(), 0
-        for lane in Lane:
-            messages = self._lanes[lane]
-            while messages and len(batch.polls) < self._records and size < self._batch_bytes:
-                named, head, payload = messages.popleft()
-                size += len(payload)
-                self._count -= len(head.offsets)
-                batch.add(named, head, payload)
-        self._bytes -= size
-        if not any(self._lanes.values()):
+        """The next batch: all live records before any of the backlog, and a little of that in any case."""
+        batch, live, backlog = Batch(), self._lanes[Lane.LIVE], self._lanes[Lane.BACKLOG]
+        size = 0
+        while live and len(batch.polls) < self._records and size < self._batch_bytes:
+            size += self._move(Lane.LIVE, batch)
+        size = 0
+        while backlog and (not size or size + len(backlog[0].payload) <= self._backlog_bytes):
+            size += self._move(Lane.BACKLOG, batch)
+        if not live and not backlog:
             self._arrived.clear()
         return batch
+
+    def _move(self, lane: Lane, batch: Batch) -> int:
+        """The oldest message of a lane into the batch; returns its bytes."""
+        named, head, payload = self._lanes[lane].popleft()
+        self._bytes[lane] -= len(payload)
+        self._count -= len(head.offsets)
+        batch.add(named, head, payload)
+        return len(payload)

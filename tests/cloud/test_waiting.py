@@ -21,7 +21,7 @@ def message(first: int, count: int = 1) -> bytes:
 
 
 def waiting(**bounds: int) -> Waiting:
-    return Waiting(**{"records": 10, "batch_bytes": 10**6, "room": 10**6, **bounds})
+    return Waiting(**{"records": 10, "batch_bytes": 10**6, "backlog_bytes": 10**6, "room": 10**6, **bounds})
 
 
 def taken(queue: Waiting) -> list[int]:
@@ -33,6 +33,28 @@ def test_live_records_are_taken_before_any_of_the_backlog() -> None:
     for offset, lane in enumerate([Lane.BACKLOG, Lane.LIVE, Lane.BACKLOG, Lane.LIVE]):
         assert queue.add(lane, "edge-1", message(offset))
     assert taken(queue) == [1, 3, 0, 2]
+
+
+def test_a_batch_has_no_more_of_the_backlog_than_one_full_message() -> None:
+    """What comes live while a batch is written waits for it, however long the backlog is."""
+    queue = waiting(records=1000, backlog_bytes=len(message(0, 9)))
+    for first, count in ((0, 9), (10, 1), (20, 1), (30, 20), (60, 9)):
+        assert queue.enough == (first > 0)
+        queue.add(Lane.BACKLOG, "edge-1", message(first, count))
+    assert taken(queue) == list(range(9))
+    queue.add(Lane.LIVE, "edge-1", message(100))
+    assert taken(queue) == [100, 10, 20]
+    assert taken(queue) == list(range(30, 50))
+    assert taken(queue) == list(range(60, 69))
+    assert not queue.enough
+
+
+def test_live_records_that_fill_every_batch_do_not_keep_the_backlog_out() -> None:
+    queue = waiting(records=1)
+    for first in range(3):
+        queue.add(Lane.LIVE, "edge-1", message(first))
+        queue.add(Lane.BACKLOG, "edge-1", message(10 + first, 50))
+    assert taken(queue)[:2] == [0, 10]
 
 
 def test_a_batch_ends_with_the_message_that_fills_it() -> None:
