@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
+from qilu.command.printing import console
 from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import parse_duration
 from qilu.runtime.settings import load
@@ -23,9 +23,6 @@ from qilu.stores.opening import open_reader
 from qilu.stores.settings import SqliteSettings
 
 Rows = Sequence[Sequence[Any]]
-
-_WIDE = 1000
-"""Columns of a pipe or a file: nothing is cut off there."""
 
 
 def reader(store: str) -> Reader:
@@ -78,8 +75,7 @@ def show(form: str, header: Sequence[str], rows: Rows) -> None:
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*("" if cell is None else _cell(cell) for cell in row))
-        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
-        console.print(table)
+        console().print(table)
 
 
 def show_json(answer: object) -> None:

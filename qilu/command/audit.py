@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
 from cloud.audit.auditing import Finding, audit
 from cloud.audit.verdict import span
 from qilu.command.asking import duration, moment, reader, show, show_json, unknown_device
+from qilu.command.printing import console
 from qilu.contract.errors import QiluError
 
 
@@ -18,7 +17,7 @@ class UnexplainedError(QiluError):
     """The store lacks something, or has too much, and nothing tells why."""
 
 
-_console = Console(soft_wrap=True, highlight=False)
+_console = console()
 
 
 async def run(store: str, last: str, devices: Sequence[str], form: str) -> None:
@@ -56,7 +55,8 @@ def _table(findings: Sequence[Finding]) -> None:
     for one in findings:
         lines = _lines(one)
         if lines:
-            _console.print(f"\n{one.device}")
+            _console.print()
+            _console.print(one.device)
         for line in lines:
             _console.print(f"  {line}")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from qilu.command.printing import console
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.quantities import format_duration
@@ -16,7 +15,7 @@ from qilu.contract.reading import Origin
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load, load_plain
 
-_console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
+_console = console()
 
 
 def check(files: Sequence[Path]) -> None:
@@ -35,7 +34,7 @@ def check(files: Sequence[Path]) -> None:
 
 def _check(file: Path) -> None:
     kind = _kind(file)
-    _console.print(f"[bold]{file}[/bold]: {kind}")
+    _console.print(f"{file}: {kind}", style="bold")
     _CHECKS[kind](file)
 
 
@@ -154,12 +153,12 @@ def _check_gateway(file: Path) -> None:
         f"busy assumes {_ROUND_TRIP * 1000:.0f} ms from a request to its reply"
     )
     for warning in warnings:
-        _console.print(f"  warning: {warning}", markup=False)
+        _console.print(f"  warning: {warning}")
     memory = Memory(settings.spool.directory / LEARNT_FOLDER)
     for device in (device for source in settings.sources for device in source.devices):
         learnt = memory.recall(device.device, known[device.profile])
         if learnt != NOTHING_LEARNT:
-            _console.print(f"  learnt: {device.device} {described(NOTHING_LEARNT, learnt)}", markup=False)
+            _console.print(f"  learnt: {device.device} {described(NOTHING_LEARNT, learnt)}")
 
 
 _ROUND_TRIP = 0.01

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qilu.command.asking import duration
+from qilu.command.printing import console
 from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import format_duration
 from simulator.app import load
@@ -70,7 +70,7 @@ def _shown(stack: ExitStack, what: Wanted, every: float) -> Show:
             BarColumn(),
             TextColumn("{task.percentage:3.0f} %"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console(stderr=True),
         )
         stack.enter_context(bar)
         task = bar.add_task("exporting", total=what.rows)

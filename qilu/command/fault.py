@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from qilu.command.printing import console
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.quantities import format_duration, parse_duration
 from qilu.runtime.settings import load
@@ -165,13 +165,13 @@ async def _ask(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _show(answer: Mapping[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     pace = "paused" if answer["paused"] else f"at speed {answer['speed']:g}"
     given_up = f", {answer['ticks_given_up']} ticks given up" if answer["ticks_given_up"] else ""
     when = f"tick {answer['tick']}, {_time(answer['seconds'])} since it began"
-    console.print(f"{answer['plant']}: {when}, {pace}{given_up}")
+    out.print(f"{answer['plant']}: {when}, {pace}{given_up}")
     if "repaired" in answer:
-        console.print(f"{answer['repaired']} repaired")
+        out.print(f"{answer['repaired']} repaired")
     if answer.get("faults"):
         table = Table(
             "device", "fault", "point", "state", "begin", "end", "severity", box=None, pad_edge=False
@@ -181,9 +181,9 @@ def _show(answer: Mapping[str, Any]) -> None:
             severity = f"{one['severity']:.3f}" if one["state"] == "active" else ""
             struck, begin = one["point"] or "", _time(one["begin"])
             table.add_row(one["device"], one["fault"], struck, one["state"], begin, end, severity)
-        console.print(table)
+        out.print(table)
     if "possible" in answer:
-        console.print(f"it may have: {', '.join(answer['possible'])}")
+        out.print(f"it may have: {', '.join(answer['possible'])}")
 
 
 def _time(seconds: float) -> str:

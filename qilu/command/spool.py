@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from gateway.settings import GatewaySettings
 from gateway.spool import replay as replaying
 from gateway.spool.inspect import Summary, inspect
 from gateway.spool.settings import SpoolSettings
 from qilu.command.asking import duration, moment, show, show_json
+from qilu.command.printing import console
 from qilu.contract.quantities import format_bytes, format_duration
 from qilu.runtime.settings import load
 
@@ -37,7 +36,8 @@ def spool(place: Path, form: str) -> None:
         rows = [list(one.values()) for one in _streams(summary)]
         show("table", list(_streams(summary)[0]), rows)
     if summary.dropped:
-        _console.print(f"\ndropped: {len(summary.dropped)} times, the last ones:")
+        _console.print()
+        _console.print(f"dropped: {len(summary.dropped)} times, the last ones:")
         rows = [list(one.values()) for one in _dropped(summary)[-_SHOWN:]]
         show("table", list(_dropped(summary)[0]), rows)
 
@@ -55,7 +55,7 @@ def replay(place: Path, since: str | None) -> None:
         )
 
 
-_console = Console(soft_wrap=True, highlight=False)
+_console = console()
 
 
 def _settings(place: Path) -> SpoolSettings:

@@ -3,10 +3,10 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from qilu.command.demo.table import Flow, Plant, picture
 from qilu.command.demo.watch import Latest, Watch
+from qilu.command.printing import PlainConsole
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Reason
 from qilu.runtime.profiles import profiles
@@ -25,7 +25,7 @@ def shown(
         reason = Reason.TIMEOUT if number == bad else None
         watch.latest[name] = Latest(1000, {"discharge_pressure": 7.25, "state": 2}, reason)
     plant = Plant(dict.fromkeys(names, PROFILE), watch, lambda: 1500, lambda: FLOW, lambda: stopping)
-    console = Console(file=io.StringIO(), width=width, height=height)
+    console = PlainConsole(file=io.StringIO(), width=width, height=height)
     with console.capture() as printed:
         console.print(picture(plant, width, height))
     return printed.get()

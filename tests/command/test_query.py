@@ -104,3 +104,16 @@ async def test_what_the_store_does_not_have_is_told(file: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=problem):
             await query(Asked(str(file), False, False, device, point, "1m", None, "csv"))
+
+
+FOREIGN = "[/red] [bold]A[b] :smile: 油温\x1b[2J\n"
+
+
+async def test_a_text_of_a_device_is_shown_as_it_is_and_orders_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with SqliteStore(tmp_path / "store.db") as store:
+        await store.write([poll("press-1", "press", "slow", {"label": FOREIGN})])
+    await query(Asked(str(tmp_path / "store.db"), False, False, "press-1", "label", "1d", None, "table"))
+    _, row = capsys.readouterr().out.splitlines()
+    assert r"[/red] [bold]A[b] :smile: 油温\x1b[2J\n  good" in row

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from qilu.command.demo.watch import SHOWN, Watch, in_words, shown, state_of
+from qilu.command.printing import console, plain
 from qilu.contract.profile import DeviceProfile
 
 _LIVE_EVERY = 0.5
@@ -62,13 +63,13 @@ class Plant:
 
 async def show(plant: Plant, headless: bool) -> None:
     """Show until cancelled. `headless`: one line about the flow now and then, nothing per device."""
-    console = Console()
-    if headless or not console.is_terminal:
+    out = console()
+    if headless or not out.is_terminal:
         await _lines(plant, headless)
         return
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    with Live(console=out, auto_refresh=False, transient=False) as live:
         while True:
-            live.update(picture(plant, console.width, console.height), refresh=True)
+            live.update(picture(plant, out.width, out.height), refresh=True)
             await asyncio.sleep(_LIVE_EVERY)
 
 
@@ -83,7 +84,7 @@ async def _lines(plant: Plant, headless: bool) -> None:
 
 
 def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(plain(line) + "\n")
     sys.stdout.flush()
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 from pydantic import ValidationError
 
+from qilu.command.printing import console
 from qilu.command.probe import showing
 from qilu.command.probe.asking import Prober, identity, knock, read_range, settings_for
 from qilu.command.probe.expecting import SHOWN, Match, Tolerance, find, parse_tolerance
@@ -81,11 +82,11 @@ def _seconds(option: str, text: str) -> float:
 
 
 async def _scan(prober: Prober, units: tuple[int, ...], form: str) -> None:
-    out, timeout = showing.console(), prober.settings.timeout
+    out, timeout = console(), prober.settings.timeout
 
     def tell(unit: Unit) -> None:
         if form != "json":
-            out.print(f"unit {unit.unit:3}  {unit.how}  {unit.identity}".rstrip(), markup=False)
+            out.print(f"unit {unit.unit:3}  {unit.how}  {unit.identity}".rstrip())
 
     if form != "json":
         out.print(f"{prober.url}: asking {len(units)} unit ids, at most {len(units) * timeout:.0f} s")
@@ -107,12 +108,12 @@ async def _dump(prober: Prober, asked: Asked, ranges: list[Range]) -> None:
     if asked.form == "json":
         showing.print_json([showing.dump_json(dump) for dump in dumps])
         return
-    out = showing.console()
+    out = console()
     for dump in dumps:
-        out.print(f"[bold]{dump.asked}[/bold] of unit {asked.unit} at {prober.url}")
+        out.print(f"{dump.asked} of unit {asked.unit} at {prober.url}", style="bold")
         out.print(showing.dump_grid(dump, out.width))
         for line in showing.dump_lines(dump):
-            out.print(line, markup=False)
+            out.print(line)
 
 
 def _searched(expected: float, ranges: list[Range]) -> list[Range]:
@@ -137,12 +138,11 @@ async def _expect(
     if asked.form == "json":
         showing.print_json([showing.match_json(*one) for one in shown])
         return
-    out = showing.console()
+    out = console()
     if not shown:
         out.print(
             f"nothing there shows {expected:g} within {asked.tolerance}: try more addresses, the other table "
             "(holding, input) or a larger --tolerance",
-            markup=False,
         )
         return
     out.print(showing.match_grid(shown))
@@ -162,12 +162,12 @@ async def _look(prober: Prober, asked: Asked) -> None:
     if asked.form == "json":
         showing.print_json({"url": prober.url, "unit": asked.unit, "identity": named, "tables": tables})
         return
-    out = showing.console()
-    out.print(f"{prober.url}: unit {asked.unit} {how}", markup=False)
+    out = console()
+    out.print(f"{prober.url}: unit {asked.unit} {how}")
     for name, text in named.items() or {"identity": "the device does not say what it is"}.items():
-        out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+        out.print(f"  {name.replace('_', ' ')}: {text}")
     for table, state in tables.items():
-        out.print(f"  {table}: {state}", markup=False)
+        out.print(f"  {table}: {state}")
     out.print(
         "read more with --read holding:0-99, find a known value with --expect, other units with --units"
     )

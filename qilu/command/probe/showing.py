@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
+from qilu.command.printing import console
 from qilu.command.probe.expecting import Match, hints
 from qilu.command.probe.layout import summary, tiles
 from qilu.command.probe.places import Range
@@ -21,17 +21,9 @@ from qilu.command.probe.search import Dump
 from qilu.command.probe.views import VIEWS, View, plausible_views
 from qilu.contract.modicon import Place, format_modicon
 
-PIPE_WIDTH = 200
 _NOT_LIKELY = "·"
 _CELL = 13  # a column of numbers with the space before it
 _MOST_COLUMNS = 8  # what follows is seldom more than chance
-
-
-def console(*, stderr: bool = False) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPE_WIDTH
-    )
 
 
 @contextmanager

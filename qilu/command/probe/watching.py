@@ -10,10 +10,11 @@ from datetime import datetime
 from rich.console import Group
 from rich.live import Live
 
+from qilu.command.printing import console
 from qilu.command.probe.asking import Prober, read_range
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump
-from qilu.command.probe.showing import console, dump_grid
+from qilu.command.probe.showing import dump_grid
 from qilu.contract.errors import UnreachableError
 
 
@@ -37,7 +38,7 @@ async def watch(prober: Prober, unit: int, ranges: Sequence[Range], period: floa
             try:
                 dumps = [await read_range(prober, unit, asked) for asked in ranges]
             except UnreachableError as error:
-                out.print(f"{_now()} {error}", markup=False)
+                out.print(f"{_now()} {error}")
             else:
                 changed = [changes(*pair) for pair in zip(before, dumps, strict=True)] if before else []
                 if live is not None:
