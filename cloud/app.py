@@ -99,7 +99,7 @@ async def _serve(
             async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
-            _log.warning("not connected: %s", next(leaves(lost)))
+            _log.warning("not connected: %s; it is tried again", next(leaves(lost)))
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise

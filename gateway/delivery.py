@@ -78,7 +78,7 @@ class Delivery:
                     await self._exchange()
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
-                _log.warning("not connected: %s", "; ".join(reasons))
+                _log.warning("not connected: %s; it is tried again", "; ".join(reasons))
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise

@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.mqtt import reasons
 from qilu.mqtt.guarded import GuardedClient, Message
+from qilu.mqtt.refusals import refusal
 from qilu.mqtt.settings import MqttSettings
 
 __all__ = ["Link", "Message", "RefusedError"]
@@ -91,7 +92,7 @@ class Link:
             await asyncio.shield(entering)
         except aiomqtt.MqttError as error:
             await client.leave()
-            raise self._refused(error) from error
+            raise refusal(self._settings, error, self._connect_timeout) from error
         except ssl.CertificateError as error:
             raise UnreachableError(f"MQTT broker {self._settings.address}: {error}") from error
         except asyncio.CancelledError:
@@ -218,32 +219,3 @@ class Link:
             f"{place}: connection lost{why} (if it comes back only to be lost again and again: "
             f"does another client use the id {self._client_id!r}?)"
         )
-
-    def _refused(self, error: aiomqtt.MqttError) -> UnreachableError:
-        """Why the broker could not be entered, in words, with what can be done about it."""
-        place = f"MQTT broker {self._settings.address}"
-        reason = getattr(error, "rc", None)
-        value = reason.value if isinstance(reason, ReasonCode) else None
-        if value in (reasons.BAD_USER, reasons.NOT_AUTHORISED):
-            who = (
-                f"user {self._settings.username!r}" if self._settings.username else "a client without a user"
-            )
-            return UnreachableError(
-                f"{place} does not let in {who} ({reasons.in_words(value)}); "
-                "see mqtt.username, the password and the broker's list of users"
-            )
-        if value == reasons.UNSUPPORTED_PROTOCOL:
-            other = "3.1.1" if self._settings.protocol == "5" else "5"
-            return UnreachableError(
-                f"{place} does not speak MQTT {self._settings.protocol}; set mqtt.protocol to {other}"
-            )
-        if value is not None:
-            return UnreachableError(f"{place} refuses the connection ({reasons.in_words(value)})")
-        if "timed out" in str(error):
-            return UnreachableError(f"{place}: no answer within {self._connect_timeout:g} s")
-        if "let us in" in str(error):
-            return UnreachableError(
-                f"{place}: {error}; does it speak MQTT {self._settings.protocol}"
-                + (", does it want a client certificate?" if self._settings.tls else ", does it want TLS?")
-            )
-        return UnreachableError(f"{place}: {error}")

@@ -97,14 +97,15 @@ async def test_who_may_not_come_in_is_told_what_to_look_at(tmp_path: Path, proto
             assert "password" in str(caught.value)
 
 
-async def test_a_broker_that_is_not_there_is_named() -> None:
+async def test_a_broker_that_is_not_there_is_named_with_its_remedy() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, but nobody listens
         port = unused.getsockname()[1]
-        with pytest.raises(UnreachableError, match=f"127.0.0.1:{port}.*refused"):
+        remedy = "nothing listens there; start the broker, or correct mqtt.host and mqtt.port"
+        with pytest.raises(UnreachableError, match=f"127.0.0.1:{port}: {remedy}"):
             async with Link(MqttSettings(port=port), "edge-1"):
                 pass
-    with pytest.raises(UnreachableError, match="no-such-host.invalid:1883"):
+    with pytest.raises(UnreachableError, match="no-such-host.invalid:1883: no address .*correct mqtt.host"):
         async with Link(MqttSettings(host="no-such-host.invalid"), "edge-1"):
             pass
 

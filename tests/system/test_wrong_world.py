@@ -20,7 +20,7 @@ async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_sto
     broker = Mosquitto(tmp_path)
     store = {"type": "sqlite", "file": "store.db"}
     async with Road(tmp_path, {"port": broker.port}, store) as road:
-        told = f"not connected: MQTT broker 127.0.0.1:{broker.port}: "
+        told = f"not connected: MQTT broker 127.0.0.1:{broker.port}: nothing listens there; start the broker"
         gateway, ingester = road.gateway, road.ingesters[0]
         await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
         await eventually(
