@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.table import Table
 
+from qilu.command.kinds import Kind, expected
 from qilu.command.printing import console
 from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import parse_duration
@@ -31,7 +32,8 @@ def reader(store: str) -> Reader:
     if path.suffix in (".yaml", ".yml"):
         from cloud.settings import IngesterSettings
 
-        return open_reader(load(path, IngesterSettings).store)
+        with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
+            return open_reader(load(path, IngesterSettings).store)
     if not path.is_file():
         remedy = "start `qilu demo` first, or name your store with --store"
         raise ConfigError("no such store", file=path, remedy=remedy)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from qilu.command.kinds import Kind, kind_of
 from qilu.command.printing import console
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
@@ -33,32 +34,17 @@ def check(files: Sequence[Path]) -> None:
 
 
 def _check(file: Path) -> None:
-    kind = _kind(file)
-    _console.print(f"{file}: {kind}", style="bold")
-    _CHECKS[kind](file)
-
-
-def _kind(file: Path) -> str:
-    """Which of our files it is, by the keys that only this kind has."""
-    raw = load_plain(file)
-    for key, kind in _KEYS.items():
-        if isinstance(raw, Mapping) and key in raw:
-            return kind
-    raise ConfigError(
-        "neither a device profile nor a plant, gateway settings or ingester settings",
-        file=file,
-        line=1,
-        remedy="one of these keys is needed: points, machines, sources, store",
-    )
-
-
-_KEYS = {
-    "points": "device profile",
-    "repeat": "device profile",
-    "machines": "plant",
-    "sources": "gateway",
-    "store": "ingester",
-}
+    kind = kind_of(load_plain(file))
+    if kind is None:
+        raise ConfigError(
+            "neither a device profile nor a plant, gateway settings or ingester settings",
+            file=file,
+            line=1,
+            remedy="one of these keys is needed: points, machines, sources, store",
+        )
+    name, tell = _CHECKS[kind]
+    _console.print(f"{file}: {name}", style="bold")
+    tell(file)
 
 
 def _check_profile(file: Path) -> None:
@@ -165,9 +151,9 @@ _ROUND_TRIP = 0.01
 """Seconds that a device is assumed to take for an answer; the real ones differ widely."""
 
 
-_CHECKS: Mapping[str, Callable[[Path], None]] = {
-    "device profile": _check_profile,
-    "plant": _check_plant,
-    "gateway": _check_gateway,
-    "ingester": _check_ingester,
+_CHECKS: Mapping[Kind, tuple[str, Callable[[Path], None]]] = {
+    Kind.PROFILE: ("device profile", _check_profile),
+    Kind.PLANT: ("plant", _check_plant),
+    Kind.GATEWAY: ("gateway", _check_gateway),
+    Kind.INGESTER: ("ingester", _check_ingester),
 }

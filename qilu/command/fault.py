@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
+from qilu.command.kinds import Kind, expected
 from qilu.command.printing import console
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.quantities import format_duration, parse_duration
@@ -138,7 +139,8 @@ def _port(plant: str) -> int:
     if ":" in plant and not Path(plant).exists():
         remedy = "write the port alone; a plant can only be controlled from its own machine"
         raise ConfigError(f"{plant!r} is elsewhere", remedy=remedy)
-    port = load(Path(plant), PlantSettings).control
+    with expected(Kind.PLANT, Path(plant), "name the file of a plant, or its control port"):
+        port = load(Path(plant), PlantSettings).control
     if port is None:
         remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
         raise ConfigError("the plant says no port", file=plant, key="control", remedy=remedy)

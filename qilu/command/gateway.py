@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.app import build
 from gateway.settings import GatewaySettings
+from qilu.command.kinds import Kind, expected
 from qilu.runtime.process import notify
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load
@@ -17,7 +18,8 @@ _log = logging.getLogger(__name__)
 
 async def gateway(file: Path) -> None:
     """Collect and deliver; ConfigError when the settings or a profile are wrong."""
-    settings = load(file, GatewaySettings)
+    with expected(Kind.GATEWAY, file):
+        settings = load(file, GatewaySettings)
     edge = build(settings, profiles(settings.profile_names, settings.profiles))
     _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
     notify("READY=1")

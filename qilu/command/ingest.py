@@ -6,11 +6,13 @@ from pathlib import Path
 
 from cloud.app import ingest as run
 from cloud.settings import IngesterSettings
+from qilu.command.kinds import Kind, expected
 from qilu.runtime.process import notify
 from qilu.runtime.settings import load
 
 
 async def ingest(file: Path) -> None:
     """Fill the store; ConfigError when the settings are wrong or the store cannot be used."""
-    settings = load(file, IngesterSettings)
+    with expected(Kind.INGESTER, file):
+        settings = load(file, IngesterSettings)
     await run(settings, ready=lambda: notify("READY=1"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qilu.command.emitting import emit_gateway
 from qilu.command.exporting import Exported, export_to
+from qilu.command.kinds import Kind, expected
 from qilu.contract.errors import ConfigError
 from simulator.app import Simulation, load
 from simulator.app import simulate as serve
@@ -34,12 +35,13 @@ async def simulate(asked: Asked) -> None:
     """Serve the plant; ConfigError when it, a profile or a port is wrong."""
     if asked.emit is not None and asked.export is not None:
         raise ConfigError("--emit-gateway and --export are two things", remedy="ask for one after the other")
-    if asked.emit is not None:
-        emit_gateway(asked.file, asked.emit)
-    elif asked.export is not None:
-        await export_to(asked.file, asked.export)
-    else:
-        await _serve(asked)
+    with expected(Kind.PLANT, asked.file):
+        if asked.emit is not None:
+            emit_gateway(asked.file, asked.emit)
+        elif asked.export is not None:
+            await export_to(asked.file, asked.export)
+        else:
+            await _serve(asked)
 
 
 async def _serve(asked: Asked) -> None:

@@ -12,6 +12,7 @@ from gateway.spool import replay as replaying
 from gateway.spool.inspect import Summary, inspect
 from gateway.spool.settings import SpoolSettings
 from qilu.command.asking import duration, moment, show, show_json
+from qilu.command.kinds import Kind, expected
 from qilu.command.printing import console
 from qilu.contract.quantities import format_bytes, format_duration
 from qilu.runtime.settings import load
@@ -60,7 +61,8 @@ _console = console()
 
 def _settings(place: Path) -> SpoolSettings:
     if place.suffix in (".yaml", ".yml"):
-        return load(place, GatewaySettings).spool
+        with expected(Kind.GATEWAY, place, "name the settings of the gateway, or the directory of its spool"):
+            return load(place, GatewaySettings).spool
     return SpoolSettings(directory=place)
 
 

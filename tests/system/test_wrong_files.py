@@ -116,6 +116,47 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {"other.yaml": "answer: 42\n"},
         r"other\.yaml:1: neither a device profile nor .+; \w+",
     ),
+    "gateway settings for a plant": (
+        "simulate gateway.yaml",
+        {},
+        r"^qilu: gateway\.yaml: these are gateway settings; run `qilu gateway gateway\.yaml`$",
+    ),
+    "a plant for gateway settings": (
+        "gateway plant.yaml",
+        {},
+        r"^qilu: plant\.yaml: this is a plant; run `qilu simulate plant\.yaml`$",
+    ),
+    "gateway settings for ingester settings": (
+        "ingest gateway.yaml",
+        {},
+        r"^qilu: gateway\.yaml: these are gateway settings; run `qilu gateway gateway\.yaml`$",
+    ),
+    "ingester settings for gateway settings": (
+        "gateway ingester.yaml",
+        {},
+        r"^qilu: ingester\.yaml: these are ingester settings; run `qilu ingest ingester\.yaml`$",
+    ),
+    "a device profile for gateway settings": (
+        "gateway profiles/mine.yaml",
+        {},
+        r"^qilu: profiles/mine\.yaml: this is a device profile; run `qilu check profiles/mine\.yaml`$",
+    ),
+    "gateway settings for what has a store": (
+        "query --store gateway.yaml --devices",
+        {},
+        r"^qilu: gateway\.yaml: these are gateway settings; name ingester settings, or a store file$",
+    ),
+    "a plant for what has a spool": (
+        "spool plant.yaml",
+        {},
+        r"this is a plant; name the settings of the gateway",
+    ),
+    "ingester settings to demonstrate": ("demo --config ingester.yaml", {}, r"; name the file of a plant$"),
+    "a plant with a key of an ingester": (
+        "simulate plant.yaml",
+        {"plant.yaml": PLANT + INGESTER},
+        r"plant\.yaml:4: store: unknown key; \w+",
+    ),
     "a broker's certificate authority that is not there": (
         "gateway gateway.yaml",
         {"gateway.yaml": GATEWAY + "mqtt: {tls: {ca: nowhere.pem}}\n"},
@@ -148,7 +189,7 @@ def test_it_is_told_with_its_place_and_a_remedy(what: str, tmp_path: Path) -> No
     command, files, said = WRONG[what]
     done = ran_in(tmp_path, command, files)
     assert done.returncode == 2, done
-    assert re.search(said, done.stderr), done.stderr
+    assert re.search(said, done.stderr, re.MULTILINE), done.stderr
     assert "Traceback" not in done.stderr
 
 

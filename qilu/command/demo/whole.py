@@ -16,6 +16,7 @@ from qilu.command.collecting import gateway_settings
 from qilu.command.demo import table
 from qilu.command.demo.proof import Summary, compare_counters, prepare, stored_points
 from qilu.command.demo.watch import Watch
+from qilu.command.kinds import Kind, expected
 from qilu.contract.errors import ConfigError
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.runtime.profiles import shipped_configs
@@ -109,9 +110,11 @@ async def demo(
 
 
 async def _whole(config: Path | None, data_dir: Path, headless: bool, stop: asyncio.Event) -> Summary:
-    plant = load(config or shipped_configs() / "plant.yaml")
-    file = data_dir / "store.db"
-    store = SqliteStore(file)
+    file = config or shipped_configs() / "plant.yaml"
+    with expected(Kind.PLANT, file, "name the file of a plant"):
+        plant = load(file)
+    store_file = data_dir / "store.db"
+    store = SqliteStore(store_file)
     async with store, EmbeddedBroker() as broker, AsyncExitStack() as stack:
         simulation = await _serve(stack, plant)
         gateway = build(
@@ -127,11 +130,11 @@ async def _whole(config: Path | None, data_dir: Path, headless: bool, stop: asyn
             {device.profile.profile: device.profile for device in plant.devices.values()},
             extra_processors=[watch := Watch()],
         )
-        run = _Run(plant, gateway, watch, file)
+        run = _Run(plant, gateway, watch, store_file)
         for device in plant.devices.values():
             device.served = run.served.__setitem__
         settings = IngesterSettings(
-            ingester="demo", mqtt=broker.settings, store=SqliteSettings(type="sqlite", file=file)
+            ingester="demo", mqtt=broker.settings, store=SqliteSettings(type="sqlite", file=store_file)
         )
         shown = table.Plant(
             {device.name: device.profile for device in plant.devices.values()},
