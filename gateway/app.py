@@ -31,6 +31,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.open_files import room_for
 
 _CLOCK_FILE = "clock"
 
@@ -48,6 +49,7 @@ class Gateway:
 
     async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
         """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
+        room_for(2 * len(self.sources))  # a new connection may be made while the old one is not closed yet
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(self.clock.run(), name="watch the clock")
             await self.pipeline.run(stop, grace)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.contract.profile import DeviceProfile
+from qilu.runtime.open_files import room_for
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
 from simulator.control import serve_control
-from simulator.open_files import room_for
 from simulator.plant.clock import Clock
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qilu.contract.errors import ConfigError
-from simulator.open_files import room_for
+from qilu.runtime.open_files import room_for
 from simulator.plant.events import Event
 from simulator.plant.plant import Plant
 from simulator.registers.decoder import Recorder, columns
@@ -107,7 +107,7 @@ def export(plant: Plant, folder: Path, what: Wanted) -> Iterator[int]:
 
     ConfigError: a file is there already or cannot be written. `dataset.json` is the last to be written.
     """
-    room_for(len(plant.devices) + 64)
+    room_for(len(plant.devices))
     with ExitStack() as stack:
         run = _Run(plant, folder, what, stack)
         for row in range(what.rows):
