@@ -37,9 +37,13 @@ class Influxql:
         return self._series(rising, f'"{profile}"', label, whose, fill="none")
 
     def growth(self, profile: str, point: str) -> Json:
+        """Without what was counted from a reset to the first value after it; PromQL has that, too."""
+        rises = (
+            f'SELECT non_negative_difference("{point}") AS "rise" FROM "{profile}"'
+            f' WHERE {self._where(CHOSEN)} GROUP BY "device"'
+        )
         return self._target(
-            f'SELECT spread("{point}") FROM "{profile}" WHERE {self._where(CHOSEN)} GROUP BY "device"',
-            "$tag_device",
+            f'SELECT sum("rise") FROM ({rises}) WHERE $timeFilter GROUP BY "device"', "$tag_device"
         )
 
     def reasons(self) -> Json:

@@ -34,7 +34,7 @@ class Language(Protocol):
         """How fast a counter rises, per "s" or "min"."""
 
     def growth(self, profile: str, point: str) -> Json:
-        """By how much a counter rose in the time that is shown: one number per device."""
+        """By how much a counter rose in the time that is shown, also over a reset: one number per device."""
 
     def reasons(self) -> Json:
         """Why values were bad: the code of each device and point, where there is one."""
