@@ -45,7 +45,9 @@ def demo(
     data_dir: Annotated[
         Path, typer.Option(help="Where the store and the spool are; a second start goes on with them.")
     ] = Path("var/demo"),
-    duration: Duration = None,
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds from the first reading on; default: until Ctrl-C.")
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of a live table.")
     ] = False,
@@ -57,6 +59,7 @@ def demo(
 ) -> None:
     """Run a whole plant in this one process: simulated machines, gateway, broker, ingester, store.
 
+    Ends with code 1 when something that was polled is missing in the store, or stored twice.
     Needs nothing else. Example: qilu demo --duration 20 --headless --summary s.json
     """
     from qilu.command import demo as command

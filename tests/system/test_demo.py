@@ -5,12 +5,14 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qilu.command.demo.proof import LossError, Summary
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
 from tests.system.programs import Qilu, eventually, now_ms, qilu
@@ -83,3 +85,28 @@ async def test_it_shows_a_factory_at_work_and_a_second_start_goes_on_with_it(tmp
     }
     assert all(twice[device][1] > once[device][1] for device in once)
     assert await identity(data / "store.db") == name
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="needs signals")
+async def test_it_ends_with_code_1_when_the_store_lacks_something(tmp_path: Path) -> None:
+    store, summary = tmp_path / "store.db", tmp_path / "s.json"
+    demo = Qilu(
+        tmp_path, "demo", "--headless", "--summary", summary, "--data-dir", tmp_path, ready=" durable after "
+    )
+    with demo:
+        with contextlib.closing(sqlite3.connect(store, timeout=30)) as foreign, foreign:
+            lost = foreign.execute("DELETE FROM readings").rowcount
+        assert lost > 0
+        assert demo.end(signal.SIGINT) == 1, demo.said()
+    missing = read(summary)["missing_points"]
+    assert missing >= lost
+    assert f"qilu: {missing} points are missing in {store} and 0 are stored twice; ask why" in demo.said()
+
+
+@pytest.mark.parametrize(("missing", "twice"), [(0, 1), (1, 0)])
+def test_what_is_stored_twice_is_as_bad_as_what_is_missing(missing: int, twice: int) -> None:
+    counted = Summary(3.0, 1, 10, 100, 0, 0, 100 - missing, missing, twice, [], None, None)
+    with pytest.raises(
+        LossError, match=f"{missing} points are missing in store.db and {twice} are stored twice"
+    ):
+        counted.require_all_once(Path("store.db"))

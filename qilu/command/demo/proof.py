@@ -11,8 +11,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, QiluError
 from qilu.stores.sqlite.reader import SqliteReader
+
+
+class LossError(QiluError):
+    """Not all that was polled is in the store exactly once."""
+
 
 SERVE_COUNTER = "serve_counter"
 
@@ -38,6 +43,14 @@ class Summary:
     lost_counters: Sequence[str]
     p50_ms: float | None
     p99_ms: float | None
+
+    def require_all_once(self, store: Path) -> None:
+        """LossError when a point is missing in the store, or stored twice."""
+        if self.missing_points or self.duplicate_points:
+            raise LossError(
+                f"{self.missing_points} points are missing in {store} and {self.duplicate_points} are stored "
+                f"twice; ask why with `qilu audit --store {store}`"
+            )
 
     def write(self, file: Path) -> None:
         """As one JSON object."""

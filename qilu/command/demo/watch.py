@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +24,18 @@ class Latest:
 
 
 class Watch:
-    """A processor that changes nothing and remembers the latest values of every device."""
+    """A processor that changes nothing and remembers the latest values of every device.
+
+    `flowing`: whether anything has passed yet.
+    """
 
     def __init__(self) -> None:
         self.latest: dict[str, Latest] = {}
+        self.flowing = asyncio.Event()
         self._due: deque[int] = deque(maxlen=2000)
 
     def process(self, poll: Poll) -> Sequence[Poll]:
+        self.flowing.set()
         latest = self.latest.setdefault(poll.origin.device, Latest())
         self._due.append(poll.readings[-1].time_ms)
         for reading in poll.readings:
