@@ -36,15 +36,19 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
-    def reason(self) -> str:
-        """What it said, short enough for a log line."""
+    def said(self) -> str:
+        """The words of an error."""
         text = self.body.decode(errors="replace").strip()
         try:
             said = msgspec.json.decode(text)
-            text = str(said.get("error") or said.get("message") or text) if isinstance(said, dict) else text
+            return str(said.get("error") or said.get("message") or text) if isinstance(said, dict) else text
         except MALFORMED:
-            pass
-        return f"HTTP {self.status}: {' '.join(text.split())[:300]}"
+            return text
+
+    @property
+    def reason(self) -> str:
+        """What it said, short enough for a log line."""
+        return f"HTTP {self.status}: {' '.join(self.said.split())[:300]}"
 
     def header(self, name: str) -> str | None:
         """The header of this name, if there is one."""

@@ -149,12 +149,12 @@ def _build(columns: Columns, dialect: Dialect) -> _Template:
     origin = columns.origin
     _refuse_names(columns, dialect)
     tags = b"".join(
-        b",%s=%s" % (tag.encode(), _escape(text, ",= ", dialect))
+        b",%s=%s" % (tag.encode(), escape(text, ",= ", dialect))
         for tag in TAGS
         if (text := getattr(origin, tag))
     )
-    head = _escape(origin.profile, ", ", dialect) + tags + b" "
-    fields = tuple(_escape(point, ",= ", dialect) for point in columns.points)
+    head = escape(origin.profile, ", ", dialect) + tags + b" "
+    fields = tuple(escape(point, ",= ", dialect) for point in columns.points)
     parts: list[bytes] = []
     for index, field in enumerate(fields):
         parts += (b"%s%s=" % (b"," if index else head, field), b"")
@@ -177,7 +177,8 @@ def _refuse_names(columns: Columns, dialect: Dialect) -> None:
             raise DataError(f"a point cannot have the name {point!r} in this store: rename it in the profile")
 
 
-def _escape(text: str, special: str, dialect: Dialect) -> bytes:
+def escape(text: str, special: str, dialect: Dialect) -> bytes:
+    """A name with its `special` characters escaped; DataError when line protocol cannot carry it."""
     if any(character < " " or character == "\x7f" for character in text):
         raise DataError(f"the name {text!r} has a control character, which line protocol cannot carry")
     if dialect.doubles_backslash:

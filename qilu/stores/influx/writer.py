@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from qilu.contract.errors import DataError
 from qilu.contract.reading import Poll
 from qilu.stores.checks import refusal
+from qilu.stores.influx.conflicts import Batch, conflict, halves
 from qilu.stores.influx.doors import Door, V1Door, V2Door
 from qilu.stores.influx.greeting import greet, process_start
 from qilu.stores.influx.http import Http
@@ -27,8 +28,6 @@ _REFUSED = (400, 413, 422)
 _FORBIDDEN = (401, 403, 404)
 _START_KNOWN_FOR = 1.0  # seconds; far less than any horizon
 _log = logging.getLogger(__name__)
-
-_Batch = Sequence[tuple[int, bytes]]
 
 
 class InfluxStore:
@@ -69,7 +68,7 @@ class InfluxStore:
         await self._stack.aclose()
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
-        """As `Store` promises; a batch that the server refuses is halved until the one is found."""
+        """As `Store` promises; a batch that the server refuses is divided until the one is found."""
         refused: dict[int, str] = {}
         batch: list[tuple[int, bytes]] = []
         for index, poll in enumerate(polls):
@@ -96,7 +95,7 @@ class InfluxStore:
             self._start = (started, now)
         return started
 
-    async def _put(self, batch: _Batch, refused: dict[int, str]) -> None:
+    async def _put(self, batch: Batch, refused: dict[int, str]) -> None:
         body = b"".join(lines for _, lines in batch)
         if not body:
             return
@@ -107,13 +106,13 @@ class InfluxStore:
             if reply.status in _FORBIDDEN:
                 _log.error("store %s takes nothing any more: %s", self.identity, reply.reason)
             raise reply.unreachable(self._settings.url)
-        if len(batch) == 1:
-            refused[batch[0][0]] = reply.reason
+        found = conflict(reply.said)
+        if len(batch) == 1 or (found is not None and found.refuses(batch)):
+            refused.update((index, reply.reason) for index, _ in batch)
             return
         # InfluxDB may have taken the good ones already: writing them again changes nothing.
-        middle = len(batch) // 2
-        await self._put(batch[:middle], refused)
-        await self._put(batch[middle:], refused)
+        for part in halves(batch, found):
+            await self._put(part, refused)
 
     def _out_of_time(self, poll: Poll) -> str | None:
         """Why the server could not keep a reading of this time, of which VictoriaMetrics would not tell."""
@@ -131,7 +130,7 @@ class InfluxStore:
         return None
 
 
-def _parts(batch: _Batch) -> Iterator[_Batch]:
+def _parts(batch: Batch) -> Iterator[Batch]:
     """`batch` in pieces that a server takes in one request."""
     part: list[tuple[int, bytes]] = []
     size = 0
