@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.stores.influx.doors import V1Door, V2Door
 from qilu.stores.influx.greeting import period
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
@@ -227,18 +228,58 @@ async def test_a_store_may_ask_for_a_pause_but_not_for_a_standstill(
             assert error.value.retry_after == seconds
 
 
+BY_INFLUXDB = {"X-Influxdb-Version": "1.8.0"}
+
+
 @pytest.mark.parametrize(
     "body", [b'{"message":"caf\xe9"}', b'{"error":"\xb4\xed\xce\xf3"}', b"[" * 100_000, bytes(range(256))]
 )
 @pytest.mark.parametrize("status", [400, 502])
 async def test_an_answer_of_any_bytes_is_a_refusal_or_can_be_tried_again(status: int, body: bytes) -> None:
-    async with in_front(lambda _: web.Response(status=status, body=body)) as url:
+    async with in_front(lambda _: web.Response(status=status, body=body, headers=BY_INFLUXDB)) as url:
         async with InfluxStore(front(url)) as store:
             if status == 400:
                 assert (await store.write([poll(NOW, 1.0)]))[0].startswith("HTTP 400: ")
             else:
                 with pytest.raises(UnreachableError, match="HTTP 502: "):
                     await store.write([poll(NOW, 1.0)])
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize(
+    "body", ["<html>400 Bad Request</html>", "", '{"message":"no route"}', '["error"]', '"error"', "error"]
+)
+async def test_what_a_proxy_refuses_is_not_refused_by_the_store(status: int, body: str) -> None:
+    async with in_front(lambda _: web.Response(status=status, text=body)) as url:
+        async with InfluxStore(front(url)) as store:
+            for polls in ([poll(NOW, 1.0)], [poll(NOW, 1.0), poll(NOW + 1, 1.0)]):
+                with pytest.raises(UnreachableError, match=f"in front of {url} answered HTTP {status}"):
+                    await store.write(polls)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error":"unable to parse"}',
+        '{"code":"invalid","message":"unable to parse"}',
+        '{"error":"partial write of line protocol occurred","data":[]}',
+    ],
+)
+async def test_an_error_in_the_json_of_influxdb_is_its_own_whatever_became_of_the_headers(body: str) -> None:
+    async with in_front(lambda _: web.Response(status=400, text=body)) as url:
+        async with InfluxStore(front(url)) as store:
+            assert "HTTP 400" in (await store.write([poll(NOW, 1.0)]))[0]
+
+
+async def test_victoriametrics_and_influxdb_refuse_in_their_own_name(
+    victoria_metrics: VictoriaMetrics, influxdb1: Influxdb1
+) -> None:
+    for settings in (metrics(victoria_metrics), influxdb(influxdb1)):
+        door = V1Door if settings.kind == "influxdb1" else V2Door
+        async with door(settings, False) as opened:
+            reply = await opened.post(b"x" * 300_000)  # longer than any line that VictoriaMetrics takes
+            assert reply.status == 400
+            assert reply.from_store
 
 
 async def test_a_page_of_something_in_between_is_not_taken_for_a_store() -> None:
@@ -250,14 +291,16 @@ async def test_a_page_of_something_in_between_is_not_taken_for_a_store() -> None
 
 async def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
     sizes = []
+    headers: dict[str, str] = {}  # at first something in front says so
 
     def answer(request: web.Request) -> web.Response:
         sizes.append(request.content_length or 0)
-        return web.Response(status=413 if sizes[-1] > 500 else 204)
+        return web.Response(status=413 if sizes[-1] > 500 else 204, headers=headers)
 
     async with in_front(answer) as url, InfluxStore(front(url)) as store:
         assert await store.write([poll(NOW + i, 1.0) for i in range(40)]) == {}
         assert sum(size for size in sizes if size <= 500) == sizes[0]
+        headers |= BY_INFLUXDB
         wide = Columns(COLUMNS.origin, "fast", ("x" * 600,))
         assert "413" in (await store.write([poll(NOW, 1.0, wide)]))[0]
 

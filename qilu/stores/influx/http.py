@@ -36,14 +36,19 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
+    def from_store(self) -> bool:
+        """Whether a server of line protocol said this error, and not a proxy in front of it.
+
+        By a header of InfluxDB's, which VictoriaMetrics sends too (its words are plain text), or by JSON.
+        """
+        named = any(name.lower().startswith("x-influxdb-") for name in self.headers or ())
+        return named or not self._fields.keys().isdisjoint(("error", "code"))
+
+    @property
     def said(self) -> str:
         """The words of an error."""
-        text = self.body.decode(errors="replace").strip()
-        try:
-            said = msgspec.json.decode(text)
-            return str(said.get("error") or said.get("message") or text) if isinstance(said, dict) else text
-        except MALFORMED:
-            return text
+        fields = self._fields
+        return str(fields.get("error") or fields.get("message") or self._text)
 
     @property
     def reason(self) -> str:
@@ -53,6 +58,19 @@ class Reply:
     def header(self, name: str) -> str | None:
         """The header of this name, if there is one."""
         return None if self.headers is None else self.headers.get(name)
+
+    @property
+    def _text(self) -> str:
+        return self.body.decode(errors="replace").strip()
+
+    @property
+    def _fields(self) -> Mapping[str, Any]:
+        """The body, where it is an object of JSON; else nothing."""
+        try:
+            found = msgspec.json.decode(self._text)
+        except MALFORMED:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def json(self) -> Any:
         """The body, decoded; UnreachableError when something else than the store answered."""
