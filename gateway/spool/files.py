@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ OWNER = "owner"
 """The file that names the process which opened the spool last."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends
+_AT_ONCE: int = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would otherwise wait for its other end
 
 
 class Stat(NamedTuple):
@@ -150,11 +152,11 @@ class OsFiles:
         return OsAppendFile(self._path(name))
 
     def append(self, name: str, data: bytes) -> None:
-        with open(self._path(name), "ab") as file:
+        with open(self._path(name), "ab", opener=_open_file) as file:
             file.write(data)
 
     def read(self, name: str, position: int, length: int) -> bytes:
-        fd = os.open(self._path(name), os.O_RDONLY | _BINARY)
+        fd = _open_file(self._path(name), os.O_RDONLY)
         try:
             os.lseek(fd, position, os.SEEK_SET)
             return os.read(fd, length)
@@ -163,7 +165,7 @@ class OsFiles:
 
     def replace(self, name: str, data: bytes) -> None:
         new = self._path(name + ".new")
-        with open(new, "wb") as file:
+        with open(new, "wb", opener=_open_file) as file:
             file.write(data)
         os.replace(new, self._path(name))
 
@@ -175,7 +177,7 @@ class OsFiles:
 
     def sync(self, name: str) -> None:
         flags = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
-        fd = os.open(self._path(name), flags)
+        fd = _open_file(self._path(name), flags)
         try:
             os.fsync(fd)
         finally:
@@ -197,6 +199,15 @@ class ReadOnlyFiles(OsFiles):
     def open(self) -> None:
         if not self._directory.is_dir():
             raise ConfigError("is no directory", file=self._directory, remedy="name the directory of a spool")
+
+
+def _open_file(path: str, flags: int) -> int:
+    """A descriptor of a file; an OSError, and no waiting, where something else has its name."""
+    fd = os.open(path, flags | _BINARY | _AT_ONCE, 0o666)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is no file, but a folder, a pipe or a device", path)
+    return fd
 
 
 def _sync_directory(directory: Path) -> None:

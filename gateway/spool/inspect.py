@@ -94,6 +94,12 @@ def inspect(directory: Path) -> Summary:
     except PermissionError as error:
         remedy = "run this as the user of the gateway"
         raise ConfigError("may not be read", file=directory, remedy=remedy) from error
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}",
+            file=error.filename or directory,
+            remedy="see to the disk, or take away what stands in the place of a file",
+        ) from error
 
 
 def _stream(kept: Kept, stream: int) -> StreamSummary:

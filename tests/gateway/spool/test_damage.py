@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from gateway.spool.inspect import inspect
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, Header, encode_header
+from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.disk_model import Inode, ModelDisk
 from tests.gateway.spool.opened import body, disk_spool, everything, fill, lost, numbers, segments
@@ -167,6 +170,64 @@ async def test_files_of_others_are_left_alone(left: Path) -> None:
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(30))
     assert {name: (left / name).read_bytes() for name in strange} == strange
+
+
+def make_pipe(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(path)
+
+
+SOMETHING_ELSE = pytest.mark.parametrize("make", [Path.mkdir, make_pipe])
+"""Makes what is no file; reading a pipe would wait for a writer, for ever."""
+
+
+@SOMETHING_ELSE
+@pytest.mark.parametrize("opening", [0, 1, 9])
+async def test_a_pipe_or_folder_that_is_named_like_a_segment_is_left_alone_and_named(
+    left: Path, make: Callable[[Path], None], opening: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    strange = left / f"{opening:08d}-{5:016x}-{0:012d}.segment"
+    make(strange)
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == list(range(30))
+        assert lost(spool) == {}
+        assert f"{strange.name} cannot be read and is left alone" in caplog.text
+        caplog.clear()
+        assert inspect(left).depth == 30
+        assert f"{strange.name} cannot be read and is left alone" in caplog.text
+    assert strange.exists()
+
+
+@SOMETHING_ELSE
+async def test_a_pipe_or_folder_in_the_place_of_a_segment_costs_its_records(
+    left: Path, make: Callable[[Path], None]
+) -> None:
+    victim = segments(left)[1]
+    victim.unlink()
+    make(victim)
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == [*range(9), *range(18, 30)]
+        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert victim.exists()
+
+
+@SOMETHING_ELSE
+@pytest.mark.parametrize("name", ["forgotten", "forgotten.new", "quarantine.jsonl", "dropped.jsonl"])
+async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
+    left: Path, make: Callable[[Path], None], name: str
+) -> None:
+    make(left / name)
+    async with disk_spool(left) as spool:
+        assert numbers(spool) == list(range(30))
+        [stream] = spool.pending()
+        spool.quarantine(stream, {0: "refused"})
+        segments(left)[1].unlink()
+        assert numbers(spool) == [*range(1, 9), *range(18, 30)]
+        await spool.commit()
+    if name.endswith(".jsonl"):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be read: is no file, .*; .*take away"):
+            inspect(left)
 
 
 async def test_a_segment_of_another_format_is_left_alone(
