@@ -12,6 +12,7 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import Wander, hysteresis, lag, ramp
@@ -81,7 +82,7 @@ class CncMachiningCentres(Machines):
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.air = surroundings.level[Utility.AIR]
         wait = waits(
-            (4, self.air < 4.5),
+            (4, self.air < LOWEST_AIR),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
             (3, self.cycle.at_start & (not surroundings.working)),

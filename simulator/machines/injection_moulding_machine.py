@@ -12,6 +12,7 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import Wander, lag, ramp
@@ -27,6 +28,7 @@ ZONES = np.array([-30.0, -10.0, 0.0, 5.0])  # degC relative to the set-point; th
 HEATER = 5.0  # kW of each zone
 REACH = 420.0  # K over ambient that a zone would reach at full power
 MOULD_UA, MOULD_C = 0.30, 120.0  # kW/K, kJ/K
+WARMEST_WATER = 25.0  # degC at which the mould still cools a part in its time
 
 
 class InjectionMouldingMachines(Machines):
@@ -69,9 +71,12 @@ class InjectionMouldingMachines(Machines):
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.water = surroundings.level[Utility.COOLING]
+        no_air = surroundings.level[Utility.AIR] < LOWEST_AIR
         on = self.setpoints["machine_on"] > 0
         wait = waits(
             (4, self.barrel[2] < self.setpoints["barrel_temperature_set"] - 15.0),
+            # the shot under way is finished: it must not freeze in the mould
+            (4, self.cycle.at_start & (no_air | (self.water > WARMEST_WATER))),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
             (3, self.cycle.at_start & (not surroundings.working)),

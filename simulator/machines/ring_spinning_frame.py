@@ -12,6 +12,7 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
 from simulator.physics.signals import Wander, chance, lag, ramp
@@ -63,7 +64,12 @@ class RingSpinningFrames(Machines):
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         on = self.setpoints["frame_on"] > 0
-        wait = waits((3, self.cycle.at_start & (not surroundings.working)), n=len(self.speed))
+        wait = waits(
+            # air presses the drafting rollers and moves the doffer
+            (4, surroundings.level[Utility.AIR] < LOWEST_AIR),
+            (3, self.cycle.at_start & (not surroundings.working)),
+            n=len(self.speed),
+        )
         self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait)
         self.cycle.step(dt, self.operation.running, wait == 0, self._pace())
         self.hall = surroundings.ambient + 4.0 + self.air.step(dt)

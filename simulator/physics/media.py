@@ -1,4 +1,4 @@
-"""Properties of water, steam and refrigerant that more than one machine needs, by short published
+"""Properties of air, water, steam and refrigerant that more than one machine needs, by short published
 formulas.
 """
 
@@ -9,6 +9,7 @@ from simulator.physics.noise import Array
 P0 = 1.013  # bar, atmosphere
 EVAPORATION = 2000.0  # kJ/kg of steam around 10 bar
 WATER = 4.19  # kJ/(kg K)
+LOWEST_AIR = 4.5  # bar gauge of compressed air at which cylinders and valves still move
 
 # Antoine's equation for water from 99 to 374 degC, pressure in mmHg (Yaws, The Yaws Handbook of Vapor
 # Pressure)

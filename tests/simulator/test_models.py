@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import State, calm, fleet
+from simulator.physics.machine import State, Utility, calm, fleet
 from simulator.physics.operation import LEGAL
 from simulator.registers.image import COUNTER
 from tests.simulator.simulated import DAY_STEP, day, profile
@@ -18,6 +18,8 @@ CONSTANT_SUPPLIES = {
     "grid_voltage",
     "steam_supply_pressure",
 }
+
+MISSING = {Utility.ELECTRICITY: 200.0, Utility.AIR: 2.0, Utility.STEAM: 3.0, Utility.COOLING: 40.0}
 
 every_model = pytest.mark.parametrize("model", sorted(MODELS))
 
@@ -115,3 +117,21 @@ def test_energy_is_power_over_time(model: str) -> None:
     integral = np.cumsum(values["power"].astype(float), axis=0) * DAY_STEP / 3600.0
     gained = values["energy"] - values["energy"][0]
     assert np.allclose(gained, integral - integral[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("utility", Utility)
+@every_model
+def test_a_machine_waits_with_alarm_4_for_a_supply_that_it_uses_and_goes_on_when_it_is_back(
+    model: str, utility: Utility
+) -> None:
+    machines = MODELS[model](fleet("a", parameters=[{"hours_between_stops": 1e6}]))
+    machines.step(1.0, calm(1))
+    if utility not in machines.takes() or "alarm" not in machines.values():
+        return
+    short = calm(1, level={**calm(1).level, utility: np.full(1, MISSING[utility])})
+    said = []
+    for surroundings in (short, calm(1)):
+        for _ in range(1200):
+            machines.step(1.0, surroundings)
+        said.append((int(machines.values()["state"][0]), int(machines.values()["alarm"][0])))
+    assert said == [(State.IDLE, 4), (State.RUNNING, 0)]

@@ -140,6 +140,18 @@ def test_a_machine_stands_still_while_its_air_is_too_low() -> None:
     assert (float(values(shop, "cnc")["state"]), float(values(shop, "cnc")["alarm"])) == (1, 4)
 
 
+def test_a_chiller_that_is_lost_stops_the_moulding_machines_that_it_cools() -> None:
+    shop = plant(
+        {"device": "chiller", "machine": "chiller", "feeds": ["moulding"]},
+        {"device": "moulding", "machine": "injection-moulding-machine"},
+        step=5,
+    )
+    shop.devices["chiller"].write_bits(0, [False])
+    shop.advance(600)
+    assert float(values(shop, "chiller")["supply_temperature"]) > 25.0
+    assert (values(shop, "moulding")["state"], values(shop, "moulding")["alarm"]) == (State.IDLE, 4)
+
+
 def test_outside_the_shifts_work_stops_at_the_end_of_the_cycle() -> None:
     shop = plant(CNC, shifts=[{"since": "06:00", "until": "08:05"}], start="2026-03-02T08:00:00")
     shop.advance(280)
