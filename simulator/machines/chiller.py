@@ -82,7 +82,10 @@ class Chillers(Machines):
 
     def _refrigerate(self, dt: float, surroundings: Surroundings) -> None:
         part = self.cooling / self.rated
-        rejected = self.cooling * 1.22
+        self.lift = np.maximum(self.condensing - self.evaporating, 6.0)
+        self.cop = CARNOT * (self.evaporating + 273.15) / self.lift * (0.85 + 0.15 * part)
+        self.compressor = np.where(self.compressing, self.cooling / self.cop, 0.0)
+        rejected = self.cooling + self.compressor
         self.tower = lag(self.tower, surroundings.ambient + 1.5 + 4.5 * part, 500.0, dt)
         self.tower_back = self.tower + rejected / (self.cooling_flow * WATER)
         resistance = 4.0 * self.fouling + 16.0 * self.severity["condenser_fouling"]
@@ -90,9 +93,6 @@ class Chillers(Machines):
         self.evaporating = lag(
             self.evaporating, self.water - (5.0 + 12.0 * self.severity["refrigerant_leak"]) * part, 25.0, dt
         )
-        self.lift = np.maximum(self.condensing - self.evaporating, 6.0)
-        self.cop = CARNOT * (self.evaporating + 273.15) / self.lift * (0.85 + 0.15 * part)
-        self.compressor = np.where(self.compressing, self.cooling / self.cop, 0.0)
         self.discharge = lag(self.discharge, self.condensing + 14.0 * (part > 0) + 10.0 * part, 90.0, dt)
         self.oil = lag(
             self.oil, np.where(self.compressing, self.discharge - 6.0, surroundings.ambient + 12.0), 700.0, dt

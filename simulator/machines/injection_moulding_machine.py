@@ -89,6 +89,7 @@ class InjectionMouldingMachines(Machines):
         self.cycle.step(dt, running, wait == 0, rate)
         self._mould(dt, running)
         self._heat(dt, surroundings.ambient, on)
+        self._cool(dt, rate * running)
         self._count(dt)
 
     def _mould(self, dt: float, running: np.ndarray) -> None:
@@ -137,13 +138,15 @@ class InjectionMouldingMachines(Machines):
         shear = np.array([6.0, 10.0, 8.0, 0.0])[:, None] * self.plasticises
         alive = 1.0 - np.array([0.0, 0.0, 1.0, 0.0])[:, None] * self.severity["heater_failure"]
         self.barrel = lag(self.barrel, ambient + REACH * self.heating * alive + shear, 900.0, dt)
-        shot = (
-            SHOT * HEAT_CAPACITY * (self.barrel[2] - self.mould) / self.cycle.length * self.operation.running
-        )
-        self.cooling = MOULD_UA * np.maximum(self.mould - self.water, 0.0)
-        self.mould = lag(self.mould, self.water + shot / MOULD_UA, MOULD_C / MOULD_UA, dt)
         self.oil = lag(self.oil, ambient + 1.9 * self.pump, 1500.0, dt)
         self.power = np.where(on, 1.6 + self.pump + HEATER * (self.heating * alive).sum(axis=0), 0.05)
+
+    def _cool(self, dt: float, pace: Array) -> None:
+        """Heat of the melt into the mould, as much per shot however long it takes, and on into the water."""
+        shot = SHOT * HEAT_CAPACITY * (self.barrel[2] - self.mould) / self.cycle.length * pace
+        before = self.mould
+        self.mould = lag(self.mould, self.water + shot / MOULD_UA, MOULD_C / MOULD_UA, dt)
+        self.cooling = shot - MOULD_C * (self.mould - before) / dt  # under 0: the water warms the mould
 
     def _count(self, dt: float) -> None:
         self.shots = self.shots + self.cycle.made
@@ -177,7 +180,7 @@ class InjectionMouldingMachines(Machines):
             "heater_output": self.heating[2] * 100.0,
             "mould_temperature": self.mould,
             "cooling_supply_temperature": self.water,
-            "cooling_power": self.cooling,
+            "cooling_power": np.maximum(self.cooling, 0.0),
             "oil_temperature": self.oil,
             "power": self.power,
             "energy": self.energy,

@@ -4,7 +4,7 @@ Equations: solar elevation from declination and hour angle, clear-sky irradiance
 G = 1098 sin h exp(-0.057 / sin h); module temperature by its nominal operating temperature, T = Ta + G
 / 800 (NOCT - 20); power P = Pstc G / 1000 (1 - 0.0035 (T - 25)) (Duffie and Beckman, Solar Engineering
 of Thermal Processes, ch. 1, 5 and 23); efficiency of the inverter as a curve of its load, losses P0 +
-k P^2.
+k P^2 of the direct power P that it takes, never more than P.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ LATITUDE = np.radians(36.7)
 STRINGS = 4
 PEAK_VOLTAGE = 640.0  # V at the maximum power point at 25 degC
 NOCT = 45.0
+IDLE_LOSS, LOAD_LOSS = 0.0011, 0.0143  # of rated power: always, and at rated power besides
 
 
 class PvInverters(Machines):
@@ -97,10 +98,14 @@ class PvInverters(Machines):
         )
         offered = offered * (1.0 - self.severity["string_failure"] / STRINGS)
         limit = self.rated * self.setpoints["power_limit"] / 100.0
-        self.losses = 0.12 + 0.00013 * np.minimum(offered, 1.05 * self.rated) ** 2
+        own, square = IDLE_LOSS * self.rated, LOAD_LOSS / self.rated
+        # the direct power whose output is the limit: P - P0 - k P^2 = limit
+        most = (1.0 - np.sqrt(1.0 - 4.0 * square * (limit + own))) / (2.0 * square)
         # at its limit the inverter moves away from the best point of the modules and leaves power unused
-        self.direct = np.where(running, np.minimum(offered, limit + self.losses), 0.0)
-        self.output = np.maximum(self.direct - self.losses, 0.0) * running
+        self.direct = np.where(running, np.minimum(offered, most), 0.0)
+        self.limited = running & (offered > most)
+        self.output = np.maximum(self.direct - own - square * self.direct**2, 0.0)
+        self.losses = self.direct - self.output
         open_circuit = PEAK_VOLTAGE * 1.22 * (1.0 - 0.0029 * (self.module - 25.0)) * (self.irradiance > 5.0)
         best = (
             PEAK_VOLTAGE
@@ -117,7 +122,7 @@ class PvInverters(Machines):
         self.grid = surroundings.voltage
         self.frequency = np.full_like(self.output, surroundings.frequency)
         self.efficiency = np.divide(
-            self.output, self.direct, out=np.zeros_like(self.output), where=self.direct > self.losses
+            self.output, self.direct, out=np.zeros_like(self.output), where=self.direct > 0.0
         )
         self.resistance = self.insulation * (1.0 - 0.004 * (self.module - 25.0))
 
@@ -145,5 +150,5 @@ class PvInverters(Machines):
             "energy": self.energy,
             "run_hours": self.run_hours,
             "feeding": self.output > 0,
-            "limited": (self.direct < self.peak * self.irradiance / 1000.0 * 0.8) & (self.state == RUNNING),
+            "limited": self.limited,
         }

@@ -1,8 +1,9 @@
 """A gas-fired fire-tube boiler, 4 t/h of saturated steam, with a modulating burner and a feed pump.
 
-Equations: heat of the water M c dT/dt = Q_burner - Q_steam, pressure is that of saturation; water mass
-dM/dt = feed - steam; flue loss after Siegert, (T_flue - T_air) (0.66 / (21 - O2) + 0.009) percent for
-natural gas (EN 12952-15, DIN 1942); dissolved solids grow with evaporation and fall with blow-down.
+Equations: heat of the water M c dT/dt = Q_burner - Q_steam - Q_radiation, Q_burner = gas - flue loss;
+pressure is that of saturation; water mass dM/dt = feed - steam - blow-down; flue loss after Siegert,
+(T_flue - T_air) (0.66 / (21 - O2) + 0.009) percent for natural gas (EN 12952-15, DIN 1942); dissolved
+solids grow with evaporation and fall with blow-down.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,9 @@ from simulator.physics.signals import Wander, hysteresis, lag, ramp
 FEED_TEMPERATURE = 104.0  # degC, from the deaerator
 GAS = 9.97  # kWh/m3, lower heating value
 MASS = 6500.0  # kg of water at the middle of the glass
+STORED = 4.4  # kJ/K per kg of water, with the steel around it
 LOWEST = 0.2  # smallest firing rate
-RADIATION = 0.012  # of the rated heat, through the shell
+RADIATION = 0.012 / 173.0  # of the rated heat per K over the hall, through the shell
 
 
 class SteamBoilers(Machines):
@@ -86,10 +88,12 @@ class SteamBoilers(Machines):
         self.flue = lag(self.flue, np.where(self.firing, flue, self.water - 20.0), 60.0, dt)
         excess = self.flue - ambient
         loss = excess * (0.66 / (21.0 - np.minimum(self.oxygen, 12.0)) + 0.009) / 100.0
-        self.efficiency = 1.0 - loss - RADIATION / np.maximum(self.fire, LOWEST)
         full = self.rated * EVAPORATION / 3600.0 * 1.19  # kW that rated steam from feed water needs
         self.heat = np.where(self.firing, self.fire * full * (1.0 + 0.2 * self.unsteady.step(dt)), 0.0)
-        self.gas = self.heat / np.maximum(self.efficiency, 0.5) / GAS
+        fuel = self.heat / np.maximum(1.0 - loss, 0.5)
+        self.gas = fuel / GAS
+        self.radiated = RADIATION * self.rated * EVAPORATION / 3600.0 * (self.water - ambient)
+        self.efficiency = 1.0 - loss - self.radiated / np.maximum(fuel, LOWEST * full)
 
     def _evaporate(self, dt: float, surroundings: Surroundings) -> None:
         daily = 0.9 + 0.25 * np.sin(2 * np.pi * (surroundings.second_of_day / 86_400.0 - 0.25))
@@ -110,8 +114,7 @@ class SteamBoilers(Machines):
         taken = self.steam / 3600.0 * EVAPORATION + self.feed / 3600.0 * WATER * (
             self.water - FEED_TEMPERATURE
         )
-        lost = RADIATION * self.rated * EVAPORATION / 3600.0
-        self.water = self.water + (self.heat - taken - lost) / (self.mass * 4.4) * dt
+        self.water = self.water + (self.heat - taken - self.radiated) / (self.mass * STORED) * dt
         self.pressure = steam_pressure(self.water)
         self.solids = (
             self.solids + (self.feed * 180.0 - self.blow_down * self.solids) / 3600.0 / self.mass * dt

@@ -3,8 +3,8 @@ nitrogen.
 
 Equations: equivalent cure at 150 degC after Arrhenius, dE/dt = exp(Ea/R (1/T0 - 1/T)) with Ea = 92
 kJ/mol (Mark, Erman and Roland, The Science and Technology of Rubber, ch. 7); steam at its saturation
-temperature; tyre, mould and platen as thermal masses; steam used = heat given off / heat of
-evaporation plus the filling of the bladder.
+temperature; tyre, mould and platen as thermal masses; steam used = heat given to tyre and hall and
+stored in mould and platen / heat of evaporation, plus the filling of the bladder.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,8 @@ LOAD, CLOSE, STEAM, NITROGEN, EXHAUST, OPEN, UNLOAD = range(7)
 SECONDS = np.array([40.0, 20.0, 240.0, 440.0, 40.0, 20.0, 25.0])
 GREEN = 28.0  # degC
 TYRE_MASS, TYRE_HEAT = 10.5, 1.9  # kg, kJ/(kg K)
+PLATEN_C, MOULD_C = 400.0, 480.0  # kJ/K
+PLATEN_UA, MOULD_UA = 0.085, MOULD_C / 260.0  # kW/K to the hall, kW/K between platen and mould
 NITROGEN_PRESSURE = 21.0  # bar
 ACTIVATION = 92_000.0 / 8.314  # K
 REFERENCE = 423.15  # K
@@ -89,6 +91,7 @@ class TyreCuringPresses(Machines):
         self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn)
         self._press(dt)
         self._cure(dt, surroundings.ambient)
+        self._heat(dt, surroundings.ambient)
         self._count(dt, on)
 
     def _press(self, dt: float) -> None:
@@ -119,20 +122,30 @@ class TyreCuringPresses(Machines):
             lag(self.tyre, (self.mould + self.inner) / 2.0, 150.0, dt),
             lag(self.tyre, ambient, 900.0, dt),
         )
-        into_tyre = np.where(hot, TYRE_MASS * TYRE_HEAT * (self.tyre - before) / dt, 0.0)
-        # the valve of the platen keeps its temperature as long as the header is hot enough
-        possible = np.minimum(self.setpoints["platen_temperature_set"], steam_temperature(self.supply) - 4.0)
-        possible = possible - 18.0 * self.severity["steam_trap_blocked"]
-        self.platen = lag(self.platen, possible + self.radiation.step(dt), 180.0, dt)
-        opened = (phase == LOAD) | (phase >= OPEN)
-        self.mould = lag(self.mould, self.platen - np.where(opened, 14.0, 3.0), 260.0, dt)
+        self.into_tyre = np.where(hot, TYRE_MASS * TYRE_HEAT * (self.tyre - before) / dt, 0.0)
         speed = np.exp(ACTIVATION * (1.0 / REFERENCE - 1.0 / (self.tyre + 273.15)))
         cured = np.where(phase <= CLOSE, 0.0, self.cure + speed * dt / 60.0)
         self.last_cure = np.where(self.cycle.made, self.cure, self.last_cure)
         self.cure = cured
-        losses = 0.085 * (self.platen - ambient)
-        filling = np.where((phase == STEAM) & (self.cycle.elapsed < 30.0), 108.0, 0.0)
-        self.steam = 3600.0 * (losses + np.maximum(into_tyre, 0.0)) / EVAPORATION + filling
+
+    def _heat(self, dt: float, ambient: float) -> None:
+        phase = self.cycle.phase
+        # the valve of the platen keeps its temperature as long as the header is hot enough
+        possible = np.minimum(self.setpoints["platen_temperature_set"], steam_temperature(self.supply) - 4.0)
+        possible = possible - 18.0 * self.severity["steam_trap_blocked"]
+        platen, mould = self.platen, self.mould
+        losses = PLATEN_UA * (platen - ambient)
+        self.platen = np.maximum(
+            lag(platen, possible + self.radiation.step(dt), 180.0, dt),
+            platen - losses / PLATEN_C * dt,  # steam warms it and never cools it
+        )
+        opened = (phase == LOAD) | (phase >= OPEN)
+        self.mould = lag(mould, self.platen - np.where(opened, 14.0, 3.0), MOULD_C / MOULD_UA, dt)
+        stored = PLATEN_C * (self.platen - platen) / dt + MOULD_C * (self.mould - mould) / dt
+        losses = losses + MOULD_UA * 11.0 * opened
+        filling = (phase == STEAM) & (self.cycle.elapsed < 30.0) & self.operation.running
+        heat = np.maximum(losses + self.into_tyre + stored, 0.0)
+        self.steam = 3600.0 * heat / EVAPORATION + np.where(filling, 108.0, 0.0)
 
     def _count(self, dt: float, on: np.ndarray) -> None:
         made = self.cycle.made
