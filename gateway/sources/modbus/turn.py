@@ -31,7 +31,7 @@ MOST_REQUESTS = 100
 """Requests that one turn may spend on finding what a device refuses; the search goes on in the next."""
 
 MOST_LOST = 2
-"""Connections lost in one turn, after which the rest of it is not asked for."""
+"""Connections lost in one turn without a reply, after which the rest of it is not asked for."""
 
 HUSHED = 3
 """Turns in a row in which a block was met with silence while others were answered: then it is refused."""
@@ -46,8 +46,8 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_busy", "_group", "_hushed", "_link", "_lost", "_requests", "_served", "_service", "_silent",
-        "_stamp", "_timeout", "answered", "readings", "reason", "search",
+        "_busy", "_group", "_heard_here", "_hushed", "_link", "_lost", "_requests", "_served", "_service",
+        "_silent", "_stamp", "_timeout", "answered", "readings", "reason", "search",
     )  # fmt: skip
 
     def __init__(self, group: Group, link: Link, service: Service, stamp: Stamp, timeout: float) -> None:
@@ -65,10 +65,11 @@ class TurnReader:
         self._timeout = timeout
         self._requests = 0
         self._busy = 0
-        self._lost = 0  # connections, in this turn
+        self._lost = 0  # connections, in this turn, that brought nothing
         self._silent: list[Block] = []  # met with silence
         self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
-        self._served = False  # whether the present connection ever brought a reply
+        self._served = False  # whether the present connection had brought a reply before,
+        self._heard_here = False  # and whether it did in answer to what was asked last
 
     async def read(self) -> None:
         group, link, service = self._group, self._link, self._service
@@ -79,9 +80,10 @@ class TurnReader:
             if connection is None or self._lost > MOST_LOST:
                 self._all_bad(blocks, Reason.UNREACHABLE)
                 break
-            self._served = connection.replies > 0
+            before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
             await connection.read(exchanges, service.patience(unit), gap)
+            self._served, self._heard_here = before > 0, connection.replies > before
             busy = self._busy
             blocks = self._sort(blocks, exchanges)
             if blocks and not service.worth_asking(unit):
@@ -126,7 +128,7 @@ class TurnReader:
             else:
                 lost = lost or isinstance(exchange.error, ConnectionGoneError)
                 again += self._failed(block, exchange, exchange.error)
-        self._lost += lost  # once, however many requests were open on it
+        self._lost += lost and not self._heard_here  # once, however many requests were open on it
         self._requests += len(exchanges)
         return unsent + again
 
@@ -135,8 +137,9 @@ class TurnReader:
         instead: Sequence[Block] = ()
         reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
-            # Many devices close an idle connection, and we learn of it when we next use it: no failure yet.
-            instead = (block,) if self._served and not self._lost else ()
+            # Many devices close an idle connection, and we learn of it when we next use it; some close it
+            # after each reply. No failure yet: the rest is asked for over another one.
+            instead = (block,) if self._heard_here or (self._served and not self._lost) else ()
         elif isinstance(error, ReplyTimeoutError) and self._is_hushed(block):
             reason = Reason.ILLEGAL_ADDRESS
             instead = self._halves(block)

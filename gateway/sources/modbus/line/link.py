@@ -16,6 +16,7 @@ from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.complaints import Complaints
 
 _log = logging.getLogger(__name__)
 
@@ -81,9 +82,11 @@ class Link:
         self._dial = dial
         self._slots = slots or ConnectSlots()
         self._alarms = alarms or Alarms()
+        self._complaints = Complaints(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
+        self._forgiving = False
 
     @property
     def connection(self) -> Connection | None:
@@ -117,15 +120,24 @@ class Link:
             self._connection = None
 
     def _judge_the_last(self) -> None:
-        """A connection that ended is no failure if it ever brought a reply: many devices close when idle."""
+        """A connection that ended is no failure if it ever brought a reply: many devices close when idle.
+
+        Nor is the next one: its first request may be what made the device close both.
+        """
         last, self._connection = self._connection, None
         if last is None:
             return
         if last.replies:
             self._backoff.reset()
             self.problem = ""
+            self._forgiving = True
+            if last.problem:
+                text = f"{self._settings.url}: {last.problem}; connecting anew"
+                self._complaints.tell("broken", text, asyncio.get_running_loop().time())
+        elif self._forgiving:
+            self._forgiving = False
         elif not last.hung_up:
-            self._failed("the connection ended before the first reply")
+            self._failed(last.problem or "the connection ended before the first reply")
 
     async def _connect(self) -> None:
         settings = self._settings

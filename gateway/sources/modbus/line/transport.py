@@ -55,6 +55,8 @@ class Connection(asyncio.BufferedProtocol):
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
+        self.problem = ""
+        """What came that is no Modbus, for people: then it was closed."""
         self.hung_up = False
         """Whether we closed it for want of a reply; that says nothing against connecting again at once."""
         self._loop = asyncio.get_running_loop()
@@ -143,7 +145,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._received(frame)
         except FrameError as error:
             self._stats.broken_streams += 1
-            _log.warning("%s: %s; connecting anew", self.name, error)
+            self.problem = str(error)
             self._fail_all(ProtocolError(str(error)))
             self.close()
 

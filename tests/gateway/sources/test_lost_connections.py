@@ -1,0 +1,49 @@
+"""Devices that end connections in the middle of a turn: what it costs, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.gateway.sources.everywhere import World, for_hours, with_transactions
+from tests.gateway.sources.peer import Asked, Line, Peer, flat, normal, profile, reasons
+
+FIVE_BLOCKS = profile([0, 200, 400, 600, 800])
+
+
+@with_transactions
+async def test_a_device_that_ends_each_connection_after_one_reply_is_read_as_a_whole(world: World) -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        normal(line, asked)
+        line.end()
+
+    polls, _ = await world.polls(Peer(behave), 3, meter=FIVE_BLOCKS, period=2)
+    assert reasons(polls) == ["good"] * 3
+
+
+@with_transactions
+async def test_a_block_whose_request_ends_the_connection_costs_only_itself(world: World) -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.read.address == 400:
+            line.reset()
+        else:
+            normal(line, asked)
+
+    peer = Peer(behave)
+    polls, _ = await world.polls(peer, 3, meter=FIVE_BLOCKS, period=2)
+    bad = [[name for name, value in values.items() if isinstance(value, str)] for values in flat(polls)]
+    assert bad == [["p400"]] * 3
+    assert len([asked for asked in peer.asked if asked.read.address == 400]) <= 3 * 3
+
+
+@for_hours
+async def test_a_stream_that_is_no_modbus_is_told_once_until_it_is(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = Peer(lambda line, asked: line.say(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    with caplog.at_level(logging.INFO):
+        polls, _ = await world.polls(peer, 600, meter=profile([0]))
+    assert set(reasons(polls)) == {"unreachable", "protocol_error"}
+    assert len(caplog.messages) == 2
+    assert sum("is not Modbus TCP" in message for message in caplog.messages) == 1
