@@ -109,3 +109,10 @@ def test_a_profile_of_a_real_machine_names_its_source_and_speaks_both_languages(
     assert profile.title.zh
     assert [point.name for point in profile.points if not (point.label.en and point.label.zh)] == []
     assert profile.warnings() == []
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_state_in_a_case_is_one_that_the_profile_names(case: str) -> None:
+    expected = yaml.safe_load((CASES / case / "readings.yaml").read_text())
+    states = {point.name: point.enum for point in profiles([case])[case].points if point.enum}
+    assert [name for name, names in states.items() if expected[name] not in names] == []
