@@ -175,8 +175,11 @@ class MqttSink:
             self._complaints.tell("status", f"nobody is told that we are online: {error}", time.monotonic())
 
     async def _contradict(self, link: Link, payload: bytes) -> None:
-        """Say again that we are online when a late will says otherwise."""
-        if decode_status(payload).state != "online":
+        """Say again that we are online when a late will says otherwise, or when somebody cleared it.
+
+        Not when another run of this edge says "online" in its own name: two gateways would do so for ever.
+        """
+        if not payload or decode_status(payload).state != "online":
             await self._announce(link)
 
     async def _say_goodbye(self, link: Link) -> None:

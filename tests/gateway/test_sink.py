@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,41 @@ async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
                     break
             listening.cancel()
         assert decode_status(message.payload).boot == "boot-2"
+
+
+async def test_a_status_that_somebody_clears_is_said_again() -> None:
+    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+        sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
+        async with sink, asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(exhaust(sink.answers()), name="listen")
+            await another.publish("qilu/status/edge-1", b"", retain=True)
+            await another.subscribe(["qilu/status/edge-1"])
+            async with asyncio.timeout(10):
+                async for message in another.messages():
+                    if message.payload:
+                        break
+            listening.cancel()
+        assert decode_status(message.payload) == Status("edge-1", "online", "boot-2", 2000)
+
+
+async def test_two_gateways_of_one_name_do_not_contradict_each_other_for_ever() -> None:
+    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+        sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
+        async with sink, aclosing(sink.answers()) as answers:
+            await another.subscribe(["qilu/status/edge-1"])
+            theirs = encode_notice(Status("edge-1", "online", "boot-1", 1000))
+            for payload in (b"", theirs, theirs, theirs):
+                await another.publish("qilu/status/edge-1", payload, retain=True)
+            last = Announcement("ingester-1", "store-1", 3.0)
+            await another.publish("qilu/ingester/ingester-1", encode_notice(last))
+            assert await anext(answers) == last  # so all that came before is dealt with
+        said = []
+        async for message in another.messages():
+            said.append(decode_status(message.payload) if message.payload else None)
+            if said[-1] is not None and said[-1].state == "offline":
+                break
+        ours = [one for one in said if one is not None and one.boot == "boot-2"]
+        assert [one.state for one in ours] == ["online", "online", "offline"]
 
 
 async def test_a_broker_that_takes_no_status_is_told_of_and_ends_nobody(
