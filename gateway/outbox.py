@@ -28,6 +28,9 @@ from qilu.contract.topics import Lane
 _MOST = 1000
 """Records asked of the spool at once; its own bound in bytes is nearly always met first."""
 
+LONGEST_HORIZON = 3600.0
+"""Seconds; far more than any store needs. One that announced 1e308 would get back nothing that it lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -155,7 +158,7 @@ class Outbox:
         not only after a timer. Where another ingester has it, it costs one window of duplicates.
         """
         if announcement.store in self._trusted:
-            self._horizons[announcement.store] = max(announcement.horizon, 1.0)
+            self._horizons[announcement.store] = min(max(announcement.horizon, 1.0), LONGEST_HORIZON)
             self._give_up(list(self._sent))
 
     def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from gateway.components import Record
-from gateway.outbox import Limits, Outbox
+from gateway.outbox import LONGEST_HORIZON, Limits, Outbox
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 
@@ -112,6 +114,21 @@ def test_stored_but_never_durable_is_sent_again_after_two_announced_horizons() -
     outbox.expire(10.9)
     assert outbox.next_backlog(pending) is None
     outbox.expire(11)
+    assert outbox.next_backlog(pending) == (1, Ranges([(0, 0)]))
+
+
+@pytest.mark.parametrize("horizon", [1e308, float("inf"), 3601.0])
+def test_no_announced_horizon_is_longer_than_an_hour(horizon: float) -> None:
+    outbox = Outbox([OURS], Random(0), LIMITS)
+    outbox.opened()
+    outbox.announced(Announcement("i", OURS, horizon))
+    pending = {1: Ranges([(0, 0)])}
+    outbox.appended(records(1)[0])
+    outbox.next_live(0)
+    outbox.answered(Answer(OURS, "i", 1, stored=Ranges([(0, 0)])), pending, 0)
+    outbox.expire(2 * LONGEST_HORIZON - 1)
+    assert outbox.next_backlog(pending) is None
+    outbox.expire(2 * LONGEST_HORIZON)
     assert outbox.next_backlog(pending) == (1, Ranges([(0, 0)]))
 
 
