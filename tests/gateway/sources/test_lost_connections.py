@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from tests.gateway.sources.everywhere import World, for_hours, with_transactions
-from tests.gateway.sources.peer import Asked, Line, Peer, flat, normal, profile, reasons
+from tests.gateway.sources.everywhere import for_hours, with_transactions
+from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 
 FIVE_BLOCKS = profile([0, 200, 400, 600, 800])
 
