@@ -14,8 +14,8 @@ to the backlog. So a record is sent until it is durable, and memory does not gro
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
@@ -30,6 +30,8 @@ _MOST = 1000
 
 LONGEST_HORIZON = 3600.0
 """Seconds; far more than any store needs. One that announced 1e308 would get back nothing that it lost."""
+
+_Name = tuple[int, int]  # stream and offset of a record
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,9 @@ class Outbox:
         self.connected = False
         self._trusted = frozenset(trusted)
         self._random = random
-        self._queue: deque[Record] = deque()
+        self._queue: OrderedDict[_Name, Record] = OrderedDict()
         self._queue_bytes = 0
-        self._sent: dict[tuple[int, int], _Sent] = {}
+        self._sent: dict[_Name, _Sent] = {}
         self._stored: deque[_Stored] = deque()
         self._places: dict[int, _Places] = {}
         self._window = dict.fromkeys(Lane, 0)
@@ -137,8 +139,8 @@ class Outbox:
     def lost(self) -> None:
         """The link is gone, and with it all that was queued or unanswered."""
         self.connected = False
-        for record in self._queue:
-            self._places[record.stream].away.remove(record.offset)
+        for stream, offset in self._queue:
+            self._places[stream].away.remove(offset)
         self._queue.clear()
         self._queue_bytes = 0
         self._give_up(list(self._sent))
@@ -146,7 +148,7 @@ class Outbox:
     def appended(self, record: Record) -> None:
         """The spool has a new record."""
         if self.connected and self._queue_bytes < self.limits.queue:
-            self._queue.append(record)
+            self._queue[record.stream, record.offset] = record
             self._queue_bytes += len(record.body)
             self._of(record.stream).away.add(record.offset)
 
@@ -203,11 +205,11 @@ class Outbox:
         batch: list[Record] = []
         size = 0
         while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
-            record = self._queue[0]
+            name, record = next(iter(self._queue.items()))
             size += len(record.body)
             if batch and (size > self.limits.message or record.stream != batch[0].stream):
                 break
-            batch.append(self._queue.popleft())
+            batch.append(self._queue.pop(name))
             self._queue_bytes -= len(record.body)
             self._note_sent(record, Lane.LIVE, now)
         return batch
@@ -275,20 +277,25 @@ class Outbox:
             self._stored.append(_Stored(until, stream, offsets))
 
     def _arrived(self, stream: int, offsets: Ranges) -> None:
-        # An answer may name more than was ever sent: never walk over what it claims, only over what we know.
-        if len(offsets) < len(self._sent):
-            names = [(stream, offset) for offset in offsets if (stream, offset) in self._sent]
-        else:
-            names = [name for name in self._sent if name[0] == stream and name[1] in offsets]
-        for name in names:
+        for name in _among(self._sent, stream, offsets):
             sent = self._sent.pop(name)
             self._window[sent.lane] -= sent.size
             self._reached[sent.lane] = max(self._reached[sent.lane], sent.at)
+        # Of one that is queued, too, an answer may speak, right or wrong: it would be in two places.
+        for name in _among(self._queue, stream, offsets):
+            self._queue_bytes -= len(self._queue.pop(name).body)
 
-    def _give_up(self, names: Iterable[tuple[int, int]]) -> None:
+    def _give_up(self, names: Iterable[_Name]) -> None:
         for stream, offset in names:
             sent = self._sent.pop((stream, offset))
             self._window[sent.lane] -= sent.size
             places = self._of(stream)
             places.away.remove(offset)
             places.again.add(offset)
+
+
+def _among(names: Collection[_Name], stream: int, offsets: Ranges) -> list[_Name]:
+    """Those that an answer speaks of. It may name more than exists: never walk over what it claims."""
+    if len(offsets) < len(names):
+        return [(stream, offset) for offset in offsets if (stream, offset) in names]
+    return [name for name in names if name[0] == stream and name[1] in offsets]

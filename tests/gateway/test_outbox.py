@@ -151,6 +151,24 @@ def test_the_windows_open_by_what_was_answered() -> None:
     assert outbox.tally.sent == 3
 
 
+def test_a_record_that_is_answered_while_it_is_queued_is_not_sent_and_holds_no_window() -> None:
+    outbox = Outbox([OURS], Random(0), Limits(message=100, live_window=100, horizon=30))
+    outbox.opened()
+    pending = {1: Ranges([(0, 2)])}
+    for record in records(3):
+        outbox.appended(record)
+    assert [record.offset for record in outbox.next_live(0)] == [0]
+    freed = outbox.answered(Answer(OURS, "i", 1, Ranges([(1, 1)]), Ranges([(2, 2)])), pending, 0)
+    pending[1].subtract(freed.durable)
+    assert (outbox.queued, outbox.backlog(pending)) == (0, 0)
+    outbox.expire(60)  # the first was sent in vain, of the second the store never said that it is safe
+    assert outbox.next_live(60) == []
+    while (wanted := outbox.next_backlog(pending)) is not None:
+        outbox.sent_backlog([Record(1, offset, b"x" * 100) for offset in wanted[1]], 60)
+    pending[1].subtract(outbox.answered(Answer(OURS, "i", 1, durable=pending[1]), pending, 61).durable)
+    assert (pending[1], outbox.unanswered, sum(outbox._window.values())) == (Ranges(), 0, 0)
+
+
 def test_what_the_outbox_remembers_does_not_grow_with_the_backlog() -> None:
     outbox, dice = Outbox([OURS], Random(0), LIMITS), Random(1)
     pending = {1: Ranges([(0, 19_999)])}

@@ -9,7 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.gateway.world import LIMITS, SIZE, World, is_poison
+from qilu.contract.notices import Answer
+from qilu.contract.ranges import Ranges
+from tests.gateway.world import LIMITS, OURS, SIZE, World, is_poison
 
 HORIZONS = [0.0, 5.0, 20.0, 100.0]
 """The last one is longer than every timer, also than the horizon that is assumed before one is announced."""
@@ -102,6 +104,13 @@ class History(RuleBasedStateMachine):
         for queue in self.world.queues() if what == "messages" else [self.world.to_edge]:
             del queue[:count]
 
+    @rule(first=st.integers(0, 20), count=st.integers(1, 6))
+    def claim_too_much(self, first: int, count: int) -> None:
+        """An ingester of ours says `stored` of what it may never have got."""
+        world = self.world
+        claim = Answer(OURS, "one", world.stream, stored=Ranges([(first, first + count - 1)]))
+        world.let_go(world.outbox.answered(claim, world.pending, world.now))
+
     @rule(dice=RARELY)
     def reach_the_bound_of_the_spool(self, dice: int) -> None:
         if not dice:
@@ -129,6 +138,11 @@ class History(RuleBasedStateMachine):
     def the_windows_bound_what_is_on_its_way(self) -> None:
         most = LIMITS.live_window + LIMITS.backlog_window + 2 * LIMITS.message
         assert self.world.outbox.unanswered * SIZE <= most
+
+    @invariant()
+    def the_windows_hold_what_is_on_its_way_and_nothing_else(self) -> None:
+        outbox = self.world.outbox
+        assert sum(outbox._window.values()) == outbox.unanswered * SIZE
 
     def teardown(self) -> None:
         """When the faults end, all becomes durable and the spool empties, although a ghost may stay."""
