@@ -27,14 +27,18 @@ from qilu.contract.notices import (
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message
-from qilu.mqtt.client import Link, Message, RefusedError
+from qilu.mqtt.client import IN_FLIGHT, Link, Message, RefusedError
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.complaints import Complaints
+from qilu.runtime.groups import leaves
 
 _log = logging.getLogger(__name__)
 
 BROKER = "broker"
 """The store id of answers that stand for a PUBACK: with `ack: broker` the promise ends there."""
+
+AT_ONCE = IN_FLIGHT // 2
+"""Messages of one lane, of a device each, on their way together: the other lane has room on the link, too."""
 
 _TOO_LARGE = 0x95
 
@@ -100,9 +104,22 @@ class MqttSink:
 
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
         rejected: dict[int, str] = {}
-        for topic, together in self._by_topic(lane, records):
-            await self._publish(topic, together, rejected)
-        return rejected
+        messages = self._by_topic(lane, records)
+        waiting = iter(messages)
+
+        async def publish() -> None:  # all of one topic one after the other, so each device keeps its order
+            for topic, together in waiting:
+                await self._publish(topic, together, rejected)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(min(AT_ONCE, len(messages))):
+                    tasks.create_task(publish(), name=f"publish {lane.value} {number}")
+        except* UnreachableError as lost:
+            unreachable = next(leaves(lost))
+        else:
+            return rejected
+        raise unreachable
 
     async def answers(self) -> AsyncGenerator[Answer | Announcement]:
         link = self._open()

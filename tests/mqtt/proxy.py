@@ -6,12 +6,17 @@ from typing import Self
 
 
 class Proxy:
-    """Listens on `port` and carries every connection to `target`, until `frozen` is set."""
+    """Listens on `port` and carries every connection to `target`, until `frozen` is set.
+
+    What `target` says waits while `answering` is clear.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._tasks: set[asyncio.Task[None]] = set()
         self.frozen = False
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -29,12 +34,17 @@ class Proxy:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        for a, b in ((reader, there_writer), (there_reader, writer)):
-            self._tasks.add(asyncio.create_task(self._pump(a, b)))
+        always = asyncio.Event()
+        always.set()
+        for a, b, gate in ((reader, there_writer, always), (there_reader, writer, self.answering)):
+            self._tasks.add(asyncio.create_task(self._pump(a, b, gate)))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event
+    ) -> None:
         try:
             while piece := await reader.read(65_536):
+                await gate.wait()
                 if not self.frozen:
                     writer.write(piece)
         except ConnectionError:
