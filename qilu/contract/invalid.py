@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -27,6 +27,20 @@ def invalid(problem: str, remedy: str | None = None) -> PydanticCustomError:
     """An error to raise from a validator, for the very value that it validates."""
     # The text stands in the context and not in the template, so that braces in it mean nothing.
     return PydanticCustomError(KIND, "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def shown(value: object) -> str:
+    """A value as its file has it, for a message to repeat it; the shape of what is too much for one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def refuse(problems: Iterable[Problem]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.contract.profile import Name
 from qilu.contract.quantities import Duration, Period
 from simulator.plant import settings_checks
@@ -29,7 +29,7 @@ def parse_time_of_day(text: object) -> int:
         and int(minutes) < 60
         and int(hours) * 60 + int(minutes) <= 1440
     ):
-        raise invalid(f"{text!r} is not a time of day", 'write "HH:MM", such as "08:00"')
+        raise invalid(f"{shown(text)} is not a time of day", 'write "HH:MM", such as "08:00"')
     return int(hours) * 60 + int(minutes)
 
 

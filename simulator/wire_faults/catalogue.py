@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema
 
-from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.runtime.wording import nearest
 from simulator.wire_faults.connections import HalfOpen, IdleClose, OneClient, PowerCycle, Reset
 from simulator.wire_faults.fault import WireFault
@@ -85,12 +85,12 @@ def wire_fault(raw: object) -> WireFault:
     if isinstance(raw, WireFault):
         return raw
     if not isinstance(raw, Mapping):
-        raise invalid(f"{raw!r} is not a fault", "write {fault: NAME} and its parameters")
+        raise invalid(f"{shown(raw)} is not a fault", "write {fault: NAME} and its parameters")
     name = raw.get("fault")
-    if name not in FAULTS:
+    if not isinstance(name, str) or name not in FAULTS:
         listed = f"there are: {', '.join(sorted(FAULTS))}"
         close = nearest(str(name), FAULTS)
-        problem = "is missing" if name is None else f"no fault of the wire {name!r}"
+        problem = "is missing" if name is None else f"no fault of the wire {shown(name)}"
         refuse([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
     kind = FAULTS[str(name)]
     refuse(_unknown_key(kind, str(key)) for key in raw if key not in kind.model_fields)

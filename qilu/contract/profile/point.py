@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.invalid import invalid, refuse
+from qilu.contract.invalid import invalid, refuse, shown
 from qilu.contract.profile import point_checks
 from qilu.contract.profile.vocabulary import (
     DEFAULT_GROUP,
@@ -68,16 +68,16 @@ class PointRef(Model):
 def _factor_kind(raw: object) -> str:
     if isinstance(raw, PointRef) or (isinstance(raw, Mapping) and "point" in raw):
         return "reference to a point"
-    return "reference" if isinstance(raw, Mapping | ParameterRef) else "number"
+    return "reference" if isinstance(raw, Mapping | ParameterRef) else "a number"
 
 
 def _reject_bool(raw: object) -> object:
     if isinstance(raw, bool):
-        raise invalid(f"{str(raw).lower()} is not a number")
+        raise invalid(f"{shown(raw)} is not a number", "write a number, such as 0.1")
     return raw
 
 
-_Number = Annotated[ScaleNumber, BeforeValidator(_reject_bool), Tag("number")]
+_Number = Annotated[ScaleNumber, BeforeValidator(_reject_bool), Tag("a number")]
 Factor = Annotated[_Number | Annotated[ParameterRef, Tag("reference")], Discriminator(_factor_kind)]
 Scale = Annotated[
     _Number | Annotated[ParameterRef, Tag("reference")] | Annotated[PointRef, Tag("reference to a point")],
