@@ -37,6 +37,24 @@ def main() -> None:
     app()
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"qilu {version('qilu')}")
+        raise typer.Exit
+
+
+@app.callback()
+def qilu(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """What comes before a subcommand."""
+
+
 @app.command()
 def demo(
     config: Annotated[

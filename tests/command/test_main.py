@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import typer
 from qilu.command.demo import demo
 from qilu.command.running import run
 from qilu.contract.errors import ConfigError
+from tests.system.programs import qilu
 
 INTERRUPTED = """
 import os, signal, sys
@@ -53,3 +55,9 @@ async def test_a_summary_that_cannot_be_written_is_told_before_the_plant_runs(tm
         with pytest.raises(ConfigError, match="--summary: cannot be written: .*; name a file"):
             await demo(None, tmp_path / "data", 1, True, summary)
     assert not (tmp_path / "data").exists()
+
+
+def test_its_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    done = qilu("--version")
+    assert (done.returncode, done.stdout) == (0, f"qilu {project['version']}\n")
