@@ -48,3 +48,19 @@ def test_every_decision_is_listed() -> None:
     folder = PROJECT / "docs" / "decisions"
     listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
     assert listed == sorted(file.name for file in folder.glob("[0-9]*.md"))
+
+
+CHINESE = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
+OTHER_WORDS = {
+    "写入服务": "入库服务",
+    "入库程序": "入库服务",
+    "代理": "消息服务器",
+    "描述文件": "设备模板",
+    "测点": "点位",
+}
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=page_id)
+def test_a_thing_has_one_name_in_chinese(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert {word: right for word, right in OTHER_WORDS.items() if word in text} == {}
