@@ -173,13 +173,7 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
 def ran_in(folder: Path, command: str, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """What a command does beside these files."""
     (folder / "profiles").mkdir()
-    sound = {
-        "gateway.yaml": GATEWAY,
-        "plant.yaml": PLANT,
-        "ingester.yaml": INGESTER,
-        "profiles/mine.yaml": PROFILE,
-    }
-    for name, text in {**sound, **files}.items():
+    for name, text in {**SOUND, **files}.items():
         (folder / name).write_text(text)
     return qilu(*command.split(), folder=folder)
 
