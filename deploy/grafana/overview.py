@@ -1,0 +1,126 @@
+"""The row of the dashboard that tells at a glance how it is: numbers, how fresh, and what was bad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deploy.grafana.drawing import Drawing
+from deploy.grafana.languages import EDGES, LAST_HEARD, value_rows
+from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Row, Text, column, series, stat, table
+from deploy.grafana.terms import LINK_WORDS, REASON_WORDS
+
+_ALARM_ABOVE_0 = ((None, GREEN), (1, ORANGE))
+
+
+def overview(draw: Drawing) -> Row:
+    """How it is, at a glance."""
+    return Row(
+        Text("总览", "Overview"),
+        (
+            *_devices(draw),
+            *_rates(draw),
+            *_road(draw),
+            _freshness(draw),
+            _reasons(draw),
+            _rates_over_time(draw),
+        ),
+    )
+
+
+def _devices(draw: Drawing) -> Sequence[Panel]:
+    """How many there are, and how many do not answer."""
+    ask = draw.language
+    return (
+        stat(
+            Text("设备与网关", "Devices and gateways"),
+            Text("所选时间内有数据的设备和网关。", "Those that were heard of in the time shown."),
+            "none",
+            [ask.device_count()],
+            calc="count" if ask.count_rows() else "lastNotNull",
+        ).but(transformations=ask.count_rows()),
+        draw.edge_stat("offline_devices", Text("离线设备", "Offline devices"), "none", _ALARM_ABOVE_0),
+    )
+
+
+def _rates(draw: Drawing) -> Sequence[Panel]:
+    """How many values come, and how many of them are bad."""
+    ask = draw.language
+    return (
+        stat(
+            Text("采集速率", "Points per second"),
+            Text(
+                "各网关每秒采集的点数，取时段平均。", "Values collected, good or not: mean of the time shown."
+            ),
+            "cps",
+            [ask.rate("gateway", "points", "s", whose=EDGES)],
+            calc="mean",
+        ).but(every=20),
+        stat(
+            Text("坏值速率", "Bad values per second"),
+            Text("每秒质量不为“好”的点数，取时段平均。", "Values that are not good: mean of the time shown."),
+            "cps",
+            [ask.rate("gateway", "bad_points", "s", whose=EDGES)],
+            calc="mean",
+            colors=((None, GREEN), (0.01, ORANGE)),
+        ).but(every=20),
+    )
+
+
+def _road(draw: Drawing) -> Sequence[Panel]:
+    """Whether what was collected gets away."""
+    return (
+        draw.edge_stat(
+            "spool_records", Text("缓存深度", "Spool depth"), "none", ((None, GREEN), (1000, ORANGE))
+        ),
+        draw.edge_stat(
+            "link", Text("上云链路", "Link to the broker"), "none", ((None, RED), (1, GREEN)), LINK_WORDS
+        ),
+    )
+
+
+def _freshness(draw: Drawing) -> Panel:
+    """When each device was heard last."""
+    return table(
+        Text("数据新鲜度", "Freshness"),
+        Text("每台设备最近一条数据的时间。", "When the last value of each device was measured."),
+        "dateTimeFromNow",
+        [draw.language.heard()],
+        [column(LAST_HEARD, unit="dateTimeFromNow")],
+    ).but(transformations=draw.language.heard_rows())
+
+
+def _reasons(draw: Drawing) -> Panel:
+    """How often values were bad, and why."""
+    counted = {
+        "Value": {"operation": "groupby", "aggregations": []},
+        "Time": {"operation": "aggregate", "aggregations": ["count"]},
+    }
+    reason, times = "原因 / Reason", "次数 / Times"
+    shown = {"renameByName": {"Value": reason, "Time (count)": times}}
+    return table(
+        Text("坏值原因", "Bad values by reason"),
+        Text("每个点位在每个时间间隔内计一次。", "Each point counts once in each interval."),
+        "none",
+        [draw.language.reasons()],
+        [column(reason, mappings=REASON_WORDS), column(times, unit="short")],
+    ).but(
+        transformations=[
+            *value_rows(),
+            {"id": "groupBy", "options": {"fields": counted}},
+            {"id": "organize", "options": shown},
+        ]
+    )
+
+
+def _rates_over_time(draw: Drawing) -> Panel:
+    """The course of both rates."""
+    ask, points, bad = draw.language, Text("采集点数", "Points"), Text("坏值", "Bad values")
+    return series(
+        Text("采集点数与坏值", "Points and bad values per second"),
+        Text("网关每秒采集的点数及其中的坏值。", "All values per second, and those that are not good."),
+        "cps",
+        [
+            ask.rate("gateway", "points", "s", str(points), EDGES),
+            ask.rate("gateway", "bad_points", "s", str(bad), EDGES),
+        ],
+    ).but(every=20)
