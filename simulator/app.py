@@ -13,6 +13,7 @@ from qilu.runtime.open_files import room_for
 from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load_with_places
 from simulator.control import serve_control
+from simulator.plant import parameters
 from simulator.plant.clock import Clock
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
@@ -50,7 +51,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
         if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
-    plant = Plant(settings, profiles_of(settings, path.parent))
+    found = profiles_of(settings, path.parent)
+    for problem in parameters.problems(settings, found):
+        raise places.error(problem.text, problem.loc, problem.remedy)
+    plant = Plant(settings, found)
     for problem in plant.problems():
         raise places.error(problem.text, problem.loc, problem.remedy)
     return plant

@@ -32,7 +32,7 @@ class CentrifugalPumps(Machines):
         self.severity = fleet.healthy(self.faults)
         self.shut_off = fleet.parameter("shut_off_head", 62.0, 0.01)  # m at rated speed
         self.best_flow = fleet.parameter("best_flow", 80.0, 0.01)  # m3/h at rated speed
-        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01)
+        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, most=1.0)
         self.motor = fleet.parameter("motor_power", 18.5)
         self.curve = 0.26 * self.shut_off / self.best_flow**2
         self.resistance = fleet.parameter("resistance", 0.0052, 0.05)  # m per (m3/h)^2 of the main
@@ -52,7 +52,7 @@ class CentrifugalPumps(Machines):
         self.pressure = np.full(n, 4.0)
         self.winding = fleet.between(60.0, 66.0)
         self.bearings = np.stack([fleet.between(44.0, 48.0), fleet.between(40.0, 43.0)])
-        self.imbalance = fleet.parameter("imbalance", 1.0, 0.15)
+        self.imbalance = fleet.parameter("imbalance", 1.0, 0.15, least=0.0)
         self.run_hours = fleet.between(1_000.0, 40_000.0)
         self.volume = self.run_hours * 62.0
         self.energy = self.run_hours * 11.0

@@ -30,7 +30,7 @@ class Chillers(Machines):
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("capacity", 260.0, 0.01)  # kW of cooling
-        self.base = fleet.parameter("base_load", 110.0, 0.1)  # kW besides `feeds`
+        self.base = fleet.parameter("base_load", 110.0, 0.1, least=0.0)  # kW besides `feeds`
         self.heat_capacity = fleet.parameter("loop_heat_capacity", 14_000.0)  # kJ/K: 3.3 t of water
         self.flow = fleet.parameter("chilled_water_flow", 11.5, 0.02)  # kg/s
         self.cooling_flow = self.flow * 1.25

@@ -48,7 +48,7 @@ class CncMachiningCentres(Machines):
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("spindle_power", 7.5)  # kW, continuous
         self.rated_current = fleet.parameter("spindle_current", 17.0)  # A at rated power
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.03)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.03, least=0.5)
         phases = np.concatenate(
             [[LOADING], np.stack([np.full(len(SECONDS), CHANGING), SECONDS], axis=1).ravel()]
         )

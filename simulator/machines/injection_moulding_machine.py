@@ -39,7 +39,7 @@ class InjectionMouldingMachines(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.02)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, least=0.5)
         self.clamp_rated = fleet.parameter("clamp_force", 1600.0)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {

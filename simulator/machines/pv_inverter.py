@@ -33,7 +33,7 @@ class PvInverters(Machines):
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("rated_power", 110.0)  # kW, output
         self.peak = fleet.parameter("peak_power", 122.0, 0.01)  # kW of modules
-        self.soiling = fleet.parameter("soiling", 0.04, 0.3)
+        self.soiling = fleet.parameter("soiling", 0.04, 0.3, least=0.0, most=0.9)
         self.setpoints = {"power_limit": np.full(n, 100.0), "grid_enable": np.ones(n)}
         self.cloud = Wander(fleet.noise, 0.9, 420.0)
         self.ripple = Wander(fleet.noise, 0.01, 5.0)

@@ -48,7 +48,7 @@ class RobotCells(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.02)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, least=0.5)
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {"speed_override": np.full(n, 100.0), "cell_on": np.ones(n)}
         self.operation = Operation(fleet, stops=3, hours_between_stops=16.0, repair_minutes=4.0)
@@ -57,7 +57,7 @@ class RobotCells(Machines):
         self.angles = POSES[self.cycle.phase].copy()
         self.speeds = np.zeros((n, 6))
         self.motors = np.stack([fleet.between(40.0, 46.0) for _ in range(6)], axis=1)
-        self.backlash = fleet.parameter("gear_wear", 0.0)
+        self.backlash = fleet.parameter("gear_wear", 0.0, most=1.0)
         self.vacuum = np.zeros(n)
         self.held = np.zeros(n, dtype=bool)
         self.cabinet = fleet.between(31.0, 34.0)

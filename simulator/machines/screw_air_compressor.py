@@ -36,13 +36,13 @@ class ScrewAirCompressors(Machines):
         self.capacity = fleet.parameter("capacity", 9.2, 0.02)  # m3/min free air
         self.volume = fleet.parameter("receiver_volume", 2.0)  # m3
         self.base_demand = fleet.parameter(
-            "base_demand", 0.62, 0.08
+            "base_demand", 0.62, 0.08, least=0.0, most=1.1
         )  # share of capacity taken by others than `feeds`
-        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015)
+        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015, most=1.0)
         self.cooling = self.rated * 0.75 / 56.0  # kW/K: 56 K over ambient at full load
         self.setpoints = {
             "load_pressure_set": fleet.parameter("load_pressure", 6.8),
-            "unload_pressure_set": fleet.parameter("unload_pressure", 7.6),
+            "unload_pressure_set": fleet.parameter("unload_pressure", 7.6, above="load_pressure"),
             "run_enable": np.ones(n),
         }
         self.operation = Operation(fleet, stops=2, hours_between_stops=60.0, repair_minutes=6.0)

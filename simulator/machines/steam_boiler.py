@@ -34,7 +34,7 @@ class SteamBoilers(Machines):
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("steam_capacity", 4000.0)  # kg/h
-        self.base = fleet.parameter("base_demand", 1700.0, 0.1)  # kg/h besides `feeds`
+        self.base = fleet.parameter("base_demand", 1700.0, 0.1, least=0.0)  # kg/h besides `feeds`
         self.setpoints = {"pressure_set": fleet.parameter("pressure", 13.0), "burner_enable": np.ones(n)}
         self.operation = Operation(fleet, stops=2, hours_between_stops=120.0, repair_minutes=8.0)
         self.swing = Wander(fleet.noise, 0.12, 200.0)

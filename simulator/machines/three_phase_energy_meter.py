@@ -27,9 +27,13 @@ class ThreePhaseEnergyMeters(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        self.base = fleet.parameter("base_load", 14.0, 0.1)  # kW of what is behind the meter besides `feeds`
-        self.power_factor = fleet.parameter("power_factor", 0.87, 0.02)
-        self.impedance = fleet.parameter("line_impedance", 0.008)  # ohm between the mains and the meter
+        self.base = fleet.parameter(
+            "base_load", 14.0, 0.1, least=0.0, most=1e5
+        )  # kW of what is behind the meter besides `feeds`
+        self.power_factor = fleet.parameter("power_factor", 0.87, 0.02, least=0.3, most=1.0)
+        self.impedance = fleet.parameter(
+            "line_impedance", 0.008, least=0.0
+        )  # ohm between the mains and the meter
         self.swing = [Wander(fleet.noise, 0.01, 20.0) for _ in SHARES]
         self.sag = [Wander(fleet.noise, 0.002, 15.0) for _ in SHARES]
         self.load = Wander(fleet.noise, 0.08, 120.0)
@@ -56,7 +60,7 @@ class ThreePhaseEnergyMeters(Machines):
         phase_voltage = surroundings.voltage / np.sqrt(3.0) * unbalance
         self.voltage = np.maximum(phase_voltage * connected - self.impedance * self.current, 1.0)
         # lightly loaded motors and chargers draw relatively more reactive power
-        relative = np.clip(np.abs(total) / (self.base * 4.0), 0.0, 1.0)
+        relative = np.clip(np.abs(total) / np.maximum(self.base * 4.0, 0.001), 0.0, 1.0)
         self.cos_phi = np.clip(self.power_factor - 0.12 * (1.0 - relative), 0.3, 0.99) + np.zeros((3, 1))
         self.apparent = np.abs(self.active) / self.cos_phi
         self.reactive_power = np.sqrt(np.maximum(self.apparent**2 - self.active**2, 0.0))

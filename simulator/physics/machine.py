@@ -6,7 +6,7 @@ the same name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
@@ -85,6 +85,22 @@ def calm(n: int, **changes: Any) -> Surroundings:
     return Surroundings(**values | changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A machine constant that a plant may set: what it is otherwise, and what is possible."""
+
+    default: float
+    least: float
+    most: float
+    above: str | None = None  # another one, which it must exceed
+
+    def within(self, least: float | None, most: float | None) -> "Parameter":
+        """The same between other bounds, where they are given."""
+        return replace(
+            self, least=self.least if least is None else least, most=self.most if most is None else most
+        )
+
+
 @dataclass(frozen=True)
 class Fleet:
     """The machines of one model in a plant: their names, noise and what the plant's settings say of each."""
@@ -92,19 +108,26 @@ class Fleet:
     devices: Sequence[str]
     noise: Noise
     parameters: Sequence[Mapping[str, float]]
-    known: dict[str, float] = field(
-        default_factory=dict
-    )  # every parameter the model asked for, with its default
+    known: dict[str, Parameter] = field(default_factory=dict)  # every parameter that the model asked for
 
     @property
     def n(self) -> int:
         return len(self.devices)
 
-    def parameter(self, name: str, default: float, spread: float = 0.0) -> Array:
+    def parameter(
+        self,
+        name: str,
+        default: float,
+        spread: float = 0.0,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+        above: str | None = None,
+    ) -> Array:
         """A machine constant, shape (n,): as set for the machine, else the default give or take `spread`
-        (relative).
+        (relative). A plant may set it from `least` to `most`: else a tenth to ten times the default.
         """
-        self.known[name] = default
+        self.known[name] = Parameter(default, default / 10.0, default * 10.0, above).within(least, most)
         drawn = default * (1.0 + spread * self.noise.spread())
         return np.array([float(own.get(name, drawn[i])) for i, own in enumerate(self.parameters)])
 

@@ -53,9 +53,11 @@ class Operation:
         """`stops`: how many kinds of random stop the model knows, alarms 10 to 9 + stops."""
         self._noise = fleet.noise
         self._stops = stops
-        self._between = fleet.parameter("hours_between_stops", hours_between_stops) * 3600.0
-        self._repair = fleet.parameter("repair_minutes", repair_minutes) * 60.0
-        self._setup = fleet.parameter("setup_minutes", setup_minutes) * 60.0
+        self._between = (
+            fleet.parameter("hours_between_stops", hours_between_stops, least=0.01, most=1e9) * 3600.0
+        )
+        self._repair = fleet.parameter("repair_minutes", repair_minutes, least=0.0, most=1e5) * 60.0
+        self._setup = fleet.parameter("setup_minutes", setup_minutes, least=0.0, most=1e5) * 60.0
         self.state: Codes = np.full(fleet.n, RUNNING, dtype=np.int64)
         self.alarm: Codes = np.zeros(fleet.n, dtype=np.int64)
         self._left = np.zeros(fleet.n)

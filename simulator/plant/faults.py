@@ -6,20 +6,24 @@ and is then there until its duration is over. A fault of a sensor changes what i
 never what is true.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 
 from qilu.contract.invalid import Loc, Problem
+from qilu.contract.profile import Point
 from simulator.physics.machine import Machines, Values
 from simulator.physics.noise import stream
 from simulator.plant.settings import FaultSettings
 from simulator.plant.settings_checks import meant
 from simulator.registers.device import Device
-from simulator.registers.image import Image
+from simulator.registers.image import COUNTER, Image
 
-SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", "stuck_bit")
+STUCK_BIT = "stuck_bit"
+SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", STUCK_BIT)
+WITH_AMOUNT = ("drift", "spike", STUCK_BIT)
 REBOOT = "reboot"
 BETWEEN_SPIKES = 20.0  # seconds, mean
 
@@ -34,7 +38,11 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
             meant(fault.fault, known),
         )
         return
-    points = sorted(point.name for point in device.profile.points if point.type != "string")
+    points = sorted(
+        point.name
+        for point in device.profile.points
+        if point.type != "string" and point.name != COUNTER and point.alias_of is None
+    )
     if fault.fault not in SENSOR_FAULTS:
         if fault.point is not None:
             yield Problem(
@@ -47,16 +55,24 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
             else f"{fault.fault} needs the point whose sensor it strikes"
         )
         yield Problem((*place, "point"), told, meant(fault.point or "", points))
-    elif fault.amount is None and fault.fault in ("drift", "spike", "stuck_bit"):
-        yield Problem(
-            (*place, "amount"),
-            "is missing",
-            "give the drift, the height of the spikes or the number of the bit",
-        )
-    elif fault.fault == "stuck_bit" and (device.profile.point(fault.point or "").table.holds_bits):
-        yield Problem(
-            (*place, "point"), "is not in a register", "let a point in a register have the stuck bit"
-        )
+    elif fault.fault in WITH_AMOUNT:
+        yield from _amount_problems(fault, place, device.profile.point(fault.point))
+
+
+def _amount_problems(fault: FaultSettings, place: Loc, point: Point) -> Iterator[Problem]:
+    remedy = "give the drift, the height of the spikes or the number of the bit"
+    if fault.amount is None:
+        yield Problem((*place, "amount"), "is missing", remedy)
+    elif not math.isfinite(fault.amount):
+        yield Problem((*place, "amount"), f"{fault.amount:g} is not possible", remedy)
+    elif fault.fault != STUCK_BIT:
+        return
+    elif point.table.holds_bits:
+        text = "is not in a register"
+        yield Problem((*place, "point"), text, "let a point in a register have the stuck bit")
+    elif fault.amount not in range(16 * point.size):
+        text = f"{point.name} has no bit {fault.amount:g}"
+        yield Problem((*place, "amount"), text, f"give a whole number from 0 to {16 * point.size - 1}")
 
 
 class Course:
@@ -111,7 +127,7 @@ class Course:
         self.true = self._held = None
         if self.fault.fault == REBOOT:
             self.device.restart(silent=self.active)
-        if self.fault.fault == "stuck_bit":
+        if self.fault.fault == STUCK_BIT:
             self.image.stick(self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active)
 
 

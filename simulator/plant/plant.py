@@ -43,7 +43,6 @@ class Plant:
         placed = list(settings.placed())
         self.events = Teller([entry.device for entry in placed])
         models = dict.fromkeys(entry.settings.machine for entry in placed)
-        self._known: dict[str, set[str]] = {}
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
         self._where = {
@@ -92,17 +91,7 @@ class Plant:
         return ports
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with the settings and only comes to light with the machines: parameters and
-        faults.
-        """
-        for entry, machine in enumerate(self.settings.machines):
-            known = self._known[machine.machine]
-            for name in machine.parameters:
-                if name not in known:
-                    place = ("machines", entry, "parameters", name)
-                    yield Problem(
-                        place, f"{machine.machine} has no parameter {name}", meant(name, sorted(known))
-                    )
+        """What is wrong with the settings and only comes to light with the machines: faults."""
         for entry, fault in enumerate(self.settings.faults):
             yield from self.refused(fault, ("faults", entry))
         for wire_fault, stands_at in self._scripted():
@@ -218,7 +207,6 @@ class Plant:
         names = [entry.device for entry in mine]
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
         machines = MODELS[model](fleet)
-        self._known[model] = {*fleet.known, *profile.parameters}
         image = Image(profile, machines, parameters, names)
         for row, entry in enumerate(mine):
             self.devices[entry.device] = Device(

@@ -6,6 +6,7 @@ import pytest
 from simulator.machines import MODELS
 from simulator.physics.machine import State, Utility, calm, fleet
 from simulator.physics.operation import LEGAL
+from simulator.plant.parameters import of_machine
 from simulator.registers.image import COUNTER
 from tests.simulator.simulated import DAY_STEP, day, profile
 
@@ -90,6 +91,22 @@ def test_the_values_of_a_machine_move(model: str) -> None:
     gauges = [point.name for point in profile(model).points if point.kind == "gauge" and not point.writable]
     still = [name for name in gauges if np.ptp(day(model).values[name][:, 0]) == 0]
     assert set(still) <= CONSTANT_SUPPLIES
+
+
+@every_model
+def test_a_machine_lives_with_every_parameter_that_it_may_have(model: str) -> None:
+    extremes = [
+        {name: end}
+        for name, parameter in of_machine(profile(model)).items()
+        for end in (parameter.least, parameter.most)
+    ]
+    n = len(extremes)
+    machines = MODELS[model](fleet(*map(str, range(n)), parameters=extremes))
+    for step in range(720):
+        machines.step(10.0, calm(n, second_of_day=36_000.0 + 10.0 * step))
+        for name, values in machines.values().items():
+            odd = np.flatnonzero(~np.isfinite(values)) if values.dtype.kind != "S" else np.zeros(0, dtype=int)
+            assert not len(odd), f"{name} with {extremes[odd[0]]}"
 
 
 @every_model

@@ -107,11 +107,47 @@ def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("machine", "parameters", "said"),
+    [
+        ("screw-air-compressor", "rated_power: 0", "rated_power: 0 is not possible; give a number from 5.5"),
+        ("screw-air-compressor", "capacity: -3", "capacity: -3 is not possible"),
+        ("screw-air-compressor", "capacity: .nan", "capacity: nan is not possible"),
+        ("screw-air-compressor", "capacity: .inf", "capacity: inf is not possible"),
+        ("screw-air-compressor", "load_pressure: 40", "load_pressure: 40 is not possible"),
+        (
+            "screw-air-compressor",
+            "unload_pressure: 6",
+            "unload_pressure: unload_pressure is 6 and load_pressure 6.8; give a unload_pressure above",
+        ),
+        ("screw-air-compressor", "load_pressure: 8", "load_pressure: unload_pressure is 7.6 and"),
+        ("centrifugal-pump", "efficiency: 1.2", "efficiency: 1.2 is not possible"),
+        ("chiller", "hours_between_stops: 0", "such as 80"),
+        ("pv-inverter", "soiling: 1", "a number from 0 to 0.9"),
+        ("injection-moulding-machine", "barrel_temperature: 700", "a number from 180 to 300"),
+        (
+            "three-phase-energy-meter",
+            "ct_ratio: 0",
+            "ct_ratio: 0 is not possible; give a number, such as 100",
+        ),
+    ],
+)
+def test_a_parameter_that_no_machine_can_have_is_refused(
+    tmp_path: Path, machine: str, parameters: str, said: str
+) -> None:
+    line = f"- {{device: m, machine: {machine}, port: 5021, parameters: {{{parameters}}}}}"
+    message = refused(tmp_path, GOOD, line)
+    assert ":4: machines.1.parameters." in message
+    assert said in message
+
+
+@pytest.mark.parametrize(
     ("head", "key"),
     [
         ("step: 11s", "step"),
         ("step: 0", "step"),
         ("speed: -1", "speed"),
+        ("speed: .nan", "speed"),
+        ("dips: [{begin: 1s, duration: 1s, depth: .nan}]", "dips.0.depth"),
         ("seeed: 1", "seeed"),
         ("shifts: [{since: '25:00', until: '08:00'}]", "shifts.0.since"),
         ("shifts: [{since: 8, until: '08:00'}]", "shifts.0.since"),

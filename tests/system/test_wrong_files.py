@@ -111,6 +111,20 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {"plant.yaml": changed(PLANT, "machine: chiller", "machine: chillr")},
         r"plant\.yaml:3: machines\.0\.machine: .*chillr.*; did you mean chiller",
     ),
+    "a parameter that no machine can have": (
+        "simulate plant.yaml",
+        {"plant.yaml": changed(PLANT, "port: 5020", "port: 5020, parameters: {capacity: -1}")},
+        r"plant\.yaml:3: machines\.0\.parameters\.capacity: -1 is not possible; give \w+",
+    ),
+    "a bit that is not in the register": (
+        "simulate plant.yaml",
+        {
+            "plant.yaml": PLANT
+            + "faults:\n"
+            + "  - {device: tank-1, fault: stuck_bit, point: suction_pressure, amount: 40, begin: 0}\n"
+        },
+        r"plant\.yaml:5: faults\.0\.amount: suction_pressure has no bit 40; give \w+",
+    ),
     "a file of another kind": (
         "check profiles/mine.yaml other.yaml",
         {"other.yaml": "answer: 42\n"},
