@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from qilu.contract.invalid import Loc, Problem
 from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
+from simulator.physics.machine import Utility, calm, fleet
 
 if TYPE_CHECKING:
     from simulator.plant.settings import Placed, PlantSettings
@@ -24,7 +26,7 @@ def of_plant(plant: PlantSettings) -> list[Problem]:
         *_taken_by_control(plant),
         *_unknown_names(plant),
     ]
-    return problems or list(_double_buffers(plant))
+    return problems or [*_double_buffers(plant), *_useless_feeds(plant)]
 
 
 def meant(name: str, known: list[str]) -> str:
@@ -119,6 +121,33 @@ def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
                         problem,
                         "a machine fills and empties one buffer at most",
                     )
+
+
+@cache
+def _traded(model: str) -> tuple[frozenset[Utility], frozenset[Utility]]:
+    """What a model supplies, and what it takes."""
+    machines = MODELS[model](fleet("any"))
+    machines.step(1.0, calm(1))
+    return frozenset(machines.supplies), frozenset(machines.takes())
+
+
+def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
+    """Machines that supply nothing, and names of which no machine takes what is supplied."""
+    models = {placed.device: placed.settings.machine for placed in plant.placed()}
+    for entry, machine in enumerate(plant.machines):
+        supplied, _ = _traded(machine.machine)
+        if machine.feeds and not supplied:
+            able = ", ".join(model for model in sorted(MODELS) if _traded(model)[0])
+            text = f"{machine.machine} supplies nothing"
+            yield Problem(("machines", entry, "feeds"), text, f"leave it out; what supplies is: {able}")
+            continue
+        for index, name in enumerate(machine.feeds):
+            fed = {models[device] for device in plant.devices_of([name])}
+            if not any(supplied & _traded(model)[1] for model in fed):
+                able = ", ".join(model for model in sorted(MODELS) if supplied & _traded(model)[1])
+                text = f"nothing in {name!r} takes {' or '.join(sorted(supplied))}"
+                remedy = f"leave it out; what takes it is: {able}"
+                yield Problem(("machines", entry, "feeds", index), text, remedy)
 
 
 def _taken_by_control(plant: PlantSettings) -> Iterator[Problem]:

@@ -100,6 +100,41 @@ def test_what_feeds_nothing_that_exists_is_refused(tmp_path: Path) -> None:
     assert "did you mean milling?" in message
 
 
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (
+            "centrifugal-pump",
+            "machines.1.feeds: centrifugal-pump supplies nothing; leave it out; what supplies",
+        ),
+        (
+            "steam-boiler",
+            "machines.1.feeds.0: nothing in 'mill' takes steam; leave it out; what takes it is: tyre",
+        ),
+        (
+            "chiller",
+            "nothing in 'mill' takes cooling; leave it out; what takes it is: injection-moulding-machine",
+        ),
+    ],
+)
+def test_a_machine_that_cannot_supply_what_it_feeds_is_refused(
+    tmp_path: Path, machine: str, said: str
+) -> None:
+    cnc = "- {device: cnc, machine: cnc-machining-centre, port: 5020, line: mill}"
+    supplier = f"- {{device: m, machine: {machine}, port: 5021, feeds: [mill]}}"
+    message = refused(tmp_path, cnc, supplier)
+    assert ":4: " in message
+    assert said in message
+
+
+def test_a_supplier_may_feed_a_line_in_which_one_machine_takes_what_it_has(tmp_path: Path) -> None:
+    robot = "- {device: robot, machine: robot-cell, port: 5020, line: packing}"
+    moulding = "- {device: moulding, machine: injection-moulding-machine, port: 5021, line: packing}"
+    chiller = "- {device: chiller, machine: chiller, port: 5022, feeds: [packing]}"
+    (tmp_path / "plant.yaml").write_text(f"machines:\n{robot}\n{moulding}\n{chiller}")
+    assert len(app.load(tmp_path / "plant.yaml").devices) == 3
+
+
 def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD.replace("}", ", parameters: {rated_pover: 5}}"))
     assert "machines.0.parameters.rated_pover" in message
