@@ -2,8 +2,8 @@
 
 Equations: cutting power P = kc Q / (60e6 eta) with the removal rate Q = ap ae vf, and tool life after
 Taylor, v T^n = C with n = 0.25 (Kalpakjian and Schmid, Manufacturing Engineering and Technology, ch.
-21 and 24); acceleration power J w dw/dt; winding and bearing as first-order thermal masses, the
-winding heated by the square of its current.
+21 and 24); a dull edge needs more power and pushes the part off its size; acceleration power J w dw/dt;
+winding and bearing as first-order thermal masses, the winding heated by the square of its current.
 """
 
 from collections.abc import Mapping
@@ -36,12 +36,19 @@ MAX_SPEED = 8000.0
 ACCELERATION = 2500.0  # 1/min per second
 RADIUS = 120.0  # mm, of the contour that the table follows
 PROGRAM = b"O1204 HOUSING"
+FINISHING = 4  # the tool that makes the size of the part
+TOLERANCE = 25.0  # um
+WORN_OUT = 1.6  # tool lives, by which all edges are duller than their minutes when `tool_wear` is complete
 
 
 class CncMachiningCentres(Machines):
-    """Phase 0 changes the part; then phases 2i + 1 and 2i + 2 change to tool i and cut with it."""
+    """Phase 0 changes the part; then phases 2i + 1 and 2i + 2 change to tool i and cut with it.
 
-    faults = ("bearing_wear", "coolant_leak")
+    The control counts the minutes of a tool and has it changed in time; it does not see edges that wear
+    faster, as `tool_wear` has them. A part off its size by more than TOLERANCE is a reject.
+    """
+
+    faults = ("bearing_wear", "coolant_leak", "tool_wear")
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
@@ -76,6 +83,9 @@ class CncMachiningCentres(Machines):
         self.hydraulic = fleet.between(52.0, 58.0)
         self.pumping = np.zeros(n, dtype=bool)
         self.parts = np.floor(fleet.between(2_000.0, 60_000.0))
+        self.rejects = np.floor(self.parts * 0.002)
+        self.good = np.zeros(n, dtype=bool)
+        self.size_error = np.full(n, 5.0)
         self.spindle_hours = self.parts * self.cycle.length / 3600.0 * 0.75
         self.energy = self.parts * 0.24
 
@@ -98,8 +108,8 @@ class CncMachiningCentres(Machines):
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)
         rate = np.where(self.cutting, self.setpoints["feed_override"] / 100.0, 1.0)
         self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn, rate)
-        self.parts = self.parts + self.cycle.made
         self._cut(dt, rate)
+        self._measure()
         self._warm(dt, surroundings.ambient)
         self._supply(dt, on)
 
@@ -117,9 +127,10 @@ class CncMachiningCentres(Machines):
         tool_life = LIFE[self.tool] * 60.0 * turning**-4.0
         self.wear[rows, self.tool] += self.cutting * dt / tool_life
         self.tool_wear = np.minimum(self.wear[rows, self.tool], 1.2)
+        self.dull = self.tool_wear + WORN_OUT * self.severity["tool_wear"]
         material = 1.0 + self.hardness.step(dt) + self.chatter.step(dt)
         removal = REMOVAL[self.tool] * self.feed / FEED[self.tool]
-        chip = KC[self.tool] * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.tool_wear) * material
+        chip = KC[self.tool] * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
         angular, change = (self.speed + before) * np.pi / 60.0, (self.speed - before) * np.pi / 30.0
         worn = self.severity["bearing_wear"]
         gain = np.maximum(INERTIA * angular * change / dt / 1000.0, 0.0)
@@ -128,6 +139,15 @@ class CncMachiningCentres(Machines):
         self.torque = np.where(self.speed > 1, self.spindle_power * 9549.3 / np.maximum(self.speed, 1.0), 0.0)
         magnetising = 0.25 * self.rated_current * (self.speed > 0)
         self.current = np.hypot(magnetising, self.rated_current * self.load)
+
+    def _measure(self) -> None:
+        made = self.cycle.made
+        dull = self.wear[:, FINISHING] + WORN_OUT * self.severity["tool_wear"]
+        error = np.abs(9.0 * dull**2 + 50.0 * self.hardness.value + 40.0 * self.chatter.value)
+        self.size_error = np.where(made, error, self.size_error)
+        self.good = made & (self.size_error <= TOLERANCE)
+        self.parts = self.parts + made
+        self.rejects = self.rejects + (made & ~self.good)
 
     def _warm(self, dt: float, ambient: float) -> None:
         relative = np.minimum(self.current / self.rated_current, 2.0)
@@ -142,7 +162,7 @@ class CncMachiningCentres(Machines):
             0.3
             + (0.9 + 9.0 * worn) * share**2
             + 1.4 * self.load * self.cutting
-            + 1.8 * self.tool_wear**2 * self.cutting
+            + 1.8 * self.dull**2 * self.cutting
         ) * unsteady
         self.vibration = np.where(self.speed > 0, self.vibration, 0.05 * unsteady)
 
@@ -164,7 +184,7 @@ class CncMachiningCentres(Machines):
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.04 + 0.16 * self.operation.running}
 
     def passes(self) -> tuple[Array, Array]:
-        return self.cycle.took.astype(np.float64), self.cycle.made.astype(np.float64)
+        return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 
     def values(self) -> Values:
         angle = self.path / RADIUS
@@ -195,6 +215,8 @@ class CncMachiningCentres(Machines):
             "power": self.power,
             "energy": self.energy,
             "part_count": self.parts,
+            "reject_count": self.rejects,
+            "size_error": self.size_error,
             "cycle_time": self.cycle.last_time,
             "cycle_progress": self.cycle.clock / self.cycle.length * 100.0,
             "spindle_hours": self.spindle_hours,

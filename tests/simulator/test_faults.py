@@ -63,6 +63,26 @@ def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -
     assert np.mean(vibration[100:110]) < np.mean(vibration[140:150])
 
 
+def test_tool_wear_shows_in_load_and_vibration_long_before_parts_are_rejected() -> None:
+    cnc = {"device": "cnc", "machine": "cnc-machining-centre", "parameters": {"hours_between_stops": 1e6}}
+    healthy = plant(cnc, step=5)
+    worn = with_fault(cnc, step=5, fault="tool_wear", begin="10m", growth="6h")
+    dulled: dict[str, list[float]] = {"spindle_load": [], "spindle_vibration": [], "reject_count": []}
+    for _ in range(16):
+        told = {name: [0.0, 0.0] for name in dulled}
+        for _ in range(360):
+            for side, each in enumerate((worn, healthy)):
+                each.advance()
+                for name, sums in told.items():
+                    sums[side] += true(each, "cnc", name)
+        for name, sums in told.items():
+            dulled[name].append(sums[0] / sums[1])
+    rejected = next(half for half, ratio in enumerate(dulled["reject_count"]) if ratio > 1.0)
+    assert dulled["spindle_load"][rejected - 2] > 1.1
+    assert dulled["spindle_vibration"][rejected - 2] > 1.3
+    assert true(worn, "cnc", "reject_count") > true(healthy, "cnc", "reject_count") + 20
+
+
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_every_fault_of_every_machine_changes_its_numbers_and_only_after_it_began(model: str) -> None:
     for fault in MODELS[model](fleet("a")).faults:
