@@ -289,19 +289,19 @@ async def test_a_page_of_something_in_between_is_not_taken_for_a_store() -> None
                 await store.write([poll(NOW, 1.0)])
 
 
-async def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
+@pytest.mark.parametrize(("headers", "most"), [(BY_INFLUXDB, 500), ({}, 100_000)], ids=["store", "proxy"])
+async def test_a_batch_that_is_too_large_is_halved_until_it_fits(headers: dict[str, str], most: int) -> None:
     sizes = []
-    headers: dict[str, str] = {}  # at first something in front says so
 
     def answer(request: web.Request) -> web.Response:
         sizes.append(request.content_length or 0)
-        return web.Response(status=413 if sizes[-1] > 500 else 204, headers=headers)
+        return web.Response(status=413 if sizes[-1] > most else 204, headers=headers)
 
+    columns = Columns(COLUMNS.origin, "fast", ("x" * (most // 10),))
     async with in_front(answer) as url, InfluxStore(front(url)) as store:
-        assert await store.write([poll(NOW + i, 1.0) for i in range(40)]) == {}
-        assert sum(size for size in sizes if size <= 500) == sizes[0]
-        headers |= BY_INFLUXDB
-        wide = Columns(COLUMNS.origin, "fast", ("x" * 600,))
+        assert await store.write([poll(NOW + i, 1.0, columns) for i in range(40)]) == {}
+        assert sum(size for size in sizes if size <= most) == sizes[0]
+        wide = Columns(COLUMNS.origin, "fast", ("x" * (most + 100),))
         assert "413" in (await store.write([poll(NOW, 1.0, wide)]))[0]
 
 

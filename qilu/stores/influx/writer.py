@@ -25,7 +25,8 @@ _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
 _DAY_MS = 86_400_000
 _TAKEN = 204  # every server of line protocol says so; a 200 is the login page of something in between
 _REFUSED = (400, 413, 422)
-_TOO_LARGE = 413  # of many polls anybody may say so: smaller pieces help in any case
+_TOO_LARGE = 413  # anybody may say so: smaller pieces help in any case,
+_LARGE = 64_000  # and a single poll of more bytes than a message has is at fault itself
 _FORBIDDEN = (401, 403, 404)
 _START_KNOWN_FOR = 1.0  # seconds; far less than any horizon
 _log = logging.getLogger(__name__)
@@ -107,7 +108,8 @@ class InfluxStore:
             if reply.status in _FORBIDDEN:
                 _log.error("store %s takes nothing any more: %s", self.identity, reply.reason)
             raise reply.unreachable(self._settings.url)
-        if not reply.from_store and (reply.status != _TOO_LARGE or len(batch) == 1):
+        too_large = reply.status == _TOO_LARGE and (len(batch) > 1 or len(body) > _LARGE)
+        if not reply.from_store and not too_large:
             raise reply.unreachable(f"something in front of {self._settings.url}")
         found = conflict(reply.said)
         if len(batch) == 1 or (found is not None and found.refuses(batch)):
