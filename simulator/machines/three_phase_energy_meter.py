@@ -54,7 +54,8 @@ class ThreePhaseEnergyMeters(Machines):
         own = self.base * daily * np.maximum(1.0 + self.load.step(dt), 0.2)
         total = own + surroundings.demand[Utility.ELECTRICITY]
         connected = 1.0 - 0.999 * np.array([0.0, 1.0, 0.0])[:, None] * self.severity["phase_loss"]
-        shares = SHARES[:, None] * connected * np.stack([1.0 + swing.step(dt) for swing in self.swing])
+        # what is behind a bad contact takes power with the square of its voltage
+        shares = SHARES[:, None] * connected**2 * np.stack([1.0 + swing.step(dt) for swing in self.swing])
         self.active = total * shares / shares.sum(axis=0)
         unbalance = np.stack([1.0 + sag.step(dt) for sag in self.sag])
         phase_voltage = surroundings.voltage / np.sqrt(3.0) * unbalance
