@@ -8,7 +8,7 @@ of energy and rejects. After Nakajima, Introduction to TPM, 1988:
 
     availability = running / planned          planned: all time but off and breaks
     performance  = parts x ideal cycle / running        ideal: the cycle that one in ten parts beats
-    quality      = good parts / parts
+    quality      = good parts / parts                   parts: good ones, which the events tell, and rejects
     OEE          = availability x performance x quality
 
 The bottleneck of a line is the machine that waits least for others: neither starved nor blocked.
@@ -82,7 +82,7 @@ class Shift:
 
 def effect(shift: Shift, rows: list[dict[str, str]]) -> Effect:
     """rows: of the device, for its counters."""
-    parts = sum(count for _, count in shift.made)
+    good = sum(count for _, count in shift.made)
     planned = shift.total() - shift.total([OFF]) - shift.total([IDLE], [BREAK])
     running = shift.total([RUNNING])
     cycles = np.diff([when for when, _ in shift.made])
@@ -90,11 +90,12 @@ def effect(shift: Shift, rows: list[dict[str, str]]) -> Effect:
     gained = {
         name: float(rows[-1][name]) - float(rows[0][name]) for name in (*REJECTS, "energy") if name in rows[0]
     }
-    rejects = sum(gained.get(name, 0.0) for name in REJECTS)
+    rejects = int(sum(gained.get(name, 0.0) for name in REJECTS))
+    parts = good + rejects
     return Effect(
         availability=running / planned if planned else 0.0,
-        performance=min(len(shift.made) * ideal / running, 1.0) if running else 0.0,
-        quality=1.0 - rejects / parts if parts else 1.0,
+        performance=min((len(shift.made) + rejects) * ideal / running, 1.0) if running else 0.0,
+        quality=good / parts if parts else 1.0,
         waiting=shift.total([IDLE], [STARVED, BLOCKED]) / planned if planned else 0.0,
         parts=parts,
         energy_per_part=gained.get("energy", 0.0) / parts if parts else float("nan"),

@@ -29,6 +29,11 @@ ACTIVATION = 92_000.0 / 8.314  # K
 REFERENCE = 423.15  # K
 CURED = 20.0  # equivalent minutes that a good tyre needs
 BLADDER_LIFE = 350
+# how far a good tyre has come at a share of the cycle: inner degC, tyre degC, equivalent minutes
+SHARE = np.array([0.0, 0.07, 0.15, 0.25, 0.34, 0.44, 0.54, 0.63, 0.73, 0.83, 0.92, 1.0])
+INNER = np.array([153.0, 140, 194, 194, 194, 189, 185, 181, 179, 178, 170, 155])
+TYRE = np.array([GREEN, GREEN, 78, 120, 145, 160, 167, 170, 172, 173, 169, 160])
+CURE = np.array([0.0, 0, 0, 0.1, 0.6, 2.3, 5.3, 9.4, 14.1, 19.1, 24, 26.3])
 
 
 class TyreCuringPresses(Machines):
@@ -55,12 +60,12 @@ class TyreCuringPresses(Machines):
         self.radiation = Wander(fleet.noise, 0.8, 240.0)
         self.platen = fleet.between(171.0, 173.0)
         self.mould = fleet.between(165.0, 167.0)
-        self.inner = fleet.between(120.0, 180.0)
-        self.tyre = GREEN + (self.mould - GREEN) * np.clip(self.cycle.clock / 400.0, 0.0, 1.0)
+        share = self.cycle.clock / self.cycle.length
+        self.inner, self.tyre = np.interp(share, SHARE, INNER), np.interp(share, SHARE, TYRE)
+        self.cure = np.interp(share, SHARE, CURE)
         self.pressure = np.where(
             self.cycle.phase == STEAM, 12.0, np.where(self.cycle.phase == NITROGEN, 20.5, 0.0)
         )
-        self.cure = np.zeros(n)
         self.last_cure = fleet.between(24.0, 26.0)
         self.force = np.where((self.cycle.phase > CLOSE) & (self.cycle.phase < OPEN), self.force_rated, 0.0)
         self.hydraulic = np.full(n, 120.0)

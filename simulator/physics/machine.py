@@ -177,7 +177,9 @@ class Machines(Protocol):
         return {}
 
     def passes(self) -> tuple[Array, Array] | None:
-        """Parts taken from before and put behind each machine in the last step; None: it makes no parts."""
+        """Parts taken from before each machine in the last step, and good ones put behind it; None: it makes
+        no parts.
+        """
         return None
 
     def write(self, index: int, point: str, value: float) -> None:

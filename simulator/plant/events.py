@@ -12,7 +12,7 @@ TOLD_POINTS = ("state", "alarm")
 
 
 class Event(NamedTuple):
-    """A change of `state` or `alarm` from one code to another (to the same: how it was at first), parts
+    """A change of `state` or `alarm` from one code to another (to the same: how it was at first), good parts
     `made` (0 to their number), or a `fault NAME [POINT]` that begins (0 to 1) or ends (1 to 0).
     """
 
@@ -67,7 +67,7 @@ class Teller:
                 self._seen[int(places[0]), point] = codes
 
     def parts(self, tick: int, places: np.ndarray, made: Array) -> None:
-        """Parts that one model's machines made in this tick."""
+        """Good parts that one model's machines made in this tick."""
         if self.told is not None:
             for index in np.flatnonzero(made > 0):
                 self.told(Event(tick, self._names[places[index]], "made", 0, int(made[index])))

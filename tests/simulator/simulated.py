@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.profiles import profiles
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, calm, fleet
+from simulator.physics.machine import Machines, Utility, calm, fleet
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.device import Device
@@ -24,6 +24,8 @@ from simulator.registers.image import Image
 DAY, DAY_STEP = 86_400.0, 10.0
 DAYS = int(os.environ.get("QILU_DAYS", "1"))
 NAMES = tuple("abcdefg")
+# levels at which nobody can work
+MISSING = {Utility.ELECTRICITY: 200.0, Utility.AIR: 2.0, Utility.STEAM: 3.0, Utility.COOLING: 40.0}
 
 
 class Day(NamedTuple):

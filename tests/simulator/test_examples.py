@@ -72,7 +72,7 @@ def test_the_bottleneck_and_the_effectiveness_follow_from_the_events(tmp_path: P
     assert slow["a"].waiting > 0.2
     assert slow["a"].availability < quick["a"].availability - 0.2
     assert slow["a"].energy_per_part > quick["a"].energy_per_part
-    made = sum(quick[name].parts for name in "ab")
+    made = sum(quick[name].parts * quick[name].quality for name in "ab")
     assert abs(quick["robot"].parts - made) <= 2 + 6 + 1  # what lies on the belt and in the robot's hand
     for one in (*quick.values(), *slow.values()):
         assert 0 < one.oee <= 1

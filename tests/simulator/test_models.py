@@ -8,7 +8,7 @@ from simulator.physics.machine import State, Utility, calm, fleet
 from simulator.physics.operation import LEGAL
 from simulator.plant.parameters import of_machine
 from simulator.registers.image import COUNTER
-from tests.simulator.simulated import DAY_STEP, day, profile
+from tests.simulator.simulated import DAY_STEP, MISSING, day, profile
 
 # in calm surroundings these stand still; everything else must live
 CONSTANT_SUPPLIES = {
@@ -19,8 +19,6 @@ CONSTANT_SUPPLIES = {
     "grid_voltage",
     "steam_supply_pressure",
 }
-
-MISSING = {Utility.ELECTRICITY: 200.0, Utility.AIR: 2.0, Utility.STEAM: 3.0, Utility.COOLING: 40.0}
 
 every_model = pytest.mark.parametrize("model", sorted(MODELS))
 
