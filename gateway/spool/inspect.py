@@ -12,9 +12,10 @@ from gateway.spool.disk import QUARANTINE
 from gateway.spool.files import OWNER, Files, ReadOnlyFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
 from gateway.spool.kept import Kept, Segment
+from gateway.spool.looking import told
 from gateway.spool.losses import JOURNAL
 from gateway.spool.recovery import recover
-from qilu.contract.errors import ConfigError, DataError
+from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
 
@@ -77,7 +78,7 @@ class Summary:
 def inspect(directory: Path) -> Summary:
     """Take stock of a spool; ConfigError when there is none that may be read."""
     files = ReadOnlyFiles(directory)
-    try:
+    with told(directory):
         files.open()
         kept = recover(files).kept
         for stream, offsets in decode_forgotten(_content(files, FORGOTTEN)).items():
@@ -91,15 +92,6 @@ def inspect(directory: Path) -> Summary:
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),
         )
-    except PermissionError as error:
-        remedy = "run this as the user of the gateway"
-        raise ConfigError("may not be read", file=directory, remedy=remedy) from error
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror or error}",
-            file=error.filename or directory,
-            remedy="see to the disk, or take away what stands in the place of a file",
-        ) from error
 
 
 def _stream(kept: Kept, stream: int) -> StreamSummary:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.spool.files import OsFiles, ReadOnlyFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
+from gateway.spool.looking import told
 from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
 
@@ -24,9 +25,14 @@ def replay(directory: Path, since_ms: int) -> Replayed:
 
     Holds the directory meanwhile: ConfigError while a gateway runs on it, or when there is none.
     """
-    ReadOnlyFiles(directory).open()  # must be there: nothing is made
     files = OsFiles(directory)
-    files.open()
+    with told(directory):
+        ReadOnlyFiles(directory).open()  # must be there: nothing is made
+        files.open()
+        return _replay(files, since_ms)
+
+
+def _replay(files: OsFiles, since_ms: int) -> Replayed:
     try:
         forgotten = _forgotten(files)
         again: dict[int, Ranges] = {}

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from gateway.spool.inspect import inspect
+from gateway.spool.replay import replay
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, Header, encode_header
 from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import Ranges
@@ -226,8 +227,18 @@ async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
         assert numbers(spool) == [*range(1, 9), *range(18, 30)]
         await spool.commit()
     if name.endswith(".jsonl"):
-        with pytest.raises(ConfigError, match=f"{name}: cannot be read: is no file, .*; .*take away"):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be used: is no file, .*; .*take away"):
             inspect(left)
+
+
+@SOMETHING_ELSE
+@pytest.mark.parametrize("name", ["forgotten", "forgotten.new"])
+def test_a_pipe_or_folder_in_the_place_of_a_note_is_named_by_a_replay(
+    left: Path, make: Callable[[Path], None], name: str
+) -> None:
+    make(left / name)
+    with pytest.raises(ConfigError, match=f"{name}: cannot be used: .*; see to the disk, or take away"):
+        replay(left, 0)
 
 
 async def test_a_segment_of_another_format_is_left_alone(

@@ -1,0 +1,25 @@
+"""What is told to a person whose command a disk does not let at a spool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qilu.contract.errors import ConfigError
+
+
+@contextmanager
+def told(directory: Path) -> Iterator[None]:
+    """A ConfigError with the place and the remedy, where the system refuses something inside."""
+    try:
+        yield
+    except PermissionError as error:
+        remedy = "run this as the user of the gateway"
+        raise ConfigError("may not be used", file=error.filename or directory, remedy=remedy) from error
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be used: {error.strerror or error}",
+            file=error.filename or directory,
+            remedy="see to the disk, or take away what stands in the place of a file",
+        ) from error
