@@ -94,3 +94,18 @@ async def test_leaving_a_source_leaves_no_connection_and_no_task(world: World, r
     assert again()
     assert source._link is None
     assert source._tasks is None
+
+
+@on_virtual_time
+async def test_an_outage_that_is_over_is_forgotten_also_where_the_connection_is_given_back(
+    world: World,
+) -> None:
+    """Fault 21: one refusal long after it costs one poll, as it does on a connection that is kept."""
+    refusing = {"now": False}
+
+    def count(source: ModbusSource, poll: Poll) -> None:
+        refusing["now"] = 2 <= source.stats.polls < 60 or source.stats.polls == 70
+
+    peer = Peer(refuses=lambda: refusing["now"])
+    polls, _ = await world.polls(peer, 80, meanwhile=count, close_after_poll=True)
+    assert reasons(polls)[70:] == ["unreachable", *["good"] * 9]

@@ -115,9 +115,10 @@ class Link:
 
     def hang_up(self) -> None:
         """Give the connection back; the next use connects again, at once."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if (connection := self.connection) is not None:
+            connection.close()
+            connection.hung_up = True
+            self._judge_the_last()
 
     def _judge_the_last(self) -> None:
         """A connection that ended is no failure if it ever brought a reply: many devices close when idle.

@@ -58,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self.problem = ""
         """What came that is no Modbus, for people: then it was closed."""
         self.hung_up = False
-        """Whether we closed it for want of a reply; that says nothing against connecting again at once."""
+        """Whether we closed it; that says nothing against connecting again at once."""
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._rules = rules
