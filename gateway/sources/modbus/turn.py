@@ -27,11 +27,16 @@ from qilu.modbus.errors import (
 
 BUSY_PAUSES = (0.05, 0.2)
 """Seconds before a device that said it is busy is asked again, in the same turn."""
-MOST_REQUESTS = 100
-"""Requests that one turn may spend on finding what a device refuses; the search goes on in the next."""
+MOST_REFUSED = 150
+MOST_HUSHED = 16
+"""Refusals, told and by silence, that one turn may spend on finding what a device refuses; the search goes on
+in the next. Each silence costs a time-out, for which the other units of the endpoint wait."""
 
 MOST_LOST = 2
 """Connections lost in one turn without a reply, after which the rest of it is not asked for."""
+
+SPREAD = 0.618
+"""Of a block, from one point that a silent unit is asked for alone to the next: soon they were everywhere."""
 
 HUSHED = 3
 """Turns in a row in which a block was met with silence while others were answered: then it is refused."""
@@ -46,8 +51,9 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_busy", "_group", "_heard_here", "_hushed", "_link", "_lost", "_requests", "_served", "_service",
-        "_silent", "_stamp", "_timeout", "answered", "readings", "reason", "search",
+        "_busy", "_group", "_halved", "_heard_here", "_hushed", "_hushed_left", "_link", "_lost",
+        "_refused_left", "_served", "_service", "_silent", "_stamp", "_timeout", "answered", "readings",
+        "reason", "search",
     )  # fmt: skip
 
     def __init__(self, group: Group, link: Link, service: Service, stamp: Stamp, timeout: float) -> None:
@@ -63,31 +69,33 @@ class TurnReader:
         self._service = service
         self._stamp = stamp
         self._timeout = timeout
-        self._requests = 0
+        self._refused_left, self._hushed_left = MOST_REFUSED, MOST_HUSHED
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._silent: list[Block] = []  # met with silence
         self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
+        self._halved: set[bytes] = set()  # requests for a half of what was refused
         self._served = False  # whether the present connection had brought a reply before,
         self._heard_here = False  # and whether it did in answer to what was asked last
 
     async def read(self) -> None:
         group, link, service = self._group, self._link, self._service
         unit, gap = group.device.unit, group.device.gap
-        blocks = self._in_order(group.plan.blocks)
-        while blocks:
+        waiting = self._in_order(group.plan.blocks)
+        while waiting := self._worth_a_request(waiting):
             connection = link.connection or await link.connected(_now() + self._timeout)
             if connection is None or self._lost > MOST_LOST:
-                self._all_bad(blocks, Reason.UNREACHABLE)
+                self._all_bad(waiting, Reason.UNREACHABLE)
                 break
+            blocks, later = self._next(waiting)
             before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
             await connection.read(exchanges, service.patience(unit), gap)
             self._served, self._heard_here = before > 0, connection.replies > before
             busy = self._busy
-            blocks = self._sort(blocks, exchanges)
-            if blocks and not service.worth_asking(unit):
-                self._all_bad(blocks, self.reason)
+            waiting = [*self._sort(blocks, exchanges), *later]
+            if waiting and not service.worth_asking(unit):
+                self._all_bad(waiting, self.reason)
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
@@ -99,17 +107,35 @@ class TurnReader:
             }
 
     def _in_order(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """A unit out of service is asked for another block each time, and once for the first point alone: it
-        may be alive and ignore just what it does not have, or blocks of this length."""
+        """A unit out of service is asked for another block each time, and in between for one point alone,
+        another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
         unit = self._service.units[self._group.device.unit]
         if unit.known or not unit.probes:
             return blocks
-        place = unit.probes % (len(blocks) + 1)
-        if place < len(blocks) or len(blocks[0].columns.points) == 1:
+        around, place = divmod(unit.probes, len(blocks) + 1)
+        if place < len(blocks):
             return (*blocks[place:], *blocks[:place])
-        one, others = (blocks[0].part(span) for span in blocks[0].span.split(1))
-        self._hushed.add(others.request)
-        return (one, others, *blocks[1:])
+        turn, at = divmod(around, len(blocks))
+        spans = blocks[at].span.around(int(turn * SPREAD % 1 * len(blocks[at].columns.points)))
+        one, *others = (blocks[at].part(span) for span in spans)
+        self._hushed.update(other.request for other in others)
+        return (one, *others, *blocks[:at], *blocks[at + 1 :])
+
+    def _next(self, waiting: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
+        """What to ask now, and what later: first all whole blocks, which show that the device is alive, then
+        halves one by one, down to single points, so that a turn that ends early has found some."""
+        whole = [block for block in waiting if block.request not in self._halved]
+        if whole:
+            return whole, [block for block in waiting if block.request in self._halved]
+        return waiting[:1], waiting[1:]
+
+    def _worth_a_request(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """These without parts of what was silent, where the turn has no time for more silences."""
+        if self._hushed_left > 0:
+            return blocks
+        if silent := [block for block in blocks if block.request in self._hushed]:
+            self._all_bad(silent, Reason.ILLEGAL_ADDRESS)
+        return [block for block in blocks if block.request not in self._hushed]
 
     def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
@@ -129,8 +155,7 @@ class TurnReader:
                 lost = lost or isinstance(exchange.error, ConnectionGoneError)
                 again += self._failed(block, exchange, exchange.error)
         self._lost += lost and not self._heard_here  # once, however many requests were open on it
-        self._requests += len(exchanges)
-        return unsent + again
+        return again + unsent
 
     def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
@@ -142,6 +167,7 @@ class TurnReader:
             instead = (block,) if self._heard_here or (self._served and not self._lost) else ()
         elif isinstance(error, ReplyTimeoutError) and self._is_hushed(block):
             reason = Reason.ILLEGAL_ADDRESS
+            self._hushed_left -= 1
             instead = self._halves(block)
             self._hushed.update(half.request for half in instead)
         elif isinstance(error, _SILENT):
@@ -163,7 +189,8 @@ class TurnReader:
         if isinstance(error, Acknowledged | DeviceBusy) and self._busy < len(BUSY_PAUSES):
             self._busy += 1
             return (block,)
-        if isinstance(error, IllegalAddress | IllegalValue) and self._requests < MOST_REQUESTS:
+        if isinstance(error, IllegalAddress | IllegalValue) and self._refused_left:
+            self._refused_left -= 1
             return self._halves(block)
         if isinstance(error, IllegalFunction):
             self._found().no_function(block.span)
@@ -171,13 +198,13 @@ class TurnReader:
 
     def _is_hushed(self, block: Block) -> bool:
         """Whether its silence, while the device is alive, means that the device does not have it."""
-        if self._requests >= MOST_REQUESTS:
-            return False
         often = self._group.silences.get(block.request, 0) >= HUSHED
         return often or (self.answered and block.request in self._hushed)
 
     def _halves(self, block: Block) -> Sequence[Block]:
-        return [block.part(half) for half in self._found().refused(block.span)]
+        halves = [block.part(half) for half in self._found().refused(block.span)]
+        self._halved.update(half.request for half in halves)
+        return halves
 
     def _found(self) -> Search:
         if self.search is None:

@@ -14,7 +14,7 @@ from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, plan
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Origin
 from tests.gateway.sources.everywhere import for_hours
-from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, normal, profile, reasons
+from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, flat, normal, profile, reasons
 
 ORIGIN = Origin("edge-1", "meter-1", "meter")
 
@@ -58,6 +58,53 @@ async def test_a_device_whose_table_is_missing_is_not_asked_for_every_point_in_e
     assert reasons(polls) == ["illegal_address"] * 10
     assert [poll.size for poll in polls] == [90] * 10
     assert len(peer.asked) < 3 * 90
+
+
+@pytest.mark.parametrize("code", [2, None], ids=["exception 2", "silence"])
+@for_hours
+async def test_a_range_that_is_missing_is_found_whatever_its_length(world: World, code: int | None) -> None:
+    """Fault 5: a turn finds some of it and the next one goes on, until nothing of it is asked any more."""
+    missing = range(200, 400)
+
+    def behave(line: Line, asked: Asked) -> None:
+        _, first, count = asked.read
+        if not any(address in missing for address in range(first, first + count)):
+            normal(line, asked)
+        elif code is not None:
+            line.refuse(asked, code)
+
+    peer = Peer(behave)
+    meter = profile([*range(10), *missing])
+    polls, source = await world.polls(peer, 200, meter=meter, period=30)
+    assert flat(polls)[-1] == {
+        f"p{address}": "illegal_address" if address in missing else 1000 + address
+        for address in [*range(10), *missing]
+    }
+    assert peer.asked[-1].read[1:] == (0, 10)
+    assert len(peer.asked) < 200 + 5 * len(missing)
+    assert source.stats.offline == set()
+
+
+@pytest.mark.parametrize("silent", [[0], [9], [0, 1, 2, 3, 4, 5], [0, 200]])
+@for_hours
+async def test_a_device_that_ignores_some_of_its_points_is_found_alive(
+    world: World, silent: list[int]
+) -> None:
+    """Fault 5: wherever they are in their blocks, and though every block has one."""
+    peer = Peer(
+        lambda line, asked: (
+            None
+            if any(
+                asked.read.address <= address < asked.read.address + asked.read.quantity for address in silent
+            )
+            else normal(line, asked)
+        )
+    )
+    points = [*range(10), *range(200, 205)]
+    polls, _ = await world.polls(peer, 60, meter=profile(points), period=10)
+    assert {name for name, value in flat(polls)[-1].items() if isinstance(value, str)} == {
+        f"p{address}" for address in silent
+    }
 
 
 def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Search:

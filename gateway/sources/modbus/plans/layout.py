@@ -73,6 +73,12 @@ class Span:
         """Two spans, the first with so many of the points."""
         return Span(self.table, self.points[:place]), Span(self.table, self.points[place:])
 
+    def around(self, place: int) -> tuple[Span, ...]:
+        """The point at this place alone, then those before and behind it, as far as there are any."""
+        points = self.points
+        spans = points[place : place + 1], points[:place], points[place + 1 :]
+        return tuple(Span(self.table, some) for some in spans if some)
+
     def cost(self, overhead: int) -> int:
         """Bytes on the wire, where a request costs `overhead` besides its data."""
         return overhead + data_bytes(self.table, self.count)
