@@ -75,8 +75,8 @@ class TurnReader:
         self._silent: list[Block] = []  # met with silence
         self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
         self._halved: set[bytes] = set()  # requests for a half of what was refused
-        self._served = False  # whether the present connection had brought a reply before,
-        self._heard_here = False  # and whether it did in answer to what was asked last
+        self._served = False  # whether the present connection had brought a reply before, or we ended it,
+        self._heard_here = False  # and whether it brought one to what was asked last
 
     async def read(self) -> None:
         group, link, service = self._group, self._link, self._service
@@ -91,7 +91,8 @@ class TurnReader:
             before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
             await connection.read(exchanges, service.patience(unit), gap)
-            self._served, self._heard_here = before > 0, connection.replies > before
+            self._served = before > 0 or connection.hung_up
+            self._heard_here = connection.replies > before
             busy = self._busy
             waiting = [*self._sort(blocks, exchanges), *later]
             if waiting and not service.worth_asking(unit):

@@ -83,6 +83,13 @@ def recovered(first: str) -> Callable[[Seen], None]:
     return expect
 
 
+def cut_short(seen: Seen) -> None:
+    """It costs its own poll; the begin of the next reply is not taken for its end."""
+    assert seen.reasons() == ["good", "timeout", "good", "good"]
+    assert seen.source.stats.late_replies == 0
+    assert len(seen.wire.connects) == (1 if seen.stage.framing == "serial" else 2)
+
+
 def reconnected(seen: Seen) -> None:
     recovered("protocol_error")(seen)
     assert seen.source.stats.broken_streams == 1
@@ -407,9 +414,10 @@ BROKEN = (
     Case(
         row=15,
         name="a truncated reply is not decoded",
-        faults=[fault("truncate", times=1)],
+        faults=[fault("truncate", skip=1, times=1)],
         meter=profile(),
-        expect=recovered("timeout"),
+        period=3,
+        expect=cut_short,
     ),
     Case(
         row=15,

@@ -201,8 +201,10 @@ class Connection(asyncio.BufferedProtocol):
             self._rtu.reset()
             self._rtu.expect(exchange.unit, exchange.request)
         self._open[transaction] = exchange
-        if rules.ignore_tid and self._framer.buffered:  # the rest of it would be taken for the reply
+        if self._rtu is None and self._framer.buffered and len(self._open) == 1:
+            # The reply would be taken for its rest, or its rest for the reply.
             self._fail_all(ConnectionGoneError(f"{self.name}: half a frame came unasked"))
+            self.hung_up = True
             self.close()
             return
         self._stats.requests += 1
