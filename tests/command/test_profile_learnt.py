@@ -89,6 +89,49 @@ def test_a_refused_point_of_an_array_is_named_above_the_limits(tmp_path: Path) -
     assert f"# meter-1 refuses {name}.\npoints:" in export_learnt(profile, taught)
 
 
+def test_a_profile_in_modicons_notation_gets_gaps_in_it(tmp_path: Path) -> None:
+    modicon = """\
+profile: meter
+addressing: modicon
+points:
+  - {name: power, address: 40001, type: float32}
+  - {name: energy, address: 40021, type: float32}
+  - {name: open, address: "00001", type: bool}
+"""
+    gaps = Learnt(
+        no_read=(
+            AddressRange(table=Table.HOLDING, first=2, last=19),
+            AddressRange(table=Table.COIL, first=1, last=7),
+        )
+    )
+    profile, taught = files(tmp_path, modicon, gaps)
+    (tmp_path / "new.yaml").write_text(export_learnt(profile, taught), encoding="utf-8")
+    assert load(tmp_path / "new.yaml", DeviceProfile).limits.no_read == gaps.no_read
+
+
+def test_a_profile_of_repeated_structures_alone_gets_limits_too(tmp_path: Path) -> None:
+    strings = """\
+profile: meter
+repeat:
+  - count: 3
+    stride: 10
+    points:
+      - {name: volts, table: input, address: 0, type: uint16}
+"""
+    profile, taught = files(
+        tmp_path, strings, Learnt(holes=frozenset(("volts_2",)), max_block={Table.INPUT: 8})
+    )
+    assert export_learnt(profile, taught) == strings.replace(
+        "repeat:",
+        "# meter-1 refuses volts_2.\nlimits:  # as meter-1 taught the gateway\n  max_registers: 8\nrepeat:",
+    )
+
+
+def test_a_short_limit_of_one_table_leaves_the_points_of_the_other_readable(tmp_path: Path) -> None:
+    profile, taught = files(tmp_path, PLAIN, Learnt(max_block={Table.INPUT: 1}))
+    assert "max_registers: 2\n" in export_learnt(profile, taught), "`power` takes two"
+
+
 def test_what_was_taught_about_another_profile_is_refused(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, TAUGHT)
     profile.write_text(PLAIN.replace("address: 4", "address: 5"), encoding="utf-8")

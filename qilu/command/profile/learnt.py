@@ -11,7 +11,8 @@ import yaml
 from gateway.sources.modbus.plans.memory import LearntFile, fingerprint
 from qilu.command.profile.writing import flow
 from qilu.contract.errors import ConfigError
-from qilu.contract.profile import DeviceProfile, Table
+from qilu.contract.modicon import Place, format_modicon
+from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load, load_text, load_with_places
 from qilu.runtime.yaml_text import Places
 
@@ -40,9 +41,10 @@ def merged(text: str, places: Places, profile: DeviceProfile, learnt: LearntFile
     """The text of a profile, with what was learnt in it. Pure."""
     lines = text.splitlines()
     raw: Any = yaml.safe_load(text)
-    new = limits(raw.get("limits") or {}, profile, learnt)
+    in_modicon = raw.get("addressing") == "modicon"
+    new = limits(raw.get("limits") or {}, profile, learnt, in_modicon=in_modicon)
     begin, end = _block(lines, places, "limits")
-    notes, unplaced = _notes(raw["points"], places, learnt)
+    notes, unplaced = _notes(raw.get("points") or (), places, learnt)
     comments = [f"# {learnt.device} has no function to read {table}." for table in learnt.no_function]
     comments += [f"# {learnt.device} refuses {name}." for name in unplaced]
     block = (
@@ -55,14 +57,20 @@ def merged(text: str, places: Places, profile: DeviceProfile, learnt: LearntFile
     return "\n".join(lines) + "\n"
 
 
-def limits(before: Mapping[str, Any], profile: DeviceProfile, learnt: LearntFile) -> dict[str, Any]:
-    """The profile's `limits` with what was learnt; gaps only, where no point lies."""
+def limits(
+    before: Mapping[str, Any], profile: DeviceProfile, learnt: LearntFile, *, in_modicon: bool = False
+) -> dict[str, Any]:
+    """The profile's `limits` with what was learnt; gaps only, where no point lies.
+
+    Two tables share each limit, so none is less than the longest point needs.
+    """
     after = dict(before)
     for table, longest in learnt.max_block.items():
         key = _LIMIT_OF[table]
-        after[key] = min(longest, after.get(key, longest))
+        needed = max((p.size for p in profile.points if p.readable and _LIMIT_OF[p.table] == key), default=1)
+        after[key] = max(needed, min(longest, after.get(key, longest)))
     gaps = [
-        gap.model_dump(mode="json")
+        _in_modicon(gap) if in_modicon else gap.model_dump(mode="json")
         for gap in learnt.no_read
         if not any(gap.meets(point.table, point.address, point.last) for point in profile.points)
     ]
@@ -70,6 +78,13 @@ def limits(before: Mapping[str, Any], profile: DeviceProfile, learnt: LearntFile
     if added := [gap for gap in gaps if gap not in known]:
         after["no_read"] = known + added
     return after
+
+
+def _in_modicon(gap: AddressRange) -> dict[str, Any]:
+    """As a file has it whose addresses name their tables; those of coils begin with 0, and so are texts."""
+    ends = {"first": gap.first, "last": gap.last}
+    said = {key: format_modicon(Place(gap.table, address)) for key, address in ends.items()}
+    return {key: digits if digits.startswith("0") else int(digits) for key, digits in said.items()}
 
 
 def _notes(
@@ -92,7 +107,8 @@ def _block(lines: Sequence[str], places: Places, key: str) -> tuple[int, int]:
     tops = sorted(line for loc, line in places.lines.items() if len(loc) == 1)
     begin = places.lines.get((key,))
     if begin is None:
-        before_points = places.lines["points",] - 1
+        first = min(line for loc, line in places.lines.items() if loc in (("points",), ("repeat",)))
+        before_points = first - 1
         return before_points, before_points
     end = next((line for line in tops if line > begin), len(lines) + 1) - 1
     while end > begin and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
