@@ -116,6 +116,16 @@ def test_a_map_of_floats_is_told_apart_from_the_next_value(order: str) -> None:
     assert summary(found) == f"8 values look like float32 {order}, beginning at even addresses"
 
 
+@pytest.mark.parametrize("order", ["ABCD", "CDAB", "BADC", "DCBA"])
+def test_floats_with_empty_registers_behind_them_are_not_read_one_address_off(order: str) -> None:
+    """With the words of their neighbours they would be likely numbers, too, and one more of them."""
+    numbers = (231.5, 230.9, 232.1, 5.01, 4.98, 5.1, 50.02, -12.5)
+    found = tiles(dump([*floats(*numbers, order=order), 0, 0, 0]))
+    assert [(tile.address, tile.view.name) for tile in found[:8]] == [
+        (2 * n, f"float32 {order}") for n in range(8)
+    ]
+
+
 def test_a_map_of_single_registers_is_not_taken_for_floats() -> None:
     found = tiles(dump([2301, 2317, 2294, 52, 0, 45, 5001, 980, 0xFFF0]))
     assert [(tile.address, tile.view.registers) for tile in found] == [(n, 1) for n in range(9)]

@@ -14,6 +14,10 @@ from qilu.contract.profile import DataType
 ONE = View(DataType.UINT16)
 _NEGATIVE = View(DataType.INT16)
 _CANDIDATES = tuple(view for view in VIEWS if view.registers == 2 or view.type is DataType.FLOAT64)
+_ORDERS = tuple(
+    tuple(view for view in _CANDIDATES if (view.byte_order, view.word_order) == order)
+    for order in dict.fromkeys((view.byte_order, view.word_order) for view in _CANDIDATES)
+)
 
 
 class Tile(NamedTuple):
@@ -30,12 +34,12 @@ class Tile(NamedTuple):
 
 
 def tiles(dump: Dump) -> list[Tile]:
-    """Values that follow one another without overlap, over every address that has one."""
-    views = _likely_orders(dump)
-    found: list[Tile] = []
-    for first, last in _runs(dump):
-        found += _best(dump, first, last, views)
-    return found
+    """Values that follow one another without overlap, over every address that has one.
+
+    A device has one order of bytes and words: the one that explains all of it best. Floats that are read one
+    address off may well look likely, with the words of their neighbours, but leave a word over at each end.
+    """
+    return min((_tiling(dump, views) for views in _ORDERS), key=lambda found: found[0])[1]
 
 
 def summary(guessed: list[Tile]) -> str:
@@ -52,18 +56,10 @@ def summary(guessed: list[Tile]) -> str:
     return f"{count} value{'s look' if count > 1 else ' looks'} like {view.name}{where}"
 
 
-def _likely_orders(dump: Dump) -> tuple[View, ...]:
-    """The candidates in the one order of bytes and words that the most floats speak for: a device has one."""
-    spoken = Counter[tuple[str, str]]()
-    for view in _CANDIDATES:
-        if view.type is DataType.FLOAT32:
-            numbers = [view.at(dump, address) for address in dump.values]
-            spoken[view.byte_order, view.word_order] += sum(
-                1 for number in numbers if number is not None and view.plausible(number)
-            )
-    best = max(spoken.values(), default=0)
-    order = next((order for order, count in spoken.items() if count == best), ("big", "big"))
-    return tuple(view for view in _CANDIDATES if (view.byte_order, view.word_order) == order)
+def _tiling(dump: Dump, views: tuple[View, ...]) -> tuple[float, list[Tile]]:
+    """What the cheapest tiling costs, and the tiling."""
+    each = [_best(dump, first, last, views) for first, last in _runs(dump)]
+    return sum(cost for cost, _ in each), [tile for _, found in each for tile in found]
 
 
 def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
@@ -79,8 +75,8 @@ def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> list[Tile]:
-    """The cheapest tiling from the end on; a value costs less beside one of its own type."""
+def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[float, list[Tile]]:
+    """The cheapest tiling, worked out from the end on; a value costs less beside one of its own type."""
     rest: dict[int, dict[View | TextView | None, tuple[float, Tile | None]]] = {last + 1: {None: (0.0, None)}}
     for address in range(last, first - 1, -1):
         rest[address] = {}
@@ -101,7 +97,7 @@ def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> list[Ti
         assert tile is not None
         found.append(tile)
         before, address = tile.view, address + tile.view.registers
-    return found
+    return min(cost for cost, _ in rest[first].values()), found
 
 
 def _candidates(dump: Dump, address: int, last: int, views: tuple[View, ...]) -> Iterator[tuple[float, Tile]]:
