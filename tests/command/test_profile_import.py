@@ -72,6 +72,26 @@ def test_the_headings_and_words_of_other_programs_are_understood(tmp_path: Path)
     assert "addressing: modicon" in (tmp_path / "press.yaml").read_text()
 
 
+def test_what_stands_in_a_cell_besides_the_word_or_number_is_heeded(tmp_path: Path) -> None:
+    profile = imported(
+        tmp_path,
+        "name,table,address,type,scale,R/W\n"
+        "volts,holding,0,FLOAT (CDAB),x1,R\n"
+        "amps,holding,2,int16,10^-2,RW\n"
+        "total,holding,3,uint16,0.1 m3,Read/Write\n"
+        "start,holding,4,uint16,1 / 10,W\n",
+    )
+    assert [point.scale for point in profile.points] == [1, 0.01, 0.1, 0.1]
+    assert [point.access for point in profile.points] == ["read", "read_write", "read_write", "write"]
+    assert (profile.points[0].byte_order, profile.points[0].word_order) == ("big", "little")
+
+
+@pytest.mark.parametrize("scale", ["1:10", "1*0.1", "1.234.5", "0x10", "0.1-0.5"])
+def test_a_number_is_never_read_in_part(tmp_path: Path, scale: str) -> None:
+    with pytest.raises(ConfigError, match=r"column E \(scale\): .* is no number"):
+        imported(tmp_path, f"name,table,address,type,scale\na,input,1,u16,{scale}\n")
+
+
 def test_a_chinese_sheet_in_its_own_encoding_is_read(tmp_path: Path) -> None:
     text = (
         "名称,功能码,寄存器地址,数据类型,倍率,单位,读写\n"

@@ -21,6 +21,10 @@ _LITTLE = "little littleendian lsb lsw le yes true 1 low swap swapped 小端 低
 _ENDS = {**dict.fromkeys(_BIG.split(), "big"), **dict.fromkeys(_LITTLE.split(), "little")}
 
 
+_UNIT = r"(?!x\d)[^\W\d].*|[%°/].*"
+"""What may stand behind a number: no operator, which would change it, and no second point or comma."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell, with where it stands."""
@@ -61,6 +65,9 @@ def address(cell: Cell) -> int:
 
 def orders(row: Mapping[str, Cell]) -> dict[str, str]:
     found: dict[str, str] = {}
+    # "float (CDAB)": what stands in brackets says nothing about the type itself
+    if "type" in row and (letters := re.search(r"\b(?:abcd|cdab|badc|dcba)\b", row["type"].text.lower())):
+        found |= dict(zip(("byte_order", "word_order"), _ORDERS[letters[0]], strict=True))
     for key in ("byte_order", "word_order"):
         if key not in row:
             continue
@@ -80,7 +87,9 @@ def number(cell: Cell) -> float | int:
     text = cell.text.replace(" ", "")
     if re.fullmatch(r"\d+/\d+", text) and (divisor := int(text.split("/")[1])):
         return int(text.split("/")[0]) / divisor
-    match = re.match(r"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)", text)
+    if power := re.fullmatch(r"10(?:\^|\*\*)([-+]?\d{1,2})", text):
+        return float(f"1e{power[1]}")
+    match = re.fullmatch(rf"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)(?:{_UNIT})?", text)
     if match is None:
         raise cell.wrong(f"{cell.text!r} is no number", "write 0.1, with a point")
     found = float(match[1].replace(",", "."))

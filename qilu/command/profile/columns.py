@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, str] = {
     "max": "max maximum high highlimit rangemax 最大 最大值 上限",
     "sentinels": "sentinels sentinel invalid novalue nan errorvalue 无效值",
     "enum": "enum enumeration values states codes valuemap 枚举 枚举值 取值",
-    "access": "access rw readwrite mode permission attribute 读写 权限 访问 属性",
+    "access": "access rw r/w readwrite read/write mode permission attribute 读写 权限 访问 属性",
     "group": "group pollgroup scanclass rate 组 分组 采集组",
     "kind": "kind class pointkind",
 }
@@ -87,7 +87,7 @@ FUNCTIONS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 ACCESS: Mapping[str, str] = {
     "read": "read r ro readonly 读 只读",
     "write": "write w wo writeonly 写 只写",
-    "read_write": "readwrite rw wr r/w 读写 可读写 可读可写",
+    "read_write": "readwrite read/write rw wr r/w 读写 可读写 可读可写",
 }
 _ACCESS_BY_WORD = {word: access for access, words in ACCESS.items() for word in words.split()}
 
