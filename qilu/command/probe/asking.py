@@ -142,6 +142,8 @@ async def read_range(prober: Prober, unit: int, asked: Range, progress: Progress
         except IllegalFunction:
             search.given_up(f"the device cannot read {span.table}")
         except (ReplyTimeoutError, ProtocolError) as error:
+            # It may be alive and ignore what it does not have, or blocks of this length.
+            answered = answered or await knock(prober, unit) is not None
             if not answered:
                 raise UnreachableError(str(error)) from error
             search.refused("no answer", silent=True)
@@ -175,13 +177,17 @@ async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
             # Servers that do not know the function may leave a part of it unread, before the next request.
             prober.start_anew()
             break
-        found |= {
-            number: text.decode("utf-8", "replace").strip("\0 ") for number, text in part.objects.items()
-        }
+        found |= {number: _in_one_line(text) for number, text in part.objects.items()}
         if part.next_object is None:
             break
         request = ReadIdentity(request.access, part.next_object)
     return found
+
+
+def _in_one_line(text: bytes) -> str:
+    """Without what would end a line, or steer a terminal."""
+    said = text.decode("utf-8", "replace")
+    return " ".join("".join(one if one.isprintable() else " " for one in said).split())
 
 
 async def knock(prober: Prober, unit: int) -> str | None:
