@@ -96,6 +96,9 @@ def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
                 if isinstance(item, Mapping) and key in item:
                     for problem in _of_address(item, key):
                         yield problem._replace(loc=(*where, index, *problem.loc))
+            if isinstance(item, Mapping) and keys == ("first", "last"):
+                for problem in _of_ends(item):
+                    yield problem._replace(loc=(*where, index, *problem.loc))
 
 
 def _of_address(item: Mapping[str, Any], key: str) -> Iterator[Problem]:
@@ -111,3 +114,14 @@ def _of_address(item: Mapping[str, Any], key: str) -> Iterator[Problem]:
     if table != place.table:
         text = f"{item[key]} is in table {place.table}, not {table}"
         yield Problem(("table",), text, "correct the address or remove `table`")
+
+
+def _of_ends(item: Mapping[str, Any]) -> Iterator[Problem]:
+    """Of a range: what is no address at all is told elsewhere."""
+    try:
+        first, last = parse_modicon(item["first"]), parse_modicon(item["last"])
+    except (KeyError, ValueError):
+        return
+    if first.table != last.table and "table" not in item:
+        text = f"{item['first']} is in table {first.table}, and {item['last']} in {last.table}"
+        yield Problem(("last",), text, "write both ends of one table")

@@ -90,6 +90,11 @@ class TestModicon:
             .meets(Table.HOLDING, 49, 60)
         )
 
+    def test_a_forbidden_range_from_one_table_to_another_is_refused(self) -> None:
+        limits = {"no_read": [{"first": 40010, "last": 30020}]}
+        found = problems({**POINT, "address": 40001}, addressing="modicon", limits=limits)
+        assert "in table holding, and 30020 in input" in found["limits", "no_read", 0, "last"]
+
 
 class TestOverlaps:
     def test_two_points_on_one_register_are_refused_with_both_names(self) -> None:
