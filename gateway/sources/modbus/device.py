@@ -27,13 +27,15 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "plan", "series", "silences")
+    __slots__ = ("device", "doubted", "plan", "series", "silences")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
         self.plan = read
         self.silences: dict[bytes, int] = {}
         """Request -> turns in a row in which it was met with silence while others were answered."""
+        self.doubted: frozenset[str] | None = None
+        """Points that were refused, while what the device taught is asked once more."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
 
@@ -98,6 +100,8 @@ class Device:
         if learnt is NOTHING_LEARNT or now - self.learnt_at < RELEARN:
             return False
         self.learn(Learnt(no_function=learnt.no_function) if learnt.no_function else NOTHING_LEARNT, now)
+        for group in self.groups:
+            group.doubted = learnt.holes
         return True
 
 

@@ -102,6 +102,8 @@ class TurnReader:
                 await asyncio.sleep(BUSY_PAUSES[busy])
         for not_asked in group.plan.not_asked:
             self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
+        if self._hushed_left > 0:
+            group.doubted = None
         if self.answered and (self._silent or group.silences):
             group.silences = {
                 block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
@@ -111,16 +113,31 @@ class TurnReader:
         """A unit out of service is asked for another block each time, and in between for one point alone,
         another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
         unit = self._service.units[self._group.device.unit]
+        if unit.known and self._group.doubted is not None:
+            return self._beside(blocks, self._group.doubted)
         if unit.known or not unit.probes:
             return blocks
         around, place = divmod(unit.probes, len(blocks) + 1)
         if place < len(blocks):
             return (*blocks[place:], *blocks[:place])
         turn, at = divmod(around, len(blocks))
-        spans = blocks[at].span.around(int(turn * SPREAD % 1 * len(blocks[at].columns.points)))
-        one, *others = (blocks[at].part(span) for span in spans)
+        alone = self._alone(blocks[at], int(turn * SPREAD % 1 * len(blocks[at].columns.points)))
+        return (*alone, *blocks[:at], *blocks[at + 1 :])
+
+    def _beside(self, blocks: Sequence[Block], doubted: frozenset[str]) -> Sequence[Block]:
+        """A point that was good comes first: when that is answered, silence is the refusal that it was."""
+        for at, block in enumerate(blocks):
+            for place, name in enumerate(block.columns.points):
+                if name not in doubted:
+                    self._hushed.update(block.request for block in blocks)
+                    return (*self._alone(block, place), *blocks[:at], *blocks[at + 1 :])
+        return blocks
+
+    def _alone(self, block: Block, place: int) -> Sequence[Block]:
+        """One of its points, then the others, whose silence is a refusal when that is answered."""
+        one, *others = (block.part(span) for span in block.span.around(place))
         self._hushed.update(other.request for other in others)
-        return (one, *others, *blocks[:at], *blocks[at + 1 :])
+        return (one, *others)
 
     def _next(self, waiting: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
         """What to ask now, and what later: first all whole blocks, which show that the device is alive, then

@@ -107,6 +107,30 @@ async def test_a_device_that_ignores_some_of_its_points_is_found_alive(
     }
 
 
+@pytest.mark.parametrize("fault", ["a point", "a longer block"])
+@for_hours
+async def test_what_a_device_ignores_is_asked_once_an_hour_and_costs_no_other_value(
+    world: World, fault: str
+) -> None:
+    """Fault 5: silence in place of a refusal is no offline period, also when it is tried again."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        _, first, count = asked.read
+        if not (first <= 5 < first + count if fault == "a point" else count > 16):
+            normal(line, asked)
+
+    peer = Peer(behave)
+    polls, source = await world.polls(peer, 1000, meter=profile(range(30)), period=10)
+    bad = {"p5"} if fault == "a point" else set()
+    assert all(
+        {name for name, value in values.items() if isinstance(value, str)} == bad
+        for values in flat(polls)[20:]
+    )
+    events = [event.kind for event in source.stats.events]
+    assert events.count("offline") == 1, "before it was known"
+    assert max(asked.read.quantity for asked in peer.asked[200:]) > 16, "it is tried again"
+
+
 def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Search:
     """Ask and halve until every point is told."""
     found, left = Search(), list(spans)
