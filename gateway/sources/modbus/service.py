@@ -127,6 +127,8 @@ class Service:
             self._in_the_way = False
             self._allowance -= now - asked_at
             return False
+        if asked_at < unit.asked_at:  # it was open together with one that counted: one silence, not two
+            return False
         unit.silent += 1
         unit.asked_at = now
         if unit.known and unit.silent < SILENCES:

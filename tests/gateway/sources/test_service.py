@@ -25,6 +25,14 @@ def test_a_unit_leaves_after_two_silences_in_a_row_and_is_back_with_an_answer() 
     assert service.may_ask(1, 7.0)
 
 
+def test_requests_that_were_open_together_are_one_silence() -> None:
+    """With `in_flight` above 1, a moment in which everything is lost takes no unit out of service."""
+    service = in_service(2)
+    assert not any(service.kept_silent(1, 1.0 + 0.01 * n, 2.0 + 0.01 * n) for n in range(4))
+    assert service.units[1].known
+    assert service.kept_silent(1, 3.0, 4.0)
+
+
 def test_the_only_unit_of_an_endpoint_is_asked_at_every_turn() -> None:
     service = in_service(1)
     for turn in range(10):
@@ -81,7 +89,7 @@ def test_a_probe_is_brief_and_every_fourth_takes_the_whole_time_out() -> None:
     service.kept_silent(2, 0.0, 1.0)
     service.kept_silent(2, 1.0, 2.0)
     waited = []
-    for probe in range(8):
+    for probe in range(1, 9):
         waited.append(service.patience(2))
         service.kept_silent(2, 100.0 * probe, 100.0 * probe + waited[-1])
         service.answered(1, 0.1)
