@@ -20,6 +20,9 @@ TURNAROUND = 0.1
 Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.4.1.
 """
 
+HOLD, LEAST_HOLD = 4.0, 0.05
+"""Times the usual round trip, and seconds at least, in which the right reply follows a late one."""
+
 _WRITES = frozenset(
     (
         Function.WRITE_COIL.value,
@@ -29,6 +32,15 @@ _WRITES = frozenset(
         Function.MASK_WRITE_REGISTER.value,
     )
 )
+READS = frozenset(
+    (
+        Function.READ_COILS.value,
+        Function.READ_DISCRETE_INPUTS.value,
+        Function.READ_HOLDING_REGISTERS.value,
+        Function.READ_INPUT_REGISTERS.value,
+    )
+)
+"""What can be asked again without harm."""
 _RTU_FRAMED = 3  # bytes around a PDU: unit id, CRC
 _LONGEST_REPLY = 256
 
@@ -44,10 +56,11 @@ class ConnectionGoneError(UnreachableError):
 class Exchange:
     """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
 
-    `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock.
+    `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock. `held` is a response that may be
+    that to a request before it; `ended_at` tells then when it came.
     """
 
-    __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "request", "unit")
+    __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "held", "request", "unit")
 
     def __init__(self, unit: int, request: bytes) -> None:
         self.unit = unit
@@ -57,6 +70,7 @@ class Exchange:
         self.deadline = 0.0
         self.data: bytes | None = None
         self.error: QiluError | None = None
+        self.held: bytes | None = None
 
 
 LateReply = Callable[[int, float], None]
@@ -105,22 +119,47 @@ class Overdue:
     """Replies that may still come to requests that were given up, where a reply does not say what it answers.
 
     Until it came, or twice the time-out is over, the same unit is asked for nothing: its late reply could be
-    taken for the next one. Kept over reconnects, which a serial device server does not pass on to its line.
+    taken for the next one. Where none came till then, the next reply is in doubt, and held for a moment in
+    which the other one would come. Kept over reconnects, which a serial device server does not pass on to its
+    line.
     """
 
-    __slots__ = ("_anybody", "_timeout", "_until")
+    __slots__ = ("_anybody", "_doubts", "_timeout", "_took", "_until")
 
     def __init__(self, rules: Rules, timeout: float = 0.0) -> None:
         """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
         self._timeout = timeout
         self._anybody = bool(rules.accept_unit)  # a reply may then be that of any unit
         self._until: dict[int, float] = {}
+        self._doubts: dict[int, int] = {}  # unit -> late replies that never came
+        self._took: dict[int, float] = {}  # seconds, for the last reply of each unit
 
     def gave_up(self, unit: int, asked_at: float, now: float) -> None:
-        self._until[self._key(unit)] = asked_at + 2 * max(self._timeout, now - asked_at)
+        key = self._key(unit)
+        self._until[key] = asked_at + 2 * max(self._timeout, now - asked_at)
+        self._doubts[key] = self._doubts.get(key, 0) + 1
 
     def came(self, unit: int) -> None:
-        self._until.pop(self._key(unit), None)
+        """A late reply did."""
+        key = self._key(unit)
+        self._until.pop(key, None)
+        if self._doubts.get(key, 0) > 1:
+            self._doubts[key] -= 1
+        else:
+            self._doubts.pop(key, None)
+
+    def settled(self, unit: int) -> None:
+        """A later request was answered, so none of them will come: a device answers in order."""
+        self._doubts.pop(self._key(unit), None)
+
+    def hold(self, unit: int, took: float, patience: float) -> float:
+        """How long a reply that took so many seconds has to be held; 0 where it is beyond doubt."""
+        key = self._key(unit)
+        if key not in self._doubts:
+            self._took[key] = took
+            return 0.0
+        usual = self._took.get(key)
+        return patience if usual is None else min(patience, max(LEAST_HOLD, HOLD * usual))
 
     def until(self, unit: int) -> float:
         """When this unit may be asked again."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from gateway.sources.modbus.line.exchange import (
+    READS,
     TURNAROUND,
     ConnectionGoneError,
     Exchange,
@@ -234,8 +235,32 @@ class Connection(asyncio.BufferedProtocol):
         if exchange is None or (exchange.unit != unit and unit not in self._rules.accept_unit):
             self._unexpected(frame)
             return
+        self._answered_at = now = self._clock()
+        if self._overdue is None:
+            self._accept(transaction, exchange, pdu, now)
+        elif exchange.held is not None:
+            self._two_came(self._overdue, exchange, pdu, now)
+        elif hold := self._overdue.hold(exchange.unit, now - exchange.asked_at, self._patience):
+            exchange.held, exchange.ended_at, exchange.deadline = pdu, now, now + hold
+            self._set_timer(exchange.deadline)
+        else:
+            self._accept(transaction, exchange, pdu, now)
+
+    def _two_came(self, overdue: Overdue, exchange: Exchange, pdu: bytes, now: float) -> None:
+        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
+        overdue.came(exchange.unit)
+        self._stats.late_replies += 1
+        if pdu == exchange.held or exchange.request[0] not in READS:
+            self._accept(0, exchange, pdu, now)
+            return
+        self._open.clear()
+        exchange.held = None
+        self._waiting.appendleft(exchange)
+        self._advance(now)
+
+    def _accept(self, transaction: int, exchange: Exchange, pdu: bytes, when: float) -> None:
         del self._open[transaction]
-        exchange.ended_at = self._answered_at = now = self._clock()
+        exchange.ended_at = when
         self.replies += 1
         self._silent = 0
         self._stats.replies += 1
@@ -244,8 +269,8 @@ class Connection(asyncio.BufferedProtocol):
         except ModbusError as error:
             self._refused(exchange, error)
         if self._gap:
-            self._quiet_until = now + self._gap
-        self._advance(now)
+            self._quiet_until = self._answered_at + self._gap
+        self._advance(self._clock() if exchange.held is not None else when)
 
     def _refused(self, exchange: Exchange, error: ModbusError) -> None:
         exchange.error = error
@@ -284,7 +309,11 @@ class Connection(asyncio.BufferedProtocol):
             if exchange.deadline > now:
                 self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
                 return
-            self._give_up(transaction, exchange, now)
+            if exchange.held is not None and self._overdue is not None:  # nothing came after it
+                self._overdue.settled(exchange.unit)
+                self._accept(transaction, exchange, exchange.held, exchange.ended_at)
+            else:
+                self._give_up(transaction, exchange, now)
         self._advance(now)
 
     def _give_up(self, transaction: int, exchange: Exchange, now: float) -> None:
