@@ -14,7 +14,7 @@ from gateway.processors.counters import Counters
 from gateway.processors.stale import Stale
 from gateway.sources.modbus.line.client import Client, NotAppliedError
 from gateway.sources.modbus.line.exchange import Rules
-from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.line.link import new_connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.command.probe.asking import Prober, read_range, settings_for
 from qilu.command.probe.expecting import Tolerance, find, hints
@@ -193,7 +193,7 @@ async def client_of(seen: Seen, stage: Stage) -> Client:
     rules = Rules(stage.frames)
     connection = await seen.dial(
         seen.source._settings.endpoint,
-        lambda: Connection("writer", rules, SourceStats(), lambda unit, seconds: None),
+        lambda: new_connection("writer", rules, SourceStats(), lambda unit, seconds: None),
     )
     return Client(connection, 5 * stage.unit)
 

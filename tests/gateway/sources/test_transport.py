@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.sources.modbus.endpoint import Endpoint, SerialLine
 from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError, Rules
+from gateway.sources.modbus.line.link import new_connection
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.modbus.functions import Function
@@ -16,7 +17,7 @@ async def connection_to(peer: Peer, rules: Rules) -> Connection:
     peer.framing = rules.framing
 
     def made() -> Connection:
-        return Connection("far side", rules, SourceStats(), late=lambda unit, seconds: None)
+        return new_connection("far side", rules, SourceStats(), late=lambda unit, seconds: None)
 
     connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
     assert isinstance(connection, Connection)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gateway.sources.modbus.endpoint import parse_endpoint
 from gateway.sources.modbus.line.exchange import Rules
-from gateway.sources.modbus.line.link import Dial, dial
+from gateway.sources.modbus.line.link import Dial, dial, new_connection
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
@@ -101,7 +101,7 @@ async def connected(
     rules = Rules(endpoint.framing, serial=endpoint.serial)
     try:
         async with asyncio.timeout(connect_timeout):
-            connection = await dial(endpoint, lambda: Connection(url, rules, SourceStats(), _late))
+            connection = await dial(endpoint, lambda: new_connection(url, rules, SourceStats(), _late))
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:

@@ -8,10 +8,12 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from gateway.sources.modbus.endpoint import Endpoint
-from gateway.sources.modbus.line.exchange import LateReply, Overdue, Rules
+from gateway.sources.modbus.line.exchange import LateReply, Rules
+from gateway.sources.modbus.line.overdue import Overdue
 from gateway.sources.modbus.line.serial import dial_serial
 from gateway.sources.modbus.line.slots import ConnectSlots
 from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.line.unnumbered import Unnumbered
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
@@ -45,6 +47,20 @@ async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connec
             if hasattr(socket, option):  # not every platform has them all
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return connection
+
+
+def new_connection(
+    name: str,
+    rules: Rules,
+    stats: SourceStats,
+    late: LateReply,
+    alarms: Alarms | None = None,
+    overdue: Overdue | None = None,
+) -> Connection:
+    """One that plays by these rules, not connected yet."""
+    if rules.numbered:
+        return Connection(name, rules, stats, late, alarms)
+    return Unnumbered(name, rules, stats, late, alarms, overdue)
 
 
 class Link:
@@ -169,8 +185,8 @@ class Link:
             self._attempt = None
 
     def _make(self) -> Connection:
-        name = self._settings.url
-        return Connection(name, self._rules, self._stats, self._late, self._overdue, self._alarms)
+        url = self._settings.url
+        return new_connection(url, self._rules, self._stats, self._late, self._alarms, self._overdue)
 
     def _failed(self, problem: str) -> None:
         wait = self._backoff.next()

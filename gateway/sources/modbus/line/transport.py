@@ -9,21 +9,17 @@ from collections.abc import Sequence
 from typing import cast
 
 from gateway.sources.modbus.line.exchange import (
-    READS,
-    TURNAROUND,
     ConnectionGoneError,
     Exchange,
     LateReply,
-    Overdue,
     ReplyTimeoutError,
     Rules,
 )
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
-from qilu.modbus.framing import Frame
+from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.pdu import response_data
-from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.runtime.alarms import Alarm, Alarms
 
@@ -39,8 +35,8 @@ _REMEMBERED = 64  # requests given up, whose replies would still be recognised
 class Connection(asyncio.BufferedProtocol):
     """Works in the loop's callbacks, so that one wake-up of a task serves a whole read.
 
-    A reply counts only with the transaction id, protocol id, unit id, function and byte count of its request;
-    what of these is forgiven, or does not exist, is made up for by silence (`Overdue`, `Rules.least_gap`).
+    A reply counts only with the transaction id, protocol id, unit id, function and byte count of its request.
+    Where there is no transaction id, or a wrong one, it is `Unnumbered`.
     """
 
     def __init__(
@@ -49,10 +45,9 @@ class Connection(asyncio.BufferedProtocol):
         rules: Rules,
         stats: SourceStats,
         late: LateReply,
-        overdue: Overdue | None = None,
         alarms: Alarms | None = None,
     ) -> None:
-        """`overdue`: shared by all connections, one after another, to one endpoint; `alarms`: by all."""
+        """`alarms`: shared by all connections of the process."""
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
@@ -63,21 +58,19 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._rules = rules
-        self._rtu = RtuClientFramer(rules.accept_unit) if rules.framing == "rtu" else None
-        self._framer = self._rtu or TcpFramer()
-        self._overdue = None if rules.numbered else (overdue or Overdue(rules))
+        self._framer: Framer = TcpFramer()
         self._least_gap = rules.least_gap
         self._stats = stats
         self._late = late
-        self._in_flight = rules.in_flight if rules.numbered else 1
+        self._in_flight = rules.in_flight
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Exchange] = deque()
         self._open: dict[int, Exchange] = {}  # transaction id -> sent and not answered, the oldest first
         self._given_up: dict[int, Exchange] = {}
         self._transaction = 0
-        self._patience = self._gap = self._began = 0.0
-        self._answered_at = self._quiet_until = self._heard_until = 0.0
+        self._patience = self._gap = 0.0
+        self._answered_at = self._quiet_until = 0.0
         self._silent = 0
         self._strays = 0  # frames rejected while the present request is open
         self._done: asyncio.Future[None] | None = None
@@ -98,7 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._waiting.extend(exchanges)
         self._patience, self._gap, self._strays = patience, max(gap, self._least_gap), 0
-        self._began = now = self._clock()
+        now = self._clock()
         if self._gap:
             self._quiet_until = max(self._quiet_until, self._answered_at + self._gap)
         self._done = done = self._loop.create_future()
@@ -138,8 +131,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         framer = self._framer
-        if self._rules.serial is not None:  # a frame, or noise, ends with a silence
-            self._heard_until = self._clock() + self._least_gap
         framer.feed(data)
         try:
             while (frame := framer.next_frame()) is not None:
@@ -166,9 +157,8 @@ class Connection(asyncio.BufferedProtocol):
         if waiting and (transport is None or transport.is_closing()):
             self._fail_all(ConnectionGoneError(f"{self.name}: not connected"))
         while waiting and len(self._open) < self._in_flight:
-            if (now < self._quiet_until or self._overdue is not None) and now < (
-                not_before := self._not_before(waiting[0].unit)
-            ):
+            not_before = self._not_before(waiting[0].unit)
+            if now < not_before:
                 self._pause = self._alarms.at(not_before, self._pause_over)
                 return
             self._send(waiting.popleft(), now)
@@ -179,88 +169,38 @@ class Connection(asyncio.BufferedProtocol):
         self._pause = None
         self._advance(self._clock())
 
-    def _not_before(self, unit: int) -> float:
-        """When the next request may be sent: after the gap, and with a reply overdue when it has come."""
-        if self._overdue is None:
-            return self._quiet_until
-        # A line that is never silent must not keep us silent for ever.
-        silence = min(self._heard_until, self._began + self._patience)
-        return max(self._quiet_until, silence, self._overdue.until(unit))
+    def _not_before(self, unit: int) -> float:  # noqa: ARG002 - where replies have no numbers it matters
+        """When the next request may be sent."""
+        return self._quiet_until
 
     def _send(self, exchange: Exchange, now: float) -> None:
-        rules = self._rules
         exchange.asked_at = now
         exchange.deadline = now + self._patience
-        if self._rtu is None:
-            self._transaction = transaction = (
-                self._transaction % 0xFFFF + 1
-            )  # never 0: some servers answer with it
-        else:
-            transaction = 0
-            exchange.deadline += rules.on_the_line(exchange.request)
-            self._given_up.clear()
-            self._rtu.reset()
-            self._rtu.expect(exchange.unit, exchange.request)
+        # never 0: some servers answer with it
+        self._transaction = transaction = self._transaction % 0xFFFF + 1
         self._open[transaction] = exchange
-        if self._rtu is None and self._framer.buffered and len(self._open) == 1:
+        if self._framer.buffered and len(self._open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
             self._fail_all(ConnectionGoneError(f"{self.name}: half a frame came unasked"))
-            self.hung_up = True
-            self.close()
+            self._hang_up()
             return
         self._stats.requests += 1
         self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
-        if self._rtu is not None and rules.unanswered(exchange):
-            self._broadcast(exchange, now)
-        elif self._timer is None or rules.serial is not None:
-            self._set_timer(exchange.deadline)
-
-    def _set_timer(self, deadline: float) -> None:
-        """On a serial line one may be set for a longer request that came before, and be too late."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._alarms.at(deadline, self._time_is_up)
-
-    def _broadcast(self, exchange: Exchange, now: float) -> None:
-        """Nobody answers; all get the time to carry it out."""
-        self._open.clear()
-        exchange.ended_at, exchange.data = now, b""
-        self._quiet_until = now + self._rules.on_the_line(exchange.request) + TURNAROUND
+        if self._timer is None:
+            self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
 
     def _received(self, frame: Frame) -> None:
         transaction, unit, pdu = frame
-        if self._rules.ignore_tid and self._open:
-            transaction = next(iter(self._open))
         exchange = self._open.get(transaction)
         if exchange is None or (exchange.unit != unit and unit not in self._rules.accept_unit):
-            self._unexpected(frame)
+            self._unexpected(frame, self._given_up.get(transaction))
             return
-        self._answered_at = now = self._clock()
-        if self._overdue is None:
-            self._accept(transaction, exchange, pdu, now)
-        elif exchange.held is not None:
-            self._two_came(self._overdue, exchange, pdu, now)
-        elif hold := self._overdue.hold(exchange.unit, now - exchange.asked_at, self._patience):
-            exchange.held, exchange.ended_at, exchange.deadline = pdu, now, now + hold
-            self._set_timer(exchange.deadline)
-        else:
-            self._accept(transaction, exchange, pdu, now)
+        exchange.ended_at = self._answered_at = now = self._clock()
+        self._accept(transaction, exchange, pdu, now)
 
-    def _two_came(self, overdue: Overdue, exchange: Exchange, pdu: bytes, now: float) -> None:
-        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
-        overdue.came(exchange.unit)
-        self._stats.late_replies += 1
-        if pdu == exchange.held or exchange.request[0] not in READS:
-            self._accept(0, exchange, pdu, now)
-            return
-        self._open.clear()
-        exchange.held = None
-        self._waiting.appendleft(exchange)
-        self._advance(now)
-
-    def _accept(self, transaction: int, exchange: Exchange, pdu: bytes, when: float) -> None:
+    def _accept(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
+        """This is the reply to that request; it came at `ended_at`."""
         del self._open[transaction]
-        exchange.ended_at = when
         self.replies += 1
         self._silent = 0
         self._stats.replies += 1
@@ -269,8 +209,8 @@ class Connection(asyncio.BufferedProtocol):
         except ModbusError as error:
             self._refused(exchange, error)
         if self._gap:
-            self._quiet_until = self._answered_at + self._gap
-        self._advance(self._clock() if exchange.held is not None else when)
+            self._quiet_until = now + self._gap
+        self._advance(now)
 
     def _refused(self, exchange: Exchange, error: ModbusError) -> None:
         exchange.error = error
@@ -282,15 +222,10 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(error, UnreachableError):
             self._waiting.clear()
 
-    def _unexpected(self, frame: Frame) -> None:
-        given_up = self._given_up.get(frame.transaction)
+    def _unexpected(self, frame: Frame, given_up: Exchange | None) -> None:
+        """Nothing that is open has this reply; `given_up`: what may have waited for it."""
         if given_up is not None and given_up.unit == frame.unit:
-            del self._given_up[frame.transaction]
-            if self._overdue is not None:
-                self._overdue.came(frame.unit)
-                if self._pause is not None:
-                    self._pause.cancel()
-                    self._loop.call_soon(self._pause_over)
+            self._given_up.pop(frame.transaction, None)
             self._stats.late_replies += 1
             self.replies += 1
             self._silent = 0
@@ -309,14 +244,11 @@ class Connection(asyncio.BufferedProtocol):
             if exchange.deadline > now:
                 self._timer = self._alarms.at(exchange.deadline, self._time_is_up)
                 return
-            if exchange.held is not None and self._overdue is not None:  # nothing came after it
-                self._overdue.settled(exchange.unit)
-                self._accept(transaction, exchange, exchange.held, exchange.ended_at)
-            else:
-                self._give_up(transaction, exchange, now)
+            self._run_out(transaction, exchange, now)
         self._advance(now)
 
-    def _give_up(self, transaction: int, exchange: Exchange, now: float) -> None:
+    def _run_out(self, transaction: int, exchange: Exchange, now: float) -> None:
+        """The deadline of this request has passed."""
         del self._open[transaction]
         self._waiting.clear()
         exchange.ended_at = now
@@ -329,17 +261,21 @@ class Connection(asyncio.BufferedProtocol):
             exchange.error = ReplyTimeoutError(problem)
         self._stats.timeouts += 1
         self._silent += 1
-        if self._overdue is not None:
-            self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
-        # Where replies do not say what they answer, a new stream is the safest from late ones. A serial port
-        # is no stream: opening it anew changes nothing on the line.
-        if self._rules.serial is None and (self._overdue is not None or self._silent >= SILENCES):
-            self.hung_up = True
-            self.close()
+        self._gave_up(transaction, exchange)
+
+    def _gave_up(self, transaction: int, exchange: Exchange) -> None:
+        """Its reply may still come."""
+        if self._silent >= SILENCES:
+            self._hang_up()
             return
         self._given_up[transaction] = exchange
         if len(self._given_up) > _REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
+
+    def _hang_up(self) -> None:
+        """A new stream is safer than this one."""
+        self.hung_up = True
+        self.close()
 
     def _fail_all(self, error: QiluError) -> None:
         """The stream ended: what is open will not be answered, and what was to follow is not sent."""

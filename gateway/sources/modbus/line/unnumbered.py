@@ -1,0 +1,128 @@
+"""A connection whose replies do not say which request they answer: RTU, and servers with ids of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.sources.modbus.line.exchange import READS, TURNAROUND, Exchange, LateReply, Rules
+from gateway.sources.modbus.line.overdue import Overdue
+from gateway.sources.modbus.line.transport import Connection
+from gateway.sources.modbus.stats import SourceStats
+from qilu.modbus.framing import Frame
+from qilu.modbus.rtu import RtuClientFramer
+from qilu.runtime.alarms import Alarms
+
+
+class Unnumbered(Connection):
+    """One request at a time; what a number would tell is made up for by silence (`Overdue`, `least_gap`)."""
+
+    def __init__(
+        self,
+        name: str,
+        rules: Rules,
+        stats: SourceStats,
+        late: LateReply,
+        alarms: Alarms | None = None,
+        overdue: Overdue | None = None,
+    ) -> None:
+        """`overdue`: shared by all connections, one after another, to one endpoint."""
+        super().__init__(name, rules, stats, late, alarms)
+        self._in_flight = 1
+        self._rtu: RtuClientFramer | None = None
+        if rules.framing == "rtu":
+            self._framer = self._rtu = RtuClientFramer(rules.accept_unit)
+        self._overdue = overdue or Overdue(rules)
+        self._late_one: Exchange | None = None  # given up last, whose reply would be recognised
+        self._began = self._heard_until = 0.0
+
+    async def read(self, exchanges: Sequence[Exchange], patience: float, gap: float) -> None:
+        self._began = self._clock()
+        await super().read(exchanges, patience, gap)
+
+    def data_received(self, data: bytes) -> None:
+        if self._rules.serial is not None:  # a frame, or noise, ends with a silence
+            self._heard_until = self._clock() + self._least_gap
+        super().data_received(data)
+
+    def _not_before(self, unit: int) -> float:
+        """After the gap, and with a reply overdue when it has come."""
+        # A line that is never silent must not keep us silent for ever.
+        silence = min(self._heard_until, self._began + self._patience)
+        return max(self._quiet_until, silence, self._overdue.until(unit))
+
+    def _send(self, exchange: Exchange, now: float) -> None:
+        rules = self._rules
+        if self._rtu is not None:
+            self._late_one = None
+            self._rtu.reset()
+            self._rtu.expect(exchange.unit, exchange.request)
+        super()._send(exchange, now)
+        if rules.unanswered(exchange):
+            self._broadcast(exchange, now)
+        elif rules.serial is not None:
+            exchange.deadline += rules.on_the_line(exchange.request)
+            self._set_timer(exchange.deadline)
+
+    def _set_timer(self, deadline: float) -> None:
+        """On a serial line one may be set for a longer request that came before, and be too late."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._alarms.at(deadline, self._time_is_up)
+
+    def _broadcast(self, exchange: Exchange, now: float) -> None:
+        """Nobody answers; all get the time to carry it out."""
+        self._open.clear()
+        exchange.ended_at, exchange.data = now, b""
+        self._quiet_until = now + self._rules.on_the_line(exchange.request) + TURNAROUND
+
+    def _received(self, frame: Frame) -> None:
+        transaction, exchange = next(iter(self._open.items()), (0, None))
+        if exchange is None or (exchange.unit != frame.unit and frame.unit not in self._rules.accept_unit):
+            self._unexpected(frame, self._late_one)
+            return
+        self._answered_at = now = self._clock()
+        if exchange.held is not None:
+            self._two_came(transaction, exchange, frame.pdu, now)
+            return
+        exchange.ended_at = now
+        if hold := self._overdue.hold(exchange.unit, now - exchange.asked_at, self._patience):
+            exchange.held = frame.pdu
+            exchange.deadline = now + hold
+            self._set_timer(exchange.deadline)
+        else:
+            self._accept(transaction, exchange, frame.pdu, now)
+
+    def _two_came(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
+        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
+        self._overdue.came(exchange.unit)
+        self._stats.late_replies += 1
+        if pdu == exchange.held or exchange.request[0] not in READS:
+            self._accept(transaction, exchange, pdu, now)
+            return
+        self._open.clear()
+        exchange.held = None
+        self._waiting.appendleft(exchange)
+        self._advance(now)
+
+    def _unexpected(self, frame: Frame, given_up: Exchange | None) -> None:
+        if given_up is not None and given_up.unit == frame.unit:
+            self._late_one = None
+            self._overdue.came(frame.unit)
+            if self._pause is not None:
+                self._pause.cancel()
+                self._loop.call_soon(self._pause_over)
+        super()._unexpected(frame, given_up)
+
+    def _run_out(self, transaction: int, exchange: Exchange, now: float) -> None:
+        if exchange.held is not None:  # nothing came after it
+            self._overdue.settled(exchange.unit)
+            self._accept(transaction, exchange, exchange.held, now)
+            return
+        self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
+        super()._run_out(transaction, exchange, now)
+
+    def _gave_up(self, transaction: int, exchange: Exchange) -> None:  # noqa: ARG002 - it has no number
+        if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
+            self._late_one = exchange
+        else:
+            self._hang_up()
