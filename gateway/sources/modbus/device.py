@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt, ReadPlan, plan, plans
+from gateway.sources.modbus.plans.relearning import Relearning
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.exponents import exponents_of
-from qilu.contract.profile import DeviceProfile
+from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Columns, Origin, Reading, Reason
-
-RELEARN = 3600.0
-"""Seconds after which what a device taught us is asked once more: it may have been changed or updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ class Device:
     with an answer as `distrusted` have to pass until its values count."""
 
     __slots__ = (
-        "distrusted", "exponents", "gap", "groups", "learnt", "learnt_at", "name", "online", "reason",
-        "setup", "unit",
+        "distrusted", "exponents", "gap", "groups", "learnt", "name", "online", "reason", "relearning",
+        "setup", "spoken", "told", "unit",
     )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
@@ -56,7 +54,11 @@ class Device:
         self.unit = setup.settings.unit
         self.gap = max(request_gap, setup.profile.limits.request_gap)
         self.learnt: Learnt = NOTHING_LEARNT
-        self.learnt_at = 0.0
+        self.relearning = Relearning()
+        self.told = NOTHING_LEARNT
+        """What it taught and people were told of."""
+        self.spoken: set[Table] = set()
+        """Tables of which it ever gave values: it has the function that reads them, whatever it says."""
         self.online: bool | None = None
         self.distrusted = 0
         self.reason = Reason.NOT_POLLED
@@ -74,9 +76,14 @@ class Device:
             found += [not_asked.columns for not_asked in group.plan.not_asked]
         return found
 
-    def learn(self, learnt: Learnt, now: float) -> None:
+    def learn(self, learnt: Learnt, now: float, *, by_silence: bool) -> None:
+        """It taught this, with refusals or with silences."""
+        self.relearning.learnt(now, by_silence=by_silence)
+        self._plan(learnt)
+
+    def _plan(self, learnt: Learnt) -> None:
         """Plan every group anew with what is known."""
-        self.learnt, self.learnt_at = learnt, now
+        self.learnt = learnt
         setup = self.setup
         parameters = setup.profile.parameters_with(setup.settings.parameters)
         for group in self.groups:
@@ -91,18 +98,37 @@ class Device:
                 learnt=learnt,
             )
 
-    def forget_in_time(self, now: float) -> bool:
-        """Give what was refused another chance, once an hour; a function stays missing until the next start.
-
-        True when that was done.
-        """
-        learnt = self.learnt
-        if learnt is NOTHING_LEARNT or now - self.learnt_at < RELEARN:
+    def forget_in_time(self, group: Group, now: float) -> bool:
+        """Give what was refused another chance, in the turn of `group` that begins; True when all of it."""
+        learnt, relearning = self.learnt, self.relearning
+        if learnt is NOTHING_LEARNT:
             return False
-        self.learn(Learnt(no_function=learnt.no_function) if learnt.no_function else NOTHING_LEARNT, now)
+        if relearning.all_due(now):
+            self._forget(now)
+            return True
+        if relearning.trial_due(now):
+            names = (name for some in group.plan.not_asked for name in some.columns.points)
+            if refused := [name for name in names if name in learnt.holes]:
+                trial = relearning.try_one_of(refused, now)
+                self._plan(learnt.without(self.setup.profile.point(trial)))
+        return False
+
+    def trial_over(self, answered: bool, now: float) -> bool:
+        """The turn that asked for a refused point has ended; True when it was good and all is forgotten."""
+        trial, self.relearning.trial = self.relearning.trial, None
+        if trial is None or not answered or trial in self.learnt.holes:
+            return False
+        self.told = NOTHING_LEARNT
+        self._forget(now)
+        return True
+
+    def _forget(self, now: float) -> None:
+        """A function stays missing until the next start."""
+        learnt = self.learnt
+        self.relearning.forgotten(now)
+        self._plan(Learnt(no_function=learnt.no_function) if learnt.no_function else NOTHING_LEARNT)
         for group in self.groups:
             group.doubted = learnt.holes
-        return True
 
 
 def distrusted(reading: Reading) -> Reading:

@@ -134,7 +134,7 @@ class ModbusSource:
         device, stats = group.device, self.stats
         stats.missed_turns += turn.skipped
         may_ask = self._service.may_ask(device.unit, now)
-        if may_ask and device.forget_in_time(now):
+        if may_ask and device.forget_in_time(group, now):
             self._keep_learnt(device)
         if may_ask and group.plan.blocks:
             readings = await self._ask(group)
@@ -168,6 +168,8 @@ class ModbusSource:
             return [distrusted(reading) for reading in turn.readings]
         if turn.search is not None:
             self._learn(device, turn.search)
+        if device.trial_over(turn.answered, asyncio.get_running_loop().time()):
+            self._keep_learnt(device)
         return turn.readings
 
     def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
@@ -185,17 +187,18 @@ class ModbusSource:
     def _learn(self, device: Device, search: Search) -> None:
         before, after = device.learnt, search.added_to(device.learnt)
         if after != before:
-            device.learn(after, asyncio.get_running_loop().time())
+            device.learn(after, asyncio.get_running_loop().time(), by_silence=search.by_silence)
             self._keep_learnt(device)
-            if text := described(before, after):
+            if text := described(device.told, after):  # not the same each time that it is asked again
                 self._tell(device, "learnt", text)
+            device.told = after
 
     def _recall(self, now: float) -> None:
         for device in self._devices.values():
             if self._memory is not None and device.learnt is NOTHING_LEARNT:
                 learnt = self._memory.recall(device.name, device.setup.profile)
                 if learnt is not NOTHING_LEARNT:
-                    device.learn(learnt, now)
+                    device.learn(learnt, now, by_silence=True)  # which taught it is not kept
 
     def _keep_learnt(self, device: Device) -> None:
         if self._memory is not None:

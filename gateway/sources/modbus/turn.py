@@ -159,12 +159,15 @@ class TurnReader:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
         stamp, series, readings = self._stamp, self._group.series, self.readings
+        spoken = self._group.device.spoken
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
                 self._heard(exchange)
                 middle = (exchange.asked_at + exchange.ended_at) / 2
                 readings.append(block.reading(stamp(series, middle), data))
+                if block.span.table not in spoken:
+                    spoken.add(block.span.table)
                 if self.search is not None:
                     self.search.good(block.span)
             elif exchange.error is None:
@@ -186,6 +189,7 @@ class TurnReader:
         elif isinstance(error, ReplyTimeoutError) and self._is_hushed(block):
             reason = Reason.ILLEGAL_ADDRESS
             self._hushed_left -= 1
+            self._found().by_silence = True
             instead = self._halves(block)
             self._hushed.update(half.request for half in instead)
         elif isinstance(error, _SILENT):
@@ -210,7 +214,7 @@ class TurnReader:
         if isinstance(error, IllegalAddress | IllegalValue) and self._refused_left:
             self._refused_left -= 1
             return self._halves(block)
-        if isinstance(error, IllegalFunction):
+        if isinstance(error, IllegalFunction) and block.span.table not in self._group.device.spoken:
             self._found().no_function(block.span)
         return ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.modbus.device import RELEARN
+from gateway.sources.modbus.plans.relearning import RELEARN
 from qilu.modbus.errors import InvalidRequest
 from qilu.modbus.pdu import WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile
@@ -71,13 +71,12 @@ def gap_avoided(seen: Seen) -> None:
 
 
 def repaired_after_a_while(seen: Seen) -> None:
-    if len(seen.wire.asked) > 20:
+    if len(seen.wire.asked) > 60:
         seen.repair()
 
 
-def asked_again_after_an_hour(seen: Seen) -> None:
-    turns = int(RELEARN / 60)
-    assert seen.values()[0]["p5"] == seen.values()[turns - 2]["p5"] == "illegal_address"
+def asked_again_now_and_then(seen: Seen) -> None:
+    assert seen.values()[0]["p5"] == seen.values()[10]["p5"] == "illegal_address"
     assert seen.reasons()[-1] == "good"
 
 
@@ -203,13 +202,13 @@ CASES = (
     ),
     Case(
         row=5,
-        name="what was refused is asked again after an hour",
+        name="what was refused is asked again after a minute, and twice as long each time",
         faults=[{"fault": "partial_illegal", "address": 5}],
         meter=profile(range(10)),
         period=60,
         polls=int(RELEARN / 60) + 3,
         during=repaired_after_a_while,
-        expect=asked_again_after_an_hour,
+        expect=asked_again_now_and_then,
         virtual_only=HOURS,
     ),
     Case(

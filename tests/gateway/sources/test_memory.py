@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.device import RELEARN
 from gateway.sources.modbus.plans.memory import LearntFile, Memory
 from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt
+from gateway.sources.modbus.plans.relearning import RELEARN
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load_text
 from tests.gateway.sources.peer import Peer, World, profile, reasons

@@ -13,6 +13,8 @@ class Search:
     """What one turn found out about the spans that were asked. Pure."""
 
     def __init__(self) -> None:
+        self.by_silence = False
+        """Whether silence was taken for a refusal."""
         self._good: set[Span] = set()
         self._halved: list[tuple[Span, Span, Span]] = []
         self._holes: list[Span] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gateway.sources.modbus.plans.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
@@ -42,6 +42,11 @@ class Learnt:
         if point.table in self.no_function:
             return Reason.ILLEGAL_FUNCTION
         return Reason.ILLEGAL_ADDRESS if point.name in self.holes else None
+
+    def without(self, point: Point) -> Learnt:
+        """As if this one had not been refused."""
+        gaps = (gap for gap in self.no_read if not gap.meets(point.table, point.address, point.last))
+        return replace(self, holes=self.holes - {point.name}, no_read=tuple(gaps))
 
 
 NOTHING_LEARNT = Learnt()
