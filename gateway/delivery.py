@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.components import Record, Sink, Spool
 from gateway.latency import Latency
+from gateway.message_size import MessageSize
 from gateway.outbox import Freed, Outbox
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.notices import Announcement
@@ -57,6 +58,7 @@ class Delivery:
         self._backlog_at = 0.0
         self._rejected = rejected
         self.latency = Latency()
+        self._size = MessageSize(outbox.limits.message)
         self._complaints = Complaints(_log)
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
@@ -79,6 +81,7 @@ class Delivery:
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
                 _log.warning("not connected: %s; it is tried again", "; ".join(reasons))
+                self._look_at_size()
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise
@@ -115,8 +118,8 @@ class Delivery:
             await self._live.wait()
             await asyncio.sleep(self._linger)
             self._live.clear()
-            while records := self._outbox.next_live(self._clock()):
-                self._refused(records[0].stream, await self._sink.send(Lane.LIVE, records))
+            while records := self._outbox.next_live(self._clock(), self._size.most(self._clock())):
+                await self._send(Lane.LIVE, records)
 
     async def _send_backlog(self) -> None:
         while True:
@@ -144,11 +147,27 @@ class Delivery:
             if self._backlog_rate is not None:
                 size = sum(len(record.body) for record in records)
                 self._backlog_at = max(self._backlog_at, self._clock()) + size / self._backlog_rate
-            self._refused(stream, await self._sink.send(Lane.BACKLOG, records))
+            await self._send(Lane.BACKLOG, records)
+
+    async def _send(self, lane: Lane, records: Sequence[Record]) -> None:
+        self._size.begun(lane, sum(len(record.body) for record in records))
+        rejected = await self._sink.send(lane, records)
+        self._size.taken(lane)
+        if rejected:
+            self._let_go(self._outbox.refused(records[0].stream, rejected, self._spool.pending()))
+
+    def _look_at_size(self) -> None:
+        most = self._size.lost(self._clock())
+        if most is not None:
+            _log.warning(
+                "the link was lost twice with a long message on its way: does the broker take only shorter "
+                "ones? they have %d bytes for now; delivery.message_bytes sets it for good",
+                most,
+            )
 
     def _most_bytes(self) -> int:
         """Bytes of one message of the backlog: not more than it may send in a second."""
-        most = self._outbox.limits.message
+        most = self._size.most(self._clock())
         return most if self._backlog_rate is None else min(most, int(self._backlog_rate))
 
     async def _take_answers(self) -> None:
@@ -167,10 +186,6 @@ class Delivery:
             await asyncio.sleep(_IDLE)
             self._outbox.expire(self._clock())
             self._backlog.set()
-
-    def _refused(self, stream: int, rejected: Mapping[int, str]) -> None:
-        if rejected:
-            self._let_go(self._outbox.refused(stream, rejected, self._spool.pending()))
 
     def _let_go(self, freed: Freed) -> None:
         if freed.rejected:

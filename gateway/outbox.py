@@ -200,14 +200,18 @@ class Outbox:
 
     # What is to be done.
 
-    def next_live(self, now: float) -> Sequence[Record]:
-        """The records of the next live send, counted as sent; empty when none waits or the window is full."""
+    def next_live(self, now: float, most: int | None = None) -> Sequence[Record]:
+        """The records of the next live send, counted as sent; empty when none waits or the window is full.
+
+        `most`: bytes that they may have together; a longer one goes alone.
+        """
+        most = self.limits.message if most is None else most
         batch: list[Record] = []
         size = 0
         while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
             name, record = next(iter(self._queue.items()))
             size += len(record.body)
-            if batch and (size > self.limits.message or record.stream != batch[0].stream):
+            if batch and (size > most or record.stream != batch[0].stream):
                 break
             batch.append(self._queue.pop(name))
             self._queue_bytes -= len(record.body)

@@ -1,0 +1,52 @@
+"""How long a message may be at a broker that has a bound and does not tell it: found by trying. Pure."""
+
+from __future__ import annotations
+
+from qilu.contract.topics import Lane
+
+_PATIENCE = 300.0
+"""Seconds before a longer message is tried again: each try may cost the link."""
+
+
+class MessageSize:
+    """Bytes of records in one message: `limit` at most, less where longer ones seem to cost the link.
+
+    MQTT 5 lets a broker tell its bound or refuse a message; with 3.1.1, and at mosquitto's
+    `message_size_limit`, it can only end the connection. That is also what a bad network does, so a link that
+    was lost once proves nothing: the second one in a row does, with no message of that length taken between.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._most = limit
+        self._believed = limit
+        """Losing the link with so many bytes under way is laid to the network."""
+        self._longer_at = 0.0
+        self._under_way: dict[Lane, int] = {}
+
+    def most(self, now: float) -> int:
+        """Bytes that the next message may have; a single record may have more."""
+        if self._most < self._limit and now >= self._longer_at:
+            self._most = min(2 * self._most, self._limit)
+            self._longer_at = now + _PATIENCE
+        return self._most
+
+    def begun(self, lane: Lane, size: int) -> None:
+        """A message is handed over."""
+        self._under_way[lane] = size
+
+    def taken(self, lane: Lane) -> None:
+        """The broker acknowledged it."""
+        self._believed = max(self._believed, self._under_way.pop(lane))
+
+    def lost(self, now: float) -> int | None:
+        """The link ended; returns how long a message may be from now on, where that is less than before."""
+        size = max(self._under_way.values(), default=0)
+        self._under_way.clear()
+        if size <= self._believed:
+            self._believed = size - 1 if size else self._believed
+            return None
+        self._believed = 0
+        self._most = max(min(size, self._most) // 2, 1)
+        self._longer_at = now + _PATIENCE
+        return self._most

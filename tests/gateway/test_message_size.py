@@ -1,0 +1,92 @@
+"""A broker that ends the link at each long message, and does not say why, gets shorter ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gateway.delivery import Delivery
+from gateway.message_size import MessageSize
+from gateway.outbox import Outbox
+from gateway.sinks.mqtt import BROKER, MqttSink
+from gateway.spool.memory import MemorySpool
+from qilu.contract.topics import Lane
+from qilu.mqtt.client import Link
+from qilu.mqtt.settings import MqttSettings
+from qilu.runtime.backoff import Backoff
+from tests.servers import Mosquitto
+
+LIVE, BACKLOG = Lane
+
+
+def lost_with(size: MessageSize, length: int, now: float = 0.0) -> int | None:
+    """A link that ends while a message of this length is on its way."""
+    size.begun(BACKLOG, length)
+    return size.lost(now)
+
+
+def test_one_lost_link_is_laid_to_the_network() -> None:
+    size = MessageSize(1000)
+    assert lost_with(size, 1000) is None
+    size.begun(BACKLOG, 1000)
+    size.taken(BACKLOG)
+    assert lost_with(size, 1000) is None
+    assert size.most(0) == 1000
+
+
+def test_a_second_one_halves_the_messages_and_each_further_one_halves_them_again() -> None:
+    size = MessageSize(1000)
+    assert [lost_with(size, length) for length in (1000, 1000, 500, 250)] == [None, 500, 250, 125]
+    size.begun(BACKLOG, 125)
+    size.taken(BACKLOG)
+    assert lost_with(size, 125) is None
+    assert size.most(0) == 125
+
+
+def test_links_that_end_with_nothing_on_its_way_say_nothing_of_messages() -> None:
+    size = MessageSize(1000)
+    for _ in range(5):
+        assert size.lost(0) is None
+    size.begun(LIVE, 10)
+    size.taken(LIVE)
+    assert size.lost(0) is None
+    assert size.most(0) == 1000
+
+
+def test_longer_messages_are_tried_again_now_and_then() -> None:
+    size = MessageSize(1000)
+    for length in (1000, 1000, 500):
+        lost_with(size, length)
+    assert [size.most(now) for now in (0, 299, 301, 302, 601, 602, 2000)] == [
+        250,
+        250,
+        500,
+        500,
+        1000,
+        1000,
+        1000,
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_a_backlog_passes_a_broker_that_takes_only_short_messages_and_cannot_say_it(
+    protocol: str, tmp_path: Path
+) -> None:
+    with Mosquitto(tmp_path, lines=["message_size_limit 9000"]) as server:
+        mqtt = MqttSettings.model_validate({"port": server.port, "protocol": protocol})
+        sink = MqttSink(mqtt, "edge-1", "boot", lambda: 0, ack_by_broker=True)
+        outbox = Outbox([BROKER], Random(0))
+        quick = Backoff(Random(0), first=0.001, most=0.001)
+        async with MemorySpool() as spool, Link(mqtt, "consumer") as consumer:
+            await consumer.subscribe(["qilu/backlog/#"])
+            for number in range(200):
+                assert spool.append(b'{"number":%d,"x":"%s"}' % (number, b"x" * 1000))
+            delivery = Delivery(spool, sink, outbox, linger=0.01, backoff=quick, clock=time.monotonic)
+            running = asyncio.create_task(delivery.run())
+            async with asyncio.timeout(60):
+                await delivery.emptied()
+            running.cancel()
