@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from random import Random, SystemRandom
+from urllib.parse import quote
 
 from cloud.ingester import Bounds, Ingester, Tally
 from cloud.settings import IngesterSettings
@@ -113,5 +113,5 @@ def filters(topics: Topics, store: str | None) -> list[str]:
     wanted = [topics.every_record(lane) for lane in Lane]
     if store is None:
         return wanted
-    group = re.sub(r"[^A-Za-z0-9_.-]", "_", store)  # a level of a topic may not contain everything
+    group = quote(store, safe="")  # a level of a topic may not contain everything, yet no two may be the same
     return [f"$share/{group}/{one}" for one in wanted]
