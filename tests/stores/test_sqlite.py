@@ -226,6 +226,24 @@ async def test_a_store_damaged_while_open_keeps_the_data_with_the_sender(tmp_pat
             await reader.devices()
 
 
+async def test_nothing_counts_as_stored_in_a_file_that_was_taken_away_until_it_is_put_back(
+    tmp_path: Path,
+) -> None:
+    file, away = tmp_path / "a.db", tmp_path / "away.db"
+    async with SqliteStore(file) as store:
+        await store.write([poll(START, 1, 2)])
+        file.rename(away)
+        with pytest.raises(UnreachableError, match="was removed.*start this program again"):
+            await store.write([poll(START + 1, 1, 2)])
+        file.write_bytes(b"another")
+        with pytest.raises(UnreachableError, match="put it back"):
+            await store.write([poll(START + 1, 1, 2)])
+        away.replace(file)
+        assert await store.write([poll(START + 1, 1, 2)]) == {}
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM readings").fetchone() == (2,)
+
+
 async def test_a_cancelled_write_ends_whole_before_the_store_closes(tmp_path: Path) -> None:
     many = [poll(START + i, float(i), i) for i in range(20_000)]
     async with SqliteStore(tmp_path / "a.db") as store:

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.stores.checks import refusal
 from qilu.stores.sqlite.minutes import MINUTE_MS
@@ -51,6 +52,7 @@ class SqliteStore:
         self._thread: ThreadPoolExecutor
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
+        self._place: tuple[int, int]
         self._ids: dict[Columns, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -91,6 +93,7 @@ class SqliteStore:
         self._lock = claim(self._file)
         try:
             self._connection = open_writing(self._file)
+            self._place = _place(self._file)
         except BaseException:
             self._lock.close()
             raise
@@ -122,7 +125,20 @@ class SqliteStore:
             if isinstance(error, sqlite3.Error):
                 raise unreachable(self._file, error) from error
             raise
+        self._check_place()
         return refused
+
+    def _check_place(self) -> None:
+        """What is open must still be what a reader, or the next start, finds under the name of the file."""
+        try:
+            here = _place(self._file) == self._place
+        except OSError:
+            here = False
+        if not here:
+            raise UnreachableError(
+                f"store {self._file}: the file was removed, or another stands in its place; "
+                "put it back, or start this program again to go on with what is there"
+            )
 
     def _mark_stale(self, rows: Sequence[_Row]) -> None:
         minutes = {(columns_id, time_ms - time_ms % MINUTE_MS) for columns_id, time_ms, _, _ in rows}
@@ -184,3 +200,9 @@ class SqliteStore:
     def _id_of(self, insert: str, select: str, key: tuple[int | str, ...]) -> int:
         self._connection.execute(insert, key)
         return int(self._connection.execute(select, key).fetchone()[0])
+
+
+def _place(file: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name; OSError when there is none."""
+    found = file.stat()
+    return found.st_dev, found.st_ino
