@@ -139,6 +139,14 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """What was given up since the last call; it is absent from `pending` already."""
         ...
 
+    def told(self) -> None:
+        """All that was given up so far is told: `left_untold` has none of it after the next opening."""
+        ...
+
+    def left_untold(self) -> Sequence[Dropped]:
+        """What runs before this one gave up and did not call told."""
+        ...
+
 
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""

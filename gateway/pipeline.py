@@ -70,6 +70,8 @@ class Pipeline:
         async with self.spool:
             if self.reports is not None:
                 self.reports.started()
+                for dropped in self.spool.left_untold():
+                    self.reports.dropped(dropped)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(self._commit(), name="commit the spool")
@@ -172,6 +174,7 @@ class Pipeline:
                 self.reports.dropped(dropped)
         if self.reports is not None and self.reports.losing and self.delivery.drained:
             self.reports.drained()
+            self.spool.told()
 
     def _count(self, poll: Poll, kept: Sequence[Poll]) -> None:
         tally = self.tally

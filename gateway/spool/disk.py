@@ -71,9 +71,10 @@ class DiskSpool:
         self._segment_size = settings.segment_size
         self._max_bytes = settings.max_bytes
         self._kept = Kept()  # nothing, until it is entered
-        self._losses = Losses(self._files)
+        self._losses = Losses(self._files, self._now_ms)
         self._quarantine = Journal(self._files, QUARANTINE, settings.quarantine_bytes)
         self._committing = asyncio.Lock()
+        self._left: Sequence[Dropped] = []
         self._forgot = False
         self._remember_at = 0.0
 
@@ -105,6 +106,7 @@ class DiskSpool:
     def _open(self) -> None:
         self._files.open()
         begun = self._monotonic()
+        self._left = self._losses.left()
         found = recover(self._files)
         self._kept = kept = found.kept
         while self.stream == 0 or self.stream in kept.pending:
@@ -246,6 +248,14 @@ class DiskSpool:
     def dropped(self) -> Sequence[Dropped]:
         """What was given up since the last call; it is absent from `pending` already."""
         return self._losses.drain()
+
+    def told(self) -> None:
+        """All that was given up so far is told: `left_untold` has none of it after the next opening."""
+        self._losses.told()
+
+    def left_untold(self) -> Sequence[Dropped]:
+        """What runs before this one gave up and did not call told."""
+        return self._left
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from gateway.components import Dropped
 from gateway.spool.disk import QUARANTINE
 from gateway.spool.files import OWNER, Files, ReadOnlyFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
+from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept, Segment
 from gateway.spool.looking import told
-from gateway.spool.losses import JOURNAL
+from gateway.spool.losses import JOURNAL, dropped_of
 from gateway.spool.recovery import recover
-from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
 
@@ -83,12 +82,12 @@ def inspect(directory: Path) -> Summary:
         kept = recover(files).kept
         for stream, offsets in decode_forgotten(_content(files, FORGOTTEN)).items():
             kept.subtract(stream, offsets)
-        dropped = [_dropped(line) for line in _lines(files, JOURNAL)]
+        dropped = [one for line in Journal(files, JOURNAL, 0).lines() for one in dropped_of(line)]
         owner = _content(files, OWNER).strip()
         return Summary(
             streams=[_stream(kept, stream) for stream in kept.pending],
-            dropped=[one for one in dropped if one is not None],
-            quarantined=len(_lines(files, QUARANTINE)),
+            dropped=dropped,
+            quarantined=len(Journal(files, QUARANTINE, 0).lines()),
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),
         )
@@ -121,17 +120,3 @@ def _content(files: Files, name: str) -> bytes:
         return files.read(name, 0, files.stat(name).size)
     except FileNotFoundError:
         return b""
-
-
-def _lines(files: Files, journal: str) -> list[bytes]:
-    return (_content(files, f"{journal}.old.jsonl") + _content(files, f"{journal}.jsonl")).splitlines()
-
-
-def _dropped(line: bytes) -> Dropped | None:
-    try:
-        entry = json.loads(line)
-        offsets = Ranges.parse(entry["offsets"])
-        times = int(entry["from_ms"]), int(entry["to_ms"])
-        return Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times)
-    except (ValueError, KeyError, TypeError, AttributeError, DataError):  # a torn line
-        return None

@@ -32,6 +32,16 @@ class Journal:
         except OSError as error:
             logger.warning("spool: %s takes no more lines: %s", self._name, error)
 
+    def lines(self) -> list[bytes]:
+        """All lines that are still there, oldest first; OSError when the disk cannot be read."""
+        found = []
+        for name in (self._old, self._name):
+            try:
+                found += self._files.read(name, 0, self._files.stat(name).size).splitlines()
+            except FileNotFoundError:
+                continue
+        return found
+
     def _turn_over(self, more: int) -> None:
         if self._size is None:
             try:

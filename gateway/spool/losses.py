@@ -1,15 +1,18 @@
-"""What a spool had to give up: told once to the gateway, and kept in dropped.jsonl for people."""
+"""What a spool had to give up: told to the gateway, and kept in dropped.jsonl for people and the next run."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gateway.components import Dropped
 from gateway.spool.files import Files
 from gateway.spool.journal import Journal
 from gateway.spool.kept import Segment
+from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
 logger = logging.getLogger(__name__)
@@ -22,7 +25,8 @@ _LONGEST = 10_000
 class Losses:
     """Takes note of losses; those of one stream with one reason are told as one."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
         self._journal = Journal(files, JOURNAL, _JOURNAL_BYTES)
         self._untold: dict[tuple[int, str], Dropped] = {}
 
@@ -41,15 +45,54 @@ class Losses:
             told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms)
         )
         entry = {"stream": f"{stream:016x}", "records": len(offsets), "offsets": text, "reason": reason}
-        self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms}])
+        self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms, "given_up_ms": self._now_ms()}])
 
     def drain(self) -> Sequence[Dropped]:
         """What was added since the last call."""
         untold, self._untold = list(self._untold.values()), {}
         return untold
 
+    def told(self) -> None:
+        """All that was added so far is known where it matters: `left` has none of it any more."""
+        self._journal.write([{"told_ms": self._now_ms()}])
+
+    def left(self) -> Sequence[Dropped]:
+        """What runs before this one gave up and did not call told."""
+        found: list[Dropped] = []
+        try:
+            lines = self._journal.lines()
+        except OSError as error:
+            logger.warning("spool: what earlier runs gave up cannot be told again: %s", error)
+            return found
+        for line in lines:
+            entry = _decoded(line)
+            if "told_ms" in entry:
+                found.clear()
+            elif "given_up_ms" in entry:  # before there was such a time, nobody called anything told
+                found += dropped_of(line)
+        return found
+
 
 def _brief(offsets: Ranges) -> str:
     """The offsets as text; where there are very many runs, the one run around them all."""
     text = str(offsets)
     return text if len(text) <= _LONGEST else f"{offsets.first()}-{offsets.last()}"
+
+
+def dropped_of(line: bytes) -> Iterable[Dropped]:
+    """The loss that a line of the journal tells of; nothing where it tells of none, or is torn."""
+    entry = _decoded(line)
+    try:
+        offsets = Ranges.parse(entry["offsets"])
+        times = int(entry["from_ms"]), int(entry["to_ms"])
+        return (Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times),)
+    except (ValueError, KeyError, TypeError, AttributeError, DataError):
+        return ()
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}

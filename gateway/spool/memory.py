@@ -115,6 +115,13 @@ class MemorySpool:
         self._dropped, self._dropped_ms = Ranges(), []
         return [dropped]
 
+    def told(self) -> None:
+        """Nothing of it outlives the process anyway."""
+
+    def left_untold(self) -> Sequence[Dropped]:
+        """Nothing: it knows of no run before."""
+        return []
+
     def _give_up(self, offset: int) -> None:
         self._remove(offset)
         self._dropped.add(offset)

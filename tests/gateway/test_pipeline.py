@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Self
 
 import pytest
 
+from gateway.completeness.reports import Reports
 from gateway.components import Processor, Record, Source
 from gateway.delivery import Delivery
 from gateway.outbox import Limits, Outbox
@@ -20,6 +22,7 @@ from gateway.pipeline import Pipeline, Tally
 from gateway.processors.select import Select
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
+from qilu.contract.completeness import EventKind
 from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
@@ -242,3 +245,17 @@ async def test_a_turn_that_does_not_end_is_not_waited_for_without_end(tmp_path: 
             await asyncio.sleep(0.005)
         stop.set()
     assert whole.tally.polls == 1
+
+
+async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_path: Path) -> None:
+    line = {"stream": "7", "records": 3, "offsets": "0-2", "reason": "max_age", "from_ms": 1, "to_ms": 2}
+    journal = tmp_path / "dropped.jsonl"
+    journal.write_text(json.dumps(line | {"given_up_ms": 3}) + "\n")
+    for expected in (1, 0):
+        cloud = Cloud()
+        edge = Origin("edge-1", "edge-1", "gateway")
+        reports = Reports(edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=None)
+        whole = replace(pipeline(tmp_path, [], cloud), reports=reports, own=[reports])
+        await run_until(whole, lambda: "told_ms" in journal.read_text())
+        events = [poll.readings[0].values for poll in cloud.stored.values()]
+        assert [values[3] for values in events if values[0] == EventKind.DROPPED] == [3] * expected

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.components import Dropped
 from gateway.spool.files import AppendFile
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
@@ -262,3 +264,33 @@ async def test_a_spool_whose_folder_is_taken_away_says_so_once_and_not_with_each
         with contextlib.suppress(UnreachableError):
             await spool.commit()
     assert "19 more of this kind" in caplog.text
+
+
+async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_known(tmp_path: Path) -> None:
+    disk, given_up = ModelDisk(), 0
+    for _ in range(2):
+        async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:
+            fill(spool, range(100))
+            given_up += count(spool.dropped())
+    async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:
+        assert count(spool.left_untold()) == given_up > 100
+        assert not spool.dropped()
+        spool.told()
+        fill(spool, range(100))
+        newer = count(spool.dropped())
+    async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:
+        assert count(spool.left_untold()) == newer
+
+
+async def test_lines_of_losses_without_the_time_of_giving_up_are_old_and_not_told_again(
+    tmp_path: Path,
+) -> None:
+    line = {"stream": "7", "records": 3, "offsets": "0-2", "reason": "max_age", "from_ms": 1, "to_ms": 2}
+    (tmp_path / "dropped.jsonl").write_text(json.dumps(line) + '\n[1]\n{"given_up_ms": 3}\n{"torn')
+    async with disk_spool(tmp_path) as spool:
+        assert spool.left_untold() == []
+
+
+def count(given_up: Iterable[Dropped]) -> int:
+    """How many records these are."""
+    return sum(len(one.offsets) for one in given_up)
