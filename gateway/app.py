@@ -81,6 +81,7 @@ def build(
         clock.stamp,
         every_ms=int(settings.completeness_every * 1000),
         down_since_ms=clock.alive_ms,
+        blocked_since_ms=clock.blocked_ms,
     )
     clock.told = reports.stepped
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
@@ -135,6 +136,7 @@ def build(
         backoff=lambda: Backoff(random),
         stamp=clock.stamp,
         unsure=clock.unsure,
+        blocked=clock.blocked,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock)
 

@@ -1,4 +1,7 @@
-"""The time of this edge: the timebase, fed every second, and its high-water mark kept across restarts."""
+"""The time of this edge: the timebase, fed every second, and its high-water mark kept across restarts.
+
+file = mark end blocked    15 digits, a character that says whether the process ended, 15 digits
+"""
 
 from __future__ import annotations
 
@@ -43,13 +46,16 @@ class Clock:
         self._file = file
         self._wall = wall
         self._monotonic = monotonic
-        saved, later_ms = _saved(file)
+        saved, later_ms, blocked = _saved(file)
         now = wall()
         # Where the wall clock is safely past the mark nothing needs to be added to it.
         mark = saved if now * 1000 > saved + later_ms else saved + later_ms
         self.timebase = Timebase(now, monotonic(), high_water_ms=mark)
         self.alive_ms = saved or None
         """When a process last ran here before this one, UTC; None when none ever did."""
+        self.blocked_ms = blocked or None
+        """Since when the spool had taken no record when that one ended, UTC; None when it took them."""
+        self._blocked_ms = blocked
         self._unsure = self._is_unsure()
         self.told: Callable[[ClockStep], None] = _to_nobody
         """Is called with every step of the wall clock."""
@@ -65,6 +71,10 @@ class Clock:
     def unsure(self) -> bool:
         """Whether times may be wrong by more than the tolerance; what is told is at most a second old."""
         return self._unsure
+
+    def blocked(self, blocked: bool) -> None:
+        """Whether the spool takes no record just now: what is read then nobody will have after a kill."""
+        self._blocked_ms = (self._blocked_ms or self.now_ms()) if blocked else 0
 
     async def run(self) -> None:
         """Watch the wall clock and save the mark until cancelled."""
@@ -100,7 +110,8 @@ class Clock:
         if descriptor is not None:
             mark = max(self.timebase.high_water_ms, self.now_ms())
             with contextlib.suppress(OSError):  # a full disk: the next second tries again
-                os.pwrite(descriptor, b"%0*d%c" % (_DIGITS, mark, _ENDED if end else b"\n"), 0)
+                text = b"%0*d%c%0*d" % (_DIGITS, mark, _ENDED if end else b"\n", _DIGITS, self._blocked_ms)
+                os.pwrite(descriptor, text, 0)
 
     def _open(self) -> int | None:
         try:
@@ -118,10 +129,12 @@ def _to_nobody(_: ClockStep) -> None:
     pass
 
 
-def _saved(file: Path) -> tuple[int, int]:
-    """The mark, and how many ms later times may have been given out."""
+def _saved(file: Path) -> tuple[int, int, int]:
+    """The mark, how many ms later times may have been given out, and since when the spool took no record."""
     try:
         text = file.read_bytes()
-        return int(text[:_DIGITS]), _LAST_WORDS_MS if text[_DIGITS:] == _ENDED else int(_EVERY * 1000)
+        ended = text[_DIGITS : _DIGITS + 1] == _ENDED
+        blocked = int(text[_DIGITS + 1 :] or 0)  # versions before this one wrote no such number
+        return int(text[:_DIGITS]), _LAST_WORDS_MS if ended else int(_EVERY * 1000), blocked
     except (OSError, ValueError):
-        return 0, 0
+        return 0, 0, 0

@@ -45,7 +45,8 @@ class Pipeline:
 
     `own` are the sources about the gateway itself: no processor touches what they say. `reports` is told of
     everything, and is one of them. `sync`: seconds between commits, None for one after each record. `stamp`:
-    the time (UTC, ms) of a new reading of a series. `unsure`: whether times may be wrong just now.
+    the time (UTC, ms) of a new reading of a series. `unsure`: whether times may be wrong just now. `blocked`
+    is told with each record whether the spool refuses it.
     """
 
     sources: Sequence[Source]
@@ -57,6 +58,7 @@ class Pipeline:
     backoff: Callable[[], Backoff]
     stamp: Callable[[Hashable], int]
     unsure: Callable[[], bool] = lambda: False
+    blocked: Callable[[bool], None] = lambda _: None
     own: Sequence[Source] = ()
     last_turns: float = 2.0
     """Seconds that turns under way may take to end when it stops."""
@@ -142,7 +144,9 @@ class Pipeline:
         body = encode_record(poll)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
+            self.blocked(True)
             await asyncio.sleep(_RETRY)
+        self.blocked(False)
         if self.sync is None:
             await self._commit_now()
         self.delivery.appended(record)

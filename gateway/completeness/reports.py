@@ -20,6 +20,7 @@ from qilu.contract.completeness import (
     EventKind,
 )
 from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.contract.wire import decode_record
 from qilu.runtime.timebase import ClockStep
@@ -35,7 +36,8 @@ class Reports:
     """The source of the reports. Who has something to tell calls a method; none of them waits.
 
     `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
-    reading of a series. `down_since_ms`: when this gateway was last alive before, as far as it is known.
+    reading of a series. `down_since_ms`: when this gateway was last alive before, as far as it is known;
+    `blocked_since_ms`: since when its spool had taken nothing then, if it did not.
     """
 
     name = "reports"
@@ -49,6 +51,7 @@ class Reports:
         *,
         every_ms: int,
         down_since_ms: int | None,
+        blocked_since_ms: int | None = None,
     ) -> None:
         self._edge = Columns(edge, EVENTS, EVENT_POINTS)
         self._origins = devices
@@ -63,6 +66,7 @@ class Reports:
         self._stamp = stamp
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
+        self._blocked_since_ms = blocked_since_ms
         self._losses = Losses()
         self._counts: Counts | None = None
         self._waiting: deque[Poll] = deque(maxlen=_MOST)
@@ -104,6 +108,9 @@ class Reports:
         down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
         text = "first start here" if since_ms is None else f"started after {down:.1f} s"
         self._add(self._edge, time_ms, EventKind.STARTED, text, ago_s=down, length_s=down)
+        if self._blocked_since_ms is not None:
+            end_ms = max(since_ms or time_ms, self._blocked_since_ms)
+            self.dropped(Dropped(0, Ranges(), DropReason.blocked.name, self._blocked_since_ms, end_ms))
 
     def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
         """A source polled `poll`, and the processors made `kept` of it."""

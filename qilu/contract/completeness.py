@@ -71,7 +71,7 @@ class EventKind(IntEnum):
 
 
 class DropReason(IntEnum):
-    """Why a spool gave up records; named as in its journal."""
+    """Why a spool gave up records, or did not take them; named as in its journal."""
 
     max_bytes = 1
     max_age = 2
@@ -80,6 +80,8 @@ class DropReason(IntEnum):
     damaged = 5
     missing = 6
     unreadable = 7
+    blocked = 8
+    """It took none, and the gateway ended before it took them again."""
 
 
 _FAMILIES: dict[Reason, str] = {

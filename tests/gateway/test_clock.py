@@ -257,3 +257,34 @@ async def test_a_clock_tells_how_long_nobody_ran(tmp_path: Path) -> None:
     assert [step.seconds for step in steps] == [-HOUR]
     assert clock.unsure()
     assert clock.now_ms() == (NOW + 1) * 1000
+
+
+@virtual_time
+async def test_since_when_the_spool_takes_nothing_is_known_to_the_next_run_and_the_one_after(
+    tmp_path: Path,
+) -> None:
+    file, box = tmp_path / "clock", Box()
+    for _ in range(2):
+        clock = box.clock(file)
+        watching = asyncio.create_task(clock.run())
+        await asyncio.sleep(10)
+        clock.blocked(True)
+        await asyncio.sleep(10)
+        clock.blocked(True)
+        watching.cancel()
+        await asyncio.wait((watching,))
+    clock = box.clock(file)
+    assert clock.blocked_ms == (NOW + 10) * 1000
+    assert clock.alive_ms is not None
+    assert clock.alive_ms >= (NOW + 40) * 1000
+    clock.blocked(False)
+    watching = asyncio.create_task(clock.run())
+    await asyncio.sleep(1)
+    watching.cancel()
+    assert box.clock(file).blocked_ms is None
+
+
+def test_a_mark_of_a_version_that_knew_nothing_of_blocked_spools_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "clock").write_bytes(b"001764000000000.")
+    clock = Clock(tmp_path / "clock", wall=lambda: NOW + HOUR, monotonic=lambda: 0.0)
+    assert (clock.alive_ms, clock.blocked_ms) == (1764000000000, None)

@@ -18,14 +18,15 @@ START = 1_764_000_000_000
 EDGE = Origin("edge-1", "edge-1", "gateway", site="jinan")
 
 
-def reports(down_since_ms: int | None = None) -> Reports:
+def reports(down_since_ms: int | None = None, blocked_since_ms: int | None = None) -> Reports:
     clock = itertools.count(START, 1000)
 
     def stamp(_: Hashable) -> int:
         return next(clock)
 
     return Reports(
-        EDGE, {"press-1": ORIGIN}, stamp, every_ms=60_000, down_since_ms=down_since_ms
+        EDGE, {"press-1": ORIGIN}, stamp, every_ms=60_000, down_since_ms=down_since_ms,
+        blocked_since_ms=blocked_since_ms,
     )  # fmt: skip
 
 
@@ -46,6 +47,17 @@ def test_a_start_tells_how_long_nobody_collected() -> None:
     second.started()
     assert told(first) == [("edge-1", {"event": EventKind.STARTED})]
     assert told(second) == [("edge-1", {"event": EventKind.STARTED, "ago_s": 7.5, "length_s": 7.5})]
+
+
+def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
+    some = reports(START - 7500, blocked_since_ms=START - 60_000)
+    some.started()
+    assert told(some)[1:] == [
+        (
+            "edge-1",
+            {"event": EventKind.DROPPED, "ago_s": 61.0, "length_s": 52.5, "detail": DropReason.blocked},
+        )
+    ]
 
 
 def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
