@@ -157,14 +157,23 @@ def _last_told(events: Sequence[Happening]) -> list[Happening]:
 
 
 def _uncounted(books: Books, gap: Stretch, due: _Due, before: Account | None) -> Iterator[_Cause]:
-    """The last account before a kill is lost: what a processor left out by then, nobody can tell any more."""
-    if before is None or not (before.suppressed or before.missed):
-        return
-    share = (before.suppressed + before.missed) / max(before.expected, 1)
+    """The last account before a kill is lost: what a processor left out by then, nobody can tell any more.
+
+    It is measured by the accounts around the gap: a gateway that dies again and again has none inside it.
+    """
+    after = next((one for one in books.accounts if one.begin_ms >= gap.end_ms), None)
+    share = max(_left_out(one) for one in (before, after))
+    since = gap.begin_ms
     for one in books.edge.events:
-        if one.kind is EventKind.STARTED and gap.begin_ms < one.time_ms <= gap.end_ms:
-            most = due(gap.begin_ms, one.begin_ms) * min(1.0, 1.2 * share + 0.05)
-            yield _Cause("not counted: gateway was killed", gap.begin_ms, one.begin_ms, most)
+        if share and one.kind is EventKind.STARTED and gap.begin_ms < one.time_ms <= gap.end_ms:
+            most = due(since, one.begin_ms) * min(1.0, 1.2 * share + 0.05)
+            yield _Cause("not counted: gateway was killed", since, one.begin_ms, most)
+            since = one.time_ms
+
+
+def _left_out(account: Account | None) -> float:
+    """The part of the values that were due which was not sent."""
+    return 0.0 if account is None else (account.suppressed + account.missed) / max(account.expected, 1)
 
 
 def _unheard(books: Books, gap: Stretch, due: _Due, slack: int) -> Iterator[_Cause]:

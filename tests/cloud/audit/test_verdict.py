@@ -101,6 +101,18 @@ def test_a_killed_gateway_cannot_tell_what_its_processors_left_out_last() -> Non
     assert not of_gap(books(started), gap, 30, before).missing[-1].explained
 
 
+def test_a_gateway_that_was_killed_before_its_first_account_is_measured_by_the_next_one() -> None:
+    starts = [happening(EventKind.STARTED, begin, begin + 10) for begin in (40, 90)]
+    known = books(*starts)
+    gap = Stretch(T, T + 100_000)
+    after = replace(known, accounts=(Account(gap.end_ms, gap.end_ms + MINUTE, 180, suppressed=162),))
+    verdict = of_gap(after, gap, 20, None)
+    causes = {one.why for one in verdict.missing}
+    assert causes == {"gateway down", "not counted: gateway was killed"}
+    assert verdict.expected == 300
+    assert not of_gap(known, gap, 20, None).missing[-1].explained
+
+
 def test_the_last_telling_of_a_loss_counts() -> None:
     first = happening(EventKind.DROPPED, 10, 20, told_s=100, detail=1)
     whole = happening(EventKind.DROPPED, 10, 50, told_s=200, detail=1)
