@@ -120,7 +120,7 @@ def build(
         sources=sources,
         own=[
             StatusSource(itself, settings.status_every, health.read, clock.now_ms),
-            ScheduleSource(expected, clock.now_ms),
+            ScheduleSource(expected, settings.completeness_every, clock.now_ms),
             reports,
         ],
         reports=reports,

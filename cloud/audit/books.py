@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from qilu.contract.completeness import EventKind
 
+USUAL_ACCOUNT_S = 60.0
+"""Seconds for which an account runs where its edge does not say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -26,12 +29,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """From this time on `rate` values are due per second, `points` in one turn of all poll groups."""
+    """From this time on `rate` values are due per second, `points` in one turn of all poll groups.
+
+    `account_s`: for how long one account runs.
+    """
 
     time_ms: int
     rate: float
     points: int
     shortest_s: float = 1.0
+    account_s: float = USUAL_ACCOUNT_S
 
 
 @dataclass(frozen=True, slots=True)

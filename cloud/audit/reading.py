@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloud.audit.books import Account, Books, Edge, Happening, Schedule
+from cloud.audit.books import USUAL_ACCOUNT_S, Account, Books, Edge, Happening, Schedule
 from qilu.contract.completeness import COLLECTION, GATEWAY, EventKind
 from qilu.contract.reading import Value
 from qilu.stores.components import Device, Reader
@@ -12,7 +12,8 @@ from qilu.stores.components import Device, Reader
 LOOK_BACK_MS = 35 * 86_400_000
 """How long before the audit a schedule may have been told, in which it is repeated every day."""
 _BEFORE_MS = 7_200_000
-"""How long before the audit an account may begin that reaches into it; events are told later than that."""
+"""How long before the audit, and the length of an account, one may begin that reaches into it (a poll may
+take long); events are told later than that."""
 _LATER_MS = 7 * 86_400_000
 """How long after the audit something may be told that took place in it."""
 
@@ -34,22 +35,20 @@ async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Ed
 
 async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> Books:
     """What an edge said of its collecting from one device."""
-    rows = await _rows(
-        reader,
-        device,
-        COLLECTION,
-        ("span_ms", "expected", "missed", "suppressed"),
-        start_ms - _BEFORE_MS,
-        end_ms,
-    )
+    told = ("rate", "points", "shortest_s", "account_s")
+    rows = await _rows(reader, device, COLLECTION, told, start_ms - LOOK_BACK_MS, end_ms)
+    schedules = [
+        Schedule(time_ms, rate, int(points), shortest, account_s or USUAL_ACCOUNT_S)
+        for time_ms, (rate, points, shortest, account_s) in rows
+    ]
+    longest = max((one.account_s for one in schedules), default=USUAL_ACCOUNT_S)
+    told = ("span_ms", "expected", "missed", "suppressed")
+    before_ms = _BEFORE_MS + round(1000 * longest)
+    rows = await _rows(reader, device, COLLECTION, told, start_ms - before_ms, end_ms)
     accounts = [
         Account(time_ms, time_ms + int(span), int(expected), int(missed), int(suppressed))
         for time_ms, (span, expected, missed, suppressed) in rows
     ]
-    rows = await _rows(
-        reader, device, COLLECTION, ("rate", "points", "shortest_s"), start_ms - LOOK_BACK_MS, end_ms
-    )
-    schedules = [Schedule(time_ms, rate, int(points), shortest) for time_ms, (rate, points, shortest) in rows]
     events = await _happenings(reader, device, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Books(device, edge, accounts, schedules, events)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cloud.audit.books import Account, Books, Schedule
+from cloud.audit.books import USUAL_ACCOUNT_S, Account, Books, Schedule
 from qilu.contract.completeness import EventKind
 
 PATIENCE_MS = 150_000
-"""How long after its end an account may take to be in the store."""
+"""How long after the end of the one before an account may take to be in the store; a longer one may more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ def _runs(accounts: Sequence[Account]) -> Iterator[list[Account]]:
 def _is_late(books: Books, reached_ms: int, end_ms: int) -> bool:
     """Whether an account of what comes behind `reached_ms` should be there by now."""
     schedule = next((one for one in reversed(books.schedules) if one.time_ms <= end_ms), None)
-    patience = PATIENCE_MS + (2000 * schedule.shortest_s if schedule else 0)
+    patience = float(PATIENCE_MS)
+    if schedule is not None:
+        patience += 1000 * (2 * schedule.shortest_s + max(schedule.account_s - USUAL_ACCOUNT_S, 0))
     return end_ms - reached_ms > patience
 
 

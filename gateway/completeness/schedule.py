@@ -16,16 +16,19 @@ EVERY = 86_400.0
 
 
 class ScheduleSource:
-    """One reading for each device of `expected`, all at the same time of `now_ms`."""
+    """One reading for each device of `expected`, all at the same time of `now_ms`.
+
+    `account_s`: how long an account runs, which is told with it.
+    """
 
     name = "schedule"
     busy = False
 
-    def __init__(self, expected: Iterable[Expected], now_ms: Callable[[], int]) -> None:
+    def __init__(self, expected: Iterable[Expected], account_s: float, now_ms: Callable[[], int]) -> None:
         groups: dict[Origin, list[Expected]] = {}
         for one in expected:
             groups.setdefault(one.origin, []).append(one)
-        self._rows = [(_columns(origin), _values(mine)) for origin, mine in groups.items()]
+        self._rows = [(_columns(origin), _values(mine, account_s)) for origin, mine in groups.items()]
         self._now_ms = now_ms
 
     async def __aenter__(self) -> Self:
@@ -52,7 +55,7 @@ def _columns(origin: Origin) -> Columns:
     return Columns(own, SCHEDULE, SCHEDULE_POINTS)
 
 
-def _values(groups: Sequence[Expected]) -> tuple[float, ...]:
+def _values(groups: Sequence[Expected], account_s: float) -> tuple[float, ...]:
     rate = sum(group.points / group.period for group in groups)
     points = sum(group.points for group in groups)
-    return (rate, points, len(groups), min(group.period for group in groups))
+    return (rate, points, len(groups), min(group.period for group in groups), account_s)

@@ -44,6 +44,7 @@ SCHEDULE_POINTS = (
     "points",  # values of one turn of every poll group
     "groups",
     "shortest_s",  # seconds between two turns of the fastest poll group
+    "account_s",  # seconds for which one account runs; edges that do not say it: 60
 )
 
 EVENTS = "events"

@@ -17,7 +17,8 @@ POINTS = ("serve_counter", "force", "oil")
 class Scene:
     """Polls one device every second; `sent` is all that it hands to the spool, in its order."""
 
-    def __init__(self, device: str = "press-1", edge: str = "edge-1") -> None:
+    def __init__(self, device: str = "press-1", edge: str = "edge-1", account_s: int = 60) -> None:
+        self._account_s = account_s
         self.device = device
         self.now_ms = START
         self.sent: list[Poll] = []
@@ -36,12 +37,18 @@ class Scene:
     def start(self, down_since_ms: int | None = None) -> None:
         """A new gateway process."""
         self._reports = Reports(
-            self._edge, {self.device: self._origin}, self._stamp, every_ms=60_000, down_since_ms=down_since_ms
+            self._edge,
+            {self.device: self._origin},
+            self._stamp,
+            every_ms=1000 * self._account_s,
+            down_since_ms=down_since_ms,
         )
         self.reports.started()
         own = Origin(self._origin.edge, self.device, COLLECTION)
         columns = Columns(own, SCHEDULE, SCHEDULE_POINTS)
-        self.sent.append(Poll(self.now_ms, (Reading(columns, self.now_ms, (3.0, 3, 1, 1.0)),)))
+        self.sent.append(
+            Poll(self.now_ms, (Reading(columns, self.now_ms, (3.0, 3, 1, 1.0, self._account_s)),))
+        )
         self._flush()
 
     def collect(

@@ -139,6 +139,26 @@ async def test_what_is_missing_is_explained(case: str, tmp_path: Path) -> None:
     assert_found(finding, expected)
 
 
+async def test_an_account_that_runs_for_hours_is_known_where_the_audit_begins_inside_it(
+    tmp_path: Path,
+) -> None:
+    hour = 3_600_000
+    scene = Scene(account_s=3 * 3600)
+    scene.start()
+    scene.collect(11 * 3600 + 600, keep=lambda poll: poll.due_ms % 5000 == 0)
+    async with (
+        open_store(settings := SqliteSettings(type="sqlite", file=tmp_path / "store.db")) as store,
+        open_reader(settings) as reader,
+    ):
+        await store.write(scene.sent)
+        [finding] = await audit(reader, START + 15 * hour // 2, scene.now_ms)
+    assert (finding.begin_ms, finding.end_ms) == (
+        START + 8 * hour,
+        START + 11 * hour,
+    )  # accounts begin at 2, 5, 8
+    assert (finding.expected, finding.suppressed, finding.missing) == (32_400, 25_920, [])
+
+
 @pytest.fixture(scope="module")
 def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
     with VictoriaMetrics(tmp_path_factory.mktemp("store")) as server:

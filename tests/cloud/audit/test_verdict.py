@@ -151,6 +151,13 @@ def test_time_is_cut_at_whole_accounts(
     assert spans(stretches(some, T + start * 1000, T + end * 1000)) == found
 
 
+def test_an_account_is_late_only_when_it_should_have_ended() -> None:
+    slow = replace(SCHEDULE, account_s=600)
+    some = Books("press-1", Edge("edge-1"), accounts((0, 600)), (slow,))
+    assert spans(stretches(some, T, T + 1_290_000)) == [(0, 600, 1)]
+    assert spans(stretches(some, T, T + 1_300_000)) == [(0, 600, 1), (600, 1300, 0)]
+
+
 def test_a_device_that_a_later_start_no_longer_polls_is_not_expected_any_more() -> None:
     removed = happening(EventKind.STARTED, 290, 300)
     known = Books("press-1", Edge("edge-1", (removed,), HEARD), (), (SCHEDULE,))
