@@ -12,6 +12,10 @@ from qilu.contract.ranges import Ranges
 
 MOST_REJECTED = 1000
 """Rejections in one answer, each of them with its reason."""
+MOST_BYTES = 32_000
+"""Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
+_BESIDE = 24  # bytes of a rejection beside its reason
+_LONGEST = 1000  # characters of a reason
 
 
 class Named(NamedTuple):
@@ -57,7 +61,8 @@ class Answers:
     def rejected(self, named: Named, reasons: Mapping[int, str]) -> None:
         """The store will never take these: offset -> why."""
         if reasons:
-            self._rejected.setdefault(named, {}).update(reasons)
+            short = {offset: reason[:_LONGEST] for offset, reason in reasons.items()}
+            self._rejected.setdefault(named, {}).update(short)
 
     def matures(self, now: float) -> bool:
         """Whether the store's incarnation is needed by `due` now."""
@@ -88,7 +93,13 @@ class Answers:
     def _some_rejected(self, named: Named) -> dict[int, str]:
         """As many as fit into a message of moderate size; the others keep until the next round."""
         reasons = self._rejected.pop(named, {})
-        if len(reasons) > MOST_REJECTED:
-            self._rejected[named] = dict(islice(reasons.items(), MOST_REJECTED, None))
-            reasons = dict(islice(reasons.items(), MOST_REJECTED))
+        size = count = 0
+        for reason in islice(reasons.values(), MOST_REJECTED):
+            size += len(reason.encode(errors="replace")) + _BESIDE
+            if count and size > MOST_BYTES:
+                break
+            count += 1
+        if count < len(reasons):
+            self._rejected[named] = dict(islice(reasons.items(), count, None))
+            reasons = dict(islice(reasons.items(), count))
         return reasons

@@ -68,7 +68,7 @@ def test_each_stream_of_each_edge_has_an_answer_of_its_own() -> None:
 
 def test_many_rejections_are_told_a_part_at_a_time() -> None:
     answers = gathered()
-    reasons = {offset: f"reason {offset}" for offset in range(2 * MOST_REJECTED + 5)}
+    reasons = {offset: str(offset) for offset in range(2 * MOST_REJECTED + 5)}
     answers.rejected(ONE, reasons)
     told: dict[int, str] = {}
     sizes = []
@@ -77,6 +77,17 @@ def test_many_rejections_are_told_a_part_at_a_time() -> None:
         told.update(said[0][1].rejected)
     assert told == reasons
     assert sizes == [MOST_REJECTED, MOST_REJECTED, 5]
+
+
+def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reasons_are() -> None:
+    answers = gathered()
+    reasons = dict.fromkeys(range(1000), "型" * 100) | {5: "x" * 100_000}
+    answers.rejected(ONE, reasons)
+    told: dict[int, str] = {}
+    while said := answers.due(None, 0.0):
+        told.update(said[0][1].rejected)
+        assert len(encode_answer(said[0][1])) < 40_000
+    assert told == reasons | {5: "x" * 1000}
 
 
 offsets = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(Ranges.of)
