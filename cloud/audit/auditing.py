@@ -99,7 +99,8 @@ class _Audit:
         finding.missing = _joined(finding.missing)
         if COUNTER in await self._reader.points(books.device):
             samples = await self._reader.samples(books.device, COUNTER, begin, end)
-            finding.twice = len(stored_twice(samples))
+            away = [one.time_ms for one in books.events if one.kind in (EventKind.OFFLINE, EventKind.ONLINE)]
+            finding.twice = len(stored_twice(samples, away))
         finding.notes = [*_offline(books, begin, end), *_clock_steps(books, begin, end)]
         return finding
 

@@ -194,3 +194,10 @@ def test_counters_stored_twice_are_told_from_counters_that_began_anew(
 ) -> None:
     found = stored_twice([Sample(T + index, value) for index, value in enumerate(counters)])
     assert [one.value for one in found] == twice
+
+
+def test_a_counter_of_a_device_that_was_away_may_begin_anew_with_its_first_counts_lost() -> None:
+    counters = [1, 50, 100, 101, 50, 100, 101, 102]
+    samples = [Sample(T + 1000 * index, value) for index, value in enumerate(counters)]
+    assert [one.value for one in stored_twice(samples, [T + 1500])] == [50, 100, 101]
+    assert stored_twice(samples, [T + 3500]) == []
