@@ -32,6 +32,7 @@ from qilu.contract.reading import Origin
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.open_files import room_for
+from qilu.runtime.timebase import ClockStep
 
 _CLOCK_FILE = "clock"
 
@@ -83,7 +84,6 @@ def build(
         down_since_ms=clock.alive_ms,
         blocked_since_ms=clock.blocked_ms,
     )
-    clock.told = reports.stepped
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     delivery = Delivery(
         spool,
@@ -113,6 +113,13 @@ def build(
     ]
     health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
     expected = [one for source in sources for one in source.schedule()]
+    schedule = ScheduleSource(expected, settings.completeness_every, clock.now_ms)
+
+    def stepped(step: ClockStep) -> None:
+        reports.stepped(step)
+        schedule.again()
+
+    clock.told = stepped
     slot = slot_for(sum(1 / one.period for one in expected))
     for source in sources:
         source.slot = slot
@@ -120,7 +127,7 @@ def build(
         sources=sources,
         own=[
             StatusSource(itself, settings.status_every, health.read, clock.now_ms),
-            ScheduleSource(expected, settings.completeness_every, clock.now_ms),
+            schedule,
             reports,
         ],
         reports=reports,

@@ -1,9 +1,13 @@
-"""Says what should be polled: at every start, and once a day so that nobody has to look back for long."""
+"""Says what should be polled: at every start, and once a day so that nobody has to look back for long.
+
+Also when the clock was set: a box without a battery starts years ago, where nobody looks for its schedule.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +34,11 @@ class ScheduleSource:
             groups.setdefault(one.origin, []).append(one)
         self._rows = [(_columns(origin), _values(mine, account_s)) for origin, mine in groups.items()]
         self._now_ms = now_ms
+        self._wanted = asyncio.Event()
+
+    def again(self) -> None:
+        """Say it once more now."""
+        self._wanted.set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,10 +53,13 @@ class ScheduleSource:
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:
+            self._wanted.clear()
             time_ms = self._now_ms()
             for columns, values in self._rows:
                 yield Poll(time_ms, (Reading(columns, time_ms, values),))
-            await asyncio.sleep(EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._wanted.wait()
 
 
 def _columns(origin: Origin) -> Columns:

@@ -1,0 +1,30 @@
+"""What should be polled is told where an audit looks for it: at a start, daily, after the clock was set."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from gateway.completeness.schedule import EVERY, ScheduleSource
+from gateway.components import Expected
+from qilu.contract.reading import Origin
+from tests.support.virtual_time import virtual_time
+
+PRESS = Origin("edge-1", "press-1", "press")
+FAST, SLOW = Expected(PRESS, "fast", 1.0, 3), Expected(PRESS, "slow", 10.0, 5)
+
+
+@virtual_time
+async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was_set() -> None:
+    now = asyncio.get_running_loop().time
+    begun = now()
+    source = ScheduleSource([FAST, SLOW], 60.0, lambda: int((now() - begun) * 1000))
+    told = []
+    async with source, aclosing(source.polls()) as polls:
+        asyncio.get_running_loop().call_later(EVERY + 100, source.again)
+        async for poll in polls:
+            [reading] = poll.readings
+            told.append((reading.time_ms // 1000, reading.values))
+            if len(told) == 4:
+                break
+    assert told == [(at, (3.5, 8, 2, 1.0, 60.0)) for at in (0, EVERY, EVERY + 100, 2 * EVERY + 100)]
