@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloud.audit.books import Account, Books
@@ -148,18 +148,20 @@ def _is_bad(reason: Reason) -> bool:
 def _offline(books: Books, begin_ms: int, end_ms: int) -> list[str]:
     """When the device did not answer; a start of the gateway asks it anew."""
     found: list[str] = []
-    since, why = None, ""
-    starts = [one for one in books.edge.events if one.kind is EventKind.STARTED]
-    for one in sorted([*books.events, *starts], key=lambda event: event.time_ms):
-        if one.kind is EventKind.OFFLINE and since is None:
-            since, why = one.time_ms, _reason(one.detail)
-        elif one.kind in (EventKind.ONLINE, EventKind.STARTED) and since is not None:
-            if since < end_ms and one.time_ms > begin_ms:
-                found.append(f"device offline {span(since, one.time_ms)}{why}")
-            since = None
-    if since is not None and since < end_ms:
-        found.append(f"device offline {span(since, end_ms)}{why}")
+    reached_ms = 0
+    for one in books.events:
+        if one.kind is EventKind.OFFLINE and one.time_ms >= reached_ms:
+            reached_ms = min((time for time in _back(books) if time > one.time_ms), default=end_ms)
+            if one.time_ms < end_ms and reached_ms > begin_ms:
+                found.append(f"device offline {span(one.time_ms, reached_ms)}{_reason(one.detail)}")
     return found
+
+
+def _back(books: Books) -> Iterator[int]:
+    """When it answered, or was about to be asked anew; where what told of that was lost, accounts know it."""
+    yield from (one.time_ms for one in books.events if one.kind is EventKind.ONLINE)
+    yield from (one.time_ms for one in books.edge.events if one.kind is EventKind.STARTED)
+    yield from (one.begin_ms for one in books.accounts if one.expected and not one.offline_s)
 
 
 def _reason(code: int) -> str:

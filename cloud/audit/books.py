@@ -20,6 +20,7 @@ class Account:
     expected: int
     missed: int = 0
     suppressed: int = 0
+    offline_s: float = 0.0
 
     @property
     def sent(self) -> int:

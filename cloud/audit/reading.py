@@ -35,19 +35,19 @@ async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Ed
 
 async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> Books:
     """What an edge said of its collecting from one device."""
-    told = ("rate", "points", "shortest_s", "account_s")
+    told: Sequence[str] = ("rate", "points", "shortest_s", "account_s")
     rows = await _rows(reader, device, COLLECTION, told, start_ms - LOOK_BACK_MS, end_ms)
     schedules = [
         Schedule(time_ms, rate, int(points), shortest, account_s or USUAL_ACCOUNT_S)
         for time_ms, (rate, points, shortest, account_s) in rows
     ]
     longest = max((one.account_s for one in schedules), default=USUAL_ACCOUNT_S)
-    told = ("span_ms", "expected", "missed", "suppressed")
+    told = ("span_ms", "expected", "missed", "suppressed", "offline_s")
     before_ms = _BEFORE_MS + round(1000 * longest)
     rows = await _rows(reader, device, COLLECTION, told, start_ms - before_ms, end_ms)
     accounts = [
-        Account(time_ms, time_ms + int(span), int(expected), int(missed), int(suppressed))
-        for time_ms, (span, expected, missed, suppressed) in rows
+        Account(time_ms, time_ms + int(span), int(expected), int(missed), int(suppressed), offline_s)
+        for time_ms, (span, expected, missed, suppressed, offline_s) in rows
     ]
     events = await _happenings(reader, device, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Books(device, edge, accounts, schedules, events)

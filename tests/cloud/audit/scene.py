@@ -91,6 +91,11 @@ class Scene:
     def online(self) -> None:
         self.reports.device(Event(self.now_ms, self.device, "online", "answers"))
 
+    def forget_last(self) -> None:
+        """What was told last never arrives."""
+        self.sent += self.reports.rest()
+        self.sent.pop()
+
     def drop(self, begin_ms: int, end_ms: int) -> None:
         """The spool gives up what was polled in this time."""
         lost = [one for one in self.sent if begin_ms <= one.readings[0].time_ms < end_ms]

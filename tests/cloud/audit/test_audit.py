@@ -59,6 +59,20 @@ def device_off() -> Scene:
     return scene
 
 
+def device_back_untold() -> Scene:
+    scene = Scene()
+    scene.start()
+    scene.online()
+    scene.collect(100)
+    scene.offline()
+    scene.collect(60, bad=Reason.TIMEOUT)
+    scene.online()
+    scene.forget_last()
+    scene.collect(200)
+    scene.stop()
+    return scene
+
+
 def spool_full() -> Scene:
     scene = Scene()
     scene.start()
@@ -105,6 +119,15 @@ CASES: dict[str, tuple[Callable[[], Scene], dict[str, Any]]] = {
             "missing": [],
             "bad": {"timeout": 180},
             "notes": ["device offline 11-24 16:01:40-16:02:40 (timeout)"],
+        },
+    ),
+    "device back, untold": (
+        device_back_untold,
+        {
+            "expected": 1080,
+            "missing": [],
+            "bad": {"timeout": 180},
+            "notes": ["device offline 11-24 16:01:40-16:03:00 (timeout)"],
         },
     ),
     "spool full": (
