@@ -86,11 +86,6 @@ class GatewaySettings(_Model):
     completeness_every: Annotated[Period, Field(ge=1)] = 60.0
     """Seconds for which one account tells what became of the values that were due."""
 
-    @property
-    def profile_names(self) -> list[str]:
-        """The profile of every device."""
-        return [device.profile for source in self.sources for device in source.devices]
-
     @model_validator(mode="after")
     def _check(self) -> GatewaySettings:
         problems = []

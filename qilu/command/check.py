@@ -13,7 +13,6 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.quantities import format_duration
 from qilu.contract.reading import Origin
-from qilu.runtime.profiles import profiles
 from qilu.runtime.settings import load, load_plain
 
 _console = console()
@@ -86,14 +85,13 @@ def _check_ingester(file: Path) -> None:
 
 
 def _check_gateway(file: Path) -> None:
-    from gateway.settings import GatewaySettings
+    from gateway.loading import load as load_gateway
     from gateway.sources.modbus.line.serial import missing
     from gateway.sources.modbus.plans.learning import described
     from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
     from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
 
-    settings = load(file, GatewaySettings)
-    known = profiles(settings.profile_names, settings.profiles)
+    settings, known = load_gateway(file)
     table = Table(
         "device",
         "unit",

@@ -7,11 +7,9 @@ import logging
 from pathlib import Path
 
 from gateway.app import build
-from gateway.settings import GatewaySettings
+from gateway.loading import load
 from qilu.command.kinds import Kind, expected
 from qilu.runtime.process import notify
-from qilu.runtime.profiles import profiles
-from qilu.runtime.settings import load
 
 _log = logging.getLogger(__name__)
 
@@ -19,8 +17,8 @@ _log = logging.getLogger(__name__)
 async def gateway(file: Path) -> None:
     """Collect and deliver; ConfigError when the settings or a profile are wrong."""
     with expected(Kind.GATEWAY, file):
-        settings = load(file, GatewaySettings)
-    edge = build(settings, profiles(settings.profile_names, settings.profiles))
+        settings, profiles = load(file)
+    edge = build(settings, profiles)
     _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
     notify("READY=1")
     stop = asyncio.Event()

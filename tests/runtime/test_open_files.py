@@ -60,5 +60,5 @@ async def test_a_gateway_has_room_for_a_connection_to_each_of_its_endpoints(
     settings = load_text(text, GatewaySettings, folder=tmp_path)
     stop = asyncio.Event()
     stop.set()
-    await build(settings, profiles(settings.profile_names)).run(stop)
+    await build(settings, profiles(["chiller"])).run(stop)
     assert limits() == (LOW + 200, hard)

@@ -104,7 +104,22 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "an unknown profile": (
         "check gateway.yaml",
         {"gateway.yaml": changed(GATEWAY, "profile: mine", "profile: mien")},
-        r"no profile mien .*; did you mean mine",
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.profile: .*no profile mien .*; did you mean mine",
+    ),
+    "a parameter that the profile does not have": (
+        "gateway gateway.yaml",
+        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unit: 1, parameters: {ct_ratio: 40}")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.parameters\.ct_ratio: mine has no parameter \w+; \w+",
+    ),
+    "a poll group that the profile does not have": (
+        "check gateway.yaml",
+        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unit: 1, groups: {fast: 1s}")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.groups\.fast: .*no group fast; its groups are: default",
+    ),
+    "a profile of nothing that can be read": (
+        "check gateway.yaml",
+        {"profiles/mine.yaml": changed(PROFILE, "type: uint32", "type: uint32, access: write")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.profile: .*no point that can be read; \w+",
     ),
     "an unknown machine": (
         "simulate plant.yaml",

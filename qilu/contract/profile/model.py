@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.invalid import Loc, refuse
+from qilu.contract.invalid import Loc, Problem, refuse
 from qilu.contract.profile import checks
 from qilu.contract.profile.point import (
     Address,
@@ -139,9 +139,13 @@ class DeviceProfile(Model):
         """The points that are read in `group`, in the order of the file."""
         return tuple(point for point in self.points if point.readable and point.group == group)
 
+    def problems_with(self, overrides: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:
+        """What is wrong with one device's own numbers, which stand at `here`."""
+        return checks.of_overrides(self, overrides, here)
+
     def parameters_with(self, overrides: Mapping[str, float]) -> Mapping[str, float]:
         """The defaults with one device's own numbers; ValidationError for a name that is not declared."""
-        refuse(checks.of_overrides(self, overrides))
+        refuse(self.problems_with(overrides))
         return {**self.parameters, **overrides}
 
     def warnings(self) -> list[tuple[Loc, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from gateway.sources.modbus.plans import fitting
 from gateway.sources.modbus.plans.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
@@ -197,18 +198,14 @@ def plans(
 ) -> list[ReadPlan]:
     """The plans of one device, a group without readable points left out.
 
-    ConfigError for a group that the profile does not have or a profile that has nothing to read;
-    pydantic's ValidationError for a parameter that it does not have.
+    ConfigError for settings that do not fit the profile.
     """
-    unknown = [name for name in settings.groups if name not in profile.groups]
-    if unknown:
+    for problem in fitting.problems(profile, settings):
         raise ConfigError(
-            f"{settings.device}: profile {profile.profile} has no group {unknown[0]}",
-            key="groups",
-            remedy=f"its groups are: {', '.join(profile.groups)}",
+            f"{settings.device}: {problem.text}", key=".".join(map(str, problem.loc)), remedy=problem.remedy
         )
     parameters = profile.parameters_with(settings.parameters)
-    found = [
+    return [
         plan(
             profile,
             group,
@@ -220,13 +217,6 @@ def plans(
         for group, period in profile.groups.items()
         if profile.points_of(group)
     ]
-    if not found:
-        raise ConfigError(
-            f"{settings.device}: profile {profile.profile} has no point that can be read",
-            key="profile",
-            remedy="say `access: read` or `read_write` for at least one point",
-        )
-    return found
 
 
 def _not_asked(points: Iterable[Point], origin: Origin, group: str, learnt: Learnt) -> tuple[NotAsked, ...]:
