@@ -70,7 +70,7 @@ async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Ba
         try:
             return await stack.enter_async_context(open_store(settings.store))
         except UnreachableError as error:
-            _log.warning("%s", error)
+            _log.warning("%s; it is tried again", error)
             await asyncio.sleep(backoff.next(error.retry_after))
 
 

@@ -10,6 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from qilu.contract.errors import UnreachableError
 from qilu.mqtt import reasons
 from qilu.mqtt.settings import MqttSettings
+from qilu.runtime.unreached import unreached
 
 
 def refusal(settings: MqttSettings, error: aiomqtt.MqttError, waited: float) -> UnreachableError:
@@ -40,10 +41,9 @@ def _answered(settings: MqttSettings, reason: int) -> str:
 
 def _unreached(error: OSError, waited: float) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there; start the broker, or correct mqtt.host and mqtt.port"
+        return f"{unreached(error)}; start the broker, or correct mqtt.host and mqtt.port"
     if isinstance(error, socket.gaierror):
-        why = (error.strerror or str(error)).lower()
-        return f"no address for this name ({why}); correct mqtt.host, or write the address itself"
+        return f"{unreached(error)}; correct mqtt.host, or write the address itself"
     if isinstance(error, TimeoutError):
         return f"no answer within {waited:g} s; start the machine, or correct mqtt.host and mqtt.port"
-    return f"{error}; see mqtt.host and mqtt.port, and the network between"
+    return f"{unreached(error)}; see mqtt.host and mqtt.port, and the network between"

@@ -120,11 +120,13 @@ class InfluxSettings(BaseModel):
 
     def token(self) -> str | None:
         """The token, read anew; None where none is named. ConfigError when it is not there."""
-        return read_secret(self.token_file, self.token_env, key="store.token_file")
+        key = "store.token_file" if self.token_env is None else "store.token_env"
+        return read_secret(self.token_file, self.token_env, key=key)
 
     def password(self) -> str | None:
         """The password, read anew; None where none is named. ConfigError when it is not there."""
-        return read_secret(self.password_file, self.password_env, key="store.password_file")
+        key = "store.password_file" if self.password_env is None else "store.password_env"
+        return read_secret(self.password_file, self.password_env, key=key)
 
 
 StoreSettings = Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]

@@ -15,7 +15,7 @@ from qilu.contract.reading import Columns
 from qilu.stores.influx.doors import V1Door, V2Door
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
-from tests.servers import Influxdb1, VictoriaMetrics
+from tests.servers import Influxdb1, VictoriaMetrics, free_port
 from tests.stores.influx import COLUMNS, NOW, influxdb, metrics, poll
 
 Answers = Callable[[web.Request], web.Response]
@@ -120,6 +120,21 @@ async def test_an_error_in_the_json_of_influxdb_is_its_own_whatever_became_of_th
     async with in_front(lambda _: web.Response(status=400, text=body)) as url:
         async with InfluxStore(front(url)) as store:
             assert "HTTP 400" in (await store.write([poll(NOW, 1.0)]))[0]
+
+
+async def test_of_a_web_page_only_the_title_is_told() -> None:
+    page = "<!DOCTYPE html>\n<html><head><style>h1 {}</style>\n<title>502 Bad\nGateway</title></head></html>"
+    async with in_front(lambda _: web.Response(status=502, text=page)) as url:
+        async with InfluxStore(front(url)) as store:
+            with pytest.raises(UnreachableError, match=r"HTTP 502: 502 Bad Gateway \(a web page, .*\)$"):
+                await store.write([poll(NOW, 1.0)])
+
+
+async def test_a_server_that_is_not_there_is_told_with_a_remedy() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(UnreachableError, match=f"^{url}/flags: nothing listens there; start the store, or"):
+        async with InfluxStore(front(url)):
+            pass
 
 
 async def test_victoriametrics_and_influxdb_refuse_in_their_own_name(

@@ -75,7 +75,7 @@ def test_secrets_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch
     assert influx(kind="victoriametrics", username="u", password_env="STORE_PASSWORD").password() == "def"
     with pytest.raises(ConfigError, match=r"none: store\.token_file: no such file"):
         influx(kind="victoriametrics", token_file=tmp_path / "none").token()
-    with pytest.raises(ConfigError, match="environment variable NONE is empty or not set"):
+    with pytest.raises(ConfigError, match=r"store\.token_env: environment variable NONE is empty or not set"):
         influx(kind="victoriametrics", token_env="NONE").token()
     assert influx(kind="victoriametrics").token() is None
 

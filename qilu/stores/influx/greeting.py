@@ -37,7 +37,8 @@ async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
     ping = await http.ask("GET", "/ping")
     version = ping.header("X-Influxdb-Version")
     if not ping.ok or version is None or not version.lstrip("v").startswith("1."):
-        raise _another(settings, f"an InfluxDB 1 (it answers with version {version})", ping)
+        told = f" (it answers with version {version})" if version else ""
+        raise _another(settings, f"an InfluxDB 1{told}", ping)
     quoted = '"' + str(settings.database).replace("\\", "\\\\").replace('"', '\\"') + '"'
     shown = await http.ask("POST", "/query", form={"q": "SHOW DATABASES"})
     _admitted(shown, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -16,10 +17,13 @@ import msgspec
 
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.wire import MALFORMED
+from qilu.runtime.unreached import unreached
 from qilu.stores.settings import InfluxSettings
 
 _LONGEST_WAIT = 60.0
 """Seconds; a server that wants more is asked again all the same, or one wrong header stops us for days."""
+
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ class Reply:
     @property
     def reason(self) -> str:
         """What it said, short enough for a log line."""
-        return f"HTTP {self.status}: {' '.join(self.said.split())[:300]}"
+        page = _TITLE.search(self.said)
+        words = f"{page[1]} (a web page, no words of a store)" if page else self.said
+        return f"HTTP {self.status}: {' '.join(words.split())[:300]}"
 
     def header(self, name: str) -> str | None:
         """The header of this name, if there is one."""
@@ -169,4 +175,10 @@ class Http:
 
 def no_answer(url: str, error: BaseException) -> UnreachableError:
     """The error of a request that nobody answered."""
-    return UnreachableError(f"{url}: {str(error) or type(error).__name__}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error = error.os_error
+    if isinstance(error, TimeoutError):
+        why = "no answer in time"
+    else:
+        why = unreached(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+    return UnreachableError(f"{url}: {why}; start the store, or correct store.url")

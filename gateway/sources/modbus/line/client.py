@@ -105,7 +105,7 @@ async def connected(
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:
-        raise UnreachableError(f"{url}: {error}") from error
+        raise UnreachableError(f"{url}: {getattr(error, 'strerror', None) or error}") from error
     try:
         yield Client(connection, timeout, gap)
     finally:

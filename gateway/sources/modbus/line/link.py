@@ -19,6 +19,7 @@ from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Complaints
+from qilu.runtime.unreached import unreached
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +38,14 @@ async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection
 
 async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
     """A TCP connection that notices by itself when the far side has gone without a word."""
-    transport, connection = await asyncio.get_running_loop().create_connection(
-        made, endpoint.host, endpoint.port
-    )
+    try:
+        transport, connection = await asyncio.get_running_loop().create_connection(
+            made, endpoint.host, endpoint.port
+        )
+    except socket.gaierror:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{unreached(error)}; check host and port in the url") from error
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
