@@ -15,6 +15,7 @@ from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.complaints import Outage
 from qilu.runtime.groups import leaves
 from qilu.stores.components import Store
 from qilu.stores.opening import open_store
@@ -66,11 +67,12 @@ async def ingest(
 
 
 async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
+    loop, outage = asyncio.get_running_loop(), Outage(_log)
     while True:
         try:
             return await stack.enter_async_context(open_store(settings.store))
         except UnreachableError as error:
-            _log.warning("%s; it is tried again", error)
+            outage.tell(f"{error}; it is tried again", loop.time())
             await asyncio.sleep(backoff.next(error.retry_after))
 
 
@@ -85,11 +87,13 @@ async def _serve(
     """Over one link after the other, until cancelled."""
     topics = settings.mqtt.topics
     gone = Message(topics.ingester(name), b"", retain=True)
+    loop, outage = asyncio.get_running_loop(), Outage(_log)
     shares = settings.share and settings.mqtt.protocol == "5"
     wanted = filters(topics, store if shares else None)
 
     def flowing() -> None:
         _log.info("connected to %s", settings.mqtt.address)
+        outage.over()
         backoff.reset()
         ready()
 
@@ -99,7 +103,7 @@ async def _serve(
             async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
-            _log.warning("not connected: %s; it is tried again", next(leaves(lost)))
+            outage.tell(f"not connected: {next(leaves(lost))}; it is tried again", loop.time())
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise

@@ -16,7 +16,7 @@ from qilu.contract.notices import Announcement
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Complaints
+from qilu.runtime.complaints import Complaints, Outage
 from qilu.runtime.groups import leaves
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Delivery:
         self._rejected = rejected
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
-        self._complaints = Complaints(_log)
+        self._complaints, self._outage = Complaints(_log), Outage(_log)
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
         self._freed = asyncio.Event()
@@ -76,11 +76,12 @@ class Delivery:
         while True:
             try:
                 async with self._sink:
+                    self._outage.over()
                     _log.info("connected, %d records wait", sum(map(len, self._spool.pending().values())))
                     await self._exchange()
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
-                _log.warning("not connected: %s; it is tried again", "; ".join(reasons))
+                self._outage.tell(f"not connected: {'; '.join(reasons)}; it is tried again", self._clock())
                 self._look_at_size()
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:

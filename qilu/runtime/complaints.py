@@ -31,3 +31,26 @@ class Complaints:
         more = f" ({known.silent} more of this kind in between)" if known is not None and known.silent else ""
         self._log.warning("%s%s", text, more)
         self._kinds[kind] = _Kind(now)
+
+
+class Outage:
+    """One trouble that lasts, perhaps for a week: told when it begins, when its cause is another one, and
+    once in EVERY seconds."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._cause = ""
+        self._kind = _Kind(0.0)
+
+    def tell(self, cause: str, now: float) -> None:
+        """It was met once more; the time is of a monotonic clock."""
+        if cause == self._cause and now - self._kind.told_at < EVERY:
+            self._kind.silent += 1
+            return
+        more = f" ({self._kind.silent} more times in between)" if cause == self._cause else ""
+        self._log.warning("%s%s", cause, more)
+        self._cause, self._kind = cause, _Kind(now)
+
+    def over(self) -> None:
+        """It is; the next one begins anew."""
+        self._cause = ""
