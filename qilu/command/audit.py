@@ -68,7 +68,10 @@ def _lines(finding: Finding) -> list[str]:
     if finding.surplus:
         lines.append(f"{finding.surplus} values more than were ever counted")
     if not finding.accounted:
-        lines.append("its edge told of no account for this time, so nothing can be said")
+        lines.append(
+            "its edge told of no whole account for this time, so nothing can be said; an edge tells one"
+            " a minute (completeness_every): ask later, or farther back with --last"
+        )
     return [*lines, *finding.notes]
 
 

@@ -81,7 +81,7 @@ def _told(settings: SpoolSettings, summary: Summary, now_ms: int) -> dict[str, A
         "hours_left": None if left is None else round(left / 3600, 1),
         "quarantined": summary.quarantined,
         "dropped_records": sum(len(one.offsets) for one in summary.dropped),
-        "opened_by": summary.owner,
+        "last_opened_by": summary.owner,
     }
 
 
@@ -119,4 +119,4 @@ def _plain(name: str, value: Any) -> str:
         return format_bytes(value)
     if name == "age_s":
         return format_duration(value)
-    return f"process {value}" if name == "opened_by" else str(value)
+    return f"process {value}" if name == "last_opened_by" else str(value)

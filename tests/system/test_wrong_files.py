@@ -55,6 +55,21 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "nothing to check": ("check nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
     "nothing to demonstrate": ("demo --config nowhere.yaml", {}, r"nowhere\.yaml: no such file; \w+"),
     "no store to ask": ("query --store nowhere.db --devices", {}, r"nowhere\.db: no such store; \w+"),
+    "a folder to fill": (
+        "ingest ingester.yaml",
+        {"ingester.yaml": changed(INGESTER, "store.db", "profiles")},
+        r"^qilu: profiles: is a folder, and no store; name a \w+",
+    ),
+    "a folder to ask": (
+        "query --store ingester.yaml --devices",
+        {"ingester.yaml": changed(INGESTER, "store.db", "profiles")},
+        r"^qilu: profiles: is a folder, and no store; name a \w+",
+    ),
+    "a store in what is no folder": (
+        "ingest ingester.yaml",
+        {"ingester.yaml": changed(INGESTER, "store.db", "plant.yaml/store.db")},
+        r"^qilu: plant\.yaml/store\.db: the store cannot be opened: [a-z ]+; name a \w+",
+    ),
     "nearly the name of a file": ("gateway gatewy.yaml", {}, r"did you mean \S*gateway\.yaml"),
     "brackets without end": (
         "check profiles/mine.yaml",

@@ -185,6 +185,8 @@ def _nothing_yet(file: Path) -> ConfigError:
 
 def _not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | UnreachableError:
     """What a failure to open means: to be tried again where time may heal it, else a wrong setting."""
+    if file.is_dir():
+        return ConfigError("is a folder, and no store", file=file, remedy="name a file in it")
     if isinstance(error, sqlite3.Error):
         code = _code(error)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -192,7 +194,7 @@ def _not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | Unr
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY):
             return unreachable(file, error)
     return ConfigError(
-        f"the store cannot be opened: {error}",
+        f"the store cannot be opened: {(getattr(error, 'strerror', None) or str(error)).lower()}",
         file=file,
         remedy="name a file in a folder that this user may write",
     )
