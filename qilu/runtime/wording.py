@@ -29,6 +29,8 @@ def say(details: ErrorDetails, known: Sequence[str]) -> Said:
         return context["problem"], context["remedy"]
     if kind == "extra_forbidden":
         return "unknown key", _unknown_key(str(details["loc"][-1]), known)
+    if kind == "invalid_key":
+        return "unknown key", "write a number with a point and not with a comma, such as 0.01"
     if kind == "value_error":
         return str(context["error"]), None
     if kind == "union_tag_invalid":
