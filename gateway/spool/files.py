@@ -8,6 +8,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -199,6 +200,11 @@ class ReadOnlyFiles(OsFiles):
     def open(self) -> None:
         if not self._directory.is_dir():
             raise ConfigError("is no directory", file=self._directory, remedy="name the directory of a spool")
+        with suppress(PermissionError):  # told by whoever reads on
+            names = self.names()
+            if OWNER not in names and not any(name.endswith(".segment") for name in names):
+                remedy = "name the directory that a gateway's settings have under spool, or these settings"
+                raise ConfigError("holds no spool", file=self._directory, remedy=remedy)
 
 
 def _open_file(path: str, flags: int) -> int:

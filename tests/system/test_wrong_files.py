@@ -195,6 +195,16 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {},
         r"this is a plant; name the settings of the gateway",
     ),
+    "a folder that is no spool": (
+        "spool profiles",
+        {},
+        r"^qilu: profiles: holds no spool; name the directory",
+    ),
+    "a folder that is no spool, to send again": (
+        "replay profiles",
+        {},
+        r"^qilu: profiles: holds no spool; name the directory",
+    ),
     "ingester settings to demonstrate": ("demo --config ingester.yaml", {}, r"; name the file of a plant$"),
     "a plant with a key of an ingester": (
         "simulate plant.yaml",

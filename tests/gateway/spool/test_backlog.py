@@ -73,11 +73,14 @@ async def test_a_spool_can_be_looked_into_while_a_gateway_writes_it(tmp_path: Pa
         fill(spool, range(5, 6))
 
 
-def test_only_a_directory_can_be_looked_into(tmp_path: Path) -> None:
+async def test_only_the_directory_of_a_spool_can_be_looked_into(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no directory"):
         inspect(tmp_path / "nothing")
-    assert inspect(tmp_path).depth == 0
-    assert inspect(tmp_path).seconds_left(10**9) is None
+    with pytest.raises(ConfigError, match="holds no spool"):
+        inspect(tmp_path)
+    async with disk_spool(tmp_path):
+        assert inspect(tmp_path).depth == 0
+        assert inspect(tmp_path).seconds_left(10**9) is None
 
 
 async def test_scattered_records_are_found_in_any_order(tmp_path: Path) -> None:
