@@ -28,7 +28,8 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     text = request.param.read_text()
     assert INSTALLED in text
     here = tmp_path / str(request.param.name)
-    here.write_text(text.replace(INSTALLED, str(Path(sys.executable).with_name("qilu"))))
+    program = Path(sys.executable).with_name("qilu")
+    here.write_text(text.replace(INSTALLED, f'"{program}"'))  # quoted: there may be blanks in it
     return here
 
 
