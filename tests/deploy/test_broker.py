@@ -1,5 +1,6 @@
 """The deployed broker: nobody without a password, and everybody only what is theirs."""
 
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -131,6 +132,21 @@ def test_secrets_are_for_their_owner_and_its_group_and_stay_as_they_are(tmp_path
     assert {name for name in after if after[name] != before.get(name)} == {"passwords", "edge-2.password"}
     assert after["passwords"].startswith(before["passwords"])
     assert len({before["edge-1.password"], before["viewer.password"], after["edge-2.password"]}) == 3
+
+
+def test_a_certificate_for_another_host_is_made_when_the_old_one_is_removed(tmp_path: Path) -> None:
+    secrets = make_secrets(tmp_path / "secrets")
+    before = {file.name: file.read_bytes() for file in secrets.iterdir()}
+    make_secrets(secrets, "--host", "broker.example")
+    assert (secrets / "server.pem").read_bytes() == before["server.pem"]
+    (secrets / "server.pem").unlink()
+    make_secrets(secrets, "--host", "broker.example")
+    after = {file.name: file.read_bytes() for file in secrets.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"server.pem", "server.key"}
+    shown = ["openssl", "x509", "-in", str(secrets / "server.pem"), "-noout", "-text"]
+    assert "DNS:broker.example" in subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    trusted = ["openssl", "verify", "-CAfile", str(secrets / "ca.pem"), str(secrets / "server.pem")]
+    subprocess.run(trusted, capture_output=True, check=True)
 
 
 def test_no_password_and_no_key_is_shipped() -> None:
