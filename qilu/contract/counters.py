@@ -28,17 +28,21 @@ class Counter:
 
     A value that goes back, or further on than `WINDOW` allows, is believed when the next one confirms it;
     until then the total stands still. So a single wrong value never changes what follows it, and a total
-    never goes back but where a small jump was undone. Values and modulus are in one unit, which is that of
-    the total; whole numbers stay exact. A new counter begins with what the register says.
+    never goes back but where a small jump was undone. A reset is undone when the register goes on from where
+    it was before, as that of a device which says 0 for some seconds while it starts. Values and modulus are
+    in one unit, which is that of the total; whole numbers stay exact. A new counter begins with what the
+    register says.
     """
 
-    __slots__ = ("_base", "_before", "_last", "_unsure")
+    __slots__ = ("_base", "_before", "_last", "_left", "_step", "_unsure")
 
     def __init__(self) -> None:
         self._base: float = 0  # what is added to the register's value
         self._last: float | None = None  # the last value that was believed,
         self._before: float | None = None  # the one before that,
         self._unsure: float | None = None  # and one after it that waits to be confirmed
+        self._left: tuple[float, float] | None = None  # base and last value before a reset that may be none
+        self._step: float = 0  # the most that it counted from one value to the next
 
     def update(
         self, value: float, modulus: float | None = None, lowest: float = 0
@@ -54,7 +58,10 @@ class Counter:
             return self._believe(value), None
         window = inf if modulus is None else modulus / WINDOW
         if 0 <= value - last <= window:
-            return self._believe(value), None if unsure is None else Happening.GLITCH
+            undone = self._left is not None and self._undo_reset(self._left, last, value, window)
+            if not undone:
+                self._step = max(self._step, value - last)
+            return self._believe(value), Happening.GLITCH if undone or unsure is not None else None
         if unsure is None and before is not None and before <= value < last:  # the last was a jump: undone
             self._last = value
             return self._base + value, Happening.GLITCH
@@ -62,7 +69,8 @@ class Counter:
             self._unsure = value
             return self._base + last, None
         if unsure > last and value >= unsure:
-            return self._believe(value), None
+            undone = self._left is not None and self._undo_reset(self._left, last, unsure, window)
+            return self._believe(value), Happening.GLITCH if undone else None
         goes_on = 0 <= value - unsure <= window
         wrapped = modulus is not None and unsure - lowest <= window and modulus - (last - lowest) <= window
         return self._begin_anew(last, unsure, value, goes_on, modulus if wrapped else None)
@@ -75,6 +83,7 @@ class Counter:
             self._base += modulus
             happened = Happening.WRAPPED
         elif goes_on and 0 <= unsure <= last / WINDOW:
+            self._left = self._base, last
             self._base += last
             happened = Happening.RESET
         else:
@@ -82,6 +91,19 @@ class Counter:
             happened = Happening.PRESET
         self._last = unsure
         return self._believe(value), happened
+
+    def _undo_reset(self, left: tuple[float, float], last: float, value: float, window: float) -> bool:
+        """Whether `value`, which is believed, goes on from where the counter was before its reset: at once,
+        and not as far as it counts by itself."""
+        base, before = left
+        if last > before / WINDOW:
+            self._left = None
+            return False
+        goes_on = 0 <= value - before <= window and base + value >= self._base + last
+        if not goes_on or value - last <= WINDOW * self._step:
+            return False
+        self._base, self._left = base, None
+        return True
 
     def _believe(self, value: float) -> float:
         self._before, self._last = self._last, value

@@ -36,6 +36,20 @@ def happenings(*values: float, modulus: float | None = M) -> list[Happening]:
         ([1000, 1010, 0, 4, 6], [1000, 1010, 1010, 1014, 1016], [Happening.RESET]),
         ([M // 2, 7, 9], [M // 2, M // 2, M // 2 + 9], [Happening.RESET]),
         ([1000, 1004, 0, 0, 1], [1000, 1004, 1004, 1004, 1005], [Happening.RESET]),
+        # no reset after all: 0 while the device starts, also with something counted meanwhile
+        (
+            [1000, 1010, 0, 0, 1020, 1021],
+            [1000, 1010, 1010, 1010, 1020, 1021],
+            [Happening.RESET, Happening.GLITCH],
+        ),
+        (
+            [M // 2, 0, 0, M // 2 + 2, M // 2 + 3],
+            [M // 2] * 4 + [M // 2 + 3],
+            [Happening.RESET, Happening.GLITCH],
+        ),
+        ([1000, 1004, 0, 1, 2, 1005], [1000, 1004, 1004, 1005, 1006, 2009], [Happening.RESET]),
+        # a reset after which it counts on past where it was
+        ([30, 40, 0, 5, 20, 35, 50], [30, 40, 40, 45, 60, 75, 90], [Happening.RESET]),
         # glitches: to 0, beyond the window, within the window
         ([1000, 1010, 0, 1020, 1021], [1000, 1010, 1010, 1020, 1021], [Happening.GLITCH]),
         ([M - 9, 0, M - 8, M - 7], [M - 9, M - 9, M - 8, M - 7], [Happening.GLITCH]),
