@@ -9,7 +9,7 @@ from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.line.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
 from gateway.sources.modbus.line.link import Link
 from gateway.sources.modbus.plans.learning import Search
-from gateway.sources.modbus.plans.plan import Block
+from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
 from gateway.sources.modbus.reasons import reason_of
 from gateway.sources.modbus.service import Service
 from qilu.contract.errors import QiluError
@@ -24,6 +24,7 @@ from qilu.modbus.errors import (
     ProtocolError,
     TargetFailedToRespond,
 )
+from qilu.modbus.pdu import read_request
 
 BUSY_PAUSES = (0.05, 0.2)
 """Seconds before a device that said it is busy is asked again, in the same turn."""
@@ -100,6 +101,8 @@ class TurnReader:
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
+        if self.search is not None and not self.search.by_silence:
+            await self._measure(self.search, link, unit, gap)
         for not_asked in group.plan.not_asked:
             self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
         if self._hushed_left > 0:
@@ -108,6 +111,17 @@ class TurnReader:
             group.silences = {
                 block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
             }
+
+    async def _measure(self, search: Search, link: Link, unit: int, gap: float) -> None:
+        """Ask what tells a length that is refused from addresses that are; its values are not used."""
+        for measuring in search.to_measure():
+            while (asked := measuring.next()) is not None and (connection := link.connection) is not None:
+                request = read_request(READ_FUNCTIONS[asked.table], asked.first, asked.last - asked.first + 1)
+                exchange = Exchange(unit, request)
+                await connection.read([exchange], self._service.patience(unit), gap)
+                if exchange.data is None and not isinstance(exchange.error, IllegalAddress | IllegalValue):
+                    return
+                measuring.tell(exchange.data is not None)
 
     def _in_order(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """A unit out of service is asked for another block each time, and in between for one point alone,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.sources.modbus.plans.layout import Span
+from gateway.sources.modbus.plans.measuring import Measuring
 from gateway.sources.modbus.plans.plan import Learnt
 from qilu.contract.profile import AddressRange, Table
 
@@ -19,6 +21,7 @@ class Search:
         self._halved: list[tuple[Span, Span, Span]] = []
         self._holes: list[Span] = []
         self._no_function: set[Table] = set()
+        self._measured: dict[Table, Measuring] = {}
 
     def good(self, span: Span) -> None:
         """The device answered with the values of this span."""
@@ -38,6 +41,19 @@ class Search:
         """The device has no function to read this table."""
         self._no_function.add(span.table)
 
+    def to_measure(self) -> list[Measuring]:
+        """Of each table, the shortest block that was refused while both of its halves were answered."""
+        explained = sorted(self._with_good_halves(), key=lambda halved: halved[0].count)
+        for span, lower, upper in explained:
+            good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
+            self._measured.setdefault(span.table, Measuring(span, lower, upper, good))
+        return list(self._measured.values())
+
+    def _with_good_halves(self) -> Iterator[tuple[Span, Span, Span]]:
+        for span, lower, upper in self._halved:
+            if lower in self._good and upper in self._good:
+                yield span, lower, upper
+
     def added_to(self, learnt: Learnt) -> Learnt:
         """What is known after this turn: `learnt` itself where it brought nothing new."""
         if not self._halved and not self._holes and not self._no_function:
@@ -52,12 +68,15 @@ class Search:
         )
 
     def _explain_the_halved(self, learnt: Learnt) -> tuple[list[AddressRange], dict[Table, int]]:
-        """A refused span whose halves are both good has no bad point. Then the addresses between the halves
-        are at fault, or where there are none, its length."""
+        """A refused span whose halves are both good has no bad point. Then its length is at fault, or the
+        addresses between the halves."""
         gaps: list[AddressRange] = []
         limits = dict(learnt.max_block)
-        for span, lower, upper in self._halved:
-            if lower not in self._good or upper not in self._good:
+        for table, measured in self._measured.items():
+            if measured.by_length:
+                limits[table] = min(limits.get(table, measured.longest), measured.longest)
+        for span, lower, upper in self._with_good_halves():
+            if span.count > limits.get(span.table, span.count):
                 continue
             if upper.first > lower.last + 1:
                 gaps.append(AddressRange(table=span.table, first=lower.last + 1, last=upper.first - 1))

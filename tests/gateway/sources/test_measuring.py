@@ -1,0 +1,68 @@
+"""The longest block that a device answers is found out to the address, and told apart from gaps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.gateway.sources.everywhere import for_hours
+from tests.gateway.sources.peer import Asked, Line, Peer, World, normal, profile, reasons
+
+
+@pytest.mark.parametrize("code", [2, 3])
+@pytest.mark.parametrize("apart", [1, 3])
+@pytest.mark.parametrize("limit", [1, 7, 16, 40, 64, 100])
+@for_hours
+async def test_a_longest_block_is_learnt_in_one_turn_and_no_gap_with_it(
+    world: World, limit: int, apart: int, code: int
+) -> None:
+    """Fault 6. Where points are three apart, any addresses between them could be at fault as well."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.read.quantity > limit:
+            line.refuse(asked, code)
+        else:
+            normal(line, asked)
+
+    peer = Peer(behave)
+    polls, source = await world.polls(peer, 3, meter=profile(range(0, 120 * apart, apart)), period=30)
+    assert set(reasons(polls)) == {"good"}
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [
+        f"answers at most {limit} addresses of holding at once"
+    ]
+    assert max(asked.read.quantity for asked in peer.asked if asked.time > 1030) == limit
+
+
+@for_hours
+async def test_gaps_that_may_not_be_read_are_learnt_and_no_limit_with_them(world: World) -> None:
+    """Fault 7."""
+    points = [*range(10), *range(20, 30), *range(40, 70)]
+    gaps = [gap for before, after in pairwise(points) for gap in range(before + 1, after)]
+
+    def behave(line: Line, asked: Asked) -> None:
+        read = range(asked.read.address, asked.read.address + asked.read.quantity)
+        if set(read) & set(gaps):
+            line.refuse(asked, 2)
+        else:
+            normal(line, asked)
+
+    peer = Peer(behave)
+    polls, source = await world.polls(peer, 5, meter=profile(points), period=30)
+    assert set(reasons(polls)) == {"good"}
+    learnt = [event.text for event in source.stats.events if event.kind == "learnt"]
+    assert all(text.startswith("lets nobody read through") for text in learnt)
+    assert [asked.read[1:] for asked in peer.asked[-3:]] == [(0, 10), (20, 10), (40, 30)]
+
+
+@for_hours
+async def test_a_device_that_goes_while_it_is_measured_costs_no_value_that_was_read(world: World) -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.read.quantity > 40:
+            line.refuse(asked, 2)
+        elif asked.read.quantity <= 25:
+            normal(line, asked)
+
+    polls, source = await world.polls(Peer(behave), 2, meter=profile(range(100)), period=30)
+    assert reasons(polls) == ["good"] * 2
+    assert source.stats.offline == set()
