@@ -1,0 +1,136 @@
+"""In which order one turn asks, so that it finds what its device refuses, or ignores, for little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.sources.modbus.device import Group
+from gateway.sources.modbus.plans.learning import Search
+from gateway.sources.modbus.plans.plan import Block
+from gateway.sources.modbus.service import Unit
+
+MOST_REFUSED = 150
+MOST_HUSHED = 16
+"""Refusals, told and by silence, that one turn may spend on the search; it goes on in the next. Each silence
+costs a time-out, for which the other units of the endpoint wait."""
+
+SPREAD = 0.618
+"""Of a block, from one point that a silent unit is asked for alone to the next: soon they were everywhere."""
+
+HUSHED = 3
+"""Turns in a row in which a block was met with silence while others were answered: then it is refused."""
+
+
+class Seeking:
+    """The search of one turn. Blocks that were refused are asked in halves, down to single points."""
+
+    __slots__ = ("_group", "_halved", "_hushed", "_hushed_left", "_refused_left", "_silent", "search")
+
+    def __init__(self, group: Group) -> None:
+        self.search: Search | None = None
+        """What was found out; None while nothing was refused."""
+        self._group = group
+        self._refused_left, self._hushed_left = MOST_REFUSED, MOST_HUSHED
+        self._silent: list[Block] = []  # met with silence
+        self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
+        self._halved: set[bytes] = set()  # requests for a half of what was refused
+
+    # What to ask.
+
+    def in_order(self, blocks: Sequence[Block], unit: Unit) -> Sequence[Block]:
+        """A unit out of service is asked for another block each time, and in between for one point alone,
+        another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
+        if unit.known and self._group.doubted is not None:
+            return self._beside(blocks, self._group.doubted)
+        if unit.known or not unit.probes:
+            return blocks
+        around, place = divmod(unit.probes, len(blocks) + 1)
+        if place < len(blocks):
+            return (*blocks[place:], *blocks[:place])
+        turn, at = divmod(around, len(blocks))
+        alone = self._alone(blocks[at], int(turn * SPREAD % 1 * len(blocks[at].columns.points)))
+        return (*alone, *blocks[:at], *blocks[at + 1 :])
+
+    def _beside(self, blocks: Sequence[Block], doubted: frozenset[str]) -> Sequence[Block]:
+        """A point that was good comes first: when that is answered, silence is the refusal that it was."""
+        for at, block in enumerate(blocks):
+            for place, name in enumerate(block.columns.points):
+                if name not in doubted:
+                    self._hushed.update(block.request for block in blocks)
+                    return (*self._alone(block, place), *blocks[:at], *blocks[at + 1 :])
+        return blocks
+
+    def _alone(self, block: Block, place: int) -> Sequence[Block]:
+        """One of its points, then the others, whose silence is a refusal when that is answered."""
+        one, *others = (block.part(span) for span in block.span.around(place))
+        self._hushed.update(other.request for other in others)
+        return (one, *others)
+
+    def next(self, waiting: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
+        """What to ask now, and what later: first all whole blocks, which show that the device is alive, then
+        halves one by one, down to single points, so that a turn that ends early has found some."""
+        if not self._halved:
+            return waiting, ()
+        whole = [block for block in waiting if block.request not in self._halved]
+        if whole:
+            return whole, [block for block in waiting if block.request in self._halved]
+        return waiting[:1], waiting[1:]
+
+    def too_silent(self, waiting: Sequence[Block]) -> Sequence[Block]:
+        """Those that are parts of what was silent, where the turn has no time for more silences."""
+        if self._hushed_left > 0:
+            return ()
+        return [block for block in waiting if block.request in self._hushed]
+
+    # What came of it.
+
+    def refused(self, block: Block) -> Sequence[Block]:
+        """The device refused it: its halves; none of a single point, or where the turn has met enough."""
+        if not self._refused_left:
+            return ()
+        self._refused_left -= 1
+        return self._halves(block)
+
+    def silent(self, block: Block, answered: bool) -> Sequence[Block] | None:
+        """As `refused`, of a block that was met with silence; None where that is no refusal.
+
+        `answered`: whether the device has answered anything in this turn.
+        """
+        often = self._group.silences.get(block.request, 0) >= HUSHED
+        if not often and not (answered and block.request in self._hushed):
+            return None
+        self._hushed_left -= 1
+        halves = self._halves(block)
+        self._found().by_silence = True
+        self._hushed.update(half.request for half in halves)
+        return halves
+
+    def kept_silent(self, block: Block) -> bool:
+        """It was met with silence, and that is no refusal yet; whether it is the first one of this turn."""
+        self._silent.append(block)
+        return len(self._silent) == 1
+
+    def no_function(self, block: Block) -> None:
+        """The device has no function to read it; believed where it never gave a value of this table."""
+        if block.span.table not in self._group.device.spoken:
+            self._found().no_function(block.span)
+
+    def over(self, answered: bool) -> None:
+        """The turn has ended."""
+        group = self._group
+        if self._hushed_left > 0:
+            group.doubted = None
+        if answered and (self._silent or group.silences):
+            group.silences = {
+                block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
+            }
+
+    def _halves(self, block: Block) -> Sequence[Block]:
+        halves = [block.part(half) for half in self._found().refused(block.span)]
+        self._halved.update(half.request for half in halves)
+        return halves
+
+    def _found(self) -> Search:
+        if self.search is None:
+            self.search = Search()
+        return self.search
