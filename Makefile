@@ -1,4 +1,4 @@
-# Everything a developer types. Needs make and Python 3.11 or newer with pip; sets up the rest beside the project.
+# Everything a developer types. Needs make and Python 3.11 or newer with pip; sets up the rest in this folder.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
