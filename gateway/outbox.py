@@ -105,7 +105,7 @@ class Outbox:
         self.limits = limits or Limits()
         self.tally = Tally()
         self.connected = False
-        self._trusted = frozenset(trusted)
+        self.trusted = frozenset(trusted)
         self._random = random
         self._queue: OrderedDict[_Name, Record] = OrderedDict()
         self._queue_bytes = 0
@@ -159,14 +159,14 @@ class Outbox:
         and ingesters in any order, and drops what nobody has subscribed to. So all of it is sent again, and
         not only after a timer. Where another ingester has it, it costs one window of duplicates.
         """
-        if announcement.store in self._trusted:
+        if announcement.store in self.trusted:
             self._horizons[announcement.store] = min(max(announcement.horizon, 1.0), LONGEST_HORIZON)
             self._give_up(list(self._sent))
 
     def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:
         """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""
         stream, kept = answer.stream, pending.get(answer.stream)
-        if answer.store not in self._trusted:
+        if answer.store not in self.trusted:
             self.tally.strangers += 1
             kept = None
         if kept is None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from random import Random
 from typing import Self
+
+import pytest
 
 from gateway.components import Record
 from gateway.delivery import Delivery
@@ -55,6 +58,29 @@ class Timed(Room):
 
 def read_offsets(records: Sequence[Record]) -> Ranges:
     return Ranges.of(record.offset for record in records)
+
+
+@virtual_time
+async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_both_names(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    async with MemorySpool() as spool:
+        outbox = Outbox(["my-stroe"], Random(0))
+        delivery = Delivery(spool, Timed(), outbox, linger=0.1, backoff=quick, clock=clock)
+        running = asyncio.create_task(delivery.run())
+        told: list[list[str]] = []
+        for number in range(50):
+            await asyncio.sleep(1)
+            record = spool.append(body(number))
+            assert record is not None
+            delivery.appended(record)
+            told.append([one.message for one in caplog.records if one.levelname == "WARNING"])
+        running.cancel()
+        await asyncio.wait([running])
+    assert told[25] == [], "the one that counts may only be slow"
+    [warning] = told[-1]
+    assert re.search(rf"{STORE} has .*trusts my-stroe alone.*; start its ingester, or correct", warning)
 
 
 @virtual_time
