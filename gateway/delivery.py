@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.components import Record, Sink, Spool
+from gateway.hearing import Hearing
 from gateway.latency import Latency
 from gateway.message_size import MessageSize
 from gateway.outbox import Freed, Outbox
@@ -59,8 +60,8 @@ class Delivery:
         self._rejected = rejected
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
-        self._trusted_at = clock()  # when a store that counts was heard last, or the link was made
         self._complaints, self._outage = Complaints(_log), Outage(_log)
+        self._hearing = Hearing(outbox.trusted, outbox.limits.silence, self._complaints, clock())
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
         self._freed = asyncio.Event()
@@ -104,7 +105,7 @@ class Delivery:
 
     async def _exchange(self) -> None:
         self._outbox.opened()
-        self._trusted_at = self._clock()
+        self._hearing.connected(self._clock())
         self._live.set()
         self._backlog.set()
         try:
@@ -182,26 +183,16 @@ class Delivery:
                     self._backlog.set()
                 else:
                     self._backoff.reset()
-                    self._heard_of(answer.store)
+                    self._hearing.answered(answer.store, self._clock())
                     self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
-
-    def _heard_of(self, store: str) -> None:
-        """Tell when only strangers answer: with a name mistyped on one side a spool would fill in silence."""
-        now, trusted = self._clock(), self._outbox.trusted
-        if store in trusted:
-            self._trusted_at = now
-        elif now - self._trusted_at > self._outbox.limits.silence:
-            text = (
-                f"store {store} has what is sent, but delivery.durable_when trusts"
-                f" {', '.join(sorted(trusted))} alone, of which nothing is heard: all is kept here;"
-                " start its ingester, or correct the name on one side"
-            )
-            self._complaints.tell("strangers", text, now)
 
     async def _watch_timers(self) -> None:
         while True:
             await asyncio.sleep(_IDLE)
-            self._outbox.expire(self._clock())
+            now = self._clock()
+            waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.pending()))
+            self._hearing.look(waiting, now)
+            self._outbox.expire(now)
             self._backlog.set()
 
     def _let_go(self, freed: Freed) -> None:

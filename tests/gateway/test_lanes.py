@@ -83,6 +83,37 @@ async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_bot
     assert re.search(rf"{STORE} has .*trusts my-stroe alone.*; start its ingester, or correct", warning)
 
 
+class Unheard(Timed):
+    """A broker at which no ingester is: it takes everything, and nobody answers."""
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        await asyncio.Event().wait()
+        yield await self._answers.get()
+
+
+@virtual_time
+async def test_when_nobody_answers_it_is_told_after_a_minute_of_waiting_and_not_after_one_of_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    async with MemorySpool() as spool:
+        delivery = Delivery(
+            spool, Unheard(), Outbox([STORE], Random(0)), linger=0.1, backoff=quick, clock=clock
+        )
+        running = asyncio.create_task(delivery.run())
+        await asyncio.sleep(600)
+        record = spool.append(body(1))
+        assert record is not None
+        delivery.appended(record)
+        await asyncio.sleep(55)
+        assert "nobody has answered" not in caplog.text
+        await asyncio.sleep(10)
+        running.cancel()
+        await asyncio.wait([running])
+    [warning] = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert re.match(r"nobody has answered for 6\d s, and all is kept here: is an ingester connected", warning)
+
+
 @virtual_time
 async def test_the_backlog_keeps_to_its_rate_and_live_records_know_nothing_of_it() -> None:
     clock, sink, rate = asyncio.get_running_loop().time, Timed(), 20_000
