@@ -99,17 +99,19 @@ async def _serve(
 
     tried = False
     while True:
+        pause = 0.0
         try:
             async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
             outage.tell(f"not connected: {next(leaves(lost))}; it is tried again", loop.time())
+            pause = max(error.retry_after or 0.0 for error in leaves(lost))
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise
             _log.error("not connected: %s", next(leaves(wrong)))
         tried = True
-        await asyncio.sleep(backoff.next())
+        await asyncio.sleep(backoff.next(pause))
 
 
 def filters(topics: Topics, store: str | None) -> list[str]:

@@ -76,6 +76,7 @@ class Delivery:
         """Deliver until cancelled; ConfigError when the settings of the sink are wrong from the start."""
         tried = False
         while True:
+            pause = 0.0
             try:
                 async with self._sink:
                     self._outage.over()
@@ -83,6 +84,7 @@ class Delivery:
                     await self._exchange()
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
+                pause = max(error.retry_after or 0.0 for error in leaves(lost))
                 self._outage.tell(f"not connected: {'; '.join(reasons)}; it is tried again", self._clock())
                 self._look_at_size()
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
@@ -90,7 +92,7 @@ class Delivery:
                     raise
                 _log.error("not connected: %s", next(leaves(wrong)))
             tried = True
-            await asyncio.sleep(self._backoff.next())
+            await asyncio.sleep(self._backoff.next(pause))
 
     @property
     def drained(self) -> bool:

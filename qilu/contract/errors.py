@@ -17,7 +17,7 @@ class DataError(QiluError):
 class UnreachableError(QiluError):
     """The far side is gone or not able to serve: back off and try again, for ever.
 
-    `retry_after`: seconds that the far side asked us to wait, or None where it did not say.
+    `retry_after`: seconds to wait at least, because the far side asked for it; None where it did not.
     """
 
     def __init__(self, problem: str, *, retry_after: float | None = None) -> None:

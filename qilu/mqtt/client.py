@@ -23,6 +23,8 @@ __all__ = ["Link", "Message", "RefusedError"]
 CONNECT_TIMEOUT = 5.0
 ACK_TIMEOUT = 60.0
 """Seconds for an acknowledgement while the link lives; it will not come later, so only a new link helps."""
+TAKEN_OVER_PAUSE = 10.0
+"""Seconds before one that was pushed off comes back: two of one id would push each other off all the time."""
 IN_FLIGHT = 20
 """Messages on the way without acknowledgement: mosquitto's own window; more wait in publish()."""
 CAPACITY = 1000
@@ -203,7 +205,8 @@ class Link:
         if isinstance(reason, ReasonCode) and reason.value == reasons.SESSION_TAKEN_OVER:
             return UnreachableError(
                 f"{place}: another client uses the id {self._client_id!r} and took over (0x8E); "
-                "give each its own id, and let only one of a copied installation run"
+                "give each its own id, and let only one of a copied installation run",
+                retry_after=TAKEN_OVER_PAUSE,
             )
         if isinstance(reason, ReasonCode) and reason.value == reasons.KEEPALIVE_TIMEOUT:
             return UnreachableError(

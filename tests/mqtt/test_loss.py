@@ -138,9 +138,11 @@ async def scripted(
 async def test_a_take_over_is_named_with_its_remedy() -> None:
     server, settings, _ = await scripted(CONNACK_5 + TAKEN_OVER)
     async with server:
-        with pytest.raises(UnreachableError, match=r"another client uses the id 'edge-1'.*0x8E.*its own id"):
+        told = r"another client uses the id 'edge-1'.*0x8E.*its own id"
+        with pytest.raises(UnreachableError, match=told) as caught:
             async with Link(settings, "edge-1") as link:
                 await take(link, 1)
+    assert caught.value.retry_after, "or both would push each other off several times a second"
 
 
 async def test_a_broker_that_hangs_up_at_the_door_is_not_waited_for() -> None:
