@@ -25,13 +25,15 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "doubted", "plan", "series", "silences")
+    __slots__ = ("device", "doubted", "losses", "plan", "series", "silences")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
         self.plan = read
         self.silences: dict[bytes, int] = {}
         """Request -> turns in a row in which it was met with silence while others were answered."""
+        self.losses = 0
+        """How many of these were answered later, up to some: silence proves less where frames are lost."""
         self.doubted: frozenset[str] | None = None
         """Points that were refused, while what the device taught is asked once more."""
         self.series = f"{read.origin.device}/{read.group}"

@@ -17,8 +17,9 @@ costs a time-out, for which the other units of the endpoint wait."""
 SPREAD = 0.618
 """Of a block, from one point that a silent unit is asked for alone to the next: soon they were everywhere."""
 
-HUSHED = 3
-"""Turns in a row in which a block was met with silence while others were answered: then it is refused."""
+HUSHED, MOST_LOSSES = 3, 7
+"""Turns in a row in which a block was met with silence while others were answered: then it is refused. One
+more for each time that this was a loss, up to so many."""
 
 
 class Seeking:
@@ -96,7 +97,8 @@ class Seeking:
 
         `answered`: whether the device has answered anything in this turn.
         """
-        often = self._group.silences.get(block.request, 0) >= HUSHED
+        group = self._group
+        often = group.silences.get(block.request, 0) >= HUSHED + group.losses
         if not often and not (answered and block.request in self._hushed):
             return None
         self._hushed_left -= 1
@@ -105,10 +107,23 @@ class Seeking:
         self._hushed.update(half.request for half in halves)
         return halves
 
-    def kept_silent(self, block: Block) -> bool:
-        """It was met with silence, and that is no refusal yet; whether it is the first one of this turn."""
+    @property
+    def first_silence(self) -> bool:
+        """Whether no block of this turn was given up for silence yet."""
+        return not self._silent
+
+    def kept_silent(self, block: Block) -> None:
+        """It was met with silence, and that is no refusal yet."""
         self._silent.append(block)
-        return len(self._silent) == 1
+
+    def answered(self, block: Block) -> None:
+        """The device gave its values. Where it was silent about them before, that was a loss."""
+        group = self._group
+        if self.search is not None:
+            self.search.good(block.span)
+        if block.request in group.silences:
+            del group.silences[block.request]
+            group.losses = min(group.losses + 1, MOST_LOSSES)
 
     def no_function(self, block: Block) -> None:
         """The device has no function to read it; believed where it never gave a value of this table."""
@@ -121,9 +136,8 @@ class Seeking:
         if self._hushed_left > 0:
             group.doubted = None
         if answered and (self._silent or group.silences):
-            group.silences = {
-                block.request: group.silences.get(block.request, 0) + 1 for block in self._silent
-            }
+            before = group.silences
+            group.silences = {block.request: before.get(block.request, 0) + 1 for block in self._silent}
 
     def _halves(self, block: Block) -> Sequence[Block]:
         halves = [block.part(half) for half in self._found().refused(block.span)]

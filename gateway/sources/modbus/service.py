@@ -15,17 +15,20 @@ FIRST_CONTACT = 0.25  # of the time-out, for a unit that has never answered and 
 SHORTEST_PROBE = 0.05  # seconds
 ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes of one unit, doubling
+STEADY = 10  # answers since it is in service that make leaving it free: it may only have lost two frames
 TURN_TO_ASK = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
 class Unit:
     """What is known of one unit id."""
 
-    __slots__ = ("asked_at", "known", "not_before", "patience", "pause", "probes", "rtt", "silent")
+    __slots__ = ("answers", "asked_at", "known", "not_before", "patience", "pause", "probes", "rtt", "silent")
 
     def __init__(self, timeout: float) -> None:
         self.known = False
         """In service: it answered, and has not been silent since."""
+        self.answers = 0
+        """Since it is in service."""
         self.silent = 0
         """Requests in a row that it did not answer."""
         self.patience = timeout
@@ -96,6 +99,7 @@ class Service:
         else:
             unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
         unit.silent = 0
+        unit.answers += 1
         if unit.patience > self._timeout:
             usual = max(self._timeout, LEEWAY * rtt)
             unit.patience += CALMING * (usual - unit.patience)
@@ -138,12 +142,13 @@ class Service:
         unit.pause = min(max(LONGEST_PAUSE, self._timeout), max(FIRST_PAUSE, self._timeout, 2 * unit.pause))
         unit.not_before = now + unit.pause
         if self._others_in_service(number):
-            self._allowance -= now - asked_at
+            if not left or unit.answers < STEADY:
+                self._allowance -= now - asked_at
             self._in_the_way = True
         return left
 
     def _admit(self, unit: Unit) -> None:
-        unit.known = True
+        unit.known, unit.answers = True, 0
         unit.pause, unit.probes, unit.not_before = 0.0, 0, float("-inf")
 
     def _others_in_service(self, number: int) -> bool:

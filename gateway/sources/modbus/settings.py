@@ -66,6 +66,8 @@ class ModbusSettings(_Model):
     connect_timeout: Period = 3.0
     timeout: Period = 1.0
     """Seconds from a request to its reply."""
+    retries: int = Field(default=0, ge=0, le=5)
+    """How often a unit in service that does not answer is asked again in the same turn."""
     request_gap: Duration = 0.0
     """Seconds of silence between a reply and the next request."""
     after_connect: Duration = 0.0

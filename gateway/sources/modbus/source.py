@@ -151,7 +151,7 @@ class ModbusSource:
     async def _ask(self, group: Group) -> list[Reading]:
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
-        turn = TurnReader(group, link, self._service, self._timebase.next_ms, settings.timeout)
+        turn = TurnReader(group, link, self._service, self._timebase.next_ms, settings)
         await turn.read()
         if settings.close_after_poll:
             link.hang_up()

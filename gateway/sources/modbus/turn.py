@@ -13,6 +13,7 @@ from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
 from gateway.sources.modbus.reasons import reason_of
 from gateway.sources.modbus.seeking import Seeking
 from gateway.sources.modbus.service import Service
+from gateway.sources.modbus.settings import ModbusSettings
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reading, Reason
 from qilu.modbus.errors import (
@@ -42,11 +43,13 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_busy", "_group", "_heard_here", "_link", "_lost", "_seeking", "_served", "_service", "_stamp",
-        "_timeout", "answered", "readings", "reason",
+        "_busy", "_group", "_heard_here", "_link", "_lost", "_retries", "_seeking", "_served", "_service",
+        "_stamp", "_timeout", "answered", "readings", "reason",
     )  # fmt: skip
 
-    def __init__(self, group: Group, link: Link, service: Service, stamp: Stamp, timeout: float) -> None:
+    def __init__(
+        self, group: Group, link: Link, service: Service, stamp: Stamp, settings: ModbusSettings
+    ) -> None:
         self.readings: list[Reading] = []
         self.answered = False
         """Whether the device itself answered anything, be it an exception."""
@@ -57,7 +60,8 @@ class TurnReader:
         self._link = link
         self._service = service
         self._stamp = stamp
-        self._timeout = timeout
+        self._timeout = settings.timeout
+        self._retries = settings.retries  # that are left in this turn
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._served = False  # whether the present connection had brought a reply before, or we ended it,
@@ -118,7 +122,8 @@ class TurnReader:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
         stamp, series, readings = self._stamp, self._group.series, self.readings
-        spoken, search = self._group.device.spoken, self._seeking.search
+        spoken, seeking = self._group.device.spoken, self._seeking
+        uneventful = seeking.search is None and not self._group.silences
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
@@ -127,8 +132,8 @@ class TurnReader:
                 readings.append(block.reading(stamp(series, middle), data))
                 if block.span.table not in spoken:
                     spoken.add(block.span.table)
-                if search is not None:
-                    search.good(block.span)
+                if not uneventful:
+                    seeking.answered(block)
             elif exchange.error is None:
                 unsent.append(block)  # because one before it was not answered
             else:
@@ -150,10 +155,7 @@ class TurnReader:
         ):
             reason, instead = Reason.ILLEGAL_ADDRESS, halves
         elif isinstance(error, _SILENT):
-            # One silence among answers is about this block; a second one may be the end of the device.
-            first = self._seeking.kept_silent(block)
-            if not (first and self.answered):
-                self._service.kept_silent(self._group.device.unit, exchange.asked_at, exchange.ended_at)
+            instead = self._silent(block, exchange, error)
         else:
             self._heard(exchange)
             instead = self._refused(block, error)
@@ -162,6 +164,19 @@ class TurnReader:
             middle = (exchange.asked_at + exchange.ended_at) / 2
             self.readings.append(block.bad(self._stamp(self._group.series, middle), self.reason))
         return instead
+
+    def _silent(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
+        """A frame may be lost: a unit in service is asked again. One silence among answers is about this
+        block; a second one may be the end of the device."""
+        unit, service = self._group.device.unit, self._service
+        again = self._retries > 0 and isinstance(error, ReplyTimeoutError) and service.units[unit].known
+        if not (self.answered and (again or self._seeking.first_silence)):
+            service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
+        if again and service.worth_asking(unit):
+            self._retries -= 1
+            return (block,)
+        self._seeking.kept_silent(block)
+        return ()
 
     def _refused(self, block: Block, error: QiluError) -> Sequence[Block]:
         """What to do about an exception of the device itself."""

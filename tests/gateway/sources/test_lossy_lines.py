@@ -1,0 +1,67 @@
+"""Lines that lose a frame now and then: by count, what that costs, and that nothing is learnt from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from tests.gateway.sources.everywhere import for_hours, on_a_serial_line
+from tests.gateway.sources.peer import Asked, Line, Peer, World, profile, reasons
+from tests.support.virtual_time import run
+
+FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
+
+
+def losing(share: float, seed: int = 1) -> Peer:
+    """A device that does not get, or whose reply does not come back, as often as this."""
+    random = Random(seed)
+
+    def behave(line: Line, asked: Asked) -> None:
+        if random.random() >= share:
+            line.say(line.answer(asked), 0.01)
+
+    return Peer(behave)
+
+
+@pytest.mark.parametrize(("share", "retries", "good"), [(0.05, 0, 0.9), (0.05, 1, 0.97), (0.1, 1, 0.9)])
+@pytest.mark.parametrize("world", [World("memory"), World("memory", "rtu", serial=True)], ids=["tcp", "line"])
+def test_three_units_on_a_line_that_loses_frames_keep_their_polls(
+    world: World, share: float, retries: int, good: float
+) -> None:
+    polls, source = run(world.polls(losing(share), 3000, units=[1, 2, 3], meter=FOUR_BLOCKS, retries=retries))
+    told = Counter(
+        reason for poll in polls for reading in poll.readings for reason in reading.reasons.values()
+    )
+    assert 1 - told.total() / sum(poll.size for poll in polls) > good
+    assert set(told) <= {"timeout", "not_polled"}
+    assert [event for event in source.stats.events if event.kind == "learnt"] == []
+
+
+@on_a_serial_line
+async def test_a_frame_that_is_lost_is_asked_for_again_in_the_same_turn(world: World) -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        if len(peer.asked) not in (7, 8, 13):
+            line.say(line.answer(asked))
+
+    peer = Peer(behave)
+    polls, _ = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10, retries=1)
+    assert [said for said in reasons(polls) if said != "good"] == ["timeout"], "two in a row are too many"
+    assert peer.asked[6].read == peer.asked[7].read
+    assert peer.asked[12].read == peer.asked[13].read
+
+
+@for_hours
+async def test_a_unit_that_was_steady_is_probed_at_once_where_it_left_service(world: World) -> None:
+    """Two frames lost in a row are not worth the twenty seconds that its share of the line would take."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.unit == 2 and 100 <= asked.time - 1000 < 102:
+            return
+        line.say(line.answer(asked), 0.01)
+
+    polls, source = await world.polls(Peer(behave), 400, units=[1, 2], meter=profile([0]))
+    bad = [poll for poll, said in zip(polls, reasons(polls), strict=True) if said != "good"]
+    assert len(bad) <= 5
+    assert source.stats.offline == set()
