@@ -26,7 +26,7 @@ def of_plant(plant: PlantSettings) -> list[Problem]:
         *_taken_by_control(plant),
         *_unknown_names(plant),
     ]
-    return problems or [*_double_buffers(plant), *_useless_feeds(plant)]
+    return problems or [*_double_buffers(plant), *_useless_buffers(plant), *_useless_feeds(plant)]
 
 
 def meant(name: str, known: list[str]) -> str:
@@ -121,6 +121,29 @@ def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
                         problem,
                         "a machine fills and empties one buffer at most",
                     )
+
+
+@cache
+def _handles_parts(model: str) -> bool:
+    machines = MODELS[model](fleet("any"))
+    machines.step(1.0, calm(1))
+    return machines.passes() is not None
+
+
+def _useless_buffers(plant: PlantSettings) -> Iterator[Problem]:
+    """Buffers at which nothing stands, and names of which no machine fills or empties one."""
+    models = {placed.device: placed.settings.machine for placed in plant.placed()}
+    able = ", ".join(model for model in sorted(MODELS) if _handles_parts(model))
+    for entry, buffer in enumerate(plant.buffers):
+        if not buffer.after and not buffer.before:
+            remedy = "name the machines after and before which it stands"
+            yield Problem(("buffers", entry), "no machine fills it and none empties it", remedy)
+        for side, names in (("after", buffer.after), ("before", buffer.before)):
+            for index, name in enumerate(names):
+                if not any(_handles_parts(models[device]) for device in plant.devices_of([name])):
+                    text = f"nothing in {name!r} handles parts"
+                    remedy = f"leave it out; what does: {able}"
+                    yield Problem(("buffers", entry, side, index), text, remedy)
 
 
 @cache

@@ -213,6 +213,15 @@ def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
             "[{after: [air], capacity: 3}, {after: [air], capacity: 3}]",
             "air already stands before another buffer",
         ),
+        (
+            "[{after: [air], capacity: 3}]",
+            "buffers.0.after.0: nothing in 'air' handles parts; leave it out; what does: cnc-machining",
+        ),
+        ("[{before: [air], capacity: 3}]", "buffers.0.before.0: nothing in 'air' handles parts"),
+        (
+            "[{capacity: 3}]",
+            "buffers.0: no machine fills it and none empties it; name the machines",
+        ),
     ],
 )
 def test_a_buffer_that_cannot_be_is_refused(tmp_path: Path, buffers: str, told: str) -> None:
