@@ -125,8 +125,6 @@ class Course:
         """What happens once, at the beginning and at the end."""
         self.active = not self.active
         self.true = self._held = None
-        if self.fault.fault == REBOOT:
-            self.device.restart(silent=self.active)
         if self.fault.fault == STUCK_BIT:
             self.image.stick(self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active)
 
@@ -170,12 +168,22 @@ class Faults:
         for course in courses:
             if course.is_due(seconds) != course.active:
                 course.begin_or_end()
+                self._reboot(course, courses)
                 self._changed(course.fault, course.active)
             if course.active and course.fault.fault in severity:
                 level = course.severity(seconds)
                 severity[course.fault.fault][course.row] = max(
                     level, severity[course.fault.fault][course.row]
                 )
+
+    def _reboot(self, changed: Course, courses: Sequence[Course]) -> None:
+        """A controller that reboots twice at a time is silent until the last reboot is over."""
+        if changed.fault.fault == REBOOT:
+            silent = any(
+                course.active and course.fault.fault == REBOOT and course.device is changed.device
+                for course in courses
+            )
+            changed.device.restart(silent=silent)
 
     def struck(self, image: Image) -> bool:
         """Whether a sensor of this model is ill now, so that `distort` must be asked in this step."""

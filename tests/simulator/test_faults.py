@@ -205,6 +205,18 @@ def test_a_controller_that_reboots_is_silent_and_then_has_its_first_set_points()
     assert device.read_registers(Table.HOLDING, 100, 1) == struct.pack(">H", 680)
 
 
+def test_a_controller_that_reboots_while_it_reboots_is_silent_until_the_last_one_is_over() -> None:
+    ill = with_fault(AIR, fault="reboot", begin=5, duration=20)
+    ill.inject(FaultSettings(device="air", fault="reboot", begin=10, duration=40))
+    device = ill.devices["air"]
+    silent = []
+    while ill.seconds < 60:
+        ill.advance()
+        silent += [ill.seconds] if device.silent else []
+    assert silent == pytest.approx(np.arange(silent[0], 50, ill.settings.step))
+    assert silent[0] == 5
+
+
 def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
     running = plant(PUMP)
     running.advance(100)
