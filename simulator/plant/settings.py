@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.contract.profile import Name
@@ -34,6 +34,13 @@ def parse_time_of_day(text: object) -> int:
 
 
 TimeOfDay = Annotated[int, BeforeValidator(parse_time_of_day)]
+
+
+def _some_host(host: str) -> str:
+    """Nothing would be every address of the machine, for all its network to write to."""
+    if not host:
+        raise invalid("is empty", "give 127.0.0.1 for this machine alone, or 0.0.0.0 for its network too")
+    return host
 
 
 class Model(BaseModel):
@@ -159,7 +166,7 @@ class PlantSettings(Model):
     speed: float = Field(default=1.0, gt=0, le=10_000)
     """Simulated seconds in one real second."""
     start: datetime = datetime(2026, 6, 22, 8, 0)  # noqa: DTZ001  # the plant's own local time
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_some_host)] = "127.0.0.1"
     shifts: tuple[Span, ...] = ()
     """When people work; without any the plant works day and night."""
     breaks: tuple[Span, ...] = ()

@@ -236,13 +236,13 @@ async def _listen(endpoint: _Endpoint, tasks: asyncio.TaskGroup) -> asyncio.Serv
     loop = asyncio.get_running_loop()
     try:
         return await loop.create_server(lambda: _Connection(endpoint, tasks), port.host, port.port)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no text that can be a host name
         problem, remedy = _explain(error, port.port)
         raise ConfigError(f"cannot listen on {port.host}:{port.port}: {problem}", remedy=remedy) from error
 
 
-def _explain(error: OSError, port: int) -> tuple[str, str]:
-    if isinstance(error, socket.gaierror):
+def _explain(error: OSError | ValueError, port: int) -> tuple[str, str]:
+    if isinstance(error, socket.gaierror | ValueError):
         return "the host name is not known", "give an address of this machine, such as 127.0.0.1 or 0.0.0.0"
     match error.errno:
         case errno.EADDRINUSE:

@@ -201,6 +201,10 @@ def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
         app.load(file, lowest_port=1024)
 
 
+def test_a_host_that_is_left_empty_does_not_open_the_plant_to_the_network(tmp_path: Path) -> None:
+    assert ":1: host: is empty; give 127.0.0.1" in refused(tmp_path, GOOD, head='host: ""')
+
+
 @pytest.mark.parametrize(
     ("buffers", "told"),
     [
