@@ -35,7 +35,8 @@ class CentrifugalPumps(Machines):
         self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, most=1.0)
         self.motor = fleet.parameter("motor_power", 18.5)
         self.curve = 0.26 * self.shut_off / self.best_flow**2
-        self.resistance = fleet.parameter("resistance", 0.0052, 0.05)  # m per (m3/h)^2 of the main
+        # m per (m3/h)^2 of the main: goes with the square of the flow, so its bounds do as well
+        self.resistance = fleet.parameter("resistance", 0.0052, 0.05, least=0.000052, most=0.52)
         self.setpoints = {
             "pressure_set": fleet.parameter("pressure", 4.0),
             "speed_set": np.full(n, 90.0),
@@ -95,7 +96,8 @@ class CentrifugalPumps(Machines):
         flow = np.sqrt(lift / (self.curve + resistance)) * (1.0 + self.unsteady.step(dt))
         self.flow = np.where(self.speed > 0.0, lag(self.flow, flow, 1.5, dt), lag(self.flow, 0.0, 1.0, dt))
         self.head = np.maximum(self.speed**2 * shut_off - self.curve * self.flow**2, 0.0)
-        strainer = 0.0002 + 0.0012 * self.severity["suction_clogged"]
+        # m per (m3/h)^2, of a strainer as large as the pump
+        strainer = (1.28 + 7.68 * self.severity["suction_clogged"]) / self.best_flow**2
         self.suction = (SUCTION + self.level.step(dt) - strainer * self.flow**2) * GRAVITY / 100.0  # bar
         self.pressure = self.suction + self.head * GRAVITY / 100.0
         best = np.maximum(self.best_flow * self.speed, 1.0)

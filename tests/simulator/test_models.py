@@ -150,3 +150,15 @@ def test_a_machine_waits_with_alarm_4_for_a_supply_that_it_uses_and_goes_on_when
             machines.step(1.0, surroundings)
         said.append((int(machines.values()["state"][0]), int(machines.values()["alarm"][0])))
     assert said == [(State.IDLE, 4), (State.RUNNING, 0)]
+
+
+@pytest.mark.parametrize("size", [0.1, 1.0, 10.0])
+def test_a_pump_of_another_size_works_at_its_best_flow_with_a_main_of_its_size(size: float) -> None:
+    own = {"best_flow": 80.0 * size, "motor_power": 18.5 * size, "resistance": 0.0052 / size**2}
+    known = of_machine(profile("centrifugal-pump"))
+    assert all(known[name].least <= value <= known[name].most for name, value in own.items())
+    machines = MODELS["centrifugal-pump"](fleet("a", parameters=[own]))
+    for _ in range(600):
+        machines.step(1.0, calm(1))
+    assert machines.values()["efficiency"][0] > 70.0
+    assert machines.values()["npsh_margin"][0] > 3.0
