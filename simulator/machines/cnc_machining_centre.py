@@ -183,6 +183,9 @@ class CncMachiningCentres(Machines):
     def takes(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.04 + 0.16 * self.operation.running}
 
+    def cycle_seconds(self) -> Array:
+        return self.cycle.length
+
     def passes(self) -> tuple[Array, Array]:
         return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 

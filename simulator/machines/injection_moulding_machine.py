@@ -158,6 +158,9 @@ class InjectionMouldingMachines(Machines):
         air = 0.02 + 0.1 * (self.cycle.phase == EJECT)
         return {Utility.ELECTRICITY: self.power, Utility.COOLING: self.cooling, Utility.AIR: air}
 
+    def cycle_seconds(self) -> Array:
+        return self.cycle.length
+
     def passes(self) -> tuple[Array, Array]:
         return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 

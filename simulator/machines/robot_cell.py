@@ -133,6 +133,9 @@ class RobotCells(Machines):
     def takes(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.01 + 0.35 * self.held}
 
+    def cycle_seconds(self) -> Array:
+        return self.cycle.length
+
     def passes(self) -> tuple[Array, Array]:
         return self.cycle.took.astype(np.float64), self.cycle.made.astype(np.float64)
 

@@ -168,6 +168,9 @@ class TyreCuringPresses(Machines):
     def takes(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.STEAM: self.steam}
 
+    def cycle_seconds(self) -> Array:
+        return self.cycle.length
+
     def passes(self) -> tuple[Array, Array]:
         return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 

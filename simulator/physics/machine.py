@@ -182,6 +182,10 @@ class Machines(Protocol):
         """
         return None
 
+    def cycle_seconds(self) -> Array | None:
+        """What a part takes each machine at its nominal speed; None: not made one by one."""
+        return None
+
     def write(self, index: int, point: str, value: float) -> None:
         """Sets a set-point of one machine; the profile's limits were checked. DataError: the machine refuses
         the value.

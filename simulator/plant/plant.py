@@ -91,11 +91,24 @@ class Plant:
         return ports
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with the settings and only comes to light with the machines: faults."""
+        """What is wrong with the settings and only comes to light with the machines: faults, short cycles."""
+        yield from self._outrun()
         for entry, fault in enumerate(self.settings.faults):
             yield from self.refused(fault, ("faults", entry))
         for wire_fault, stands_at in self._scripted():
             yield from self.wires.problems(wire_fault, stands_at)
+
+    def _outrun(self) -> Iterator[Problem]:
+        """Of each model the first machine that begins more than one part in a step: it would count one."""
+        step = self.settings.step
+        names = list(self.devices)
+        for row in self._rows:
+            seconds = row.machines.cycle_seconds()
+            if seconds is not None and (seconds < step).any():
+                short = int(np.argmax(seconds < step))
+                name = names[row.places[short]]
+                text = f"{step:g} s is longer than the cycle of {name}, {seconds[short]:.3g} s"
+                yield Problem(("step",), text, "give a shorter step, or the machine a larger cycle_factor")
 
     def _scripted(self) -> Iterator[tuple[WireFault, Loc]]:
         """The faults of the wire in the settings, for each device that has them, and where they stand."""

@@ -201,6 +201,16 @@ def test_a_port_without_the_rights_for_it_is_refused(tmp_path: Path) -> None:
         app.load(file, lowest_port=1024)
 
 
+def test_a_step_longer_than_the_cycle_of_a_machine_is_refused_as_parts_would_be_lost(tmp_path: Path) -> None:
+    robot = "- {device: robot, machine: robot-cell, port: 5020, parameters: {cycle_factor: 0.5}}"
+    message = refused(tmp_path, robot, head="step: 10s")
+    assert ":1: step: 10 s is longer than the cycle of robot, 5." in message
+    assert "give a shorter step" in message
+    (tmp_path / "plant.yaml").write_text(f"machines:\n{robot}")
+    with pytest.raises(ConfigError, match="step: 10 s is longer than the cycle of robot"):
+        app.load(tmp_path / "plant.yaml", step=10.0)
+
+
 def test_a_host_that_is_left_empty_does_not_open_the_plant_to_the_network(tmp_path: Path) -> None:
     assert ":1: host: is empty; give 127.0.0.1" in refused(tmp_path, GOOD, head='host: ""')
 
