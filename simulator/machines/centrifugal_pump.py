@@ -32,7 +32,7 @@ class CentrifugalPumps(Machines):
         self.severity = fleet.healthy(self.faults)
         self.shut_off = fleet.parameter("shut_off_head", 62.0, 0.01)  # m at rated speed
         self.best_flow = fleet.parameter("best_flow", 80.0, 0.01)  # m3/h at rated speed
-        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, most=1.0)
+        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, least=0.3, most=1.0)
         self.motor = fleet.parameter("motor_power", 18.5)
         self.curve = 0.26 * self.shut_off / self.best_flow**2
         # m per (m3/h)^2 of the main: goes with the square of the flow, so its bounds do as well

@@ -43,7 +43,7 @@ class RingSpinningFrames(Machines):
             "frame_on": np.ones(n),
         }
         self.motor = fleet.parameter("motor_power", 45.0)
-        self.drag = fleet.parameter("spindle_drag", 1.0, 0.02)
+        self.drag = fleet.parameter("spindle_drag", 1.0, 0.02, least=0.5, most=2.0)
         self.operation = Operation(fleet, stops=3, hours_between_stops=36.0, repair_minutes=5.0)
         self.noise = fleet.noise
         self.unevenness = Wander(fleet.noise, 0.02, 20.0)

@@ -38,7 +38,7 @@ class ScrewAirCompressors(Machines):
         self.base_demand = fleet.parameter(
             "base_demand", 0.62, 0.08, least=0.0, most=1.1
         )  # share of capacity taken by others than `feeds`
-        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015, most=1.0)
+        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015, least=0.5, most=1.0)
         self.cooling = self.rated * 0.75 / 56.0  # kW/K: 56 K over ambient at full load
         self.setpoints = {
             "load_pressure_set": fleet.parameter("load_pressure", 6.8),

@@ -33,8 +33,10 @@ class SteamBoilers(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        self.rated = fleet.parameter("steam_capacity", 4000.0)  # kg/h
-        self.base = fleet.parameter("base_demand", 1700.0, 0.1, least=0.0)  # kg/h besides `feeds`
+        self.rated = fleet.parameter("steam_capacity", 4000.0, most=8000.0)  # kg/h
+        self.base = fleet.parameter(
+            "base_demand", 1700.0, 0.1, least=0.0, most=8000.0
+        )  # kg/h besides `feeds`
         self.setpoints = {"pressure_set": fleet.parameter("pressure", 13.0), "burner_enable": np.ones(n)}
         self.operation = Operation(fleet, stops=2, hours_between_stops=120.0, repair_minutes=8.0)
         self.swing = Wander(fleet.noise, 0.12, 200.0)
@@ -50,7 +52,7 @@ class SteamBoilers(Machines):
         self.steam = self.base.copy()
         self.oxygen = np.full(n, 4.2)
         self.flue = self.water + 45.0
-        self.fouling = fleet.parameter("fouling", 1.0, 0.15)
+        self.fouling = fleet.parameter("fouling", 1.0, 0.15, most=4.0)
         self.solids = fleet.between(2200.0, 2900.0)
         self.blowing = np.zeros(n, dtype=bool)
         self.run_hours = fleet.between(3_000.0, 40_000.0)

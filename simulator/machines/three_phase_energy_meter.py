@@ -28,7 +28,7 @@ class ThreePhaseEnergyMeters(Machines):
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.base = fleet.parameter(
-            "base_load", 14.0, 0.1, least=0.0, most=1e5
+            "base_load", 14.0, 0.1, least=0.0, most=5e3
         )  # kW of what is behind the meter besides `feeds`
         self.power_factor = fleet.parameter("power_factor", 0.87, 0.02, least=0.3, most=1.0)
         self.impedance = fleet.parameter(

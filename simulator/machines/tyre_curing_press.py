@@ -46,7 +46,7 @@ class TyreCuringPresses(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.01, least=0.5)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.01, least=0.5, most=4.0)
         self.force_rated = fleet.parameter("squeeze_force", 1520.0, 0.01)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {

@@ -23,12 +23,18 @@ def of_model(model: str) -> Mapping[str, Parameter]:
 
 
 def of_machine(profile: DeviceProfile) -> Mapping[str, Parameter]:
-    """As `of_model`; one that the set-point NAME_set begins with is bounded by the limits of that point."""
+    """As `of_model`; one that the set-point NAME_set begins with is bounded by the limits of that point, and
+    one whose NAME is measured by what that point can show."""
     limits = {point.name: point.limits for point in profile.points}
     found = {}
     for name, parameter in of_model(profile.profile).items():
-        bounds = limits.get(f"{name}_set")
-        found[name] = parameter if bounds is None else parameter.within(bounds.min, bounds.max)
+        setpoint, shown = limits.get(f"{name}_set"), limits.get(name)
+        if setpoint is not None:
+            found[name] = parameter.within(setpoint.min, setpoint.max)
+        elif shown is not None and shown.max is not None:
+            found[name] = parameter.within(None, min(parameter.most, shown.max))
+        else:
+            found[name] = parameter
     return found
 
 

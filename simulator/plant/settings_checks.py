@@ -54,9 +54,15 @@ def _double_places(plant: PlantSettings) -> Iterator[Problem]:
                 "begin with a lower port",
             )
             break
-        if machine.serial is not None and unit > LAST_UNIT:
-            text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last on a serial line"
-            yield Problem(("machines", entry, "replicas"), text, "use fewer, or a second line")
+        speaks_rtu = machine.serial is not None or machine.framing == "rtu"
+        if speaks_rtu and unit == 0:
+            text = "0 is the address of all units in RTU frames, and nobody answers it"
+            yield Problem(("machines", entry, "unit"), text, f"give a unit id from 1 to {LAST_UNIT}")
+        elif speaks_rtu and unit > LAST_UNIT:
+            text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last in RTU frames"
+            by_replicas = machine.replicas is not None and machine.unit <= LAST_UNIT
+            remedy = "use fewer, or a second line" if by_replicas else f"give one from 1 to {LAST_UNIT}"
+            yield Problem(("machines", entry, "replicas" if by_replicas else "unit"), text, remedy)
             break
         if device in names:
             text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"

@@ -68,6 +68,12 @@ class Device:
             for name, values in self._first.items():
                 self._image.machines.setpoints[name][self._row] = values
 
+    def require_registers(self, table: Table, address: int, count: int) -> None:
+        """IllegalAddress: not all of them exist."""
+        if self.silent:
+            raise TargetFailedToRespond(self.name)
+        self._image.areas[table].readable(address, count)
+
     def read_registers(self, table: Table, address: int, count: int) -> bytes:
         """Registers of the table, two bytes each, most significant first; IllegalAddress: not all of them
         exist.

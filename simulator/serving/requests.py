@@ -44,6 +44,9 @@ class ServedDevice(Protocol):
     def read_registers(self, table: Table, address: int, count: int) -> bytes:
         """2 * count bytes, the high byte of each register first."""
 
+    def require_registers(self, table: Table, address: int, count: int) -> None:
+        """Raise what `read_registers` would; nothing was read then."""
+
     def write_bits(self, address: int, values: list[bool]) -> None:
         """Coils from `address` on."""
 
@@ -78,6 +81,7 @@ def _carry_out(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
             value = int.from_bytes(device.read_registers(Table.HOLDING, address, 1), "big")
             device.write_registers(address, request.apply(value).to_bytes(2, "big"))
         case ReadWrite(read_address, read_count, write_address, data):
+            device.require_registers(Table.HOLDING, read_address, read_count)  # or nothing is carried out
             device.write_registers(write_address, data)
             return read_response(pdu[0], device.read_registers(Table.HOLDING, read_address, read_count))
         case ReadIdentity():

@@ -34,6 +34,9 @@ class Memory:
         self.reads += 1
         return bytes(self.registers[table][2 * address : 2 * (address + count)])
 
+    def require_registers(self, table: Table, address: int, count: int) -> None:
+        self._require(address, count)
+
     def read_bits(self, table: Table, address: int, count: int) -> bytes:
         self._require(address, count)
         number = sum(

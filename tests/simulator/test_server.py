@@ -307,6 +307,13 @@ async def test_hundreds_of_ports_are_served_at_once() -> None:
                 assert await client.ask(1, read_request(4, 0, 1)) == word(50 * n, 4)
 
 
+async def test_a_write_with_a_read_that_cannot_be_is_not_carried_out() -> None:
+    memory = Memory()
+    async with ModbusServer([Port({1: memory})]) as server, raw_client(server.addresses[0]) as client:
+        assert await client.ask(1, bytes.fromhex("17 ff00 0002 0010 0001 02 1234")) == bytes.fromhex("97 02")
+    assert memory.registers[Table.HOLDING][32:34] == bytes((0, 16))
+
+
 async def test_a_write_is_there_for_the_next_read() -> None:
     memory = Memory()
     async with ModbusServer([Port({1: memory})]) as server, raw_client(server.addresses[0]) as client:

@@ -158,6 +158,8 @@ def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -
         ("centrifugal-pump", "efficiency: 1.2", "efficiency: 1.2 is not possible"),
         ("chiller", "hours_between_stops: 0", "such as 80"),
         ("pv-inverter", "soiling: 1", "a number from 0 to 0.9"),
+        ("injection-moulding-machine", "clamp_force: 4000", "a number from 160 to 3000"),
+        ("tyre-curing-press", "squeeze_force: 9000", "a number from 152 to 3000"),
         ("injection-moulding-machine", "barrel_temperature: 700", "a number from 180 to 300"),
         (
             "three-phase-energy-meter",
