@@ -106,8 +106,10 @@ def simulate(
     export: Annotated[
         Path | None, typer.Option(help="Only write a data set into this new folder, as fast as it goes.")
     ] = None,
-    span: Annotated[str, typer.Option(help="How long the data set is, such as 12h or 30d.")] = "1d",
-    every: Annotated[str, typer.Option(help="From row to row of the data set.")] = "1s",
+    span: Annotated[
+        str | None, typer.Option(help="How long the data set is, such as 12h or 30d; default: 1d.")
+    ] = None,
+    every: Annotated[str | None, typer.Option(help="From row to row of the data set; default: 1s.")] = None,
     step: Annotated[
         str | None, typer.Option(help="From tick to tick of it; default: as --every, at most 10s.")
     ] = None,
@@ -126,7 +128,11 @@ def simulate(
     from qilu.command import exporting
     from qilu.command import simulate as command
 
-    data_set = None if export is None else exporting.Exported(export, span, every, step, form)
+    if export is None and (span or every or step):
+        raise typer.BadParameter(
+            "is of a data set: name its folder with --export", param_hint="--span, --every, --step"
+        )
+    data_set = None if export is None else exporting.Exported(export, span or "1d", every or "1s", step, form)
     asked = command.Asked(file, truth, speed, paused, control, emit_gateway, data_set)
     run(lambda: command.simulate(asked), log_level, log_json, duration)
 

@@ -165,6 +165,8 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
         (["h", "--expect", "3"], "says nothing without --read"),
         (["h", "--read", "h:1", "--expect", "3", "--tolerance", "much"], "is no tolerance"),
         (["h", "--read", "coil:1", "--expect", "3"], "read holding or input"),
+        (["h", "--units", "1-9", "--read", "h:1", "--format", "json"], "ask for --units or for --read"),
+        (["h", "--read", "h:1e3"], "'1e3' is no address"),
         (["h", "--units", "0-300"], "names no unit ids"),
         (["h", "--read", "h:1", "--watch", "never"], "is not a duration"),
     ],

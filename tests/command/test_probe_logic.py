@@ -14,7 +14,7 @@ from qilu.command.probe.layout import summary, tiles
 from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
 from qilu.command.probe.scanning import Unit, verdict
 from qilu.command.probe.search import Dump, RangeSearch
-from qilu.command.probe.showing import dump_grid
+from qilu.command.probe.showing import dump_grid, dump_lines
 from qilu.command.probe.views import VIEWS, View, plausible_views
 from qilu.command.probe.watching import changes
 from qilu.contract.errors import ConfigError
@@ -158,6 +158,16 @@ def test_four_characters_may_well_be_a_number_and_blanks_are_no_text() -> None:
 def test_a_dump_shows_the_likely_type_right_after_the_single_registers() -> None:
     shown = dump_grid(dump(floats(230.1, 231.7, 229.4, 5.25, 0.0, 4.5, order="CDAB")), 80)
     assert [column.header for column in shown.columns][4:7] == ["uint16", "int16", "float32 CDAB"]
+
+
+def test_a_dump_says_for_which_types_the_terminal_is_too_narrow() -> None:
+    registers = dump(floats(230.1, 231.7, 229.4, 5.25))
+    wide, narrow = dump_grid(registers, 1000), dump_grid(registers, 80)
+    left_out = {str(column.header) for column in wide.columns} - {str(one.header) for one in narrow.columns}
+    said = next(line for line in dump_lines(registers, 80) if line.startswith("no room for "))
+    assert left_out
+    assert all(name in said for name in left_out)
+    assert not [line for line in dump_lines(registers, 1000) if line.startswith("no room")]
 
 
 @given(st.lists(st.integers(0, 0xFFFF) | st.integers(0x4141, 0x4143), min_size=1, max_size=20))

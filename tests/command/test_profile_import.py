@@ -149,6 +149,7 @@ def test_a_column_of_hexadecimal_addresses_is_never_modicons() -> None:
             "name,table,address,type\na,holding,40001,u16\nb,holding,0x10,u16\n",
             r"points.csv:3: column C \(address\): 0x10 counts from 0, and 40001 may be in Modicon's notation",
         ),
+        ('name,table,address,type,scale\na,input,1,u16,"1,000"\n', "thousands or a decimal comma"),
         ("name,table,type\na,input,u16\n", "points.csv:1: no column is an address"),
         ("name,address\n", "there are headings and no points"),
         ("", "the list is empty"),

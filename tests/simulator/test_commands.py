@@ -103,6 +103,8 @@ def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> N
 
 
 def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
+    done = qilu("simulate", small(tmp_path), "--span", "1h")
+    assert (done.returncode, "name its folder with --export" in done.stderr) == (2, True)
     done = qilu("simulate", small(tmp_path), "--export", tmp_path / "out", "--span", "forever")
     assert done.returncode == 2
     assert "--span: 'forever' is not a duration" in done.stderr

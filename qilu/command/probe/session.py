@@ -53,6 +53,8 @@ async def probe(asked: Asked) -> None:
         raise ConfigError("says nothing without --read", key=option, remedy="add --read holding:0-99")
     if period is not None and (asked.form == "json" or asked.expect is not None):
         raise ConfigError("goes with a table only", key="--watch", remedy="leave out --format and --expect")
+    if asked.form == "json" and units and ranges:
+        raise ConfigError("prints one thing", key="--format json", remedy="ask for --units or for --read")
     tolerance = parse_tolerance(asked.tolerance)
     if asked.expect is not None:
         ranges = _searched(asked.expect, ranges)
@@ -112,7 +114,7 @@ async def _dump(prober: Prober, asked: Asked, ranges: list[Range]) -> None:
     for dump in dumps:
         out.print(f"{dump.asked} of unit {asked.unit} at {prober.url}", style="bold")
         out.print(showing.dump_grid(dump, out.width))
-        for line in showing.dump_lines(dump):
+        for line in showing.dump_lines(dump, out.width):
             out.print(line)
 
 

@@ -23,7 +23,6 @@ from qilu.contract.modicon import Place, format_modicon
 
 _NOT_LIKELY = "·"
 _CELL = 13  # a column of numbers with the space before it
-_MOST_COLUMNS = 8  # what follows is seldom more than chance
 
 
 @contextmanager
@@ -47,9 +46,7 @@ def dump_grid(dump: Dump, width: int, changed: frozenset[int] = frozenset()) -> 
     if dump.table.holds_bits:
         return _bit_grid(dump, changed)
     views = plausible_views(dump)
-    guessed = Counter(tile.view for tile in tiles(dump))
-    likely_first = sorted(views, key=lambda view: (view.registers > 1, -guessed[view]))
-    columns = likely_first[: min(_MOST_COLUMNS, max(2, (width - 34) // _CELL))]
+    columns = _likely_first(dump, views)[: _room(width)]
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for name in ("address", "Modicon", "hex", "text"):
         grid.add_column(name, no_wrap=True)
@@ -65,6 +62,16 @@ def dump_grid(dump: Dump, width: int, changed: frozenset[int] = frozenset()) -> 
         style = "reverse" if address in changed else ""
         grid.add_row(*head, f"{word:04X}", _characters(word), *cells, style=style)
     return grid
+
+
+def _likely_first(dump: Dump, views: Iterable[View]) -> list[View]:
+    guessed = Counter(tile.view for tile in tiles(dump))
+    return sorted(views, key=lambda view: (view.registers > 1, -guessed[view]))
+
+
+def _room(width: int) -> int:
+    """How many columns of numbers a terminal has room for."""
+    return max(2, (width - 34) // _CELL)
 
 
 def _shown(likely: float | None, view: View, dump: Dump, address: int) -> str:
@@ -102,13 +109,16 @@ def _head(dump: Dump, first: int, last: int) -> list[str]:
     return [f"{first}-{last}", f"{modicon(dump, first)}-{modicon(dump, last)}"]
 
 
-def dump_lines(dump: Dump) -> Iterator[str]:
-    """What is to be said about the dump as a whole."""
+def dump_lines(dump: Dump, width: int) -> Iterator[str]:
+    """What is to be said about the dump as a whole, shown in so many columns."""
     if not dump.values:
         yield "nothing in this range can be read"
         return
     if not dump.table.holds_bits and (said := summary(tiles(dump))):
         yield said
+    if not dump.table.holds_bits and (left_out := _likely_first(dump, plausible_views(dump))[_room(width) :]):
+        names = ", ".join(view.name for view in left_out)
+        yield f"no room for {names}: widen the terminal, or see --format json"
     if dump.missing:
         yield f"{len(dump.missing)} of {dump.asked.size} addresses cannot be read; the others can"
 

@@ -92,6 +92,9 @@ def number(cell: Cell) -> float | int:
     match = re.fullmatch(rf"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)(?:{_UNIT})?", text)
     if match is None:
         raise cell.wrong(f"{cell.text!r} is no number", "write 0.1, with a point")
+    if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", match[1]):
+        point = match[1].replace(",", ".", 1)
+        raise cell.wrong(f"{cell.text!r} may be thousands or a decimal comma", f"write {point} or without it")
     found = float(match[1].replace(",", "."))
     return int(found) if found.is_integer() and abs(found) < 1e15 else found
 
