@@ -22,11 +22,11 @@ Answers = Callable[[web.Request], web.Response]
 
 
 @asynccontextmanager
-async def in_front(answer: Answers) -> AsyncIterator[str]:
+async def in_front(answer: Answers, more_flags: str = "") -> AsyncIterator[str]:
     """The address of what may stand before a VictoriaMetrics: greets as one, answers writes as told."""
 
     async def flags(request: web.Request) -> web.Response:
-        return web.Response(text='-dedup.minScrapeInterval="1ms"\n-retentionPeriod="100y"\n')
+        return web.Response(text=f'-dedup.minScrapeInterval="1ms"\n-retentionPeriod="100y"\n{more_flags}')
 
     async def healthy(request: web.Request) -> web.Response:
         return web.Response(text="vm_app_version 1\nprocess_start_time_seconds 17\n")
@@ -43,6 +43,19 @@ async def in_front(answer: Answers) -> AsyncIterator[str]:
 
 def front(url: str) -> InfluxSettings:
     return InfluxSettings(type="influx", kind="victoriametrics", url=url, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "horizon", "told"),
+    [("", 5.0, True), ("", 12.0, False), ('-inmemoryDataFlushInterval="1s"\n', 5.0, False)],
+)
+async def test_a_horizon_in_which_victoriametrics_may_still_lose_something_is_told(
+    caplog: pytest.LogCaptureFixture, flags: str, horizon: float, told: bool
+) -> None:
+    async with in_front(lambda _: web.Response(status=204), flags) as url:
+        async with InfluxStore(front(url).model_copy(update={"horizon": horizon})):
+            pass
+    assert ("a horizon of 5 s is too short" in caplog.text) == told
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 401, 403, 404, 301])

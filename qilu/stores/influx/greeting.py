@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from qilu.contract.errors import ConfigError
 from qilu.stores.influx.http import Http, Reply
 from qilu.stores.settings import InfluxSettings
+
+_log = logging.getLogger(__name__)
 
 _FLAG_LINE = re.compile(r'^-{1,2}([A-Za-z0-9_.]+)="(.*)"$')
 _FLAG_METRIC = re.compile(r'^flag\{name="([^"]+)",\s*value="([^"]*)"')
@@ -16,6 +19,7 @@ _PERIOD = re.compile(r"([0-9.]+)(ms|[smhdwyM]?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
 _MONTH = 31 * 86_400
 _MAX_DEDUP = 0.001
+_FLUSHES = 2  # to disk, between which a value is sure to be in one
 
 
 async def greet(http: Http, settings: InfluxSettings) -> float | None:
@@ -85,6 +89,15 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
             " again as a second one, or drop readings that are close together",
             key="store.url",
             remedy="start VictoriaMetrics with -dedup.minScrapeInterval=1ms",
+        )
+    safe = _FLUSHES * (period(flags.get("inmemoryDataFlushInterval", "5s")) or 5.0)
+    if settings.crash_horizon < safe:
+        _log.warning(
+            "store %s: a horizon of %g s is too short for VictoriaMetrics, which when killed may lose what"
+            " it took %g s ago: give more than that under store.horizon, or leave it out",
+            settings.identity,
+            settings.crash_horizon,
+            safe,
         )
     return period(flags.get("retentionPeriod", "1")) or _MONTH
 
