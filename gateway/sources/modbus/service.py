@@ -29,8 +29,8 @@ class Unit:
         """In service: it answered, and has not been silent since."""
         self.answers = 0
         """Since it is in service."""
-        self.silent = 0
-        """Requests in a row that it did not answer."""
+        self.silent = 0.0
+        """Requests in a row that it did not answer; until it is steady an answer makes up for half of one."""
         self.patience = timeout
         """Seconds to wait for it while it is in service: the time-out, or more after a late reply."""
         self.probes = 0
@@ -98,7 +98,8 @@ class Service:
             self._allowance -= max(0.0, rtt - unit.rtt)
         else:
             unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
-        unit.silent = 0
+        # One that answers every second request only would otherwise keep all others waiting for ever.
+        unit.silent = max(0.0, unit.silent - 0.5) if unit.known and unit.answers < STEADY else 0.0
         unit.answers += 1
         if unit.patience > self._timeout:
             usual = max(self._timeout, LEEWAY * rtt)

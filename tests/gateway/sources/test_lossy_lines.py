@@ -65,3 +65,23 @@ async def test_a_unit_that_was_steady_is_probed_at_once_where_it_left_service(wo
     bad = [poll for poll, said in zip(polls, reasons(polls), strict=True) if said != "good"]
     assert len(bad) <= 5
     assert source.stats.offline == set()
+
+
+@for_hours
+async def test_units_that_answer_every_second_request_do_not_take_the_time_of_all_others(
+    world: World,
+) -> None:
+    """Fault 23: five of ten; each of their silences costs a time-out."""
+    asked_of: Counter[int] = Counter()
+
+    def behave(line: Line, asked: Asked) -> None:
+        asked_of[asked.unit] += 1
+        if asked.unit > 5 or asked_of[asked.unit] % 2 == 0:
+            line.say(line.answer(asked), 0.01)
+
+    polls, _ = await world.polls(Peer(behave), 4000, units=range(1, 11), meter=profile([0]))
+    seconds = polls[-1].due_ms / 1000 - 1.8e9
+    good = Counter(
+        poll.origin.device for poll, said in zip(polls, reasons(polls), strict=True) if said == "good"
+    )
+    assert all(good[f"meter-{unit}"] / seconds > 0.75 for unit in range(6, 11))
