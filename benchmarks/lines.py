@@ -1,0 +1,60 @@
+"""What lines that lose frames cost, by count: the share of good values, and what was learnt that is not so.
+
+    python -m benchmarks.lines [--turns 1500]
+
+A source polls three units of four blocks once a second, with a time-out of 1 s, in memory and on virtual
+time: the same numbers on every machine. A frame is lost at random, be it the request or the reply.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from random import Random
+
+from tests.gateway.sources.peer import Asked, Line, Peer, World, profile
+from tests.support.virtual_time import run
+
+FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
+WORLDS = {"Modbus TCP": World("memory"), "serial line": World("memory", "rtu", serial=True)}
+LOSSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+UNITS = (1, 2, 3)
+
+
+def losing(share: float) -> Peer:
+    """A device behind a line that loses so many of a hundred frames, divided by 100."""
+    random = Random(1)
+
+    def behave(line: Line, asked: Asked) -> None:
+        if random.random() >= share:
+            line.say(line.answer(asked), 0.01)
+
+    return Peer(behave)
+
+
+def measured(world: World, share: float, retries: int, turns: int) -> tuple[float, int]:
+    """The share of good values, and how often something was learnt from silence."""
+    polls, source = run(
+        world.polls(losing(share), turns * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries)
+    )
+    bad = sum(len(reading.reasons) for poll in polls for reading in poll.readings)
+    learnt = sum(event.kind == "learnt" for event in source.stats.events)
+    return 1 - bad / sum(poll.size for poll in polls), learnt
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What lines that lose frames cost.")
+    parser.add_argument("--turns", type=int, default=1500, help="of each unit")
+    turns = parser.parse_args().turns
+    logging.disable(logging.CRITICAL)
+    for name, world in WORLDS.items():
+        print(f"{name}: good values, and lessons that are wrong")
+        print(f"{'frames lost':>12}{'retries: 0':>18}{'retries: 1':>18}{'retries: 2':>18}")
+        for share in LOSSES:
+            cells = [measured(world, share, retries, turns) for retries in range(3)]
+            told = "".join(f"{100 * good:>12.1f} %{learnt:>4}" for good, learnt in cells)
+            print(f"{100 * share:>10.0f} %{told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
