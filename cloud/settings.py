@@ -28,7 +28,9 @@ class IngesterSettings(BaseModel):
     ingester: Annotated[str, AfterValidator(_name)] | None = None
     """Its id; one of its own is made up where none is given. No two may have the same."""
     mqtt: MqttSettings = MqttSettings()
+    """The broker."""
     store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
+    """The store that it fills and answers for."""
     share: bool = True
     """Share the records with other ingesters of the same store; MQTT 5 only, otherwise each gets all."""
     linger: Duration = 0.05
@@ -41,4 +43,5 @@ class IngesterSettings(BaseModel):
     """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
     waits for no more. Smaller messages go together, a larger one alone."""
     waiting_bytes: ByteSize = 64_000_000
-    """Messages that may wait for the store; what comes on top is left unanswered, so that it comes again."""
+    """Bytes of messages that may wait for the store; what comes on top is left unanswered, so that it comes
+    again."""

@@ -43,6 +43,8 @@ class DeliverySettings(_Model):
     linger: Duration = 0.1
     """Seconds that a live record may wait for others to travel with."""
     message_bytes: ByteSize = 64_000
+    """Bytes of records in one message, at most, and less where a broker ends the link at it; a longer record
+    travels alone."""
     backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
     """Bytes per second of late records, at most, where others need the line too; default: all it can take."""
     resend_after: Period = 10.0
@@ -71,18 +73,27 @@ class GatewaySettings(_Model):
     """One edge: a file of these settings is all that `qilu gateway` needs."""
 
     edge: Annotated[str, AfterValidator(_edge_name)]
+    """Its name in topics, stores and logs; no two gateways of a broker have the same."""
     enterprise: str = ""
+    """Whose machines these are; told to the store with every reading."""
     site: str = ""
+    """Where they stand; told to the store with every reading."""
     profiles: Path | None = None
     """A folder of device profiles of your own; those that come with Qilu are known anyway."""
     spool: SpoolSettings
+    """Where records are kept until a store has them for good."""
     mqtt: MqttSettings = MqttSettings()
+    """The broker."""
     delivery: DeliverySettings
+    """When a record counts as delivered, and how records travel."""
     processors: tuple[ProcessorSettings, ...] = ()
+    """What happens to values before they are kept, one after the other."""
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
+    """The endpoints that are polled, with the devices behind them."""
     connects_at_once: int = Field(default=AT_ONCE, ge=1)
     """Endpoints that may be connected to at the same time; the others wait their turn."""
     status_every: Period = 10.0
+    """Seconds between two readings of the gateway's own state."""
     completeness_every: Annotated[Period, Field(ge=1)] = 60.0
     """Seconds for which one account tells what became of the values that were due."""
 

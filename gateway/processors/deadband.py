@@ -13,17 +13,15 @@ from qilu.contract.reading import Columns, Poll, Reading, Value
 
 
 class DeadbandSettings(BaseModel):
-    """`bands`: pattern of point names -> how far, in the point's unit, a value may move unnoticed.
-
-    A point that matches no pattern counts as moved at any change. `silence`: a reading is let through at
-    least this often.
-    """
+    """How far values may move unnoticed. A point that matches no pattern counts as moved at any change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["deadband"]
     bands: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    """Pattern of point names -> how far, in the point's unit, a value may move unnoticed."""
     silence: Duration = 60.0
+    """Seconds after which a reading is let through although nothing moved."""
 
     def build(self) -> Deadband:
         return Deadband(self.bands, self.silence)

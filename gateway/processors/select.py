@@ -12,13 +12,15 @@ from qilu.contract.reading import Columns, Poll, Reading
 
 
 class SelectSettings(BaseModel):
-    """`keep` and `drop` are patterns such as `temperature_*` or `press-1.force`; `drop` wins."""
+    """Which points are let through."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["select"]
     keep: tuple[str, ...] = Field(default=("*",), min_length=1)
+    """Patterns such as `temperature_*` or `press-1.force`, of what is let through."""
     drop: tuple[str, ...] = ()
+    """Such patterns of what is left out, also where `keep` has it."""
 
     def build(self) -> Select:
         return Select(self.keep, self.drop)

@@ -13,16 +13,15 @@ from qilu.contract.reading import Columns, Poll, Reading, Reason, Value
 
 
 class StaleSettings(BaseModel):
-    """`points`: patterns such as `temperature_*` or `press-1.force`, of what is expected to move always.
-
-    `after`: readings in a row with the same value, from which on it is uncertain. It keeps its value.
-    """
+    """Which values are expected to move, and how soon one that does not is uncertain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["stale"]
     points: tuple[str, ...] = Field(min_length=1)
+    """Patterns such as `temperature_*` or `press-1.force`, of what is expected to move always."""
     after: int = Field(ge=2)
+    """Readings in a row with the same value, from which on it is uncertain. It keeps its value."""
 
     def build(self) -> Stale:
         return Stale(self.points, self.after)

@@ -24,17 +24,16 @@ def _protocol(text: object) -> object:
 
 
 class TlsSettings(BaseModel):
-    """Encrypt the connection and check the broker's certificate and name; there is no way to leave that out.
-
-    `ca`: file of the authority to trust (PEM), default: those of the operating system.
-    `cert` and `key`: our own certificate and its key (PEM), for brokers that ask for one.
-    """
+    """Encrypt the connection, and check the broker's certificate and name: that cannot be left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ca: Path | None = None
+    """File of the authority to trust (PEM); default: those of the operating system."""
     cert: Path | None = None
+    """Our own certificate (PEM), for brokers that ask for one."""
     key: Path | None = None
+    """Its key (PEM)."""
 
     @model_validator(mode="after")
     def _key_needs_its_certificate(self) -> TlsSettings:
@@ -52,23 +51,28 @@ class TlsSettings(BaseModel):
 
 
 class MqttSettings(BaseModel):
-    """One broker.
-
-    `port`: default 1883, with tls 8883. `keepalive`: a connection that carries nothing any more is noticed
-    within this time and two seconds. Passwords stand in a file or in the environment, never here.
-    """
+    """One broker. Passwords stand in a file or in the environment, never here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Name or address of the broker."""
     port: Annotated[int, Field(ge=1, le=65535)] = PORT
+    """Default: 1883, with tls 8883."""
     protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_protocol)] = "5"
+    """The version of MQTT that it speaks; with 3.1.1 ingesters cannot share."""
     username: str | None = None
+    """As whom to connect; default: as nobody."""
     password_file: Path | None = None
+    """A file that holds the password and nothing else."""
     password_env: str | None = None
+    """The environment variable that holds the password, in place of a file."""
     tls: TlsSettings | None = None
+    """Encrypts the connection; `{}` trusts the authorities of the operating system."""
     keepalive: Annotated[Period, Field(ge=2, le=3600)] = 10.0
+    """A connection that carries nothing any more is noticed within these seconds and two more."""
     prefix: str = "qilu"
+    """All topics begin with it."""
 
     @model_validator(mode="before")
     @classmethod

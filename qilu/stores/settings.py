@@ -16,49 +16,58 @@ Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 
 
 class SqliteSettings(BaseModel):
-    """The embedded store: one file on this machine.
-
-    `name`: the store's id in answers, default one that the file was given when it was made. `retention`: how
-    long single readings are kept, by their own time; `rollups`: how long their one-minute summaries are.
-    Without them: for ever.
-    """
+    """The embedded store: one file on this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["sqlite"]
     file: Path
+    """Where it is, made when it is not there; on a disk of this machine."""
     name: Annotated[str, Field(min_length=1)] | None = None
+    """The store's id in answers; default: one that the file was given when it was made."""
     retention: Period | None = None
+    """Seconds for which single readings are kept, by their own time; default: for ever."""
     rollups: Period | None = None
+    """Seconds for which their one-minute summaries are kept; default: for ever."""
 
 
 class InfluxSettings(BaseModel):
-    """A server that takes line protocol.
-
-    `database`: InfluxDB 1 and 3. `bucket`, `org`: InfluxDB 2. Token or password stand in a file or in the
-    environment, never here. `name`: the store's id in answers, default KIND:HOST:PORT[/DATABASE]; give one
-    where the address of the same store may change or differ from ingester to ingester. `horizon`: seconds
-    until what was written survives the store's crash, default 30s for VictoriaMetrics, else 0.
-    """
+    """A server that takes line protocol. Secrets stand in a file or in the environment, never here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["influx"]
     kind: Kind
+    """Which server it is."""
     url: str
+    """`http://HOST:PORT` or `https://...`."""
     name: Annotated[str, Field(min_length=1)] | None = None
+    """The store's id in answers; default: KIND:HOST:PORT[/DATABASE]. Give one where the address of the same
+    store may change, or differ from ingester to ingester."""
     database: Annotated[str, Field(min_length=1)] | None = None
+    """Of InfluxDB 1 and 3."""
     bucket: Annotated[str, Field(min_length=1)] | None = None
+    """Of InfluxDB 2."""
     org: Annotated[str, Field(min_length=1)] | None = None
+    """The organisation, of InfluxDB 2."""
     token_file: Path | None = None
+    """A file that holds the token and nothing else."""
     token_env: str | None = None
+    """The environment variable that holds the token, in place of a file."""
     username: str | None = None
+    """As whom to write, where there are users and no tokens."""
     password_file: Path | None = None
+    """A file that holds the password and nothing else."""
     password_env: str | None = None
+    """The environment variable that holds the password, in place of a file."""
     ca: Path | None = None
+    """File of the authority to trust (PEM); default: those of the operating system."""
     horizon: Duration | None = None
+    """Seconds until what was written survives the store's crash; default: 30s for VictoriaMetrics, else 0."""
     timeout: Period = 10.0
+    """Seconds that one request may take."""
     gzip: bool | None = None
+    """Whether requests are compressed; default: where the store is not on this machine."""
 
     @field_validator("url")
     @classmethod

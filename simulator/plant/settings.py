@@ -53,7 +53,9 @@ class Span(Model):
     """A part of the day; `until` at or before `since` is on the next day."""
 
     since: TimeOfDay
+    """Time of day at which it begins, such as "08:00"."""
     until: TimeOfDay
+    """Time of day at which it ends; at or before `since` on the next day."""
 
     def holds(self, minute: float) -> bool:
         """Whether a minute of the day (0 to 1440) is in it."""
@@ -66,23 +68,33 @@ class MachineSettings(Model):
     """One machine of the plant, or with `replicas` a row of the same: NAME-1, NAME-2 and so on."""
 
     device: DeviceName
+    """Its name."""
     machine: str
+    """The model: the name of its physics and of its device profile."""
     port: int = Field(default=0, ge=1, le=65535)
     """Of TCP; 0 stands for none, where there is a serial line."""
     serial: SerialSettings | None = None
+    """The serial line on which it speaks RTU, in place of a port."""
     framing: Framing = "tcp"
     """Of the port: Modbus TCP, or RTU frames over TCP. All devices of a port have the same."""
     unit: int = Field(default=1, ge=0, le=255)
+    """The unit id to which it answers."""
     line: str = ""
+    """The production line it stands in."""
     replicas: int | None = Field(default=None, ge=1, le=100_000)
+    """So many of it, with names from DEVICE-1 on."""
     units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
     """Replicas have ascending unit ids; after so many on a port the next port begins, again with `unit`."""
     feeds: tuple[str, ...] = ()
     """Devices, rows of replicas or lines that it supplies, or whose consumption it measures as a meter."""
     writable: bool = True
+    """Whether clients may write; else every write is refused."""
     latency: LatencySettings | None = None
+    """How long it takes before it carries a request out; default: no time."""
     identity: IdentitySettings = IdentitySettings()
+    """What it says of itself when it is asked (function 43/14)."""
     parameters: Mapping[Name, float] = {}
+    """Constants of its physics, and scales of its registers, that are not the default."""
     wire: tuple[AnyWireFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
 
@@ -107,8 +119,11 @@ class BufferSettings(Model):
     after: tuple[str, ...] = ()
     """Devices, rows of replicas or lines that fill it; without any, it is only emptied."""
     before: tuple[str, ...] = ()
+    """Those that empty it; without any, it is only filled."""
     capacity: int = Field(ge=1)
+    """Parts for which it has room."""
     filled: int = Field(default=0, ge=0)
+    """Parts in it when the plant begins."""
 
     @model_validator(mode="after")
     def _check(self) -> "BufferSettings":
@@ -121,21 +136,28 @@ class DipSettings(Model):
     """The mains voltage is lower by `depth` (a share) for a while; every machine of the plant sees it."""
 
     begin: Duration
+    """Simulated time from the beginning of the plant on."""
     duration: Period
+    """How long it lasts."""
     depth: float = Field(gt=0, lt=1)
+    """The share of its voltage that the mains lose."""
 
 
 class FaultSettings(Model):
     """A fault of one device; times are simulated ones from the beginning of the plant on."""
 
     device: str
+    """What it strikes."""
     fault: str
+    """One of its model, of a sensor, or `reboot`."""
     begin: Duration
+    """When it begins to grow."""
     growth: Duration = 0.0
     """Until it has come to its full severity."""
     duration: Period | None = None
     """From its begin to its repair; without it, it stays."""
     severity: float = Field(default=1.0, gt=0, le=1)
+    """How bad it becomes; 1 is as bad as it can be."""
     point: str | None = None
     """For faults of a sensor."""
     amount: float | None = None
@@ -160,24 +182,33 @@ class PlantSettings(Model):
     """
 
     plant: str = "plant"
+    """Its name, for people."""
     seed: int = 0
+    """Another one makes other machines of the same kinds, and other noise."""
     step: Annotated[Period, Field(le=MAX_STEP)] = 0.1
     """Simulated seconds in one tick."""
     speed: float = Field(default=1.0, gt=0, le=10_000)
     """Simulated seconds in one real second."""
     start: datetime = datetime(2026, 6, 22, 8, 0)  # noqa: DTZ001  # the plant's own local time
+    """The plant's own local time when it begins."""
     host: Annotated[str, AfterValidator(_some_host)] = "127.0.0.1"
+    """The address at which it listens; 0.0.0.0 lets the whole network in."""
     shifts: tuple[Span, ...] = ()
     """When people work; without any the plant works day and night."""
     breaks: tuple[Span, ...] = ()
+    """When nobody works in a shift."""
     control: int | None = Field(default=None, ge=1, le=65535)
     """A port of this machine alone at which `qilu fault` finds the running plant."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
+    """All that it has."""
     buffers: tuple[BufferSettings, ...] = ()
+    """Places for parts between machines."""
     faults: tuple[FaultSettings, ...] = ()
+    """What goes wrong in machines and sensors."""
     wire: tuple[AnyWireFault, ...] = ()
     """What the wires of whole ports, or of all, do wrong."""
     dips: tuple[DipSettings, ...] = ()
+    """When the voltage of the mains is low."""
 
     def placed(self) -> Iterator[Placed]:
         """Every device with its port and unit id, in the order of the file."""

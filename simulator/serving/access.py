@@ -30,7 +30,9 @@ class SerialSettings(_Model):
     mean nothing there; clients open it without parity, which Linux would refuse to set.
     """
     baudrate: Baudrate = 9600
+    """Bits per second."""
     parity: Literal["even", "odd", "none"] = "even"
+    """The parity bit of each byte."""
 
     @property
     def path(self) -> Path:
@@ -48,10 +50,12 @@ class SerialSettings(_Model):
 
 
 class LatencySettings(_Model):
-    """How long a device takes before it carries a request out: `mean`, up to `jitter` more or less."""
+    """How long a device takes before it carries a request out."""
 
     mean: Duration
+    """How long in the middle."""
     jitter: Duration = 0.0
+    """Up to so much more or less."""
 
     @model_validator(mode="after")
     def _check(self) -> LatencySettings:
@@ -64,12 +68,19 @@ class IdentitySettings(_Model):
     """The objects of function 43/14 that differ from what the plant says of itself."""
 
     vendor: Text | None = None
+    """Object 0, VendorName."""
     product_code: Text | None = None
+    """Object 1, ProductCode."""
     revision: Text | None = None
+    """Object 2, MajorMinorRevision."""
     url: Text | None = None
+    """Object 3, VendorUrl."""
     product: Text | None = None
+    """Object 4, ProductName."""
     model: Text | None = None
+    """Object 5, ModelName."""
     application: Text | None = None
+    """Object 6, UserApplicationName."""
 
     def objects(self) -> dict[int, bytes]:
         """What was set, by object id."""

@@ -122,6 +122,18 @@ def test_every_key_of_a_profile_is_explained() -> None:
         assert not unexplained - {"byte_order"}, f"{model.__name__}: {unexplained}"
 
 
+@pytest.mark.parametrize("kind", ["gateway", "ingester", "plant"])
+def test_every_key_of_a_settings_file_is_explained(kind: Kind) -> None:
+    root = schema(kind)
+    unexplained = {
+        f"{model}.{key}"
+        for model, rule in {kind: root, **root["$defs"]}.items()
+        for key, said in rule.get("properties", {}).items()
+        if "description" not in said and "const" not in said
+    }
+    assert not unexplained
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_prints_it(kind: Kind) -> None:
     done = CliRunner().invoke(app, ["check", "--schema", kind])

@@ -38,7 +38,9 @@ class DeviceSettings(_Model):
     device: Annotated[str, AfterValidator(_device_name)]
     """Its name everywhere: in topics, stores and logs; unique on the edge."""
     unit: int = Field(default=1, ge=0, le=255)
+    """Its unit id, by which it is told from others behind the same endpoint."""
     profile: ProfileName
+    """The device profile that says what it offers."""
     line: str = ""
     """The production line it stands in."""
     parameters: Mapping[Name, ScaleNumber] = {}
@@ -63,7 +65,9 @@ class ModbusSettings(_Model):
 
     type: Literal["modbus"]
     url: Annotated[str, AfterValidator(_url)]
+    """`tcp://HOST[:PORT]`, `rtu+tcp://HOST:PORT` or `rtu:///dev/ttyUSB0?baudrate=9600&parity=N&stopbits=1`"""
     connect_timeout: Period = 3.0
+    """Seconds that an attempt to connect may take."""
     timeout: Period = 1.0
     """Seconds from a request to its reply."""
     retries: int = Field(default=0, ge=0, le=5)
@@ -77,7 +81,9 @@ class ModbusSettings(_Model):
     close_after_poll: bool = False
     """Give the connection back after each turn: for devices that serve one client only."""
     quirks: Quirks = Quirks()
+    """What its replies have wrong and is forgiven."""
     devices: tuple[DeviceSettings, ...]
+    """Those behind it, each with a unit id of its own."""
 
     @property
     def endpoint(self) -> Endpoint:
