@@ -26,10 +26,11 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Records that the spool had to give up before they were durable.
+    """Records that the spool had to give up before they were durable, or never took.
 
     `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
-    unreadable (the disk lost them). They were appended between `from_ms` and `to_ms` (UTC).
+    unreadable (the disk lost them): appended between `from_ms` and `to_ms` (UTC). Or blocked, without stream
+    and offsets: between these times none was taken, and then the gateway ended.
     """
 
     stream: int

@@ -20,7 +20,6 @@ _BIG = "big bigendian msb msw be no false 0 high 大端 高字在前"
 _LITTLE = "little littleendian lsb lsw le yes true 1 low swap swapped 小端 低字在前"
 _ENDS = {**dict.fromkeys(_BIG.split(), "big"), **dict.fromkeys(_LITTLE.split(), "little")}
 
-
 _UNIT = r"(?!x\d)[^\W\d].*|[%°/].*"
 """What may stand behind a number: no operator, which would change it, and no second point or comma."""
 

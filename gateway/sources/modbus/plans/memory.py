@@ -1,4 +1,4 @@
-"""What devices taught the gateway, kept beside the spool: a restart does not have to find it out again."""
+"""What devices taught the gateway, kept in the folder of the spool: a restart need not find it out again."""
 
 from __future__ import annotations
 
