@@ -1,0 +1,108 @@
+"""Tells which requests a gateway's settings cost the devices: per poll group, per endpoint, in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.table import Table
+
+from gateway.settings import GatewaySettings
+from gateway.sources.modbus.line.serial import missing
+from gateway.sources.modbus.plans.learning import described
+from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.quantities import format_duration
+from qilu.contract.reading import Origin
+
+_ROUND_TRIP = 0.01
+"""Seconds that a device is assumed to take for an answer; the real ones differ widely."""
+
+_COLUMNS = ("device", "unit", "group", "every", "requests", "registers", "wasted", "reads")
+
+Profiles = Mapping[str, DeviceProfile]
+
+
+class Planned(NamedTuple):
+    """What one endpoint will be asked: each poll group with its device."""
+
+    source: ModbusSettings
+    groups: Sequence[tuple[DeviceSettings, ReadPlan]]
+
+    @property
+    def load(self) -> BusLoad:
+        return BusLoad.of([plan for _, plan in self.groups])
+
+    @property
+    def busy(self) -> float:
+        """The share of its time that the answers take."""
+        line = self.source.endpoint.serial
+        return self.load.busy(_ROUND_TRIP, line.baudrate if line else None)
+
+
+def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
+    """Every endpoint, in the order of the file."""
+    return [
+        Planned(
+            source,
+            [
+                (device, plan)
+                for device in source.devices
+                for plan in plans(
+                    known[device.profile],
+                    device,
+                    Origin(settings.edge, device.device, device.profile),
+                    source.endpoint.framing,
+                )
+            ],
+        )
+        for source in settings.sources
+    ]
+
+
+def grid(endpoints: Sequence[Planned]) -> Table:
+    """A line for each poll group, and one for each endpoint."""
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for endpoint in endpoints:
+        for device, plan in endpoint.groups:
+            table.add_row(
+                device.device, str(device.unit), plan.group, format_duration(plan.period),
+                str(plan.requests), str(plan.registers), str(plan.wasted), ", ".join(map(str, plan.blocks)),
+            )  # fmt: skip
+        load = endpoint.load
+        busy = f"{load.bytes_per_s:.0f} B/s, busy {endpoint.busy:.1%} of the time"
+        rate = f"{load.requests_per_s:.1f}/s"
+        table.add_row(endpoint.source.url, "", "", "", rate, "", "", busy, end_section=True)
+    return table
+
+
+def summary(endpoints: Sequence[Planned]) -> str:
+    """What all of it comes to."""
+    total = [plan for endpoint in endpoints for _, plan in endpoint.groups]
+    points = sum(len(plan.columns.points) / plan.period for plan in total)
+    return (
+        f"{points:.0f} points/s in {BusLoad.of(total).requests_per_s:.1f} requests/s; "
+        f"busy assumes {_ROUND_TRIP * 1000:.0f} ms from a request to its reply"
+    )
+
+
+def warnings(endpoints: Sequence[Planned]) -> Iterator[str]:
+    """Endpoints that cannot answer so much, and serial ports that are not there."""
+    for endpoint in endpoints:
+        source = endpoint.source
+        if endpoint.busy > 1:
+            yield f"{source.url} is asked for more than it can answer: turns will be missed"
+        if source.endpoint.serial is not None and (problem := missing(source.endpoint.host)) is not None:
+            yield f"{source.url}: {problem}"
+
+
+def learnt(settings: GatewaySettings, known: Profiles) -> Iterator[str]:
+    """What devices taught a gateway that ran with these settings."""
+    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
+    for source in settings.sources:
+        for device in source.devices:
+            found = memory.recall(device.device, known[device.profile])
+            if found != NOTHING_LEARNT:
+                yield f"{device.device} {described(NOTHING_LEARNT, found)}"
