@@ -10,8 +10,8 @@ from qilu.runtime.complaints import Complaints
 class Hearing:
     """Who was heard, and when. Times are seconds of a monotonic clock.
 
-    `patience`: seconds without a word of a trusted store while others speak; nobody at all may be silent for
-    twice as long.
+    `patience`: seconds without a word of a trusted store while others speak, after which it is told; where
+    nobody speaks at all, twice as long.
     """
 
     def __init__(

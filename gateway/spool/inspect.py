@@ -12,7 +12,7 @@ from gateway.spool.files import OWNER, Files, ReadOnlyFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
 from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept, Segment
-from gateway.spool.looking import told
+from gateway.spool.looking import explained
 from gateway.spool.losses import JOURNAL, dropped_of
 from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
@@ -77,7 +77,7 @@ class Summary:
 def inspect(directory: Path) -> Summary:
     """Take stock of a spool; ConfigError when there is none that may be read."""
     files = ReadOnlyFiles(directory)
-    with told(directory):
+    with explained(directory):
         files.open()
         kept = recover(files).kept
         for stream, offsets in decode_forgotten(_content(files, FORGOTTEN)).items():

@@ -1,4 +1,4 @@
-"""What is told to a person whose command a disk does not let at a spool."""
+"""What a person is told whose command the disk, or its rights, keep from a spool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qilu.contract.errors import ConfigError
 
 
 @contextmanager
-def told(directory: Path) -> Iterator[None]:
+def explained(directory: Path) -> Iterator[None]:
     """A ConfigError with the place and the remedy, where the system refuses something inside."""
     try:
         yield

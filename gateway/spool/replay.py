@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.spool.files import OsFiles, ReadOnlyFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.looking import told
+from gateway.spool.looking import explained
 from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
 
@@ -26,7 +26,7 @@ def replay(directory: Path, since_ms: int) -> Replayed:
     Holds the directory meanwhile: ConfigError while a gateway runs on it, or when there is none.
     """
     files = OsFiles(directory)
-    with told(directory):
+    with explained(directory):
         ReadOnlyFiles(directory).open()  # must be there: nothing is made
         files.open()
         return _replay(files, since_ms)
