@@ -72,45 +72,10 @@ def build(
     clock = Clock(settings.spool.directory / _CLOCK_FILE)
     spool = DiskSpool(settings.spool)
     itself = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
-    reports = Reports(
-        itself,
-        {
-            device.device: _origin(settings, device)
-            for source in settings.sources
-            for device in source.devices
-        },
-        clock.stamp,
-        every_ms=int(settings.completeness_every * 1000),
-        down_since_ms=clock.alive_ms,
-        blocked_since_ms=clock.blocked_ms,
-    )
+    reports = _reports(settings, itself, clock)
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
-    delivery = Delivery(
-        spool,
-        _sink(settings, clock, random),
-        outbox,
-        linger=settings.delivery.linger,
-        backoff=Backoff(random),
-        clock=time.monotonic,
-        backlog_rate=settings.delivery.backlog_rate,
-        rejected=reports.rejected,
-    )
     tally = Tally()
-    slots, alarms = ConnectSlots(settings.connects_at_once), Alarms()
-    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
-    sources = [
-        ModbusSource(
-            source,
-            _devices(settings, source, profiles),
-            clock.timebase,
-            random,
-            listener=reports.device,
-            slots=slots,
-            alarms=alarms,
-            memory=memory,
-        )
-        for source in settings.sources
-    ]
+    sources = _sources(settings, profiles, clock, random, reports)
     health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
     expected = [one for source in sources for one in source.schedule()]
     schedule = ScheduleSource(expected, settings.completeness_every, clock.now_ms)
@@ -125,11 +90,7 @@ def build(
         source.slot = slot
     pipeline = Pipeline(
         sources=sources,
-        own=[
-            StatusSource(itself, settings.status_every, health.read, clock.now_ms),
-            schedule,
-            reports,
-        ],
+        own=[StatusSource(itself, settings.status_every, health.read, clock.now_ms), schedule, reports],
         reports=reports,
         processors=[
             *_counters(settings, profiles),
@@ -137,7 +98,7 @@ def build(
             *extra_processors,
         ],
         spool=spool,
-        delivery=delivery,
+        delivery=_delivery(settings, spool, outbox, clock, random, reports),
         tally=tally,
         sync=None if settings.spool.sync == "always" else settings.spool.sync,
         backoff=lambda: Backoff(random),
@@ -146,6 +107,62 @@ def build(
         blocked=clock.blocked,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock)
+
+
+def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports:
+    devices = (device for source in settings.sources for device in source.devices)
+    return Reports(
+        itself,
+        {device.device: _origin(settings, device) for device in devices},
+        clock.stamp,
+        every_ms=int(settings.completeness_every * 1000),
+        down_since_ms=clock.alive_ms,
+        blocked_since_ms=clock.blocked_ms,
+    )
+
+
+def _sources(
+    settings: GatewaySettings,
+    profiles: Mapping[str, DeviceProfile],
+    clock: Clock,
+    random: Random,
+    reports: Reports,
+) -> list[ModbusSource]:
+    slots, alarms = ConnectSlots(settings.connects_at_once), Alarms()
+    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
+    return [
+        ModbusSource(
+            source,
+            _devices(settings, source, profiles),
+            clock.timebase,
+            random,
+            listener=reports.device,
+            slots=slots,
+            alarms=alarms,
+            memory=memory,
+        )
+        for source in settings.sources
+    ]
+
+
+def _delivery(
+    settings: GatewaySettings,
+    spool: DiskSpool,
+    outbox: Outbox,
+    clock: Clock,
+    random: Random,
+    reports: Reports,
+) -> Delivery:
+    return Delivery(
+        spool,
+        _sink(settings, clock, random),
+        outbox,
+        linger=settings.delivery.linger,
+        backoff=Backoff(random),
+        clock=time.monotonic,
+        backlog_rate=settings.delivery.backlog_rate,
+        rejected=reports.rejected,
+    )
 
 
 def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> list[Processor]:
