@@ -151,14 +151,16 @@ async def read_range(prober: Prober, unit: int, asked: Range, progress: Progress
             search.given_up(str(error))
         else:
             answered = True
-            bits = span.table.holds_bits
-            search.good(
-                [int(bit) for bit in unpack_bits(data, span.size)]
-                if bits
-                else list(struct.unpack(f">{span.size}H", data))
-            )
+            search.good(_values(span, data))
         progress(search.known)
     return search.dump()
+
+
+def _values(span: Range, data: bytes) -> list[int]:
+    """Bits or registers, as the table has them."""
+    if span.table.holds_bits:
+        return [int(bit) for bit in unpack_bits(data, span.size)]
+    return list(struct.unpack(f">{span.size}H", data))
 
 
 async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
