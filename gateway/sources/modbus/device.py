@@ -25,7 +25,7 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "doubted", "losses", "plan", "series", "silences")
+    __slots__ = ("device", "doubted", "losses", "plan", "series", "silences", "unheard")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
@@ -34,6 +34,8 @@ class Group:
         """Request -> turns in a row in which it was met with silence while others were answered."""
         self.losses = 0
         """How many of these were answered later, up to some: silence proves less where frames are lost."""
+        self.unheard: set[bytes] = set()
+        """Requests that were met with silence when they were sent last."""
         self.doubted: frozenset[str] | None = None
         """Points that were refused, while what the device taught is asked once more."""
         self.series = f"{read.origin.device}/{read.group}"
@@ -45,8 +47,8 @@ class Device:
     with an answer as `distrusted` have to pass until its values count."""
 
     __slots__ = (
-        "distrusted", "exponents", "gap", "groups", "learnt", "name", "online", "reason", "relearning",
-        "setup", "spoken", "told", "unit",
+        "distrusted", "exponents", "gap", "groups", "learnt", "loses_frames", "name", "online", "reason",
+        "relearning", "setup", "spoken", "told", "unit",
     )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
@@ -61,6 +63,8 @@ class Device:
         """What it taught and people were told of."""
         self.spoken: set[Table] = set()
         """Tables of which it ever gave values: it has the function that reads them, whatever it says."""
+        self.loses_frames = False
+        """Whether it was ever silent about what it answered when it was asked again."""
         self.online: bool | None = None
         self.distrusted = 0
         self.reason = Reason.NOT_POLLED
@@ -90,6 +94,7 @@ class Device:
         parameters = setup.profile.parameters_with(setup.settings.parameters)
         for group in self.groups:
             old = group.plan
+            group.unheard.clear()
             group.plan = plan(
                 setup.profile,
                 old.group,

@@ -17,6 +17,10 @@ costs a time-out, for which the other units of the endpoint wait."""
 SPREAD = 0.618
 """Of a block, from one point that a silent unit is asked for alone to the next: soon they were everywhere."""
 
+ASKED_AGAIN, FIRST_ONES = 2, 4
+"""How often a silent point is asked again in one turn where the device is known to lose frames; elsewhere so
+many points are, once: a lone one may be a loss, a long range of them is none."""
+
 HUSHED, MOST_LOSSES = 3, 7
 """Turns in a row in which a block was met with silence while others were answered: then it is refused. One
 more for each time that this was a loss, up to so many."""
@@ -25,7 +29,9 @@ more for each time that this was a loss, up to so many."""
 class Seeking:
     """The search of one turn. Blocks that were refused are asked in halves, down to single points."""
 
-    __slots__ = ("_group", "_halved", "_hushed", "_hushed_left", "_refused_left", "_silent", "search")
+    __slots__ = (
+        "_asked_again", "_group", "_halved", "_hushed", "_hushed_left", "_refused_left", "_silent", "search",
+    )  # fmt: skip
 
     def __init__(self, group: Group) -> None:
         self.search: Search | None = None
@@ -35,6 +41,7 @@ class Seeking:
         self._silent: list[Block] = []  # met with silence
         self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
         self._halved: set[bytes] = set()  # requests for a half of what was refused
+        self._asked_again: dict[bytes, int] = {}  # how often, requests for one point that were silent
 
     # What to ask.
 
@@ -101,9 +108,11 @@ class Seeking:
         often = group.silences.get(block.request, 0) >= HUSHED + group.losses
         if not often and not (answered and block.request in self._hushed):
             return None
+        self._found().by_silence = True
+        if len(block.columns.points) == 1 and self._again(block.request):
+            return (block,)
         self._hushed_left -= 1
         halves = self._halves(block)
-        self._found().by_silence = True
         self._hushed.update(half.request for half in halves)
         return halves
 
@@ -116,9 +125,15 @@ class Seeking:
         """It was met with silence, and that is no refusal yet."""
         self._silent.append(block)
 
-    def answered(self, block: Block) -> None:
-        """The device gave its values. Where it was silent about them before, that was a loss."""
+    def answered(self, block: Block, in_service: bool) -> None:
+        """The device gave its values. Where it was silent about them before, that was a loss.
+
+        `in_service`: whether it was all the time; else it may have been switched off.
+        """
         group = self._group
+        if block.request in group.unheard:
+            group.unheard.discard(block.request)
+            group.device.loses_frames = group.device.loses_frames or in_service
         if self.search is not None:
             self.search.good(block.span)
         if block.request in group.silences:
@@ -138,6 +153,15 @@ class Seeking:
         if answered and (self._silent or group.silences):
             before = group.silences
             group.silences = {block.request: before.get(block.request, 0) + 1 for block in self._silent}
+
+    def _again(self, request: bytes) -> bool:
+        """Whether one point that is silent is asked again: what is believed of it costs it an hour."""
+        times = self._asked_again.get(request, 0)
+        self._asked_again[request] = times + 1
+        if self._group.device.loses_frames:
+            self._hushed_left -= times < ASKED_AGAIN
+            return times < ASKED_AGAIN
+        return times == 0 and len(self._asked_again) <= FIRST_ONES
 
     def _halves(self, block: Block) -> Sequence[Block]:
         halves = [block.part(half) for half in self._found().refused(block.span)]

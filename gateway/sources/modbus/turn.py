@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from gateway.sources.modbus.checking import Checking
 from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.line.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
 from gateway.sources.modbus.line.link import Link
 from gateway.sources.modbus.plans.learning import Search
-from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
+from gateway.sources.modbus.plans.plan import Block
 from gateway.sources.modbus.reasons import reason_of
 from gateway.sources.modbus.seeking import Seeking
 from gateway.sources.modbus.service import Service
@@ -26,7 +27,6 @@ from qilu.modbus.errors import (
     ProtocolError,
     TargetFailedToRespond,
 )
-from qilu.modbus.pdu import read_request
 
 BUSY_PAUSES = (0.05, 0.2)
 """Seconds before a device that said it is busy is asked again, in the same turn."""
@@ -43,8 +43,8 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_busy", "_group", "_heard_here", "_link", "_lost", "_retries", "_seeking", "_served", "_service",
-        "_stamp", "_timeout", "answered", "readings", "reason",
+        "_answered_last", "_busy", "_group", "_heard_here", "_link", "_lost", "_retries", "_seeking",
+        "_served", "_service", "_stamp", "_timeout", "answered", "readings", "reason",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class TurnReader:
         self._stamp = stamp
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
+        self._answered_last: Block | None = None  # with values
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._served = False  # whether the present connection had brought a reply before, or we ended it,
@@ -94,22 +95,19 @@ class TurnReader:
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
-        if seeking.search is not None and not seeking.search.by_silence:
-            await self._measure(seeking.search, link, unit, gap)
+        if seeking.search is not None:
+            await self._check(seeking.search)
         for not_asked in group.plan.not_asked:
             self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
         seeking.over(self.answered)
 
-    async def _measure(self, search: Search, link: Link, unit: int, gap: float) -> None:
-        """Ask what tells a length that is refused from addresses that are; its values are not used."""
-        for measuring in search.to_measure():
-            while (asked := measuring.next()) is not None and (connection := link.connection) is not None:
-                request = read_request(READ_FUNCTIONS[asked.table], asked.first, asked.last - asked.first + 1)
-                exchange = Exchange(unit, request)
-                await connection.read([exchange], self._service.patience(unit), gap)
-                if exchange.data is None and not isinstance(exchange.error, IllegalAddress | IllegalValue):
-                    return
-                measuring.tell(exchange.data is not None)
+    async def _check(self, search: Search) -> None:
+        """See that what the search found is to be believed; else it is found again later."""
+        checking = Checking(self._group, self._link, self._service, self._timeout)
+        if not search.by_silence:
+            await checking.measure(search)
+        elif not await checking.confirm(search, self._answered_last):
+            self._seeking.search = None
 
     def _worth_a_request(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """These without parts of what was silent, where the turn has no time for more silences."""
@@ -123,17 +121,19 @@ class TurnReader:
         unsent, again, lost = list[Block](), list[Block](), False
         stamp, series, readings = self._stamp, self._group.series, self.readings
         spoken, seeking = self._group.device.spoken, self._seeking
-        uneventful = seeking.search is None and not self._group.silences
+        uneventful = seeking.search is None and not self._group.silences and not self._group.unheard
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
+                in_service = self._service.units[self._group.device.unit].known
                 self._heard(exchange)
+                self._answered_last = block
                 middle = (exchange.asked_at + exchange.ended_at) / 2
                 readings.append(block.reading(stamp(series, middle), data))
                 if block.span.table not in spoken:
                     spoken.add(block.span.table)
                 if not uneventful:
-                    seeking.answered(block)
+                    seeking.answered(block, in_service)
             elif exchange.error is None:
                 unsent.append(block)  # because one before it was not answered
             else:
@@ -169,6 +169,7 @@ class TurnReader:
         """A frame may be lost: a unit in service is asked again. One silence among answers is about this
         block; a second one may be the end of the device."""
         unit, service = self._group.device.unit, self._service
+        self._group.unheard.add(block.request)
         again = self._retries > 0 and isinstance(error, ReplyTimeoutError) and service.units[unit].known
         if not (self.answered and (again or self._seeking.first_silence)):
             service.kept_silent(unit, exchange.asked_at, exchange.ended_at)

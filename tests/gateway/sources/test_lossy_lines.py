@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.gateway.sources.everywhere import for_hours, on_a_serial_line
-from tests.gateway.sources.peer import Asked, Line, Peer, World, profile, reasons
+from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, profile, reasons
 from tests.support.virtual_time import run
 
 FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
@@ -85,3 +85,30 @@ async def test_units_that_answer_every_second_request_do_not_take_the_time_of_al
         poll.origin.device for poll, said in zip(polls, reasons(polls), strict=True) if said == "good"
     )
     assert all(good[f"meter-{unit}"] / seconds > 0.75 for unit in range(6, 11))
+
+
+@pytest.mark.parametrize("fault", ["none", "refused", "ignored"])
+@pytest.mark.parametrize(("retries", "blocks"), [(0, 1), (0, 3), (2, 1), (2, 3)])
+def test_nothing_is_learnt_of_frames_that_were_lost(fault: str, retries: int, blocks: int) -> None:
+    """Not in six hours, in which all is asked again five times: a wrong lesson costs good values an hour."""
+    random = Random(1)
+
+    def behave(line: Line, asked: Asked) -> None:
+        at_fault = asked.read.address <= 5 < asked.read.address + asked.read.quantity
+        if random.random() < 0.1 or (at_fault and fault == "ignored"):
+            return
+        if at_fault and fault == "refused":
+            line.refuse(asked, 2)
+        else:
+            line.say(line.answer(asked), 0.01)
+
+    points = [start + place for start in range(0, 300 * blocks, 300) for place in range(10)]
+    polls, source = run(
+        World("memory").polls(
+            Peer(behave), 8640, meter=profile(points), units=[1, 2], period=5, retries=retries
+        )
+    )
+    allowed = set() if fault == "none" else {"refuses p5"}
+    assert {event.text for event in source.stats.events if event.kind == "learnt"} <= allowed
+    wrong = [values for values in flat(polls) if "illegal_address" in {**values, "p5": 0}.values()]
+    assert len(wrong) <= 20, "while it is searched"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -66,3 +67,24 @@ async def test_a_device_that_goes_while_it_is_measured_costs_no_value_that_was_r
     polls, source = await world.polls(Peer(behave), 2, meter=profile(range(100)), period=30)
     assert reasons(polls) == ["good"] * 2
     assert source.stats.offline == set()
+
+
+@pytest.mark.parametrize("fault", ["a frame in ten is lost", "each reply ends the connection"])
+@for_hours
+async def test_a_longest_block_is_measured_over_a_line_with_faults(world: World, fault: str) -> None:
+    random = Random(1)
+
+    def behave(line: Line, asked: Asked) -> None:
+        if fault == "a frame in ten is lost" and random.random() < 0.1:
+            return
+        if asked.read.quantity > 40:
+            line.refuse(asked, 2)
+        else:
+            line.say(line.answer(asked), 0.01)
+        if fault == "each reply ends the connection":
+            line.loop.call_later(0.01, line.end)
+
+    _, source = await world.polls(Peer(behave), 10, meter=profile(range(0, 360, 3)), period=30)
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [
+        "answers at most 40 addresses of holding at once"
+    ]

@@ -43,13 +43,21 @@ class Search:
 
     def to_measure(self) -> list[Measuring]:
         """Of each table, the shortest block that was refused while both of its halves were answered."""
-        explained = sorted(self._with_good_halves(), key=lambda halved: halved[0].count)
+        explained = sorted(self._explained(), key=lambda halved: halved[0].count)
         for span, lower, upper in explained:
             good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
             self._measured.setdefault(span.table, Measuring(span, lower, upper, good))
         return list(self._measured.values())
 
-    def _with_good_halves(self) -> Iterator[tuple[Span, Span, Span]]:
+    def with_good_halves(self) -> list[Span]:
+        """The spans that were refused while both of their halves were answered, the shortest first."""
+        return sorted((span for span, _, _ in self._explained()), key=lambda span: span.count)
+
+    def withdraw(self, refused: Span) -> None:
+        """That it was refused is not to be believed."""
+        self._halved = [halved for halved in self._halved if halved[0] is not refused]
+
+    def _explained(self) -> Iterator[tuple[Span, Span, Span]]:
         for span, lower, upper in self._halved:
             if lower in self._good and upper in self._good:
                 yield span, lower, upper
@@ -75,7 +83,7 @@ class Search:
         for table, measured in self._measured.items():
             if measured.by_length:
                 limits[table] = min(limits.get(table, measured.longest), measured.longest)
-        for span, lower, upper in self._with_good_halves():
+        for span, lower, upper in self._explained():
             if span.count > limits.get(span.table, span.count):
                 continue
             if upper.first > lower.last + 1:

@@ -1,0 +1,72 @@
+"""Asks once more for what a search is to be believed: why a block is refused, and that it was no loss."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.sources.modbus.device import Group
+from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError
+from gateway.sources.modbus.line.link import Link
+from gateway.sources.modbus.plans.learning import Search
+from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
+from gateway.sources.modbus.service import Service
+from qilu.contract.profile import AddressRange
+from qilu.modbus.errors import IllegalAddress, IllegalValue
+from qilu.modbus.pdu import read_request
+
+TRIES = 3
+"""How often a question is asked that brings no answer: a frame may be lost, or the connection end."""
+MOST_SILENT = 8
+"""Time-outs that one turn may spend on this; what is not confirmed by then is found again later."""
+
+
+class Checking:
+    """Made for one turn, in its end. The values of the answers are not used."""
+
+    def __init__(self, group: Group, link: Link, service: Service, timeout: float) -> None:
+        self._group = group
+        self._link = link
+        self._service = service
+        self._timeout = timeout
+        self._silent_left = MOST_SILENT
+
+    async def measure(self, search: Search) -> None:
+        """Ask what tells a length that is refused from addresses that are."""
+        for measuring in search.to_measure():
+            while (asked := measuring.next()) is not None:
+                answered = await self._answered(asked)
+                if answered is None:
+                    return
+                measuring.tell(answered)
+
+    async def confirm(self, search: Search, answered: Block | None) -> bool:
+        """Ask again what was silent though both of its halves are answered: it may have been a loss. False
+        where nothing is to be believed, as the device is silent now even about what it `answered`."""
+        for span in search.with_good_halves():
+            again = AddressRange(table=span.table, first=span.first, last=span.last)
+            if self._silent_left <= 0 or await self._answered(again):
+                search.withdraw(span)
+        self._silent_left = max(self._silent_left, TRIES)
+        if answered is None:
+            return False
+        span = answered.span
+        known = AddressRange(table=span.table, first=span.first, last=span.last)
+        return await self._answered(known) is not None
+
+    async def _answered(self, asked: AddressRange) -> bool | None:
+        """Whether the device gave the values, or refused; None where it did neither."""
+        unit = self._group.device.unit
+        request = read_request(READ_FUNCTIONS[asked.table], asked.first, asked.last - asked.first + 1)
+        for _ in range(TRIES):
+            until = asyncio.get_running_loop().time() + self._timeout
+            connection = self._link.connection or await self._link.connected(until)
+            if connection is None or self._silent_left <= 0:
+                return None
+            exchange = Exchange(unit, request)
+            await connection.read([exchange], self._service.patience(unit), self._group.device.gap)
+            if exchange.data is not None:
+                return True
+            if isinstance(exchange.error, IllegalAddress | IllegalValue):
+                return False
+            self._silent_left -= isinstance(exchange.error, ReplyTimeoutError)
+        return None
