@@ -120,22 +120,26 @@ class Device:
                 self._plan(learnt.without(self.setup.profile.point(trial)))
         return False
 
-    def trial_over(self, answered: bool, now: float) -> bool:
-        """The turn that asked for a refused point has ended; True when it was good and all is forgotten."""
+    def trial_over(self, readings: Sequence[Reading]) -> bool:
+        """A turn has ended; True where it asked for a refused point and got its value."""
         trial, self.relearning.trial = self.relearning.trial, None
-        if trial is None or not answered or trial in self.learnt.holes:
-            return False
+        return trial is not None and any(
+            trial in reading.columns.points and reading.columns.points.index(trial) not in reading.reasons
+            for reading in readings
+        )
+
+    def forget_all(self, now: float) -> None:
+        """It answers what it refused; what it refuses now is news."""
         self.told = NOTHING_LEARNT
         self._forget(now)
-        return True
 
     def _forget(self, now: float) -> None:
         """A function stays missing until the next start."""
-        learnt = self.learnt
+        learnt, by_silence = self.learnt, self.relearning.by_silence
         self.relearning.forgotten(now)
         self._plan(Learnt(no_function=learnt.no_function) if learnt.no_function else NOTHING_LEARNT)
         for group in self.groups:
-            group.doubted = learnt.holes
+            group.doubted = learnt.holes if by_silence else None
 
 
 def distrusted(reading: Reading) -> Reading:

@@ -148,7 +148,7 @@ class Seeking:
     def over(self, answered: bool) -> None:
         """The turn has ended."""
         group = self._group
-        if self._hushed_left > 0:
+        if answered and self._hushed_left > 0:
             group.doubted = None
         if answered and (self._silent or group.silences):
             before = group.silences

@@ -163,12 +163,14 @@ class ModbusSource:
             device.reason = turn.reason
             if device.online is not False and not self._still_trusted(device, turn.reason):
                 self._went_offline(device, turn.reason)
+        trial_was_good = device.trial_over(turn.readings)
         if turn.answered and device.distrusted:  # what it refuses while it starts teaches nothing either
             device.distrusted -= 1
             return [distrusted(reading) for reading in turn.readings]
         if turn.search is not None:
             self._learn(device, turn.search)
-        if device.trial_over(turn.answered, asyncio.get_running_loop().time()):
+        if trial_was_good:
+            device.forget_all(asyncio.get_running_loop().time())
             self._keep_learnt(device)
         return turn.readings
 

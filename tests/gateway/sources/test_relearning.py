@@ -71,3 +71,19 @@ def test_the_time_to_the_next_trial_doubles_and_silence_has_none() -> None:
     minutes = [1, 3, 7, 15, 31, 63]
     assert found == [(FIRST_TRIAL * at, "ab"[n % 2]) for n, at in enumerate(minutes)]
     assert silent.all_due(RELEARN)
+
+
+@for_hours
+async def test_a_trial_whose_reply_is_lost_forgets_nothing(world: World) -> None:
+    """All was asked again, told as news, and tried as often as at first: on a bad line each time."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        _, first, count = asked.read
+        if not first <= 5 < first + count:
+            normal(line, asked)
+        elif asked.time < 1010 or asked.time > 1070:
+            line.refuse(asked, 2)
+
+    polls, source = await world.polls(Peer(behave), 600, meter=profile([5, 200, 400]))
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses p5"]
+    assert set(reasons(polls)) == {"illegal_address", "timeout"}
