@@ -25,7 +25,7 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "doubted", "losses", "plan", "series", "silences", "unheard")
+    __slots__ = ("device", "doubted", "enders", "losses", "plan", "series", "silences", "unheard")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
@@ -36,10 +36,18 @@ class Group:
         """How many of these were answered later, up to some: silence proves less where frames are lost."""
         self.unheard: set[bytes] = set()
         """Requests that were met with silence when they were sent last."""
+        self.enders: list[bytes] = []
+        """Requests that ended a connection which had brought nothing, until they are answered. They are asked
+        after all others, alone, and the one that did it last as the last one."""
         self.doubted: frozenset[str] | None = None
         """Points that were refused, while what the device taught is asked once more."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
+
+    @property
+    def uneventful(self) -> bool:
+        """Whether every request was answered when it was sent last."""
+        return not (self.silences or self.unheard or self.enders)
 
 
 class Device:
@@ -95,6 +103,7 @@ class Device:
         for group in self.groups:
             old = group.plan
             group.unheard.clear()
+            group.enders.clear()
             group.plan = plan(
                 setup.profile,
                 old.group,

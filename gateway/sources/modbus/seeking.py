@@ -30,7 +30,8 @@ class Seeking:
     """The search of one turn. Blocks that were refused are asked in halves, down to single points."""
 
     __slots__ = (
-        "_asked_again", "_group", "_halved", "_hushed", "_hushed_left", "_refused_left", "_silent", "search",
+        "_asked_again", "_ended_one", "_group", "_halved", "_hushed", "_hushed_left", "_refused_left",
+        "_silent", "search",
     )  # fmt: skip
 
     def __init__(self, group: Group) -> None:
@@ -38,6 +39,7 @@ class Seeking:
         """What was found out; None while nothing was refused."""
         self._group = group
         self._refused_left, self._hushed_left = MOST_REFUSED, MOST_HUSHED
+        self._ended_one = False  # whether a request of this turn ended a new connection
         self._silent: list[Block] = []  # met with silence
         self._hushed: set[bytes] = set()  # requests whose silence is taken for a refusal
         self._halved: set[bytes] = set()  # requests for a half of what was refused
@@ -48,6 +50,10 @@ class Seeking:
     def in_order(self, blocks: Sequence[Block], unit: Unit) -> Sequence[Block]:
         """A unit out of service is asked for another block each time, and in between for one point alone,
         another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
+        if enders := self._group.enders:
+            others = [block for block in blocks if block.request not in enders]
+            ending = [block for block in blocks if block.request in enders]
+            blocks = (*others, *sorted(ending, key=lambda block: enders.index(block.request)))
         if unit.known and self._group.doubted is not None:
             return self._beside(blocks, self._group.doubted)
         if unit.known or not unit.probes:
@@ -76,12 +82,14 @@ class Seeking:
 
     def next(self, waiting: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
         """What to ask now, and what later: first all whole blocks, which show that the device is alive, then
-        halves one by one, down to single points, so that a turn that ends early has found some."""
-        if not self._halved:
+        halves one by one, down to single points, so that a turn that ends early has found some. What ended a
+        connection is asked one by one, too."""
+        if not self._halved and not self._group.enders:
             return waiting, ()
-        whole = [block for block in waiting if block.request not in self._halved]
+        alone = self._halved.union(self._group.enders)
+        whole = [block for block in waiting if block.request not in alone]
         if whole:
-            return whole, [block for block in waiting if block.request in self._halved]
+            return whole, [block for block in waiting if block.request in alone]
         return waiting[:1], waiting[1:]
 
     def too_silent(self, waiting: Sequence[Block]) -> Sequence[Block]:
@@ -89,6 +97,13 @@ class Seeking:
         if self._hushed_left > 0:
             return ()
         return [block for block in waiting if block.request in self._hushed]
+
+    def too_ending(self, waiting: Sequence[Block]) -> Sequence[Block]:
+        """Those known to end connections, where the turn has met one: a second one would have the next turn
+        wait for its connection."""
+        if not self._ended_one:
+            return ()
+        return [block for block in waiting if block.request in self._group.enders]
 
     # What came of it.
 
@@ -125,12 +140,21 @@ class Seeking:
         """It was met with silence, and that is no refusal yet."""
         self._silent.append(block)
 
+    def ended_the_connection(self, block: Block) -> None:
+        """It was asked for over one that had brought nothing, and then ended."""
+        self._ended_one = True
+        if block.request in self._group.enders:
+            self._group.enders.remove(block.request)
+        self._group.enders.append(block.request)
+
     def answered(self, block: Block, in_service: bool) -> None:
         """The device gave its values. Where it was silent about them before, that was a loss.
 
         `in_service`: whether it was all the time; else it may have been switched off.
         """
         group = self._group
+        if block.request in group.enders:
+            group.enders.remove(block.request)
         if block.request in group.unheard:
             group.unheard.discard(block.request)
             group.device.loses_frames = group.device.loses_frames or in_service

@@ -43,8 +43,8 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_answered_last", "_busy", "_group", "_heard_here", "_link", "_lost", "_retries", "_seeking",
-        "_served", "_service", "_stamp", "_timeout", "answered", "readings", "reason",
+        "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link", "_lost", "_retries",
+        "_seeking", "_served", "_service", "_stamp", "_timeout", "answered", "readings", "reason",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,7 @@ class TurnReader:
         self._answered_last: Block | None = None  # with values
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
+        self._cause_found = False  # of the end of the present connection
         self._served = False  # whether the present connection had brought a reply before, or we ended it,
         self._heard_here = False  # and whether it brought one to what was asked last
 
@@ -110,18 +111,22 @@ class TurnReader:
             self._seeking.search = None
 
     def _worth_a_request(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """These without parts of what was silent, where the turn has no time for more silences."""
-        if not (silent := self._seeking.too_silent(blocks)):
-            return blocks
-        self._all_bad(silent, Reason.ILLEGAL_ADDRESS)
-        return [block for block in blocks if block not in silent]
+        """These without what would cost this turn too many connections, or silences."""
+        if ending := self._seeking.too_ending(blocks):
+            self._all_bad(ending, Reason.UNREACHABLE)
+            blocks = [block for block in blocks if block not in ending]
+        if silent := self._seeking.too_silent(blocks):
+            self._all_bad(silent, Reason.ILLEGAL_ADDRESS)
+            blocks = [block for block in blocks if block not in silent]
+        return blocks
 
     def _sort(self, blocks: Sequence[Block], exchanges: Sequence[Exchange]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
+        self._cause_found = False
         stamp, series, readings = self._stamp, self._group.series, self.readings
         spoken, seeking = self._group.device.spoken, self._seeking
-        uneventful = seeking.search is None and not self._group.silences and not self._group.unheard
+        uneventful = seeking.search is None and self._group.uneventful
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
@@ -148,8 +153,13 @@ class TurnReader:
         reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
             # Many devices close an idle connection, and we learn of it when we next use it; some close it
-            # after each reply. No failure yet: the rest is asked for over another one.
-            instead = (block,) if self._heard_here or (self._served and not self._lost) else ()
+            # after each reply. No failure yet: the rest is asked for over another one. Of several that were
+            # open when a new one ended, the oldest is the likeliest cause.
+            if self._heard_here or (self._served and not self._lost) or self._cause_found:
+                instead = (block,)
+            else:
+                self._cause_found = True
+                self._seeking.ended_the_connection(block)
         elif isinstance(error, ReplyTimeoutError) and (
             (halves := self._seeking.silent(block, self.answered)) is not None
         ):

@@ -37,6 +37,28 @@ async def test_a_block_whose_request_ends_the_connection_costs_only_itself(world
     assert len([asked for asked in peer.asked if asked.read.address == 400]) <= 3 * 3
 
 
+@pytest.mark.parametrize("enders", [[0], [400], [800], [0, 400]])
+@pytest.mark.parametrize("in_flight", [1, 4, 16])
+@for_hours
+async def test_a_request_that_ends_every_connection_costs_no_other_block(
+    world: World, in_flight: int, enders: list[int]
+) -> None:
+    """Also where it is the first one, or open together with others."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.read.address in enders:
+            line.reset()
+        else:
+            line.say(line.answer(asked))
+
+    peer = Peer(behave)
+    polls, source = await world.polls(peer, 60, meter=FIVE_BLOCKS, units=[1, 2], in_flight=in_flight)
+    bad = [{name for name, value in values.items() if isinstance(value, str)} for values in flat(polls)[20:]]
+    assert bad == [{f"p{address}" for address in enders}] * 40
+    assert len(peer.connects) <= 3 * len(polls)
+    assert source.stats.failed_connects < 10
+
+
 @for_hours
 async def test_a_stream_that_is_no_modbus_is_told_once_until_it_is(
     world: World, caplog: pytest.LogCaptureFixture
