@@ -152,14 +152,7 @@ class TurnReader:
         instead: Sequence[Block] = ()
         reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
-            # Many devices close an idle connection, and we learn of it when we next use it; some close it
-            # after each reply. No failure yet: the rest is asked for over another one. Of several that were
-            # open when a new one ended, the oldest is the likeliest cause.
-            if self._heard_here or (self._served and not self._lost) or self._cause_found:
-                instead = (block,)
-            else:
-                self._cause_found = True
-                self._seeking.ended_the_connection(block)
+            instead = self._gone(block, exchange)
         elif isinstance(error, ReplyTimeoutError) and (
             (halves := self._seeking.silent(block, self.answered)) is not None
         ):
@@ -174,6 +167,22 @@ class TurnReader:
             middle = (exchange.asked_at + exchange.ended_at) / 2
             self.readings.append(block.bad(self._stamp(self._group.series, middle), self.reason))
         return instead
+
+    def _gone(self, block: Block, exchange: Exchange) -> Sequence[Block]:
+        """Many devices close an idle connection, and we learn of it when we next use it; some close it after
+        each reply. No failure yet: the rest is asked for over another one. Of several requests that were open
+        when a new one ended, the oldest is the likeliest cause; a unit all of whose requests do that is as
+        good as silent, and would take one connection after the other from its neighbours."""
+        unit, service = self._group.device.unit, self._service
+        if self._heard_here or self._cause_found:
+            return (block,)
+        if self._served and not self._lost and service.worth_asking(unit):
+            return (block,)
+        self._cause_found = True
+        self._seeking.ended_the_connection(block)
+        if not self.answered:
+            service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
+        return ()
 
     def _silent(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """A frame may be lost: a unit in service is asked again. One silence among answers is about this

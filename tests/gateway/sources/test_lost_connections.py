@@ -69,3 +69,27 @@ async def test_a_stream_that_is_no_modbus_is_told_once_until_it_is(
     assert set(reasons(polls)) == {"unreachable", "protocol_error"}
     assert len(caplog.messages) == 2
     assert sum("is not Modbus TCP" in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+@for_hours
+async def test_units_whose_requests_end_the_connection_leave_it_to_their_neighbours(
+    world: World, in_flight: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some gateways reset where a serial unit does not answer: it is out of service as a silent one is."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.unit in (2, 4):
+            line.reset()
+        else:
+            line.say(line.answer(asked), 0.02)
+
+    peer = Peer(behave)
+    with caplog.at_level(logging.INFO):
+        polls, _ = await world.polls(peer, 3000, units=range(1, 6), meter=FIVE_BLOCKS, in_flight=in_flight)
+    healthy = [
+        said for poll, said in zip(polls, reasons(polls), strict=True) if poll.origin.device[-1] in "135"
+    ]
+    assert healthy.count("good") > 0.98 * len(healthy)
+    assert len([asked for asked in peer.asked if asked.unit in (2, 4)]) < 150
+    assert len(caplog.messages) < 20
