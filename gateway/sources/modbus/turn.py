@@ -66,7 +66,8 @@ class TurnReader:
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._cause_found = False  # of the end of the present connection
-        self._served = False  # whether the present connection had brought a reply before, or we ended it,
+        # Whether the present connection had brought a reply before, to a unit in service, or was ended by us,
+        self._served = False
         self._heard_here = False  # and whether it brought one to what was asked last
 
     @property
@@ -87,7 +88,7 @@ class TurnReader:
             before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
             await connection.read(exchanges, service.patience(unit), gap)
-            self._served = before > 0 or connection.hung_up
+            self._served = connection.hung_up or (before > 0 and service.worth_asking(unit))
             self._heard_here = connection.replies > before
             busy = self._busy
             waiting = [*self._sort(blocks, exchanges), *later]
@@ -174,9 +175,7 @@ class TurnReader:
         when a new one ended, the oldest is the likeliest cause; a unit all of whose requests do that is as
         good as silent, and would take one connection after the other from its neighbours."""
         unit, service = self._group.device.unit, self._service
-        if self._heard_here or self._cause_found:
-            return (block,)
-        if self._served and not self._lost and service.worth_asking(unit):
+        if self._heard_here or self._cause_found or (self._served and not self._lost):
             return (block,)
         self._cause_found = True
         self._seeking.ended_the_connection(block)
