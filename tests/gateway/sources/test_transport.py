@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.sources.modbus.endpoint import Endpoint, SerialLine
 from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError, Rules
 from gateway.sources.modbus.line.link import new_connection
@@ -9,7 +11,7 @@ from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
-from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal
+from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 
 
@@ -52,3 +54,25 @@ async def test_a_brief_request_on_a_serial_line_is_given_up_in_time_after_a_long
     assert long.data is not None
     assert isinstance(brief.error, ReplyTimeoutError)
     assert brief.ended_at == brief.deadline
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one go", "one by one"])
+@pytest.mark.parametrize("missing", range(1, 22))
+@virtual_time
+async def test_a_reply_that_is_too_short_is_not_filled_up_with_the_next_one(
+    missing: int, at_once: bool
+) -> None:
+    """Where several requests are open the next one comes at once, and its head would be taken for values."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        frame = line.answer(asked)
+        short = frame[:-missing] if asked.unit == 1 else frame
+        line.say(short, 0.1 if at_once else asked.unit / 10)
+
+    connection = await connection_to(Peer(behave), Rules(in_flight=3))
+    exchanges = [ask(unit, 6) for unit in (1, 2, 3)]
+    await connection.read(exchanges, 1.0, 0.0)
+    right = [b"".join(truth(unit, place).to_bytes(2) for place in range(6)) for unit in (1, 2, 3)]
+    for exchange, data in zip(exchanges, right, strict=True):
+        assert exchange.data in (None, data)
+        assert exchange.error is not None or exchange.data is not None

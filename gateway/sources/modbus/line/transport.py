@@ -68,6 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: deque[Exchange] = deque()
         self._open: dict[int, Exchange] = {}  # transaction id -> sent and not answered, the oldest first
         self._given_up: dict[int, Exchange] = {}
+        self._unsure: list[Exchange] = []  # answered, and bytes of another frame came at once behind
         self._transaction = 0
         self._patience = self._gap = 0.0
         self._answered_at = self._quiet_until = 0.0
@@ -135,10 +136,13 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while (frame := framer.next_frame()) is not None:
                 self._received(frame)
+                if self._unsure and not framer.buffered:
+                    self._unsure.clear()
         except FrameError as error:
             self._stats.broken_streams += 1
             self.problem = str(error)
             self._fail_all(ProtocolError(str(error)))
+            self._take_back(ProtocolError(str(error)))
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -208,9 +212,17 @@ class Connection(asyncio.BufferedProtocol):
             exchange.data = response_data(exchange.request, pdu)
         except ModbusError as error:
             self._refused(exchange, error)
+        if self._in_flight > 1:
+            self._unsure.append(exchange)
         if self._gap:
             self._quiet_until = now + self._gap
         self._advance(now)
+
+    def _take_back(self, error: QiluError) -> None:
+        """What came before the stream went out of step may have been short, and filled up with the next."""
+        for exchange in self._unsure:
+            exchange.data, exchange.error = None, error
+        self._unsure.clear()
 
     def _refused(self, exchange: Exchange, error: ModbusError) -> None:
         exchange.error = error
@@ -252,6 +264,8 @@ class Connection(asyncio.BufferedProtocol):
         del self._open[transaction]
         self._waiting.clear()
         exchange.ended_at = now
+        if self._unsure and self._framer.buffered:
+            self._take_back(ProtocolError(f"{self.name}: half a frame came behind it"))
         problem = f"{self.name}: unit {exchange.unit} did not answer within {self._patience:g} s"
         if self._strays:
             exchange.error = ProtocolError(
@@ -290,6 +304,7 @@ class Connection(asyncio.BufferedProtocol):
     def _finish(self) -> None:
         """Leave nothing behind, also when the read was cancelled."""
         self._done = None
+        self._unsure.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
