@@ -12,6 +12,9 @@ from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Columns, Origin, Reading, Reason
 
+ENDER_PAUSE = 10.0
+"""Seconds before a group that only ends connections is asked for again, where there are others."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceSetup:
@@ -25,7 +28,7 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "doubted", "enders", "losses", "plan", "series", "silences", "unheard")
+    __slots__ = ("device", "doubted", "ended_at", "enders", "losses", "plan", "series", "silences", "unheard")
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
@@ -39,10 +42,18 @@ class Group:
         self.enders: list[bytes] = []
         """Requests that ended a connection which had brought nothing, until they are answered. They are asked
         after all others, alone, and the one that did it last as the last one."""
+        self.ended_at = 0.0
+        """When one of them did that last, in seconds of the loop's clock."""
         self.doubted: frozenset[str] | None = None
         """Points that were refused, while what the device taught is asked once more."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
+
+    def would_end_it(self, now: float) -> bool:
+        """Whether all that it asks for ended connections, and did a moment ago: it has to wait, or the groups
+        beside it would have none, each time that it comes first."""
+        enders = self.enders
+        return bool(enders) and len(enders) >= len(self.plan.blocks) and now - self.ended_at < ENDER_PAUSE
 
     @property
     def uneventful(self) -> bool:

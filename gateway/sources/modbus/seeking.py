@@ -140,9 +140,10 @@ class Seeking:
         """It was met with silence, and that is no refusal yet."""
         self._silent.append(block)
 
-    def ended_the_connection(self, block: Block) -> None:
+    def ended_the_connection(self, block: Block, at: float) -> None:
         """It was asked for over one that had brought nothing, and then ended."""
         self._ended_one = True
+        self._group.ended_at = at
         if block.request in self._group.enders:
             self._group.enders.remove(block.request)
         self._group.enders.append(block.request)

@@ -136,7 +136,9 @@ class ModbusSource:
         may_ask = self._service.may_ask(device.unit, now)
         if may_ask and device.forget_in_time(group, now):
             self._keep_learnt(device)
-        if may_ask and group.plan.blocks:
+        if may_ask and len(self._groups) > 1 and group.would_end_it(now):
+            readings = self._not_asked(group, now, Reason.UNREACHABLE)
+        elif may_ask and group.plan.blocks:
             readings = await self._ask(group)
         else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
             readings = self._not_asked(group, now, device.reason)
@@ -183,8 +185,9 @@ class ModbusSource:
         self._service.answered_late(unit, seconds)
 
     def _still_trusted(self, device: Device, reason: Reason) -> bool:
-        """One silence is no offline period yet; a lost connection is."""
-        return reason is not Reason.UNREACHABLE and self._service.units[device.unit].known
+        """One silence is no offline period yet, nor one connection that ended; one that cannot be made is."""
+        cut_off = reason is Reason.UNREACHABLE and (self._link is None or self._link.problem)
+        return not cut_off and self._service.units[device.unit].known
 
     def _learn(self, device: Device, search: Search) -> None:
         before, after = device.learnt, search.added_to(device.learnt)

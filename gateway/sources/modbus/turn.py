@@ -178,7 +178,7 @@ class TurnReader:
         if self._heard_here or self._cause_found or (self._served and not self._lost):
             return (block,)
         self._cause_found = True
-        self._seeking.ended_the_connection(block)
+        self._seeking.ended_the_connection(block, exchange.ended_at)
         if not self.answered:
             service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
         return ()

@@ -6,10 +6,16 @@ import logging
 
 import pytest
 
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Poll
 from tests.gateway.sources.everywhere import for_hours, with_transactions
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 
 FIVE_BLOCKS = profile([0, 200, 400, 600, 800])
+
+
+def names(poll: Poll) -> list[str]:
+    return [name for reading in poll.readings for name in reading.columns.points]
 
 
 @with_transactions
@@ -93,3 +99,27 @@ async def test_units_whose_requests_end_the_connection_leave_it_to_their_neighbo
     assert healthy.count("good") > 0.98 * len(healthy)
     assert len([asked for asked in peer.asked if asked.unit in (2, 4)]) < 150
     assert len(caplog.messages) < 20
+
+
+@for_hours
+async def test_a_device_of_which_one_group_ends_the_connection_and_one_is_read_is_not_offline(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.read.address == 400:
+            line.reset()
+        else:
+            normal(line, asked)
+
+    rows = [
+        {"name": f"p{at}", "table": "holding", "address": at, "type": "uint16", "group": group}
+        for at, group in ((0, "sound"), (400, "killing"))
+    ]
+    groups = {"sound": "1s", "killing": "1s"}
+    meter = DeviceProfile.model_validate({"profile": "meter", "groups": groups, "points": rows})
+    with caplog.at_level(logging.INFO):
+        polls, source = await world.polls(Peer(behave), 1200, meter=meter)
+    sound = [said for poll, said in zip(polls, reasons(polls), strict=True) if "p0" in names(poll)]
+    assert sound.count("good") > 0.9 * len(sound)
+    assert len(source.stats.events) < 6
+    assert len(caplog.messages) < 12
