@@ -59,6 +59,8 @@ class DeviceLimits(Model):
     """Registers in one read."""
     max_bits: int = Field(default=2000, ge=1, le=2000)
     """Coils or discrete inputs in one read."""
+    max_gap: int | None = Field(default=None, ge=0, le=65535)
+    """Addresses between points that are read through, at most; by default as many as it is worth."""
     request_gap: Duration = 0.0
     """Seconds of silence between a reply and the next request."""
     no_read: tuple[AddressRange, ...] = ()

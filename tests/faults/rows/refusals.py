@@ -283,4 +283,12 @@ CASES = (
         polls=3,
         expect=never_struck("no_read"),
     ),
+    Case(
+        row=7,
+        name="a gap that is longer than the device allows is not read through",
+        faults=[{"fault": "no_read", "address": 10, "last": 19}],
+        meter=profile([*range(10), *range(20, 30)], limits={"max_gap": 9}),
+        polls=3,
+        expect=never_struck("no_read"),
+    ),
 )

@@ -129,6 +129,22 @@ def test_a_hundred_floats_are_two_requests_of_a_hundred_registers() -> None:
     assert read.bus_bytes == 2 * (12 + 9) + 400
 
 
+@pytest.mark.parametrize(("most", "spans"), [(None, 1), (5, 1), (4, 2), (0, 3)])
+def test_no_gap_is_read_through_that_is_longer_than_the_device_allows(most: int | None, spans: int) -> None:
+    """Fault 7. Registers that an alias of a point covers are no gap."""
+    rows = [
+        row("a", 0, "float64"),
+        row("b", 2, alias_of="a"),
+        row("c", 9),
+        row("d", 11),
+        row("e", 12, "uint32"),
+    ]
+    limits = {} if most is None else {"max_gap": most}
+    read = plan(profile(rows, limits=limits), "default", ORIGIN)
+    assert read.requests == spans
+    assert most is None or all(block.span.wasted <= 5 + 1 for block in read.blocks)
+
+
 def test_a_short_gap_is_read_through_and_a_long_one_is_not() -> None:
     near, far = [profile([row("a", 0), row("b", gap)]) for gap in (20, 100)]
     assert plan(near, "default", ORIGIN).requests == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -227,6 +227,15 @@ def _not_asked(points: Iterable[Point], origin: Origin, group: str, learnt: Lear
     return tuple(NotAsked(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items())
 
 
+def _gaps_over(most: int, table: Table, points: Iterable[Point]) -> Iterator[AddressRange]:
+    """Stretches of more than `most` addresses between points that belong to none."""
+    end: int | None = None
+    for point in sorted(points, key=lambda point: point.address):
+        if end is not None and point.address - end - 1 > most:
+            yield AddressRange(table=table, first=end + 1, last=point.address - 1)
+        end = point.last if end is None else max(end, point.last)
+
+
 def _spans(
     profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learnt: Learnt
 ) -> tuple[Span, ...]:
@@ -236,6 +245,8 @@ def _spans(
     longest = max((point.size for point in points), default=1)
     most = max(longest, learnt.max_block.get(table, 1 << 16))
     gaps = [gap for gap in learnt.no_read if not any(gap.meets(table, p.address, p.last) for p in points)]
+    if limits.max_gap is not None:
+        gaps += _gaps_over(limits.max_gap, table, points)
     try:
         return cut(
             table,
