@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.components import Record, Sink, Spool
 from gateway.hearing import Hearing
 from gateway.latency import Latency
-from gateway.message_size import MessageSize
+from gateway.message_size import MOST_TRIES, MessageSize
 from gateway.outbox import Freed, Outbox
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.notices import Announcement
@@ -156,9 +156,15 @@ class Delivery:
             await self._send(Lane.BACKLOG, records)
 
     async def _send(self, lane: Lane, records: Sequence[Record]) -> None:
-        self._size.begun(lane, sum(len(record.body) for record in records))
-        rejected = await self._sink.send(lane, records)
-        self._size.taken(lane)
+        size, first = sum(len(record.body) for record in records), records[0]
+        rejected: Mapping[int, str]
+        if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
+            rejected = {first.offset: f"record: {size} bytes ended the link to the broker {MOST_TRIES} times"}
+        else:
+            self._size.begun(lane, size)
+            rejected = await self._sink.send(lane, records)
+            self._size.taken(lane)
+        self._size.gone((first.stream, first.offset))
         if rejected:
             self._let_go(self._outbox.refused(records[0].stream, rejected, self._spool.pending()))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from qilu.contract.topics import Lane
 
+MOST_TRIES = 5
+"""How often one record that is longer than messages may be now is sent, and the link lost meanwhile."""
 _PATIENCE = 300.0
 """Seconds before a longer message is tried again: each try may cost the link."""
 
@@ -23,6 +27,18 @@ class MessageSize:
         """Losing the link with so many bytes under way is laid to the network."""
         self._longer_at = 0.0
         self._under_way: dict[Lane, int] = {}
+        self._tries: dict[Hashable, int] = {}
+
+    def hopeless(self, record: Hashable, size: int) -> bool:
+        """Whether a record that is sent alone, and cannot be shorter, has cost the link too often."""
+        if self._most == self._limit or size <= self._most:
+            return False
+        tries = self._tries[record] = self._tries.get(record, 0) + 1
+        return tries > MOST_TRIES
+
+    def gone(self, record: Hashable) -> None:
+        """It was taken, or given up."""
+        self._tries.pop(record, None)
 
     def most(self, now: float) -> int:
         """Bytes that the next message may have; a single record may have more."""
@@ -41,7 +57,8 @@ class MessageSize:
 
     def lost(self, now: float) -> int | None:
         """The link ended; returns how long a message may be from now on, where that is less than before."""
-        size = max(self._under_way.values(), default=0)
+        alone = self._most < max(self._under_way.values(), default=0)  # and cannot be made shorter
+        size = 0 if alone else max(self._under_way.values(), default=0)
         self._under_way.clear()
         if size <= self._believed:
             self._believed = size - 1 if size else self._believed

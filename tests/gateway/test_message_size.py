@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from random import Random
@@ -10,7 +11,7 @@ from random import Random
 import pytest
 
 from gateway.delivery import Delivery
-from gateway.message_size import MessageSize
+from gateway.message_size import MOST_TRIES, MessageSize
 from gateway.outbox import Outbox
 from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
@@ -72,6 +73,17 @@ def test_longer_messages_are_tried_again_now_and_then() -> None:
     ]
 
 
+def test_a_record_that_is_longer_than_messages_may_be_is_given_up_after_some_tries() -> None:
+    size = MessageSize(1000)
+    assert not any(size.hopeless("long", 5000) for _ in range(20)), "nothing says that it is the length"
+    lost_with(size, 1000)
+    lost_with(size, 1000)
+    assert [size.hopeless("long", 5000) for _ in range(MOST_TRIES + 1)] == [False] * MOST_TRIES + [True]
+    assert not size.hopeless("short", 400)
+    size.gone("long")
+    assert not size.hopeless("long", 5000)
+
+
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 async def test_a_backlog_passes_a_broker_that_takes_only_short_messages_and_cannot_say_it(
     protocol: str, tmp_path: Path
@@ -84,9 +96,13 @@ async def test_a_backlog_passes_a_broker_that_takes_only_short_messages_and_cann
         async with MemorySpool() as spool, Link(mqtt, "consumer") as consumer:
             await consumer.subscribe(["qilu/backlog/#"])
             for number in range(200):
-                assert spool.append(b'{"number":%d,"x":"%s"}' % (number, b"x" * 1000))
+                assert spool.append(b'{"number":%d,"x":"%s"}' % (number, b"x" * (1000 if number else 20_000)))
             delivery = Delivery(spool, sink, outbox, linger=0.01, backoff=quick, clock=time.monotonic)
             running = asyncio.create_task(delivery.run())
             async with asyncio.timeout(60):
                 await delivery.emptied()
             running.cancel()
+            given_up = [record.offset for record, _ in spool.quarantined]
+            # with 3.1.1 this broker acknowledges what is too long alone, and drops it
+            assert given_up == ([0] if protocol == "5" else [])
+            assert all(re.search(r"20\d\d\d bytes ended the link", why) for _, why in spool.quarantined)
