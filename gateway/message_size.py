@@ -57,8 +57,8 @@ class MessageSize:
 
     def lost(self, now: float) -> int | None:
         """The link ended; returns how long a message may be from now on, where that is less than before."""
-        alone = self._most < max(self._under_way.values(), default=0)  # and cannot be made shorter
-        size = 0 if alone else max(self._under_way.values(), default=0)
+        longest = max(self._under_way.values(), default=0)
+        size = 0 if longest > self._most else longest  # a record that is sent alone cannot be made shorter
         self._under_way.clear()
         if size <= self._believed:
             self._believed = size - 1 if size else self._believed

@@ -45,8 +45,10 @@ class Search:
         """Of each table, the shortest block that was refused while both of its halves were answered."""
         explained = sorted(self._explained(), key=lambda halved: halved[0].count)
         for span, lower, upper in explained:
+            if span.table in self._measured:
+                continue
             good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
-            self._measured.setdefault(span.table, Measuring(span, lower, upper, good))
+            self._measured[span.table] = Measuring(span, lower, upper, good)
         return list(self._measured.values())
 
     def with_good_halves(self) -> list[Span]:
