@@ -29,6 +29,7 @@ class Losses:
         self._now_ms = now_ms
         self._journal = Journal(files, JOURNAL, _JOURNAL_BYTES)
         self._untold: dict[tuple[int, str], Dropped] = {}
+        self._to_tell = False  # whether the journal has losses that are not called told
 
     def add(self, segment: Segment, offsets: Ranges, reason: str) -> None:
         """`offsets` of `segment` are lost for `reason`; nothing happens when there are none."""
@@ -46,6 +47,7 @@ class Losses:
         )
         entry = {"stream": f"{stream:016x}", "records": len(offsets), "offsets": text, "reason": reason}
         self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms, "given_up_ms": self._now_ms()}])
+        self._to_tell = True
 
     def drain(self) -> Sequence[Dropped]:
         """What was added since the last call."""
@@ -54,7 +56,9 @@ class Losses:
 
     def told(self) -> None:
         """All that was added so far is known where it matters: `left` has none of it any more."""
-        self._journal.write([{"told_ms": self._now_ms()}])
+        if self._to_tell:
+            self._journal.write([{"told_ms": self._now_ms()}])
+            self._to_tell = False
 
     def left(self) -> Sequence[Dropped]:
         """What runs before this one gave up and did not call told."""
@@ -70,6 +74,7 @@ class Losses:
                 found.clear()
             elif "given_up_ms" in entry:  # before there was such a time, nobody called anything told
                 found += dropped_of(line)
+        self._to_tell = bool(found)
         return found
 
 

@@ -1,6 +1,7 @@
 """Real time for a plant: ticks at their due times without drift, faster or slower, or held."""
 
 import asyncio
+import contextlib
 import logging
 
 from simulator.plant.plant import Plant
@@ -70,11 +71,9 @@ class Clock:
         elif left <= 0.0:
             await asyncio.sleep(0)
         else:
-            try:
+            with contextlib.suppress(TimeoutError):  # at the same moment something may have changed, too
                 async with asyncio.timeout(left):
                     await self._changed.wait()
-            except TimeoutError:
-                return False
         changed = self._changed.is_set()
         self._changed.clear()
         return changed

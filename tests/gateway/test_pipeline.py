@@ -259,3 +259,18 @@ async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_pa
         await run_until(whole, lambda: "told_ms" in journal.read_text())
         events = [poll.readings[0].values for poll in cloud.stored.values()]
         assert [values[3] for values in events if values[0] == EventKind.DROPPED] == [3] * expected
+
+
+async def test_a_spool_that_was_full_before_and_gave_nothing_up_has_nothing_in_its_journal(
+    tmp_path: Path,
+) -> None:
+    """The end of the earlier run is told as a stretch of time, and no record was lost in it."""
+    cloud, edge = Cloud(), Origin("edge-1", "edge-1", "gateway")
+    reports = Reports(
+        edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=10**6 - 5, blocked_since_ms=10**6 - 10
+    )
+    whole = replace(pipeline(tmp_path, [], cloud), reports=reports, own=[reports])
+    await run_until(whole, lambda: not reports.losing and bool(cloud.stored))
+    events = [poll.readings[0].values for poll in cloud.stored.values()]
+    assert EventKind.DROPPED in [values[0] for values in events]
+    assert not (tmp_path / "dropped.jsonl").exists()

@@ -10,6 +10,7 @@ from simulator.app import simulate
 from simulator.plant.clock import Clock
 from simulator.plant.events import Event
 from tests.simulator.simulated import plant
+from tests.support.virtual_time import virtual_time
 
 AIR = {"device": "air", "machine": "screw-air-compressor"}
 METER = {"device": "meter", "machine": "three-phase-energy-meter"}
@@ -84,6 +85,17 @@ async def test_a_paused_plant_stands_still_and_can_be_stepped_by_hand() -> None:
     async with asyncio.timeout(10):
         while clock.plant.tick < 5:
             await asyncio.sleep(0.001)
+    task.cancel()
+
+
+@virtual_time
+async def test_a_plant_that_is_paused_in_the_moment_of_a_tick_stands_still() -> None:
+    """Its alarm has rung when the pause comes, and it has not yet gone on."""
+    clock, loop = Clock(plant(AIR, step=1)), asyncio.get_running_loop()
+    task = asyncio.create_task(clock.run())
+    loop.call_at(loop.time() + 1 + 1e-10, setattr, clock, "paused", True)
+    await asyncio.sleep(10)
+    assert clock.plant.tick == 0
     task.cancel()
 
 

@@ -30,8 +30,10 @@ async def steered(**options: Any) -> AsyncIterator[tuple[Simulation, Ask]]:
             writer.write(json.dumps(request).encode() + b"\n")
             return json.loads(await reader.readline())
 
-        yield simulation, ask
-        writer.close()
+        try:
+            yield simulation, ask
+        finally:
+            writer.close()
 
 
 async def test_the_state_of_time_is_told() -> None:
