@@ -1,4 +1,4 @@
-"""Asks once more for what a search is to be believed: why a block is refused, and that it was no loss."""
+"""Asks once more for what is to be believed: that a device is there, why it refuses, that it was no loss."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError
 from gateway.sources.modbus.line.link import Link
+from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.plans.learning import Search
 from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
 from gateway.sources.modbus.service import Service
@@ -21,7 +22,7 @@ MOST_SILENT = 8
 
 
 class Checking:
-    """Made for one turn, in its end. The values of the answers are not used."""
+    """Made for one turn. The values of the answers are not used."""
 
     def __init__(self, group: Group, link: Link, service: Service, timeout: float) -> None:
         self._group = group
@@ -29,6 +30,18 @@ class Checking:
         self._service = service
         self._timeout = timeout
         self._silent_left = MOST_SILENT
+
+    async def still_answers(self, block: Block) -> bool:
+        """Whether the device gives what it gave a moment ago. It is asked once, and waited for briefly."""
+        unit = self._group.device.unit
+        connection = await self._connection()
+        if connection is None:
+            return False
+        exchange = Exchange(unit, block.request)
+        await connection.read([exchange], self._service.brief(unit), self._group.device.gap)
+        if exchange.data is not None:
+            self._service.answered(unit, exchange.ended_at - exchange.asked_at)
+        return exchange.data is not None
 
     async def measure(self, search: Search) -> None:
         """Ask what tells a length that is refused from addresses that are."""
@@ -58,8 +71,7 @@ class Checking:
         unit = self._group.device.unit
         request = read_request(READ_FUNCTIONS[asked.table], asked.first, asked.last - asked.first + 1)
         for _ in range(TRIES):
-            until = asyncio.get_running_loop().time() + self._timeout
-            connection = self._link.connection or await self._link.connected(until)
+            connection = await self._connection()
             if connection is None or self._silent_left <= 0:
                 return None
             exchange = Exchange(unit, request)
@@ -70,3 +82,7 @@ class Checking:
                 return False
             self._silent_left -= isinstance(exchange.error, ReplyTimeoutError)
         return None
+
+    async def _connection(self) -> Connection | None:
+        until = asyncio.get_running_loop().time() + self._timeout
+        return self._link.connection or await self._link.connected(until)

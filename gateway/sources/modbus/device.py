@@ -12,6 +12,8 @@ from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Columns, Origin, Reading, Reason
 
+LOSSY_FOR = 3600.0
+"""Seconds in which a frame that was lost makes the next silence prove less."""
 ENDER_PAUSE = 10.0
 """Seconds before a group that only ends connections is asked for again, where there are others."""
 
@@ -28,7 +30,18 @@ class DeviceSetup:
 class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
-    __slots__ = ("device", "doubted", "ended_at", "enders", "losses", "plan", "series", "silences", "unheard")
+    __slots__ = (
+        "device",
+        "doubted",
+        "ended_at",
+        "enders",
+        "losses",
+        "plan",
+        "resting",
+        "series",
+        "silences",
+        "unheard",
+    )
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
@@ -37,6 +50,8 @@ class Group:
         """Request -> turns in a row in which it was met with silence while others were answered."""
         self.losses = 0
         """How many of these were answered later, up to some: silence proves less where frames are lost."""
+        self.resting = 0
+        """Turns to come in which silences are not looked into, for the sake of the neighbours."""
         self.unheard: set[bytes] = set()
         """Requests that were met with silence when they were sent last."""
         self.enders: list[bytes] = []
@@ -66,7 +81,7 @@ class Device:
     with an answer as `distrusted` have to pass until its values count."""
 
     __slots__ = (
-        "distrusted", "exponents", "gap", "groups", "learnt", "loses_frames", "name", "online", "reason",
+        "distrusted", "exponents", "gap", "groups", "learnt", "lost_at", "name", "online", "reason",
         "relearning", "setup", "spoken", "told", "unit",
     )  # fmt: skip
 
@@ -82,8 +97,8 @@ class Device:
         """What it taught and people were told of."""
         self.spoken: set[Table] = set()
         """Tables of which it ever gave values: it has the function that reads them, whatever it says."""
-        self.loses_frames = False
-        """Whether it was ever silent about what it answered when it was asked again."""
+        self.lost_at = float("-inf")
+        """When it last answered what it had been silent about, in seconds of the loop's clock."""
         self.online: bool | None = None
         self.distrusted = 0
         self.reason = Reason.NOT_POLLED
@@ -92,6 +107,10 @@ class Device:
         self.groups = [
             Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
         ]
+
+    def loses_frames(self, now: float) -> bool:
+        """Whether a silence of this device may well be a frame that was lost."""
+        return now - self.lost_at < LOSSY_FOR
 
     def columns(self) -> Sequence[Columns]:
         """One entry per block, whether it is asked or known to be refused."""

@@ -114,7 +114,7 @@ class Seeking:
         self._refused_left -= 1
         return self._halves(block)
 
-    def silent(self, block: Block, answered: bool) -> Sequence[Block] | None:
+    def silent(self, block: Block, at: float, answered: bool) -> Sequence[Block] | None:
         """As `refused`, of a block that was met with silence; None where that is no refusal.
 
         `answered`: whether the device has answered anything in this turn.
@@ -123,8 +123,12 @@ class Seeking:
         often = group.silences.get(block.request, 0) >= HUSHED + group.losses
         if not often and not (answered and block.request in self._hushed):
             return None
+        return self.ignored(block, at)
+
+    def ignored(self, block: Block, at: float) -> Sequence[Block]:
+        """Its silence was a refusal: its halves, the same once more, or nothing, as `refused`."""
         self._found().by_silence = True
-        if len(block.columns.points) == 1 and self._again(block.request):
+        if len(block.columns.points) == 1 and self._again(block.request, at):
             return (block,)
         self._hushed_left -= 1
         halves = self._halves(block)
@@ -148,7 +152,7 @@ class Seeking:
             self._group.enders.remove(block.request)
         self._group.enders.append(block.request)
 
-    def answered(self, block: Block, in_service: bool) -> None:
+    def answered(self, block: Block, at: float, in_service: bool) -> None:
         """The device gave its values. Where it was silent about them before, that was a loss.
 
         `in_service`: whether it was all the time; else it may have been switched off.
@@ -158,7 +162,8 @@ class Seeking:
             group.enders.remove(block.request)
         if block.request in group.unheard:
             group.unheard.discard(block.request)
-            group.device.loses_frames = group.device.loses_frames or in_service
+            if in_service:
+                group.device.lost_at = at
         if self.search is not None:
             self.search.good(block.span)
         if block.request in group.silences:
@@ -172,21 +177,31 @@ class Seeking:
 
     def over(self, answered: bool) -> None:
         """The turn has ended."""
-        group = self._group
-        if answered and self._hushed_left > 0:
+        group, spent = self._group, self._hushed_left <= 0
+        group.resting = HUSHED if spent else max(0, group.resting - 1)
+        if answered and not spent:
             group.doubted = None
         if answered and (self._silent or group.silences):
             before = group.silences
             group.silences = {block.request: before.get(block.request, 0) + 1 for block in self._silent}
 
-    def _again(self, request: bytes) -> bool:
+    def _again(self, request: bytes, at: float) -> bool:
         """Whether one point that is silent is asked again: what is believed of it costs it an hour."""
         times = self._asked_again.get(request, 0)
         self._asked_again[request] = times + 1
-        if self._group.device.loses_frames:
+        if self._group.device.loses_frames(at):
             self._hushed_left -= times < ASKED_AGAIN
             return times < ASKED_AGAIN
         return times == 0 and len(self._asked_again) <= FIRST_ONES
+
+    def halves(self, block: Block) -> Sequence[Block]:
+        """Both of them, one of which may tell that the other is ignored; none of a single point."""
+        if len(block.columns.points) == 1:
+            return ()
+        self._found().by_silence = True
+        halves = self._halves(block)
+        self._hushed.update(half.request for half in halves)
+        return halves
 
     def _halves(self, block: Block) -> Sequence[Block]:
         halves = [block.part(half) for half in self._found().refused(block.span)]

@@ -79,6 +79,10 @@ class Service:
         unit = self.units[number]
         return unit.known or unit.silent == 0
 
+    def brief(self, number: int) -> float:
+        """Seconds in which a unit that answers at all would answer a small request."""
+        return self._briefly(self.units[number].rtt)
+
     def patience(self, number: int) -> float:
         """Seconds to wait for the reply to the next request to this unit."""
         unit = self.units[number]
@@ -86,9 +90,7 @@ class Service:
             return unit.patience
         if unit.probes % 4 == 2:
             return self._timeout
-        slowest = max(u.rtt for u in self.units.values())
-        brief = ROUND_TRIPS * slowest if slowest else FIRST_CONTACT * self._timeout
-        return min(self._timeout, max(SHORTEST_PROBE, brief))
+        return self._briefly(max(u.rtt for u in self.units.values()))
 
     def answered(self, number: int, rtt: float) -> bool:
         """It answered in time; True when that puts it into service."""
@@ -147,6 +149,10 @@ class Service:
                 self._allowance -= now - asked_at
             self._in_the_way = True
         return left
+
+    def _briefly(self, rtt: float) -> float:
+        brief = ROUND_TRIPS * rtt if rtt else FIRST_CONTACT * self._timeout
+        return min(self._timeout, max(SHORTEST_PROBE, brief))
 
     def _admit(self, unit: Unit) -> None:
         unit.known, unit.answers = True, 0

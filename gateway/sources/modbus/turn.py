@@ -15,6 +15,7 @@ from gateway.sources.modbus.reasons import reason_of
 from gateway.sources.modbus.seeking import Seeking
 from gateway.sources.modbus.service import Service
 from gateway.sources.modbus.settings import ModbusSettings
+from gateway.sources.modbus.suspects import Suspect, Suspects
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reading, Reason
 from qilu.modbus.errors import (
@@ -43,8 +44,9 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link", "_lost", "_retries",
-        "_seeking", "_served", "_service", "_stamp", "_timeout", "answered", "readings", "reason",
+        "_answered_last", "_busy", "_cause_found", "_group", "_heard_asked_at", "_heard_here", "_link",
+        "_lost", "_retries", "_seeking", "_served", "_service", "_stamp", "_suspects", "_timeout",
+        "answered", "readings", "reason",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +65,9 @@ class TurnReader:
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
         self._answered_last: Block | None = None  # with values
+        self._heard_asked_at = 0.0  # when the request was sent that was answered last
+        alone = len(service.units) == 1
+        self._suspects = Suspects(group, service.units[group.device.unit], alone or link.numbered)
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._cause_found = False  # of the end of the present connection
@@ -82,18 +87,21 @@ class TurnReader:
         while waiting := self._worth_a_request(waiting):
             connection = link.connection or await link.connected(_now() + self._timeout)
             if connection is None or self._lost > MOST_LOST:
-                self._all_bad(waiting, Reason.UNREACHABLE)
+                self._give_up(waiting, Reason.UNREACHABLE)
                 break
             blocks, later = seeking.next(waiting)
             before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
-            await connection.read(exchanges, service.patience(unit), gap)
+            patience = service.brief(unit) if self._only_halves else service.patience(unit)
+            await connection.read(exchanges, patience, gap)
             self._served = connection.hung_up or (before > 0 and service.worth_asking(unit))
             self._heard_here = connection.replies > before
             busy = self._busy
             waiting = [*self._sort(blocks, exchanges), *later]
-            if waiting and not service.worth_asking(unit):
-                self._all_bad(waiting, self.reason)
+            if self._suspects and (self.answered or not waiting):
+                waiting = [*waiting, *await self._examine()]
+            if waiting and not (service.worth_asking(unit) or self._suspects.go_on):
+                self._give_up(waiting, self.reason)
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
@@ -103,13 +111,52 @@ class TurnReader:
             self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
         seeking.over(self.answered)
 
+    async def _examine(self) -> Sequence[Block]:
+        """What to ask in place of the suspects where the device still answers: the same again, and then their
+        halves. Where it has answered nothing, the halves of its only block show whether it does."""
+        seeking, suspects = self._seeking, self._suspects.take()
+        if not self.answered:
+            if len(suspects) == 1 and not self._suspects.halves:
+                self._suspects.halves = True
+                if halves := seeking.halves(suspects[0][0]):
+                    return halves
+            self._kept_silent(suspects)
+            return ()
+        known, since = self._answered_last, max(exchange.asked_at for _, exchange in suspects)
+        if self._heard_asked_at <= since and not (known and await self._checking().still_answers(known)):
+            self._suspects.device_has_gone()
+            self._kept_silent(suspects)
+            return ()
+        parts = list[Block]()
+        for block, exchange in suspects:
+            again = self._suspects.ask_again(block)
+            instead = (block,) if again else seeking.ignored(block, exchange.ended_at)
+            if not instead:
+                self._bad(block, exchange, Reason.ILLEGAL_ADDRESS)
+            parts += instead
+        return parts
+
+    @property
+    def _only_halves(self) -> bool:
+        """Whether a half is asked to see whether the device answers at all."""
+        return self._suspects.halves and not self.answered
+
+    def _kept_silent(self, suspects: Sequence[Suspect]) -> None:
+        """Nothing told these from a device that has gone."""
+        for block, exchange in suspects:
+            self._seeking.kept_silent(block)
+            self._bad(block, exchange, Reason.TIMEOUT)
+
     async def _check(self, search: Search) -> None:
         """See that what the search found is to be believed; else it is found again later."""
-        checking = Checking(self._group, self._link, self._service, self._timeout)
+        checking = self._checking()
         if not search.by_silence:
             await checking.measure(search)
         elif not await checking.confirm(search, self._answered_last):
             self._seeking.search = None
+
+    def _checking(self) -> Checking:
+        return Checking(self._group, self._link, self._service, self._timeout)
 
     def _worth_a_request(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """These without what would cost this turn too many connections, or silences."""
@@ -139,7 +186,7 @@ class TurnReader:
                 if block.span.table not in spoken:
                     spoken.add(block.span.table)
                 if not uneventful:
-                    seeking.answered(block, in_service)
+                    seeking.answered(block, exchange.ended_at, in_service)
             elif exchange.error is None:
                 unsent.append(block)  # because one before it was not answered
             else:
@@ -150,12 +197,12 @@ class TurnReader:
 
     def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
-        instead: Sequence[Block] = ()
+        instead: Sequence[Block] | None = ()
         reason = reason_of(error)
         if isinstance(error, ConnectionGoneError):
             instead = self._gone(block, exchange)
         elif isinstance(error, ReplyTimeoutError) and (
-            (halves := self._seeking.silent(block, self.answered)) is not None
+            (halves := self._seeking.silent(block, exchange.ended_at, self.answered)) is not None
         ):
             reason, instead = Reason.ILLEGAL_ADDRESS, halves
         elif isinstance(error, _SILENT):
@@ -163,11 +210,16 @@ class TurnReader:
         else:
             self._heard(exchange)
             instead = self._refused(block, error)
+        if instead is None:
+            return ()
         if not instead:
-            self.reason = reason
-            middle = (exchange.asked_at + exchange.ended_at) / 2
-            self.readings.append(block.bad(self._stamp(self._group.series, middle), self.reason))
+            self._bad(block, exchange, reason)
         return instead
+
+    def _bad(self, block: Block, exchange: Exchange, reason: Reason) -> None:
+        self.reason = reason
+        middle = (exchange.asked_at + exchange.ended_at) / 2
+        self.readings.append(block.bad(self._stamp(self._group.series, middle), reason))
 
     def _gone(self, block: Block, exchange: Exchange) -> Sequence[Block]:
         """Many devices close an idle connection, and we learn of it when we next use it; some close it after
@@ -183,17 +235,20 @@ class TurnReader:
             service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
         return ()
 
-    def _silent(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
+    def _silent(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block] | None:
         """A frame may be lost: a unit in service is asked again. One silence among answers is about this
-        block; a second one may be the end of the device."""
+        block; a second one may be the end of the device. None where the turn may yet tell which."""
         unit, service = self._group.device.unit, self._service
+        unanswered = isinstance(error, ReplyTimeoutError)
         self._group.unheard.add(block.request)
-        again = self._retries > 0 and isinstance(error, ReplyTimeoutError) and service.units[unit].known
-        if not (self.answered and (again or self._seeking.first_silence)):
+        again = self._retries > 0 and unanswered and service.units[unit].known
+        if not (self._only_halves or (self.answered and (again or self._seeking.first_silence))):
             service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
         if again and service.worth_asking(unit):
             self._retries -= 1
             return (block,)
+        if unanswered and self._suspects.add(block, exchange, self._answered_last is not None):
+            return None
         self._seeking.kept_silent(block)
         return ()
 
@@ -210,7 +265,12 @@ class TurnReader:
 
     def _heard(self, exchange: Exchange) -> None:
         self.answered = True
+        self._heard_asked_at = exchange.asked_at
         self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+
+    def _give_up(self, blocks: Sequence[Block], reason: Reason) -> None:
+        self._kept_silent(self._suspects.take())
+        self._all_bad(blocks, reason)
 
     def _all_bad(self, blocks: Sequence[Block], reason: Reason) -> None:
         self.reason = reason

@@ -56,7 +56,8 @@ def nothing_lost(connects: int) -> Callable[[Seen], None]:
 
 
 def replaced(seen: Seen) -> None:
-    assert seen.reasons()[0] == "timeout"
+    """At once where a time-out ends the connection, as it does where replies have no ids."""
+    assert seen.reasons()[0] == ("timeout" if seen.stage.framing == "tcp" else "good")
     assert seen.reasons()[-2:] == ["good", "good"]
     assert seen.source.stats.timeouts <= 3
     assert len(seen.wire.connects) == 2
@@ -123,7 +124,7 @@ def in_turn(seen: Seen) -> None:
 
 def gap_is_needed(seen: Seen) -> None:
     assert seen.struck["needs_gap"] > 0, "the fault is real: without the setting it strikes"
-    assert "timeout" in "".join(seen.reasons())
+    assert seen.source.stats.timeouts > 0
 
 
 def in_any_order(seen: Seen) -> None:

@@ -55,9 +55,10 @@ def waited_for(seen: Seen) -> None:
         assert set(seen.reasons(2)) == {"timeout"}, "a late reply cannot be told from another"
 
 
-def own_block_only(seen: Seen) -> None:
-    assert seen.values()[1] == {"p0": "timeout", "p1": "timeout", "p200": 1200, "p201": 1201}
-    assert seen.reasons() == ["good", "timeout", "good"]
+def asked_again(seen: Seen) -> None:
+    """In the same turn, and nobody's value is that of another one."""
+    assert seen.reasons() == ["good"] * 3
+    assert seen.source.stats.timeouts == 1
     assert seen.source.stats.late_replies == (0 if seen.stage.framing == "rtu" else 1)
 
 
@@ -84,8 +85,9 @@ def recovered(first: str) -> Callable[[Seen], None]:
 
 
 def cut_short(seen: Seen) -> None:
-    """It costs its own poll; the begin of the next reply is not taken for its end."""
-    assert seen.reasons() == ["good", "timeout", "good", "good"]
+    """It costs a time-out; the begin of the next reply is not taken for its end."""
+    assert seen.reasons() == ["good"] * 4
+    assert seen.source.stats.timeouts == 1
     assert seen.source.stats.late_replies == 0
     assert len(seen.wire.connects) == (1 if seen.stage.framing == "serial" else 2)
 
@@ -99,8 +101,8 @@ def reconnected(seen: Seen) -> None:
 
 def resynchronised(seen: Seen) -> None:
     """A header that says two bytes more than there are: nothing wrong is read, and soon all is good again."""
-    assert seen.reasons()[0] == "timeout"
     assert set(seen.reasons()) <= {"timeout", "protocol_error", "good"}
+    assert seen.source.stats.timeouts + seen.source.stats.broken_streams > 0
     assert seen.reasons()[-2:] == ["good", "good"]
 
 
@@ -125,12 +127,13 @@ def tolerated_on_a_line(seen: Seen) -> None:
 
 
 def noise_then_good(seen: Seen) -> None:
-    recovered("protocol_error" if seen.stage.framing == "tcp" else "timeout")(seen)
+    """A line finds frames in noise; of a stream nothing can be told any more."""
+    recovered("protocol_error" if seen.stage.framing == "tcp" else "good")(seen)
 
 
-def one_bad(seen: Seen) -> None:
-    assert seen.reasons().count("good") == 3
-    assert seen.reasons()[1] == "timeout"
+def one_lost(seen: Seen) -> None:
+    assert seen.reasons() == ["good"] * len(seen.polls)
+    assert seen.source.stats.timeouts == 1
     assert seen.struck["late_reply"] == 1
 
 
@@ -187,11 +190,11 @@ LATE = (
     ),
     Case(
         row=8,
-        name="one slow reply costs its own block only",
+        name="one slow reply costs no value",
         faults=[fault("late_reply", seconds=1.4, skip=2, times=1)],
         meter=TWO_BLOCKS,
         polls=3,
-        expect=own_block_only,
+        expect=asked_again,
     ),
     Case(
         row=9,
@@ -202,7 +205,7 @@ LATE = (
         ],
         meter=TWO_BLOCKS,
         polls=3,
-        expect=own_block_only,
+        expect=asked_again,
         virtual_only=CLOSE,
     ),
     Case(
@@ -211,7 +214,7 @@ LATE = (
         faults=[fault("late_reply", seconds=1.5, skip=2, times=1)],
         meter=TWO_BLOCKS,
         polls=3,
-        expect=own_block_only,
+        expect=asked_again,
     ),
     Case(
         row=9,
@@ -303,7 +306,7 @@ NOT_OURS = (
             meter=TWO_BLOCKS,
             period=6,
             settings={"quirks": {"ignore_tid": True}},
-            expect=one_bad,
+            expect=one_lost,
             tcp_only=NO_IDS,
             virtual_only=CLOSE,
         )

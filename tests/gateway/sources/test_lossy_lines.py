@@ -39,17 +39,45 @@ def test_three_units_on_a_line_that_loses_frames_keep_their_polls(
     assert [event for event in source.stats.events if event.kind == "learnt"] == []
 
 
-@on_a_serial_line
-async def test_a_frame_that_is_lost_is_asked_for_again_in_the_same_turn(world: World) -> None:
+def deaf_to(*numbers: int) -> Peer:
+    """A device that does not get these requests, or whose replies are lost; the first one is 1."""
+
     def behave(line: Line, asked: Asked) -> None:
-        if len(peer.asked) not in (7, 8, 13):
+        if len(peer.asked) not in numbers:
             line.say(line.answer(asked))
 
     peer = Peer(behave)
-    polls, _ = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10, retries=1)
-    assert [said for said in reasons(polls) if said != "good"] == ["timeout"], "two in a row are too many"
-    assert peer.asked[6].read == peer.asked[7].read
+    return peer
+
+
+@on_a_serial_line
+async def test_a_frame_that_is_lost_is_asked_for_again_in_the_same_turn(world: World) -> None:
+    """At once with `retries`, and then when something else was answered."""
+    peer = deaf_to(7, 8, 13)
+    polls, source = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10, retries=1)
+    assert reasons(polls) == ["good"] * 5
+    assert peer.asked[6].read == peer.asked[7].read == peer.asked[10].read
     assert peer.asked[12].read == peer.asked[13].read
+    assert source.stats.timeouts == 3
+
+
+@on_a_serial_line
+async def test_without_retries_it_is_asked_for_again_when_the_device_has_answered_once_more(
+    world: World,
+) -> None:
+    peer = deaf_to(7, 13)
+    polls, source = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10)
+    assert reasons(polls) == ["good"] * 5
+    assert [asked.read.address for asked in peer.asked[6:10]] == [400, 200, 600, 400]
+    assert source.stats.timeouts == 2
+
+
+@pytest.mark.parametrize("lost", [(7, 10), (7, 10, 12), (5, 6, 7, 8)], ids=["twice", "a half too", "a turn"])
+@for_hours
+async def test_what_is_lost_again_teaches_nothing(world: World, lost: tuple[int, ...]) -> None:
+    polls, source = await world.polls(deaf_to(*lost), 100, meter=FOUR_BLOCKS, period=20)
+    assert reasons(polls)[4:] == ["good"] * 96
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == []
 
 
 @for_hours

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from tests.gateway.sources.everywhere import everywhere, on_virtual_time, with_transactions
-from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
+from tests.gateway.sources.peer import Asked, Line, Peer, World, normal, profile, reasons
 
 TWO_BLOCKS = profile([0, 1, 200, 201])
 
@@ -29,15 +27,15 @@ def without_ids(after: float, again: float = 0.8) -> Peer:
 @with_transactions
 async def test_a_late_reply_without_an_id_is_never_taken_for_the_next_one(world: World, after: float) -> None:
     """Faults 9 and 10: a new connection, and silence on it until the reply cannot come any more."""
-    polls, _ = await world.polls(
+    polls, source = await world.polls(
         without_ids(after * world.unit, 0.8 * world.unit),
         3,
         meter=TWO_BLOCKS,
         period=6,
         quirks={"ignore_tid": True},
     )
-    assert reasons(polls) == ["good", "timeout", "good"]
-    assert flat(polls)[1] == {"p0": "timeout", "p1": "timeout", "p200": 1200, "p201": 1201}
+    assert reasons(polls) == ["good"] * 3, "asked again"
+    assert source.stats.timeouts == 1
 
 
 @on_virtual_time
@@ -79,5 +77,7 @@ async def test_a_late_reply_that_names_nobody_is_not_taken_for_that_of_a_neighbo
         else:
             line.say(answer, 0.1 * world.unit)
 
-    polls, _ = await world.polls(Peer(behave), 12, units=[2, 3], period=3, quirks={"accept_unit": [0]})
-    assert Counter(reasons(polls)) == {"good": 11, "timeout": 1}
+    polls, source = await world.polls(Peer(behave), 12, units=[2, 3], period=3, quirks={"accept_unit": [0]})
+    lost = [] if world.framing == "tcp" else ["timeout"]  # on a line that is shared it is not asked again
+    assert sorted(reasons(polls)) == ["good"] * (12 - len(lost)) + lost
+    assert source.stats.timeouts == 1

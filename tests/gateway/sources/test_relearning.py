@@ -86,4 +86,4 @@ async def test_a_trial_whose_reply_is_lost_forgets_nothing(world: World) -> None
 
     polls, source = await world.polls(Peer(behave), 600, meter=profile([5, 200, 400]))
     assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses p5"]
-    assert set(reasons(polls)) == {"illegal_address", "timeout"}
+    assert set(reasons(polls)) == {"illegal_address"}

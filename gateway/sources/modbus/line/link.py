@@ -111,6 +111,11 @@ class Link:
         self._forgiving = False
 
     @property
+    def numbered(self) -> bool:
+        """Whether replies say which request they answer: then a late one costs nobody any time."""
+        return self._rules.numbered
+
+    @property
     def connection(self) -> Connection | None:
         """The connection, where there is one that can be used now."""
         connection = self._connection

@@ -1,0 +1,65 @@
+"""What a device refuses or ignores is found in the turn that meets it, and costs that turn no other value."""
+
+from __future__ import annotations
+
+import pytest
+
+from qilu.contract.reading import Poll
+from tests.gateway.sources.everywhere import everywhere, for_hours
+from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, flat, normal, profile, reasons
+
+ONE_BLOCK = list(range(30))
+TWO_BLOCKS = [*range(10), *range(200, 230)]
+REFUSALS = [2, 3, None]
+NAMED = ["exception 2", "exception 3", "silence"]
+
+
+def lacking(*missing: int, code: int | None, since: float = 0.0) -> Behaviour:
+    """A device that has not these addresses from this time of the loop on, and refuses or ignores them."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        _, first, count = asked.read
+        if asked.time < since or not any(first <= address < first + count for address in missing):
+            normal(line, asked)
+        elif code is not None:
+            line.refuse(asked, code)
+
+    return behave
+
+
+def bad(poll: Poll) -> dict[str, str]:
+    [values] = flat([poll])
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=NAMED)
+@pytest.mark.parametrize("missing", [0, 7, 29])
+@everywhere
+async def test_of_a_single_block_at_first_contact(world: World, missing: int, code: int | None) -> None:
+    peer = Peer(lacking(missing, code=code))
+    polls, source = await world.polls(peer, 2, meter=profile(ONE_BLOCK), period=4)
+    assert [bad(poll) for poll in polls] == [{f"p{missing}": "illegal_address"}] * 2
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [f"refuses p{missing}"]
+    assert source.stats.offline == set()
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=NAMED)
+@pytest.mark.parametrize("missing", [[0], [9], [200], [215], [200, 229]])
+@for_hours
+async def test_of_two_blocks_at_first_contact(world: World, missing: list[int], code: int | None) -> None:
+    peer = Peer(lacking(*missing, code=code))
+    polls, source = await world.polls(peer, 3, meter=profile(TWO_BLOCKS), period=60)
+    assert [bad(poll) for poll in polls] == [dict.fromkeys((f"p{m}" for m in missing), "illegal_address")] * 3
+    assert "offline" not in {event.kind for event in source.stats.events}
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=NAMED)
+@pytest.mark.parametrize("points", [ONE_BLOCK, TWO_BLOCKS], ids=["one block", "two blocks"])
+@for_hours
+async def test_of_a_device_that_was_sound_before(world: World, points: list[int], code: int | None) -> None:
+    peer = Peer(lacking(5, code=code, since=1100))
+    polls, source = await world.polls(peer, 10, meter=profile(points), period=30)
+    assert reasons(polls[:3]) == ["good"] * 3
+    assert [bad(poll) for poll in polls[5:]] == [{"p5": "illegal_address"}] * 5
+    assert {said for poll in polls for said in bad(poll)} == {"p5"}
+    assert "offline" not in {event.kind for event in source.stats.events}
