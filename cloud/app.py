@@ -16,7 +16,7 @@ from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Outage
-from qilu.runtime.groups import leaves
+from qilu.runtime.groups import heed_cancellation, leaves, longest_wait
 from qilu.stores.components import Store
 from qilu.stores.opening import open_store
 
@@ -105,11 +105,12 @@ async def _serve(
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
             outage.tell(f"not connected: {next(leaves(lost))}; it is tried again", loop.time())
-            pause = max(error.retry_after or 0.0 for error in leaves(lost))
+            pause = longest_wait(lost)
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise
             _log.error("not connected: %s", next(leaves(wrong)))
+        heed_cancellation()
         tried = True
         await asyncio.sleep(backoff.next(pause))
 

@@ -18,7 +18,7 @@ from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Complaints, Outage
-from qilu.runtime.groups import leaves
+from qilu.runtime.groups import heed_cancellation, leaves, longest_wait
 
 _log = logging.getLogger(__name__)
 
@@ -84,13 +84,14 @@ class Delivery:
                     await self._exchange()
             except* UnreachableError as lost:
                 reasons = sorted({str(error) for error in leaves(lost)})
-                pause = max(error.retry_after or 0.0 for error in leaves(lost))
+                pause = longest_wait(lost)
                 self._outage.tell(f"not connected: {'; '.join(reasons)}; it is tried again", self._clock())
                 self._look_at_size()
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise
                 _log.error("not connected: %s", next(leaves(wrong)))
+            heed_cancellation()
             tried = True
             await asyncio.sleep(self._backoff.next(pause))
 

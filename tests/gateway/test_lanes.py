@@ -260,3 +260,32 @@ async def test_a_broker_that_takes_no_record_is_tried_less_and_less_whatever_it_
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert len(sink.refused) < 600 / 4
+
+
+class Breaking(Timed):
+    """A link that ends when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = asyncio.Event()
+
+    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        await self.end.wait()
+        raise UnreachableError("the broker has gone")
+        yield
+
+
+@virtual_time
+async def test_a_gateway_that_is_stopped_in_the_moment_in_which_its_link_ends_stops() -> None:
+    """As with all services of one machine, which are stopped together."""
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    async with MemorySpool() as spool:
+        sink = Breaking()
+        delivery = Delivery(spool, sink, Outbox([], Random(0)), linger=0.1, backoff=quick, clock=clock)
+        running = asyncio.create_task(delivery.run())
+        await asyncio.sleep(1)
+        sink.end.set()
+        await asyncio.sleep(0)  # now it has failed, and those beside it are told to end
+        running.cancel()
+        await asyncio.wait([running], timeout=60)
+        assert running.done()
