@@ -10,26 +10,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-from random import Random
 
-from tests.gateway.sources.peer import Asked, Line, Peer, World, profile
+from tests.gateway.sources.peer import FOUR_BLOCKS, World, losing
 from tests.support.virtual_time import run
 
-FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
 WORLDS = {"Modbus TCP": World("memory"), "serial line": World("memory", "rtu", serial=True)}
 LOSSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 UNITS = (1, 2, 3)
-
-
-def losing(share: float) -> Peer:
-    """A device behind a line that loses so many of a hundred frames, divided by 100."""
-    random = Random(1)
-
-    def behave(line: Line, asked: Asked) -> None:
-        if random.random() >= share:
-            line.say(line.answer(asked), 0.01)
-
-    return Peer(behave)
 
 
 def measured(world: World, share: float, retries: int, turns: int) -> tuple[float, int]:

@@ -17,6 +17,7 @@ class Function(IntEnum):
     READ_INPUT_REGISTERS = 4
     WRITE_COIL = 5
     WRITE_REGISTER = 6
+    DIAGNOSTICS = 8
     WRITE_COILS = 15
     WRITE_REGISTERS = 16
     MASK_WRITE_REGISTER = 22
@@ -25,6 +26,7 @@ class Function(IntEnum):
 
 
 MEI_IDENTITY = 14  # the only kind of function 43 that we speak
+RETURN_QUERY_DATA = 0  # the only kind of function 8 that we speak, and only as a client
 ADDRESSES = 65536
 MAX_READ_BITS = 2000
 MAX_READ_REGISTERS = 125

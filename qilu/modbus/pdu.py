@@ -7,11 +7,12 @@ A PDU is the function code and its data, without unit id, transaction id or chec
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
 from qilu.modbus.errors import IllegalFunction, ProtocolError, exception_reply
-from qilu.modbus.functions import Function
+from qilu.modbus.functions import RETURN_QUERY_DATA, Function, require_word
 from qilu.modbus.identity import Identity, ReadIdentity, identity_response, parse_identity
 from qilu.modbus.reading import Read, pack_bits, read_response, unpack_bits
 from qilu.modbus.writing import (
@@ -37,6 +38,7 @@ __all__ = [
     "WriteRegister",
     "WriteRegisters",
     "data_size",
+    "echo_request",
     "exception_response",
     "identity_response",
     "pack_bits",
@@ -72,11 +74,18 @@ _PARSE: dict[int, Callable[[bytes], Request]] = {
 _READ_BITS = (1, 2)
 _READ_REGISTERS = (3, 4, 23)
 _IDENTITY = Function.READ_IDENTITY.value
+_DIAGNOSTICS = Function.DIAGNOSTICS.value
 
 
 def read_request(function: int, address: int, count: int) -> bytes:
     """The request PDU of functions 1 to 4; InvalidRequest past the limits of the specification."""
     return Read(function, address, count).encode()
+
+
+def echo_request(word: int) -> bytes:
+    """The request PDU of function 8/0, which a device returns as it is; `word`: 16 bits of our own."""
+    require_word(word, "word")
+    return struct.pack(">BHH", _DIAGNOSTICS, RETURN_QUERY_DATA, word)
 
 
 def parse_request(pdu: bytes) -> Request:
@@ -94,7 +103,7 @@ def exception_response(function: int, code: int) -> bytes:
 def response_data(request: bytes, response: bytes) -> bytes:
     """What the response to `request` (a PDU that we encoded) carries, after every check.
 
-    Reads (1 to 4, 23): the bytes as they travelled, 2 per register, 8 bits per byte. Writes: b"".
+    Reads (1 to 4, 23): the bytes as they travelled, 2 per register, 8 bits per byte. Writes and echoes: b"".
     Identity (43/14): the whole response, for `response_identity`.
     Raises the device's ExceptionReply (or UnknownExceptionReply), or ProtocolError where it does not answer.
     """
@@ -130,7 +139,7 @@ def _identified(request: bytes, response: bytes) -> bytes:
 
 def _confirmed(request: bytes, response: bytes) -> bytes:
     if response != write_echo(request):
-        _refuse(request, response, "an echo of what was written")
+        _refuse(request, response, "an echo of what was sent")
     return b""
 
 

@@ -21,10 +21,11 @@ NO_FRAME = 0
 UNKNOWN = MAX_FRAME + 1  # the bytes that tell the length are still to come
 
 _REQUEST_SIZES = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 22: 10}
-_RESPONSE_SIZES = {5: 8, 6: 8, 15: 8, 16: 8, 22: 10}
+_RESPONSE_SIZES = {5: 8, 6: 8, 8: 8, 15: 8, 16: 8, 22: 10}
 _COUNTED_REQUESTS = {15: 6, 16: 6, 23: 10}  # where, after the unit id, their byte count stands
 _COUNTED_RESPONSES = frozenset((*READ_LIMITS, Function.READ_WRITE_REGISTERS.value))
 _IDENTITY = Function.READ_IDENTITY.value
+_DIAGNOSTICS = Function.DIAGNOSTICS.value
 _IDENTITY_REQUEST_SIZE, _EXCEPTION_SIZE = 7, 5
 
 
@@ -128,12 +129,14 @@ class RtuServerFramer(_RtuFramer):
 class RtuClientFramer(_RtuFramer):
     """Finds the response to the request that was sent last; all else on the line is noise."""
 
-    __slots__ = ("_also", "_data_size", "_function", "_unit")
+    __slots__ = ("_also", "_data_size", "_echoes", "_function", "_unit")
 
-    def __init__(self, also: AbstractSet[int] = frozenset()) -> None:
-        """`also`: unit ids that a response may carry in place of the one that was asked."""
+    def __init__(self, also: AbstractSet[int] = frozenset(), *, echoes: bool = False) -> None:
+        """`also`: unit ids that a response may carry in place of the one that was asked. `echoes`: whether
+        responses to function 8 are found at any time."""
         super().__init__()
         self._also = also
+        self._echoes = echoes
         self._unit = self._function = -1
         self._data_size: int | None = None
 
@@ -149,10 +152,11 @@ class RtuClientFramer(_RtuFramer):
         if start + 1 == len(buffer):
             return UNKNOWN
         function = buffer[start + 1]
-        if function == self._function | EXCEPTION:
-            return _EXCEPTION_SIZE
-        if function != self._function:
+        kind = function & ~EXCEPTION
+        if kind != self._function and not (self._echoes and kind == _DIAGNOSTICS):
             return NO_FRAME
+        if function >= EXCEPTION:
+            return _EXCEPTION_SIZE
         if function in _COUNTED_RESPONSES:
             return _counted(buffer, start, 2)
         if function == _IDENTITY:

@@ -271,8 +271,9 @@ class Breaking(Timed):
 
     async def answers(self) -> AsyncGenerator[Answer | Announcement]:
         await self.end.wait()
-        raise UnreachableError("the broker has gone")
-        yield
+        if self.end.is_set():
+            raise UnreachableError("the broker has gone")
+        yield await self._answers.get()
 
 
 @virtual_time

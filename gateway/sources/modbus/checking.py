@@ -22,7 +22,7 @@ MOST_SILENT = 8
 
 
 class Checking:
-    """Made for one turn. The values of the answers are not used."""
+    """Made for one turn. The values of the answers are not used, but for `one_point`."""
 
     def __init__(self, group: Group, link: Link, service: Service, timeout: float) -> None:
         self._group = group
@@ -31,17 +31,34 @@ class Checking:
         self._timeout = timeout
         self._silent_left = MOST_SILENT
 
+    async def one_point(self, block: Block) -> tuple[int, Block, Exchange, bytes] | None:
+        """The point of this block that the device gives, of the first and the last: its place, a block of it
+        alone, and the answer, whose value counts."""
+        for place in dict.fromkeys((0, len(block.columns.points) - 1)):
+            one = block.point(place)
+            exchange = await self._once(one)
+            if exchange is not None and exchange.data is not None:
+                return place, one, exchange, exchange.data
+        return None
+
     async def still_answers(self, block: Block) -> bool:
-        """Whether the device gives what it gave a moment ago. It is asked once, and waited for briefly."""
+        """Whether the device gives a point of what it gave a moment ago."""
+        exchange = await self._once(block.point(0))
+        if exchange is None or exchange.data is None:
+            return False
+        self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+        return True
+
+    async def _once(self, block: Block) -> Exchange | None:
         unit = self._group.device.unit
         connection = await self._connection()
         if connection is None:
-            return False
+            return None
+        # What may be late must not be followed closely by the next one where replies are not told apart.
+        patience = self._service.brief(unit) if self._link.numbered else self._service.patience(unit)
         exchange = Exchange(unit, block.request)
-        await connection.read([exchange], self._service.brief(unit), self._group.device.gap)
-        if exchange.data is not None:
-            self._service.answered(unit, exchange.ended_at - exchange.asked_at)
-        return exchange.data is not None
+        await connection.read([exchange], patience, self._group.device.gap)
+        return exchange
 
     async def measure(self, search: Search) -> None:
         """Ask what tells a length that is refused from addresses that are."""
@@ -62,7 +79,7 @@ class Checking:
         self._silent_left = max(self._silent_left, TRIES)
         if answered is None:
             return False
-        span = answered.span
+        span = answered.point(0).span
         known = AddressRange(table=span.table, first=span.first, last=span.last)
         return await self._answered(known) is not None
 

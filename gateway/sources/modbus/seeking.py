@@ -18,8 +18,8 @@ SPREAD = 0.618
 """Of a block, from one point that a silent unit is asked for alone to the next: soon they were everywhere."""
 
 ASKED_AGAIN, FIRST_ONES = 2, 4
-"""How often a silent point is asked again in one turn where the device is known to lose frames; elsewhere so
-many points are, once: a lone one may be a loss, a long range of them is none."""
+"""How often a silent point is asked again in one turn; where the device is not known to lose frames only so
+many points are: a lone one may be a loss, a long range of them is none."""
 
 HUSHED, MOST_LOSSES = 3, 7
 """Turns in a row in which a block was met with silence while others were answered: then it is refused. One
@@ -76,9 +76,14 @@ class Seeking:
 
     def _alone(self, block: Block, place: int) -> Sequence[Block]:
         """One of its points, then the others, whose silence is a refusal when that is answered."""
-        one, *others = (block.part(span) for span in block.span.around(place))
-        self._hushed.update(other.request for other in others)
-        return (one, *others)
+        return (block.point(place), *self.rest(block, place, hushed=True))
+
+    def rest(self, block: Block, place: int, *, hushed: bool) -> Sequence[Block]:
+        """All of it but one point. `hushed`: whether silence about it is a refusal."""
+        rest = [block.part(span) for span in block.span.around(place)[1:]]
+        if hushed:
+            self._hushed.update(part.request for part in rest)
+        return rest
 
     def next(self, waiting: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
         """What to ask now, and what later: first all whole blocks, which show that the device is alive, then
@@ -192,16 +197,7 @@ class Seeking:
         if self._group.device.loses_frames(at):
             self._hushed_left -= times < ASKED_AGAIN
             return times < ASKED_AGAIN
-        return times == 0 and len(self._asked_again) <= FIRST_ONES
-
-    def halves(self, block: Block) -> Sequence[Block]:
-        """Both of them, one of which may tell that the other is ignored; none of a single point."""
-        if len(block.columns.points) == 1:
-            return ()
-        self._found().by_silence = True
-        halves = self._halves(block)
-        self._hushed.update(half.request for half in halves)
-        return halves
+        return times < ASKED_AGAIN and len(self._asked_again) <= FIRST_ONES
 
     def _halves(self, block: Block) -> Sequence[Block]:
         halves = [block.part(half) for half in self._found().refused(block.span)]

@@ -44,7 +44,7 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_answered_last", "_busy", "_cause_found", "_group", "_heard_asked_at", "_heard_here", "_link",
+        "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link",
         "_lost", "_retries", "_seeking", "_served", "_service", "_stamp", "_suspects", "_timeout",
         "answered", "readings", "reason",
     )  # fmt: skip
@@ -65,7 +65,6 @@ class TurnReader:
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
         self._answered_last: Block | None = None  # with values
-        self._heard_asked_at = 0.0  # when the request was sent that was answered last
         alone = len(service.units) == 1
         self._suspects = Suspects(group, service.units[group.device.unit], alone or link.numbered)
         self._busy = 0
@@ -92,8 +91,7 @@ class TurnReader:
             blocks, later = seeking.next(waiting)
             before = connection.replies
             exchanges = [Exchange(unit, block.request) for block in blocks]
-            patience = service.brief(unit) if self._only_halves else service.patience(unit)
-            await connection.read(exchanges, patience, gap)
+            await connection.read(exchanges, service.patience(unit), gap)
             self._served = connection.hung_up or (before > 0 and service.worth_asking(unit))
             self._heard_here = connection.replies > before
             busy = self._busy
@@ -112,34 +110,34 @@ class TurnReader:
         seeking.over(self.answered)
 
     async def _examine(self) -> Sequence[Block]:
-        """What to ask in place of the suspects where the device still answers: the same again, and then their
-        halves. Where it has answered nothing, the halves of its only block show whether it does."""
-        seeking, suspects = self._seeking, self._suspects.take()
-        if not self.answered:
-            if len(suspects) == 1 and not self._suspects.halves:
-                self._suspects.halves = True
-                if halves := seeking.halves(suspects[0][0]):
-                    return halves
-            self._kept_silent(suspects)
-            return ()
-        known, since = self._answered_last, max(exchange.asked_at for _, exchange in suspects)
-        if self._heard_asked_at <= since and not (known and await self._checking().still_answers(known)):
-            self._suspects.device_has_gone()
-            self._kept_silent(suspects)
-            return ()
-        parts = list[Block]()
-        for block, exchange in suspects:
-            again = self._suspects.ask_again(block)
-            instead = (block,) if again else seeking.ignored(block, exchange.ended_at)
-            if not instead:
-                self._bad(block, exchange, Reason.ILLEGAL_ADDRESS)
-            parts += instead
-        return parts
+        """What to ask in place of the suspects: what the device has not given of them yet."""
+        instead = list[Block]()
+        for block, exchange in self._suspects.take():
+            rest = await self._rest_of(block, exchange)
+            if rest is None:
+                self._suspects.device_has_gone()
+                self._kept_silent(((block, exchange),))
+            else:
+                instead += rest
+        return instead
 
-    @property
-    def _only_halves(self) -> bool:
-        """Whether a half is asked to see whether the device answers at all."""
-        return self._suspects.halves and not self.answered
+    async def _rest_of(self, block: Block, exchange: Exchange) -> Sequence[Block] | None:
+        """What is left to ask of a suspect; None where the device has gone, as far as one can see."""
+        checking, seeking = self._checking(), self._seeking
+        may_ignore = not self._group.device.loses_frames(exchange.ended_at)
+        if given := await checking.one_point(block):
+            place, one, answer, data = given
+            self._good(one, answer, data)
+            rest = seeking.rest(block, place, hushed=may_ignore)
+            self._suspects.in_parts(block, rest)
+            return rest
+        known = self._answered_last
+        if not may_ignore or known is None or not await checking.still_answers(known):
+            return None
+        rest = seeking.ignored(block, exchange.ended_at)
+        if not rest:
+            self._bad(block, exchange, Reason.ILLEGAL_ADDRESS)
+        return rest
 
     def _kept_silent(self, suspects: Sequence[Suspect]) -> None:
         """Nothing told these from a device that has gone."""
@@ -172,21 +170,10 @@ class TurnReader:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
         self._cause_found = False
-        stamp, series, readings = self._stamp, self._group.series, self.readings
-        spoken, seeking = self._group.device.spoken, self._seeking
-        uneventful = seeking.search is None and self._group.uneventful
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
-                in_service = self._service.units[self._group.device.unit].known
-                self._heard(exchange)
-                self._answered_last = block
-                middle = (exchange.asked_at + exchange.ended_at) / 2
-                readings.append(block.reading(stamp(series, middle), data))
-                if block.span.table not in spoken:
-                    spoken.add(block.span.table)
-                if not uneventful:
-                    seeking.answered(block, exchange.ended_at, in_service)
+                self._good(block, exchange, data)
             elif exchange.error is None:
                 unsent.append(block)  # because one before it was not answered
             else:
@@ -194,6 +181,18 @@ class TurnReader:
                 again += self._failed(block, exchange, exchange.error)
         self._lost += lost and not self._heard_here  # once, however many requests were open on it
         return again + unsent
+
+    def _good(self, block: Block, exchange: Exchange, data: bytes) -> None:
+        group, seeking = self._group, self._seeking
+        in_service = self._service.units[group.device.unit].known
+        self._heard(exchange)
+        self._answered_last = block
+        middle = (exchange.asked_at + exchange.ended_at) / 2
+        self.readings.append(block.reading(self._stamp(group.series, middle), data))
+        if block.span.table not in group.device.spoken:
+            group.device.spoken.add(block.span.table)
+        if seeking.search is not None or not group.uneventful:
+            seeking.answered(block, exchange.ended_at, in_service)
 
     def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
@@ -240,16 +239,17 @@ class TurnReader:
         block; a second one may be the end of the device. None where the turn may yet tell which."""
         unit, service = self._group.device.unit, self._service
         unanswered = isinstance(error, ReplyTimeoutError)
-        self._group.unheard.add(block.request)
+        whole = self._suspects.whole(block)
+        self._group.unheard.add(whole.request)
         again = self._retries > 0 and unanswered and service.units[unit].known
-        if not (self._only_halves or (self.answered and (again or self._seeking.first_silence))):
+        if not (self.answered and (again or self._seeking.first_silence)):
             service.kept_silent(unit, exchange.asked_at, exchange.ended_at)
         if again and service.worth_asking(unit):
             self._retries -= 1
             return (block,)
-        if unanswered and self._suspects.add(block, exchange, self._answered_last is not None):
+        if unanswered and self._suspects.add(block, exchange, self.answered):
             return None
-        self._seeking.kept_silent(block)
+        self._seeking.kept_silent(whole)
         return ()
 
     def _refused(self, block: Block, error: QiluError) -> Sequence[Block]:
@@ -265,7 +265,6 @@ class TurnReader:
 
     def _heard(self, exchange: Exchange) -> None:
         self.answered = True
-        self._heard_asked_at = exchange.asked_at
         self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
 
     def _give_up(self, blocks: Sequence[Block], reason: Reason) -> None:

@@ -18,7 +18,7 @@ from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.modbus.framing import Framer
-from qilu.modbus.pdu import Read, exception_response, pack_bits, parse_request, read_response
+from qilu.modbus.pdu import Function, Read, exception_response, pack_bits, parse_request, read_response
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.runtime.timebase import Timebase
@@ -107,6 +107,10 @@ class Peer:
     framing: Framing = "tcp"
     refuses: Callable[[], bool] = lambda: False
     opened: Callable[[Line], None] = lambda line: None
+    echo: Callable[[Line, bytes], None] = lambda line, answer: line.say(answer)
+    """How it answers a request for an echo: the bytes that it would say."""
+    echo_reply: Callable[[bytes], bytes] = lambda pdu: exception_response(pdu[0], 1)
+    """Most devices do not know the function, and say so."""
     asked: list[Asked] = field(default_factory=list)
     connects: list[float] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -121,6 +125,9 @@ class Peer:
     def heard(self, line: Line, data: bytes) -> None:
         line.framer.feed(data)
         while (frame := line.framer.next_frame()) is not None:
+            if frame.pdu[0] == Function.DIAGNOSTICS:
+                self.echo(line, line.framer.encode(frame.transaction, frame.unit, self.echo_reply(frame.pdu)))
+                continue
             request = parse_request(frame.pdu)
             assert isinstance(request, Read)
             asked = Asked(line.loop.time(), frame.transaction, frame.unit, request)
@@ -162,6 +169,24 @@ def profile(addresses: Sequence[int] = range(10), table: str = "holding", **more
     kind = "bool" if table in ("coil", "discrete") else "uint16"
     rows = [{"name": f"p{a}", "table": table, "address": a, "type": kind} for a in addresses]
     return DeviceProfile.model_validate({"profile": "meter", "points": rows, **more})
+
+
+FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
+
+
+def losing(share: float, seed: int = 1) -> Peer:
+    """A device that does not get, or whose reply does not come back, as often as this."""
+    random = Random(seed)
+
+    def behave(line: Line, asked: Asked) -> None:
+        if random.random() >= share:
+            line.say(line.answer(asked), 0.01)
+
+    def echo(line: Line, answer: bytes) -> None:
+        if random.random() >= share:
+            line.say(answer, 0.01)
+
+    return Peer(behave, echo=echo)
 
 
 @dataclass

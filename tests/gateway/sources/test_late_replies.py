@@ -23,7 +23,12 @@ def in_order(late: float) -> Peer:
         answer = line.answer(asked)
         line.loop.call_at(free, lambda: peer.lines[-1].say(answer))
 
-    peer = Peer(behave)
+    def echo(line: Line, answer: bytes) -> None:
+        nonlocal free
+        free = max(free, line.loop.time()) + 0.02
+        line.loop.call_at(free, lambda: peer.lines[-1].say(answer))
+
+    peer = Peer(behave, echo=echo)
     return peer
 
 

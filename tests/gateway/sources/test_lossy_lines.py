@@ -8,21 +8,8 @@ from random import Random
 import pytest
 
 from tests.gateway.sources.everywhere import for_hours, on_a_serial_line
-from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, profile, reasons
+from tests.gateway.sources.peer import FOUR_BLOCKS, Asked, Line, Peer, World, flat, losing, profile, reasons
 from tests.support.virtual_time import run
-
-FOUR_BLOCKS = profile([start + place for start in (0, 200, 400, 600) for place in range(8)])
-
-
-def losing(share: float, seed: int = 1) -> Peer:
-    """A device that does not get, or whose reply does not come back, as often as this."""
-    random = Random(seed)
-
-    def behave(line: Line, asked: Asked) -> None:
-        if random.random() >= share:
-            line.say(line.answer(asked), 0.01)
-
-    return Peer(behave)
 
 
 @pytest.mark.parametrize(("share", "retries", "good"), [(0.05, 0, 0.9), (0.05, 1, 0.97), (0.1, 1, 0.9)])
@@ -52,23 +39,24 @@ def deaf_to(*numbers: int) -> Peer:
 
 @on_a_serial_line
 async def test_a_frame_that_is_lost_is_asked_for_again_in_the_same_turn(world: World) -> None:
-    """At once with `retries`, and then when something else was answered."""
+    """At once with `retries`; then one point of it, and the rest when that was answered."""
     peer = deaf_to(7, 8, 13)
     polls, source = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10, retries=1)
     assert reasons(polls) == ["good"] * 5
-    assert peer.asked[6].read == peer.asked[7].read == peer.asked[10].read
+    assert peer.asked[6].read == peer.asked[7].read
+    assert [asked.read[1:] for asked in peer.asked[8:11]] == [(400, 1), (600, 8), (401, 7)]
     assert peer.asked[12].read == peer.asked[13].read
     assert source.stats.timeouts == 3
 
 
 @on_a_serial_line
-async def test_without_retries_it_is_asked_for_again_when_the_device_has_answered_once_more(
+async def test_without_retries_it_is_asked_for_again_when_the_device_gives_a_point_of_it(
     world: World,
 ) -> None:
     peer = deaf_to(7, 13)
     polls, source = await world.polls(peer, 5, meter=FOUR_BLOCKS, period=10)
     assert reasons(polls) == ["good"] * 5
-    assert [asked.read.address for asked in peer.asked[6:10]] == [400, 200, 600, 400]
+    assert [asked.read[1:] for asked in peer.asked[6:10]] == [(400, 8), (400, 1), (600, 8), (401, 7)]
     assert source.stats.timeouts == 2
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gateway.sources.modbus.line.exchange import Rules
 
+ECHOES = 2
+"""So many in a row are asked for in vain before a unit is asked for something else again."""
 HOLD, LEAST_HOLD = 4.0, 0.05
 """Times the usual round trip, and seconds at least, in which the right reply follows a late one."""
 
@@ -12,12 +14,14 @@ class Overdue:
     """Replies that may still come to requests that were given up, where a reply does not say what it answers.
 
     Until it came, or twice the time-out is over, the same unit is asked for nothing: its late reply could be
-    taken for the next one. Where none came till then, the next reply is in doubt, and held for a moment in
-    which the other one would come. Kept over reconnects, which a serial device server does not pass on to its
+    taken for the next one. Where none came till then, the unit is asked for an echo: when that is answered,
+    be it with an exception, a device that answers in order has nothing older to say. All the same the next
+    reply is held for a moment in which another one would come: there are units that ignore echoes, and
+    networks that keep no order. Kept over reconnects, which a serial device server does not pass on to its
     line.
     """
 
-    __slots__ = ("_anybody", "_doubts", "_timeout", "_took", "_until")
+    __slots__ = ("_anybody", "_deaf", "_doubts", "_echoed", "_in_vain", "_timeout", "_took", "_until")
 
     def __init__(self, rules: Rules, timeout: float = 0.0) -> None:
         """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
@@ -26,11 +30,28 @@ class Overdue:
         self._until: dict[int, float] = {}
         self._doubts: dict[int, int] = {}  # unit -> late replies that never came
         self._took: dict[int, float] = {}  # seconds, for the last reply of each unit
+        self._in_vain: dict[int, int] = {}  # unit -> echoes in a row that did not come
+        self._echoed: set[int] = set()  # units that answered one since their last late reply
+        self._deaf: set[int] = set()  # units that answer, but no echoes
 
     def gave_up(self, unit: int, asked_at: float, now: float) -> None:
         key = self._key(unit)
         self._until[key] = asked_at + 2 * max(self._timeout, now - asked_at)
         self._doubts[key] = self._doubts.get(key, 0) + 1
+        self._echoed.discard(key)
+        if self._in_vain.get(key, 0) >= ECHOES:
+            del self._in_vain[key]
+
+    def no_echo(self, unit: int, asked_at: float, now: float) -> None:
+        """A unit was asked for one in vain."""
+        self._until[unit] = asked_at + 2 * max(self._timeout, now - asked_at)
+        self._in_vain[unit] = self._in_vain.get(unit, 0) + 1
+
+    def asks_echo(self, unit: int) -> bool:
+        """Whether this unit has to be asked for an echo before anything else."""
+        if self._anybody or unit not in self._doubts or unit in self._deaf or unit in self._echoed:
+            return False
+        return self._in_vain.get(unit, 0) < ECHOES
 
     def came(self, unit: int) -> None:
         """A late reply did."""
@@ -43,7 +64,20 @@ class Overdue:
 
     def settled(self, unit: int) -> None:
         """A later request was answered, so none of them will come: a device answers in order."""
-        self._doubts.pop(self._key(unit), None)
+        key = self._key(unit)
+        self._doubts.pop(key, None)
+        self._echoed.discard(key)
+        if self._in_vain.pop(key, 0) >= ECHOES:
+            self._deaf.add(key)
+
+    def late_echo(self, unit: int) -> None:
+        """One came to an echo that was given up: it may answer, and be late."""
+        self._in_vain.pop(unit, None)
+
+    def echoed(self, unit: int) -> None:
+        """It was asked for an echo, and answered that."""
+        self._in_vain.pop(unit, None)
+        self._echoed.add(unit)
 
     def hold(self, unit: int, took: float, patience: float) -> float:
         """How long a reply that took so many seconds has to be held; 0 where it is beyond doubt."""

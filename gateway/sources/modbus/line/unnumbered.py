@@ -9,12 +9,17 @@ from gateway.sources.modbus.line.overdue import Overdue
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.modbus.framing import Frame
+from qilu.modbus.pdu import EXCEPTION, echo_request
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.runtime.alarms import Alarms
 
+ECHO = echo_request(0x51)
+"""What settles whether a late reply may still come: its own reply is like none to a read."""
+
 
 class Unnumbered(Connection):
-    """One request at a time; what a number would tell is made up for by silence (`Overdue`, `least_gap`)."""
+    """One request at a time; what a number would tell is made up for by silence (`least_gap`), and by an echo
+    after each reply that did not come (`Overdue`)."""
 
     def __init__(
         self,
@@ -30,7 +35,7 @@ class Unnumbered(Connection):
         self._in_flight = 1
         self._rtu: RtuClientFramer | None = None
         if rules.framing == "rtu":
-            self._framer = self._rtu = RtuClientFramer(rules.accept_unit)
+            self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
         self._overdue = overdue or Overdue(rules)
         self._late_one: Exchange | None = None  # given up last, whose reply would be recognised
         self._began = self._heard_until = 0.0
@@ -43,6 +48,14 @@ class Unnumbered(Connection):
         if self._rules.serial is not None:  # a frame, or noise, ends with a silence
             self._heard_until = self._clock() + self._least_gap
         super().data_received(data)
+
+    def _advance(self, now: float) -> None:
+        waiting = self._waiting
+        if waiting and not self._open and waiting[0].request is not ECHO:
+            unit = waiting[0].unit
+            if self._overdue.asks_echo(unit):
+                waiting.appendleft(Exchange(unit, ECHO))
+        super()._advance(now)
 
     def _not_before(self, unit: int) -> float:
         """After the gap, and with a reply overdue when it has come."""
@@ -81,6 +94,14 @@ class Unnumbered(Connection):
             self._unexpected(frame, self._late_one)
             return
         self._answered_at = now = self._clock()
+        if exchange.request is ECHO:
+            self._echoed(transaction, exchange, frame.pdu, now)
+            return
+        if _is_echo(frame.pdu):  # whatever came before it answers something that was asked before it
+            self._stats.late_replies += 1
+            self._overdue.late_echo(exchange.unit)
+            exchange.held = None
+            return
         if exchange.held is not None:
             self._two_came(transaction, exchange, frame.pdu, now)
             return
@@ -91,6 +112,14 @@ class Unnumbered(Connection):
             self._set_timer(exchange.deadline)
         else:
             self._accept(transaction, exchange, frame.pdu, now)
+
+    def _echoed(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
+        if not _is_echo(pdu):
+            self._stats.late_replies += 1
+            return
+        self._overdue.echoed(exchange.unit)
+        exchange.ended_at = now
+        self._accept(transaction, exchange, pdu, now)
 
     def _two_came(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
         """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
@@ -105,6 +134,13 @@ class Unnumbered(Connection):
         self._advance(now)
 
     def _unexpected(self, frame: Frame, given_up: Exchange | None) -> None:
+        if _is_echo(frame.pdu):
+            self._stats.late_replies += 1
+            if given_up is not None and given_up.request is ECHO:
+                self._overdue.echoed(frame.unit)
+            else:
+                self._overdue.late_echo(frame.unit)
+            return
         if given_up is not None and given_up.unit == frame.unit:
             self._late_one = None
             self._overdue.came(frame.unit)
@@ -118,6 +154,12 @@ class Unnumbered(Connection):
             self._overdue.settled(exchange.unit)
             self._accept(transaction, exchange, exchange.held, now)
             return
+        if exchange.request is ECHO:
+            waits = self._waiting[0]
+            self._overdue.no_echo(exchange.unit, exchange.asked_at, now)
+            super()._run_out(transaction, exchange, now)
+            waits.asked_at, waits.ended_at, waits.error = exchange.asked_at, now, exchange.error
+            return
         self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
         super()._run_out(transaction, exchange, now)
 
@@ -126,3 +168,7 @@ class Unnumbered(Connection):
             self._late_one = exchange
         else:
             self._hang_up()
+
+
+def _is_echo(pdu: bytes) -> bool:
+    return pdu[0] & ~EXCEPTION == ECHO[0]

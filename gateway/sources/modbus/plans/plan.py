@@ -80,6 +80,10 @@ class Block:
             reasons = self._bad[reason] = dict.fromkeys(range(len(self._none)), reason)
         return Reading(self.columns, time_ms, self._none, reasons)
 
+    def point(self, place: int) -> Block:
+        """A block that reads one point of this one."""
+        return self.part(self.span.around(place)[0])
+
     def part(self, span: Span) -> Block:
         """A block that reads some of the points of this one."""
         return Block(span, self.columns.origin, self.columns.group, self._parameters)
