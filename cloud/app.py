@@ -16,7 +16,7 @@ from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Outage
-from qilu.runtime.groups import heed_cancellation, leaves, longest_wait
+from qilu.runtime.groups import leaves, longest_wait
 from qilu.stores.components import Store
 from qilu.stores.opening import open_store
 
@@ -110,7 +110,6 @@ async def _serve(
             if not tried:
                 raise
             _log.error("not connected: %s", next(leaves(wrong)))
-        heed_cancellation()
         tried = True
         await asyncio.sleep(backoff.next(pause))
 

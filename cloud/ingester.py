@@ -26,6 +26,7 @@ from qilu.contract.wire import UnknownVersionError
 from qilu.mqtt.client import Link, Message, RefusedError
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Complaints
+from qilu.runtime.groups import run_together
 from qilu.stores.components import Store
 
 _log = logging.getLogger(__name__)
@@ -100,12 +101,15 @@ class Ingester:
 
     async def serve(self, link: Link, filters: Sequence[str], ready: Callable[[], None]) -> None:
         """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._receive(link), name="receive records")
-            tasks.create_task(self._answer(link), name="answer")
+
+        async def begin() -> None:
             await link.subscribe(filters)
             await self._announce(link)
             ready()
+
+        await run_together(
+            {"receive records": self._receive(link), "answer": self._answer(link), "subscribe": begin()}
+        )
 
     async def fill(self) -> None:
         """Write what waits into the store, until cancelled, link or not."""

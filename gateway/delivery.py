@@ -18,7 +18,7 @@ from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Complaints, Outage
-from qilu.runtime.groups import heed_cancellation, leaves, longest_wait
+from qilu.runtime.groups import leaves, longest_wait, run_together
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,6 @@ class Delivery:
                 if not tried:
                     raise
                 _log.error("not connected: %s", next(leaves(wrong)))
-            heed_cancellation()
             tried = True
             await asyncio.sleep(self._backoff.next(pause))
 
@@ -112,11 +111,14 @@ class Delivery:
         self._live.set()
         self._backlog.set()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send_live(), name="send live records")
-                tasks.create_task(self._send_backlog(), name="send the backlog")
-                tasks.create_task(self._take_answers(), name="take answers")
-                tasks.create_task(self._watch_timers(), name="watch timers")
+            await run_together(
+                {
+                    "send live records": self._send_live(),
+                    "send the backlog": self._send_backlog(),
+                    "take answers": self._take_answers(),
+                    "watch timers": self._watch_timers(),
+                }
+            )
         finally:
             self._outbox.lost()
 

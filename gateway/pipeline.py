@@ -18,7 +18,6 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll, Reading, Reason
 from qilu.contract.wire import encode_record
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.groups import heed_cancellation
 
 _log = logging.getLogger(__name__)
 
@@ -123,7 +122,6 @@ class Pipeline:
                 _log.exception("%s: internal error, this source starts again", source.name)
                 for poll in _all_bad(source, self.stamp):
                     await keep(poll)
-                heed_cancellation()
             await asyncio.sleep(backoff.next())
 
     async def _keep(self, poll: Poll) -> None:

@@ -1,10 +1,10 @@
-"""What a TaskGroup raises, taken apart, and what it forgets."""
+"""Tasks that fail together: what a group of them raises, taken apart, and one that never misses its end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
 
 from qilu.contract.errors import UnreachableError
 
@@ -25,12 +25,18 @@ def longest_wait(lost: BaseExceptionGroup[UnreachableError]) -> float:
     return max(error.retry_after or 0.0 for error in leaves(lost))
 
 
-def heed_cancellation() -> None:
-    """To be called where the errors of a TaskGroup were caught and the task goes on.
+async def run_together(works: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+    """Run all of them, by their names, until they end or one fails: then the others are cancelled.
 
-    CancelledError if the task was told to end: before Python 3.13 that is lost when a task of the group fails
-    at the same moment (python/cpython#116720).
+    ExceptionGroup with what failed. To be cancelled comes first, also in the moment in which something fails:
+    a TaskGroup forgets it then before Python 3.13 (python/cpython#116720), and `Task.cancelling` cannot tell.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    if failed := [end for end in ended if isinstance(end, Exception)]:
+        raise ExceptionGroup(", ".join(works), failed)
