@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,22 @@ async def test_a_sound_wire_carries_everything_in_order_and_both_ends_close() ->
         assert await said(ends, bytes(500_000)) == bytes(500_000)
         ends[1].write_eof()
         assert await ends[0].read() == b""
+        ends[1].close()
+
+
+async def test_what_is_said_before_there_is_a_far_end_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to make the second connection than the first one takes to speak."""
+    async with echoing() as wire:
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+
+        async def slowly(*to: Any, **more: Any) -> Any:
+            await asyncio.sleep(0.1)
+            return await connect(*to, **more)
+
+        monkeypatch.setattr(loop, "create_connection", slowly)
+        ends = await call(wire)
+        assert await asyncio.wait_for(said(ends, b"one"), 10) == b"one"
         ends[1].close()
 
 

@@ -76,7 +76,6 @@ class Wire:
         return near
 
     def _dial(self, near: _End) -> None:
-        near.transport.pause_reading()
         task = asyncio.get_running_loop().create_task(self._connect(near), name=f"dial {self._target}")
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -90,7 +89,7 @@ class Wire:
         except OSError:
             near.reset()
         else:
-            near.transport.resume_reading()
+            near.deliver_early()
 
     def keep(self, end: _End) -> None:
         """An end is there."""
@@ -108,6 +107,7 @@ class _End(asyncio.Protocol):
 
     def __init__(self, wire: Wire) -> None:
         self.other: _End | None = None
+        self._early: list[Callable[[_End], None]] = []
         self.dead = False
         self.made: Callable[[], None] = lambda: None
         self._wire = wire
@@ -160,8 +160,16 @@ class _End(asyncio.Protocol):
 
     def _deliver(self, deliver: Callable[[_End], None]) -> None:
         other = self.other
-        if other is not None and not self.dead and hasattr(other, "transport"):
+        if other is None or not hasattr(other, "transport"):
+            self._early.append(deliver)  # reading cannot be paused in connection_made before Python 3.11.4
+        elif not self.dead:
             deliver(other)
+
+    def deliver_early(self) -> None:
+        """What was heard before there was another end."""
+        early, self._early = self._early, []
+        for deliver in early:
+            self._deliver(deliver)
 
     def _reading(self, change: str) -> None:
         if self.other is not None and hasattr(self.other, "transport"):
