@@ -14,6 +14,8 @@ from qilu.contract.reading import Columns, Origin, Reading, Reason
 
 LOSSY_FOR = 3600.0
 """Seconds in which a frame that was lost makes the next silence prove less."""
+WORTH_MENDING, MEMORY = 0.5, 0.2
+"""The share of losses that have to be mended, and what one of them is in its mean."""
 ENDER_PAUSE = 10.0
 """Seconds before a group that only ends connections is asked for again, where there are others."""
 
@@ -81,8 +83,8 @@ class Device:
     with an answer as `distrusted` have to pass until its values count."""
 
     __slots__ = (
-        "distrusted", "exponents", "gap", "groups", "learnt", "lost_at", "name", "online", "reason",
-        "relearning", "setup", "spoken", "told", "unit",
+        "distrusted", "exponents", "gap", "groups", "learnt", "lost_at", "mended", "name", "online",
+        "reason", "relearning", "setup", "spoken", "told", "unit",
     )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
@@ -99,6 +101,8 @@ class Device:
         """Tables of which it ever gave values: it has the function that reads them, whatever it says."""
         self.lost_at = float("-inf")
         """When it last answered what it had been silent about, in seconds of the loop's clock."""
+        self.mended = 1.0
+        """The share of the losses that it answered when it was asked again, of late."""
         self.online: bool | None = None
         self.distrusted = 0
         self.reason = Reason.NOT_POLLED
@@ -107,6 +111,17 @@ class Device:
         self.groups = [
             Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
         ]
+
+    def worth_mending(self) -> bool:
+        """Whether to ask again for what was lost, where it costs the neighbours time: now and then even where
+        that is mostly in vain."""
+        worth = self.mended > WORTH_MENDING
+        self.mended += (1 - self.mended) * (MEMORY if worth else MEMORY / 10)
+        return worth
+
+    def in_vain(self) -> None:
+        """What it was asked for again did not come either."""
+        self.mended -= MEMORY
 
     def loses_frames(self, now: float) -> bool:
         """Whether a silence of this device may well be a frame that was lost."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import exp
 
 PROBE_SHARE = 0.05
 """The share of the endpoint's time that all units out of service may take, while others are in service."""
@@ -16,13 +17,18 @@ SHORTEST_PROBE = 0.05  # seconds
 ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes of one unit, doubling
 STEADY = 10  # answers since it is in service that make leaving it free: it may only have lost two frames
+WINDOW = 60.0  # seconds in which overtime fades to a third
+COMMON = 2.0  # times the overtime of a quarter of the others is no fault of the unit: the endpoint is slow
 TURN_TO_ASK = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
 class Unit:
     """What is known of one unit id."""
 
-    __slots__ = ("answers", "asked_at", "known", "not_before", "patience", "pause", "probes", "rtt", "silent")
+    __slots__ = (
+        "answers", "asked_at", "known", "not_before", "overtime", "overtime_at", "patience", "pause",
+        "probes", "rtt", "silent",
+    )  # fmt: skip
 
     def __init__(self, timeout: float) -> None:
         self.known = False
@@ -37,6 +43,8 @@ class Unit:
         """Requests that it did not answer since it is out of service."""
         self.rtt = 0.0
         """Seconds from request to reply, a running mean; 0 before the first."""
+        self.overtime = self.overtime_at = 0.0
+        """Seconds that its replies took which were later than the time-out, fading since then."""
         self.not_before = float("-inf")
         self.asked_at = float("-inf")
         self.pause = 0.0
@@ -49,6 +57,10 @@ class Service:
     other unit is in service, the silent ones together get `PROBE_SHARE` of the time, the one that waits
     longest first; what they keep others waiting for is counted as theirs. They are waited for briefly, as
     long as the others take at most, and every fourth time for the whole time-out.
+
+    Units that answer later than the time-out, and are waited for all the same, have such a share as well
+    while others miss turns: it is for what their replies take beyond what is common on this endpoint. When
+    they had it, they are held back.
     """
 
     def __init__(
@@ -60,12 +72,15 @@ class Service:
         self._allowance = 0.0  # seconds that probes may take; less than 0 while they took too many
         self._counted_at = start
         self._free_since = start
+        self._missed: dict[int, float] = {}  # unit -> when it last missed a turn
         self._in_the_way = False  # the last request was a probe in vain, and may still occupy the endpoint
 
     def may_ask(self, number: int, now: float) -> bool:
         """Whether a request to this unit may be sent now."""
         unit = self.units[number]
-        if unit.known or unit.silent == 0 or not self._others_in_service(number):
+        if unit.known:
+            return not unit.overtime or not self._holds_back(number, now)
+        if unit.silent == 0 or not self._others_in_service(number):
             return True
         self._earn(now)
         if self._allowance < 0 or now < unit.not_before:
@@ -91,6 +106,15 @@ class Service:
         if unit.probes % 4 == 2:
             return self._timeout
         return self._briefly(max(u.rtt for u in self.units.values()))
+
+    def missed(self, number: int, now: float) -> None:
+        """A turn of this unit was left out: the one before, or that of another unit, took too long."""
+        self._missed[number] = now
+
+    def took_overtime(self, number: int, seconds: float, now: float) -> None:
+        """Replies of this unit that came later than the time-out took so long."""
+        unit = self.units[number]
+        unit.overtime, unit.overtime_at = self._overtime(unit, now) + seconds, now
 
     def answered(self, number: int, rtt: float) -> bool:
         """It answered in time; True when that puts it into service."""
@@ -158,6 +182,16 @@ class Service:
         unit.known, unit.answers = True, 0
         unit.pause, unit.probes, unit.not_before = 0.0, 0, float("-inf")
 
+    def _overtime(self, unit: Unit, now: float) -> float:
+        return unit.overtime and unit.overtime * exp((unit.overtime_at - now) / WINDOW)
+
+    def _holds_back(self, number: int, now: float) -> bool:
+        if all(now - at > WINDOW for unit, at in self._missed.items() if unit != number):
+            return False
+        taken = {other: self._overtime(unit, now) for other, unit in self.units.items() if unit.known}
+        beyond = {unit: _beyond(unit, taken) for unit in taken}
+        return beyond[number] > 0 and sum(beyond.values()) > self._share * WINDOW
+
     def _others_in_service(self, number: int) -> bool:
         return any(unit.known for other, unit in self.units.items() if other != number)
 
@@ -168,3 +202,9 @@ class Service:
             self._free_since = now
         self._allowance = min(0.0, self._allowance + earned)
         self._counted_at = now
+
+
+def _beyond(number: int, taken: Mapping[int, float]) -> float:
+    """The overtime of a unit that is more than common: 0 for the only one."""
+    others = sorted(seconds for other, seconds in taken.items() if other != number)
+    return max(0.0, taken[number] - COMMON * others[len(others) // 4]) if others else 0.0

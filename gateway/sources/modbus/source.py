@@ -132,7 +132,9 @@ class ModbusSource:
     async def _poll(self, turn: Turn, now: float) -> Poll:
         group = self._groups[turn.group]
         device, stats = group.device, self.stats
-        stats.missed_turns += turn.skipped
+        if turn.skipped:
+            stats.missed_turns += turn.skipped
+            self._service.missed(device.unit, now)
         may_ask = self._service.may_ask(device.unit, now)
         if may_ask and device.forget_in_time(group, now):
             self._keep_learnt(device)
@@ -141,7 +143,8 @@ class ModbusSource:
         elif may_ask and group.plan.blocks:
             readings = await self._ask(group)
         else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
-            readings = self._not_asked(group, now, device.reason)
+            held_back = self._service.units[device.unit].known and not may_ask
+            readings = self._not_asked(group, now, Reason.NOT_POLLED if held_back else device.reason)
         if device.exponents is not None:
             readings = device.exponents.scaled(readings)
         stats.polls += 1
@@ -155,6 +158,8 @@ class ModbusSource:
         device, settings, link = group.device, self._settings, self._link
         turn = TurnReader(group, link, self._service, self._timebase.next_ms, settings)
         await turn.read()
+        if turn.overtime:
+            self._service.took_overtime(device.unit, turn.overtime, asyncio.get_running_loop().time())
         if settings.close_after_poll:
             link.hang_up()
         if turn.answered:

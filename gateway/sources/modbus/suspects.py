@@ -36,7 +36,10 @@ class Suspects:
         """Whether it is one from now on. `answered`: whether the device answered anything in this turn."""
         if self._gone or self._group.resting or block.request in self._whole:
             return False
-        if not answered and (not self._trusted or self._group.device.loses_frames(exchange.ended_at)):
+        device = self._group.device
+        if device.loses_frames(exchange.ended_at) and not (answered and device.worth_mending()):
+            return False
+        if not answered and not self._trusted:
             return False
         self._blocks.append((block, exchange))
         return True

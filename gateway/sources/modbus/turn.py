@@ -46,7 +46,7 @@ class TurnReader:
     __slots__ = (
         "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link",
         "_lost", "_retries", "_seeking", "_served", "_service", "_stamp", "_suspects", "_timeout",
-        "answered", "readings", "reason",
+        "answered", "overtime", "readings", "reason",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,8 @@ class TurnReader:
         self.readings: list[Reading] = []
         self.answered = False
         """Whether the device itself answered anything, be it an exception."""
+        self.overtime = 0.0
+        """Seconds that replies took which came later than the time-out."""
         self.reason = Reason.TIMEOUT
         """Why values are bad, the last one."""
         self._group = group
@@ -115,6 +117,7 @@ class TurnReader:
         for block, exchange in self._suspects.take():
             rest = await self._rest_of(block, exchange)
             if rest is None:
+                self._group.device.in_vain()
                 self._suspects.device_has_gone()
                 self._kept_silent(((block, exchange),))
             else:
@@ -247,6 +250,8 @@ class TurnReader:
         if again and service.worth_asking(unit):
             self._retries -= 1
             return (block,)
+        if whole is not block:
+            self._group.device.in_vain()
         if unanswered and self._suspects.add(block, exchange, self.answered):
             return None
         self._seeking.kept_silent(whole)
@@ -265,7 +270,10 @@ class TurnReader:
 
     def _heard(self, exchange: Exchange) -> None:
         self.answered = True
-        self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+        took = exchange.ended_at - exchange.asked_at
+        if took > self._timeout:
+            self.overtime += took
+        self._service.answered(self._group.device.unit, took)
 
     def _give_up(self, blocks: Sequence[Block], reason: Reason) -> None:
         self._kept_silent(self._suspects.take())

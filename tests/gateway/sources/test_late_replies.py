@@ -32,13 +32,16 @@ def in_order(late: float) -> Peer:
     return peer
 
 
-@pytest.mark.parametrize("late", [1.05, 1.5, 1.99, 2.01, 2.05, 2.5, 3, 4, 5, 7.3])
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("late", [1.05, 1.5, 1.99, 2.01, 2.05, 2.5, 3, 4, 4.4, 5, 6.1, 7.3, 9])
 @pytest.mark.parametrize(
     "world", [World("memory", "rtu", serial=True), World("memory", "rtu")], ids=["line", "server"]
 )
-def test_however_late_a_reply_is_it_is_never_taken_for_another_one(world: World, late: float) -> None:
+def test_however_late_a_reply_is_it_is_never_taken_for_another_one(
+    world: World, late: float, retries: int
+) -> None:
     """Fault 9; `flat` compares every good value with the true one. The time-out is 1 s."""
-    polls, source = run(world.polls(in_order(late), 100, meter=ALIKE))
+    polls, source = run(world.polls(in_order(late), 100, meter=ALIKE, retries=retries))
     flat(polls)
     assert reasons(polls).count("good") > 20
     assert source.stats.timeouts > 0
@@ -69,3 +72,36 @@ def test_the_reply_after_one_that_never_came_is_good_after_a_moment() -> None:
     polls, source = run(World("memory", "rtu", serial=True).polls(peer, 12, meter=ALIKE))
     assert set(reasons(polls)) == {"good"}
     assert (source.stats.timeouts, source.stats.late_replies) == (1, 0)
+
+
+def test_a_device_that_ignores_echoes_is_read_all_the_same() -> None:
+    """It costs two time-outs, once: then it is known."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if len(peer.asked) not in (8, 40, 70):
+            line.say(line.answer(asked), 0.02)
+
+    echoes: list[float] = []
+    peer = Peer(behave, echo=lambda line, answer: echoes.append(line.loop.time()))
+    polls, _ = run(World("memory", "rtu", serial=True).polls(peer, 60, meter=ALIKE))
+    assert len(echoes) == 2
+    assert reasons(polls).count("good") > 50
+    assert set(reasons(polls)[-10:]) == {"good"}
+
+
+def test_a_device_that_knows_echoes_is_asked_for_one_after_each_loss() -> None:
+    def behave(line: Line, asked: Asked) -> None:
+        if len(peer.asked) not in (8, 40):
+            line.say(line.answer(asked), 0.02)
+
+    echoes: list[bytes] = []
+
+    def echo(line: Line, answer: bytes) -> None:
+        echoes.append(answer)
+        line.say(answer, 0.02)
+
+    peer = Peer(behave, echo=echo, echo_reply=bytes)
+    polls, _ = run(World("memory", "rtu", serial=True).polls(peer, 30, meter=ALIKE))
+    assert set(reasons(polls)) == {"good"}
+    assert len(echoes) == 2
+    assert len(echoes[0]) == 8

@@ -128,3 +128,23 @@ def test_nothing_is_learnt_of_frames_that_were_lost(fault: str, retries: int, bl
     assert {event.text for event in source.stats.events if event.kind == "learnt"} <= allowed
     wrong = [values for values in flat(polls) if "illegal_address" in {**values, "p5": 0}.values()]
     assert len(wrong) <= 20, "while it is searched"
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+@for_hours
+async def test_a_unit_that_is_always_late_does_not_take_the_time_of_its_neighbours(
+    world: World, blocks: int
+) -> None:
+    """Fault 8: half a time-out late, so that it is waited for; three requests of it take five periods."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        line.say(line.answer(asked), 1.5 if asked.unit == 1 else 0.01)
+
+    meter = profile([start + place for start in range(0, 200 * blocks, 200) for place in range(4)])
+    polls, _ = await world.polls(Peer(behave), 2000, units=range(1, 6), meter=meter)
+    seconds = polls[-1].due_ms / 1000 - 1.8e9
+    good = Counter(
+        poll.origin.device for poll, said in zip(polls, reasons(polls), strict=True) if said == "good"
+    )
+    assert all(good[f"meter-{unit}"] / seconds > 0.9 for unit in range(2, 6))
+    assert good["meter-1"] > seconds / 100, "and it is read all the same, with what its share allows"

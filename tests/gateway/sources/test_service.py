@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, Service
+from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, WINDOW, Service
 
 
 def in_service(units: int, rtt: float = 0.01) -> Service:
@@ -142,3 +142,43 @@ def test_a_reply_that_is_far_too_late_does_not() -> None:
     service.kept_silent(1, 1.0, 2.0)
     assert not service.answered_late(1, 5.0)
     assert not service.units[1].known
+
+
+def slow_one_of_three(seconds: float, common: float = 0.0) -> Service:
+    """Unit 1 took so long for late replies at 100 s, the others `common` each; unit 2 missed a turn."""
+    service = in_service(3)
+    service.missed(2, 100.0)
+    service.took_overtime(1, seconds, 100.0)
+    for unit in (2, 3):
+        if common:
+            service.took_overtime(unit, common, 100.0)
+    return service
+
+
+def test_a_unit_that_answers_late_is_held_back_until_its_share_has_come() -> None:
+    service = slow_one_of_three(6.0)
+    assert not service.may_ask(1, 101.0)
+    assert service.may_ask(2, 101.0)
+    assert not service.may_ask(1, 100.0 + 0.6 * WINDOW)
+    assert service.may_ask(1, 100.0 + 0.8 * WINDOW)
+
+
+def test_late_replies_for_which_nobody_misses_a_turn_cost_nobody_anything() -> None:
+    service = in_service(3)
+    service.took_overtime(1, 6.0, 100.0)
+    assert service.may_ask(1, 101.0)
+    service.missed(1, 100.0)
+    assert service.may_ask(1, 101.0), "its own turns are its own business"
+
+
+def test_where_all_are_late_none_is_held_back() -> None:
+    service = slow_one_of_three(6.0, common=4.0)
+    assert all(service.may_ask(unit, 101.0) for unit in (1, 2, 3))
+
+
+def test_the_only_unit_in_service_is_not_held_back() -> None:
+    service = Service([1], 1.0, 0.0)
+    service.answered(1, 0.01)
+    service.missed(1, 10.0)
+    service.took_overtime(1, 60.0, 10.0)
+    assert service.may_ask(1, 11.0)
