@@ -15,7 +15,7 @@ VALUES = bytes((3, 4, 0, 1, 0, 2))
 
 def test_its_bytes_are_those_of_the_specification() -> None:
     """MODBUS Application Protocol Specification V1.1b3, section 6.8, with data of our own."""
-    assert ECHO == bytes.fromhex("0800001234")
+    assert bytes.fromhex("0800001234") == ECHO
     with pytest.raises(InvalidRequest):
         echo_request(0x1_0000)
 

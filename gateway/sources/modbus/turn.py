@@ -67,8 +67,7 @@ class TurnReader:
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
         self._answered_last: Block | None = None  # with values
-        alone = len(service.units) == 1
-        self._suspects = Suspects(group, service.units[group.device.unit], alone or link.numbered)
+        self._suspects: Suspects | None = None  # since the first silence
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
         self._cause_found = False  # of the end of the present connection
@@ -98,9 +97,10 @@ class TurnReader:
             self._heard_here = connection.replies > before
             busy = self._busy
             waiting = [*self._sort(blocks, exchanges), *later]
-            if self._suspects and (self.answered or not waiting):
-                waiting = [*waiting, *await self._examine()]
-            if waiting and not (service.worth_asking(unit) or self._suspects.go_on):
+            suspects = self._suspects
+            if suspects and (self.answered or not waiting):
+                waiting = [*waiting, *await self._examine(suspects)]
+            if waiting and not (service.worth_asking(unit) or (suspects is not None and suspects.go_on)):
                 self._give_up(waiting, self.reason)
                 break
             if self._busy > busy:
@@ -111,20 +111,20 @@ class TurnReader:
             self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
         seeking.over(self.answered)
 
-    async def _examine(self) -> Sequence[Block]:
+    async def _examine(self, suspects: Suspects) -> Sequence[Block]:
         """What to ask in place of the suspects: what the device has not given of them yet."""
         instead = list[Block]()
-        for block, exchange in self._suspects.take():
-            rest = await self._rest_of(block, exchange)
+        for block, exchange in suspects.take():
+            rest = await self._rest_of(block, exchange, suspects)
             if rest is None:
                 self._group.device.in_vain()
-                self._suspects.device_has_gone()
+                suspects.device_has_gone()
                 self._kept_silent(((block, exchange),))
             else:
                 instead += rest
         return instead
 
-    async def _rest_of(self, block: Block, exchange: Exchange) -> Sequence[Block] | None:
+    async def _rest_of(self, block: Block, exchange: Exchange, suspects: Suspects) -> Sequence[Block] | None:
         """What is left to ask of a suspect; None where the device has gone, as far as one can see."""
         checking, seeking = self._checking(), self._seeking
         may_ignore = not self._group.device.loses_frames(exchange.ended_at)
@@ -132,7 +132,7 @@ class TurnReader:
             place, one, answer, data = given
             self._good(one, answer, data)
             rest = seeking.rest(block, place, hushed=may_ignore)
-            self._suspects.in_parts(block, rest)
+            suspects.in_parts(block, rest)
             return rest
         known = self._answered_last
         if not may_ignore or known is None or not await checking.still_answers(known):
@@ -242,7 +242,11 @@ class TurnReader:
         block; a second one may be the end of the device. None where the turn may yet tell which."""
         unit, service = self._group.device.unit, self._service
         unanswered = isinstance(error, ReplyTimeoutError)
-        whole = self._suspects.whole(block)
+        if (suspects := self._suspects) is None:
+            alone = len(service.units) == 1
+            suspects = Suspects(self._group, service.units[unit], alone or self._link.numbered)
+            self._suspects = suspects
+        whole = suspects.whole(block)
         self._group.unheard.add(whole.request)
         again = self._retries > 0 and unanswered and service.units[unit].known
         if not (self.answered and (again or self._seeking.first_silence)):
@@ -252,7 +256,7 @@ class TurnReader:
             return (block,)
         if whole is not block:
             self._group.device.in_vain()
-        if unanswered and self._suspects.add(block, exchange, self.answered):
+        if unanswered and suspects.add(block, exchange, self.answered):
             return None
         self._seeking.kept_silent(whole)
         return ()
@@ -276,7 +280,8 @@ class TurnReader:
         self._service.answered(self._group.device.unit, took)
 
     def _give_up(self, blocks: Sequence[Block], reason: Reason) -> None:
-        self._kept_silent(self._suspects.take())
+        if self._suspects is not None:
+            self._kept_silent(self._suspects.take())
         self._all_bad(blocks, reason)
 
     def _all_bad(self, blocks: Sequence[Block], reason: Reason) -> None:
