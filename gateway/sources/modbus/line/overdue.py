@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.sources.modbus.line.exchange import Rules
 
-ECHOES = 2
+ECHOES = 3
 """So many in a row are asked for in vain before a unit is asked for something else again."""
 HOLD, LEAST_HOLD = 4.0, 0.05
 """Times the usual round trip, and seconds at least, in which the right reply follows a late one."""
@@ -21,7 +21,9 @@ class Overdue:
     line.
     """
 
-    __slots__ = ("_anybody", "_deaf", "_doubts", "_echoed", "_in_vain", "_timeout", "_took", "_until")
+    __slots__ = (
+        "_anybody", "_deaf", "_doubts", "_echoed", "_in_vain", "_timeout", "_took", "_until", "_willing",
+    )  # fmt: skip
 
     def __init__(self, rules: Rules, timeout: float = 0.0) -> None:
         """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
@@ -32,6 +34,7 @@ class Overdue:
         self._took: dict[int, float] = {}  # seconds, for the last reply of each unit
         self._in_vain: dict[int, int] = {}  # unit -> echoes in a row that did not come
         self._echoed: set[int] = set()  # units that answered one since their last late reply
+        self._willing: set[int] = set()  # units that ever answered one
         self._deaf: set[int] = set()  # units that answer, but no echoes
 
     def gave_up(self, unit: int, asked_at: float, now: float) -> None:
@@ -51,7 +54,7 @@ class Overdue:
         """Whether this unit has to be asked for an echo before anything else."""
         if self._anybody or unit not in self._doubts or unit in self._deaf or unit in self._echoed:
             return False
-        return self._in_vain.get(unit, 0) < ECHOES
+        return unit in self._willing or self._in_vain.get(unit, 0) < ECHOES
 
     def came(self, unit: int) -> None:
         """A late reply did."""
@@ -71,12 +74,13 @@ class Overdue:
             self._deaf.add(key)
 
     def late_echo(self, unit: int) -> None:
-        """One came to an echo that was given up: it may answer, and be late."""
+        """One came to an echo that was given up: the unit answers echoes, and is late."""
+        self._willing.add(unit)
         self._in_vain.pop(unit, None)
 
     def echoed(self, unit: int) -> None:
         """It was asked for an echo, and answered that."""
-        self._in_vain.pop(unit, None)
+        self.late_echo(unit)
         self._echoed.add(unit)
 
     def hold(self, unit: int, took: float, patience: float) -> float:
