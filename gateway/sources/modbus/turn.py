@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from gateway.sources.modbus.account import Account, Stamp
 from gateway.sources.modbus.checking import Checking
 from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.line.exchange import ConnectionGoneError, Exchange, ReplyTimeoutError
@@ -36,34 +37,27 @@ MOST_LOST = 2
 
 _SILENT = (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError)
 
-Stamp = Callable[[str, float], int]
-"""`Timebase.next_ms`: the time of a reading of a series, taken at a moment of the monotonic clock."""
-
 
 class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link",
-        "_lost", "_retries", "_seeking", "_served", "_service", "_stamp", "_suspects", "_timeout",
-        "answered", "overtime", "readings", "reason",
+        "_account", "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link", "_lost",
+        "_retries", "_seeking", "_served", "_service", "_suspects", "_timeout", "answered", "overtime",
     )  # fmt: skip
 
     def __init__(
         self, group: Group, link: Link, service: Service, stamp: Stamp, settings: ModbusSettings
     ) -> None:
-        self.readings: list[Reading] = []
         self.answered = False
         """Whether the device itself answered anything, be it an exception."""
         self.overtime = 0.0
         """Seconds that replies took which came later than the time-out."""
-        self.reason = Reason.TIMEOUT
-        """Why values are bad, the last one."""
         self._group = group
+        self._account = Account(group.series, stamp)
         self._seeking = Seeking(group)
         self._link = link
         self._service = service
-        self._stamp = stamp
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
         self._answered_last: Block | None = None  # with values
@@ -74,6 +68,16 @@ class TurnReader:
         # Whether the present connection had brought a reply before, to a unit in service, or was ended by us,
         self._served = False
         self._heard_here = False  # and whether it brought one to what was asked last
+
+    @property
+    def readings(self) -> list[Reading]:
+        """Each value of the group, good or bad."""
+        return self._account.readings
+
+    @property
+    def reason(self) -> Reason:
+        """Why values are bad, the last one."""
+        return self._account.reason
 
     @property
     def search(self) -> Search | None:
@@ -107,8 +111,7 @@ class TurnReader:
                 await asyncio.sleep(BUSY_PAUSES[busy])
         if seeking.search is not None:
             await self._check(seeking.search)
-        for not_asked in group.plan.not_asked:
-            self.readings.append(not_asked.reading(self._stamp(group.series, _now())))
+        self._account.refused(group.plan.not_asked, _now())
         seeking.over(self.answered)
 
     async def _examine(self, suspects: Suspects) -> Sequence[Block]:
@@ -139,14 +142,14 @@ class TurnReader:
             return None
         rest = seeking.ignored(block, exchange.ended_at)
         if not rest:
-            self._bad(block, exchange, Reason.ILLEGAL_ADDRESS)
+            self._account.bad(block, exchange, Reason.ILLEGAL_ADDRESS)
         return rest
 
     def _kept_silent(self, suspects: Sequence[Suspect]) -> None:
         """Nothing told these from a device that has gone."""
         for block, exchange in suspects:
             self._seeking.kept_silent(block)
-            self._bad(block, exchange, Reason.TIMEOUT)
+            self._account.bad(block, exchange, Reason.TIMEOUT)
 
     async def _check(self, search: Search) -> None:
         """See that what the search found is to be believed; else it is found again later."""
@@ -162,10 +165,10 @@ class TurnReader:
     def _worth_a_request(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """These without what would cost this turn too many connections, or silences."""
         if ending := self._seeking.too_ending(blocks):
-            self._all_bad(ending, Reason.UNREACHABLE)
+            self._account.not_asked(ending, Reason.UNREACHABLE, _now())
             blocks = [block for block in blocks if block not in ending]
         if silent := self._seeking.too_silent(blocks):
-            self._all_bad(silent, Reason.ILLEGAL_ADDRESS)
+            self._account.not_asked(silent, Reason.ILLEGAL_ADDRESS, _now())
             blocks = [block for block in blocks if block not in silent]
         return blocks
 
@@ -190,8 +193,7 @@ class TurnReader:
         in_service = self._service.units[group.device.unit].known
         self._heard(exchange)
         self._answered_last = block
-        middle = (exchange.asked_at + exchange.ended_at) / 2
-        self.readings.append(block.reading(self._stamp(group.series, middle), data))
+        self._account.good(block, exchange, data)
         if block.span.table not in group.device.spoken:
             group.device.spoken.add(block.span.table)
         if seeking.search is not None or not group.uneventful:
@@ -215,13 +217,8 @@ class TurnReader:
         if instead is None:
             return ()
         if not instead:
-            self._bad(block, exchange, reason)
+            self._account.bad(block, exchange, reason)
         return instead
-
-    def _bad(self, block: Block, exchange: Exchange, reason: Reason) -> None:
-        self.reason = reason
-        middle = (exchange.asked_at + exchange.ended_at) / 2
-        self.readings.append(block.bad(self._stamp(self._group.series, middle), reason))
 
     def _gone(self, block: Block, exchange: Exchange) -> Sequence[Block]:
         """Many devices close an idle connection, and we learn of it when we next use it; some close it after
@@ -282,12 +279,7 @@ class TurnReader:
     def _give_up(self, blocks: Sequence[Block], reason: Reason) -> None:
         if self._suspects is not None:
             self._kept_silent(self._suspects.take())
-        self._all_bad(blocks, reason)
-
-    def _all_bad(self, blocks: Sequence[Block], reason: Reason) -> None:
-        self.reason = reason
-        for block in blocks:
-            self.readings.append(block.bad(self._stamp(self._group.series, _now()), reason))
+        self._account.not_asked(blocks, reason, _now())
 
 
 def _now() -> float:
