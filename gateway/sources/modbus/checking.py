@@ -12,13 +12,31 @@ from gateway.sources.modbus.plans.learning import Search
 from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
 from gateway.sources.modbus.service import Service
 from qilu.contract.profile import AddressRange
-from qilu.modbus.errors import IllegalAddress, IllegalValue
+from qilu.modbus.errors import (
+    Acknowledged,
+    DeviceBusy,
+    DeviceFailure,
+    IllegalAddress,
+    IllegalFunction,
+    IllegalValue,
+    MemoryParityError,
+)
 from qilu.modbus.pdu import read_request
 
 TRIES = 3
 """How often a question is asked that brings no answer: a frame may be lost, or the connection end."""
 MOST_SILENT = 8
 """Time-outs that one turn may spend on this; what is not confirmed by then is found again later."""
+
+_SPOKEN = (
+    Acknowledged,
+    DeviceBusy,
+    DeviceFailure,
+    IllegalAddress,
+    IllegalFunction,
+    IllegalValue,
+    MemoryParityError,
+)
 
 
 class Checking:
@@ -30,6 +48,8 @@ class Checking:
         self._service = service
         self._timeout = timeout
         self._silent_left = MOST_SILENT
+        self.spoke = False
+        """Whether the device itself answered what it was asked for once, be it an exception."""
 
     async def one_point(self, block: Block) -> tuple[int, Block, Exchange, bytes] | None:
         """The point of this block that the device gives, of the first and the last: its place, a block of it
@@ -44,10 +64,9 @@ class Checking:
     async def still_answers(self, block: Block) -> bool:
         """Whether the device gives a point of what it gave a moment ago."""
         exchange = await self._once(block.point(0))
-        if exchange is None or exchange.data is None:
-            return False
-        self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
-        return True
+        if exchange is not None and exchange.data is not None:
+            self._service.answered(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+        return self.spoke
 
     async def _once(self, block: Block) -> Exchange | None:
         unit = self._group.device.unit
@@ -58,6 +77,7 @@ class Checking:
         patience = self._service.brief(unit) if self._link.numbered else self._service.patience(unit)
         exchange = Exchange(unit, block.request)
         await connection.read([exchange], patience, self._group.device.gap)
+        self.spoke = self.spoke or exchange.data is not None or isinstance(exchange.error, _SPOKEN)
         return exchange
 
     async def measure(self, search: Search) -> None:

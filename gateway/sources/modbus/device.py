@@ -119,9 +119,15 @@ class Device:
         self.mended += (1 - self.mended) * (MEMORY if worth else MEMORY / 10)
         return worth
 
-    def in_vain(self) -> None:
+    def is_back(self) -> None:
+        """It was out of service: what it was silent about meanwhile was no loss."""
+        for group in self.groups:
+            group.unheard.clear()
+
+    def in_vain(self, now: float) -> None:
         """What it was asked for again did not come either."""
-        self.mended -= MEMORY
+        if self.loses_frames(now):
+            self.mended *= 1 - MEMORY
 
     def loses_frames(self, now: float) -> bool:
         """Whether a silence of this device may well be a frame that was lost."""

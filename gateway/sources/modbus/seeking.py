@@ -119,6 +119,11 @@ class Seeking:
         self._refused_left -= 1
         return self._halves(block)
 
+    def may_suspect(self) -> bool:
+        """Whether this turn may look into one more silence, which costs a time-out or two."""
+        self._hushed_left -= self._hushed_left > 0
+        return self._hushed_left > 0
+
     def silent(self, block: Block, at: float, answered: bool) -> Sequence[Block] | None:
         """As `refused`, of a block that was met with silence; None where that is no refusal.
 

@@ -32,6 +32,8 @@ from qilu.modbus.errors import (
 
 BUSY_PAUSES = (0.05, 0.2)
 """Seconds before a device that said it is busy is asked again, in the same turn."""
+OUTAGE = 3
+"""Probes in vain after which what a unit did not answer is no lost frame: it was switched off."""
 MOST_LOST = 2
 """Connections lost in one turn without a reply, after which the rest of it is not asked for."""
 
@@ -42,8 +44,9 @@ class TurnReader:
     """Reads one group once. Made for the turn; `readings` is complete when `read` returns."""
 
     __slots__ = (
-        "_account", "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_link", "_lost",
-        "_retries", "_seeking", "_served", "_service", "_suspects", "_timeout", "answered", "overtime",
+        "_account", "_answered_last", "_busy", "_cause_found", "_group", "_heard_here", "_in_service",
+        "_link", "_lost", "_retries", "_seeking", "_served", "_service", "_suspects", "_timeout",
+        "answered", "overtime",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +64,7 @@ class TurnReader:
         self._timeout = settings.timeout
         self._retries = settings.retries  # that are left in this turn
         self._answered_last: Block | None = None  # with values
+        self._in_service = False  # when the turn began
         self._suspects: Suspects | None = None  # since the first silence
         self._busy = 0
         self._lost = 0  # connections, in this turn, that brought nothing
@@ -87,6 +91,7 @@ class TurnReader:
     async def read(self) -> None:
         group, link, service, seeking = self._group, self._link, self._service, self._seeking
         unit, gap = group.device.unit, group.device.gap
+        self._in_service = service.units[unit].known or service.units[unit].probes < OUTAGE
         waiting = seeking.in_order(group.plan.blocks, service.units[unit])
         while waiting := self._worth_a_request(waiting):
             connection = link.connection or await link.connected(_now() + self._timeout)
@@ -109,22 +114,26 @@ class TurnReader:
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
+        if self._suspects:  # all that was to be asked beside them was given up
+            self._kept_silent(self._suspects.take())
         if seeking.search is not None:
             await self._check(seeking.search)
         self._account.refused(group.plan.not_asked, _now())
+        if self.answered and not self._in_service:
+            group.device.is_back()
         seeking.over(self.answered)
 
     async def _examine(self, suspects: Suspects) -> Sequence[Block]:
         """What to ask in place of the suspects: what the device has not given of them yet."""
-        instead = list[Block]()
-        for block, exchange in suspects.take():
+        instead, taken = list[Block](), suspects.take()
+        for at, (block, exchange) in enumerate(taken):
             rest = await self._rest_of(block, exchange, suspects)
             if rest is None:
-                self._group.device.in_vain()
+                self._group.device.in_vain(exchange.ended_at)
                 suspects.device_has_gone()
-                self._kept_silent(((block, exchange),))
-            else:
-                instead += rest
+                self._kept_silent(taken[at:])
+                break
+            instead += rest
         return instead
 
     async def _rest_of(self, block: Block, exchange: Exchange, suspects: Suspects) -> Sequence[Block] | None:
@@ -138,7 +147,8 @@ class TurnReader:
             suspects.in_parts(block, rest)
             return rest
         known = self._answered_last
-        if not may_ignore or known is None or not await checking.still_answers(known):
+        alive = checking.spoke or (known is not None and await checking.still_answers(known))
+        if not may_ignore or not alive:
             return None
         rest = seeking.ignored(block, exchange.ended_at)
         if not rest:
@@ -190,14 +200,13 @@ class TurnReader:
 
     def _good(self, block: Block, exchange: Exchange, data: bytes) -> None:
         group, seeking = self._group, self._seeking
-        in_service = self._service.units[group.device.unit].known
         self._heard(exchange)
         self._answered_last = block
         self._account.good(block, exchange, data)
         if block.span.table not in group.device.spoken:
             group.device.spoken.add(block.span.table)
         if seeking.search is not None or not group.uneventful:
-            seeking.answered(block, exchange.ended_at, in_service)
+            seeking.answered(block, exchange.ended_at, self._in_service)
 
     def _failed(self, block: Block, exchange: Exchange, error: QiluError) -> Sequence[Block]:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
@@ -252,8 +261,8 @@ class TurnReader:
             self._retries -= 1
             return (block,)
         if whole is not block:
-            self._group.device.in_vain()
-        if unanswered and suspects.add(block, exchange, self.answered):
+            self._group.device.in_vain(exchange.ended_at)
+        if unanswered and self._seeking.may_suspect() and suspects.add(block, exchange, self.answered):
             return None
         self._seeking.kept_silent(whole)
         return ()
@@ -272,7 +281,7 @@ class TurnReader:
     def _heard(self, exchange: Exchange) -> None:
         self.answered = True
         took = exchange.ended_at - exchange.asked_at
-        if took > self._timeout:
+        if took > self._timeout and took - self._link.on_the_line(exchange.request) > self._timeout:
             self.overtime += took
         self._service.answered(self._group.device.unit, took)
 

@@ -105,3 +105,35 @@ def test_a_device_that_knows_echoes_is_asked_for_one_after_each_loss() -> None:
     assert set(reasons(polls)) == {"good"}
     assert len(echoes) == 2
     assert len(echoes[0]) == 8
+
+
+@pytest.mark.parametrize("units", [(1,), (1, 2)], ids=["alone", "shared"])
+def test_a_device_that_ends_the_connection_at_an_echo_is_read_all_the_same(units: tuple[int, ...]) -> None:
+    lost: list[float] = []
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.time > 1010 and not lost and asked.unit == 1:
+            lost.append(asked.time)
+        else:
+            line.say(line.answer(asked), 0.02)
+
+    peer = Peer(behave, echo=lambda line, answer: line.end())
+    polls, _ = run(World("memory", "rtu").polls(peer, 200 * len(units), units=units))
+    assert reasons(polls).count("good") > 190 * len(units)
+    assert len(peer.connects) < 10
+
+
+def test_a_device_that_is_exchanged_for_one_that_ignores_echoes_is_found() -> None:
+    """It was off meanwhile, so that a reply of the old one may be late, as far as anybody knows."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if not 1020 < asked.time < 1060 and len(peer.asked) != 8:
+            line.say(line.answer(asked), 0.02)
+
+    def echo(line: Line, answer: bytes) -> None:
+        if line.loop.time() < 1020:
+            line.say(answer, 0.02)
+
+    peer = Peer(behave, echo=echo)
+    polls, _ = run(World("memory", "rtu", serial=True).polls(peer, 300, meter=ALIKE))
+    assert set(reasons(polls)[-100:]) == {"good"}

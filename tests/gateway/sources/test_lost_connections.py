@@ -123,3 +123,28 @@ async def test_a_device_of_which_one_group_ends_the_connection_and_one_is_read_i
     assert sound.count("good") > 0.9 * len(sound)
     assert len(source.stats.events) < 6
     assert len(caplog.messages) < 12
+
+
+@pytest.mark.parametrize("close_after_poll", [True, False])
+@for_hours
+async def test_every_value_is_told_where_all_that_was_left_is_not_asked(
+    world: World, close_after_poll: bool
+) -> None:
+    """A silence that a probe of another unit excuses, and then what is known to end connections."""
+    before: list[int] = []
+
+    def behave(line: Line, asked: Asked) -> None:
+        behind = before[-1:] == [2]
+        before.append(asked.unit)
+        if asked.unit == 2 or (asked.time > 1030 and behind):
+            return
+        if asked.time > 1010 and asked.read.address >= 200:
+            line.end()
+        else:
+            line.say(line.answer(asked), 0.02)
+
+    points = [start + place for start in (0, 200, 400) for place in range(4)]
+    polls, _ = await world.polls(
+        Peer(behave), 500, meter=profile(points), units=(1, 2), close_after_poll=close_after_poll
+    )
+    assert all(len(seen) == len(points) for seen in flat(polls))

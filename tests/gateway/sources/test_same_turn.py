@@ -63,3 +63,15 @@ async def test_of_a_device_that_was_sound_before(world: World, points: list[int]
     assert [bad(poll) for poll in polls[5:]] == [{"p5": "illegal_address"}] * 5
     assert {said for poll in polls for said in bad(poll)} == {"p5"}
     assert "offline" not in {event.kind for event in source.stats.events}
+
+
+@for_hours
+async def test_of_a_device_that_was_switched_off_before(world: World) -> None:
+    """What it was silent about then was no lost frame."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if not 1050 < asked.time < 1110:
+            lacking(215, code=None, since=1300)(line, asked)
+
+    polls, _ = await world.polls(Peer(behave), 60, meter=profile(TWO_BLOCKS), period=10)
+    assert {said for poll in polls[30:] for said in bad(poll)} == {"p215"}

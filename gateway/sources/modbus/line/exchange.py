@@ -29,6 +29,7 @@ _WRITES = frozenset(
         Function.MASK_WRITE_REGISTER.value,
     )
 )
+_ECHOED = _WRITES | {Function.DIAGNOSTICS.value}  # whose reply is no longer than the request
 READS = frozenset(
     (
         Function.READ_COILS.value,
@@ -108,5 +109,5 @@ class Rules:
         if size is not None:
             reply = 2 + size + _RTU_FRAMED
         else:
-            reply = len(request) + _RTU_FRAMED if request[0] in _WRITES else _LONGEST_REPLY
+            reply = len(request) + _RTU_FRAMED if request[0] in _ECHOED else _LONGEST_REPLY
         return (len(request) + _RTU_FRAMED + reply) * self.serial.character

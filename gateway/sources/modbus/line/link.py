@@ -115,6 +115,10 @@ class Link:
         """Whether replies say which request they answer: then a late one costs nobody any time."""
         return self._rules.numbered
 
+    def on_the_line(self, request: bytes) -> float:
+        """Seconds that this request and its reply take on the line itself."""
+        return self._rules.on_the_line(request)
+
     @property
     def connection(self) -> Connection | None:
         """The connection, where there is one that can be used now."""

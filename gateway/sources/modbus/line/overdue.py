@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from gateway.sources.modbus.line.exchange import Rules
 
-ECHOES = 3
-"""So many in a row are asked for in vain before a unit is asked for something else again."""
+ECHOES, WILLING_ECHOES = 3, 8
+"""So many in a row are asked for in vain, of a unit that never answered one and of one that did, before it is
+asked for what is wanted: once the first time, twice the second time, and so on."""
+PARDONED = 50
+"""So many replies may not come from a unit that answers, but no echoes, before it is asked for one again."""
 HOLD, LEAST_HOLD = 4.0, 0.05
 """Times the usual round trip, and seconds at least, in which the right reply follows a late one."""
 
@@ -22,7 +25,8 @@ class Overdue:
     """
 
     __slots__ = (
-        "_anybody", "_deaf", "_doubts", "_echoed", "_in_vain", "_timeout", "_took", "_until", "_willing",
+        "_anybody", "_direct", "_doubts", "_echoed", "_in_vain", "_pardoned", "_timeout", "_took", "_until",
+        "_willing",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, timeout: float = 0.0) -> None:
@@ -34,27 +38,33 @@ class Overdue:
         self._took: dict[int, float] = {}  # seconds, for the last reply of each unit
         self._in_vain: dict[int, int] = {}  # unit -> echoes in a row that did not come
         self._echoed: set[int] = set()  # units that answered one since their last late reply
-        self._willing: set[int] = set()  # units that ever answered one
-        self._deaf: set[int] = set()  # units that answer, but no echoes
+        self._willing: set[int] = set()  # units that answer them
+        self._direct: dict[int, int] = {}  # unit -> requests that may be sent without one
+        self._pardoned: dict[int, int] = {}  # unit that ignores them -> late replies that need none
 
     def gave_up(self, unit: int, asked_at: float, now: float) -> None:
         key = self._key(unit)
         self._until[key] = asked_at + 2 * max(self._timeout, now - asked_at)
         self._doubts[key] = self._doubts.get(key, 0) + 1
         self._echoed.discard(key)
-        if self._in_vain.get(key, 0) >= ECHOES:
-            del self._in_vain[key]
+        for left in (self._pardoned, self._direct):
+            left[key] = max(0, left.get(key, 0) - 1)
 
     def no_echo(self, unit: int, asked_at: float, now: float) -> None:
         """A unit was asked for one in vain."""
         self._until[unit] = asked_at + 2 * max(self._timeout, now - asked_at)
-        self._in_vain[unit] = self._in_vain.get(unit, 0) + 1
+        in_vain = self._in_vain[unit] = self._in_vain.get(unit, 0) + 1
+        if unit in self._willing and in_vain >= WILLING_ECHOES:
+            self._willing.discard(unit)
+            self._in_vain[unit] = 0
+        elif unit not in self._willing and in_vain % ECHOES == 0:
+            self._direct[unit] = in_vain // ECHOES
 
     def asks_echo(self, unit: int) -> bool:
         """Whether this unit has to be asked for an echo before anything else."""
-        if self._anybody or unit not in self._doubts or unit in self._deaf or unit in self._echoed:
+        if self._anybody or unit not in self._doubts or unit in self._echoed:
             return False
-        return unit in self._willing or self._in_vain.get(unit, 0) < ECHOES
+        return not (self._pardoned.get(unit) or self._direct.get(unit))
 
     def came(self, unit: int) -> None:
         """A late reply did."""
@@ -71,12 +81,13 @@ class Overdue:
         self._doubts.pop(key, None)
         self._echoed.discard(key)
         if self._in_vain.pop(key, 0) >= ECHOES:
-            self._deaf.add(key)
+            self._pardoned[key] = PARDONED
 
     def late_echo(self, unit: int) -> None:
         """One came to an echo that was given up: the unit answers echoes, and is late."""
         self._willing.add(unit)
-        self._in_vain.pop(unit, None)
+        for about in (self._in_vain, self._direct, self._pardoned):
+            about.pop(unit, None)
 
     def echoed(self, unit: int) -> None:
         """It was asked for an echo, and answered that."""

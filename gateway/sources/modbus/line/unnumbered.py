@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.sources.modbus.line.exchange import READS, TURNAROUND, Exchange, LateReply, Rules
+from gateway.sources.modbus.line.exchange import (
+    READS,
+    TURNAROUND,
+    Exchange,
+    LateReply,
+    ReplyTimeoutError,
+    Rules,
+)
 from gateway.sources.modbus.line.overdue import Overdue
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
+from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION, echo_request
 from qilu.modbus.rtu import RtuClientFramer
@@ -101,6 +109,8 @@ class Unnumbered(Connection):
             self._stats.late_replies += 1
             self._overdue.late_echo(exchange.unit)
             exchange.held = None
+            exchange.deadline = exchange.asked_at + self._patience + self._rules.on_the_line(exchange.request)
+            self._set_timer(exchange.deadline)
             return
         if exchange.held is not None:
             self._two_came(transaction, exchange, frame.pdu, now)
@@ -156,12 +166,24 @@ class Unnumbered(Connection):
             return
         if exchange.request is ECHO:
             waits = self._waiting[0]
-            self._overdue.no_echo(exchange.unit, exchange.asked_at, now)
             super()._run_out(transaction, exchange, now)
-            waits.asked_at, waits.ended_at, waits.error = exchange.asked_at, now, exchange.error
+            self._no_echo(exchange, waits, now, exchange.error)
             return
         self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
         super()._run_out(transaction, exchange, now)
+
+    def _fail_all(self, error: QiluError) -> None:
+        """A device may end the connection because of the echo: what waits for that was not asked for."""
+        for exchange in self._open.values():
+            if exchange.request is ECHO and self._waiting:
+                self._no_echo(
+                    exchange, self._waiting[0], self._clock(), ReplyTimeoutError(f"no echo: {error}")
+                )
+        super()._fail_all(error)
+
+    def _no_echo(self, echo: Exchange, waits: Exchange, now: float, error: QiluError | None) -> None:
+        self._overdue.no_echo(echo.unit, echo.asked_at, now)
+        waits.asked_at, waits.ended_at, waits.error = echo.asked_at, now, error
 
     def _gave_up(self, transaction: int, exchange: Exchange) -> None:  # noqa: ARG002 - it has no number
         if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
