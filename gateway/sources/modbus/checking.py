@@ -7,19 +7,15 @@ import asyncio
 from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError
 from gateway.sources.modbus.line.link import Link
-from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.plans.learning import Search
 from gateway.sources.modbus.plans.plan import READ_FUNCTIONS, Block
 from gateway.sources.modbus.service import Service
-from qilu.contract.profile import AddressRange
 from qilu.modbus.errors import (
-    Acknowledged,
-    DeviceBusy,
-    DeviceFailure,
+    ExceptionReply,
+    GatewayPathUnavailable,
     IllegalAddress,
-    IllegalFunction,
     IllegalValue,
-    MemoryParityError,
+    TargetFailedToRespond,
 )
 from qilu.modbus.pdu import read_request
 
@@ -28,15 +24,7 @@ TRIES = 3
 MOST_SILENT = 8
 """Time-outs that one turn may spend on this; what is not confirmed by then is found again later."""
 
-_SPOKEN = (
-    Acknowledged,
-    DeviceBusy,
-    DeviceFailure,
-    IllegalAddress,
-    IllegalFunction,
-    IllegalValue,
-    MemoryParityError,
-)
+_OF_A_GATEWAY = (GatewayPathUnavailable, TargetFailedToRespond)  # exceptions that are not the device's own
 
 
 class Checking:
@@ -69,22 +57,22 @@ class Checking:
         return self.spoke
 
     async def _once(self, block: Block) -> Exchange | None:
-        unit = self._group.device.unit
-        connection = await self._connection()
-        if connection is None:
-            return None
+        unit, service = self._group.device.unit, self._service
         # What may be late must not be followed closely by the next one where replies are not told apart.
-        patience = self._service.brief(unit) if self._link.numbered else self._service.patience(unit)
-        exchange = Exchange(unit, block.request)
-        await connection.read([exchange], patience, self._group.device.gap)
-        self.spoke = self.spoke or exchange.data is not None or isinstance(exchange.error, _SPOKEN)
+        patience = service.brief(unit) if self._link.numbered else service.patience(unit)
+        exchange = await self._ask(block.request, patience)
+        if exchange is not None:
+            error = exchange.error
+            refused = isinstance(error, ExceptionReply) and not isinstance(error, _OF_A_GATEWAY)
+            self.spoke = self.spoke or refused or exchange.data is not None
         return exchange
 
     async def measure(self, search: Search) -> None:
         """Ask what tells a length that is refused from addresses that are."""
         for measuring in search.to_measure():
             while (asked := measuring.next()) is not None:
-                answered = await self._answered(asked)
+                count = asked.last - asked.first + 1
+                answered = await self._answered(read_request(READ_FUNCTIONS[asked.table], asked.first, count))
                 if answered is None:
                     return
                 measuring.tell(answered)
@@ -93,26 +81,23 @@ class Checking:
         """Ask again what was silent though both of its halves are answered: it may have been a loss. False
         where nothing is to be believed, as the device is silent now even about what it `answered`."""
         for span in search.with_good_halves():
-            again = AddressRange(table=span.table, first=span.first, last=span.last)
+            again = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
             if self._silent_left <= 0 or await self._answered(again):
                 search.withdraw(span)
         self._silent_left = max(self._silent_left, TRIES)
         if answered is None:
             return False
-        span = answered.point(0).span
-        known = AddressRange(table=span.table, first=span.first, last=span.last)
-        return await self._answered(known) is not None
+        return await self._answered(answered.point(0).request) is not None
 
-    async def _answered(self, asked: AddressRange) -> bool | None:
+    async def _answered(self, request: bytes) -> bool | None:
         """Whether the device gave the values, or refused; None where it did neither."""
         unit = self._group.device.unit
-        request = read_request(READ_FUNCTIONS[asked.table], asked.first, asked.last - asked.first + 1)
         for _ in range(TRIES):
-            connection = await self._connection()
-            if connection is None or self._silent_left <= 0:
+            if self._silent_left <= 0:
                 return None
-            exchange = Exchange(unit, request)
-            await connection.read([exchange], self._service.patience(unit), self._group.device.gap)
+            exchange = await self._ask(request, self._service.patience(unit))
+            if exchange is None:
+                return None
             if exchange.data is not None:
                 return True
             if isinstance(exchange.error, IllegalAddress | IllegalValue):
@@ -120,6 +105,12 @@ class Checking:
             self._silent_left -= isinstance(exchange.error, ReplyTimeoutError)
         return None
 
-    async def _connection(self) -> Connection | None:
+    async def _ask(self, request: bytes, patience: float) -> Exchange | None:
+        """None where there is no connection."""
         until = asyncio.get_running_loop().time() + self._timeout
-        return self._link.connection or await self._link.connected(until)
+        connection = self._link.connection or await self._link.connected(until)
+        if connection is None:
+            return None
+        exchange = Exchange(self._group.device.unit, request)
+        await connection.read([exchange], patience, self._group.device.gap)
+        return exchange

@@ -33,17 +33,9 @@ class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
     __slots__ = (
-        "device",
-        "doubted",
-        "ended_at",
-        "enders",
-        "losses",
-        "plan",
-        "resting",
-        "series",
-        "silences",
+        "device", "doubted", "ended_at", "enders", "losses", "plan", "resting", "series", "silences",
         "unheard",
-    )
+    )  # fmt: skip
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device

@@ -51,9 +51,8 @@ class Seeking:
         """A unit out of service is asked for another block each time, and in between for one point alone,
         another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
         if enders := self._group.enders:
-            others = [block for block in blocks if block.request not in enders]
-            ending = [block for block in blocks if block.request in enders]
-            blocks = (*others, *sorted(ending, key=lambda block: enders.index(block.request)))
+            places = {request: place for place, request in enumerate(enders)}
+            blocks = sorted(blocks, key=lambda block: places.get(block.request, -1))
         if unit.known and self._group.doubted is not None:
             return self._beside(blocks, self._group.doubted)
         if unit.known or not unit.probes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp
 
 PROBE_SHARE = 0.05
@@ -188,9 +188,10 @@ class Service:
     def _holds_back(self, number: int, now: float) -> bool:
         if all(now - at > WINDOW for unit, at in self._missed.items() if unit != number):
             return False
-        taken = {other: self._overtime(unit, now) for other, unit in self.units.items() if unit.known}
-        beyond = {unit: _beyond(unit, taken) for unit in taken}
-        return beyond[number] > 0 and sum(beyond.values()) > self._share * WINDOW
+        taken = sorted(self._overtime(unit, now) for unit in self.units.values() if unit.known)
+        if not _beyond(self._overtime(self.units[number], now), taken):
+            return False
+        return sum(_beyond(seconds, taken) for seconds in taken) > self._share * WINDOW
 
     def _others_in_service(self, number: int) -> bool:
         return any(unit.known for other, unit in self.units.items() if other != number)
@@ -204,7 +205,9 @@ class Service:
         self._counted_at = now
 
 
-def _beyond(number: int, taken: Mapping[int, float]) -> float:
-    """The overtime of a unit that is more than common: 0 for the only one."""
-    others = sorted(seconds for other, seconds in taken.items() if other != number)
-    return max(0.0, taken[number] - COMMON * others[len(others) // 4]) if others else 0.0
+def _beyond(overtime: float, taken: Sequence[float]) -> float:
+    """What one of these overtimes, least first, has beyond what is common to the others; an only one 0."""
+    if len(taken) == 1:
+        return 0.0
+    quarter = (len(taken) - 1) // 4
+    return max(0.0, overtime - COMMON * taken[quarter + (overtime <= taken[quarter])])
