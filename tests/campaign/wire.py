@@ -161,7 +161,7 @@ class _End(asyncio.Protocol):
     def _deliver(self, deliver: Callable[[_End], None]) -> None:
         other = self.other
         if other is None or not hasattr(other, "transport"):
-            self._early.append(deliver)  # reading cannot be paused in connection_made before Python 3.11.4
+            self._early.append(deliver)  # Python 3.11.2 reads on when paused in connection_made
         elif not self.dead:
             deliver(other)
 
