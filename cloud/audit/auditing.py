@@ -12,7 +12,7 @@ from cloud.audit.stretches import stretches
 from cloud.audit.twice import COUNTER, stored_twice
 from cloud.audit.verdict import Missing, Verdict, at, of_account, of_gap, span
 from qilu.contract.completeness import EventKind
-from qilu.contract.reading import Quality, Reason
+from qilu.contract.reading import DeviceKey, Quality, Reason
 from qilu.stores.components import Reader
 
 
@@ -73,6 +73,7 @@ class _Audit:
         self._reader = reader
         self._books = books
         self._profiles = profiles
+        self._device = DeviceKey(books.edge.name, books.device)
 
     async def run(self, start_ms: int, end_ms: int) -> Finding:
         books = self._books
@@ -97,8 +98,8 @@ class _Audit:
             missing = sum(one.values for one in finding.missing)
             finding.surplus = counts.total() + finding.suppressed + missing - finding.expected
         finding.missing = _joined(finding.missing)
-        if COUNTER in await self._reader.points(books.device):
-            samples = await self._reader.samples(books.device, COUNTER, begin, end)
+        if COUNTER in await self._reader.points(self._device):
+            samples = await self._reader.samples(self._device, COUNTER, begin, end)
             away = [one.time_ms for one in books.events if one.kind in (EventKind.OFFLINE, EventKind.ONLINE)]
             finding.twice = len(stored_twice(samples, away))
         finding.notes = [*_offline(books, begin, end), *_clock_steps(books, begin, end)]
@@ -120,7 +121,7 @@ class _Audit:
     async def _counts(self, begin_ms: int, end_ms: int) -> Counter[Reason | None]:
         found: Counter[Reason | None] = Counter()
         for profile in self._profiles:
-            found.update(await self._reader.count(self._books.device, profile, begin_ms, end_ms))
+            found.update(await self._reader.count(self._device, profile, begin_ms, end_ms))
         return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cloud.audit.books import USUAL_ACCOUNT_S, Account, Books, Edge, Happening, Schedule
 from qilu.contract.completeness import COLLECTION, GATEWAY, EventKind
-from qilu.contract.reading import Value
+from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.components import Device, Reader
 
 LOOK_BACK_MS = 35 * 86_400_000
@@ -22,9 +22,15 @@ _KNOWN = {kind.value for kind in EventKind}
 
 async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Edge:
     """What an edge said of itself."""
-    events = await _happenings(reader, edge, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    events = await _happenings(
+        reader, DeviceKey(edge, edge), GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS
+    )
     waiting = await reader.samples(
-        edge, "backlog_records", max(start_ms, end_ms - _BEFORE_MS), end_ms + 1, profile=GATEWAY
+        DeviceKey(edge, edge),
+        "backlog_records",
+        max(start_ms, end_ms - _BEFORE_MS),
+        end_ms + 1,
+        profile=GATEWAY,
     )
     backlog = waiting[-1].value if waiting else 0
     heard = [one.time_ms for one in waiting[-1:]] + [one.time_ms for one in events if one.time_ms <= end_ms]
@@ -35,8 +41,9 @@ async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Ed
 
 async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> Books:
     """What an edge said of its collecting from one device."""
+    key = DeviceKey(edge.name, device)
     told: Sequence[str] = ("rate", "points", "shortest_s", "account_s")
-    rows = await _rows(reader, device, COLLECTION, told, start_ms - LOOK_BACK_MS, end_ms)
+    rows = await _rows(reader, key, COLLECTION, told, start_ms - LOOK_BACK_MS, end_ms)
     schedules = [
         Schedule(time_ms, rate, int(points), shortest, account_s or USUAL_ACCOUNT_S)
         for time_ms, (rate, points, shortest, account_s) in rows
@@ -44,12 +51,12 @@ async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end
     longest = max((one.account_s for one in schedules), default=USUAL_ACCOUNT_S)
     told = ("span_ms", "expected", "missed", "suppressed", "offline_s")
     before_ms = _BEFORE_MS + round(1000 * longest)
-    rows = await _rows(reader, device, COLLECTION, told, start_ms - before_ms, end_ms)
+    rows = await _rows(reader, key, COLLECTION, told, start_ms - before_ms, end_ms)
     accounts = [
         Account(time_ms, time_ms + int(span), int(expected), int(missed), int(suppressed), offline_s)
         for time_ms, (span, expected, missed, suppressed, offline_s) in rows
     ]
-    events = await _happenings(reader, device, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    events = await _happenings(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Books(device, edge, accounts, schedules, events)
 
 
@@ -66,7 +73,7 @@ def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, list[str]]]:
 
 
 async def _happenings(
-    reader: Reader, device: str, profile: str, start_ms: int, end_ms: int
+    reader: Reader, device: DeviceKey, profile: str, start_ms: int, end_ms: int
 ) -> list[Happening]:
     points = ("event", "ago_s", "length_s", "records", "detail")
     rows = await _rows(reader, device, profile, points, start_ms, end_ms)
@@ -86,7 +93,7 @@ async def _happenings(
 
 
 async def _rows(
-    reader: Reader, device: str, profile: str, points: Sequence[str], start_ms: int, end_ms: int
+    reader: Reader, device: DeviceKey, profile: str, points: Sequence[str], start_ms: int, end_ms: int
 ) -> list[tuple[int, list[float]]]:
     """The values of all `points` at each time at which there is the first of them."""
     columns: list[dict[int, float]] = []

@@ -89,6 +89,16 @@ ALL_GOOD: Mapping[int, Reason] = MappingProxyType({})
 """The one shared `reasons` of every reading in which all values are good."""
 
 
+class DeviceKey(NamedTuple):
+    """What identifies a device: two edges may each have one of the same name, and these are two machines."""
+
+    edge: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.edge}/{self.device}"
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where readings come from; a store makes these its tags. Empty text means: not given."""
@@ -99,6 +109,11 @@ class Origin:
     enterprise: str = ""
     site: str = ""
     line: str = ""
+
+    @property
+    def key(self) -> DeviceKey:
+        """The device without what may change: its profile and its place."""
+        return DeviceKey(self.edge, self.device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from qilu.contract.reading import Poll, Reason, Value
+from qilu.contract.reading import DeviceKey, Poll, Reason, Value
 
 
 class Store(AbstractAsyncContextManager["Store"], Protocol):
     """Keeps samples. Entering it opens or checks it (ConfigError, UnreachableError), leaving it closes.
 
-    (device, point, time) identifies a sample: writing it twice leaves one.
+    (edge, device, point, time) identifies a sample: writing it twice leaves one.
     """
 
     identity: str
@@ -50,6 +50,11 @@ class Device:
     last_ms: int
     """UTC of its last reading."""
 
+    @property
+    def key(self) -> DeviceKey:
+        """What the questions about one device name."""
+        return DeviceKey(self.edge, self.device)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -61,19 +66,22 @@ class Sample:
 
 
 class Reader(AbstractAsyncContextManager["Reader"], Protocol):
-    """Answers questions about what is stored; never blocks a writer."""
+    """Answers questions about what is stored; never blocks a writer.
+
+    A device is named by edge and device: readings of two edges are never mixed.
+    """
 
     async def devices(self) -> Sequence[Device]:
-        """Every device, by name."""
+        """Every device, by device, edge and profile."""
         ...
 
-    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
+    async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points of a device, by name, of one of its profiles or of all; empty when it is unknown."""
         ...
 
     async def samples(
         self,
-        device: str,
+        device: DeviceKey,
         point: str,
         start_ms: int,
         end_ms: int,
@@ -89,7 +97,7 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         ...
 
     async def count(
-        self, device: str, profile: str, start_ms: int, end_ms: int
+        self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
         """How many values of all points there are with start <= time < end, by reason, None for good ones.
 

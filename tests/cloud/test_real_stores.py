@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from qilu.contract.ranges import Ranges
+from qilu.contract.reading import DeviceKey
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.opening import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
@@ -21,7 +22,7 @@ def records(count: int, begin_ms: int) -> dict[int, bytes]:
 
 async def values(settings: InfluxSettings | SqliteSettings, begin_ms: int) -> list[object]:
     async with open_reader(settings) as reader:
-        samples = await reader.samples("press-1", "point_0", begin_ms, begin_ms + 10_000)
+        samples = await reader.samples(DeviceKey("edge-1", "press-1"), "point_0", begin_ms, begin_ms + 10_000)
         return [sample.value for sample in samples]
 
 

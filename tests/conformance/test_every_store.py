@@ -12,13 +12,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.components import Device, Reader, Sample, Store
 from qilu.stores.opening import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
 from tests.servers import Influxdb1, VictoriaMetrics
 
 START = 1_764_000_000_000
+NOBODY = DeviceKey("edge-1", "nobody")
 _turn = itertools.count(1)
 
 
@@ -32,6 +33,10 @@ class Subject:
         self.device = f"press-{next(_turn)}"
         self.origin = Origin("edge-1", self.device, "hydraulic-press", "acme", "jinan", "line-a")
         self.columns = Columns(self.origin, "fast", ("force", "state", "running"))
+
+    @property
+    def key(self) -> DeviceKey:
+        return self.origin.key
 
     def store(self) -> Store:
         return open_store(self.settings)
@@ -91,7 +96,7 @@ async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: S
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write(polls) == {}
         await subject.settle()
-        force = await reader.samples(subject.device, "force", START, START + 1000)
+        force = await reader.samples(subject.key, "force", START, START + 1000)
         assert force == [
             *(Sample(START + i, number) for i, number in enumerate(numbers)),
             Sample(START + 100, None, Reason.TIMEOUT),
@@ -99,14 +104,12 @@ async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: S
             Sample(START + 102, None, Reason.OUT_OF_LIMITS),
             Sample(START + 103, None, Reason.UNDECODABLE),
         ]
-        running = await reader.samples(subject.device, "running", START, START + 3)
+        running = await reader.samples(subject.key, "running", START, START + 3)
         assert [sample.value for sample in running] == [1, 0, 1]
-        assert await reader.samples(subject.device, "force", START + 1, START + 2) == [
-            Sample(START + 1, -1.5)
-        ]
-        assert await reader.samples(subject.device, "force", START + 5000, START + 6000) == []
-        assert await reader.samples(subject.device, "nothing", START, START + 1000) == []
-        assert await reader.samples("nobody", "force", START, START + 1000) == []
+        assert await reader.samples(subject.key, "force", START + 1, START + 2) == [Sample(START + 1, -1.5)]
+        assert await reader.samples(subject.key, "force", START + 5000, START + 6000) == []
+        assert await reader.samples(subject.key, "nothing", START, START + 1000) == []
+        assert await reader.samples(NOBODY, "force", START, START + 1000) == []
 
 
 async def test_numbers_of_every_size_are_kept_to_the_last_bit(subject: Subject) -> None:
@@ -115,7 +118,7 @@ async def test_numbers_of_every_size_are_kept_to_the_last_bit(subject: Subject) 
     numbers = [1e-9, 1e16, 3.4028234663852886e38, 5e-324, 1.7976931348623157e308, 2**53, 0.1 + 0.2, -1 / 3]
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write([subject.poll(START + i, n, n, n) for i, n in enumerate(numbers)]) == {}
-        found = await reader.samples(subject.device, "force", START, START + 100)
+        found = await reader.samples(subject.key, "force", START, START + 100)
         assert [sample.value for sample in found] == numbers
 
 
@@ -123,7 +126,7 @@ async def test_every_reason_keeps_its_name(subject: Subject) -> None:
     async with subject.store() as store, subject.reader() as reader:
         await store.write([subject.poll(START + reason.code, None, 1, 1, force=reason) for reason in Reason])
         await subject.settle()
-        found = await reader.samples(subject.device, "force", START, START + 100)
+        found = await reader.samples(subject.key, "force", START, START + 100)
         assert [sample.reason for sample in found] == sorted(Reason, key=lambda reason: reason.code)
 
 
@@ -138,13 +141,13 @@ async def test_a_text_is_kept_where_there_is_a_place_for_it_and_hurts_nothing_el
         )
         await subject.settle()
         expected = [Sample(START, text)] if subject.has_texts else []
-        found = await reader.samples(subject.device, "force", START, START + 10)
+        found = await reader.samples(subject.key, "force", START, START + 10)
         assert found == [*expected, Sample(START + 1, 1.5)]
-        assert [one.value for one in await reader.samples(subject.device, "state", START, START + 10)] == [
+        assert [one.value for one in await reader.samples(subject.key, "state", START, START + 10)] == [
             2,
             3,
         ]
-        assert await reader.points(subject.device) == ["force", "running", "state"]
+        assert await reader.points(subject.key) == ["force", "running", "state"]
 
 
 async def test_writing_twice_leaves_one(subject: Subject) -> None:
@@ -154,9 +157,9 @@ async def test_writing_twice_leaves_one(subject: Subject) -> None:
         await store.write(polls)
         await subject.settle()
         for point in subject.columns.points:
-            found = await reader.samples(subject.device, point, START, START + 100)
+            found = await reader.samples(subject.key, point, START, START + 100)
             assert [sample.time_ms for sample in found] == [poll.due_ms for poll in polls]
-        mean = await reader.samples(subject.device, "force", START, START + 100, every_ms=1000)
+        mean = await reader.samples(subject.key, "force", START, START + 100, every_ms=1000)
         assert mean == [Sample(START, 24.5)]
 
 
@@ -176,7 +179,7 @@ async def test_a_poll_that_can_never_be_stored_costs_only_itself(subject: Subjec
         assert "'state': inf" in refused[8]
         assert all(refused.values())
         await subject.settle()
-        found = await reader.samples(subject.device, "force", START, START + 100)
+        found = await reader.samples(subject.key, "force", START, START + 100)
         assert [s.time_ms - START for s in found] == [i for i in range(40) if i not in refused]
 
 
@@ -240,11 +243,11 @@ async def test_names_that_nobody_expects_survive(subject: Subject) -> None:
         found = {device.device: device for device in await reader.devices()}
         for device in devices:
             assert found[device] == Device(device, "press-温 ,度", "e'd,g=e 1", "l\\i", START)
-        assert await reader.points(devices[0]) == sorted(NAMES)
+        assert await reader.points(DeviceKey("e'd,g=e 1", devices[0])) == sorted(NAMES)
         for device, (index, name) in itertools.product(devices, enumerate(NAMES)):
             reason = Reason.CLOCK_UNSURE if index == 3 else None
             expected = [Sample(START, float(index), reason)]
-            assert await reader.samples(device, name, START, START + 1) == expected
+            assert await reader.samples(DeviceKey("e'd,g=e 1", device), name, START, START + 1) == expected
 
 
 async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: Subject) -> None:
@@ -268,9 +271,9 @@ async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: S
         for index, poll in enumerate(polls[1:-1], 1):
             if index not in refused:
                 columns = poll.readings[0].columns
-                found = await reader.samples(columns.origin.device, columns.points[0], START, START + 1)
+                found = await reader.samples(columns.origin.key, columns.points[0], START, START + 1)
                 assert found == [Sample(START, 1.0)], columns
-        found = await reader.samples(subject.device, "force", START, START + 9)
+        found = await reader.samples(subject.key, "force", START, START + 9)
         assert [sample.value for sample in found] == [1.0, 2.0]
 
 
@@ -287,9 +290,51 @@ async def test_devices_are_told_with_their_last_time(subject: Subject) -> None:
             Device(subject.device, "hydraulic-press", "edge-1", "line-a", START + 7),
             Device(f"{subject.device}-b", "lathe", "edge-2", "line-b", START + 1),
         ]
-        assert await reader.points(subject.device) == ["force", "oil", "running", "state"]
-        assert await reader.points(f"{subject.device}-b") == ["x"]
-        assert await reader.points("nobody") == []
+        assert await reader.points(subject.key) == ["force", "oil", "running", "state"]
+        assert await reader.points(other.key) == ["x"]
+        assert await reader.points(NOBODY) == []
+
+
+async def test_two_edges_that_share_a_device_name_are_two_machines(subject: Subject) -> None:
+    """The same device, profile, points and times at both: nothing of the one is read as the other's."""
+    other = Columns(
+        Origin("edge-2", subject.device, "hydraulic-press", "acme", "jinan", "line-a"),
+        "fast",
+        subject.columns.points,
+    )
+    theirs = [
+        Poll(time_ms, (Reading(other, time_ms, (99.9, None, True), {1: Reason.TIMEOUT}),))
+        for time_ms in range(START, START + 300_000, 10_000)
+    ]
+    ours = [subject.poll(poll.due_ms + 5_000 * (i % 2), 1.0, i, False) for i, poll in enumerate(theirs)]
+    third = Columns(Origin("edge-2", subject.device, "lathe"), "fast", ("spindle",))
+    theirs.append(Poll(START, (Reading(third, START, (5.0,)),)))
+    span = (START, START + 300_000)
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write([*ours, *theirs]) == {}
+        await subject.settle()
+        for key, force in ((subject.key, 1.0), (other.origin.key, 99.9)):
+            assert {one.value for one in await reader.samples(key, "force", *span)} == {force}
+            for every_ms in (1000, 60_000):
+                mean = await reader.samples(key, "force", *span, every_ms)
+                assert [one.value for one in mean] == pytest.approx([force] * len(mean))
+        assert [one.time_ms for one in await reader.samples(subject.key, "state", *span)] == [
+            poll.due_ms for poll in ours
+        ]
+        assert await reader.count(subject.key, "hydraulic-press", *span) == {None: 90}
+        assert await reader.count(other.origin.key, "hydraulic-press", *span) == {
+            None: 60,
+            Reason.TIMEOUT: 30,
+        }
+        assert await reader.points(subject.key) == ["force", "running", "state"]
+        assert "spindle" in await reader.points(other.origin.key)
+        assert await reader.samples(DeviceKey("edge-3", subject.device), "force", *span) == []
+        listed = [one for one in await reader.devices() if one.device == subject.device]
+        assert [(one.edge, one.profile) for one in listed] == [
+            ("edge-1", "hydraulic-press"),
+            ("edge-2", "hydraulic-press"),
+            ("edge-2", "lathe"),
+        ]
 
 
 async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) -> None:
@@ -312,7 +357,7 @@ async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) ->
         await store.write(polls)
         await subject.settle()
         for every in (1000, 7000, 60_000, 3_600_000):
-            found = await reader.samples(subject.device, "force", START + 500, START + 400_000, every)
+            found = await reader.samples(subject.key, "force", START + 500, START + 400_000, every)
             expected = [one for one in raw if START + 500 <= one.time_ms < START + 400_000]
             begins = sorted({one.time_ms // every * every for one in expected})
             assert [one.time_ms for one in found] == begins
@@ -340,7 +385,7 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
         await subject.settle()
 
         async def counted(start: int, end: int) -> dict[Reason | None, int]:
-            return dict(await reader.count(subject.device, "hydraulic-press", START + start, START + end))
+            return dict(await reader.count(subject.key, "hydraulic-press", START + start, START + end))
 
         bad: dict[Reason | None, int] = {Reason.TIMEOUT: 2, Reason.CLOCK_UNSURE: 1, Reason.UNDECODABLE: 3}
         assert await counted(0, 100) == bad | {None: 156}
@@ -349,17 +394,15 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
         for start, end, rows in ((10, 12, 1), (11, 12, 0), (10, 11, 1), (9, 12, 1), (8, 13, 3), (10, 10, 0)):
             assert await counted(start, end) == ({None: 3 * rows} if rows else {}), (start, end)
         assert await counted(-50, 0) == {}
-        assert await reader.count(subject.device, "collection", START, START + 100) == {None: 2}
-        assert await reader.count("nobody", "hydraulic-press", START, START + 100) == {}
-        found = await reader.samples(subject.device, "force", START, START + 100, profile="collection")
+        assert await reader.count(subject.key, "collection", START, START + 100) == {None: 2}
+        assert await reader.count(NOBODY, "hydraulic-press", START, START + 100) == {}
+        found = await reader.samples(subject.key, "force", START, START + 100, profile="collection")
         assert found == [Sample(START + 9, 7.0)]
-        found = await reader.samples(
-            subject.device, "force", START + 8, START + 11, profile="hydraulic-press"
-        )
+        found = await reader.samples(subject.key, "force", START + 8, START + 11, profile="hydraulic-press")
         assert found == [Sample(START + 8, 8.0), Sample(START + 10, 10.0)]
-        assert await reader.points(subject.device, profile="collection") == ["force", "x"]
-        assert await reader.points(subject.device, profile="hydraulic-press") == ["force", "running", "state"]
-        assert await reader.points(subject.device, profile="nothing") == []
+        assert await reader.points(subject.key, profile="collection") == ["force", "x"]
+        assert await reader.points(subject.key, profile="hydraulic-press") == ["force", "running", "state"]
+        assert await reader.points(subject.key, profile="nothing") == []
 
 
 async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subject: Subject) -> None:
@@ -386,7 +429,7 @@ async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subjec
     async with subject.store() as store, subject.reader() as reader:
         assert store.identity == identity
         await subject.settle()
-        found = await reader.samples(subject.device, "force", START, START + 9)
+        found = await reader.samples(subject.key, "force", START, START + 9)
         assert found == [Sample(START, 1.5), Sample(START + 1, 2.5)]
 
 
@@ -400,9 +443,9 @@ async def test_a_store_that_is_gone_raises_unreachable_everywhere(subject: Subje
             for question in (
                 store.write([subject.poll(START + 1, 1.0, 1, True)]),
                 reader.devices(),
-                reader.points(subject.device),
-                reader.samples(subject.device, "force", START, START + 1),
-                reader.count(subject.device, "hydraulic-press", START, START + 1),
+                reader.points(subject.key),
+                reader.samples(subject.key, "force", START, START + 1),
+                reader.count(subject.key, "hydraulic-press", START, START + 1),
             ):
                 with pytest.raises(UnreachableError, match=str(subject.server.port)):
                     await question

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, Origin
+from qilu.contract.reading import Columns, DeviceKey, Origin
 from qilu.stores.influx.greeting import period
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics
-from tests.stores.influx import DAY, NOW, influxdb, metrics, poll
+from tests.stores.influx import COLUMNS, DAY, NOW, influxdb, metrics, poll
 
 
 @pytest.mark.parametrize("flags", [(), ("-dedup.minScrapeInterval=1s",)])
@@ -36,7 +36,7 @@ async def test_times_that_victoriametrics_would_drop_in_silence_are_refused(tmp_
             assert "before all that the store keeps" in refused[2]
             assert "future" in refused[6]
             await asyncio.to_thread(server.flush)
-            found = await reader.samples("press-1", "force", 0, NOW + 3 * DAY)
+            found = await reader.samples(COLUMNS.origin.key, "force", 0, NOW + 3 * DAY)
             assert [sample.value for sample in found] == [1.0, 0.0, 5.0]
             (device,) = await reader.devices()
             assert device.last_ms == NOW
@@ -57,7 +57,7 @@ async def test_a_database_is_made_when_there_is_none(influxdb1: Influxdb1) -> No
     settings = influxdb(influxdb1, 'new "plant"')
     async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
         await store.write([poll(NOW, 1.0)])
-        assert len(await reader.samples("press-1", "force", NOW, NOW + 1)) == 1
+        assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 1)) == 1
 
 
 async def test_a_database_that_vanishes_is_no_reason_to_reject_anything(influxdb1: Influxdb1) -> None:
@@ -92,7 +92,9 @@ async def test_compressed_and_plain_bodies_store_the_same(
     await asyncio.to_thread(victoria_metrics.flush)
     for reader in (VictoriaMetricsReader(metrics(victoria_metrics)), InfluxqlReader(influxdb(influxdb1))):
         async with reader:
-            plain, compressed = [await reader.samples(d, "x", NOW, NOW + 3000) for d in ("d-0", "d-1")]
+            plain, compressed = [
+                await reader.samples(DeviceKey("e", d), "x", NOW, NOW + 3000) for d in ("d-0", "d-1")
+            ]
             assert len(plain) == 3000
             assert plain == compressed
 

@@ -16,7 +16,7 @@ async def test_a_point_that_is_a_text_to_influxdb_costs_only_its_polls(influxdb1
         refused = await store.write(polls)
         assert sorted(refused) == [3, 11, 12]
         assert "field type conflict" in refused[3]
-        assert len(await reader.samples("press-1", "force", NOW, NOW + 20)) == 17
+        assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 20)) == 17
 
 
 def requests(server: Influxdb1) -> int:
@@ -46,7 +46,7 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
         assert '"s ,="x" on measurement "p ,q"' in refused[2]
         # The batch, what has the first field, the others, what has the second, the rest.
         assert requests(influxdb1) == before + 5
-        assert len(await reader.samples("press-1", "force", NOW, NOW + 100)) == 100
+        assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 100)) == 100
 
 
 async def test_a_point_is_stored_again_as_soon_as_influxdb_has_no_text_of_its_name(
@@ -67,4 +67,4 @@ async def test_only_the_weeks_in_which_a_point_is_a_text_to_influxdb_refuse_it(i
     settings = influxdb(influxdb1)
     async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
         assert sorted(await store.write(polls)) == list(range(0, 20, 2))
-        assert len(await reader.samples("press-1", "force", NOW, NOW + 100)) == 10
+        assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 100)) == 10

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.components import Sample
 from qilu.stores.opening import open_store
 from qilu.stores.settings import SqliteSettings
@@ -105,7 +105,7 @@ asyncio.run(main())
     killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=False)
     assert killed.returncode == -signal.SIGKILL
     async with SqliteStore(tmp_path / "a.db"), SqliteReader(tmp_path / "a.db") as reader:
-        assert len(await reader.samples("d", "x", 0, 100)) == 50
+        assert len(await reader.samples(DeviceKey("e", "d"), "x", 0, 100)) == 50
 
 
 async def test_readers_see_what_is_written_while_they_stand_in_the_middle_of_a_question(
@@ -118,7 +118,7 @@ async def test_readers_see_what_is_written_while_they_stand_in_the_middle_of_a_q
             assert rows.fetchone() == (START,)
             await store.write([poll(START + 2, 3.0, 1)])
             async with SqliteReader(tmp_path / "a.db") as reader:
-                assert len(await reader.samples("press-1", "force", START, START + 10)) == 3
+                assert len(await reader.samples(COLUMNS.origin.key, "force", START, START + 10)) == 3
 
 
 async def test_a_device_whose_points_changed_answers_with_all_of_them(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ async def test_a_device_whose_points_changed_answers_with_all_of_them(tmp_path: 
                 poll(START + 1, None, columns=moved, force=Reason.TIMEOUT),
             ]
         )
-        assert await reader.points("press-1") == ["force", "speed", "state"]
-        found = await reader.samples("press-1", "force", START, START + 10)
+        assert await reader.points(COLUMNS.origin.key) == ["force", "speed", "state"]
+        found = await reader.samples(COLUMNS.origin.key, "force", START, START + 10)
         assert found == [Sample(START, 1.0), Sample(START + 1, 2.0), Sample(START + 2, 3.0)]
         (device,) = await reader.devices()
         assert (device.line, device.last_ms) == ("b", START + 2)
@@ -162,9 +162,9 @@ async def test_a_full_disk_is_unreachable_until_there_is_space_and_loses_nothing
         with files_no_larger_than(Path(f"{file}-wal").stat().st_size + 8192):
             with pytest.raises(UnreachableError, match=r"a\.db"):
                 await store.write(more)
-            assert len(await reader.samples("press-1", "force", START, START + 10)) == 1
+            assert len(await reader.samples(COLUMNS.origin.key, "force", START, START + 10)) == 1
         assert await store.write(more) == {}
-        assert len(await reader.samples("late", "force", START, START + 9999)) == 5000
+        assert len(await reader.samples(late.origin.key, "force", START, START + 9999)) == 5000
 
 
 async def test_a_lock_held_by_a_stranger_is_waited_for_by_trying_again(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ async def test_a_cancelled_write_ends_whole_before_the_store_closes(tmp_path: Pa
         with pytest.raises(asyncio.CancelledError):
             await writing
     async with SqliteReader(tmp_path / "a.db") as reader:
-        assert len(await reader.samples("press-1", "force", START, START + 20_000)) in (0, 20_000)
+        assert len(await reader.samples(COLUMNS.origin.key, "force", START, START + 20_000)) in (0, 20_000)
 
 
 def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ async def test_rolled_up_and_read_singly_are_the_same(tmp_path: Path) -> None:
             for every in (MINUTE, 10 * MINUTE, HOUR):
                 for start, end in ((START, START + DAY), (START + 12_345, START + 2 * HOUR + 777)):
                     for index, point in enumerate(COLUMNS.points):
-                        found = await reader.samples("press-1", point, start, end, every)
+                        found = await reader.samples(COLUMNS.origin.key, point, start, end, every)
                         wanted = expected(polls, index, start, end, every)
                         assert [(s.time_ms, s.value, s.reason) for s in found] == close(wanted)
             if step == 0:
@@ -123,7 +123,7 @@ async def test_the_minute_that_is_not_over_is_not_rolled_up(tmp_path: Path) -> N
         await opened.write([poll(START + 1, 2.0, 1, 1)])
         await opened.write([])
         assert rows(tmp_path / "a.db", "minutes") == 0
-        found = await reader.samples("press-1", "force", START - HOUR, START + HOUR, MINUTE)
+        found = await reader.samples(COLUMNS.origin.key, "force", START - HOUR, START + HOUR, MINUTE)
         assert found == [Sample(START, 1.5)]
 
 
@@ -133,12 +133,12 @@ async def test_readings_go_when_they_are_too_old_and_their_roll_ups_stay(tmp_pat
         clock.ms = polls[-1].due_ms
         await opened.write(polls)
         async with SqliteReader(file) as reader:
-            before = await reader.samples("press-1", "force", START, START + DAY, 10 * MINUTE)
+            before = await reader.samples(COLUMNS.origin.key, "force", START, START + DAY, 10 * MINUTE)
             await keep_up(opened, clock)
             assert 0 < rows(file, "readings") < 1000
-            kept = await reader.samples("press-1", "force", START, START + DAY)
+            kept = await reader.samples(COLUMNS.origin.key, "force", START, START + DAY)
             assert kept[0].time_ms >= (clock.ms - HOUR) // MINUTE * MINUTE
-            after = await reader.samples("press-1", "force", START, START + DAY, 10 * MINUTE)
+            after = await reader.samples(COLUMNS.origin.key, "force", START, START + DAY, 10 * MINUTE)
             assert [(s.time_ms, s.value, s.reason) for s in after] == close(list(before))
 
             clock.ms += 2 * HOUR
@@ -149,7 +149,7 @@ async def test_readings_go_when_they_are_too_old_and_their_roll_ups_stay(tmp_pat
             await opened.write([late])  # sent again: its minute has long been told, and is not told anew
             await keep_up(opened, clock)
             assert rows(file, "readings") == 0
-            again = await reader.samples("press-1", "force", START, START + DAY, 10 * MINUTE)
+            again = await reader.samples(COLUMNS.origin.key, "force", START, START + DAY, 10 * MINUTE)
             assert again == after
 
             clock.ms += 2 * DAY
@@ -203,6 +203,6 @@ async def test_questions_and_upkeep_at_the_same_time_agree(tmp_path: Path) -> No
         for _ in range(30):
             clock.ms += 5000
             _, found = await asyncio.gather(
-                opened.write([]), reader.samples("press-1", "force", START, START + DAY, HOUR)
+                opened.write([]), reader.samples(COLUMNS.origin.key, "force", START, START + DAY, HOUR)
             )
             assert [(s.time_ms, s.value, s.reason) for s in found] == wanted

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from qilu.contract.reading import DeviceKey
 from qilu.stores.opening import open_reader
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
@@ -82,7 +83,7 @@ def read_served(truth: Path) -> list[Served]:
 
 
 async def read_stored(
-    store: SqliteSettings | InfluxSettings, devices: Iterable[str], start_ms: int
+    store: SqliteSettings | InfluxSettings, devices: Iterable[str], start_ms: int, edge: str = "edge-1"
 ) -> list[Stored]:
     """Every good serve counter of these devices since `start_ms`."""
     found: list[Stored] = []
@@ -90,7 +91,9 @@ async def read_stored(
         for device in devices:
             found += [
                 Stored(sample.time_ms, device, int(sample.value))
-                for sample in await reader.samples(device, COUNTER, start_ms, start_ms + 86_400_000)
+                for sample in await reader.samples(
+                    DeviceKey(edge, device), COUNTER, start_ms, start_ms + 86_400_000
+                )
                 if isinstance(sample.value, int | float)
             ]
     return found

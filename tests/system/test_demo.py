@@ -39,7 +39,7 @@ async def stored(store: Path) -> dict[str, tuple[int, int]]:
     async with SqliteReader(store) as reader:
         found = {}
         for device in await reader.devices():
-            samples = await reader.samples(device.device, "serve_counter", 0, now_ms() + 1000)
+            samples = await reader.samples(device.key, "serve_counter", 0, now_ms() + 1000)
             if samples:
                 found[device.device] = (samples[0].time_ms, samples[-1].time_ms)
         return found

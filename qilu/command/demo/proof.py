@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qilu.contract.errors import ConfigError, QiluError
+from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
 
 
@@ -86,7 +87,7 @@ async def stored_points(store: Path, start_ms: int) -> int:
 
 
 async def compare_counters(
-    store: Path, start_ms: int, end_ms: int, served: Mapping[str, int]
+    store: Path, start_ms: int, end_ms: int, served: Mapping[DeviceKey, int]
 ) -> tuple[int, list[str]]:
     """Counters stored twice, and counters served but not stored. `served`: device -> its last counter."""
     twice, lost = 0, []
@@ -95,5 +96,5 @@ async def compare_counters(
             samples = await reader.samples(device, SERVE_COUNTER, start_ms, end_ms)
             stored = Counter(sample.value for sample in samples if sample.value is not None)
             twice += sum(times - 1 for times in stored.values())
-            lost += [f"{device}:{counter}" for counter in range(1, last + 1) if counter not in stored]
+            lost += [f"{device.device}:{counter}" for counter in range(1, last + 1) if counter not in stored]
     return twice, lost

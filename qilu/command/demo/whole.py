@@ -18,6 +18,7 @@ from qilu.command.demo.proof import Summary, compare_counters, prepare, stored_p
 from qilu.command.demo.watch import Watch
 from qilu.command.kinds import Kind, expected
 from qilu.contract.errors import ConfigError
+from qilu.contract.reading import DeviceKey
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.runtime.profiles import shipped_configs
 from qilu.stores.settings import SqliteSettings
@@ -62,7 +63,12 @@ class _Run:
         tally, flow = self.gateway.pipeline.tally, self.flow()
         durable = await stored_points(self.store, self.start_ms)
         end_ms = self.gateway.clock.now_ms() + 1
-        twice, lost = await compare_counters(self.store, self.start_ms, end_ms, self.served)
+        twice, lost = await compare_counters(
+            self.store,
+            self.start_ms,
+            end_ms,
+            {DeviceKey(_EDGE, device): counter for device, counter in self.served.items()},
+        )
         return Summary(
             seconds=round(flow.seconds, 3),
             devices=len(self.plant.devices),

@@ -7,6 +7,7 @@ from heapq import merge
 from typing import Any
 
 from qilu.contract.errors import UnreachableError
+from qilu.contract.reading import DeviceKey
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.lines import QUALITY, TEXT
 from qilu.stores.influx.reader import ServerReader, Whose, newest, told
@@ -29,10 +30,10 @@ class InfluxqlReader(ServerReader):
                 found.append(Device(tags["device"], series["name"], tags["edge"], tags["line"], last_ms))
         return newest(found)
 
-    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
+    async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
         found = set()
-        question = f'SELECT last(*) FROM {_measurement(profile)} WHERE "device" = {_text(device)}'
+        question = f"SELECT last(*) {_from(Whose(*device, profile))}"
         for series in await self._series(question):
             for column, value in zip(series["columns"], series["values"][0], strict=True):
                 if column != "time" and value is not None:
@@ -41,12 +42,12 @@ class InfluxqlReader(ServerReader):
 
     async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         fields = ", ".join(_name(field) for field in (point, point + QUALITY, point + TEXT))
-        question = f"SELECT {fields} {_from(whose, start_ms, end_ms)}"
+        question = f"SELECT {fields} {_between(whose, start_ms, end_ms)}"
         every = [_samples(series["values"]) for series in await self._series(question)]
         return list(one_per_time(merge(*every, key=lambda one: one.time_ms)))
 
     async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
-        question = f"SELECT /{QUALITY}$/ {_from(whose, start_ms, end_ms)}"
+        question = f"SELECT /{QUALITY}$/ {_between(whose, start_ms, end_ms)}"
         return [
             code
             for series in await self._series(question)
@@ -57,7 +58,7 @@ class InfluxqlReader(ServerReader):
 
     async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
         found = 0
-        for series in await self._series(f"SELECT count(*) {_from(whose, start_ms, end_ms)}"):
+        for series in await self._series(f"SELECT count(*) {_between(whose, start_ms, end_ms)}"):
             for column, count in zip(series["columns"], series["values"][0], strict=True):
                 if column != "time" and not column.endswith(QUALITY):
                     found += int(count or 0)
@@ -80,15 +81,15 @@ def _samples(rows: list[Any]) -> Iterator[Sample]:
         yield told(time_ms, text if value is None else value, code)
 
 
-def _from(whose: Whose, start_ms: int, end_ms: int) -> str:
-    """Whose readings of which time, as the end of a question."""
+def _from(whose: Whose) -> str:
+    """Whose readings, as the end of a question; a tag that is not there equals the empty text."""
+    measurement = "/.*/" if whose.profile is None else _name(whose.profile)
+    return f'FROM {measurement} WHERE "edge" = {_text(whose.edge)} AND "device" = {_text(whose.device)}'
+
+
+def _between(whose: Whose, start_ms: int, end_ms: int) -> str:
     low, high = max(start_ms, -_LIMIT_MS), min(end_ms, _LIMIT_MS)
-    device = f'"device" = {_text(whose.device)}'
-    return f"FROM {_measurement(whose.profile)} WHERE {device} AND time >= {low}ms AND time < {high}ms"
-
-
-def _measurement(profile: str | None) -> str:
-    return "/.*/" if profile is None else _name(profile)
+    return f"{_from(whose)} AND time >= {low}ms AND time < {high}ms"
 
 
 def _name(text: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import msgspec
 
+from qilu.contract.reading import DeviceKey
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.lines import QUALITY
@@ -29,20 +30,20 @@ class VictoriaMetricsReader(ServerReader):
 
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""
-        profiles: dict[str, set[str]] = {}
+        profiles: dict[str, set[DeviceKey]] = {}
         for labels in await self._series('{device!=""}'):
-            profiles.setdefault(labels[_NAME].partition("_")[0], set()).add(labels["device"])
+            profiles.setdefault(labels[_NAME].partition("_")[0], set()).add(_key(labels))
         found: list[Device] = []
         for profile, devices in profiles.items():
             found.extend(await self._last(profile, devices))
         return newest(found)
 
-    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
+    async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        series = await self._series(_selector(Whose(device, profile), ".*"))
+        series = await self._series(_selector(Whose(*device, profile), ".*"))
         return sorted({labels[_NAME].partition("_")[2].removesuffix(QUALITY) for labels in series})
 
-    async def _last(self, profile: str, wanted: set[str]) -> list[Device]:
+    async def _last(self, profile: str, wanted: set[DeviceKey]) -> list[Device]:
         """When each device of one profile was heard last; looks far back only for those long silent."""
         found: list[Device] = []
         name = _text(f"{re.escape(profile)}_.*")
@@ -56,10 +57,9 @@ class VictoriaMetricsReader(ServerReader):
             reply = await self._http.ask("POST", "/api/v1/query", form=form)
             for one in _ok(reply, self._settings.url).json()["data"]["result"]:
                 labels, last_ms = one["metric"], round(float(one["value"][1]) * 1000)
-                found.append(
-                    Device(labels["device"], profile, labels.get("edge", ""), labels.get("line", ""), last_ms)
-                )
-            if wanted <= {device.device for device in found}:
+                edge, device = _key(labels)
+                found.append(Device(device, profile, edge, labels.get("line", ""), last_ms))
+            if wanted <= {one.key for one in found}:
                 break
         return found
 
@@ -119,7 +119,12 @@ _decode_exported = msgspec.json.Decoder(_Exported).decode
 
 def _selector(whose: Whose, points: str) -> str:
     profile = "[^_]+" if whose.profile is None else re.escape(whose.profile)
-    return f"{{device={_text(whose.device)}, {_NAME}=~{_text(f'{profile}_{points}')}}}"
+    device = f"device={_text(whose.device)}, edge={_text(whose.edge)}"
+    return f"{{{device}, {_NAME}=~{_text(f'{profile}_{points}')}}}"
+
+
+def _key(labels: Mapping[str, str]) -> DeviceKey:
+    return DeviceKey(labels.get("edge", ""), labels["device"])
 
 
 def _ok(reply: Reply, url: str) -> Reply:

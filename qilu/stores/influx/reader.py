@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from qilu.contract.reading import Quality, Reason, Value
+from qilu.contract.reading import DeviceKey, Quality, Reason, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Http
 from qilu.stores.intervals import per_interval, sample
@@ -19,6 +19,7 @@ PIECE_MS = 86_400_000
 class Whose(NamedTuple):
     """A device, in one of its profiles or in all."""
 
+    edge: str
     device: str
     profile: str | None = None
 
@@ -41,7 +42,7 @@ class ServerReader:
 
     async def samples(
         self,
-        device: str,
+        device: DeviceKey,
         point: str,
         start_ms: int,
         end_ms: int,
@@ -50,7 +51,7 @@ class ServerReader:
         profile: str | None = None,
     ) -> Sequence[Sample]:
         """As `Reader` promises; the arithmetic of intervals is ours and the same for all stores."""
-        whose = Whose(device, profile)
+        whose = Whose(*device, profile)
         if every_ms is None:
             return await self._raw(whose, point, start_ms, end_ms)
         found: list[Sample] = []
@@ -63,10 +64,10 @@ class ServerReader:
         return found
 
     async def count(
-        self, device: str, profile: str, start_ms: int, end_ms: int
+        self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
         """As `Reader` promises: values are counted by the server, the few that are not good are fetched."""
-        whose = Whose(device, profile)
+        whose = Whose(*device, profile)
         found: Counter[Reason | None] = Counter()
         while start_ms < end_ms:
             end = min((start_ms // PIECE_MS + 1) * PIECE_MS, end_ms)

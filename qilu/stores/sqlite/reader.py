@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from qilu.contract.reading import Reason, Value
+from qilu.contract.reading import DeviceKey, Reason, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
 from qilu.stores.sqlite.minutes import MINUTE_MS, decode_summaries
@@ -39,7 +39,7 @@ SELECT coalesce(sum(json_array_length("values")), 0) FROM readings WHERE time_ms
 """
 _COLUMNS = """
 SELECT columns.id, points FROM columns JOIN origins ON origins.id = columns.origin_id
-WHERE device = ?1 AND (?2 IS NULL OR profile = ?2) ORDER BY columns.id
+WHERE edge = ?1 AND device = ?2 AND (?3 IS NULL OR profile = ?3) ORDER BY columns.id
 """
 _GOOD = """
 SELECT coalesce(sum(json_array_length("values")), 0) FROM readings
@@ -87,13 +87,13 @@ class SqliteReader:
         """Every device, by name; one that changed its line or site stands where it was last."""
         return await self._in_thread(self._devices)
 
-    async def points(self, device: str, *, profile: str | None = None) -> Sequence[str]:
+    async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
         return await self._in_thread(self._points, device, profile)
 
     async def samples(
         self,
-        device: str,
+        device: DeviceKey,
         point: str,
         start_ms: int,
         end_ms: int,
@@ -105,7 +105,7 @@ class SqliteReader:
         return await self._in_thread(self._samples, device, profile, point, start_ms, end_ms, every_ms)
 
     async def count(
-        self, device: str, profile: str, start_ms: int, end_ms: int
+        self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
         """As `Reader` promises."""
         return await self._in_thread(self._count, device, profile, start_ms, end_ms)
@@ -141,9 +141,9 @@ class SqliteReader:
     def _count_all(self, start_ms: int) -> int:
         return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
 
-    def _count(self, device: str, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
+    def _count(self, device: DeviceKey, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
         found: Counter[Reason | None] = Counter()
-        for columns_id, _ in self._connection.execute(_COLUMNS, (device, profile)).fetchall():
+        for columns_id, _ in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
             span = (columns_id, start_ms, end_ms)
             found[None] += int(self._connection.execute(_GOOD, span).fetchone()[0])
             for values, text in self._connection.execute(_OTHERS, span):
@@ -152,13 +152,13 @@ class SqliteReader:
                     found[sample(0, value, reasons.get(index)).reason] += 1
         return {reason: count for reason, count in found.items() if count}
 
-    def _points(self, device: str, profile: str | None) -> list[str]:
-        rows = self._connection.execute(_COLUMNS, (device, profile))
+    def _points(self, device: DeviceKey, profile: str | None) -> list[str]:
+        rows = self._connection.execute(_COLUMNS, (*device, profile))
         return sorted({point for _, points in rows for point in _decode_points(points)})
 
     def _samples(
         self,
-        device: str,
+        device: DeviceKey,
         profile: str | None,
         point: str,
         start_ms: int,
@@ -167,7 +167,7 @@ class SqliteReader:
     ) -> list[Sample]:
         columns = [
             (columns_id, points.index(point))
-            for columns_id, text in self._connection.execute(_COLUMNS, (device, profile)).fetchall()
+            for columns_id, text in self._connection.execute(_COLUMNS, (*device, profile)).fetchall()
             if point in (points := _decode_points(text))
         ]
         first, last = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS
