@@ -22,11 +22,21 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
 
 
+_SEPARATORS = ".*>"
+"""Characters of NATS subjects and AMQP routing keys: RabbitMQ delivers `a.b` as `a/b`, NATS closes the link."""
+
+
 def level(name: str) -> str:
     """`name`, when it can be one level of a topic; ValueError with the reason when it cannot."""
-    if not name or any(c in "/+#$\0" or c.isspace() for c in name):
+    if not name or any(c in "/+#$" or c.isspace() or not c.isprintable() for c in name):
         raise ValueError(
-            f"{name!r} cannot be part of a topic: it may not be empty or contain / + # $ or blanks"
+            f"{name!r} cannot be part of a topic: it may not be empty or contain / + # $, blanks or control"
+            " characters"
+        )
+    if found := next((c for c in name if c in _SEPARATORS), None):
+        raise ValueError(
+            f"{name!r} cannot be part of a topic: brokers such as NATS and RabbitMQ translate topics, and"
+            f" take {found!r} in a name for a separator or a wildcard"
         )
     return name
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from qilu.contract.errors import ConfigError
-from qilu.contract.invalid import Problem, refuse
+from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.contract.quantities import Period
 from qilu.contract.topics import Topics, level
 from qilu.runtime.settings import read_secret
@@ -19,8 +20,36 @@ PORT = 1883
 TLS_PORT = 8883
 
 
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+_ENCRYPTED = ("mqtts", "ssl", "tls")
+
+
 def _protocol(text: object) -> object:
     return str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
+
+
+def _host(text: str) -> str:
+    """A host name or an address, and nothing else: no scheme, user, port or path."""
+    url = _URL.fullmatch(text)
+    scheme, rest = (url["scheme"].lower(), url["rest"]) if url else ("", text)
+    if scheme in ("ws", "wss", "http", "https"):
+        raise invalid(f"{shown(text)} is the address of a websocket", "use the broker's own port for MQTT")
+    bare, port = _without_port(re.split(r"[/?]", rest.rpartition("@")[2], maxsplit=1)[0])
+    if bare == text:
+        return text
+    lines = [f"host: {bare}", f"port: {port}" if port else "", "tls: {}" if scheme in _ENCRYPTED else ""]
+    problem = f"{shown(text)} is a URL" if url else f"{shown(text)} is more than a host"
+    raise invalid(problem, "write " + ", and on lines of their own ".join(line for line in lines if line))
+
+
+def _without_port(text: str) -> tuple[str, str]:
+    """Host and port of `HOST`, `HOST:PORT`, `[ADDRESS]:PORT` or an IPv6 address."""
+    if match := re.fullmatch(r"\[(.*)\](?::(\d*))?", text):
+        return match[1], match[2] or ""
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, ""
 
 
 class TlsSettings(BaseModel):
@@ -55,8 +84,8 @@ class MqttSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """Name or address of the broker."""
+    host: Annotated[str, Field(min_length=1), AfterValidator(_host)] = "127.0.0.1"
+    """Name or address of the broker, without a scheme and a port."""
     port: Annotated[int, Field(ge=1, le=65535)] = PORT
     """Default: 1883, with tls 8883."""
     protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_protocol)] = "5"

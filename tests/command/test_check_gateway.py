@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
@@ -59,3 +60,16 @@ def test_what_devices_taught_is_told(tmp_path: Path) -> None:
     profile = load(tmp_path / "meter.yaml", DeviceProfile)
     Memory(tmp_path / "spool" / LEARNT_FOLDER).keep("meter-1", profile, Learnt(frozenset(("ghost",))))
     assert "learnt: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
+
+
+@pytest.mark.parametrize(("name", "key"), [("edge-1", "edge"), ("meter-1", "device")])
+def test_a_name_with_a_dot_is_refused_with_the_reason(name: str, key: str, tmp_path: Path) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE, encoding="utf-8")
+    text = GATEWAY.replace("URL", "tcp://plc").replace(f" {name}", f" {name}.a")
+    (tmp_path / "gateway.yaml").write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "gateway.yaml")])
+    printed = " ".join(done.output.split())
+    assert done.exit_code == 2, printed
+    assert f"'{name}.a' cannot be part of a topic: brokers such as NATS and RabbitMQ" in printed
+    assert "use letters, digits and hyphens" in printed
+    assert key in printed

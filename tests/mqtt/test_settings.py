@@ -1,5 +1,6 @@
 """What a file may say of a broker, and how it is told when it says it wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_the_port_follows_the_transport_unless_it_is_given() -> None:
         ("host: ''", "host"),
         ("keepalive: 0s", "keepalive"),
         ("prefix: a/+", "prefix"),
+        ("prefix: plant/v1.2", "prefix"),
         ("password: secret", "password"),
         ("password_env: X", "username"),
         ("username: u\npassword_env: X\npassword_file: f", "password_env"),
@@ -46,6 +48,33 @@ def test_what_makes_no_sense_is_told_with_its_place(text: str, key: str) -> None
         load_text(text, MqttSettings, file="gateway.yaml")
     assert caught.value.key == key
     assert caught.value.line is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "remedy"),
+    [
+        ("mqtt://broker.example", "write host: broker.example"),
+        ("tcp://broker.example:1884", "host: broker.example, and on lines of their own port: 1884"),
+        ("mqtts://user@broker.example:8883/x", "host: broker.example, .*port: 8883, .*tls: {}"),
+        ("MQTT://[::1]:1883", "host: ::1, .*port: 1883"),
+        ("broker.example:1883", "host: broker.example, .*port: 1883"),
+        ("broker.example/plant", "host: broker.example"),
+        ("ws://broker.example/mqtt", "own port for MQTT"),
+    ],
+)
+def test_a_host_with_a_scheme_a_port_or_a_path_is_refused_with_the_lines_to_write(
+    host: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(f"host: '{host}'", MqttSettings, file="gateway.yaml")
+    assert caught.value.key == "host"
+    assert host in caught.value.problem
+    assert re.search(remedy, caught.value.remedy or "")
+
+
+@pytest.mark.parametrize("host", ["broker", "broker.example", "192.0.2.7", "::1", "fe80::1%eth0"])
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    assert load_text(f"host: '{host}'", MqttSettings).host == host
 
 
 def test_a_password_is_read_from_its_file_beside_the_settings(tmp_path: Path) -> None:
