@@ -40,7 +40,8 @@ async def fill(directory: Path, size: int) -> int:
     ]
     values = tuple(random.Random(1).uniform(0, 500) for _ in range(POINTS))
     count = 0
-    async with DiskSpool(SpoolSettings(directory=directory, min_free=0, max_bytes=2 * size + 10**8)) as spool:
+    settings = SpoolSettings(directory=directory, min_free=0, max_bytes=2 * size + 10**8)
+    async with DiskSpool(settings, "edge-1") as spool:
         while spool.size < size:
             at = START_MS + 1000 * (count // DEVICES)
             reading = Reading(columns[count % DEVICES], at, values)

@@ -67,7 +67,7 @@ def sqlite(directory: Path, records: int, group: int) -> None:
 async def spool(directory: Path, records: int) -> None:
     """Append, commit in groups, read back in messages, forget."""
     settings = SpoolSettings(directory=directory / "spool", min_free=0)
-    async with DiskSpool(settings) as opened:
+    async with DiskSpool(settings, "edge-1") as opened:
         cpu, wall, commits = time.process_time(), time.perf_counter(), 0.0
         for number in range(1, records + 1):
             opened.append(BODY)
@@ -85,7 +85,7 @@ async def spool(directory: Path, records: int) -> None:
         timed("spool: append only", records, lambda: append_all(opened, records))
         await opened.commit()
     begun = time.perf_counter()
-    async with DiskSpool(settings) as opened:
+    async with DiskSpool(settings, "edge-1") as opened:
         size = 2 * records * len(BODY) / 1e6
         print(f"spool: opened with {size:.0f} MB in {(time.perf_counter() - begun) * 1e3:.1f} ms")
         stream = next(iter(opened.pending()))

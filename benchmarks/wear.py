@@ -76,7 +76,7 @@ async def measure(
             await asyncio.sleep(interval)
             await spool.commit()
 
-    async with DiskSpool(SpoolSettings(directory=directory, sync=interval), files=files) as spool:
+    async with DiskSpool(SpoolSettings(directory=directory, sync=interval), "edge-1", files=files) as spool:
         committing = asyncio.create_task(commit(), name="commit")
         flushes, size, start = files.flushes, written(), loop.time()
         for number in range(int(rate * seconds)):

@@ -31,6 +31,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.boot import boot_id
 from qilu.runtime.open_files import room_for
 from qilu.runtime.timebase import ClockStep
 
@@ -70,7 +71,7 @@ def build(
     """
     random: Random = SystemRandom()
     clock = Clock(settings.spool.directory / _CLOCK_FILE)
-    spool = DiskSpool(settings.spool)
+    spool = DiskSpool(settings.spool, settings.edge, boot=boot_id())
     itself = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
     reports = _reports(settings, itself, clock)
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)

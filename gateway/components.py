@@ -9,11 +9,24 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+from uuid import UUID
 
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reason
 from qilu.contract.topics import Lane
+from qilu.runtime.boot import UNKNOWN_BOOT
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOrigin:
+    """Under which name of the edge, and in which boot of the operating system, a stream was written.
+
+    `edge` is empty and `boot` is UNKNOWN_BOOT where that is not known.
+    """
+
+    edge: str = ""
+    boot: UUID = UNKNOWN_BOOT
 
 
 class Record(NamedTuple):
@@ -114,6 +127,10 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
     @property
     def size(self) -> int:
         """Bytes that it takes now."""
+        ...
+
+    def origin(self, stream: int) -> StreamOrigin:
+        """Under which edge and boot a stream was written, as far as known."""
         ...
 
     def pending(self) -> Mapping[int, Ranges]:

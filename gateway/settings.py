@@ -12,6 +12,7 @@ from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
 from gateway.sources.modbus.line.slots import AT_ONCE
 from gateway.sources.modbus.settings import ModbusSettings
+from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.completeness import PROFILES
 from qilu.contract.invalid import Problem, invalid, refuse
@@ -21,10 +22,13 @@ from qilu.mqtt.settings import MqttSettings
 
 
 def _edge_name(name: str) -> str:
+    remedy = "use letters, digits and hyphens, such as edge-1"
+    if len(name.encode()) > MAX_EDGE_BYTES:
+        raise invalid(f"longer than {MAX_EDGE_BYTES} bytes of UTF-8", remedy)
     try:
         return level(name)
     except ValueError as error:
-        raise invalid(str(error), "use letters, digits and hyphens, such as edge-1") from error
+        raise invalid(str(error), remedy) from error
 
 
 class _Model(BaseModel):

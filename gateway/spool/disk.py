@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
-from gateway.components import Dropped, Record
+from gateway.components import Dropped, Record, StreamOrigin
 from gateway.spool.backlog import Backlog
 from gateway.spool.bounds import Bounds
 from gateway.spool.files import Files, OsFiles
@@ -32,6 +33,7 @@ from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Sync, Writer
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
+from qilu.runtime.boot import UNKNOWN_BOOT
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +50,9 @@ def random_stream() -> int:
 class DiskSpool:
     """A Spool in one directory, which this process holds alone from entering to leaving.
 
-    Entering raises ConfigError when the directory cannot be used. `files`, `clock` (s, UTC), `monotonic` (s)
-    and `new_stream` are handed in by tests.
+    Entering raises ConfigError when the directory cannot be used. `edge` (its present name) and `boot` (the
+    present one of the operating system) are the origin of the stream of this opening. `files`, `clock` (s,
+    UTC), `monotonic` (s) and `new_stream` are handed in by tests.
     """
 
     stream = 0
@@ -57,13 +60,16 @@ class DiskSpool:
     def __init__(
         self,
         settings: SpoolSettings,
+        edge: str,
         *,
+        boot: UUID = UNKNOWN_BOOT,
         files: Files | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         new_stream: Callable[[], int] = random_stream,
     ) -> None:
         self._settings = settings
+        self._origin = StreamOrigin(edge, boot)
         self._files: Files = OsFiles(settings.directory) if files is None else files
         self._clock = clock
         self._monotonic = monotonic
@@ -111,7 +117,7 @@ class DiskSpool:
         self._kept = kept = found.kept
         while self.stream == 0 or self.stream in kept.pending:
             self.stream = self._new_stream()
-        self._writer = Writer(self._files, kept, self.stream, found.opening + 1, self._now_ms)
+        self._writer = Writer(self._files, kept, self.stream, self._origin, found.opening + 1, self._now_ms)
         self._backlog = Backlog(
             self._files, kept, self._writer, self._losses, keeps_acked=self._settings.keep_acked > 0
         )
@@ -216,6 +222,10 @@ class DiskSpool:
     def size(self) -> int:
         """Bytes on disk."""
         return self._kept.size
+
+    def origin(self, stream: int) -> StreamOrigin:
+        """Under which edge and boot a stream was written; an unknown one where its headers are damaged."""
+        return self._origin if stream == self.stream else self._kept.origins.get(stream, StreamOrigin())
 
     def pending(self) -> Mapping[int, Ranges]:
         """Stream -> the offsets kept and not yet forgotten (none, perhaps), the oldest stream first."""

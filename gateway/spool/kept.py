@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from gateway.components import StreamOrigin
 from gateway.spool.segment import HEADER_SIZE, key_of
 from qilu.contract.ranges import Ranges
 
@@ -52,6 +53,8 @@ class Segment:
     oldest_ms: int
     newest_ms: int
     places: Places = field(default_factory=Places, repr=False)
+    origin: StreamOrigin | None = None
+    """None where its header is damaged."""
     gone: bool = False
     """No longer kept: nothing of it needs to be safe."""
 
@@ -68,6 +71,8 @@ class Kept:
 
     def __init__(self) -> None:
         self.pending: dict[int, Ranges] = {}
+        self.origins: dict[int, StreamOrigin] = {}
+        """Stream -> its origin, where the header of one of its segments holds it."""
         self.size = 0
         """Bytes of all segments."""
         self._segments: dict[int, list[Segment]] = {}
@@ -76,6 +81,8 @@ class Kept:
         """One more segment; its offsets are put into pending separately."""
         insort(self._segments.setdefault(segment.stream, []), segment, key=_first)
         self.pending.setdefault(segment.stream, Ranges())
+        if segment.origin is not None:
+            self.origins[segment.stream] = segment.origin
         self.size += segment.size
 
     def grow(self, segment: Segment, size: int) -> None:
@@ -95,6 +102,7 @@ class Kept:
         self.pending[segment.stream].subtract(gone)
         if not segments:
             del self._segments[segment.stream], self.pending[segment.stream]
+            self.origins.pop(segment.stream, None)
         return gone
 
     def hand_over(self, old: Segment, new: Segment) -> None:

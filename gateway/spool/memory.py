@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.components import Dropped, Record
+from gateway.components import Dropped, Record, StreamOrigin
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
@@ -29,11 +29,13 @@ class MemorySpool:
         policy: Literal["drop_oldest", "block"] = "drop_oldest",
         new_stream: Callable[[], int] = lambda: secrets.randbits(64),
         clock_ms: Callable[[], int] = lambda: 0,
+        origin: StreamOrigin | None = None,
     ) -> None:
         self._max_bytes = max_bytes
         self._policy = policy
         self._new_stream = new_stream
         self._clock_ms = clock_ms
+        self._origin = origin or StreamOrigin()
         self._bodies: dict[int, bytes] = {}
         self._pending: dict[int, Ranges] = {}
         self._size = 0
@@ -77,6 +79,10 @@ class MemorySpool:
     def size(self) -> int:
         """Bytes of the records kept."""
         return self._size
+
+    def origin(self, stream: int) -> StreamOrigin:
+        """The one that was handed in, for its one stream."""
+        return self._origin if stream == self.stream else StreamOrigin()
 
     def pending(self) -> Mapping[int, Ranges]:
         """The one stream and what is kept of it."""

@@ -93,9 +93,9 @@ def _look_at(files: Files, name: str, stream: int, first: int) -> Segment | None
             *(name, header.version, VERSION),
         )
         return None
-    return Segment(
-        name, header.stream, header.first, header.first - 1, stat.size, header.created_ms, stat.written_ms
-    )
+    first = header.first
+    times = header.created_ms, stat.written_ms
+    return Segment(name, header.stream, first, first - 1, stat.size, *times, origin=header.origin)
 
 
 def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered) -> None:

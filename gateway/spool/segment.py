@@ -1,8 +1,10 @@
 """The bytes of one segment file, pure: how records are laid out, and how they are found again after damage.
 
     segment = header record*
-    header  = "qspool" version:u16 stream:u64 first:u64 created_ms:u64 crc32:u32           little endian
+    header  = "qspool" version:u16 stream:u64 first:u64 created_ms:u64 boot:16 edge:128 crc32:u32
     record  = MARK length:u32 number:u32 crc32(body):u32 crc32(the 16 bytes before):u32 body
+
+Numbers are little endian; `edge` is UTF-8, filled up with zero bytes.
 
 - `first` is the offset of the segment's first record; a record's offset is `first + number`.
 - The crc of a record's head starts from the segment's key (its stream and first offset), so that neither a
@@ -17,13 +19,19 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 from zlib import crc32
+
+from gateway.components import StreamOrigin
 
 VERSION = 1
 MAGIC = b"qspool"
 MARK = b"\xf5\xfaQ\xff"  # three of these bytes never occur in UTF-8, so never in a JSON body
 
-_HEADER = struct.Struct("<6sHQQQ")
+MAX_EDGE_BYTES = 128
+"""Bytes of UTF-8 that the name of an edge may have."""
+
+_HEADER = struct.Struct(f"<6sHQQQ16s{MAX_EDGE_BYTES}s")
 _HEAD = struct.Struct("<4sIII")
 _KEY = struct.Struct("<QQ")
 _CRC = struct.Struct("<I")
@@ -36,17 +44,20 @@ MAX_BODY = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a segment says of itself; `created_ms` is UTC by the clock of that moment, right or wrong."""
+    """Describes a segment; `created_ms` is UTC by the clock of that moment, right or wrong."""
 
     stream: int
     first: int
     created_ms: int
+    origin: StreamOrigin
     version: int = VERSION
 
 
 def encode_header(header: Header) -> bytes:
     """The first HEADER_SIZE bytes of a segment."""
-    packed = _HEADER.pack(MAGIC, header.version, header.stream, header.first, header.created_ms)
+    edge, boot = header.origin.edge.encode(), header.origin.boot.bytes
+    numbers = header.version, header.stream, header.first, header.created_ms
+    packed = _HEADER.pack(MAGIC, *numbers, boot, edge)
     return packed + _pack_crc(crc32(packed))
 
 
@@ -57,10 +68,11 @@ def decode_header(data: bytes) -> Header | None:
     """
     if len(data) < HEADER_SIZE:
         return None
-    magic, version, stream, first, created_ms = _HEADER.unpack_from(data)
+    magic, version, stream, first, created_ms, boot, edge = _HEADER.unpack_from(data)
     if magic != MAGIC or _CRC.unpack_from(data, _HEADER.size)[0] != crc32(data[: _HEADER.size]):
         return None
-    return Header(stream, first, created_ms, version)
+    origin = StreamOrigin(edge.rstrip(b"\0").decode("utf-8", "replace"), UUID(bytes=boot))
+    return Header(stream, first, created_ms, origin, version)
 
 
 def key_of(stream: int, first: int) -> int:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.components import StreamOrigin
 from gateway.spool.files import AppendFile, Files
 from gateway.spool.kept import Kept, Segment
 from gateway.spool.reading import records_from
@@ -57,14 +58,21 @@ class Writer:
     """Writes records of one stream to one segment after another."""
 
     def __init__(
-        self, files: Files, kept: Kept, stream: int, opening: int, now_ms: Callable[[], int]
-    ) -> None:  # fmt: skip
+        self,
+        files: Files,
+        kept: Kept,
+        stream: int,
+        origin: StreamOrigin,
+        opening: int,
+        now_ms: Callable[[], int],
+    ) -> None:
         self.active: Segment | None = None
         """The segment that takes the next record; None when one must be begun first."""
         self.key = 0
         self._files = files
         self._kept = kept
         self._stream = stream
+        self._origin = origin
         self._opening = opening
         self._now_ms = now_ms
         self._next = 0
@@ -86,8 +94,10 @@ class Writer:
         """A new file with these records; OSError when the disk refuses, then nothing of it is left."""
         now = self._now_ms()
         name = segment_name(self._opening, self._stream, first)
-        segment = Segment(name, self._stream, first, first + len(bodies) - 1, 0, now, now)
-        header = encode_header(Header(self._stream, first, now))
+        segment = Segment(
+            name, self._stream, first, first + len(bodies) - 1, 0, now, now, origin=self._origin
+        )
+        header = encode_header(Header(self._stream, first, now, self._origin))
         data = [encode_record(segment.key, number, body) for number, body in enumerate(bodies)]
         file = self._files.create(name)
         try:

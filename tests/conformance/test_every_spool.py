@@ -25,7 +25,7 @@ def ranges(text: str) -> Ranges:
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     def disk(max_bytes: int = 10**7, policy: str = "drop_oldest") -> Spool:
         settings = {"directory": tmp_path / "spool", "max_bytes": max_bytes, "policy": policy, "min_free": 0}
-        return DiskSpool(SpoolSettings.model_validate(settings))
+        return DiskSpool(SpoolSettings.model_validate(settings), "edge-1")
 
     def memory(max_bytes: int = 10**7, policy: str = "drop_oldest") -> Spool:
         return MemorySpool(max_bytes, policy="block" if policy == "block" else "drop_oldest")

@@ -82,7 +82,7 @@ class Plant:
         """One process; `meanwhile`: after so many seconds something happens. It ends without a goodbye."""
         clock = self._box.clock(self._directory / "clock")
         numbers = Numbers(clock, self._next)
-        spool = DiskSpool(SpoolSettings(directory=self._directory, min_free=0))
+        spool = DiskSpool(SpoolSettings(directory=self._directory, min_free=0), "edge-1")
         quick = Backoff(Random(0), first=0.01, most=0.01)
         monotonic = self._box.monotonic
         origins = {"press-1": numbers.columns()[0].origin}

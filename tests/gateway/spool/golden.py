@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from uuid import UUID
 
 from gateway.spool.disk import DiskSpool
 from gateway.spool.files import OWNER
@@ -21,6 +22,7 @@ WRITTEN = 1_764_000_000
 """Seconds since 1970, the clock of the gateway that left it."""
 STOPPED, KILLED = 0x0123456789ABCDEF, 0xFEDCBA9876543210
 """The streams of two runs: 8 records in 2 files, ended in good order; 3 records, the last one torn."""
+BOOT = UUID("00000000-0000-4000-8000-000000000007")
 DURABLE, REJECTED, TORN = Ranges([(1, 2)]), {6: "record: refused"}, 100
 
 
@@ -36,7 +38,14 @@ def golden_body(number: int) -> bytes:
 
 def _opened(directory: Path, stream: int) -> DiskSpool:
     settings = SpoolSettings(directory=directory, min_free=0, segment_bytes=4096)
-    return DiskSpool(settings, clock=lambda: WRITTEN, monotonic=lambda: 0.0, new_stream=lambda: stream)
+    return DiskSpool(
+        settings,
+        "edge-1",
+        boot=BOOT,
+        clock=lambda: WRITTEN,
+        monotonic=lambda: 0.0,
+        new_stream=lambda: stream,
+    )
 
 
 async def make(directory: Path) -> None:

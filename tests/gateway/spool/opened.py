@@ -14,9 +14,10 @@ from qilu.contract.ranges import Ranges
 
 def disk_spool(directory: Path, *, files: Files | None = None, **changes: Any) -> DiskSpool:
     """A spool with segments of 4 kB that leaves no space to others, changed as told."""
-    clocks = {name: changes.pop(name) for name in ("clock", "monotonic") if name in changes}
+    named = {name: changes.pop(name) for name in ("clock", "monotonic", "boot") if name in changes}
+    edge = changes.pop("edge", "edge-1")
     settings = {"directory": directory, "min_free": 0, "segment_bytes": 4096, **changes}
-    return DiskSpool(SpoolSettings.model_validate(settings), files=files, **clocks)
+    return DiskSpool(SpoolSettings.model_validate(settings), edge, files=files, **named)
 
 
 def body(number: int, size: int = 400) -> bytes:

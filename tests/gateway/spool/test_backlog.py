@@ -20,7 +20,7 @@ from pathlib import Path
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
 async def main():
-    async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0)) as spool:
+    async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0), "edge-1") as spool:
         opened = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         [(stream, offsets)] = [(s, o) for s, o in spool.pending().items() if o]
         read, wanted = 0, offsets.copy()

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from gateway.components import StreamOrigin
 from gateway.spool.inspect import inspect
 from gateway.spool.replay import replay
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, Header, encode_header
@@ -245,7 +246,7 @@ async def test_a_segment_of_another_format_is_left_alone(
     left: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = left / f"00000009-{5:016x}-{0:012d}.segment"
-    content = encode_header(Header(5, 0, 0, version=2)) + b"something newer"
+    content = encode_header(Header(5, 0, 0, StreamOrigin(), version=2)) + b"something newer"
     other.write_bytes(content)
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(30))

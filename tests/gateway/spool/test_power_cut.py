@@ -48,6 +48,7 @@ class Machine(RuleBasedStateMachine):
     def open(self) -> None:
         self.spool = DiskSpool(
             SETTINGS,
+            "edge-1",
             files=self.disk,
             clock=lambda: 1_700_000_000 + self.seconds,
             monotonic=lambda: self.seconds,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.components import StreamOrigin
 from gateway.spool.segment import (
     HEADER_SIZE,
     MARK,
@@ -98,7 +101,7 @@ def test_garbage_alone_is_never_a_record(junk: bytes, step: int) -> None:
 
 
 def test_a_header_says_the_same_when_it_is_read_back() -> None:
-    header = Header(stream=2**64 - 1, first=12, created_ms=1_700_000_000_000)
+    header = Header(2**64 - 1, 12, 1_700_000_000_000, StreamOrigin("济南-1", UUID(int=7)))
     data = encode_header(header)
     assert len(data) == HEADER_SIZE
     assert decode_header(data + b"more") == header
