@@ -58,7 +58,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of one point: raw, or of one interval (mean of numbers, last of everything else)."""
+    """One value of one point: raw, or of one interval (`Reader.samples`)."""
 
     time_ms: int
     value: Value
@@ -88,11 +88,13 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         every_ms: int | None = None,
         *,
         profile: str | None = None,
+        last: bool = False,
     ) -> Sequence[Sample]:
         """Samples with start <= time < end, rising; with `every_ms`, one per interval that has any.
 
-        An interval begins at a multiple of `every_ms` since 1970 and is named by its begin. `profile`: only
-        those of this profile, where a device has several.
+        An interval begins at a multiple of `every_ms` since 1970 and is named by its begin. Its value is the
+        mean of numbers and the last value of all else (bool, text); with `last` the last value of numbers,
+        too, which codes of an enum need. `profile`: only those of this profile, where a device has several.
         """
         ...
 

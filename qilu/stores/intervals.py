@@ -14,25 +14,26 @@ from qilu.stores.components import Sample
 class Summary(msgspec.Struct, array_like=True):
     """What is told of the samples of one point in some span of time, added in the order of their times.
 
-    `count`, `total`, `low` and `high` are of the numbers (bool counts as 1 or 0), `text` is the last text.
-    `good`: one of them was good. `reason` is that of the last one.
+    `count`, `total`, `low` and `high` are of the numbers (bool counts as 1 or 0). `good`: one of them was
+    good. `last` is the last good value; where nothing was good, the last value. `reason` is that of the last
+    sample.
     """
 
     count: int = 0
     total: float = 0.0
     low: float | None = None
     high: float | None = None
-    text: str | None = None
+    last: Value = None
     good: bool = False
     reason: Reason | None = None
 
     def add(self, value: Value, reason: Reason | None) -> None:
         """Take in one more sample."""
         self.reason = reason
+        if value is not None and (reason is None or not self.good):
+            self.last = value
         self.good = self.good or reason is None
-        if isinstance(value, str):
-            self.text = value
-        elif value is not None:
+        if isinstance(value, int | float):
             number = float(value)
             self.count += 1
             self.total += number
@@ -45,13 +46,18 @@ class Summary(msgspec.Struct, array_like=True):
         self.total += later.total
         self.low = min((x for x in (self.low, later.low) if x is not None), default=None)
         self.high = max((x for x in (self.high, later.high) if x is not None), default=None)
-        self.text = self.text if later.text is None else later.text
+        if later.last is not None and (later.good or not self.good):
+            self.last = later.last
         self.good = self.good or later.good
         self.reason = later.reason
 
-    def told(self, time_ms: int) -> Sample:
-        """The mean of the numbers, without numbers the last text; the last reason where nothing was good."""
-        value = self.total / self.count if self.count else self.text
+    def told(self, time_ms: int, last: bool = False) -> Sample:
+        """The mean, or with `last` the last value; the last reason where nothing was good.
+
+        What is no quantity has no mean: of a bool and of a text it is always the last one.
+        """
+        number = isinstance(self.last, int | float) and not isinstance(self.last, bool)
+        value = self.total / self.count if number and not last else self.last
         return Sample(time_ms, value, None if self.good else self.reason)
 
 
@@ -69,19 +75,21 @@ def one_per_time(samples: Iterable[Sample]) -> Iterator[Sample]:
         yield next((one for one in (first, *others) if one.value is not None), first)
 
 
-def per_interval(samples: Iterable[Sample], every_ms: int) -> Iterator[Sample]:
+def per_interval(samples: Iterable[Sample], every_ms: int, *, last: bool = False) -> Iterator[Sample]:
     """One sample per interval that has any, as `Summary` tells it; `samples` are rising and of one point."""
     for index, group in groupby(samples, key=lambda found: found.time_ms // every_ms):
         summary = Summary()
         for one in group:
             summary.add(one.value, one.reason)
-        yield summary.told(index * every_ms)
+        yield summary.told(index * every_ms, last)
 
 
-def joined(summaries: Iterable[tuple[int, Summary]], every_ms: int) -> Iterator[Sample]:
+def joined(
+    summaries: Iterable[tuple[int, Summary]], every_ms: int, *, last: bool = False
+) -> Iterator[Sample]:
     """As `per_interval`, from summaries (rising) that lie in one interval each."""
     for index, group in groupby(summaries, key=lambda found: found[0] // every_ms):
         whole = Summary()
         for _, part in group:
             whole.join(part)
-        yield whole.told(index * every_ms)
+        yield whole.told(index * every_ms, last)

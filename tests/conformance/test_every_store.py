@@ -369,6 +369,33 @@ async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) ->
                 assert one.reason == (None if good else inside[-1].reason)
 
 
+async def test_what_is_no_quantity_has_the_last_value_of_an_interval_and_no_mean(subject: Subject) -> None:
+    """`state` is the code of an enum; the last good one where there is any, so that good means good."""
+    polls = [
+        subject.poll(START, 1.0, 2, True),
+        subject.poll(START + 100, 2.0, 6, False),
+        subject.poll(START + 200, 3.0, 4, True, state=Reason.CLOCK_UNSURE),
+        subject.poll(START + 300, 4.0, None, False, state=Reason.TIMEOUT),
+        subject.poll(START + 1000, 5.0, 7, True, state=Reason.CLOCK_UNSURE),
+        subject.poll(START + 1100, 6.0, 5, True, state=Reason.CLOCK_UNSURE),
+        subject.poll(START + 2000, 7.0, None, True, state=Reason.TIMEOUT),
+    ]
+    codes = [(START, 6, None), (START + 1000, 5, Reason.CLOCK_UNSURE), (START + 2000, None, Reason.TIMEOUT)]
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write(polls) == {}
+        await subject.settle()
+        found = await reader.samples(subject.key, "state", START, START + 3000, 1000, last=True)
+        assert [(one.time_ms, one.value, one.reason) for one in found] == codes
+        (hour,) = await reader.samples(subject.key, "state", START, START + 3000, 3_600_000, last=True)
+        assert (hour.value, hour.reason) == (6, None)
+        flags = await reader.samples(
+            subject.key, "running", START, START + 3000, 1000, last=subject.server is not None
+        )
+        assert [one.value for one in flags] == [False, True, True]
+        mean = await reader.samples(subject.key, "force", START, START + 1000, 1000)
+        assert [one.value for one in mean] == [2.5]
+
+
 async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject) -> None:
     text: Value = "over pressure" if subject.has_texts else 1.0
     polls = [subject.poll(START + i, float(i), i, i % 2 == 0) for i in range(0, 100, 2)]

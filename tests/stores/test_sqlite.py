@@ -195,6 +195,12 @@ async def test_a_file_that_is_no_store_is_refused_with_the_remedy(
         async with opener(file):
             pass
     file.unlink()
+    with closing(sqlite3.connect(file)) as older:
+        older.execute("PRAGMA user_version = 1")
+    with pytest.raises(ConfigError, match="has version 1, this program needs version 2; move it away"):
+        async with opener(file):
+            pass
+    file.unlink()
     with closing(sqlite3.connect(file)) as newer:
         newer.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="version 99, this program knows up to"):

@@ -1,6 +1,7 @@
 """The embedded store over months: roll-ups that late data recomputes, retention, integrity."""
 
 import asyncio
+import itertools
 import random
 import sqlite3
 from contextlib import closing
@@ -73,11 +74,11 @@ def mixed(count: int) -> list[Poll]:
     return found
 
 
-def expected(polls: list[Poll], point: int, start: int, end: int, every: int) -> list[Sample]:
+def expected(polls: list[Poll], point: int, start: int, end: int, every: int, last: bool) -> list[Sample]:
     told = [
         sample(one.due_ms, one.readings[0].values[point], one.readings[0].reasons.get(point)) for one in polls
     ]
-    return list(per_interval((one for one in told if start <= one.time_ms < end), every))
+    return list(per_interval((one for one in told if start <= one.time_ms < end), every, last=last))
 
 
 def close(found: list[Sample]) -> list[object]:
@@ -103,9 +104,10 @@ async def test_rolled_up_and_read_singly_are_the_same(tmp_path: Path) -> None:
         for step in range(3):  # all late data stale, then some of them, then none
             for every in (MINUTE, 10 * MINUTE, HOUR):
                 for start, end in ((START, START + DAY), (START + 12_345, START + 2 * HOUR + 777)):
-                    for index, point in enumerate(COLUMNS.points):
-                        found = await reader.samples(COLUMNS.origin.key, point, start, end, every)
-                        wanted = expected(polls, index, start, end, every)
+                    for (index, point), last in itertools.product(enumerate(COLUMNS.points), (False, True)):
+                        key = COLUMNS.origin.key
+                        found = await reader.samples(key, point, start, end, every, last=last)
+                        wanted = expected(polls, index, start, end, every, last)
                         assert [(s.time_ms, s.value, s.reason) for s in found] == close(wanted)
             if step == 0:
                 clock.ms += 5000
@@ -196,7 +198,7 @@ async def test_the_check_of_a_file_finds_nothing_or_says_what(tmp_path: Path) ->
 
 async def test_questions_and_upkeep_at_the_same_time_agree(tmp_path: Path) -> None:
     file, clock, polls = tmp_path / "a.db", Clock(), mixed(2000)
-    wanted = close(expected(polls, 0, START, START + DAY, HOUR))
+    wanted = close(expected(polls, 0, START, START + DAY, HOUR, False))
     async with store(file, clock) as opened, SqliteReader(file) as reader:
         await opened.write(polls)
         clock.ms += DAY

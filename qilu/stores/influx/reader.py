@@ -49,6 +49,7 @@ class ServerReader:
         every_ms: int | None = None,
         *,
         profile: str | None = None,
+        last: bool = False,
     ) -> Sequence[Sample]:
         """As `Reader` promises; the arithmetic of intervals is ours and the same for all stores."""
         whose = Whose(*device, profile)
@@ -59,7 +60,7 @@ class ServerReader:
         begin = start_ms
         while begin < end_ms:
             end = min((begin // step + 1) * step, end_ms)
-            found.extend(per_interval(await self._raw(whose, point, begin, end), every_ms))
+            found.extend(per_interval(await self._raw(whose, point, begin, end), every_ms, last=last))
             begin = end
         return found
 

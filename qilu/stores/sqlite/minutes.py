@@ -68,5 +68,5 @@ def summarize(rows: Sequence[tuple[str, str | None]]) -> list[Summary]:
             found.append(summary)
         else:  # the common case, and six times as fast
             low, high = float(min(column)), float(max(column))
-            found.append(Summary(len(column), float(sum(column)), low, high, None, True, None))
+            found.append(Summary(len(column), float(sum(column)), low, high, column[-1], True, None))
     return found

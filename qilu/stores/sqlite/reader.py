@@ -100,9 +100,10 @@ class SqliteReader:
         every_ms: int | None = None,
         *,
         profile: str | None = None,
+        last: bool = False,
     ) -> Sequence[Sample]:
         """As `Reader` promises; intervals of whole minutes come from the roll-ups."""
-        return await self._in_thread(self._samples, device, profile, point, start_ms, end_ms, every_ms)
+        return await self._in_thread(self._samples, device, profile, point, start_ms, end_ms, every_ms, last)
 
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
@@ -164,25 +165,27 @@ class SqliteReader:
         start_ms: int,
         end_ms: int,
         every_ms: int | None,
+        last: bool,
     ) -> list[Sample]:
         columns = [
             (columns_id, points.index(point))
             for columns_id, text in self._connection.execute(_COLUMNS, (*device, profile)).fetchall()
             if point in (points := _decode_points(text))
         ]
-        first, last = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS
-        if every_ms is not None and every_ms % MINUTE_MS == 0 and first < last:
+        first, end = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS
+        if every_ms is not None and every_ms % MINUTE_MS == 0 and first < end:
             self._connection.execute("BEGIN")  # what is stale and what is rolled up must be of one moment
             try:
-                return self._from_minutes(columns, (start_ms, first, last, end_ms), every_ms)
+                parts = self._from_minutes(columns, (start_ms, first, end, end_ms))
+                return list(joined(parts, every_ms, last=last))
             finally:
                 self._connection.execute("COMMIT")
         found = self._merged(columns, start_ms, end_ms)
-        return list(found if every_ms is None else per_interval(found, every_ms))
+        return list(found if every_ms is None else per_interval(found, every_ms, last=last))
 
     def _from_minutes(
-        self, columns: list[_Column], times: tuple[int, int, int, int], every_ms: int
-    ) -> list[Sample]:
+        self, columns: list[_Column], times: tuple[int, int, int, int]
+    ) -> list[tuple[int, Summary]]:
         """Whole minutes from their roll-ups; the ends, and minutes that are stale, from their readings."""
         start_ms, first, last, end_ms = times
         stale = self._stale(columns, first, last)
@@ -199,7 +202,7 @@ class SqliteReader:
             for minute, text in self._connection.execute(_MINUTES, (columns_id, first, last)):
                 if minute not in stale:
                     parts.setdefault(minute, Summary()).join(decode_summaries(text)[index])
-        return list(joined(sorted(parts.items(), key=lambda part: part[0]), every_ms))
+        return sorted(parts.items(), key=lambda part: part[0])
 
     def _stale(self, columns: list[_Column], first: int, last: int) -> set[int]:
         wanted = {columns_id for columns_id, _ in columns}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qilu.contract.errors import ConfigError, UnreachableError
 
-VERSION = 1
+VERSION = 2
 """Kept in the file as `user_version`."""
 
 _TABLES = """
@@ -22,7 +22,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE origins (
     id INTEGER PRIMARY KEY, edge TEXT NOT NULL, device TEXT NOT NULL, profile TEXT NOT NULL,
     enterprise TEXT NOT NULL, site TEXT NOT NULL, line TEXT NOT NULL,
-    UNIQUE (device, edge, profile, enterprise, site, line)
+    UNIQUE (edge, device, profile, enterprise, site, line)
 );
 CREATE TABLE columns (
     id INTEGER PRIMARY KEY, origin_id INTEGER NOT NULL REFERENCES origins, poll_group TEXT NOT NULL,
@@ -52,7 +52,8 @@ CREATE VIEW minute_samples AS
            json_extract(columns.points, '$[' || item.key || ']') AS point,
            json_extract(item.value, '$[0]') AS count,
            json_extract(item.value, '$[1]') / nullif(json_extract(item.value, '$[0]'), 0) AS mean,
-           json_extract(item.value, '$[2]') AS low, json_extract(item.value, '$[3]') AS high
+           json_extract(item.value, '$[2]') AS low, json_extract(item.value, '$[3]') AS high,
+           json_extract(item.value, '$[4]') AS last
     FROM minutes JOIN columns ON columns.id = minutes.columns_id
                  JOIN origins ON origins.id = columns.origin_id, json_each(minutes.summaries) AS item;
 """
@@ -172,6 +173,12 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
             f"the store has version {version}, this program knows up to {VERSION}",
             file=file,
             remedy="use the newer program that wrote it, or another file",
+        )
+    if 0 < version < VERSION:
+        raise ConfigError(
+            f"the store has version {version}, this program needs version {VERSION}",
+            file=file,
+            remedy="move it away: the ingester makes a new one",
         )
     if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise ConfigError("this is a database, but no store of Qilu", file=file, remedy="name another file")
