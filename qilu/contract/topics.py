@@ -23,7 +23,7 @@ class Lane(StrEnum):
 
 
 _SEPARATORS = ".*>"
-"""Characters of NATS subjects and AMQP routing keys: RabbitMQ delivers `a.b` as `a/b`, NATS closes the link."""
+"""Characters of NATS subjects and AMQP routing keys: RabbitMQ delivers `a.b` as `a/b`."""
 
 
 def level(name: str) -> str:
