@@ -18,7 +18,8 @@ from qilu.contract.reading import DeviceKey, Reason, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
 from qilu.stores.sqlite.minutes import MINUTE_MS, decode_summaries
-from qilu.stores.sqlite.schema import open_reading, unreachable
+from qilu.stores.sqlite.opening import open_reading
+from qilu.stores.sqlite.schema import unreachable
 
 _Result = TypeVar("_Result")
 _Column = tuple[int, int]

@@ -68,9 +68,9 @@ def open_writing(file: Path) -> sqlite3.Connection:
         file.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
     except (OSError, sqlite3.Error) as error:
-        raise _not_usable(file, error) from error
+        raise not_usable(file, error) from error
     try:
-        _check_version(connection, file)
+        check_version(connection, file)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -79,34 +79,7 @@ def open_writing(file: Path) -> sqlite3.Connection:
         return connection
     except sqlite3.Error as error:
         connection.close()
-        raise _not_usable(file, error) from error
-    except ConfigError:
-        connection.close()
-        raise
-
-
-def open_reading(file: Path) -> sqlite3.Connection:
-    """A connection that only reads, and never blocks the writer. ConfigError, UnreachableError."""
-    if not file.exists():
-        raise _nothing_yet(file)
-    try:
-        connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=5,
-        )
-    except sqlite3.Error as error:
-        raise _not_usable(file, error) from error
-    try:
-        _check_version(connection, file)
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            raise _nothing_yet(file)
-        return connection
-    except sqlite3.Error as error:
-        connection.close()
-        raise _not_usable(file, error) from error
+        raise not_usable(file, error) from error
     except ConfigError:
         connection.close()
         raise
@@ -122,20 +95,20 @@ def claim(file: Path) -> sqlite3.Connection:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = sqlite3.connect(f"{file}-writer", isolation_level=None, check_same_thread=False, timeout=0)
     except (OSError, sqlite3.Error) as error:
-        raise _not_usable(file, error) from error
+        raise not_usable(file, error) from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
         return lock
     except sqlite3.Error as error:
         lock.close()
-        if _code(error) == sqlite3.SQLITE_BUSY:
+        if error_code(error) == sqlite3.SQLITE_BUSY:
             raise ConfigError(
                 "another process already writes this store",
                 file=file,
                 remedy="end the other ingester or demo, or give this one another file; several may share"
                 " a server such as InfluxDB, but not a file",
             ) from error
-        raise _not_usable(file, error) from error
+        raise not_usable(file, error) from error
 
 
 def identity_of(connection: sqlite3.Connection) -> str:
@@ -152,7 +125,7 @@ def unreachable(file: Path, error: sqlite3.Error) -> UnreachableError:
         sqlite3.SQLITE_NOTADB: f"the file is damaged: {_REPAIR}",
         sqlite3.SQLITE_BUSY: "another program holds a lock on the file",
         sqlite3.SQLITE_READONLY: "the file may not be written: correct its permissions",
-    }.get(_code(error), "it will be tried again")
+    }.get(error_code(error), "it will be tried again")
     return UnreachableError(f"store {file}: {error}; {hint}")
 
 
@@ -166,7 +139,8 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _check_version(connection: sqlite3.Connection, file: Path) -> None:
+def check_version(connection: sqlite3.Connection, file: Path) -> None:
+    """ConfigError where the file is no store, or one of another version; an empty database passes."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise ConfigError(
@@ -184,18 +158,12 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
         raise ConfigError("this is a database, but no store of Qilu", file=file, remedy="name another file")
 
 
-def _nothing_yet(file: Path) -> ConfigError:
-    return ConfigError(
-        "there is no store yet", file=file, remedy="start the ingester that fills it, or correct the path"
-    )
-
-
-def _not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | UnreachableError:
+def not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | UnreachableError:
     """What a failure to open means: to be tried again where time may heal it, else a wrong setting."""
     if file.is_dir():
         return ConfigError("is a folder, and no store", file=file, remedy="name a file in it")
     if isinstance(error, sqlite3.Error):
-        code = _code(error)
+        code = error_code(error)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return ConfigError("this file is damaged, or no store", file=file, remedy=_REPAIR)
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY):
@@ -207,6 +175,6 @@ def _not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | Unr
     )
 
 
-def _code(error: sqlite3.Error) -> int:
+def error_code(error: sqlite3.Error) -> int:
     """The primary code; extended ones carry it in their low byte."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
