@@ -26,6 +26,7 @@ from typing import Self
 from cloud.app import ingest
 from cloud.ingester import Tally
 from cloud.settings import IngesterSettings
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.contract.topics import Lane
@@ -56,7 +57,7 @@ class NullStore:
     async def incarnation(self) -> str:
         return ""
 
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:  # noqa: ARG002
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:  # noqa: ARG002
         return {}
 
 

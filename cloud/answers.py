@@ -1,4 +1,4 @@
-"""Gathers what is to be said of records until it is said: stored now, durable after the horizon, rejected."""
+"""Collects what ingesters acknowledge: stored now, durable after the horizon, rejected or deferred."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.notices import Answer
 from qilu.contract.ranges import Ranges
 
-MOST_REJECTED = 1000
-"""Rejections in one answer, each of them with its reason."""
+MOST_REFUSED = 1000
+"""Rejected and deferred records in one answer."""
 MOST_BYTES = 32_000
 """Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
-_BESIDE = 24  # bytes of a rejection beside its reason
+_BESIDE = 28  # bytes of a rejection beside its reason: offset, code, quotes
 _LONGEST = 1000  # characters of a reason
 
 
@@ -45,7 +46,7 @@ class Answers:
         self._horizon = horizon
         self._stored: dict[Named, Ranges] = {}
         self._durable: dict[Named, Ranges] = {}
-        self._rejected: dict[Named, dict[int, str]] = {}
+        self._refused: dict[Named, dict[int, Refusal]] = {}
         self._maturing: deque[_Maturing] = deque()
 
     def stored(self, named: Named, offsets: Ranges, incarnation: str, now: float) -> None:
@@ -58,11 +59,11 @@ class Answers:
             self._stored.setdefault(named, Ranges()).update(offsets)
             self._maturing.append(_Maturing(now + self._horizon, incarnation, named, offsets))
 
-    def rejected(self, named: Named, reasons: Mapping[int, str]) -> None:
-        """The store will never take these: offset -> why."""
-        if reasons:
-            short = {offset: reason[:_LONGEST] for offset, reason in reasons.items()}
-            self._rejected.setdefault(named, {}).update(short)
+    def refused(self, named: Named, refused: Mapping[int, Refusal]) -> None:
+        """These are not in the store: offset -> why."""
+        if refused:
+            short = {offset: Refusal(one.code, one.text[:_LONGEST]) for offset, one in refused.items()}
+            self._refused.setdefault(named, {}).update(short)
 
     def matures(self, now: float) -> bool:
         """Whether the store's incarnation is needed by `due` now."""
@@ -78,28 +79,41 @@ class Answers:
             if ripe.incarnation == incarnation:
                 self._durable.setdefault(ripe.named, Ranges()).update(ripe.offsets)
         said = []
-        for named in {**self._stored, **self._durable, **self._rejected}:
+        for named in {**self._stored, **self._durable, **self._refused}:
+            refused = self._some_refused(named)
             answer = Answer(
                 self._store,
                 self._ingester,
                 named.stream,
                 self._stored.pop(named, Ranges()),
                 self._durable.pop(named, Ranges()),
-                self._some_rejected(named),
+                {offset: one for offset, one in refused.items() if one.family is Family.REJECTED},
+                _by_code(refused),
             )
             said.append((named.edge, answer))
         return said
 
-    def _some_rejected(self, named: Named) -> dict[int, str]:
+    def _some_refused(self, named: Named) -> dict[int, Refusal]:
         """As many as fit into a message of moderate size; the others keep until the next round."""
-        reasons = self._rejected.pop(named, {})
+        refused = self._refused.pop(named, {})
         size = count = 0
-        for reason in islice(reasons.values(), MOST_REJECTED):
-            size += len(reason.encode(errors="replace")) + _BESIDE
+        for one in islice(refused.values(), MOST_REFUSED):
+            # Of one that is deferred only the code is sent: the log of the ingester has the text.
+            text = one.text if one.family is Family.REJECTED else ""
+            size += len(text.encode(errors="replace")) + _BESIDE
             if count and size > MOST_BYTES:
                 break
             count += 1
-        if count < len(reasons):
-            self._rejected[named] = dict(islice(reasons.items(), count, None))
-            reasons = dict(islice(reasons.items(), count))
-        return reasons
+        if count < len(refused):
+            self._refused[named] = dict(islice(refused.items(), count, None))
+            refused = dict(islice(refused.items(), count))
+        return refused
+
+
+def _by_code(refused: Mapping[int, Refusal]) -> dict[AckCode, Ranges]:
+    """The deferred ones."""
+    found: dict[AckCode, Ranges] = {}
+    for offset, one in refused.items():
+        if one.family is Family.DEFERRED:
+            found.setdefault(one.code, Ranges()).add(offset)
+    return found

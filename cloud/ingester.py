@@ -17,6 +17,7 @@ from random import Random
 
 from cloud.answers import Answers, Named
 from cloud.waiting import Batch, Waiting
+from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
 from qilu.contract.ranges import Ranges
@@ -46,6 +47,7 @@ class Tally:
     records: int = 0
     points: int = 0
     rejected: int = 0
+    deferred: int = 0
     unknown_versions: int = 0
     foreign: int = 0
     """Messages on our topics that are none of ours."""
@@ -118,8 +120,8 @@ class Ingester:
             if not self._waiting.enough:
                 await asyncio.sleep(self._linger)
             batch = self._waiting.take()
-            for named, reasons in batch.rejected.items():
-                self._reject(named, reasons)
+            for named, refused in batch.rejected.items():
+                self._refuse(named, refused)
             if batch.polls:
                 await self._write(batch)
 
@@ -152,13 +154,13 @@ class Ingester:
         now = self._clock()
         for named, offsets in batch.stored(refused).items():
             self._answers.stored(named, offsets, incarnation, now)
-        for named, reasons in batch.refused(refused).items():
-            self._reject(named, reasons)
+        for named, some in batch.refused(refused).items():
+            self._refuse(named, some)
         self._tally.batches += 1
         self._tally.records += len(batch.polls)
         self._tally.points += sum(poll.size for poll in batch.polls)
 
-    async def _stored(self, polls: list[Poll]) -> tuple[str, Mapping[int, str]]:
+    async def _stored(self, polls: list[Poll]) -> tuple[str, Mapping[int, Refusal]]:
         """The store's incarnation and what it refused, after as many tries as it takes."""
         backoff = Backoff(self._random, most=_LONGEST_PAUSE)
         while True:
@@ -174,15 +176,21 @@ class Ingester:
                 self._tally.write_seconds += self._clock() - began
                 return incarnation, refused
 
-    def _reject(self, named: Named, reasons: dict[int, str]) -> None:
-        self._tally.rejected += len(reasons)
-        offset, reason = next(iter(reasons.items()))
-        self._complain(
-            "rejected",
-            f"{named.edge}: {len(reasons)} records of stream {named.stream:016x} rejected"
-            f" ({Ranges.of(reasons)}), number {offset} because: {reason}",
-        )
-        self._answers.rejected(named, reasons)
+    def _refuse(self, named: Named, refused: Mapping[int, Refusal]) -> None:
+        by_code: dict[AckCode, Ranges] = {}
+        for offset, one in refused.items():
+            by_code.setdefault(one.code, Ranges()).add(offset)
+        for code, offsets in by_code.items():
+            if code.family is Family.REJECTED:
+                self._tally.rejected += len(offsets)
+            else:
+                self._tally.deferred += len(offsets)
+            self._complain(
+                f"refused {code}",
+                f"{named.edge}: {len(offsets)} records of stream {named.stream:016x} {code.family.value} as"
+                f" {code} ({offsets.head(1000)}): {refused[offsets.first()].text}; {code.remedy}",
+            )
+        self._answers.refused(named, refused)
 
     # Going out.
 

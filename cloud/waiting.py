@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cloud.answers import Named
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Poll
@@ -24,13 +25,13 @@ class _Message(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Polls to write together, each with its name; `rejected` are those that could not be decoded."""
+    """Polls to write together, each with its name; `rejected` are those that were not given to the store."""
 
     polls: list[Poll] = field(default_factory=list)
     names: list[tuple[Named, int]] = field(default_factory=list)
-    rejected: dict[Named, dict[int, str]] = field(default_factory=dict)
+    rejected: dict[Named, dict[int, Refusal]] = field(default_factory=dict)
 
-    def stored(self, refused: Mapping[int, str]) -> dict[Named, Ranges]:
+    def stored(self, refused: Mapping[int, Refusal]) -> dict[Named, Ranges]:
         """The offsets that the store took, where `refused` is what its `write` returned."""
         found: dict[Named, Ranges] = {}
         for index, (named, offset) in enumerate(self.names):
@@ -38,9 +39,9 @@ class Batch:
                 found.setdefault(named, Ranges()).add(offset)
         return found
 
-    def refused(self, refused: Mapping[int, str]) -> dict[Named, dict[int, str]]:
+    def refused(self, refused: Mapping[int, Refusal]) -> dict[Named, dict[int, Refusal]]:
         """The offsets that it did not take, with the reasons."""
-        found: dict[Named, dict[int, str]] = {}
+        found: dict[Named, dict[int, Refusal]] = {}
         for index, reason in refused.items():
             named, offset = self.names[index]
             found.setdefault(named, {})[offset] = reason
@@ -51,22 +52,26 @@ class Batch:
         try:
             records = split_body(payload, head)
         except DataError as error:
-            self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets.head(_NAMED), str(error)))
+            problem = Refusal(AckCode.BAD_MESSAGE, str(error))
+            self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets.head(_NAMED), problem))
             return
         for offset, record in zip(head.offsets, records, strict=True):
             try:
                 poll = decode_record(record)
                 if poll.origin.edge != named.edge:
-                    raise DataError(f"record: of edge {poll.origin.edge!r}, sent by {named.edge!r}")
+                    text = f"record: of edge {poll.origin.edge!r}, sent by {named.edge!r}"
+                    raise RefusalError(Refusal(AckCode.WRONG_EDGE, text))
+            except RefusalError as error:
+                self.rejected.setdefault(named, {})[offset] = error.refusal
             except DataError as error:
-                self.rejected.setdefault(named, {})[offset] = str(error)
+                self.rejected.setdefault(named, {})[offset] = Refusal(AckCode.MALFORMED, str(error))
             else:
                 self.polls.append(poll)
                 self.names.append((named, offset))
 
 
 _NAMED = 1000
-"""Offsets rejected for one undecodable body; a forged head could name more than there are."""
+"""Offsets answered for one undecodable body; a forged head could name more than there are."""
 
 
 class Waiting:

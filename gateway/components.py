@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reason
@@ -169,8 +170,8 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
-        """Return once the transport has taken them, with those it never will: offset -> reason.
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
+        """Return once the transport has taken them, with those that it refused: offset -> why.
 
         That says nothing of the store: only an answer does. All records are of one stream, offsets rising.
         UnreachableError when the link is lost, or the far side will take nothing for now.

@@ -12,6 +12,7 @@ from gateway.hearing import Hearing
 from gateway.latency import Latency
 from gateway.message_size import MOST_TRIES, MessageSize
 from gateway.outbox import Freed, Outbox
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.notices import Announcement
 from qilu.contract.ranges import Ranges
@@ -160,9 +161,10 @@ class Delivery:
 
     async def _send(self, lane: Lane, records: Sequence[Record]) -> None:
         size, first = sum(len(record.body) for record in records), records[0]
-        rejected: Mapping[int, str]
+        rejected: Mapping[int, Refusal]
         if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
-            rejected = {first.offset: f"record: {size} bytes ended the link to the broker {MOST_TRIES} times"}
+            text = f"record: {size} bytes ended the link to the broker {MOST_TRIES} times"
+            rejected = {first.offset: Refusal(AckCode.TOO_LARGE, text)}
         else:
             self._size.begun(lane, size)
             rejected = await self._sink.send(lane, records)
@@ -212,7 +214,7 @@ class Delivery:
             text = f"set aside {len(freed.rejected)} rejected records: {why}"
             self._complaints.tell("rejected", text, self._clock())
             self._tell_rejected(freed)
-            self._spool.quarantine(freed.stream, freed.rejected)
+            self._spool.quarantine(freed.stream, {o: str(one) for o, one in freed.rejected.items()})
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
@@ -228,4 +230,4 @@ class Delivery:
         except UnreachableError as error:
             _log.warning("what was rejected cannot be read now: %s", error)
         else:
-            self._rejected(records, next(iter(freed.rejected.values())))
+            self._rejected(records, str(next(iter(freed.rejected.values()))))

@@ -21,6 +21,7 @@ from random import Random
 from typing import NamedTuple
 
 from gateway.components import Record
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
@@ -69,7 +70,7 @@ class Freed(NamedTuple):
 
     stream: int
     durable: Ranges
-    rejected: Mapping[int, str]
+    rejected: Mapping[int, Refusal]
 
 
 class _Sent(NamedTuple):
@@ -177,7 +178,7 @@ class Outbox:
         self._keep_stored(stream, stored, answer.store, now)
         return freed
 
-    def refused(self, stream: int, rejected: Mapping[int, str], pending: Mapping[int, Ranges]) -> Freed:
+    def refused(self, stream: int, rejected: Mapping[int, Refusal], pending: Mapping[int, Ranges]) -> Freed:
         """The transport will never take these: offset -> why."""
         return self._free(stream, pending.get(stream, Ranges()), Ranges(), rejected)
 
@@ -257,7 +258,7 @@ class Outbox:
         self._window[lane] += len(record.body)
         self.tally.sent += 1
 
-    def _free(self, stream: int, kept: Ranges, durable: Ranges, rejected: Mapping[int, str]) -> Freed:
+    def _free(self, stream: int, kept: Ranges, durable: Ranges, rejected: Mapping[int, Refusal]) -> Freed:
         gone = Ranges.of(rejected)
         gone.update(durable)
         self._arrived(stream, gone)

@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from gateway.components import Record
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.notices import (
     Announcement,
@@ -102,8 +103,8 @@ class MqttSink:
         finally:
             await self._stack.aclose()
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
-        rejected: dict[int, str] = {}
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
+        rejected: dict[int, Refusal] = {}
         messages = self._by_topic(lane, records)
         waiting = iter(messages)
 
@@ -167,7 +168,7 @@ class MqttSink:
             for device, together in groupby(named, key=lambda pair: pair[0])
         ]
 
-    async def _publish(self, topic: str, records: list[Record], rejected: dict[int, str]) -> None:
+    async def _publish(self, topic: str, records: list[Record], rejected: dict[int, Refusal]) -> None:
         stream, offsets = records[0].stream, Ranges.of(record.offset for record in records)
         message = encode_message(stream, offsets, [record.body for record in records])
         try:
@@ -176,7 +177,7 @@ class MqttSink:
             if error.reason != _TOO_LARGE:
                 raise UnreachableError(str(error)) from error
             if len(records) == 1:
-                rejected[records[0].offset] = str(error)
+                rejected[records[0].offset] = Refusal(AckCode.TOO_LARGE, str(error))
                 return
             middle = len(records) // 2
             await self._publish(topic, records[:middle], rejected)

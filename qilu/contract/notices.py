@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 from qilu.contract.wire import MALFORMED, VERSION, UnknownVersionError
@@ -19,7 +20,8 @@ class Answer:
     """What one ingester says of the records of one stream.
 
     `stored`: readable in the store. `durable`: will survive its crash, the edge may forget (implies stored).
-    `rejected`: offset -> why the store will never take it; the edge puts it aside and goes on.
+    `rejected`: offset -> why no store will ever take it; the edge sets it aside and goes on. `deferred`: not
+    stored for a cause that can be removed; the edge keeps these and sends them again later.
     """
 
     store: str
@@ -27,7 +29,8 @@ class Answer:
     stream: int
     stored: Ranges = field(default_factory=Ranges)
     durable: Ranges = field(default_factory=Ranges)
-    rejected: Mapping[int, str] = field(default_factory=dict)
+    rejected: Mapping[int, Refusal] = field(default_factory=dict)
+    deferred: Mapping[AckCode, Ranges] = field(default_factory=dict)
 
 
 class _Answer(msgspec.Struct, omit_defaults=True):
@@ -38,6 +41,7 @@ class _Answer(msgspec.Struct, omit_defaults=True):
     stored: str = ""
     durable: str = ""
     rejected: dict[str, str] = {}
+    deferred: dict[str, str] = {}
 
 
 _answer_decoder = msgspec.json.Decoder(_Answer)
@@ -45,7 +49,8 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 
 def encode_answer(answer: Answer) -> bytes:
     """An answer as one JSON object."""
-    rejected = {str(offset): reason for offset, reason in answer.rejected.items()}
+    rejected = {str(offset): str(refusal) for offset, refusal in answer.rejected.items()}
+    deferred = {str(offsets): code.value for code, offsets in answer.deferred.items()}
     return _encoder.encode(
         _Answer(
             VERSION,
@@ -55,6 +60,7 @@ def encode_answer(answer: Answer) -> bytes:
             str(answer.stored),
             str(answer.durable),
             rejected,
+            deferred,
         )
     )
 
@@ -64,13 +70,25 @@ def decode_answer(message: bytes) -> Answer:
     try:
         plain = _answer_decoder.decode(message)
         stream = int(plain.stream, 16)
-        rejected = {_offset(text): reason for text, reason in plain.rejected.items()}
+        refused = {_offset(text): Refusal.parse(line) for text, line in plain.rejected.items()}
+        deferred = _by_code(plain.deferred)
     except (*MALFORMED, ValueError) as error:
         raise DataError(f"answer: {error}") from error
     if plain.qilu != VERSION:
         raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
     stored, durable = Ranges.parse(plain.stored), Ranges.parse(plain.durable)
-    return Answer(plain.store, plain.ingester, stream, stored, durable, rejected)
+    for offset, refusal in refused.items():  # a code that this program does not know, or knows better
+        if refusal.family is Family.DEFERRED:
+            deferred.setdefault(refusal.code, Ranges()).add(offset)
+    rejected = {o: refusal for o, refusal in refused.items() if refusal.family is Family.REJECTED}
+    return Answer(plain.store, plain.ingester, stream, stored, durable, rejected, deferred)
+
+
+def _by_code(deferred: Mapping[str, str]) -> dict[AckCode, Ranges]:
+    found: dict[AckCode, Ranges] = {}
+    for text, code in deferred.items():
+        found.setdefault(AckCode(code), Ranges()).update(Ranges.parse(text))
+    return found
 
 
 def _offset(text: str) -> int:

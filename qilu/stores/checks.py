@@ -5,21 +5,23 @@ from __future__ import annotations
 from math import isfinite
 from typing import cast
 
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.reading import Poll, Reading
 
 
-def refusal(poll: Poll) -> str | None:
+def refusal(poll: Poll) -> Refusal | None:
     """Why no store can keep `poll`, naming the point; None when nothing is wrong with it."""
     for reading in poll.readings:
         if len(reading.values) != len(reading.columns.points):
-            return f"{len(reading.values)} values for {len(reading.columns.points)} points"
+            text = f"{len(reading.values)} values for {len(reading.columns.points)} points"
+            return Refusal(AckCode.MALFORMED, text)
         # One sum tells for all: it is finite only if every value is. What is no number is looked at below.
         try:
             total = sum(cast("tuple[float, ...]", reading.values))
         except (TypeError, OverflowError):
             total = float("nan")
         if total - total != 0 and (problem := _bad_value(reading)):
-            return problem
+            return Refusal(AckCode.BAD_VALUE, problem)
     return None
 
 

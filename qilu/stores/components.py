@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.reading import DeviceKey, Poll, Reason, Value
 
 
@@ -22,8 +23,10 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
     horizon: float
     """Seconds until what was written survives the store's own crash; 0 where it does at once."""
 
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
-        """Return once all are readable, with those that never will be: index -> reason.
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
+        """Return once all are readable but those that were refused: index -> why.
+
+        A poll refused as FIELD_CONFLICT is stored but for the fields that its text names.
 
         (VictoriaMetrics shows what it took within about a second; nothing but a reader notices.)
         UnreachableError (with `retry_after` where the store named one) when it can be tried again:

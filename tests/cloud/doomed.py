@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from cloud.app import ingest
 from cloud.settings import IngesterSettings
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.reading import Poll
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import SqliteSettings
@@ -12,7 +13,7 @@ from tests.cloud.memory import MemoryStore
 
 
 class _Stuck(MemoryStore):
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         await asyncio.Event().wait()
         return {}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement, Answer, decode_announcement, decode_answer
 from qilu.contract.ranges import Ranges
@@ -49,14 +50,14 @@ class MemoryStore:
             raise UnreachableError("down, as the test wants it")
         return f"run {self.run}"
 
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         self.tries += 1
         if self.down:
             raise UnreachableError("down, as the test wants it", retry_after=0.01)
         refused = {}
         for index, poll in enumerate(polls):
             if poll.origin.device in self.refuses:
-                refused[index] = f"device {poll.origin.device} is not wanted"
+                refused[index] = Refusal(AckCode.BAD_NAME, f"device {poll.origin.device} is not wanted")
                 continue
             for reading in poll.readings:
                 for point, value in zip(reading.columns.points, reading.values, strict=True):
@@ -89,7 +90,8 @@ class Edge:
         self.announcements: dict[str, Announcement | None] = {}
         self.stored = Ranges()
         self.durable = Ranges()
-        self.rejected: dict[int, str] = {}
+        self.rejected: dict[int, Refusal] = {}
+        self.deferred: dict[AckCode, Ranges] = {}
         self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
@@ -115,6 +117,8 @@ class Edge:
                 self.stored.update(answer.stored)
                 self.durable.update(answer.durable)
                 self.rejected.update(answer.rejected)
+                for code, offsets in answer.deferred.items():
+                    self.deferred.setdefault(code, Ranges()).update(offsets)
             else:
                 who = message.topic.rpartition("/")[2]
                 payload = message.payload
@@ -129,10 +133,15 @@ class Edge:
         """Publish any bytes where records are expected."""
         await self.link.publish(self.topics.records(lane, self.name), payload)
 
-    async def until(self, *, durable: int = 0, stored: int = 0, rejected: int = 0) -> None:
+    async def until(self, *, durable: int = 0, stored: int = 0, rejected: int = 0, deferred: int = 0) -> None:
         """Return when at least so many records were answered in each way."""
         async with asyncio.timeout(10):
-            while len(self.durable) < durable or len(self.stored) < stored or len(self.rejected) < rejected:
+            while (
+                len(self.durable) < durable
+                or len(self.stored) < stored
+                or len(self.rejected) < rejected
+                or sum(map(len, self.deferred.values())) < deferred
+            ):
                 self._news.clear()
                 await self._news.wait()
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.answers import MOST_REJECTED, Answers, Named
+from cloud.answers import MOST_REFUSED, Answers, Named
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import decode_answer, encode_answer
 from qilu.contract.ranges import Ranges
 
@@ -68,26 +69,27 @@ def test_each_stream_of_each_edge_has_an_answer_of_its_own() -> None:
 
 def test_many_rejections_are_told_a_part_at_a_time() -> None:
     answers = gathered()
-    reasons = {offset: str(offset) for offset in range(2 * MOST_REJECTED + 5)}
-    answers.rejected(ONE, reasons)
-    told: dict[int, str] = {}
+    reasons = {offset: Refusal(AckCode.BAD_VALUE, str(offset)) for offset in range(2 * MOST_REFUSED + 5)}
+    answers.refused(ONE, reasons)
+    told: dict[int, Refusal] = {}
     sizes = []
     while said := answers.due(None, 0.0):
         sizes.append(len(said[0][1].rejected))
         told.update(said[0][1].rejected)
     assert told == reasons
-    assert sizes == [MOST_REJECTED, MOST_REJECTED, 5]
+    assert sizes == [MOST_REFUSED, MOST_REFUSED, 5]
 
 
 def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reasons_are() -> None:
     answers = gathered()
-    reasons = dict.fromkeys(range(1000), "型" * 100) | {5: "x" * 100_000}
-    answers.rejected(ONE, reasons)
-    told: dict[int, str] = {}
+    long, longest = (Refusal(AckCode.BAD_VALUE, text) for text in ("型" * 100, "x" * 100_000))
+    reasons = dict.fromkeys(range(1000), long) | {5: longest}
+    answers.refused(ONE, reasons)
+    told: dict[int, Refusal] = {}
     while said := answers.due(None, 0.0):
         told.update(said[0][1].rejected)
         assert len(encode_answer(said[0][1])) < 40_000
-    assert told == reasons | {5: "x" * 1000}
+    assert told == reasons | {5: Refusal(AckCode.BAD_VALUE, "x" * 1000)}
 
 
 offsets = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(Ranges.of)
@@ -95,6 +97,7 @@ events = st.lists(
     st.one_of(
         st.tuples(st.just("stored"), st.sampled_from([ONE, OTHER]), offsets),
         st.tuples(st.just("rejected"), st.sampled_from([ONE, OTHER]), offsets),
+        st.tuples(st.just("deferred"), st.sampled_from([ONE, OTHER]), offsets),
         st.tuples(st.just("restart"), st.none(), st.none()),
         st.tuples(st.just("wait"), st.none(), st.floats(0, 40)),
         st.tuples(st.just("say"), st.none(), st.none()),
@@ -112,6 +115,7 @@ def test_in_any_history_durable_means_written_and_kept_for_the_horizon(
     now, run = 0.0, 1
     writes: list[tuple[float, int, Named, int]] = []
     rejections: set[tuple[Named, int]] = set()
+    deferrals: set[tuple[Named, int]] = set()
 
     def check(incarnation: str | None) -> None:
         for edge, answer in answers.due(incarnation, now):
@@ -127,14 +131,20 @@ def test_in_any_history_durable_means_written_and_kept_for_the_horizon(
                     for at, ran, who, which in writes
                 )
             assert all((named, offset) in rejections for offset in answer.rejected)
+            for code, some in answer.deferred.items():
+                assert code is AckCode.STORE_LIMIT
+                assert all((named, offset) in deferrals for offset in some)
 
     for kind, named, what in events:
         if kind == "stored" and named is not None and isinstance(what, Ranges):
             answers.stored(named, what, f"run {run}", now)
             writes += [(now, run, named, offset) for offset in what]
         elif kind == "rejected" and named is not None and isinstance(what, Ranges):
-            answers.rejected(named, dict.fromkeys(what, "no"))
+            answers.refused(named, dict.fromkeys(what, Refusal(AckCode.BAD_VALUE, "no")))
             rejections |= {(named, offset) for offset in what}
+        elif kind == "deferred" and named is not None and isinstance(what, Ranges):
+            answers.refused(named, dict.fromkeys(what, Refusal(AckCode.STORE_LIMIT, "full")))
+            deferrals |= {(named, offset) for offset in what}
         elif kind == "restart":
             run += 1
         elif kind == "wait" and isinstance(what, float):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message
@@ -105,21 +106,22 @@ async def test_one_undecodable_record_is_rejected_by_its_name_and_its_neighbours
     good = records(2)
     async with ingesting(mqtt, MemoryStore()), Edge(mqtt) as edge:
         await edge.send(Ranges.parse("7-9,12"), [good[0], b'{"edge":1}', record("edge-2", "x", 1), good[1]])
-        await edge.until(durable=2, rejected=2)
+        await edge.until(durable=2, rejected=1, deferred=1)
         assert str(edge.durable) == "7,12"
-        assert set(edge.rejected) == {8, 9}
-        assert "edge-2" in edge.rejected[9]
+        assert set(edge.rejected) == {8}
+        assert edge.deferred == {AckCode.WRONG_EDGE: Ranges([(9, 9)])}
 
 
-async def test_an_undecodable_body_is_rejected_with_all_its_offsets(
+async def test_an_undecodable_body_is_deferred_with_all_its_offsets(
     mqtt: MqttSettings, ingesting: Start
 ) -> None:
     whole = encode_message(0xED6E, Ranges([(0, 2)]), records(3))
     async with ingesting(mqtt, MemoryStore()), Edge(mqtt) as edge:
         await edge.raw(whole[:-10])
-        await edge.until(rejected=3)
+        await edge.until(deferred=3)
         await edge.raw(encode_message(0xED6E, Ranges([(3, 9)]), records(3)))
-        await edge.until(rejected=10)
+        await edge.until(deferred=10)
+        assert edge.deferred == {AckCode.BAD_MESSAGE: Ranges([(0, 9)])}
         assert not edge.durable
 
 
@@ -131,7 +133,7 @@ async def test_a_record_that_the_store_refuses_is_rejected_with_the_reason(
         mixed = [records(1)[0], record("edge-1", "odd-1", 1), records(1, 1)[0]]
         await edge.send(Ranges([(0, 2)]), mixed)
         await edge.until(durable=2, rejected=1)
-        assert edge.rejected == {1: "device odd-1 is not wanted"}
+        assert edge.rejected == {1: Refusal(AckCode.BAD_NAME, "device odd-1 is not wanted")}
 
 
 async def test_a_store_that_is_away_is_tried_until_it_is_back(mqtt: MqttSettings, ingesting: Start) -> None:

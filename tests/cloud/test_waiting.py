@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.waiting import Waiting
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
@@ -139,7 +140,7 @@ def test_every_record_is_either_stored_or_refused_under_its_own_name(refused: se
         body = record(edge, "press-1", 1000)
         queue.add(Lane.LIVE, edge, encode_message(1, Ranges([(first, first + 2)]), [body] * 3))
     batch = queue.take()
-    reasons = {index: f"reason {index}" for index in refused}
+    reasons = {index: Refusal(AckCode.BAD_VALUE, f"reason {index}") for index in refused}
     stored, told = batch.stored(reasons), batch.refused(reasons)
     said: list[Any] = [(named.edge, offset) for named, some in stored.items() for offset in some]
     said += [(named.edge, offset) for named, some in told.items() for offset in some]

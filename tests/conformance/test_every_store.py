@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from qilu.contract.ack_codes import Family
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.components import Device, Reader, Sample, Store
@@ -175,9 +176,9 @@ async def test_a_poll_that_can_never_be_stored_costs_only_itself(subject: Subjec
     async with subject.store() as store, subject.reader() as reader:
         refused = await store.write(polls)
         assert sorted(refused) == [7, 8, 9, 10, 31, 32, 33]
-        assert "'force': nan" in refused[7]
-        assert "'state': inf" in refused[8]
-        assert all(refused.values())
+        assert "'force': nan" in refused[7].text
+        assert "'state': inf" in refused[8].text
+        assert all(one.text and one.family is Family.REJECTED for one in refused.values())
         await subject.settle()
         found = await reader.samples(subject.key, "force", START, START + 100)
         assert [s.time_ms - START for s in found] == [i for i in range(40) if i not in refused]
@@ -266,7 +267,7 @@ async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: S
     async with subject.store() as store, subject.reader() as reader:
         refused = await store.write(polls)
         assert not {0, len(polls) - 1} & refused.keys()
-        assert all(refused.values())
+        assert all(one.text for one in refused.values())
         await subject.settle()
         for index, poll in enumerate(polls[1:-1], 1):
             if index not in refused:

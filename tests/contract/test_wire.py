@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qilu.contract import notices, wire
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason
@@ -128,9 +129,27 @@ def test_a_record_with_a_changed_byte_is_a_poll_or_a_data_error(place: int, byte
 
 def test_an_answer_arrives_as_it_was_given() -> None:
     answer = notices.Answer(
-        "store-1", "ing-1", 2**64 - 1, Ranges([(0, 41), (50, 50)]), Ranges([(0, 12)]), {13: "x"}
+        "store-1",
+        "ing-1",
+        2**64 - 1,
+        Ranges([(0, 41), (50, 50)]),
+        Ranges([(0, 12)]),
+        {13: Refusal(AckCode.BAD_VALUE, "point: x")},
+        {AckCode.NOT_OWNER: Ranges([(14, 16), (18, 18)]), AckCode.STORE_LIMIT: Ranges([(17, 17)])},
     )
+    encoded = notices.encode_answer(answer)
+    assert json.loads(encoded)["deferred"] == {"14-16,18": "not_owner", "17": "store_limit"}
     assert notices.decode_answer(notices.encode_answer(answer)) == answer
+
+
+def test_what_an_answer_rejects_for_a_reason_that_is_not_known_is_deferred() -> None:
+    plain = b'{"qilu":1,"store":"s","ingester":"i","stream":"1",'
+    answer = notices.decode_answer(plain + b'"rejected":{"1":"of 2031: x","2":"no code","3":"too_large: 9"}}')
+    assert answer.rejected == {}
+    assert answer.deferred == {AckCode.UNKNOWN: Ranges([(1, 2)]), AckCode.TOO_LARGE: Ranges([(3, 3)])}
+    answer = notices.decode_answer(plain + b'"deferred":{"4-6":"of 2031","8":"bad_value"}}')
+    assert answer.rejected == {}
+    assert answer.deferred == {AckCode.UNKNOWN: Ranges([(4, 6)]), AckCode.BAD_VALUE: Ranges([(8, 8)])}
 
 
 def test_notices_arrive_as_they_were_given() -> None:

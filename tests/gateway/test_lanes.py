@@ -16,6 +16,7 @@ from gateway.delivery import Delivery
 from gateway.outbox import Limits, Outbox
 from gateway.sinks.mqtt import MqttSink
 from gateway.spool.memory import MemorySpool
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer
 from qilu.contract.ranges import Ranges
@@ -44,7 +45,7 @@ class Timed(Room):
         self.sends: list[tuple[float, Lane, int]] = []
         self._answers: asyncio.Queue[Answer | Announcement] = asyncio.Queue(100)
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         now = asyncio.get_running_loop().time()
         self.sends.append((now, lane, sum(len(record.body) for record in records)))
         offsets = read_offsets(records)
@@ -165,7 +166,7 @@ class Watched(Room):
     async def __aexit__(self, *error: object) -> None:
         await self._sink.__aexit__(None, None, None)
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         name = lane, records[0].offset
         if lane is Lane.LIVE:
             self.ahead.append(sum(one is Lane.BACKLOG for one, _ in self.open))
@@ -238,7 +239,7 @@ class Refusing(Timed):
         super().__init__()
         self.refused: list[float] = []
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         self.refused.append(asyncio.get_running_loop().time())
         raise UnreachableError("not authorised")
 

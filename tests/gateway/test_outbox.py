@@ -11,6 +11,7 @@ import pytest
 
 from gateway.components import Record
 from gateway.outbox import LONGEST_HORIZON, Limits, Outbox
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 
@@ -85,8 +86,9 @@ def test_a_rejection_opens_the_window_and_sets_aside_only_what_is_kept() -> None
     (record,) = records(1)
     outbox.appended(record)
     outbox.next_live(0)
-    freed = outbox.answered(Answer(OURS, "i", 1, rejected={0: "no", 7: "no"}), {1: Ranges([(0, 0)])}, 1)
-    assert (outbox.unanswered, freed.rejected) == (0, {0: "no"})
+    no = Refusal(AckCode.BAD_VALUE, "no")
+    freed = outbox.answered(Answer(OURS, "i", 1, rejected={0: no, 7: no}), {1: Ranges([(0, 0)])}, 1)
+    assert (outbox.unanswered, freed.rejected) == (0, {0: no})
 
 
 def test_what_was_sent_before_an_ingester_came_is_sent_again_at_once() -> None:

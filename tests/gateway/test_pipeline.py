@@ -22,6 +22,7 @@ from gateway.pipeline import Pipeline, Tally
 from gateway.processors.select import Select
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
+from qilu.contract.ack_codes import Refusal
 from qilu.contract.completeness import EventKind
 from qilu.contract.errors import UnreachableError
 from qilu.contract.notices import Announcement, Answer
@@ -86,7 +87,7 @@ class Cloud(Room):
             raise UnreachableError("nobody there")
         return self
 
-    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, str]:
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         self.sends.append((lane, [record.offset for record in records]))
         kept = [record for record in records if not self._loses(lane, record)]
         for record in kept:

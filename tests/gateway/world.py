@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cloud.answers import Answers, Named
 from gateway.components import Record
 from gateway.outbox import Freed, Limits, Outbox
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 
@@ -71,12 +72,14 @@ class Ingester:
         """Write everything that waits."""
         incarnation = str(self.store.incarnation)
         for stream, offsets in self.queue:
-            bad = {offset: "no" for offset in offsets if is_poison((stream, offset))}
+            bad = {
+                offset: Refusal(AckCode.BAD_VALUE, "no") for offset in offsets if is_poison((stream, offset))
+            }
             good = Ranges.of(offset for offset in offsets if offset not in bad)
             for offset in good:
                 self.store.written.setdefault((stream, offset), now)
             self.answers.stored(Named(EDGE, stream), good, incarnation, now)
-            self.answers.rejected(Named(EDGE, stream), bad)
+            self.answers.refused(Named(EDGE, stream), bad)
         self.queue.clear()
 
     def say(self, now: float) -> list[Answer]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, DeviceKey, Origin
 from qilu.stores.influx.greeting import period
@@ -33,8 +34,9 @@ async def test_times_that_victoriametrics_would_drop_in_silence_are_refused(tmp_
             times = [NOW, NOW - 9 * DAY, NOW - 11 * DAY, 0, -5, NOW + DAY // 2, NOW + 2 * DAY]
             refused = await store.write([poll(when, float(i)) for i, when in enumerate(times)])
             assert sorted(refused) == [2, 3, 4, 6]
-            assert "before all that the store keeps" in refused[2]
-            assert "future" in refused[6]
+            assert "before all that the store keeps" in refused[2].text
+            assert "future" in refused[6].text
+            assert [refused[i].code for i in (2, 6)] == [AckCode.BEFORE_RETENTION, AckCode.IN_FUTURE]
             await asyncio.to_thread(server.flush)
             found = await reader.samples(COLUMNS.origin.key, "force", 0, NOW + 3 * DAY)
             assert [sample.value for sample in found] == [1.0, 0.0, 5.0]

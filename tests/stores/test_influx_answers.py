@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns
 from qilu.stores.influx.doors import V1Door, V2Door
@@ -103,7 +104,7 @@ async def test_an_answer_of_any_bytes_is_a_refusal_or_can_be_tried_again(status:
     async with in_front(lambda _: web.Response(status=status, body=body, headers=BY_INFLUXDB)) as url:
         async with InfluxStore(front(url)) as store:
             if status == 400:
-                assert (await store.write([poll(NOW, 1.0)]))[0].startswith("HTTP 400: ")
+                assert (await store.write([poll(NOW, 1.0)]))[0].text.startswith("HTTP 400: ")
             else:
                 with pytest.raises(UnreachableError, match="HTTP 502: "):
                     await store.write([poll(NOW, 1.0)])
@@ -132,7 +133,9 @@ async def test_what_a_proxy_refuses_is_not_refused_by_the_store(status: int, bod
 async def test_an_error_in_the_json_of_influxdb_is_its_own_whatever_became_of_the_headers(body: str) -> None:
     async with in_front(lambda _: web.Response(status=400, text=body)) as url:
         async with InfluxStore(front(url)) as store:
-            assert "HTTP 400" in (await store.write([poll(NOW, 1.0)]))[0]
+            refused = await store.write([poll(NOW, 1.0)])
+            assert refused[0].code is AckCode.STORE_REFUSED
+            assert "HTTP 400" in refused[0].text
 
 
 async def test_of_a_web_page_only_the_title_is_told() -> None:
@@ -181,7 +184,9 @@ async def test_a_batch_that_is_too_large_is_halved_until_it_fits(headers: dict[s
         assert await store.write([poll(NOW + i, 1.0, columns) for i in range(40)]) == {}
         assert sum(size for size in sizes if size <= most) == sizes[0]
         wide = Columns(COLUMNS.origin, "fast", ("x" * (most + 100),))
-        assert "413" in (await store.write([poll(NOW, 1.0, wide)]))[0]
+        refused = await store.write([poll(NOW, 1.0, wide)])
+        assert refused[0].code is AckCode.TOO_LARGE
+        assert "413" in refused[0].text
 
 
 async def test_a_server_that_never_answers_is_unreachable() -> None:

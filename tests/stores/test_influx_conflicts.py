@@ -15,7 +15,7 @@ async def test_a_point_that_is_a_text_to_influxdb_costs_only_its_polls(influxdb1
         polls = [poll(NOW + i, float(i), strange if i in (3, 11, 12) else COLUMNS) for i in range(20)]
         refused = await store.write(polls)
         assert sorted(refused) == [3, 11, 12]
-        assert "field type conflict" in refused[3]
+        assert "field type conflict" in refused[3].text
         assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 20)) == 17
 
 
@@ -42,8 +42,8 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
         before = requests(influxdb1)
         refused = await store.write(polls)
         assert sorted(refused) == [index for index in range(300) if index % 3]
-        assert '"strange" on measurement "press"' in refused[1]
-        assert '"s ,="x" on measurement "p ,q"' in refused[2]
+        assert '"strange" on measurement "press"' in refused[1].text
+        assert '"s ,="x" on measurement "p ,q"' in refused[2].text
         # The batch, what has the first field, the others, what has the second, the rest.
         assert requests(influxdb1) == before + 5
         assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 100)) == 100

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.completeness import PROFILES
 from qilu.contract.errors import DataError
 from qilu.contract.reading import Columns, Poll, Quality, Reading, Reason, Value
@@ -84,7 +85,8 @@ class LineEncoder:
             else:
                 line = self._mixed(template, reading)
             if len(line) > self._dialect.max_line:
-                raise DataError(f"a line of {len(line)} bytes is longer than the store takes")
+                text = f"a line of {len(line)} bytes is longer than the store takes"
+                raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
             lines.append(line)
         return b"".join(lines)
 

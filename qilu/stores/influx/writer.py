@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.reading import Poll
 from qilu.stores.checks import refusal
@@ -69,17 +71,19 @@ class InfluxStore:
     ) -> None:
         await self._stack.aclose()
 
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         """As `Store` promises; a batch that the server refuses is divided until the one is found."""
-        refused: dict[int, str] = {}
+        refused: dict[int, Refusal] = {}
         batch: list[tuple[int, bytes]] = []
         for index, poll in enumerate(polls):
             problem = refusal(poll) or self._out_of_time(poll)
             if problem is None:
                 try:
                     batch.append((index, self._encoder.encode(poll)))
+                except RefusalError as error:
+                    problem = error.refusal
                 except DataError as error:
-                    problem = str(error)
+                    problem = Refusal(AckCode.BAD_NAME, str(error))
             if problem is not None:
                 refused[index] = problem
         for part in _parts(batch):
@@ -97,7 +101,7 @@ class InfluxStore:
             self._start = (started, now)
         return started
 
-    async def _put(self, batch: Batch, refused: dict[int, str]) -> None:
+    async def _put(self, batch: Batch, refused: dict[int, Refusal]) -> None:
         body = b"".join(lines for _, lines in batch)
         if not body:
             return
@@ -113,26 +117,34 @@ class InfluxStore:
             raise reply.unreachable(f"something in front of {self._settings.url}")
         found = conflict(reply.said)
         if len(batch) == 1 or (found is not None and found.refuses(batch)):
-            refused.update((index, reply.reason) for index, _ in batch)
+            code = _code(reply.status) if found is None else AckCode.FIELD_CONFLICT
+            refused.update((index, Refusal(code, reply.reason)) for index, _ in batch)
             return
         # InfluxDB may have taken the good ones already: writing them again changes nothing.
         for part in halves(batch, found):
             await self._put(part, refused)
 
-    def _out_of_time(self, poll: Poll) -> str | None:
+    def _out_of_time(self, poll: Poll) -> Refusal | None:
         """Why the server could not keep a reading of this time, of which VictoriaMetrics would not tell."""
-        if self._retention is None:
-            low, high = -_MAX_TIME, _MAX_TIME
-        else:
-            now = round(self._wall() * 1000)
+        low, high, now = -math.inf, math.inf, round(self._wall() * 1000)
+        if self._retention is not None:
             # A time of 0 would be stored as "now".
             low, high = max(now - round(self._retention * 1000), 1), now + _DAY_MS
         for reading in poll.readings:
+            if abs(reading.time_ms) > _MAX_TIME:
+                return Refusal(AckCode.BAD_TIME, f"time {reading.time_ms} is beyond what the store can hold")
             if reading.time_ms < low:
-                return f"time {reading.time_ms} lies before all that the store keeps"
+                text = f"time {reading.time_ms} lies before all that the store keeps"
+                return Refusal(AckCode.BEFORE_RETENTION, text)
             if reading.time_ms > high:
-                return f"time {reading.time_ms} lies in the future: is the edge's clock right?"
+                text = f"time {reading.time_ms} lies in the future of this ingester ({now})"
+                return Refusal(AckCode.IN_FUTURE, text)
         return None
+
+
+def _code(status: int) -> AckCode:
+    """Of a refusal that names no field."""
+    return AckCode.TOO_LARGE if status == _TOO_LARGE else AckCode.STORE_REFUSED
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:

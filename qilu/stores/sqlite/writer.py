@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.stores.checks import refusal
@@ -73,7 +74,7 @@ class SqliteStore:
         self._thread.shutdown(wait=False)
         await asyncio.wrap_future(closing)
 
-    async def write(self, polls: Sequence[Poll]) -> Mapping[int, str]:
+    async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         """One transaction: when it returns, all polls but the refused ones are on the disk."""
         if self._kept_up is not None and self._kept_up.done():
             self._kept_up.result()  # a bug in there must not stay in there
@@ -108,8 +109,8 @@ class SqliteStore:
     def _keep_up(self) -> None:
         self._stale.difference_update(self._upkeep.slice(self._connection))
 
-    def _write(self, polls: Sequence[Poll]) -> dict[int, str]:
-        refused = {}
+    def _write(self, polls: Sequence[Poll]) -> dict[int, Refusal]:
+        refused: dict[int, Refusal] = {}
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             rows: list[_Row] = []
@@ -157,15 +158,15 @@ class SqliteStore:
         if self._connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
             self._connection.execute("ROLLBACK")
 
-    def _add(self, poll: Poll, rows: list[_Row]) -> str | None:
+    def _add(self, poll: Poll, rows: list[_Row]) -> Refusal | None:
         """Add the rows of a poll; why there are none, where they cannot be told in 64 bits and UTF-8."""
         try:
             new = [self._row(reading) for reading in poll.readings]
         except (OverflowError, UnicodeEncodeError) as error:
-            return str(error)
+            return Refusal(AckCode.BAD_VALUE, str(error))
         for row in new:
             if not -(2**63) <= row[1] < 2**63:
-                return f"time {row[1]} has more than 64 bits"
+                return Refusal(AckCode.BAD_TIME, f"time {row[1]} has more than 64 bits")
         rows += new
         return None
 
