@@ -101,6 +101,10 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         """
         ...
 
+    async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
+        """The newest sample of each point of a device, good or not; empty when the device is unknown."""
+        ...
+
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:

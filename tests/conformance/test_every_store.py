@@ -338,6 +338,36 @@ async def test_two_edges_that_share_a_device_name_are_two_machines(subject: Subj
         ]
 
 
+async def test_the_newest_sample_of_each_point_is_known_whatever_its_quality(subject: Subject) -> None:
+    slow = Columns(subject.origin, "slow", ("oil", "label"))
+    moved = Columns(Origin("edge-1", subject.device, "hydraulic-press", line="line-b"), "fast", ("force",))
+    other = Columns(Origin("edge-2", subject.device, "hydraulic-press"), "fast", ("force",))
+    label: Value = "A-17" if subject.has_texts else 17.0
+    polls = [
+        subject.poll(START - 40 * 86_400_000, 0.5, 1, False),
+        subject.poll(START, 1.0, 2, True),
+        subject.poll(START + 10, None, 3, True, force=Reason.TIMEOUT),
+        subject.poll(START + 20, 2.5, 4, True, running=Reason.CLOCK_UNSURE),
+        subject.poll(START + 30, 3.0, None, True, state=Reason.TIMEOUT),
+        Poll(START, (Reading(slow, START - 7_200_000, (50.0, label)),)),
+        Poll(START, (Reading(moved, START + 40, (4.0,)),)),
+        Poll(START, (Reading(other, START + 50, (99.0,)),)),
+    ]
+    async with subject.store() as store, subject.reader() as reader:
+        assert await store.write(polls) == {}
+        await subject.settle()
+        assert await reader.latest(subject.key) == {
+            "force": Sample(START + 40, 4.0),
+            "state": Sample(START + 30, None, Reason.TIMEOUT),
+            "running": Sample(START + 30, True),
+            "oil": Sample(START - 7_200_000, 50.0),
+            "label": Sample(START - 7_200_000, label),
+        }
+        assert await reader.latest(other.origin.key) == {"force": Sample(START + 50, 99.0)}
+        assert await reader.latest(subject.key, profile="lathe") == {}
+        assert await reader.latest(NOBODY) == {}
+
+
 async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) -> None:
     chance = random.Random(5)
     raw: list[Sample] = []

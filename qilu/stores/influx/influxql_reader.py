@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import Any
 
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import DeviceKey
+from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.lines import QUALITY, TEXT
-from qilu.stores.influx.reader import ServerReader, Whose, newest, told
+from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
 from qilu.stores.intervals import one_per_time
 
+_FIELDS_AT_ONCE = 100
 _LIMIT_MS = 9_000_000_000_000  # InfluxDB counts nanoseconds in 64 bits
 
 
@@ -32,13 +33,31 @@ class InfluxqlReader(ServerReader):
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        found = set()
-        question = f"SELECT last(*) {_from(Whose(*device, profile))}"
-        for series in await self._series(question):
-            for column, value in zip(series["columns"], series["values"][0], strict=True):
-                if column != "time" and value is not None:
-                    found.add(column.removeprefix("last_").removesuffix(QUALITY).removesuffix(TEXT))
-        return sorted(found)
+        return sorted({point_of(field) for field in await self._fields(Whose(*device, profile))})
+
+    async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
+        """As `Reader` promises: only a question about one field is answered with its time."""
+        whose = Whose(*device, profile)
+        fields = sorted(await self._fields(whose))
+        found: dict[str, tuple[int, Value]] = {}
+        for start in range(0, len(fields), _FIELDS_AT_ONCE):
+            some = fields[start : start + _FIELDS_AT_ONCE]
+            questions = [f"SELECT last({_name(field)}) {_from(whose)}" for field in some]
+            for field, answer in zip(some, await self._answers(";".join(questions)), strict=True):
+                for series in answer:  # one of each profile
+                    time_ms, value = series["values"][0]
+                    if field not in found or found[field][0] < time_ms:
+                        found[field] = time_ms, value
+        return newest_samples(found)
+
+    async def _fields(self, whose: Whose) -> set[str]:
+        """The fields that a device ever had."""
+        return {
+            column.removeprefix("last_")
+            for series in await self._series(f"SELECT last(*) {_from(whose)}")
+            for column, value in zip(series["columns"], series["values"][0], strict=True)
+            if column != "time" and value is not None
+        }
 
     async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         fields = ", ".join(_name(field) for field in (point, point + QUALITY, point + TEXT))
@@ -65,15 +84,19 @@ class InfluxqlReader(ServerReader):
         return found
 
     async def _series(self, question: str) -> list[dict[str, Any]]:
+        return (await self._answers(question))[0]
+
+    async def _answers(self, questions: str) -> list[list[dict[str, Any]]]:
+        """The series of each of several questions."""
         database = self._settings.database or self._settings.bucket or ""
-        reply = await self._http.ask("POST", "/query", form={"db": database, "q": question, "epoch": "ms"})
+        reply = await self._http.ask("POST", "/query", form={"db": database, "q": questions, "epoch": "ms"})
         if not reply.ok:
             raise reply.unreachable(self._settings.url)
-        result = reply.json()["results"][0]
-        if "error" in result:
-            raise UnreachableError(f"{self._settings.url} answered: {result['error']}")
-        series: list[dict[str, Any]] = result.get("series", [])
-        return series
+        results = reply.json()["results"]
+        for result in results:
+            if "error" in result:
+                raise UnreachableError(f"{self._settings.url} answered: {result['error']}")
+        return [result.get("series", []) for result in results]
 
 
 def _samples(rows: list[Any]) -> Iterator[Sample]:

@@ -9,11 +9,11 @@ from typing import TypedDict
 
 import msgspec
 
-from qilu.contract.reading import DeviceKey
+from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.lines import QUALITY
-from qilu.stores.influx.reader import ServerReader, Whose, newest, told
+from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
 from qilu.stores.settings import InfluxSettings
 
 # How far back from when (s ahead of now): cheap for devices that are heard, in the end nearly all since 1970.
@@ -41,7 +41,31 @@ class VictoriaMetricsReader(ServerReader):
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
         series = await self._series(_selector(Whose(*device, profile), ".*"))
-        return sorted({labels[_NAME].partition("_")[2].removesuffix(QUALITY) for labels in series})
+        return sorted({point_of(labels[_NAME].partition("_")[2]) for labels in series})
+
+    async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
+        """As `Reader` promises; looks far back only where points are long silent."""
+        selector = _selector(Whose(*device, profile), ".*")
+        wanted = {labels[_NAME].partition("_")[2] for labels in await self._series(selector)}
+        found: dict[str, tuple[int, Value]] = {}
+        for window, ahead in _LOOKS:
+            if found.keys() >= wanted:
+                break
+            times = await self._instant(f"tlast_over_time({selector}[{window}]) keep_metric_names", ahead)
+            values = await self._instant(f"last_over_time({selector}[{window}])", ahead)
+            for series, seconds in times.items():
+                time_ms, field = round(seconds * 1000), dict(series)[_NAME].partition("_")[2]
+                if series in values and (field not in found or found[field][0] < time_ms):
+                    found[field] = time_ms, values[series]
+        return newest_samples(found)
+
+    async def _instant(self, query: str, ahead: int) -> dict[frozenset[tuple[str, str]], float]:
+        """The value of each series by its labels, so many seconds ahead of now."""
+        form = {"query": query, "time": f"{self._wall() + ahead:.3f}", "nocache": "1"}
+        reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
+        return {
+            frozenset(one["metric"].items()): float(one["value"][1]) for one in reply.json()["data"]["result"]
+        }
 
     async def _last(self, profile: str, wanted: set[DeviceKey]) -> list[Device]:
         """When each device of one profile was heard last; looks far back only for those long silent."""

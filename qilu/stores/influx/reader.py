@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from qilu.contract.reading import DeviceKey, Quality, Reason, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Http
+from qilu.stores.influx.lines import QUALITY, TEXT
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 
@@ -102,6 +103,23 @@ def reason_of(code: float) -> Reason:
         return Reason.of_code(int(code))
     except ValueError:
         return Reason.UNDECODABLE
+
+
+def newest_samples(fields: Mapping[str, tuple[int, Value]]) -> dict[str, Sample]:
+    """The newest sample of each point, from the newest time and content of each field as it is stored."""
+    found: dict[str, Sample] = {}
+    for point in {point_of(field) for field in fields}:
+        parts = [fields.get(point + suffix) for suffix in ("", TEXT, QUALITY)]
+        time_ms = max(part[0] for part in parts if part is not None)
+        value, text, code = (part[1] if part is not None and part[0] == time_ms else None for part in parts)
+        code = code if isinstance(code, int | float) else None
+        found[point] = told(time_ms, text if value is None else value, code)
+    return found
+
+
+def point_of(field: str) -> str:
+    """The point to which a field belongs."""
+    return field.removesuffix(QUALITY).removesuffix(TEXT)
 
 
 def newest(found: Iterable[Device]) -> list[Device]:

@@ -54,6 +54,9 @@ _READINGS = """
 SELECT time_ms, "values", reasons FROM readings
 WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms
 """
+_NEWEST = """
+SELECT time_ms, "values", reasons FROM readings WHERE columns_id = ? ORDER BY time_ms DESC LIMIT 1
+"""
 
 _MINUTES = "SELECT time_ms, summaries FROM minutes WHERE columns_id = ? AND time_ms >= ? AND time_ms < ?"
 _STALE = "SELECT minute_ms, columns_id FROM stale WHERE minute_ms >= ? AND minute_ms < ?"
@@ -106,6 +109,10 @@ class SqliteReader:
         """As `Reader` promises; intervals of whole minutes come from the roll-ups."""
         return await self._in_thread(self._samples, device, profile, point, start_ms, end_ms, every_ms, last)
 
+    async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
+        """As `Reader` promises; of readings that are still there, not of roll-ups."""
+        return await self._in_thread(self._latest, device, profile)
+
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
@@ -157,6 +164,18 @@ class SqliteReader:
     def _points(self, device: DeviceKey, profile: str | None) -> list[str]:
         rows = self._connection.execute(_COLUMNS, (*device, profile))
         return sorted({point for _, points in rows for point in _decode_points(points)})
+
+    def _latest(self, device: DeviceKey, profile: str | None) -> dict[str, Sample]:
+        found: dict[str, Sample] = {}
+        for columns_id, points in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
+            for time_ms, values, text in self._connection.execute(_NEWEST, (columns_id,)):
+                reasons = _decode_reasons(text) if text else {}
+                for index, (point, value) in enumerate(
+                    zip(_decode_points(points), _decode_values(values), strict=True)
+                ):
+                    if point not in found or found[point].time_ms < time_ms:
+                        found[point] = sample(time_ms, value, reasons.get(index))
+        return found
 
     def _samples(
         self,
