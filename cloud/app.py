@@ -14,9 +14,11 @@ from cloud.settings import IngesterSettings
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
+from qilu.mqtt.keepalive import Keepalive
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Outage
-from qilu.runtime.groups import leaves, longest_wait
+from qilu.runtime.groups import leaves
+from qilu.runtime.reconnection import Reconnection
 from qilu.stores.components import Store
 from qilu.stores.opening import open_store
 
@@ -63,7 +65,7 @@ async def ingest(
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
-            await _serve(settings, ingester, name, store.identity, Backoff(random), ready)
+            await _serve(settings, ingester, name, store.identity, Reconnection(_log, Backoff(random)), ready)
 
 
 async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
@@ -81,37 +83,34 @@ async def _serve(
     ingester: Ingester,
     name: str,
     store: str,
-    backoff: Backoff,
+    reconnection: Reconnection,
     ready: Callable[[], None],
 ) -> None:
     """Over one link after the other, until cancelled."""
     topics = settings.mqtt.topics
     gone = Message(topics.ingester(name), b"", retain=True)
-    loop, outage = asyncio.get_running_loop(), Outage(_log)
+    loop = asyncio.get_running_loop()
     shares = settings.share and settings.mqtt.protocol == "5"
     wanted = filters(topics, store if shares else None)
 
     def flowing() -> None:
-        _log.info("connected to %s", settings.mqtt.address)
-        outage.over()
-        backoff.reset()
+        reconnection.connected(f"connected to {settings.mqtt.address}", loop.time())
         ready()
 
-    tried = False
+    tried, keepalive = False, Keepalive(settings.mqtt.keepalive)
     while True:
         pause = 0.0
         try:
-            async with Link(settings.mqtt, f"qilu-{name}", will=gone) as link:
+            async with Link(settings.mqtt, f"qilu-{name}", will=gone, keepalive=keepalive) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
-            outage.tell(f"not connected: {next(leaves(lost))}; it is tried again", loop.time())
-            pause = longest_wait(lost)
+            pause = reconnection.failed(leaves(lost), loop.time())
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise
-            _log.error("not connected: %s", next(leaves(wrong)))
+            pause = reconnection.failed(leaves(wrong), loop.time())
         tried = True
-        await asyncio.sleep(backoff.next(pause))
+        await asyncio.sleep(pause)
 
 
 def filters(topics: Topics, store: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 
 
@@ -23,6 +24,22 @@ class UnreachableError(QiluError):
     def __init__(self, problem: str, *, retry_after: float | None = None) -> None:
         super().__init__(problem)
         self.retry_after = retry_after
+
+
+class LinkEnd(Enum):
+    """What is known of the end of a connection."""
+
+    EXPLAINED = "the far side, or we, gave the reason"
+    CLOSED = "the far side or the network closed it, for no known reason: perhaps for what was on its way"
+    SILENT = "nothing came in time: the line is cut, or too slow for what was on its way"
+
+
+class LinkLostError(UnreachableError):
+    """A connection that had been made has ended."""
+
+    def __init__(self, problem: str, end: LinkEnd, *, retry_after: float | None = None) -> None:
+        super().__init__(problem, retry_after=retry_after)
+        self.end = end
 
 
 class ConfigError(QiluError):

@@ -7,14 +7,15 @@ import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import aiomqtt
-from paho.mqtt.reasoncodes import ReasonCode
 
-from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.mqtt import reasons
+from qilu.mqtt.ends import Lost, Publish, access_remedy, explain
 from qilu.mqtt.guarded import GuardedClient, Message
+from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.refusals import refusal
 from qilu.mqtt.settings import MqttSettings
 
@@ -22,14 +23,15 @@ __all__ = ["Link", "Message", "RefusedError"]
 
 CONNECT_TIMEOUT = 5.0
 ACK_TIMEOUT = 60.0
-"""Seconds for an acknowledgement while the link lives; it will not come later, so only a new link helps."""
-TAKEN_OVER_PAUSE = 10.0
-"""Seconds before one that was pushed off comes back: two of one id would push each other off all the time."""
+"""Seconds without any acknowledgement while one is waited for: the link lives, but only a new one helps."""
+MAX_ACK_TIMEOUTS = 10
+"""A single message waits for its acknowledgement for so many times of that, while others get theirs."""
 IN_FLIGHT = 20
 """Messages on the way without acknowledgement: mosquitto's own window; more wait in publish()."""
 CAPACITY = 1000
 """Messages received and not yet taken by messages()."""
 
+_T = TypeVar("_T")
 _MARGIN = 32  # bytes of a PUBLISH beside its topic and payload, rounded up
 
 
@@ -64,15 +66,25 @@ class Link:
         will: Message | None = None,
         capacity: int = CAPACITY,
         connect_timeout: float = CONNECT_TIMEOUT,
-        ack_timeout: float = ACK_TIMEOUT,
+        ack_timeout: float | None = None,
+        keepalive: Keepalive | None = None,
     ) -> None:
+        """`keepalive`: what the links before this one have shown of the line. `ack_timeout`: seconds; default
+        ACK_TIMEOUT, or twice the keepalive where that is longer."""
         self._settings = settings
         self._client_id = client_id
         self._will = will
         self._capacity = capacity
         self._connect_timeout = connect_timeout
-        self._ack_timeout = ack_timeout
+        self._keepalive = Keepalive(settings.keepalive) if keepalive is None else keepalive
+        self._keepalive_s = self._keepalive.seconds
+        # While a message passes a thin line no acknowledgement can come: the keepalive knows for how long.
+        self._ack_timeout = max(ACK_TIMEOUT, 2 * self._keepalive_s) if ack_timeout is None else ack_timeout
         self._client: GuardedClient | None = None
+        self._waiting: dict[asyncio.Future[int], Publish] = {}
+        self._acknowledged_at = 0.0
+        self._lost: Lost | None = None
+        self._next_keepalive_s = self._keepalive_s
 
     @property
     def discarded(self) -> int:
@@ -103,6 +115,7 @@ class Link:
             await client.leave()
             raise
         self._client = client
+        self._keepalive.opened()
         return self
 
     async def __aexit__(
@@ -125,36 +138,42 @@ class Link:
                 reasons.PACKET_TOO_LARGE,
             )
         try:
-            async with asyncio.timeout(self._ack_timeout):
-                reason = await client.send(topic, payload, qos, retain)
-        except TimeoutError as error:
-            if client.lost:  # what the system calls so when a connection ends
-                raise self._ended() from error
-            what = f"no acknowledgement of {topic} for {self._ack_timeout:g} s"
-            raise UnreachableError(f"MQTT broker {self._settings.address}: {what}") from error
+            sent = client.send(topic, payload, qos, retain)
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
+        publish = self._waiting[sent] = Publish(topic, len(payload), self._now())
+        try:
+            reason = await self._acknowledgement(sent, f"of the message on {topic}")
+        finally:
+            del self._waiting[sent]
+        self._keepalive.acknowledged(publish.size_bytes, self._now() - publish.sent_at)
         if reason >= reasons.FAILURE:
-            raise RefusedError(f"{topic}: refused by the broker: {reasons.in_words(reason)}", reason)
+            remedy = (
+                access_remedy(self._settings, "publish", topic) if reason == reasons.NOT_AUTHORISED else ""
+            )
+            raise RefusedError(f"{topic}: refused by the broker: {reasons.in_words(reason)}{remedy}", reason)
         return reason != reasons.NO_MATCHING_SUBSCRIBERS
 
     async def subscribe(self, filters: Sequence[str], *, qos: int = 1) -> None:
-        """Return once the broker has granted all of them; UnreachableError when it refuses one or is lost."""
+        """Return once the broker has granted all of them.
+
+        UnreachableError when it refuses one, does not answer, or the link is lost.
+        """
         client = self._open()
         try:
-            granted = await client.ask_for(filters, qos)
+            sent = client.ask_for(filters, qos)
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
+        granted = await self._acknowledgement(sent, f"of the subscription to {', '.join(filters)}")
         refused = [
-            f"{one} ({reasons.in_words(reason)})"
+            f"{one} ({reasons.refused_subscription(reason)})"
             for one, reason in zip(filters, granted, strict=True)
             if reason >= reasons.FAILURE
         ]
         if refused:
-            raise UnreachableError(
-                f"MQTT broker {self._settings.address} refuses the subscription to {', '.join(refused)}; "
-                "see its access list"
-            )
+            what = f"refuses the subscription to {', '.join(refused)}"
+            remedy = access_remedy(self._settings, "subscribe", "there")
+            raise LinkLostError(f"MQTT broker {self._settings.address} {what}{remedy}", LinkEnd.EXPLAINED)
 
     async def messages(self) -> AsyncGenerator[Message, None]:
         """Yield what arrives, in order; UnreachableError when the link is lost and all has been yielded.
@@ -170,6 +189,26 @@ class Link:
                 raise self._ended()
             await client.arrival()
 
+    async def _acknowledgement(self, sent: asyncio.Future[_T], of_what: str) -> _T:
+        """What the broker answers. LinkLostError: the link is lost, or nothing is acknowledged any more."""
+        begun = self._now()
+        while not sent.done():
+            since = max(begun, self._acknowledged_at)
+            ends = min(since + self._ack_timeout, begun + MAX_ACK_TIMEOUTS * self._ack_timeout)
+            if self._now() >= ends:
+                what = f"no acknowledgement {of_what} for {round(self._now() - begun, 1):g} s"
+                text = f"MQTT broker {self._settings.address}: {what}, though the link stands"
+                raise LinkLostError(f"{text}; see the broker's log", LinkEnd.EXPLAINED)
+            await asyncio.wait((sent,), timeout=ends - self._now())
+        self._acknowledged_at = self._now()
+        try:
+            return sent.result()
+        except (aiomqtt.MqttError, OSError) as error:
+            raise self._ended() from error
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def _build(self) -> GuardedClient:
         settings, will = self._settings, self._will
         five = settings.protocol == "5"
@@ -183,7 +222,7 @@ class Link:
             protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
             clean_session=None if five else True,
             # paho asks after one such time of silence and gives up after another
-            keepalive=max(1, int(settings.keepalive / 2)),
+            keepalive=max(1, int(self._keepalive_s / 2)),
             connect_timeout=self._connect_timeout,
             max_inflight_messages=IN_FLIGHT,
             tls=None if settings.tls is None else settings.tls.context(),
@@ -197,28 +236,12 @@ class Link:
             raise self._ended()
         return self._client
 
-    def _ended(self) -> UnreachableError:
+    def _ended(self) -> LinkLostError:
         """Why the link ended, in words, with what can be done about it."""
-        place = f"MQTT broker {self._settings.address}"
-        error = None if self._client is None else self._client.why_lost()
-        reason = getattr(error, "rc", None)
-        if isinstance(reason, ReasonCode) and reason.value == reasons.SESSION_TAKEN_OVER:
-            return UnreachableError(
-                f"{place}: another client uses the id {self._client_id!r} and took over (0x8E); "
-                "give each its own id, and let only one of a copied installation run",
-                retry_after=TAKEN_OVER_PAUSE,
-            )
-        if isinstance(reason, ReasonCode) and reason.value == reasons.KEEPALIVE_TIMEOUT:
-            return UnreachableError(
-                f"{place}: connection lost, nothing came for {self._settings.keepalive:g} s"
-            )
-        if isinstance(reason, ReasonCode) and reason.value != reasons.UNSPECIFIED:
-            return UnreachableError(f"{place}: connection lost ({reasons.in_words(reason.value)})")
-        if error is None:
-            return UnreachableError(f"{place}: the link is closed")
-        # Not every broker names a take-over: mosquitto 2.0.11 just closes, as it does when it ends.
-        why = "" if isinstance(reason, ReasonCode) else f": {error}"
-        return UnreachableError(
-            f"{place}: connection lost{why} (if it comes back only to be lost again and again: "
-            f"does another client use the id {self._client_id!r}?)"
-        )
+        if self._lost is None:  # what waits is known to the first who asks: the others are cancelled by then
+            error = None if self._client is None else self._client.why_lost()
+            waiting = tuple(self._waiting.values())
+            self._lost = Lost(self._settings, self._client_id, error, self._keepalive_s, waiting, self._now())
+            self._keepalive.ended(silent=self._lost.silent, waiting_bytes=self._lost.waiting_bytes)
+            self._next_keepalive_s = self._keepalive.seconds
+        return explain(self._lost, self._next_keepalive_s)

@@ -106,8 +106,8 @@ class GuardedClient(aiomqtt.Client):
             self._acks[info.mid] = ack
         return ack
 
-    async def ask_for(self, filters: Sequence[str], qos: int) -> list[int]:
-        """Subscribe; the broker's reason code for each filter, below 0x80 when it is granted."""
+    def ask_for(self, filters: Sequence[str], qos: int) -> asyncio.Future[list[int]]:
+        """Subscribe; the future has the broker's reason code for each filter, below 0x80: granted."""
         wanted: Any  # paho's own annotation of this argument is narrower than what it takes
         if self._client.protocol == paho.MQTTv5:
             wanted = [(one, SubscribeOptions(qos=qos)) for one in filters]
@@ -118,7 +118,7 @@ class GuardedClient(aiomqtt.Client):
             raise aiomqtt.MqttCodeError(result, "could not subscribe")
         suback: asyncio.Future[list[int]] = self._loop.create_future()
         self._subacks[mid] = suback
-        return await suback
+        return suback
 
     async def arrival(self) -> None:
         """Return when something is in `incoming` or the connection has ended. For one waiter at a time."""

@@ -20,6 +20,13 @@ def in_words(reason: int) -> str:
     return f"{name}, 0x{reason:02X}"
 
 
+def refused_subscription(reason: int) -> str:
+    """The name of a reason code of a SUBACK; of MQTT 3.1.1, which has one code for every failure, too."""
+    if reason == UNSPECIFIED:
+        return "failure, 0x80: MQTT 3.1.1 gives no reason, and most often it is the access list"
+    return in_words(reason)
+
+
 _NAMES = {
     0x00: "closed",
     0x80: "unspecified error",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import LinkLostError, UnreachableError
 from qilu.mqtt.client import Link, RefusedError
 from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.proxy import Proxy
@@ -29,7 +29,7 @@ async def test_publishes_under_way_fail_at_once_when_the_broker_dies(mosquitto: 
             assert not any(task.done() for task in publishing)
             mosquitto.kill()
             ended = await asyncio.wait_for(asyncio.gather(*publishing, reading, return_exceptions=True), 1)
-    assert {type(error) for error in ended} == {UnreachableError}
+    assert {type(error) for error in ended} == {LinkLostError}
     assert f"127.0.0.1:{proxy.port}" in str(ended[0])
 
 
@@ -165,7 +165,7 @@ async def test_a_broker_that_says_nothing_is_given_up_and_nothing_stays_open() -
 async def test_a_broker_that_lives_and_acknowledges_nothing_is_given_up() -> None:
     server, settings, _ = await scripted(CONNACK_5)
     async with server, Link(settings, "edge-1", ack_timeout=0.2) as link:
-        with pytest.raises(UnreachableError, match="no acknowledgement of x for 0.2 s"):
+        with pytest.raises(UnreachableError, match="no acknowledgement of the message on x for 0.2 s"):
             await link.publish("x", b"")
 
 
