@@ -156,7 +156,7 @@ def _delivery(
 ) -> Delivery:
     return Delivery(
         spool,
-        _sink(settings, clock, random),
+        _sink(settings, spool, clock, random),
         outbox,
         linger=settings.delivery.linger,
         backoff=Backoff(random),
@@ -177,7 +177,7 @@ def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) 
     return [counters] if counters else []
 
 
-def _sink(settings: GatewaySettings, clock: Clock, random: Random) -> Sink:
+def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Random) -> Sink:
     return MqttSink(
         settings.mqtt,
         settings.edge,
@@ -185,6 +185,7 @@ def _sink(settings: GatewaySettings, clock: Clock, random: Random) -> Sink:
         clock.now_ms,
         per_device=settings.delivery.batch_by == "device",
         ack_by_broker=settings.delivery.ack == "broker",
+        edges=spool.edges,
     )
 
 

@@ -55,6 +55,16 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """Records that a spool keeps and that are not to be sent now.
+
+    `held`: of another edge, which nobody adopted.
+    """
+
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """One poll group of a device: `points` values every `period` seconds."""
 
@@ -105,6 +115,22 @@ class Processor(Protocol):
         ...
 
 
+class Edges(Protocol):
+    """The names under which the records of a spool go out: of this edge, and of those that it adopted."""
+
+    def of(self, stream: int) -> str:
+        """The edge on whose topics the records of a stream go out, and their answers come."""
+        ...
+
+    def others(self) -> Sequence[str]:
+        """The adopted edges that have records to send."""
+        ...
+
+    def refused(self, edge: str, reason: str) -> None:
+        """The broker does not allow the topics of an adopted edge: its records are held for some minutes."""
+        ...
+
+
 class Spool(AbstractAsyncContextManager["Spool"], Protocol):
     """Keeps every record from the moment it was polled until it is durable in the store."""
 
@@ -135,7 +161,11 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         ...
 
     def pending(self) -> Mapping[int, Ranges]:
-        """Stream -> the offsets kept and not yet forgotten, the oldest stream first. Do not change it."""
+        """Stream -> the offsets to be sent, the oldest stream first. Do not change it."""
+        ...
+
+    def counts(self) -> SpoolCounts:
+        """How many records it keeps that are not to be sent."""
         ...
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:

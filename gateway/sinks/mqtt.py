@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from gateway.components import Record
+from gateway.components import Edges, Record
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.notices import (
@@ -55,7 +55,8 @@ class MqttSink:
     """One edge at its broker; can be entered again after the link was lost.
 
     `boot` tells this run from the one before: a late will of that one must not leave us offline.
-    `per_device`: a topic, and so a message, for each device instead of one for the edge.
+    `per_device`: a topic, and so a message, for each device instead of one for the edge. `edges`: records of
+    an adopted edge travel on the topics of that one.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class MqttSink:
         *,
         per_device: bool = False,
         ack_by_broker: bool = False,
+        edges: Edges | None = None,
     ) -> None:
         self._settings = settings
         self._topics = settings.topics
@@ -75,6 +77,7 @@ class MqttSink:
         self._now_ms = now_ms
         self._per_device = per_device
         self._ack_by_broker = ack_by_broker
+        self._edges = edges
         self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
         self._link: Link | None = None
         self._stack = AsyncExitStack()
@@ -88,6 +91,7 @@ class MqttSink:
             if not self._ack_by_broker:
                 wanted += [self._topics.answer(self._edge), self._topics.every_ingester()]
             await link.subscribe(wanted)
+            await self._subscribe_for_others(link)
             await self._announce(link)
             self._stack = stack.pop_all()
         self._link = link
@@ -132,7 +136,7 @@ class MqttSink:
     async def _messages(self, link: Link) -> AsyncGenerator[Answer | Announcement]:
         async for message in link.messages():
             try:
-                if message.topic == self._topics.answer(self._edge):
+                if message.topic.startswith(self._topics.answer("")):
                     yield decode_answer(message.payload)
                 elif message.topic == self._topics.status(self._edge):
                     await self._contradict(link, message.payload)
@@ -157,14 +161,28 @@ class MqttSink:
             listening.cancel()
             taking.cancel()  # or it would take the first answer of the next link, and nobody would hear it
 
+    async def _subscribe_for_others(self, link: Link) -> None:
+        """Hear the answers to adopted edges; a refusal costs only the records of that edge."""
+        if self._edges is None or self._ack_by_broker:
+            return
+        for edge in self._edges.others():
+            try:
+                await link.subscribe([self._topics.answer(edge)])
+            except UnreachableError as error:
+                self._edges.refused(edge, str(error))
+
+    def _edge_of(self, stream: int) -> str:
+        return self._edge if self._edges is None else self._edges.of(stream)
+
     def _by_topic(self, lane: Lane, records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+        edge = self._edge_of(records[0].stream)
         if not self._per_device:
-            return [(self._topics.records(lane, self._edge), list(records))]
+            return [(self._topics.records(lane, edge), list(records))]
         named = sorted(
             ((_device.decode(record.body).device, record) for record in records), key=lambda pair: pair[0]
         )
         return [
-            (self._topics.records(lane, self._edge, device), [record for _, record in together])
+            (self._topics.records(lane, edge, device), [record for _, record in together])
             for device, together in groupby(named, key=lambda pair: pair[0])
         ]
 
@@ -175,6 +193,9 @@ class MqttSink:
             somebody_has_it = await self._open().publish(topic, message)
         except RefusedError as error:
             if error.reason != _TOO_LARGE:
+                edge = self._edge_of(stream)
+                if self._edges is not None and edge != self._edge:
+                    self._edges.refused(edge, str(error))
                 raise UnreachableError(str(error)) from error
             if len(records) == 1:
                 rejected[records[0].offset] = Refusal(AckCode.TOO_LARGE, str(error))

@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from gateway.components import Dropped, Record, StreamOrigin
+from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
 from gateway.spool.backlog import Backlog
 from gateway.spool.bounds import Bounds
+from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.files import Files, OsFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
 from gateway.spool.journal import Journal
@@ -70,6 +71,7 @@ class DiskSpool:
     ) -> None:
         self._settings = settings
         self._origin = StreamOrigin(edge, boot)
+        self.edges = Edges(edge, settings.directory, monotonic)
         self._files: Files = OsFiles(settings.directory) if files is None else files
         self._clock = clock
         self._monotonic = monotonic
@@ -131,6 +133,7 @@ class DiskSpool:
             self._backlog.forget(stream, offsets)
         for name in found.empty:
             self._backlog.unlink(name)
+        self.edges.opened(decode_adopted(self._content(ADOPTED)), kept)
         self._make_safe()
         logger.info(
             "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
@@ -148,10 +151,13 @@ class DiskSpool:
             logger.error("spool: what was found may not survive a power cut: %s", error)
 
     def _read_forgotten(self) -> dict[int, Ranges]:
+        return decode_forgotten(self._content(FORGOTTEN))
+
+    def _content(self, name: str) -> bytes:
         try:
-            return decode_forgotten(self._files.read(FORGOTTEN, 0, self._files.stat(FORGOTTEN).size))
+            return self._files.read(name, 0, self._files.stat(name).size)
         except OSError:
-            return {}
+            return b""
 
     def append(self, body: bytes) -> Record | None:
         """Hand one record to the operating system; None when the policy is `block` or the disk refuses.
@@ -228,8 +234,14 @@ class DiskSpool:
         return self._origin if stream == self.stream else self._kept.origins.get(stream, StreamOrigin())
 
     def pending(self) -> Mapping[int, Ranges]:
-        """Stream -> the offsets kept and not yet forgotten (none, perhaps), the oldest stream first."""
-        return self._kept.pending
+        """Stream -> the offsets to be sent (none, perhaps), the oldest stream first."""
+        if not self.edges.several:
+            return self._kept.pending
+        return {s: offsets for s, offsets in self._kept.pending.items() if not self.edges.held(s)}
+
+    def counts(self) -> SpoolCounts:
+        """How many records are kept and not to be sent."""
+        return SpoolCounts(held=self.edges.held_of(self._kept).total())
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.

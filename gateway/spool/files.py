@@ -114,8 +114,12 @@ class OsAppendFile:
 class OsFiles:
     """A directory of the real file system, held by one process at a time through flock."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, remedy: str = "stop it, or give each gateway a directory of its own"
+    ) -> None:
+        """`remedy`: what to do when another process holds the directory."""
         self._directory = directory
+        self._remedy = remedy
         self._lock: int | None = None
 
     def open(self) -> None:
@@ -129,7 +133,7 @@ class OsFiles:
                 raise PermissionError(errno.EACCES, "not allowed to read and write here")
             self._lock = _hold(directory)
         except BlockingIOError as error:
-            raise _held_by_another(directory) from error
+            raise _held_by_another(directory, self._remedy) from error
         except OSError as error:
             raise _not_usable(directory, error) from error
         try:
@@ -252,16 +256,12 @@ def _hold(directory: Path) -> int:
     return fd
 
 
-def _held_by_another(directory: Path) -> ConfigError:
+def _held_by_another(directory: Path, remedy: str) -> ConfigError:
     try:
         owner = f"process {int((directory / OWNER).read_text())}"
     except (OSError, ValueError):
         owner = "another process"
-    return ConfigError(
-        f"{owner} holds this spool",
-        file=directory,
-        remedy="stop it, or give each gateway a directory of its own",
-    )
+    return ConfigError(f"{owner} holds this spool", file=directory, remedy=remedy)
 
 
 def _not_usable(directory: Path, error: OSError) -> ConfigError:

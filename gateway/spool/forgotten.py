@@ -7,10 +7,9 @@ Losing it, or part of it, only costs that records are sent twice. It may never n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from zlib import crc32
 
+from gateway.spool.notes import decode_note, encode_note
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
@@ -22,19 +21,14 @@ MOST_RUNS = 20_000
 
 def encode_forgotten(forgotten: Mapping[int, Ranges]) -> bytes:
     """The text for these offsets, or for the lowest of them where there are too many runs."""
-    text = json.dumps({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in forgotten.items()})
-    body = text.encode()
-    return b"%08x %b\n" % (crc32(body), body)
+    return encode_note({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in forgotten.items()})
 
 
 def decode_forgotten(data: bytes) -> dict[int, Ranges]:
     """What a text says; empty when it is damaged in any way."""
-    crc, _, body = data.removesuffix(b"\n").partition(b" ")
-    if crc != b"%08x" % crc32(body):
-        return {}
     try:
-        return {int(stream, 16): Ranges.parse(offsets) for stream, offsets in json.loads(body).items()}
-    except (ValueError, AttributeError, DataError):  # its crc holds, so another version wrote it
+        return {int(stream, 16): Ranges.parse(offsets) for stream, offsets in decode_note(data).items()}
+    except (ValueError, AttributeError, DataError):  # damaged, or written by another version
         return {}
 
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.components import Dropped
+from gateway.components import Dropped, StreamOrigin
 from gateway.spool.disk import QUARANTINE
-from gateway.spool.files import OWNER, Files, ReadOnlyFiles
-from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
+from gateway.spool.edges import ADOPTED, decode_adopted
+from gateway.spool.files import OWNER, ReadOnlyFiles
 from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept, Segment
-from gateway.spool.looking import explained
+from gateway.spool.looking import content, explained, kept_in
 from gateway.spool.losses import JOURNAL, dropped_of
-from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
 
 
@@ -22,11 +21,13 @@ from qilu.contract.ranges import Ranges
 class StreamSummary:
     """One opening of the spool: its records that wait, and its files (times in ms, UTC).
 
+    `edge`: the name of the edge under which it was made, empty where that is not known.
     `oldest_ms`: when the oldest file was begun that holds a record which waits; None when none does.
     `acked`: of `size`, the bytes of files whose records are all durable (see `keep_acked`).
     """
 
     stream: int
+    edge: str
     pending: Ranges
     segments: int
     size: int
@@ -41,11 +42,13 @@ class Summary:
 
     `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young to tell.
     `owner`: the process that opened it last, running or not. `quarantined`: records that the store refused.
+    `adopted`: edges whose records are sent, whatever the present name of the edge.
     """
 
     streams: Sequence[StreamSummary]
     dropped: Sequence[Dropped]
     quarantined: int
+    adopted: frozenset[str]
     owner: int | None
     rate: float
 
@@ -53,6 +56,13 @@ class Summary:
     def depth(self) -> int:
         """Records that wait."""
         return sum(len(stream.pending) for stream in self.streams)
+
+    def held(self, edge: str | None) -> int:
+        """Records that are not sent, because they are of another edge; None: `edge` is that of the newest."""
+        named = [stream.edge for stream in self.streams if stream.edge]
+        own = edge or (named[-1] if named else "")
+        sent = {"", own, *self.adopted}
+        return sum(len(stream.pending) for stream in self.streams if stream.edge not in sent)
 
     @property
     def size(self) -> int:
@@ -79,15 +89,14 @@ def inspect(directory: Path) -> Summary:
     files = ReadOnlyFiles(directory)
     with explained(directory):
         files.open()
-        kept = recover(files).kept
-        for stream, offsets in decode_forgotten(_content(files, FORGOTTEN)).items():
-            kept.subtract(stream, offsets)
+        kept = kept_in(files)
         dropped = [one for line in Journal(files, JOURNAL, 0).lines() for one in dropped_of(line)]
-        owner = _content(files, OWNER).strip()
+        owner = content(files, OWNER).strip()
         return Summary(
             streams=[_stream(kept, stream) for stream in kept.pending],
             dropped=dropped,
             quarantined=len(Journal(files, QUARANTINE, 0).lines()),
+            adopted=decode_adopted(content(files, ADOPTED)),
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),
         )
@@ -98,6 +107,7 @@ def _stream(kept: Kept, stream: int) -> StreamSummary:
     waiting = [segment for segment in segments if kept.pending_of(segment)]
     return StreamSummary(
         stream=stream,
+        edge=kept.origins.get(stream, StreamOrigin()).edge,
         pending=kept.pending[stream],
         segments=len(segments),
         size=sum(segment.size for segment in segments),
@@ -113,10 +123,3 @@ def _rate(segments: Sequence[Segment]) -> float:
     newest = segments[-1]
     seconds = (newest.newest_ms - newest.oldest_ms) / 1000
     return newest.size / seconds if seconds > 0 else 0.0
-
-
-def _content(files: Files, name: str) -> bytes:
-    try:
-        return files.read(name, 0, files.stat(name).size)
-    except FileNotFoundError:
-        return b""

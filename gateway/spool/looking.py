@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.spool.files import Files
+from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
+from gateway.spool.kept import Kept
+from gateway.spool.recovery import recover
 from qilu.contract.errors import ConfigError
 
 
@@ -23,3 +27,19 @@ def explained(directory: Path) -> Iterator[None]:
             file=error.filename or directory,
             remedy="see to the disk, or take away what stands in the place of a file",
         ) from error
+
+
+def kept_in(files: Files) -> Kept:
+    """What is in a spool and not durable yet, as far as its files tell."""
+    kept = recover(files).kept
+    for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
+        kept.subtract(stream, offsets)
+    return kept
+
+
+def content(files: Files, name: str) -> bytes:
+    """A whole small file; empty when it is not there."""
+    try:
+        return files.read(name, 0, files.stat(name).size)
+    except FileNotFoundError:
+        return b""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.components import Dropped, Record, StreamOrigin
+from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 
@@ -87,6 +87,10 @@ class MemorySpool:
     def pending(self) -> Mapping[int, Ranges]:
         """The one stream and what is kept of it."""
         return self._pending
+
+    def counts(self) -> SpoolCounts:
+        """Nothing: it knows no other edge."""
+        return SpoolCounts()
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.files import OsFiles, ReadOnlyFiles
+from gateway.spool.changing import changing
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.looking import explained
+from gateway.spool.looking import content
 from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
 
@@ -25,16 +25,8 @@ def replay(directory: Path, since_ms: int) -> Replayed:
 
     Holds the directory meanwhile: ConfigError while a gateway runs on it, or when there is none.
     """
-    files = OsFiles(directory)
-    with explained(directory):
-        ReadOnlyFiles(directory).open()  # must be there: nothing is made
-        files.open()
-        return _replay(files, since_ms)
-
-
-def _replay(files: OsFiles, since_ms: int) -> Replayed:
-    try:
-        forgotten = _forgotten(files)
+    with changing(directory) as files:
+        forgotten = decode_forgotten(content(files, FORGOTTEN))
         again: dict[int, Ranges] = {}
         from_ms: int | None = None
         for segment in recover(files).kept.segments():
@@ -46,12 +38,3 @@ def _replay(files: OsFiles, since_ms: int) -> Replayed:
             forgotten[stream].subtract(offsets)
         files.replace(FORGOTTEN, encode_forgotten(forgotten))
         return Replayed(sum(map(len, again.values())), from_ms)
-    finally:
-        files.close()
-
-
-def _forgotten(files: OsFiles) -> dict[int, Ranges]:
-    try:
-        return decode_forgotten(files.read(FORGOTTEN, 0, files.stat(FORGOTTEN).size))
-    except FileNotFoundError:
-        return {}

@@ -27,8 +27,8 @@ class SpoolSettings(BaseModel):
     max_age: Period = 30 * 86_400
     """Seconds after which records are given up, whatever became of them."""
     keep_acked: Duration = 0.0
-    """Seconds for which durable records stay on disk, so that `qilu replay` can fill a lost store again. They
-    are the first to go where the bounds need room."""
+    """Seconds for which durable records stay on disk, so that `qilu spool replay` can fill a lost store.
+    They are the first to go where the bounds need room."""
     min_free: ByteSize = 200 * 10**6
     """Bytes of the file system that the spool leaves to others."""
     policy: Literal["drop_oldest", "block"] = "drop_oldest"

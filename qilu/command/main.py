@@ -11,6 +11,7 @@ import typer
 
 from qilu.command.profile.app import app as profile_app
 from qilu.command.running import now, run
+from qilu.command.spool.app import app as spool_app
 
 app = typer.Typer(
     name="qilu",
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(profile_app, name="profile")
+app.add_typer(spool_app, name="spool")
 
 Level = Literal["debug", "info", "warning", "error"]
 LogLevel = Annotated[Level, typer.Option("--log-level", help="How much to log, to stderr.")]
@@ -300,37 +302,3 @@ def audit(
     from qilu.command import audit as command
 
     run(lambda: command.run(store, last, device or (), form), "warning", False)
-
-
-@app.command()
-def spool(
-    place: Annotated[
-        Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
-    ],
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
-) -> None:
-    """Tell what waits in a spool, what was dropped, and how long an outage may last; also while it is in use.
-
-    Example: qilu spool var/spool
-    """
-    from qilu.command import spool as command
-
-    now(lambda: command.spool(place, form))
-
-
-@app.command()
-def replay(
-    place: Annotated[
-        Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
-    ],
-    since: Annotated[
-        str | None, typer.Option(help="How far back, such as 2h; default: all that is there.")
-    ] = None,
-) -> None:
-    """Fill a lost store again: let a stopped gateway send once more what `keep_acked` kept.
-
-    Example: qilu replay configs/gateway.yaml --since 24h
-    """
-    from qilu.command import spool as command
-
-    now(lambda: command.replay(place, since))

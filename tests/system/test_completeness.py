@@ -126,7 +126,7 @@ async def test_what_a_full_spool_gave_up_is_named(mosquitto: Mosquitto, tmp_path
         for one in found.values():
             causes = {missing["why"] for missing in one["missing"]}
             assert "dropped by spool (max_bytes)" in causes, one
-        told = json.loads(qilu("spool", road.folder / "gateway.yaml", "--format", "json").stdout)
+        told = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
         assert told["dropped_records"] > 0
         await road.stop()
 
@@ -134,16 +134,16 @@ async def test_what_a_full_spool_gave_up_is_named(mosquitto: Mosquitto, tmp_path
 async def test_a_lost_store_is_filled_again_from_the_spool(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async with AccountedRoad(tmp_path, {"port": mosquitto.port}, STORE) as road:
         await road.flows(6)
-        refused = qilu("replay", road.folder / "gateway.yaml")
+        refused = qilu("spool", "replay", road.folder / "gateway.yaml")
         assert refused.returncode == 2
-        assert "holds this spool; stop it" in refused.stderr
+        assert "holds this spool; stop the gateway" in refused.stderr
 
         before = await stored_at_rest(road)
         await asyncio.to_thread(road.gateway.stop)
         await asyncio.to_thread(road.ingesters[0].stop)
         for file in road.folder.glob("store.db*"):
             file.unlink()
-        replayed = qilu("replay", road.folder / "gateway.yaml")
+        replayed = qilu("spool", "replay", road.folder / "gateway.yaml")
         assert replayed.returncode == 0, replayed.stderr
         assert "are sent again when the gateway starts" in replayed.stdout
 
@@ -158,7 +158,7 @@ async def test_a_lost_store_is_filled_again_from_the_spool(mosquitto: Mosquitto,
         assert before <= after
         assert len({(one.device, one.counter) for one in after}) == len(after)
         await all_explained(road)
-        told = json.loads(qilu("spool", road.folder / "gateway.yaml", "--format", "json").stdout)
+        told = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
         assert told["acked_bytes"] + told["bytes"] > 0
         await road.stop()
 

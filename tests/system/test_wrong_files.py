@@ -191,17 +191,17 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         r"^qilu: gateway\.yaml: these are gateway settings; name ingester settings, or a store file$",
     ),
     "a plant for what has a spool": (
-        "spool plant.yaml",
+        "spool show plant.yaml",
         {},
         r"this is a plant; name the settings of the gateway",
     ),
     "a folder that is no spool": (
-        "spool profiles",
+        "spool show profiles",
         {},
         r"^qilu: profiles: holds no spool; name the directory",
     ),
     "a folder that is no spool, to send again": (
-        "replay profiles",
+        "spool replay profiles",
         {},
         r"^qilu: profiles: holds no spool; name the directory",
     ),

@@ -87,7 +87,7 @@ async def test_a_replay_since_a_time_takes_only_what_was_written_since(tmp_path:
 
 async def test_a_running_gateway_is_not_replayed_under_its_feet(tmp_path: Path) -> None:
     async with disk_spool(tmp_path, keep_acked="1d"):
-        with pytest.raises(ConfigError, match="holds this spool; stop it"):
+        with pytest.raises(ConfigError, match="holds this spool; stop the gateway"):
             replay(tmp_path, 0)
     with pytest.raises(ConfigError, match="no directory"):
         replay(tmp_path / "nothing", 0)

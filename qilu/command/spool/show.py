@@ -1,4 +1,4 @@
-"""Tells what a spool holds, and lets it send again what was durable in a store that is lost."""
+"""Prints what a spool holds."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.settings import GatewaySettings
-from gateway.spool import replay as replaying
 from gateway.spool.inspect import Summary, inspect
 from gateway.spool.settings import SpoolSettings
-from qilu.command.asking import duration, moment, show, show_json
-from qilu.command.kinds import Kind, expected
+from qilu.command.asking import moment, show, show_json
 from qilu.command.printing import console
+from qilu.command.spool.place import named_spool
 from qilu.contract.quantities import format_bytes, format_duration
-from qilu.runtime.settings import load
 
 _SHOWN = 10
 """Dropped ranges in the table, the newest; JSON has all that the journal has."""
 
 
-def spool(place: Path, form: str) -> None:
+def show_spool(place: Path, form: str) -> None:
     """Print what is in a spool; ConfigError when there is none."""
-    settings = _settings(place)
+    settings, edge = named_spool(place)
     summary = inspect(settings.directory)
     now_ms = int(time.time() * 1000)
-    told = _told(settings, summary, now_ms)
+    told = _told(settings, edge, summary, now_ms)
     if form == "json":
         show_json(told | {"streams": _streams(summary), "dropped": _dropped(summary)})
         return
@@ -43,35 +40,17 @@ def spool(place: Path, form: str) -> None:
         show("table", list(_dropped(summary)[0]), rows)
 
 
-def replay(place: Path, since: str | None) -> None:
-    """Make durable records pending again; ConfigError while a gateway runs on the directory."""
-    settings = _settings(place)
-    since_ms = 0 if since is None else int((time.time() - duration("--since", since)) * 1000)
-    found = replaying.replay(settings.directory, since_ms)
-    if found.from_ms is None:
-        _console.print("nothing of that time is on disk any more: `keep_acked` tells how long it stays")
-    else:
-        _console.print(
-            f"{found.records} records since {moment(found.from_ms)} are sent again when the gateway starts"
-        )
-
-
 _console = console()
 
 
-def _settings(place: Path) -> SpoolSettings:
-    if place.suffix in (".yaml", ".yml"):
-        with expected(Kind.GATEWAY, place, "name the settings of the gateway, or the directory of its spool"):
-            return load(place, GatewaySettings).spool
-    return SpoolSettings(directory=place)
-
-
-def _told(settings: SpoolSettings, summary: Summary, now_ms: int) -> dict[str, Any]:
+def _told(settings: SpoolSettings, edge: str | None, summary: Summary, now_ms: int) -> dict[str, Any]:
     left = summary.seconds_left(settings.max_bytes)
     oldest = summary.oldest_ms
     return {
         "directory": str(settings.directory),
         "records": summary.depth,
+        "held": summary.held(edge),
+        "adopted": ", ".join(sorted(summary.adopted)) or None,
         "oldest": None if oldest is None else moment(oldest),
         "age_s": None if oldest is None else max(now_ms - oldest, 0) // 1000,
         "bytes": summary.size,
@@ -89,6 +68,7 @@ def _streams(summary: Summary) -> list[Mapping[str, Any]]:
     return [
         {
             "stream": f"{one.stream:016x}",
+            "edge": one.edge,
             "records": len(one.pending),
             "files": one.segments,
             "bytes": one.size,

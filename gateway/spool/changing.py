@@ -1,0 +1,24 @@
+"""What every command does that changes a spool: hold its directory, so that no gateway runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.spool.files import OsFiles, ReadOnlyFiles
+from gateway.spool.looking import explained
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[OsFiles]:
+    """The files of a spool, held alone; ConfigError while a gateway runs on it, or when there is none."""
+    remedy = "stop the gateway, run this command again, and start the gateway"
+    files = OsFiles(directory, remedy=remedy)
+    with explained(directory):
+        ReadOnlyFiles(directory).open()  # must be there: nothing is made
+        files.open()
+        try:
+            yield files
+        finally:
+            files.close()

@@ -1,0 +1,31 @@
+"""Commands that let a stopped gateway send again what its spool keeps."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from gateway.spool import adopt as adopting
+from gateway.spool import replay as replaying
+from qilu.command.asking import duration, moment
+from qilu.command.printing import console
+from qilu.command.spool.place import named_spool
+
+_console = console()
+_AT_START = "when the gateway starts"
+
+
+def adopt(place: Path, edge: str) -> None:
+    """Let the records of another edge be sent; ConfigError while a gateway runs on the directory."""
+    records = adopting.adopt(named_spool(place).settings.directory, edge)
+    _console.print(f"{records} records of edge {edge} are sent {_AT_START}, on the topics of {edge}")
+
+
+def replay(place: Path, since: str | None) -> None:
+    """Make durable records pending again; ConfigError while a gateway runs on the directory."""
+    since_ms = 0 if since is None else int((time.time() - duration("--since", since)) * 1000)
+    found = replaying.replay(named_spool(place).settings.directory, since_ms)
+    if found.from_ms is None:
+        _console.print("nothing of that time is on disk any more: spool.keep_acked sets how long it stays")
+    else:
+        _console.print(f"{found.records} records since {moment(found.from_ms)} are sent again {_AT_START}")

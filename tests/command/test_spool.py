@@ -1,0 +1,41 @@
+"""`qilu spool` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from qilu.command.main import app
+from tests.gateway.spool.opened import disk_spool, fill, numbers
+
+
+def typed(*words: object) -> str:
+    """What it prints; it must end well."""
+    result = CliRunner().invoke(app, ["spool", *map(str, words)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def shown(place: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(typed("show", place, "--format", "json"))
+    return found
+
+
+async def test_held_records_are_counted_until_their_edge_is_adopted(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, edge="old") as spool:
+        fill(spool, range(30))
+    async with disk_spool(tmp_path, edge="new") as spool:
+        fill(spool, range(100, 102))
+    before = shown(tmp_path)
+    assert (before["records"], before["held"], before["adopted"]) == (32, 30, None)
+    assert [(one["edge"], one["records"]) for one in before["streams"]] == [("old", 30), ("new", 2)]
+    assert typed("adopt", tmp_path, "old").startswith(
+        "30 records of edge old are sent when the gateway starts"
+    )
+    after = shown(tmp_path)
+    assert (after["records"], after["held"], after["adopted"]) == (32, 0, "old")
+    async with disk_spool(tmp_path, edge="new") as spool:
+        assert numbers(spool) == [*range(30), 100, 101]

@@ -1,0 +1,78 @@
+"""Records of an adopted edge travel on its topics and are answered there; a refusal costs only them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from gateway.components import Record
+from gateway.sinks.mqtt import MqttSink
+from qilu.contract.errors import UnreachableError
+from qilu.contract.notices import Answer, encode_answer
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane
+from qilu.mqtt.client import Link
+from qilu.mqtt.settings import MqttSettings
+from tests.servers.mosquitto import Mosquitto
+
+OLD, OWN = 1, 2
+BODY = b'{"edge":"old","device":"press-1"}'
+
+
+class OneAdopted:
+    """Stream OLD is of edge `old`, which is adopted; everything else is of `new`."""
+
+    def __init__(self) -> None:
+        self.refusals: list[str] = []
+
+    def of(self, stream: int) -> str:
+        return "old" if stream == OLD else "new"
+
+    def others(self) -> Sequence[str]:
+        return [] if self.refusals else ["old"]
+
+    def refused(self, edge: str, reason: str) -> None:
+        self.refusals.append(f"{edge}: {reason}")
+
+
+@pytest.mark.parametrize("per_device", [False, True])
+async def test_adopted_records_go_out_and_are_answered_on_the_old_topics(
+    tmp_path: Path, per_device: bool
+) -> None:
+    with Mosquitto(tmp_path) as server:
+        settings = MqttSettings(port=server.port)
+        sink = MqttSink(settings, "new", "boot", lambda: 0, per_device=per_device, edges=OneAdopted())
+        async with sink, Link(settings, "ingester") as ingester, aclosing(sink.answers()) as answers:
+            await ingester.subscribe(["qilu/backlog/#"])
+            await sink.send(Lane.BACKLOG, [Record(OLD, 0, BODY)])
+            await sink.send(Lane.BACKLOG, [Record(OWN, 0, BODY)])
+            device = "/press-1" if per_device else ""
+            topics = [(await anext(aiter(ingester.messages()))).topic for _ in range(2)]
+            assert topics == [f"qilu/backlog/old{device}", f"qilu/backlog/new{device}"]
+            answer = Answer("store", "ingester", OLD, durable=Ranges.of([0]))
+            await ingester.publish("qilu/answer/old", encode_answer(answer))
+            assert await anext(answers) == answer
+
+
+ACCESS = """
+topic readwrite qilu/+/new/#
+topic readwrite qilu/+/new
+topic read qilu/ingester/+
+"""
+
+
+async def test_a_broker_that_refuses_the_old_topics_costs_only_the_old_records(tmp_path: Path) -> None:
+    edges = OneAdopted()
+    with Mosquitto(tmp_path, acl=ACCESS) as server:
+        settings = MqttSettings(port=server.port)
+        sink = MqttSink(settings, "new", "boot", lambda: 0, edges=edges)
+        async with sink:
+            with pytest.raises(UnreachableError, match="qilu/backlog/old: refused"):
+                await sink.send(Lane.BACKLOG, [Record(OLD, 0, BODY)])
+        [refusal] = edges.refusals
+        assert refusal.startswith("old: qilu/backlog/old: refused by the broker")
+        async with sink:
+            await sink.send(Lane.BACKLOG, [Record(OWN, 0, BODY)])
