@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random, SystemRandom
 
 from gateway.clock import Clock
+from gateway.completeness.ledger import Ledger
 from gateway.completeness.reports import Reports
 from gateway.completeness.schedule import ScheduleSource
 from gateway.components import Processor, Sink
@@ -36,6 +37,7 @@ from qilu.runtime.open_files import room_for
 from qilu.runtime.timebase import ClockStep
 
 _CLOCK_FILE = "clock"
+_LEDGER_FILE = "accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,19 @@ def build(
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     tally = Tally()
     sources = _sources(settings, profiles, clock, random, reports)
-    health = Health(tally, spool, outbox, [source.stats for source in sources], time.monotonic)
+    devices = sum(len(source.devices) for source in settings.sources)
+    stats = [source.stats for source in sources]
+    health = Health(tally, spool, outbox, stats, time.monotonic, clock.now_ms, devices)
     expected = [one for source in sources for one in source.schedule()]
     schedule = ScheduleSource(expected, settings.completeness_every, clock.now_ms)
 
     def stepped(step: ClockStep) -> None:
         reports.stepped(step)
         schedule.again()
+
+    def blocked(refused: bool) -> None:
+        clock.blocked(refused)
+        reports.blocked(refused)
 
     clock.told = stepped
     slot = slot_for(sum(1 / one.period for one in expected))
@@ -105,7 +113,7 @@ def build(
         backoff=lambda: Backoff(random),
         stamp=clock.stamp,
         unsure=clock.unsure,
-        blocked=clock.blocked,
+        blocked=blocked,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock)
 
@@ -119,6 +127,7 @@ def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports
         every_ms=int(settings.completeness_every * 1000),
         down_since_ms=clock.alive_ms,
         blocked_since_ms=clock.blocked_ms,
+        ledger=Ledger(settings.spool.directory / _LEDGER_FILE, boot_id()),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from gateway.content import NOTHING, Content
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
@@ -44,7 +45,8 @@ class Dropped:
 
     `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
     unreadable (the disk lost them): appended between `from_ms` and `to_ms` (UTC). Or blocked, without stream
-    and offsets: between these times none was taken, and then the gateway ended.
+    and offsets: between these times none was taken, and then the gateway ended. `content`: what was in those
+    that could be read.
     """
 
     stream: int
@@ -52,6 +54,7 @@ class Dropped:
     reason: str
     from_ms: int
     to_ms: int
+    content: Content = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from gateway.completeness.reports import Reports
-from gateway.components import Processor, Source, Spool
+from gateway.components import Processor, Record, Source, Spool
 from gateway.delivery import Delivery
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll, Reading, Reason
@@ -131,25 +131,29 @@ class Pipeline:
         for processor in self.processors:
             kept = [after for before in kept for after in processor.process(before)]
         self._count(poll, kept)
+        records = [await self._append(one) for one in kept]
         if self.reports is not None:
-            self.reports.passed(poll, kept)
-        for one in kept:
-            await self._append(one)
+            self.reports.passed(poll, kept)  # what a kill keeps from the spool must not be counted
+        await self._deliver(records)
 
     async def _keep_own(self, poll: Poll) -> None:
         self._count(poll, (poll,))
-        await self._append(poll)
+        await self._deliver([await self._append(poll)])
 
-    async def _append(self, poll: Poll) -> None:
+    async def _append(self, poll: Poll) -> Record:
         body = encode_record(poll)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
             self.blocked(True)
             await asyncio.sleep(_RETRY)
         self.blocked(False)
+        return record
+
+    async def _deliver(self, records: Sequence[Record]) -> None:
         if self.sync is None:
             await self._commit_now()
-        self.delivery.appended(record)
+        for record in records:
+            self.delivery.appended(record)
 
     def _take_leave(self) -> None:
         """Keep the last reports, if there is room; what they say is true only when nothing follows them."""

@@ -11,7 +11,10 @@ from gateway.components import Spool
 from gateway.outbox import Outbox
 from gateway.pipeline import Tally
 from gateway.sources.modbus.stats import SourceStats
+from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.wire import decode_record
 
 PROFILE = "gateway"
 GROUP = "status"
@@ -25,10 +28,12 @@ POINTS: Mapping[str, str] = {
     "missed_turns": "turns of a schedule that were skipped because the one before took too long",
     "timeouts": "requests without a reply in time",
     "reconnects": "connections to equipment that had to be made anew",
+    "devices": "devices that this gateway collects from",
     "offline_devices": "devices that do not answer now",
     "spool_records": "records kept because they are not durable yet",
     "held_records": "records of another edge, not sent until it is adopted, see `qilu spool`",
     "backlog_records": "of these, records that are neither on their way nor stored",
+    "oldest_s": "s since the oldest record that is kept was polled; 0: there is none, or it is not known",
     "spool_bytes": "bytes on disk",
     "dropped_records": "records given up at a bound of the spool, since the start",
     "blocked_records": "records that had to wait for room in the spool, since the start",
@@ -51,12 +56,16 @@ class Health:
         outbox: Outbox,
         sources: Sequence[SourceStats],
         clock: Callable[[], float],
+        now_ms: Callable[[], int],
+        devices: int,
     ) -> None:
         self._tally = tally
         self._spool = spool
         self._outbox = outbox
         self._sources = sources
         self._clock = clock
+        self._now_ms = now_ms
+        self._devices = devices
         self._began = clock()
 
     def read(self) -> Mapping[str, float]:
@@ -71,10 +80,12 @@ class Health:
             "missed_turns": sum(stats.missed_turns for stats in sources),
             "timeouts": sum(stats.timeouts for stats in sources),
             "reconnects": sum(stats.reconnects for stats in sources),
+            "devices": self._devices,
             "offline_devices": sum(len(stats.offline) for stats in sources),
             "spool_records": sum(map(len, self._spool.pending().values())),
             "held_records": self._spool.counts().held,
             "backlog_records": self._outbox.backlog(self._spool.pending()),
+            "oldest_s": oldest_s(self._spool, self._now_ms()),
             "spool_bytes": self._spool.size,
             "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
@@ -84,6 +95,18 @@ class Health:
             "unanswered_records": self._outbox.unanswered,
             "link": int(self._outbox.connected),
         }
+
+
+def oldest_s(spool: Spool, now_ms: int) -> float:
+    """Seconds since the first record that the spool keeps was due; 0 where none is, or it cannot be read."""
+    for stream, kept in spool.pending().items():
+        if kept:
+            try:
+                records = spool.read(stream, Ranges([(kept.first(), kept.first())]), 0)
+                return max((now_ms - decode_record(records[0].body).due_ms) / 1000, 0.0) if records else 0.0
+            except (UnreachableError, DataError):
+                return 0.0
+    return 0.0
 
 
 class StatusSource:

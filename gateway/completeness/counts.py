@@ -6,110 +6,110 @@ value belongs to exactly one account by its own time, and the store can be compa
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 
-from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS, family
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from gateway.completeness.account import Account
+from qilu.contract.reading import Origin, Poll
 
-_BAD = ("silent", "refused", "invalid", "internal")
+_MAX_BLOCKED = 16
+"""Times in which the spool took nothing, that are remembered."""
 
-
-class _Account:
-    """One device since `begin_ms`; `last_ms` is the latest time of a reading in it."""
-
-    __slots__ = (
-        "_bad", "_expected", "_missed", "_offline_ms", "_suppressed",
-        "begin_ms", "columns", "last_ms", "offline_since",
-    )  # fmt: skip
-
-    def __init__(self, origin: Origin, begin_ms: int) -> None:
-        own = Origin(origin.edge, origin.device, COLLECTION, origin.enterprise, origin.site, origin.line)
-        self.columns = Columns(own, COUNTS, COUNTS_POINTS)
-        self.offline_since: int | None = None
-        self._begin(begin_ms)
-
-    def _begin(self, begin_ms: int) -> None:
-        self.begin_ms = self.last_ms = begin_ms
-        self._expected = self._missed = self._suppressed = self._offline_ms = 0
-        self._bad: Counter[str] = Counter()
-
-    def count(self, poll: Poll, kept: int) -> None:
-        size = 0
-        for reading in poll.readings:
-            self.last_ms = max(self.last_ms, reading.time_ms)
-            size += len(reading.values)
-            if reading.reasons:
-                self._bad.update(map(family, reading.reasons.values()))
-        self._expected += size * (1 + poll.skipped)
-        self._missed += size * poll.skipped
-        self._suppressed += size - kept
-
-    def online(self, time_ms: int) -> None:
-        if self.offline_since is not None:
-            self._offline_ms += max(time_ms - max(self.offline_since, self.begin_ms), 0)
-            self.offline_since = None
-
-    def close(self, end_ms: int) -> Poll:
-        """What was counted until `end_ms`, where the next account begins."""
-        since = self.offline_since
-        if since is not None:
-            self.online(end_ms)
-            self.offline_since = since
-        bad = self._bad
-        good = self._expected - self._missed - bad.total()
-        values = (
-            end_ms - self.begin_ms,
-            self._expected,
-            self._missed,
-            good,
-            bad["uncertain"],
-            *(bad[name] for name in _BAD),
-            self._suppressed,
-            self._offline_ms / 1000,
-        )
-        poll = Poll(self.begin_ms, (Reading(self.columns, self.begin_ms, values),))
-        self._begin(end_ms)
-        return poll
+Keep = Callable[[str, Account], None]
 
 
 class Counts:
-    """The accounts of all devices of an edge; `every_ms` is how long one runs, at least."""
+    """The accounts of all devices of an edge; `every_ms` is how long one runs, at least.
 
-    def __init__(self, every_ms: int, begin_ms: int) -> None:
+    `known_ms`: device -> when this edge first collected from it, where that is not `begin_ms`. `keep` takes
+    each account that changed.
+    """
+
+    def __init__(
+        self,
+        every_ms: int,
+        begin_ms: int,
+        known_ms: Mapping[str, int] | None = None,
+        keep: Keep | None = None,
+    ) -> None:
         self._every_ms = every_ms
         self._begin_ms = begin_ms
-        self._accounts: dict[str, _Account] = {}
+        self._known_ms = known_ms or {}
+        self._keep = keep
+        self._accounts: dict[str, Account] = {}
+        self._origins: dict[str, Origin] = {}
+        self._due: dict[tuple[str, str], int] = {}
+        self._blocked: deque[tuple[int, int]] = deque(maxlen=_MAX_BLOCKED)
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """Those that are open, by device."""
+        return self._accounts
+
+    def begin(self, origins: Mapping[str, Origin]) -> None:
+        """Open the accounts of these devices."""
+        for origin in origins.values():
+            self._of(origin)
 
     def passed(self, poll: Poll, kept: Sequence[Poll]) -> Poll | None:
         """Count a poll and what the processors left of it; returns the account that ended before it."""
-        account = self._of(poll.origin)
+        origin = poll.origin
+        account = self._of(origin)
         first_ms = min(reading.time_ms for reading in poll.readings)
         done = None
         if first_ms > account.last_ms and first_ms // self._every_ms > account.begin_ms // self._every_ms:
-            done = account.close(first_ms)
-        account.count(poll, sum(one.size for one in kept))
+            done = account.told(self._origins[origin.device], first_ms)
+            account = self._accounts[origin.device] = account.next(first_ms)
+        account.count(poll, kept, self._blocked_turns(poll))
+        if self._keep is not None:
+            self._keep(origin.device, account)
         return done
+
+    def blocked(self, begin_ms: int, end_ms: int) -> None:
+        """The spool took no record from `begin_ms` to `end_ms`, so that nothing was polled."""
+        self._blocked.append((begin_ms, end_ms))
 
     def offline(self, origin: Origin, time_ms: int) -> None:
         """The device does not answer from now on."""
         account = self._of(origin)
-        if account.offline_since is None:
-            account.offline_since = time_ms
+        account.offline_since = account.offline_since or time_ms
 
     def online(self, origin: Origin, time_ms: int) -> float:
         """The device answers again; seconds since it did not, 0.0 when it did."""
         account = self._of(origin)
         since = account.offline_since
         account.online(time_ms)
-        return 0.0 if since is None else max(time_ms - since, 0) / 1000
+        return max(time_ms - since, 0) / 1000 if since else 0.0
 
     def close(self, now_ms: int) -> list[Poll]:
-        """End every account: nothing will be collected for now."""
-        return [account.close(max(now_ms, account.last_ms + 1)) for account in self._accounts.values()]
+        """End every account at one time: `ended_ms`."""
+        end_ms = self.ended_ms(now_ms)
+        found = [account.told(self._origins[device], end_ms) for device, account in self._accounts.items()]
+        self._accounts = {device: account.next(end_ms) for device, account in self._accounts.items()}
+        return found
 
-    def _of(self, origin: Origin) -> _Account:
+    def ended_ms(self, now_ms: int) -> int:
+        """When accounts that are closed `now_ms` end: behind all that is counted."""
+        return max([now_ms, *(account.last_ms + 1 for account in self._accounts.values())])
+
+    def _blocked_turns(self, poll: Poll) -> int:
+        """How many of the skipped turns before this poll were due while the spool took no record."""
+        series = poll.origin.device, poll.readings[0].columns.group
+        before_ms = self._due.get(series)
+        self._due[series] = poll.due_ms
+        if not poll.skipped or before_ms is None or not self._blocked:
+            return 0
+        period_ms = max((poll.due_ms - before_ms) / (1 + poll.skipped), 1)
+        overlaps = (min(end, poll.due_ms) - max(begin, before_ms) for begin, end in self._blocked)
+        turns = sum(ceil(overlap / period_ms) for overlap in overlaps if overlap > 0)
+        return min(poll.skipped, turns)
+
+    def _of(self, origin: Origin) -> Account:
         account = self._accounts.get(origin.device)
         if account is None:
-            account = self._accounts[origin.device] = _Account(origin, self._begin_ms)
+            known_ms = self._known_ms.get(origin.device, self._begin_ms)
+            account = Account(self._begin_ms, known_ms)
+            self._accounts[origin.device] = account
+            self._origins[origin.device] = origin
         return account

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.components import Dropped
+from gateway.content import Content
 
 
 @dataclass(slots=True)
 class Stretch:
-    """`records` given up for `reason`, appended between `from_ms` and `to_ms` (UTC)."""
+    """`records` given up for `reason`, appended between `from_ms` and `to_ms` (UTC), and what was in them."""
 
     reason: str
     from_ms: int
     to_ms: int
     records: int
+    content: Content = field(default_factory=Content)
+
+    @property
+    def unread(self) -> int:
+        """Records of which nobody knows the device."""
+        return max(self.records - self.content.known, 0)
 
 
 class Losses:
@@ -43,6 +50,7 @@ class Losses:
             found.from_ms = min(found.from_ms, dropped.from_ms)
             found.to_ms = max(found.to_ms, dropped.to_ms)
             found.records += records
+        found.content.add(dropped.content)
         return found
 
     def drained(self) -> None:

@@ -9,20 +9,23 @@ from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequenc
 from types import TracebackType
 from typing import Self
 
+from gateway.completeness.account import own
 from gateway.completeness.counts import Counts
-from gateway.completeness.losses import Losses
+from gateway.completeness.ledger import Ledger, Left
+from gateway.completeness.losses import Losses, Stretch
 from gateway.components import Dropped, Event, Record
+from gateway.content import content_of
 from qilu.contract.completeness import (
     COLLECTION,
     EVENT_POINTS,
     EVENTS,
+    RECOUNT,
+    RECOUNT_POINTS,
     DropReason,
     EventKind,
 )
-from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
-from qilu.contract.wire import decode_record
 from qilu.runtime.timebase import ClockStep
 
 _log = logging.getLogger(__name__)
@@ -37,7 +40,8 @@ class Reports:
 
     `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
     reading of a series. `down_since_ms`: when this gateway was last alive before, as far as it is known;
-    `blocked_since_ms`: since when its spool had taken nothing then, if it did not.
+    `blocked_since_ms`: since when its spool had taken nothing then, if it did not. `ledger` keeps the open
+    accounts over a kill; without one the last account before it is lost.
     """
 
     name = "reports"
@@ -52,23 +56,19 @@ class Reports:
         every_ms: int,
         down_since_ms: int | None,
         blocked_since_ms: int | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._edge = Columns(edge, EVENTS, EVENT_POINTS)
         self._origins = devices
-        self._devices = {
-            name: Columns(
-                Origin(edge.edge, name, COLLECTION, edge.enterprise, edge.site, origin.line),
-                EVENTS,
-                EVENT_POINTS,
-            )
-            for name, origin in devices.items()
-        }
+        self._devices = {name: Columns(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()}
         self._stamp = stamp
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
         self._blocked_since_ms = blocked_since_ms
+        self._ledger = ledger
         self._losses = Losses()
         self._counts: Counts | None = None
+        self._blocked_from_ms = 0
         self._waiting: deque[Poll] = deque(maxlen=_MOST)
         self._some = asyncio.Event()
         self.started_ms = 0
@@ -103,7 +103,8 @@ class Reports:
     def started(self) -> None:
         """Collecting begins; call it before the first poll passes."""
         time_ms = self.started_ms = self._stamp(self._edge)
-        self._counts = Counts(self._every_ms, time_ms)
+        left = Left() if self._ledger is None else self._ledger.read()
+        self._begin_accounts(left, time_ms)
         since_ms = self._down_since_ms
         down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
         text = "first start here" if since_ms is None else f"started after {down:.1f} s"
@@ -112,8 +113,49 @@ class Reports:
             end_ms = max(since_ms or time_ms, self._blocked_since_ms)
             self.dropped(Dropped(0, Ranges(), DropReason.blocked.name, self._blocked_since_ms, end_ms))
 
+        self._close_left(left, time_ms)
+
+    def _begin_accounts(self, left: Left, time_ms: int) -> None:
+        known_ms = {device: account.known_ms for device, account in left.accounts.items()}
+        if self._ledger is None:
+            self._counts = Counts(self._every_ms, time_ms, known_ms)
+        else:
+            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep)
+        self._counts.begin(self._origins)
+        if self._ledger is not None:
+            self._ledger.open(self._counts.accounts)
+
+    def _close_left(self, left: Left, time_ms: int) -> None:
+        """Close the accounts that a killed gateway left open, and report since when nobody collected."""
+        for device, account in left.accounts.items():
+            origin = self._origins.get(device)
+            removed = origin is None
+            if origin is None:
+                edge = self._edge.origin
+                origin = Origin(edge.edge, device, COLLECTION, edge.enterprise, edge.site)
+            end_ms = left.ended_ms or account.last_ms + 1
+            if left.exact and not left.ended_ms:
+                self._tell(account.told(origin, end_ms))
+            away = (time_ms - end_ms) / 1000 if left.exact else 0.0
+            columns = Columns(own(origin), EVENTS, EVENT_POINTS)
+            if removed:
+                text = f"{origin.edge} does not collect from this device any more"
+                self._add(columns, time_ms, EventKind.REMOVED, text, ago_s=away)
+            elif away > 0:
+                text = f"collected again after {away:.1f} s"
+                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=away, length_s=away)
+
+    def blocked(self, blocked: bool) -> None:
+        """Whether the spool refuses records just now; called with each record."""
+        if blocked and not self._blocked_from_ms:
+            self._blocked_from_ms = self._stamp("blocked")
+        elif self._blocked_from_ms and not blocked:
+            if self._counts is not None:
+                self._counts.blocked(self._blocked_from_ms, self._stamp("blocked"))
+            self._blocked_from_ms = 0
+
     def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
-        """A source polled `poll`, and the processors made `kept` of it."""
+        """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
         if self._counts is not None and (done := self._counts.passed(poll, kept)) is not None:
             self._tell(done)
 
@@ -136,6 +178,7 @@ class Reports:
     def dropped(self, dropped: Dropped) -> None:
         """The spool gave records up."""
         stretch = self._losses.dropped(dropped)
+        detail = DropReason[stretch.reason] if stretch.reason in DropReason.__members__ else 0
         time_ms = self._stamp(self._edge)
         self._add(
             self._edge,
@@ -145,8 +188,29 @@ class Reports:
             ago_s=(time_ms - stretch.from_ms) / 1000,
             length_s=(stretch.to_ms - stretch.from_ms) / 1000,
             records=stretch.records,
-            detail=DropReason[stretch.reason] if stretch.reason in DropReason.__members__ else 0,
+            unread=stretch.unread,
+            detail=detail,
         )
+        self._dropped_of_devices(stretch, dropped, detail)
+
+    def _dropped_of_devices(self, stretch: Stretch, dropped: Dropped, detail: int) -> None:
+        """The whole stretch for each device of which something more was given up, and its accounts again."""
+        for device in dropped.content.devices:
+            lost, columns = stretch.content.devices[device], self._devices.get(device)
+            if columns is None:
+                continue
+            if lost.records:
+                time_ms = self._stamp(columns)
+                self._add(
+                    columns, time_ms, EventKind.DROPPED, stretch.reason, records=lost.records,
+                    ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
+                    values=lost.values, detail=detail,
+                )  # fmt: skip
+            again = Columns(columns.origin, RECOUNT, RECOUNT_POINTS)
+            for begin_ms, numbers in lost.accounts.items():
+                time_ms = self._stamp(again)
+                values = ((time_ms - begin_ms) / 1000, *numbers)
+                self._tell(Poll(time_ms, (Reading(again, time_ms, values),)))
 
     @property
     def losing(self) -> bool:
@@ -159,22 +223,31 @@ class Reports:
 
     def rejected(self, records: Sequence[Record], reason: str) -> None:
         """The store will never take these."""
-        times: dict[str, list[int]] = {}
-        for record in records:
-            try:
-                poll = decode_record(record.body)
-            except DataError as error:
-                _log.debug("a rejected record cannot be read here either: %s", error)
+        self._of_devices(EventKind.REJECTED, records, reason)
+
+    def deferred(self, records: Sequence[Record], code: str) -> None:
+        """The store cannot take these for now."""
+        self._of_devices(EventKind.DEFERRED, records, code)
+
+    def requeued(self, records: int) -> None:
+        """So many records came back from the quarantine."""
+        text = f"{records} records came back from the quarantine"
+        time_ms = self._stamp(self._edge)
+        self._add(self._edge, time_ms, EventKind.REQUEUED, text, records=records)
+
+    def _of_devices(self, kind: EventKind, records: Sequence[Record], text: str) -> None:
+        """One event for each device whose values are in these records."""
+        content = content_of(record.body for record in records)
+        if content.known < len(records):
+            _log.debug("%d of these records cannot be read here", len(records) - content.known)
+        for device, lost in content.devices.items():
+            columns = self._devices.get(device)
+            if columns is None or not lost.records:
                 continue
-            if poll.origin.device in self._devices and poll.origin.profile != COLLECTION:
-                mine = times.setdefault(poll.origin.device, [])
-                mine.extend((min(r.time_ms for r in poll.readings), max(r.time_ms for r in poll.readings)))
-        for device, mine in times.items():
-            columns = self._devices[device]
-            time_ms, first, last = self._stamp(columns), min(mine), max(mine)
+            time_ms = self._stamp(columns)
             self._add(
-                columns, time_ms, EventKind.REJECTED, reason,
-                ago_s=(time_ms - first) / 1000, length_s=(last - first) / 1000, records=len(mine) // 2,
+                columns, time_ms, kind, text, records=lost.records, values=lost.values,
+                ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
             )  # fmt: skip
 
     def stopped(self) -> None:
@@ -183,8 +256,11 @@ class Reports:
             return
         counts, self._counts = self._counts, None
         time_ms = self._stamp(self._edge)
+        ended_ms = counts.ended_ms(time_ms)
         for account in counts.close(time_ms):
             self._tell(account)
+        if self._ledger is not None:
+            self._ledger.end(ended_ms, counts.accounts)
         self._add(self._edge, time_ms, EventKind.STOPPED, "stopped")
 
     def _add(
@@ -197,10 +273,12 @@ class Reports:
         ago_s: float = 0.0,
         length_s: float = 0.0,
         records: int = 0,
+        values: int = 0,
+        unread: int = 0,
         detail: int = 0,
     ) -> None:
-        values = (int(kind), ago_s, length_s, records, int(detail), text)
-        self._tell(Poll(time_ms, (Reading(columns, time_ms, values),)))
+        row = (int(kind), ago_s, length_s, records, values, unread, int(detail), text)
+        self._tell(Poll(time_ms, (Reading(columns, time_ms, row),)))
 
     def _tell(self, poll: Poll) -> None:
         if len(self._waiting) == _MOST:

@@ -6,6 +6,7 @@ import errno
 import logging
 
 from gateway.components import Record
+from gateway.content import NOTHING, Content, content_of
 from gateway.spool.files import Files
 from gateway.spool.kept import Kept, Segment
 from gateway.spool.losses import Losses
@@ -85,12 +86,26 @@ class Backlog:
         return None
 
     def give_up(self, segment: Segment, reason: str) -> None:
-        """Unlink a segment whatever is pending in it."""
+        """Unlink a segment whatever is pending in it, but look first whose values that is."""
         if segment is self._writer.active:
             self._writer.retire()
+        content = self._content(segment)
         lost = self._kept.remove(segment)
         self.unlink(segment.name)
-        self._losses.add(segment, lost, reason)
+        self._losses.add(segment, lost, reason, content)
+
+    def _content(self, segment: Segment) -> Content:
+        """What is in the pending records of a segment, as far as the disk gives them."""
+        pending = self._kept.pending_of(segment)
+        if not pending:
+            return NOTHING
+        span = pending.first(), pending.last()
+        try:
+            fetched = fetch(self._files, segment, *span, segment.size, at_least_one=True)
+        except OSError as error:
+            logger.warning("spool: %s is given up unread: %s", segment.name, error)
+            return NOTHING
+        return content_of(record.body for record in fetched.records if record.offset in pending)
 
     def unlink(self, name: str) -> None:
         """Remove a file of ours, or say that it cannot be removed."""

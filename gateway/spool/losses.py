@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.components import Dropped
+from gateway.content import NOTHING, Content, from_plain, to_plain
 from gateway.spool.files import Files
 from gateway.spool.journal import Journal
 from gateway.spool.kept import Segment
@@ -31,8 +32,11 @@ class Losses:
         self._untold: dict[tuple[int, str], Dropped] = {}
         self._to_tell = False  # whether the journal has losses that are not called told
 
-    def add(self, segment: Segment, offsets: Ranges, reason: str) -> None:
-        """`offsets` of `segment` are lost for `reason`; nothing happens when there are none."""
+    def add(self, segment: Segment, offsets: Ranges, reason: str, content: Content = NOTHING) -> None:
+        """`offsets` of `segment` are lost for `reason`, with this content as far as it could be read.
+
+        Nothing happens when there are none.
+        """
         if not offsets:
             return
         stream, from_ms, to_ms = segment.stream, segment.oldest_ms, segment.newest_ms
@@ -42,11 +46,15 @@ class Losses:
         )
         told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms))
         told.offsets.update(offsets)
+        both = Content()
+        both.add(told.content)
+        both.add(content)
         self._untold[stream, reason] = replace(
-            told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms)
+            told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms), content=both
         )
         entry = {"stream": f"{stream:016x}", "records": len(offsets), "offsets": text, "reason": reason}
-        self._journal.write([entry | {"from_ms": from_ms, "to_ms": to_ms, "given_up_ms": self._now_ms()}])
+        entry |= {"from_ms": from_ms, "to_ms": to_ms, "given_up_ms": self._now_ms()}
+        self._journal.write([entry | {"content": to_plain(content)}])
         self._to_tell = True
 
     def drain(self) -> Sequence[Dropped]:
@@ -90,7 +98,8 @@ def dropped_of(line: bytes) -> Iterable[Dropped]:
     try:
         offsets = Ranges.parse(entry["offsets"])
         times = int(entry["from_ms"]), int(entry["to_ms"])
-        return (Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times),)
+        content = from_plain(entry.get("content"))
+        return (Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times, content),)
     except (ValueError, KeyError, TypeError, AttributeError, DataError):
         return ()
 

@@ -3,10 +3,12 @@
 Two built-in profiles carry it, as readings like any other:
 
     gateway      device = the edge itself    groups: status (gateway/status.py), events
-    collection   device = each device        groups: counts, schedule, events
+    collection   device = each device        groups: counts, recount, schedule, events
 
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
-  begins where this one ends. Only the last one before a kill is missing.
+  begins where this one ends. Only the last one before a power cut is missing.
+- recount: an account that the spool had to give up, or several of them that followed each other as one; it
+  began `ago_s` before the reading. The newest reading with a begin replaces the ones before.
 - schedule: what should be polled from now on; at every start of the gateway, and once a day.
 - events: something that happened, or a stretch of time: it began `ago_s` before the reading and took
   `length_s`. The codes are numbers because not every store has a place for the text beside them.
@@ -28,6 +30,7 @@ COUNTS_POINTS = (
     "span_ms",  # of the time that is counted
     "expected",  # values that were due: points of a poll group x its turns
     "missed",  # of these, of turns that were skipped because the endpoint was still busy
+    "blocked",  # of these, of turns that were skipped because the spool took no record
     "good",
     "uncertain",
     "silent",  # bad: the device was not reached or did not answer
@@ -36,7 +39,14 @@ COUNTS_POINTS = (
     "internal",  # bad: an error of the gateway itself
     "suppressed",  # of the good, uncertain and bad ones: left out by a processor
     "offline_s",  # seconds that the device was offline
+    "texts",  # of the values that were sent, texts: not every store has a place for them
+    "records",  # in which the values were sent
+    "largest",  # values of the largest of these records
+    "known_s",  # seconds for which this edge had collected from the device before this account
 )
+
+RECOUNT = "recount"
+RECOUNT_POINTS = ("ago_s", *COUNTS_POINTS)
 
 SCHEDULE = "schedule"
 SCHEDULE_POINTS = (
@@ -48,7 +58,16 @@ SCHEDULE_POINTS = (
 )
 
 EVENTS = "events"
-EVENT_POINTS = ("event", "ago_s", "length_s", "records", "detail", "text")
+EVENT_POINTS = (
+    "event",
+    "ago_s",
+    "length_s",
+    "records",
+    "values",  # of the device in these records
+    "unread",  # of these records, those that could not be read, so that nobody knows their device
+    "detail",
+    "text",
+)
 
 
 class EventKind(IntEnum):
@@ -60,7 +79,10 @@ class EventKind(IntEnum):
     CLOCK_STEPPED = 3
     """The wall clock was set by `length_s`, forth or back."""
     DROPPED = 4
-    """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows."""
+    """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
+
+    As an event of a device: the records of this device, with exactly so many `values`.
+    """
     REJECTED = 5
     """A store refused `records` of this device and time; they are in the edge's quarantine."""
     OFFLINE = 6
@@ -69,6 +91,12 @@ class EventKind(IntEnum):
     """The device answers, again or for the first time."""
     LEARNT = 8
     """The device taught the gateway what it refuses."""
+    REMOVED = 9
+    """The edge does not collect from this device any more; the last account ended `ago_s` before."""
+    REQUEUED = 10
+    """Records came back from the quarantine of the edge: what was told as rejected before may be stored."""
+    DEFERRED = 11
+    """A store could not take `records` of this device and time for now; `text` is the code."""
 
 
 class DropReason(IntEnum):

@@ -42,10 +42,19 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
     assert first is not None
     assert first.readings[0].time_ms == START
     assert first.origin == Origin("edge-1", "press-1", "collection", line="a")
-    assert told(first) == {"span_ms": 30_500, "expected": 6, "good": 5, "silent": 1}
+    assert told(first) == {
+        "span_ms": 30_500,
+        "expected": 6,
+        "good": 5,
+        "silent": 1,
+        "records": 2,
+        "largest": 3,
+    }
     [last] = counts.close(START + 40_000)
     assert last.readings[0].time_ms == START + 30_500
-    assert told(last) == {"span_ms": 9_500, "expected": 3, "good": 3}
+    assert told(last) == {
+        "span_ms": 9_500, "expected": 3, "good": 3, "records": 1, "largest": 3, "known_s": 30.5,
+    }  # fmt: skip
 
 
 def test_values_are_counted_by_what_became_of_them() -> None:
@@ -65,7 +74,41 @@ def test_values_are_counted_by_what_became_of_them() -> None:
         "invalid": 1,
         "internal": 1,
         "suppressed": 3,
+        "records": 2,
+        "largest": 3,
     }
+
+
+def test_turns_that_a_spool_blocked_are_no_turns_that_an_endpoint_missed() -> None:
+    counts = Counts(MINUTE, START)
+    counts.passed(poll(START + 1000), [poll(0)])
+    counts.passed(poll(START + 3000, skipped=1), [poll(0)])  # the endpoint was busy
+    counts.blocked(START + 3100, START + 7900)
+    counts.passed(poll(START + 8000, skipped=4), [poll(0)])
+    counts.passed(poll(START + 10_000, skipped=1), [poll(0)])
+    [account] = counts.close(START + 11_000)
+    found = told(account)
+    assert (found["missed"], found["blocked"], found["expected"]) == (6, 12, 30)
+
+
+def test_a_busy_endpoint_stays_busy_beside_a_spool_that_blocked_for_a_moment() -> None:
+    counts = Counts(MINUTE, START)
+    counts.passed(poll(START + 1000), [poll(0)])
+    counts.blocked(START + 1100, START + 2000)
+    counts.passed(poll(START + 11_000, skipped=9), [poll(0)])
+    [account] = counts.close(START + 12_000)
+    found = told(account)
+    assert (found["missed"], found["blocked"]) == (24, 3)
+
+
+def test_an_account_counts_texts_and_the_largest_record() -> None:
+    counts = Counts(MINUTE, START)
+    words = Poll(START, (Reading(COLUMNS, START, (1, "run", None), {2: Reason.SENTINEL}),))
+    counts.passed(words, [words])
+    counts.passed(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
+    [account] = counts.close(START + 2)
+    found = told(account)
+    assert (found["texts"], found["records"], found["largest"], found["expected"]) == (1, 2, 9, 12)
 
 
 def test_every_reason_has_its_place() -> None:
@@ -73,7 +116,7 @@ def test_every_reason_has_its_place() -> None:
         counts = Counts(MINUTE, START)
         counts.passed(poll(START, reason), [poll(0)])
         [account] = counts.close(START + 1)
-        places = told(account).keys() - {"span_ms", "expected", "good"}
+        places = told(account).keys() - {"span_ms", "expected", "good", "records", "largest"}
         assert len(places) == 1
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Hashable
 
 from gateway.completeness.reports import Reports
 from gateway.components import Dropped, Event, Record
-from qilu.contract.completeness import DropReason, EventKind
+from gateway.content import Content, content_of, from_plain, to_plain
+from qilu.contract.completeness import COUNTS_POINTS, DropReason, EventKind
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.contract.wire import encode_record
@@ -68,7 +70,7 @@ def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
     some.stopped()
     some.stopped()
     assert told(some) == [
-        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3}),
+        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3, "records": 1, "largest": 3}),
         ("edge-1", {"event": EventKind.STOPPED}),
     ]
 
@@ -105,9 +107,9 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
     some.dropped(Dropped(7, Ranges([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
     code = DropReason.max_bytes
     assert told(some) == [
-        ("edge-1", {"event": 4, "ago_s": 100, "length_s": 10, "records": 10, "detail": code}),
-        ("edge-1", {"event": 4, "ago_s": 101, "length_s": 20, "records": 20, "detail": code}),
-        ("edge-1", {"event": 4, "ago_s": 12, "length_s": 5, "records": 5, "detail": code}),
+        ("edge-1", {"event": 4, "ago_s": 100, "length_s": 10, "records": 10, "unread": 10, "detail": code}),
+        ("edge-1", {"event": 4, "ago_s": 101, "length_s": 20, "records": 20, "unread": 20, "detail": code}),
+        ("edge-1", {"event": 4, "ago_s": 12, "length_s": 5, "records": 5, "unread": 5, "detail": code}),
     ]
 
 
@@ -120,5 +122,53 @@ def test_what_a_store_refuses_is_told_of_its_device() -> None:
     ]
     records = [Record(7, offset, encode_record(one)) for offset, one in enumerate(polls)]
     some.rejected([*records, Record(7, 9, b"garbage")], "too old")
-    event = {"event": EventKind.REJECTED, "ago_s": 9, "length_s": 4, "records": 2}
+    event = {"event": EventKind.REJECTED, "ago_s": 9, "length_s": 4, "records": 2, "values": 6}
     assert told(some) == [("press-1", event)]
+
+
+def polled(time_ms: int) -> bytes:
+    return encode_record(poll(time_ms))
+
+
+def lost(bodies: list[bytes], reason: str = "max_bytes") -> Dropped:
+    return Dropped(7, Ranges([(0, len(bodies) - 1)]), reason, START, START + 1000, content_of(bodies))
+
+
+def account(begin_ms: int, **points: float) -> bytes:
+    own = Columns(Origin("edge-1", "press-1", "collection"), "counts", COUNTS_POINTS)
+    values = tuple(points.get(point, 0) for point in COUNTS_POINTS)
+    return encode_record(Poll(begin_ms, (Reading(own, begin_ms, values),)))
+
+
+def test_what_a_spool_gave_up_is_told_of_each_device_with_its_values() -> None:
+    some = reports()
+    some.dropped(lost([polled(START - 9000), polled(START - 5000), b"garbage"]))
+    edge, device = told(some)
+    assert (edge[1]["records"], edge[1]["unread"]) == (3, 1)
+    assert device == (
+        "press-1",
+        {"event": 4, "ago_s": 10, "length_s": 4, "records": 2, "values": 6, "detail": DropReason.max_bytes},
+    )
+    some.dropped(lost([polled(START - 4000)]))
+    assert told(some)[1][1]["values"] == 9  # the whole stretch again
+
+
+def test_accounts_that_a_spool_gave_up_are_told_again_as_one() -> None:
+    some = reports()
+    some.dropped(lost([account(START - 3000, span_ms=1000, expected=5, largest=2, known_s=7)]))
+    assert told(some)[1] == (
+        "press-1",
+        {"ago_s": 4, "span_ms": 1000, "expected": 5, "largest": 2, "known_s": 7},
+    )
+    more = [account(START - 2000, span_ms=1000, expected=6, largest=3, known_s=8), account(START, span_ms=1)]
+    some.dropped(lost(more))
+    assert told(some)[1:] == [
+        ("press-1", {"ago_s": 6, "span_ms": 2000, "expected": 11, "largest": 3, "known_s": 7}),
+        ("press-1", {"ago_s": 4, "span_ms": 1}),
+    ]
+
+
+def test_what_was_given_up_goes_through_a_journal_unchanged() -> None:
+    content = content_of([polled(START), account(START, span_ms=1000, expected=5)])
+    assert from_plain(json.loads(json.dumps(to_plain(content)))) == content
+    assert from_plain({"devices": 3}) == from_plain(None) == Content()

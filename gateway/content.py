@@ -1,0 +1,138 @@
+"""What was in records that the spool gives up: whose values, and which accounts. Pure.
+
+An account that is given up with the values that it counts would leave a gap of which nobody knows anything.
+So what it counted is reported again, joined with those before and behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS, GATEWAY, RECOUNT, RECOUNT_POINTS
+
+MAX_ACCOUNTS = 100
+"""Accounts of one device that do not follow each other; more are not kept."""
+_LARGEST = COUNTS_POINTS.index("largest")
+_KNOWN = COUNTS_POINTS.index("known_s")
+
+
+class _Reading(msgspec.Struct):
+    t: int
+    v: dict[str, msgspec.Raw]
+
+
+class _Record(msgspec.Struct):
+    device: str
+    profile: str
+    group: str
+    readings: list[_Reading]
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+_number = msgspec.json.Decoder(float).decode
+
+
+class Lost(msgspec.Struct):
+    """What was given up of one device: values of the equipment, and accounts: begin (ms) -> COUNTS_POINTS."""
+
+    from_ms: int = 0
+    to_ms: int = 0
+    records: int = 0
+    values: int = 0
+    accounts: dict[int, list[float]] = {}
+
+    def add(self, other: Lost) -> None:
+        """The two together."""
+        if other.records:
+            self.from_ms = min(self.from_ms, other.from_ms) if self.records else other.from_ms
+            self.to_ms = max(self.to_ms, other.to_ms)
+            self.records += other.records
+            self.values += other.values
+        self.accounts = _joined(self.accounts | other.accounts)
+
+
+class Content(msgspec.Struct):
+    """What was given up, by device; `known`: records that could be read, of any kind."""
+
+    devices: dict[str, Lost] = {}
+    known: int = 0
+
+    def add(self, other: Content) -> None:
+        """The two together."""
+        self.known += other.known
+        for device, lost in other.devices.items():
+            self.devices.setdefault(device, Lost()).add(lost)
+
+
+NOTHING = Content()
+"""Of records that could not be read; do not add to it."""
+
+
+def content_of(bodies: Iterable[bytes]) -> Content:
+    """What these records hold; one that cannot be read is not among the known ones."""
+    content = Content()
+    for body in bodies:
+        try:
+            record = _decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue
+        content.known += 1
+        if record.profile == GATEWAY or not record.readings:
+            continue
+        lost = content.devices.setdefault(record.device, Lost())
+        if record.profile == COLLECTION:
+            lost.accounts |= _accounts(record)
+        else:
+            times = [reading.t for reading in record.readings]
+            lost.add(Lost(min(times), max(times), 1, sum(len(reading.v) for reading in record.readings)))
+    for lost in content.devices.values():
+        lost.accounts = _joined(lost.accounts)
+    return content
+
+
+def _accounts(record: _Record) -> dict[int, list[float]]:
+    found = {}
+    points = {COUNTS: COUNTS_POINTS, RECOUNT: RECOUNT_POINTS}.get(record.group, ())
+    for reading in record.readings:
+        if points and reading.v.keys() >= set(points):
+            try:
+                numbers = [_number(reading.v[point]) for point in points]
+            except msgspec.MsgspecError:
+                continue
+            ago_ms = round(1000 * numbers.pop(0)) if record.group == RECOUNT else 0
+            found[reading.t - ago_ms] = numbers
+    return found
+
+
+def _joined(accounts: Mapping[int, list[float]]) -> dict[int, list[float]]:
+    """Accounts that follow each other as one; the newest MAX_ACCOUNTS of those."""
+    found: list[tuple[int, list[float]]] = []
+    for begin_ms, numbers in sorted(accounts.items()):
+        if found and begin_ms == found[-1][0] + int(found[-1][1][0]):
+            found[-1] = found[-1][0], _sum(found[-1][1], numbers)
+        else:
+            found.append((begin_ms, numbers))
+    return dict(found[-MAX_ACCOUNTS:])
+
+
+def _sum(one: list[float], behind: list[float]) -> list[float]:
+    both = [first + second for first, second in zip(one, behind, strict=True)]
+    both[_LARGEST] = max(one[_LARGEST], behind[_LARGEST])
+    both[_KNOWN] = one[_KNOWN]
+    return both
+
+
+def to_plain(content: Content) -> Any:
+    """The content as JSON has it."""
+    return msgspec.to_builtins(content, str_keys=True)
+
+
+def from_plain(plain: Any) -> Content:
+    """The content that stands in a line of the journal; nothing where there is none."""
+    try:
+        return msgspec.convert(plain, Content, strict=False, str_keys=True)
+    except (msgspec.ValidationError, TypeError):
+        return Content()
