@@ -34,6 +34,7 @@ from qilu.contract.wire import encode_message, encode_record
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.components import Store
+from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
 from tests.servers.mosquitto import Mosquitto
@@ -54,8 +55,11 @@ class NullStore:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def incarnation(self) -> str:
-        return ""
+    async def mark(self) -> Mark:
+        return Mark("")
+
+    async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
+        return same_incarnation(writes, await self.mark())
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:  # noqa: ARG002
         return {}

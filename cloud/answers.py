@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
@@ -26,19 +25,8 @@ class Named(NamedTuple):
     stream: int
 
 
-class _Maturing(NamedTuple):
-    at: float
-    incarnation: str
-    named: Named
-    offsets: Ranges
-
-
 class Answers:
-    """What one ingester has to say. Pure: times are seconds of a monotonic clock, handed in.
-
-    A store with horizon 0 is durable at once. Otherwise durable is only said when the store is still in the
-    same incarnation `horizon` seconds after the write; if not, nothing is said and the edge sends again.
-    """
+    """What one ingester has to acknowledge. Pure. What a store with horizon 0 took is durable at once."""
 
     def __init__(self, store: str, ingester: str, horizon: float) -> None:
         self._store = store
@@ -47,17 +35,17 @@ class Answers:
         self._stored: dict[Named, Ranges] = {}
         self._durable: dict[Named, Ranges] = {}
         self._refused: dict[Named, dict[int, Refusal]] = {}
-        self._maturing: deque[_Maturing] = deque()
 
-    def stored(self, named: Named, offsets: Ranges, incarnation: str, now: float) -> None:
-        """These are in the store, written not before `now`."""
-        if not offsets:
-            return
-        if self._horizon == 0:
+    def stored(self, named: Named, offsets: Ranges) -> None:
+        """These are in the store."""
+        if offsets:
+            into = self._durable if self._horizon == 0 else self._stored
+            into.setdefault(named, Ranges()).update(offsets)
+
+    def durable(self, named: Named, offsets: Ranges) -> None:
+        """These survive a crash of the store."""
+        if offsets:
             self._durable.setdefault(named, Ranges()).update(offsets)
-        else:
-            self._stored.setdefault(named, Ranges()).update(offsets)
-            self._maturing.append(_Maturing(now + self._horizon, incarnation, named, offsets))
 
     def refused(self, named: Named, refused: Mapping[int, Refusal]) -> None:
         """These are not in the store: offset -> why."""
@@ -65,19 +53,8 @@ class Answers:
             short = {offset: Refusal(one.code, one.text[:_LONGEST]) for offset, one in refused.items()}
             self._refused.setdefault(named, {}).update(short)
 
-    def matures(self, now: float) -> bool:
-        """Whether the store's incarnation is needed by `due` now."""
-        return bool(self._maturing) and self._maturing[0].at <= now
-
-    def due(self, incarnation: str | None, now: float) -> list[tuple[str, Answer]]:
-        """Everything to be said now: edge and answer, one for each stream; then it counts as said.
-
-        `incarnation`: what the store is now, None where that cannot be told: then nothing matures.
-        """
-        while incarnation is not None and self.matures(now):
-            ripe = self._maturing.popleft()
-            if ripe.incarnation == incarnation:
-                self._durable.setdefault(ripe.named, Ranges()).update(ripe.offsets)
+    def due(self) -> list[tuple[str, Answer]]:
+        """Everything to be answered now: edge and answer, one for each stream; then it counts as answered."""
         said = []
         for named in {**self._stored, **self._durable, **self._refused}:
             refused = self._some_refused(named)

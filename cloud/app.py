@@ -65,6 +65,7 @@ async def ingest(
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
+            tasks.create_task(ingester.confirm(), name="confirm what is stored")
             await _serve(settings, ingester, name, store.identity, Reconnection(_log, Backoff(random)), ready)
 
 

@@ -16,12 +16,13 @@ from itertools import islice
 from random import Random
 
 from cloud.answers import Answers, Named
+from cloud.durability import Durability
 from cloud.waiting import Batch, Waiting
+from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
-from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.errors import DataError, TimedOutError, UnreachableError
 from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Poll
 from qilu.contract.topics import Topics
 from qilu.contract.wire import UnknownVersionError
 from qilu.mqtt.client import Link, Message, RefusedError
@@ -100,6 +101,8 @@ class Ingester:
         )
         self._answers = Answers(store.identity, ingester, store.horizon)
         self._complaints = Complaints(_log)
+        self._write_size = WriteSize(bounds.batch_records)
+        self._durability = Durability(store, self._answers, self._refuse, self._complain, clock)
 
     async def serve(self, link: Link, filters: Sequence[str], ready: Callable[[], None]) -> None:
         """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
@@ -124,6 +127,10 @@ class Ingester:
                 self._refuse(named, refused)
             if batch.polls:
                 await self._write(batch)
+
+    async def confirm(self) -> None:
+        """Acknowledge as durable what the store has kept for its horizon, until cancelled, link or not."""
+        await self._durability.run()
 
     # Coming in.
 
@@ -150,31 +157,44 @@ class Ingester:
     # Going into the store.
 
     async def _write(self, batch: Batch) -> None:
-        incarnation, refused = await self._stored(batch.polls)
-        now = self._clock()
-        for named, offsets in batch.stored(refused).items():
-            self._answers.stored(named, offsets, incarnation, now)
-        for named, some in batch.refused(refused).items():
-            self._refuse(named, some)
-        self._tally.batches += 1
-        self._tally.records += len(batch.polls)
-        self._tally.points += sum(poll.size for poll in batch.polls)
-
-    async def _stored(self, polls: list[Poll]) -> tuple[str, Mapping[int, Refusal]]:
-        """The store's incarnation and what it refused, after as many tries as it takes."""
+        """Write all of `batch`, after as many tries as it takes and in as many writes."""
         backoff = Backoff(self._random, most=_LONGEST_PAUSE)
-        while True:
+        while batch.polls:
+            part = batch.first(self._write_size.records or len(batch.polls))
+            records = len(part.polls)
             try:
-                # Asked before the write: a crash in between then costs a re-send, never a record.
-                incarnation = await self._store.incarnation()
-                began = self._clock()
-                refused = await self._store.write(polls)
+                await self._write_part(part)
+            except TimedOutError as error:
+                self._write_size.too_long(records)
+                self._complain(
+                    "timeout",
+                    f"store {self._store.identity}: {records} records in one write were too many:"
+                    f" {self._write_size.records} are tried now: {error}",
+                )
+                if records == 1:
+                    await asyncio.sleep(backoff.next(error.retry_after))
             except UnreachableError as error:
                 self._complain("store", f"store {self._store.identity}: {error}")
                 await asyncio.sleep(backoff.next(error.retry_after))
             else:
-                self._tally.write_seconds += self._clock() - began
-                return incarnation, refused
+                self._write_size.fitted(records)
+                backoff.reset()
+                batch = batch.rest(records)
+
+    async def _write_part(self, part: Batch) -> None:
+        # Asked before the write: a crash in between then costs a re-send, never a record.
+        mark = await self._store.mark()
+        began = self._clock()
+        refused = await self._store.write(part.polls)
+        self._tally.write_seconds += self._clock() - began
+        for named, offsets in part.stored(refused).items():
+            self._answers.stored(named, offsets)
+        self._durability.took(mark, part.polls, part.names, refused)
+        for named, some in part.refused(refused).items():
+            self._refuse(named, some)
+        self._tally.batches += 1
+        self._tally.records += len(part.polls)
+        self._tally.points += sum(poll.size for poll in part.polls)
 
     def _refuse(self, named: Named, refused: Mapping[int, Refusal]) -> None:
         by_code: dict[AckCode, Ranges] = {}
@@ -198,8 +218,7 @@ class Ingester:
         try:
             while True:
                 await asyncio.sleep(ANSWER_EVERY)
-                now = self._clock()
-                due = iter(self._answers.due(await self._incarnation(now), now))
+                due = iter(self._answers.due())
                 while some := list(islice(due, _AT_ONCE)):
                     await asyncio.gather(*(self._say(link, edge, answer) for edge, answer in some))
         except asyncio.CancelledError:
@@ -211,15 +230,6 @@ class Ingester:
             await link.publish(self._topics.answer(edge), encode_answer(answer))
         except RefusedError as error:
             self._complain("answer", f"{edge} cannot be answered, and will send for ever: {error}")
-
-    async def _incarnation(self, now: float) -> str | None:
-        if not self._answers.matures(now):
-            return None
-        try:
-            return await self._store.incarnation()
-        except UnreachableError as error:
-            self._complain("store", f"store {self._store.identity}: {error}")
-            return None
 
     async def _announce(self, link: Link) -> None:
         announcement = Announcement(self._ingester, self._store.identity, self._store.horizon)

@@ -31,6 +31,14 @@ class Batch:
     names: list[tuple[Named, int]] = field(default_factory=list)
     rejected: dict[Named, dict[int, Refusal]] = field(default_factory=dict)
 
+    def first(self, count: int) -> Batch:
+        """The first polls, to be written without the others."""
+        return Batch(self.polls[:count], self.names[:count])
+
+    def rest(self, count: int) -> Batch:
+        """What follows the first polls."""
+        return Batch(self.polls[count:], self.names[count:])
+
     def stored(self, refused: Mapping[int, Refusal]) -> dict[Named, Ranges]:
         """The offsets that the store took, where `refused` is what its `write` returned."""
         found: dict[Named, Ranges] = {}

@@ -42,6 +42,10 @@ class LinkLostError(UnreachableError):
         self.end = end
 
 
+class TimedOutError(UnreachableError):
+    """The far side did not do it in time: it is slow, or the line to it. Less at once may fit."""
+
+
 class ConfigError(QiluError):
     """What the user wrote is wrong: tell where and how to put it right, end with exit code 2.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.reading import DeviceKey, Poll, Reason, Value
+from qilu.stores.confirmation import Confirmation, Mark, Write
 
 
 class Store(AbstractAsyncContextManager["Store"], Protocol):
@@ -34,10 +35,17 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
         """
         ...
 
-    async def incarnation(self) -> str:
-        """Which run of the store this is: a change within the horizon takes back what was only stored.
+    async def mark(self) -> Mark:
+        """The state of the store, to be asked before each write and kept with it until it is confirmed.
 
-        UnreachableError when it cannot be asked.
+        UnreachableError when it cannot be asked, or when it no longer keeps what it should.
+        """
+        ...
+
+    async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
+        """Whether the store has kept each of these writes, which it took a horizon ago or more.
+
+        Asked only where there is a horizon. UnreachableError when it cannot be found out now.
         """
         ...
 

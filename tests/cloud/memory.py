@@ -18,6 +18,7 @@ from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message, encode_record
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
+from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 
 Sample = tuple[str, str, int]
 """Device, point, time: what identifies a sample."""
@@ -45,10 +46,13 @@ class MemoryStore:
     ) -> None:
         pass
 
-    async def incarnation(self) -> str:
+    async def mark(self) -> Mark:
         if self.down:
             raise UnreachableError("down, as the test wants it")
-        return f"run {self.run}"
+        return Mark(f"run {self.run}")
+
+    async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
+        return same_incarnation(writes, await self.mark())
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         self.tries += 1

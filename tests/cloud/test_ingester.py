@@ -13,6 +13,7 @@ from qilu.contract.wire import encode_message
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
+from qilu.stores.confirmation import Mark
 from tests.cloud.conftest import Start
 from tests.cloud.memory import Edge, MemoryStore, record
 from tests.servers.mosquitto import Mosquitto
@@ -217,7 +218,7 @@ async def test_an_ingester_is_announced_while_it_runs(mqtt: MqttSettings, ingest
 
 async def test_a_bug_in_the_store_ends_the_ingester(mqtt: MqttSettings, ingesting: Start) -> None:
     class Broken(MemoryStore):
-        async def incarnation(self) -> str:
+        async def mark(self) -> Mark:
             raise KeyError("a bug")
 
     async with ingesting(mqtt, Broken()) as running, Edge(mqtt) as edge:

@@ -11,11 +11,13 @@ from random import Random
 from typing import NamedTuple
 
 from cloud.answers import Answers, Named
+from cloud.maturing import Maturing
 from gateway.components import Record
 from gateway.outbox import Freed, Limits, Outbox
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
+from qilu.stores.confirmation import Mark, Write, same_incarnation
 
 OURS, OTHERS = "our-store", "a-stranger's-store"
 EDGE = "edge-1"
@@ -67,6 +69,7 @@ class Ingester:
         """A new process: it knows nothing, and nothing waits for it."""
         self.queue.clear()
         self.answers = Answers(self.store.identity, self.name, self.store.horizon)
+        self.maturing = Maturing(self.store.horizon)
 
     def work(self, now: float) -> None:
         """Write everything that waits."""
@@ -78,12 +81,18 @@ class Ingester:
             good = Ranges.of(offset for offset in offsets if offset not in bad)
             for offset in good:
                 self.store.written.setdefault((stream, offset), now)
-            self.answers.stored(Named(EDGE, stream), good, incarnation, now)
+            self.answers.stored(Named(EDGE, stream), good)
+            write = Write(Mark(incarnation), [()] * len(good))
+            self.maturing.add(write, [(Named(EDGE, stream), offset) for offset in good], now)
             self.answers.refused(Named(EDGE, stream), bad)
         self.queue.clear()
 
     def say(self, now: float) -> list[Answer]:
-        return [answer for _, answer in self.answers.due(str(self.store.incarnation), now)]
+        asked = self.maturing.ripe(now)
+        found = same_incarnation([one.write for one in asked], Mark(str(self.store.incarnation)))
+        for named, offsets in self.maturing.settle(asked, found, now).durable.items():
+            self.answers.durable(named, offsets)
+        return [answer for _, answer in self.answers.due()]
 
 
 class World:

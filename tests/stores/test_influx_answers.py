@@ -67,7 +67,7 @@ async def test_what_may_heal_is_unreachable_and_says_when_to_come_back(status: i
             with pytest.raises(UnreachableError, match=f"HTTP {status}: busy") as error:
                 await store.write([poll(NOW, 1.0), poll(NOW + 1, 1.0)])
             assert error.value.retry_after == (17 if headers else None)
-            assert await store.incarnation() == "17"
+            assert (await store.mark()).incarnation == "17"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def poll(time_ms: int, *values: Value, columns: Columns = COLUMNS, **reasons: Re
 async def test_an_identity_is_made_with_the_file_and_stays(tmp_path: Path) -> None:
     async with SqliteStore(tmp_path / "a.db") as store:
         first = store.identity
-        assert await store.incarnation() == first
+        assert (await store.mark()).incarnation == first
     async with SqliteStore(tmp_path / "a.db") as store:
         assert store.identity == first
     async with SqliteStore(tmp_path / "b.db") as store:
@@ -43,7 +43,7 @@ async def test_an_identity_is_made_with_the_file_and_stays(tmp_path: Path) -> No
 async def test_a_store_may_be_named_so_that_gateways_know_its_id_beforehand(tmp_path: Path) -> None:
     settings = SqliteSettings(type="sqlite", file=tmp_path / "a.db", name="plant-store")
     async with open_store(settings) as store:
-        assert store.identity == await store.incarnation() == "plant-store"
+        assert store.identity == (await store.mark()).incarnation == "plant-store"
 
 
 async def test_a_reading_that_comes_twice_is_one_row(tmp_path: Path) -> None:

@@ -14,11 +14,18 @@ _log = logging.getLogger(__name__)
 
 _FLAG_LINE = re.compile(r'^-{1,2}([A-Za-z0-9_.]+)="(.*)"$')
 _FLAG_METRIC = re.compile(r'^flag\{name="([^"]+)",\s*value="([^"]*)"')
-_START = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 _PERIOD = re.compile(r"([0-9.]+)(ms|[smhdwyM]?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
 _MONTH = 31 * 86_400
 _MAX_DEDUP = 0.001
+_NEEDED_FLAGS = {
+    "influxTrimTimestamp": "1ms",
+    "influxMeasurementFieldSeparator": "_",
+    "influxSkipMeasurement": "false",
+    "influxSkipSingleField": "false",
+    "precisionBits": "64",
+}
+"""With any other value samples get another time, name or value than they were written with."""
 _FLUSHES = 2  # to disk, between which a value is sure to be in one
 
 
@@ -90,6 +97,14 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
             key="store.url",
             remedy="start VictoriaMetrics with -dedup.minScrapeInterval=1ms",
         )
+    for flag, needed in _NEEDED_FLAGS.items():
+        if flags.get(flag, needed) != needed:
+            raise ConfigError(
+                f"VictoriaMetrics runs with -{flag}={flags[flag]}: it would answer 204 and change what it is"
+                " given",
+                key="store.url",
+                remedy=f"start VictoriaMetrics without -{flag}",
+            )
     safe = _FLUSHES * (period(flags.get("inmemoryDataFlushInterval", "5s")) or 5.0)
     if settings.crash_horizon < safe:
         _log.warning(
@@ -114,15 +129,6 @@ async def _flags(http: Http, settings: InfluxSettings) -> dict[str, str]:
             matches = (pattern.match(line) for line in reply.body.decode(errors="replace").splitlines())
             found.update({match[1]: match[2] for match in matches if match})
     return found
-
-
-async def process_start(http: Http) -> str:
-    """When the VictoriaMetrics process started, as it spells it; UnreachableError when it does not say."""
-    reply = await http.ask("GET", "/metrics")
-    match = _START.search(reply.body.decode(errors="replace")) if reply.ok else None
-    if match is None:
-        raise reply.unreachable("GET /metrics")
-    return match[1]
 
 
 def period(text: str) -> float | None:

@@ -15,13 +15,15 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
 from qilu.contract.wire import MALFORMED
 from qilu.runtime.unreached import unreached
 from qilu.stores.settings import InfluxSettings
 
 _LONGEST_WAIT = 60.0
 """Seconds; a server that wants more is asked again all the same, or one wrong header stops us for days."""
+
+_TIMED_OUT = (408, 504)  # of a proxy, whose own time was over
 
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -87,7 +89,8 @@ class Reply:
 
     def unreachable(self, who: str) -> UnreachableError:
         """The error of a reply that may be different next time."""
-        return UnreachableError(f"{who} answered {self.reason}", retry_after=self._retry_after())
+        kind = TimedOutError if self.status in _TIMED_OUT else UnreachableError
+        return kind(f"{who} answered {self.reason}", retry_after=self._retry_after())
 
     def _retry_after(self) -> float | None:
         """Seconds that the server asks us to wait (RFC 9110 10.2.3: a number, or a date by its own clock)."""
@@ -178,7 +181,9 @@ def no_answer(url: str, error: BaseException) -> UnreachableError:
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
     if isinstance(error, TimeoutError):
-        why = "no answer in time"
-    else:
-        why = unreached(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+        return TimedOutError(
+            f"{url}: no answer within store.timeout: the store is slow, or the line to it, or nothing answers"
+            " there; raise store.timeout, or set store.gzip: true"
+        )
+    why = unreached(error) if isinstance(error, OSError) else str(error) or type(error).__name__
     return UnreachableError(f"{url}: {why}; start the store, or correct store.url")

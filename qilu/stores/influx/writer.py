@@ -12,14 +12,17 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
-from qilu.contract.errors import DataError
+from qilu.contract.errors import ConfigError, DataError, UnreachableError
 from qilu.contract.reading import Poll
 from qilu.stores.checks import refusal
+from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.influx.conflicts import Batch, conflict, halves
 from qilu.stores.influx.doors import Door, V1Door, V2Door
-from qilu.stores.influx.greeting import greet, process_start
+from qilu.stores.influx.greeting import greet
 from qilu.stores.influx.http import Http
+from qilu.stores.influx.kept import KeptSamples
 from qilu.stores.influx.lines import INFLUXDB, VICTORIAMETRICS, LineEncoder
+from qilu.stores.influx.metrics_page import read_metrics
 from qilu.stores.settings import InfluxSettings
 
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
@@ -30,7 +33,7 @@ _REFUSED = (400, 413, 422)
 _TOO_LARGE = 413  # anybody may say so: smaller pieces help in any case,
 _LARGE = 64_000  # and a single poll of more bytes than a message has is at fault itself
 _FORBIDDEN = (401, 403, 404)
-_START_KNOWN_FOR = 1.0  # seconds; far less than any horizon
+_MARK_KNOWN_FOR = 1.0  # seconds; far less than any horizon
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +57,10 @@ class InfluxStore:
         self._retention: float | None = None
         self._encoder = LineEncoder(VICTORIAMETRICS if settings.kind == "victoriametrics" else INFLUXDB)
         self._door: Door
-        self._start = ("", float("-inf"))
+        self._kept = KeptSamples(self._http, settings.url)
+        self._greeted = ""
+        self._mark = Mark("")
+        self._mark_asked = -math.inf
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -86,20 +92,43 @@ class InfluxStore:
                     problem = Refusal(AckCode.BAD_NAME, str(error))
             if problem is not None:
                 refused[index] = problem
-        for part in _parts(batch):
-            await self._put(part, refused)
+        try:
+            for part in _parts(batch):
+                await self._put(part, refused)
+        except UnreachableError:
+            self._mark_asked = -math.inf  # what answers next may be another process
+            raise
         return refused
 
-    async def incarnation(self) -> str:
-        """VictoriaMetrics: when its process started (known for a second). InfluxDB: always the same."""
+    async def mark(self) -> Mark:
+        """VictoriaMetrics: its process and its counters (known for a second). InfluxDB: always the same.
+
+        A VictoriaMetrics that was started anew is greeted again: it may run with other flags now.
+        """
         if self._settings.kind != "victoriametrics":
-            return self.identity
-        started, asked = self._start
-        if self._monotonic() - asked > _START_KNOWN_FOR:
-            now = self._monotonic()
-            started = await process_start(self._http)
-            self._start = (started, now)
-        return started
+            return Mark(self.identity)
+        if self._monotonic() - self._mark_asked > _MARK_KNOWN_FOR:
+            await self._ask_mark()
+        return self._mark
+
+    async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
+        """InfluxDB answers 204 only to what it keeps. What VictoriaMetrics keeps is read back."""
+        if self._settings.kind != "victoriametrics":
+            return same_incarnation(writes, await self.mark())
+        await self._ask_mark()
+        return await self._kept.confirm(writes, self._mark)
+
+    async def _ask_mark(self) -> None:
+        now = self._monotonic()
+        metrics = await read_metrics(self._http)
+        if metrics.started != self._greeted:
+            try:
+                self._retention = await greet(self._http, self._settings)
+            except ConfigError as error:  # it can be started with the right flags again
+                raise UnreachableError(str(error)) from error
+            self._greeted = metrics.started
+        self._mark = Mark(metrics.started, metrics.dropped, int(self._wall() // 3600))
+        self._mark_asked = now
 
     async def _put(self, batch: Batch, refused: dict[int, Refusal]) -> None:
         body = b"".join(lines for _, lines in batch)

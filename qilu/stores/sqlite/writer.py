@@ -17,6 +17,7 @@ from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.stores.checks import refusal
+from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.sqlite.minutes import MINUTE_MS
 from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
 from qilu.stores.sqlite.upkeep import Upkeep
@@ -83,9 +84,13 @@ class SqliteStore:
             self._kept_up = self._thread.submit(self._keep_up)
         return refused
 
-    async def incarnation(self) -> str:
+    async def mark(self) -> Mark:
         """Always the same: a crash takes nothing back."""
-        return self.identity
+        return Mark(self.identity)
+
+    async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
+        """All is kept that was written."""
+        return same_incarnation(writes, await self.mark())
 
     async def _in_thread(self, work: Callable[..., _Result], *arguments: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

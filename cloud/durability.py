@@ -1,0 +1,82 @@
+"""Asks the store, a horizon after each write, whether it has kept it, and acknowledges what it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from cloud.answers import Answers, Named
+from cloud.maturing import MAX_HORIZONS, Maturing, Settled
+from qilu.contract.ack_codes import AckCode, Refusal
+from qilu.contract.errors import UnreachableError
+from qilu.contract.reading import Poll
+from qilu.stores.components import Store
+from qilu.stores.confirmation import Mark, Write, traces
+
+_ROUNDS = 6
+"""Times in a horizon at which the store is asked about what has become ripe since."""
+
+
+class Durability:
+    """Of the writes into one store. `refuse` and `complain` are those of the ingester."""
+
+    def __init__(
+        self,
+        store: Store,
+        answers: Answers,
+        refuse: Callable[[Named, dict[int, Refusal]], None],
+        complain: Callable[[str, str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._answers = answers
+        self._refuse = refuse
+        self._complain = complain
+        self._clock = clock
+        self._maturing = Maturing(store.horizon)
+
+    def took(
+        self,
+        mark: Mark,
+        polls: Sequence[Poll],
+        names: Sequence[tuple[Named, int]],
+        refused: Mapping[int, Refusal],
+    ) -> None:
+        """The store has just taken `polls` but the refused ones; `mark` is from before that."""
+        if self._store.horizon:
+            kept = [index for index in range(len(polls)) if index not in refused]
+            write = Write(mark, [traces(polls[index]) for index in kept])
+            self._maturing.add(write, [names[index] for index in kept], self._clock())
+
+    async def run(self) -> None:
+        """Ask and acknowledge, until cancelled; return at once where there is no horizon."""
+        while self._store.horizon:
+            await asyncio.sleep(self._store.horizon / _ROUNDS)
+            await self._ask()
+
+    async def _ask(self) -> None:
+        asked = self._maturing.ripe(self._clock())
+        if not asked:
+            return
+        try:
+            found = await self._store.confirm([pending.write for pending in asked])
+        except UnreachableError as error:
+            self._complain("confirm", f"store {self._store.identity}: nothing becomes durable: {error}")
+            why = Refusal(AckCode.STORE_IN_DOUBT, f"the store could not be asked what it has kept: {error}")
+            settled = self._maturing.postpone(asked, why, self._clock())
+        else:
+            settled = self._maturing.settle(asked, found, self._clock())
+        self._acknowledge(settled)
+
+    def _acknowledge(self, settled: Settled) -> None:
+        if settled.example is not None:
+            self._complain(
+                "doubt",
+                f"store {self._store.identity}: {settled.doubtful} records are stored but not durable, and"
+                f" deferred {MAX_HORIZONS * self._store.horizon:g} s after their write if that lasts:"
+                f" {settled.example.text}",
+            )
+        for named, offsets in settled.durable.items():
+            self._answers.durable(named, offsets)
+        for named, refused in settled.deferred.items():
+            self._refuse(named, refused)

@@ -1,0 +1,160 @@
+"""Whether VictoriaMetrics kept what it answered 204 to: it drops rows beyond its limits without an error.
+
+Its counters of dropped rows show whether anything was lost since before a write; then every sample of that
+write is read back. While they stand still, the first and the newest sample are read back of each series that
+is new, or new in this hour: limits drop *new* series, and begin again with an hour or a day. A server without
+these counters is asked for one series of every column set as well, another one each time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from qilu.contract.ack_codes import AckCode, Refusal
+from qilu.contract.reading import Columns
+from qilu.stores.confirmation import Confirmation, Mark, Trace, Write
+from qilu.stores.influx.http import Http
+from qilu.stores.influx.readback import Series, missing, series_of
+
+_MAX_KNOWN = 100_000
+_SAMPLES_AT_ONCE = 20_000
+_Times = dict[Series, set[int]]
+_Wanted = tuple[Columns, int, int, tuple[int, ...]]
+"""Columns, the bits of numbers and of reasons, and the times (ms) of samples to read back."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """The series of one column set that were read back in one hour; a bit for each point."""
+
+    hour: int
+    numbers: int = 0
+    reasons: int = 0
+
+    def copy(self) -> _Known:
+        return _Known(self.hour, self.numbers, self.reasons)
+
+    def add(self, hour: int, numbers: int, reasons: int) -> None:
+        self.hour = hour
+        self.numbers |= numbers
+        self.reasons |= reasons
+
+
+class KeptSamples:
+    """Confirms the writes into one VictoriaMetrics."""
+
+    def __init__(self, http: Http, url: str) -> None:
+        self._http = http
+        self._url = url
+        self._incarnation = ""
+        self._known: dict[Columns, _Known] = {}
+        self._round = 0
+
+    async def confirm(self, writes: Sequence[Write], now: Mark) -> list[Confirmation]:
+        """What became of each write; UnreachableError when the server cannot be asked."""
+        if now.incarnation != self._incarnation or len(self._known) > _MAX_KNOWN:
+            self._incarnation = now.incarnation
+            self._known.clear()
+        same = [write for write in writes if write.mark.incarnation == now.incarnation]
+        suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
+        others = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
+        if await self._lost_new_series(others, counters=now.dropped is not None):
+            suspect = same
+        lost = await self._lost(
+            (trace.columns, trace.numbers, trace.reasons, (trace.time_ms,)) for trace in _traces(suspect)
+        )
+        return [
+            Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
+            for write in writes
+        ]
+
+    async def _lost_new_series(self, writes: Sequence[Write], *, counters: bool) -> bool:
+        """Whether a sample is lost of a series that is new in its hour; if none is, they are known now."""
+        spans: dict[tuple[Columns, int, int], tuple[int, int]] = {}
+        met: dict[Columns, _Known] = {}
+        for write in writes:
+            for trace in _traces([write]):
+                known = self._known.get(trace.columns)
+                if known is None or known.hour != write.mark.hour:
+                    known = _Known(write.mark.hour)
+                numbers, reasons = trace.numbers & ~known.numbers, trace.reasons & ~known.reasons
+                if numbers or reasons:
+                    key = (trace.columns, numbers, reasons)
+                    low, high = spans.get(key, (trace.time_ms, trace.time_ms))
+                    spans[key] = min(low, trace.time_ms), max(high, trace.time_ms)
+                    met.setdefault(trace.columns, known.copy()).add(write.mark.hour, numbers, reasons)
+        wanted: list[_Wanted] = [(*series, span) for series, span in spans.items()]
+        if not counters:
+            wanted += self._one_of_each(writes)
+        if await self._lost(wanted):
+            return True
+        self._known.update(met)
+        return False
+
+    def _one_of_each(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
+        """The newest sample of one series of every column set; of another series in each round."""
+        self._round += 1
+        for trace in {trace.columns: trace for trace in _traces(writes)}.values():
+            bits = [index for index in range(len(trace.columns.points)) if trace.numbers >> index & 1]
+            if bits:
+                yield trace.columns, 1 << bits[self._round % len(bits)], 0, (trace.time_ms,)
+
+    async def _lost(self, wanted: Iterable[_Wanted]) -> _Times:
+        """The samples that the server does not have, by their series."""
+        lost: _Times = {}
+        some: defaultdict[Series, set[int]] = defaultdict(set)
+        count = 0
+        for columns, numbers, reasons, times in wanted:
+            for series in series_of(columns, numbers, reasons):
+                some[series].update(times)
+                count += len(times)
+            if count > _SAMPLES_AT_ONCE:
+                await self._ask(some, lost)
+                count = 0
+        await self._ask(some, lost)
+        return lost
+
+    async def _ask(self, some: defaultdict[Series, set[int]], lost: _Times) -> None:
+        for series, times in (await missing(self._http, self._url, some)).items():
+            lost.setdefault(series, set()).update(times)
+        some.clear()
+
+
+def _dropped_since(write: Write, now: Mark) -> bool:
+    return now.dropped is not None and write.mark.dropped is not None and now.dropped > write.mark.dropped
+
+
+def _traces(writes: Sequence[Write]) -> Iterator[Trace]:
+    return (trace for write in writes for poll in write.polls for trace in poll)
+
+
+def _doubtful(write: Write, lost: Mapping[Series, set[int]], now: Mark) -> dict[int, Refusal]:
+    """The polls of which the server lacks a sample."""
+    found: dict[int, Refusal] = {}
+    times = set().union(*lost.values())
+    for index, poll in enumerate(write.polls):
+        for trace in poll:
+            if trace.time_ms in times and (series := _first_lost(trace, lost)):
+                found[index] = _refusal(series, trace, write, now)
+                break
+    return found
+
+
+def _first_lost(trace: Trace, lost: Mapping[Series, set[int]]) -> Series | None:
+    every = series_of(trace.columns, trace.numbers, trace.reasons)
+    return next((series for series in every if trace.time_ms in lost.get(series, ())), None)
+
+
+def _refusal(series: Series, trace: Trace, write: Write, now: Mark) -> Refusal:
+    origin = trace.columns.origin
+    counted = ""
+    if _dropped_since(write, now):
+        counted = f" and has dropped {(now.dropped or 0) - (write.mark.dropped or 0)} rows since"
+    return Refusal(
+        AckCode.STORE_IN_DOUBT,
+        f"VictoriaMetrics answered 204, but does not have {series.name} of {origin.edge}/{origin.device} of"
+        f" {trace.time_ms} ms{counted}: raise -storage.maxHourlySeries and -storage.maxDailySeries, compare"
+        " clocks, -retentionPeriod and -relabelConfig",
+    )

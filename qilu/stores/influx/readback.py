@@ -1,0 +1,135 @@
+"""Reads samples back from VictoriaMetrics by their series and times, to see which of them it has not kept."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+
+from qilu.contract.errors import UnreachableError
+from qilu.contract.reading import Columns
+from qilu.contract.wire import MALFORMED
+from qilu.stores.influx.http import Http, Reply
+from qilu.stores.influx.lines import QUALITY, TAGS
+
+_MAX_SERIES = 2000  # of one question; its answer stays below a few MB
+_MAX_DEVICES = 100
+_MAX_NAMES = 100  # that are listed; beyond that all names of the device are asked for
+_MAX_SPAN_MS = 60_000
+_WIDER = 0.01  # seconds on both sides: the server computes with floating seconds
+
+
+class Series(NamedTuple):
+    """What identifies a series in VictoriaMetrics; the tags in the order of TAGS, empty where not given."""
+
+    name: str
+    tags: tuple[str, ...]
+
+
+class _Exported(msgspec.Struct):
+    metric: dict[str, str]
+    timestamps: list[int]
+
+
+_decode = msgspec.json.Decoder(_Exported).decode
+_EDGE, _DEVICE = TAGS.index("edge"), TAGS.index("device")
+
+
+def series_of(columns: Columns, numbers: int, reasons: int) -> Iterator[Series]:
+    """The series of these points of `columns`: of their numbers, and of their reasons (a bit for each)."""
+    origin = columns.origin
+    tags = tuple(str(getattr(origin, tag)) for tag in TAGS)
+    for mask, suffix in ((numbers, ""), (reasons, QUALITY)):
+        for index, point in enumerate(columns.points):
+            if mask >> index & 1:
+                yield Series(f"{origin.profile}_{point}{suffix}", tags)
+
+
+async def missing(http: Http, url: str, wanted: Mapping[Series, Iterable[int]]) -> dict[Series, set[int]]:
+    """Those of the times (ms) in `wanted` that the server does not have; UnreachableError."""
+    found: dict[Series, set[int]] = {}
+    for part in _parts(wanted):
+        await _ask(http, url, part, found)
+    return {
+        series: lost for series, times in wanted.items() if (lost := set(times) - found.get(series, set()))
+    }
+
+
+_Part = Sequence[tuple[int, Series]]
+
+
+def _parts(wanted: Mapping[Series, Iterable[int]]) -> Iterator[_Part]:
+    """The samples by their time, in parts that one question can ask for."""
+    samples = [(time, series) for series, times in wanted.items() for time in times]
+    samples.sort(key=itemgetter(0))
+    part: list[tuple[int, Series]] = []
+    known: set[Series] = set()
+    devices: set[str] = set()
+    for time, series in samples:
+        known.add(series)
+        devices.add(series.tags[_DEVICE])
+        full = len(known) > _MAX_SERIES or len(devices) > _MAX_DEVICES
+        if part and (full or time - part[0][0] > _MAX_SPAN_MS):
+            yield part
+            part, known, devices = [], {series}, {series.tags[_DEVICE]}
+        part.append((time, series))
+    if part:
+        yield part
+
+
+async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]]) -> None:
+    form = {
+        "match[]": _selector({series for _, series in part}),
+        "start": f"{max(part[0][0] / 1000 - _WIDER, 0):.3f}",
+        "end": f"{part[-1][0] / 1000 + _WIDER:.3f}",
+    }
+    reply = await http.ask("POST", "/api/v1/export", form=form)
+    if _refused(reply) and len(part) > 1:  # perhaps one name that the server cannot take costs its neighbours
+        for half in (part[: len(part) // 2], part[len(part) // 2 :]):
+            await _ask(http, url, half, found)
+    elif not reply.ok and not _refused(reply):
+        raise reply.unreachable(url)
+    elif reply.ok:
+        for exported in _lines(reply, url):
+            labels = exported.metric
+            series = Series(labels.get("__name__", ""), tuple(labels.get(tag, "") for tag in TAGS))
+            found.setdefault(series, set()).update(exported.timestamps)
+
+
+def _lines(reply: Reply, url: str) -> list[_Exported]:
+    try:
+        return [_decode(line) for line in reply.body.splitlines()]
+    except MALFORMED as error:
+        raise UnreachableError(f"{url} exported something else than samples: {error}") from error
+
+
+def _refused(reply: Reply) -> bool:
+    return reply.status in (400, 422)
+
+
+def _selector(series: set[Series]) -> str:
+    """A selector that finds all of `series`, and as few others as a short one can."""
+    by_label: defaultdict[str, set[str]] = defaultdict(set)
+    for name, tags in series:
+        by_label["__name__"].add(name)
+        by_label["edge"].add(tags[_EDGE])
+        by_label["device"].add(tags[_DEVICE])
+    if len(by_label["__name__"]) > _MAX_NAMES:
+        profiles = {name.partition("_")[0] for name in by_label.pop("__name__")}
+        names = f"({_any_of(profiles)})_.+"
+    else:
+        names = _any_of(by_label.pop("__name__"))
+    labels = {"__name__": names, **{label: _any_of(values) for label, values in by_label.items()}}
+    return "{" + ", ".join(f"{label}=~{_text(pattern)}" for label, pattern in labels.items()) + "}"
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    return "|".join(re.escape(text) for text in sorted(texts))
+
+
+def _text(text: str) -> str:
+    return msgspec.json.encode(text).decode()
