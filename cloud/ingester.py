@@ -91,6 +91,7 @@ class Ingester:
         self._ingester = ingester
         self._tally = tally
         self._random = random
+        self._run = f"{random.getrandbits(64):016x}"
         self._linger = bounds.linger
         self._clock = clock
         self._waiting = Waiting(
@@ -232,7 +233,7 @@ class Ingester:
             self._complain("answer", f"{edge} cannot be answered, and will send for ever: {error}")
 
     async def _announce(self, link: Link) -> None:
-        announcement = Announcement(self._ingester, self._store.identity, self._store.horizon)
+        announcement = Announcement(self._ingester, self._store.identity, self._store.horizon, self._run)
         try:
             await link.publish(
                 self._topics.ingester(self._ingester), encode_notice(announcement), retain=True

@@ -18,6 +18,7 @@ from gateway.outbox import Outbox
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
 from gateway.processors.counters import Counters
+from gateway.resend import take_resend_request
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
@@ -172,6 +173,7 @@ def _delivery(
         clock=time.monotonic,
         backlog_rate=settings.delivery.backlog_rate,
         rejected=reports.rejected,
+        resend_requested=lambda: take_resend_request(settings.spool.directory),
     )
 
 

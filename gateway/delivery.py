@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 _IDLE = 1.0
 """Seconds between two looks at the timers and at a backlog that could not be read."""
 
+_LOG_DEFERRED_S = 60.0
+"""Seconds between two lines about records that were deferred with the same code."""
+
 _REJECTED = 10_000_000
 """Bytes of rejected records that are looked into at once, to tell whose they are."""
 
@@ -35,7 +38,8 @@ class Delivery:
 
     `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
     `backlog_rate`: bytes per second of the backlog, at most; None: as fast as its window allows. `rejected`
-    is told of the records that the store refuses, with one of its reasons.
+    is told of the records that the store refuses, with one of its reasons. `resend_requested` is asked every
+    second whether somebody wants all deferred records sent again.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Delivery:
         clock: Callable[[], float],
         backlog_rate: float | None = None,
         rejected: Callable[[Sequence[Record], str], None] | None = None,
+        resend_requested: Callable[[], bool] | None = None,
     ) -> None:
         self._spool = spool
         self._sink = sink
@@ -59,6 +64,8 @@ class Delivery:
         self._backlog_rate = backlog_rate
         self._backlog_at = 0.0
         self._rejected = rejected
+        self._resend_requested = resend_requested
+        self._deferred_logged: dict[AckCode, float] = {}
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
         self._complaints, self._outage = Complaints(_log), Outage(_log)
@@ -98,7 +105,8 @@ class Delivery:
     @property
     def drained(self) -> bool:
         """Whether a link stands and all that the spool keeps is on its way, or stored and not durable yet."""
-        return self._outbox.connected and not self._outbox.backlog(self._spool.pending())
+        outbox, pending = self._outbox, self._spool.pending()
+        return outbox.connected and not outbox.backlog(pending) and not outbox.deferred(pending)
 
     async def emptied(self) -> None:
         """Return once the spool keeps nothing any more."""
@@ -134,7 +142,12 @@ class Delivery:
     async def _send_backlog(self) -> None:
         while True:
             self._backlog.clear()
-            wanted = self._outbox.next_backlog(self._spool.pending())
+            pending, limit = self._spool.pending(), self._most_bytes()
+            wanted = self._outbox.next_deferred(pending, self._clock())
+            if wanted is not None:
+                limit = min(limit, self._outbox.limits.deferred_window)
+            else:
+                wanted = self._outbox.next_backlog(pending)
             if wanted is None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_IDLE):
@@ -145,7 +158,7 @@ class Delivery:
                 await asyncio.sleep(early)
                 continue  # the window and the backlog may be others by now
             try:
-                records = self._spool.read(stream, offsets, self._most_bytes())
+                records = self._spool.read(stream, offsets, limit)
             except UnreachableError as error:
                 _log.warning("the backlog cannot be read now: %s", error)
                 await asyncio.sleep(_IDLE)
@@ -171,7 +184,8 @@ class Delivery:
             self._size.taken(lane)
         self._size.gone((first.stream, first.offset))
         if rejected:
-            self._let_go(self._outbox.refused(records[0].stream, rejected, self._spool.pending()))
+            pending = self._spool.pending()
+            self._let_go(self._outbox.refused(first.stream, rejected, pending, self._clock()))
 
     def _look_at_size(self) -> None:
         most = self._size.lost(self._clock())
@@ -206,6 +220,9 @@ class Delivery:
             waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.pending()))
             self._hearing.look(waiting, now)
             self._outbox.expire(now)
+            if self._resend_requested is not None and self._resend_requested():
+                _log.info("all deferred records are sent again, by request")
+                self._outbox.resend()
             self._backlog.set()
 
     def _let_go(self, freed: Freed) -> None:
@@ -218,9 +235,24 @@ class Delivery:
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
+        self._log_deferred(freed)
         self._freed.set()
         self._live.set()  # a window may have opened
         self._backlog.set()
+
+    def _log_deferred(self, freed: Freed) -> None:
+        now = self._clock()
+        for code, offsets in freed.deferred.items():
+            if now - self._deferred_logged.get(code, -_LOG_DEFERRED_S) < _LOG_DEFERRED_S:
+                continue
+            self._deferred_logged[code] = now
+            count = self._outbox.deferred(self._spool.pending()).get(code, 0)
+            _log.warning(
+                "%d records are deferred as %s and kept here (among them %s of stream %016x): %s; %s;"
+                " they are sent again after %.0f s, later every hour, or at once by `qilu spool resend`",
+                count, code.value, offsets.head(1), freed.stream, code.summary, code.remedy,
+                self._outbox.limits.deferral,
+            )  # fmt: skip
 
     def _tell_rejected(self, freed: Freed) -> None:
         if self._rejected is None:

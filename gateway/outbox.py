@@ -5,11 +5,13 @@ A record that the spool keeps is in exactly one of these places, and only the la
     queued    just appended, waits for its first turn on the live lane          (a bounded queue)
     sent      on its way, not answered yet                                      (bounded by the windows)
     stored    readable in the store, not yet safe from its crash                (runs of offsets)
+    deferred  not stored for a cause that can be removed; is sent again later   (runs of offsets)
     backlog   everything else: never sent, or sent in vain                      (pending minus these)
     durable   answered for good: forgotten
 
 Whatever is lost on the way (a link, an ingester, an answer, the store's last seconds) only moves records back
-to the backlog. So a record is sent until it is durable, and memory does not grow with the backlog.
+to the backlog, or to the deferred ones where they were before. So a record is sent until it is durable, and
+memory does not grow with the backlog.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from random import Random
 from typing import NamedTuple
 
 from gateway.components import Record
-from qilu.contract.ack_codes import Refusal
+from gateway.deferral import Deferral, Wait
+from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
@@ -31,6 +34,12 @@ _MOST = 1000
 
 LONGEST_HORIZON = 3600.0
 """Seconds; far more than any store needs. One that announced 1e308 would get back nothing that it lost."""
+
+_SEARCH_ALL_S = 60.0
+"""Seconds between two searches of the whole spool for backlog: finds what came back into the spool."""
+
+_MAX_INGESTERS = 1000
+"""Ingesters whose announcements are remembered."""
 
 _Name = tuple[int, int]  # stream and offset of a record
 
@@ -51,6 +60,15 @@ class Limits:
     """Given up at this age whatever else was heard."""
     horizon: float = 60.0
     """Assumed until an ingester announces its store's; two of them after `stored`, it is sent again."""
+    deferral: float = 60.0
+    """What was deferred is sent again after so long, and after twice as long each further time,"""
+    longest_deferral: float = 3600.0
+    """up to this."""
+
+    @property
+    def deferred_window(self) -> int:
+        """Deferred records on their way: a tenth of the backlog's window; a longer one goes alone."""
+        return self.backlog_window // 10
 
 
 @dataclass(slots=True)
@@ -61,22 +79,30 @@ class Tally:
     sent_again: int = 0
     durable: int = 0
     rejected: int = 0
+    deferred: int = 0
+    """Deferrals: a record that is deferred again counts again."""
     strangers: int = 0
     """Answers of stores that are not trusted; they free nothing."""
 
 
 class Freed(NamedTuple):
-    """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons."""
+    """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons.
+
+    `deferred` are kept; they are named for the log.
+    """
 
     stream: int
     durable: Ranges
     rejected: Mapping[int, Refusal]
+    deferred: Mapping[AckCode, Ranges] = {}
 
 
 class _Sent(NamedTuple):
     at: float
     lane: Lane
     size: int
+    wait: Wait | None
+    """Where it waited, if it had been deferred."""
 
 
 class _Stored(NamedTuple):
@@ -90,9 +116,11 @@ class _Places:
     """Where the records of one stream are, as far as they are not simply backlog."""
 
     away: Ranges = field(default_factory=Ranges)
-    """Queued, sent or stored."""
+    """Queued, sent, stored or deferred."""
     again: Ranges = field(default_factory=Ranges)
     """Backlog that was sent in vain: goes first."""
+    fresh_from: int = 0
+    """No offset below it was backlog that was never sent: spares a search through all that was deferred."""
 
 
 class Outbox:
@@ -116,6 +144,11 @@ class Outbox:
         self._window = dict.fromkeys(Lane, 0)
         self._reached = dict.fromkeys(Lane, float("-inf"))  # when the latest one known to be stored was sent
         self._horizons: dict[str, float] = {}
+        self._deferral = Deferral(self.limits.deferral, self.limits.longest_deferral)
+        self._runs: dict[str, str] = {}
+        self._search_all_at = 0.0
+        self._resent = 0  # bytes of deferred records on their way
+        self._owed = 0  # bytes of the backlog that go before the next deferred ones
 
     @property
     def queued(self) -> int:
@@ -128,8 +161,16 @@ class Outbox:
         return len(self._sent)
 
     def backlog(self, pending: Mapping[int, Ranges]) -> int:
-        """How many records are neither on their way nor stored."""
-        return sum(len(kept.without(self._of(stream).away)) for stream, kept in pending.items())
+        """How many records are neither on their way, stored nor deferred."""
+        count = 0
+        for stream, kept in pending.items():
+            again = self._of(stream).again
+            count += len(kept.common(again)) + len(self._fresh(stream, kept).without(again))
+        return count
+
+    def deferred(self, pending: Mapping[int, Ranges]) -> Mapping[AckCode, int]:
+        """Code -> how many records were deferred with it and wait to be sent again."""
+        return self._deferral.counts(pending)
 
     # What happens.
 
@@ -141,7 +182,9 @@ class Outbox:
         """The link is gone, and with it all that was queued or unanswered."""
         self.connected = False
         for stream, offset in self._queue:
-            self._places[stream].away.remove(offset)
+            places = self._places[stream]
+            places.away.remove(offset)
+            places.fresh_from = min(places.fresh_from, offset)
         self._queue.clear()
         self._queue_bytes = 0
         self._give_up(list(self._sent))
@@ -158,11 +201,21 @@ class Outbox:
 
         What is unanswered was probably sent when it was not there yet: a broker that came back lets in edges
         and ingesters in any order, and drops what nobody has subscribed to. So all of it is sent again, and
-        not only after a timer. Where another ingester has it, it costs one window of duplicates.
+        not only after a timer. Where another ingester has it, it costs one window of duplicates. A new run of
+        an ingester may have other settings, so what was deferred is due at once.
         """
         if announcement.store in self.trusted:
             self._horizons[announcement.store] = min(max(announcement.horizon, 1.0), LONGEST_HORIZON)
             self._give_up(list(self._sent))
+            if not announcement.run or self._runs.get(announcement.ingester) != announcement.run:
+                if len(self._runs) >= _MAX_INGESTERS:
+                    self._runs.clear()
+                self._runs[announcement.ingester] = announcement.run
+                self._deferral.hasten()
+
+    def resend(self) -> None:
+        """Somebody asks to send all deferred records again now."""
+        self._deferral.hasten()
 
     def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:
         """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""
@@ -174,13 +227,27 @@ class Outbox:
             return Freed(stream, Ranges(), {})
         freed = self._free(stream, kept, answer.durable, answer.rejected)
         self._arrived(stream, answer.stored)
-        stored = answer.stored.common(kept).without(answer.durable).without(Ranges.of(answer.rejected))
+        stored = kept.common(answer.stored).without(answer.durable).without(Ranges.of(answer.rejected))
         self._keep_stored(stream, stored, answer.store, now)
-        return freed
+        taken = Ranges.of(answer.rejected)
+        taken.update(answer.durable)
+        taken.update(answer.stored)
+        deferred = {code: kept.common(some).without(taken) for code, some in answer.deferred.items()}
+        self._defer(stream, deferred, now)
+        return freed._replace(deferred={code: offsets for code, offsets in deferred.items() if offsets})
 
-    def refused(self, stream: int, rejected: Mapping[int, Refusal], pending: Mapping[int, Ranges]) -> Freed:
-        """The transport will never take these: offset -> why."""
-        return self._free(stream, pending.get(stream, Ranges()), Ranges(), rejected)
+    def refused(
+        self, stream: int, refused: Mapping[int, Refusal], pending: Mapping[int, Ranges], now: float
+    ) -> Freed:
+        """The transport did not take these: offset -> why."""
+        kept = pending.get(stream, Ranges())
+        rejected = {o: one for o, one in refused.items() if one.family is Family.REJECTED}
+        deferred: dict[AckCode, Ranges] = {}
+        for offset, one in refused.items():
+            if one.family is Family.DEFERRED and offset in kept:
+                deferred.setdefault(one.code, Ranges()).add(offset)
+        self._defer(stream, deferred, now)
+        return self._free(stream, kept, Ranges(), rejected)._replace(deferred=deferred)
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
@@ -192,10 +259,15 @@ class Outbox:
             if age >= limits.silence or (age >= limits.overtaken and sent.at < self._reached[sent.lane]):
                 late.append(name)
         self._give_up(late)
+        if now >= self._search_all_at:
+            self._search_all_at = now + _SEARCH_ALL_S
+            for places in self._places.values():
+                places.fresh_from = 0
         while self._stored and self._stored[0].until <= now:
             _, stream, offsets = self._stored.popleft()
             places = self._of(stream)
-            undone = Ranges.of(o for o in offsets.common(places.away) if (stream, o) not in self._sent)
+            undone = Ranges.of(o for o in places.away.common(offsets) if (stream, o) not in self._sent)
+            undone.subtract(self._deferral.among(stream, undone))
             places.away.subtract(undone)
             places.again.update(undone)
 
@@ -227,17 +299,19 @@ class Outbox:
         """
         if not self.connected or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
             return None
-        for stream, kept in pending.items():
-            again = self._of(stream).again.common(kept)
-            if again:
-                first, last = self._random.choice(list(again.runs()))
-                start = self._random.randint(first, last)
-                return stream, Ranges([(start, min(last, start + _MOST - 1))])
-        for stream, kept in pending.items():
-            waiting = kept.without(self._of(stream).away).head(_MOST)
-            if waiting:
-                return stream, waiting
-        return None
+        return self._find_backlog(pending)
+
+    def next_deferred(self, pending: Mapping[int, Ranges], now: float) -> tuple[int, Ranges] | None:
+        """Stream and offsets of deferred records to read and send next, up to `Limits.deferred_window` bytes.
+
+        They take no more than a tenth of the window, and no more than a tenth of what is sent where there is
+        a backlog, so that none of it waits behind them.
+        """
+        if not self.connected or self._resent or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
+            return None
+        if self._owed > 0 and self._find_backlog(pending) is not None:
+            return None
+        return self._deferral.next_due(pending, now, _MOST)
 
     def sent_backlog(self, records: Sequence[Record], now: float) -> None:
         """These were read from the spool and go out on the backlog lane."""
@@ -246,15 +320,45 @@ class Outbox:
             self.tally.sent_again += record.offset in places.again
             places.away.add(record.offset)
             places.again.remove(record.offset)
-            self._note_sent(record, Lane.BACKLOG, now)
+            wait = self._deferral.take(record.stream, record.offset)
+            self._note_sent(record, Lane.BACKLOG, now, wait)
+            if wait is None:
+                self._owed = max(self._owed - len(record.body), 0)
+            else:
+                self.tally.sent_again += 1
+                self._resent += len(record.body)
+                self._owed = 9 * self._resent
 
     # Inside.
+
+    def _find_backlog(self, pending: Mapping[int, Ranges]) -> tuple[int, Ranges] | None:
+        for stream, kept in pending.items():
+            again = kept.common(self._of(stream).again)
+            if again:
+                first, last = self._random.choice(list(again.runs()))
+                start = self._random.randint(first, last)
+                return stream, Ranges([(start, min(last, start + _MOST - 1))])
+        for stream, kept in pending.items():
+            waiting = self._fresh(stream, kept).head(_MOST)
+            if waiting:
+                return stream, waiting
+        return None
+
+    def _fresh(self, stream: int, kept: Ranges) -> Ranges:
+        """What is nowhere else: backlog, of which only that in `again` was ever sent."""
+        places = self._of(stream)
+        found = kept.tail(places.fresh_from).without(places.away.tail(places.fresh_from))
+        if found:
+            places.fresh_from = found.first()
+        elif kept:
+            places.fresh_from = kept.last() + 1
+        return found
 
     def _of(self, stream: int) -> _Places:
         return self._places.setdefault(stream, _Places())
 
-    def _note_sent(self, record: Record, lane: Lane, now: float) -> None:
-        self._sent[record.stream, record.offset] = _Sent(now, lane, len(record.body))
+    def _note_sent(self, record: Record, lane: Lane, now: float, wait: Wait | None = None) -> None:
+        self._sent[record.stream, record.offset] = _Sent(now, lane, len(record.body), wait)
         self._window[lane] += len(record.body)
         self.tally.sent += 1
 
@@ -265,9 +369,10 @@ class Outbox:
         places = self._of(stream)
         places.away.subtract(gone)
         places.again.subtract(gone)
+        self._deferral.remove(stream, gone)
         freed = Freed(
             stream,
-            durable.common(kept),
+            kept.common(durable),
             {offset: why for offset, why in rejected.items() if offset in kept},
         )
         self.tally.durable += len(freed.durable)
@@ -278,22 +383,50 @@ class Outbox:
         if offsets:
             self._of(stream).away.update(offsets)
             self._of(stream).again.subtract(offsets)
+            self._deferral.remove(stream, offsets)
             until = now + 2 * self._horizons.get(store, self.limits.horizon)
             self._stored.append(_Stored(until, stream, offsets))
 
+    def _defer(self, stream: int, deferred: Mapping[AckCode, Ranges], now: float) -> None:
+        places = self._of(stream)
+        for code, offsets in deferred.items():
+            self.tally.deferred += len(offsets)
+            fresh = offsets.without(
+                self._deferral.among(stream, offsets)
+            )  # what waits already goes on waiting
+            again: dict[Wait, Ranges] = {}
+            for name in _among(self._sent, stream, offsets):
+                if (wait := self._sent[name].wait) is not None:
+                    again.setdefault(wait, Ranges()).add(name[1])
+            for wait, some in again.items():
+                fresh.subtract(some)
+                self._deferral.add(stream, code, some, now, wait)
+            self._deferral.add(stream, code, fresh, now)
+            self._arrived(stream, offsets)
+            places.away.update(offsets)
+            places.again.subtract(offsets)
+
     def _arrived(self, stream: int, offsets: Ranges) -> None:
         for name in _among(self._sent, stream, offsets):
-            sent = self._sent.pop(name)
-            self._window[sent.lane] -= sent.size
+            sent = self._pop_sent(name)
             self._reached[sent.lane] = max(self._reached[sent.lane], sent.at)
         # Of one that is queued, too, an answer may speak, right or wrong: it would be in two places.
         for name in _among(self._queue, stream, offsets):
             self._queue_bytes -= len(self._queue.pop(name).body)
 
+    def _pop_sent(self, name: _Name) -> _Sent:
+        sent = self._sent.pop(name)
+        self._window[sent.lane] -= sent.size
+        if sent.wait is not None:
+            self._resent -= sent.size
+        return sent
+
     def _give_up(self, names: Iterable[_Name]) -> None:
         for stream, offset in names:
-            sent = self._sent.pop((stream, offset))
-            self._window[sent.lane] -= sent.size
+            sent = self._pop_sent((stream, offset))
+            if sent.wait is not None:
+                self._deferral.put_back(sent.wait, offset)
+                continue
             places = self._of(stream)
             places.away.remove(offset)
             places.again.add(offset)

@@ -38,6 +38,7 @@ POINTS: Mapping[str, str] = {
     "dropped_records": "records given up at a bound of the spool, since the start",
     "blocked_records": "records that had to wait for room in the spool, since the start",
     "durable_records": "records that the store has for good, since the start",
+    "deferred_records": "records kept here because a store deferred them, of the backlog",
     "rejected_records": "records that were set aside, since the start",
     "sent_again_records": "records sent more than once, since the start",
     "unanswered_records": "records on their way now",
@@ -71,6 +72,8 @@ class Health:
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
         tally, delivered, sources = self._tally, self._outbox.tally, self._sources
+        pending = self._spool.pending()
+        deferred = sum(self._outbox.deferred(pending).values())
         return {
             "uptime": round(self._clock() - self._began, 1),
             "polls": tally.polls,
@@ -82,14 +85,15 @@ class Health:
             "reconnects": sum(stats.reconnects for stats in sources),
             "devices": self._devices,
             "offline_devices": sum(len(stats.offline) for stats in sources),
-            "spool_records": sum(map(len, self._spool.pending().values())),
+            "spool_records": sum(map(len, pending.values())),
             "held_records": self._spool.counts().held,
-            "backlog_records": self._outbox.backlog(self._spool.pending()),
+            "backlog_records": self._outbox.backlog(pending) + deferred,
             "oldest_s": oldest_s(self._spool, self._now_ms()),
             "spool_bytes": self._spool.size,
             "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
             "durable_records": delivered.durable,
+            "deferred_records": deferred,
             "rejected_records": delivered.rejected,
             "sent_again_records": delivered.sent_again,
             "unanswered_records": self._outbox.unanswered,

@@ -100,11 +100,15 @@ def _offset(text: str) -> int:
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """Retained by an ingester while it runs: which store it fills, and after how long (s) that is durable."""
+    """Retained by an ingester while it runs: which store it fills, and after how long (s) that is durable.
+
+    `run` tells one run of an ingester from the next.
+    """
 
     ingester: str
     store: str
     horizon: float
+    run: str = ""
     qilu: int = VERSION
 
 

@@ -124,6 +124,15 @@ class Ranges:
             count -= last - first + 1
         return found
 
+    def tail(self, first: int) -> Ranges:
+        """A new set: the members from `first` on."""
+        found = Ranges()
+        index = bisect_left(self._lasts, first)
+        found._firsts, found._lasts = self._firsts[index:], self._lasts[index:]
+        if found and found._firsts[0] < first:
+            found._firsts[0] = first
+        return found
+
     def copy(self) -> Ranges:
         """An independent set with the same members."""
         found = Ranges()

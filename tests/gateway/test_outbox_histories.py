@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from qilu.contract.ack_codes import AckCode
 from qilu.contract.notices import Answer
 from qilu.contract.ranges import Ranges
 from tests.gateway.world import LIMITS, OURS, SIZE, World, is_poison
@@ -85,6 +86,22 @@ class History(RuleBasedStateMachine):
         if dice < 2:
             self.world.ours.crash(self.world.now)
 
+    @rule(which=WHICH, defers=st.booleans())
+    def a_clock_or_a_limit_of_an_ingester_is_wrong_or_right_again(self, which: int, defers: bool) -> None:
+        self.world.ingesters[which].defers = defers
+
+    @rule(dice=RARELY)
+    def ask_to_send_again(self, dice: int) -> None:
+        if not dice:
+            self.world.outbox.resend()
+
+    @rule(first=st.integers(0, 20), count=st.integers(1, 6), code=st.sampled_from(AckCode))
+    def defer_anything(self, first: int, count: int, code: AckCode) -> None:
+        """An ingester of ours says `deferred` of what it may never have got, or has stored."""
+        world = self.world
+        claim = Answer(OURS, "one", world.stream, deferred={code: Ranges([(first, first + count - 1)])})
+        world.let_go(world.outbox.answered(claim, world.pending, world.now))
+
     @rule(there=st.booleans())
     def a_ghost_comes_or_goes(self, there: bool) -> None:
         self.world.ghost = there
@@ -136,7 +153,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def the_windows_bound_what_is_on_its_way(self) -> None:
-        most = LIMITS.live_window + LIMITS.backlog_window + 2 * LIMITS.message
+        most = LIMITS.live_window + LIMITS.backlog_window + 3 * LIMITS.message
         assert self.world.outbox.unanswered * SIZE <= most
 
     @invariant()
@@ -144,9 +161,33 @@ class History(RuleBasedStateMachine):
         outbox = self.world.outbox
         assert sum(outbox._window.values()) == outbox.unanswered * SIZE
 
+    @invariant()
+    def deferred_records_take_a_tenth_of_the_backlog_window_or_one_record(self) -> None:
+        outbox = self.world.outbox
+        resent = [sent for sent in outbox._sent.values() if sent.wait is not None]
+        assert len(resent) <= 1
+        assert outbox._resent == len(resent) * SIZE
+
+    @invariant()
+    def every_kept_record_is_in_one_place(self) -> None:
+        outbox, pending = self.world.outbox, self.world.pending
+        for stream, kept in pending.items():
+            places, backlog = outbox._of(stream), outbox.backlog({stream: kept})
+            waiting = [one for wait, one in outbox._deferral._groups.items() if wait.stream == stream]
+            deferred = Ranges.of(offset for one in waiting for offset in one)
+            assert len(deferred) == sum(map(len, waiting))
+            for offset in (*(o for s, o in outbox._sent if s == stream), *places.again):
+                assert offset not in deferred
+            assert not kept.common(deferred).without(places.away)
+            assert backlog == len(kept.without(places.away))
+            found = outbox._find_backlog({stream: kept})
+            assert (found is not None) == (backlog > 0)
+
     def teardown(self) -> None:
         """When the faults end, all becomes durable and the spool empties, although a ghost may stay."""
         world = self.world
+        for one in world.ingesters:
+            one.defers = False
         for _ in range(600):
             world.connect()
             if not any(world.pending.values()):

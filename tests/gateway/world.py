@@ -22,7 +22,15 @@ from qilu.stores.confirmation import Mark, Write, same_incarnation
 OURS, OTHERS = "our-store", "a-stranger's-store"
 EDGE = "edge-1"
 SIZE = 100
-LIMITS = Limits(message=250, queue=600, live_window=600, backlog_window=300, horizon=30)
+LIMITS = Limits(
+    message=250,
+    queue=600,
+    live_window=600,
+    backlog_window=300,
+    horizon=30,
+    deferral=40.0,
+    longest_deferral=160.0,
+)
 
 Name = tuple[int, int]
 """Stream and offset of a record."""
@@ -31,6 +39,11 @@ Name = tuple[int, int]
 def is_poison(name: Name) -> bool:
     """Whether the store will never take this record."""
     return name[1] % 13 == 5
+
+
+def is_deferrable(name: Name) -> bool:
+    """Whether the store defers this record while the world is wrong."""
+    return name[1] % 3 == 1
 
 
 class Message(NamedTuple):
@@ -62,11 +75,14 @@ class Ingester:
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self.store = store
+        self.defers = False
+        self.run = 0
         self.queue: list[Message] = []
         self.start()
 
     def start(self) -> None:
         """A new process: it knows nothing, and nothing waits for it."""
+        self.run += 1
         self.queue.clear()
         self.answers = Answers(self.store.identity, self.name, self.store.horizon)
         self.maturing = Maturing(self.store.horizon)
@@ -78,6 +94,9 @@ class Ingester:
             bad = {
                 offset: Refusal(AckCode.BAD_VALUE, "no") for offset in offsets if is_poison((stream, offset))
             }
+            if self.defers:
+                full = Refusal(AckCode.STORE_LIMIT, "full")
+                bad |= {offset: full for offset in offsets if is_deferrable((stream, offset))}
             good = Ranges.of(offset for offset in offsets if offset not in bad)
             for offset in good:
                 self.store.written.setdefault((stream, offset), now)
@@ -157,6 +176,12 @@ class World:
             some = tuple(offsets.head(2))
             self.outbox.sent_backlog([Record(stream, o, b"x" * SIZE) for o in some], self.now)
             self.deal(Message(stream, some))
+        if (wanted := self.outbox.next_deferred(self.pending, self.now)) is not None:
+            stream, offsets = wanted
+            assert set(offsets) <= set(self.pending[stream]), "asked for what the spool does not keep"
+            some = tuple(offsets.head(1))  # as many as a tenth of the window has room for, but at least one
+            self.outbox.sent_backlog([Record(stream, o, b"x" * SIZE) for o in some], self.now)
+            self.deal(Message(stream, some))
 
     def hear(self, count: int) -> None:
         """Take so many of the answers that wait, the oldest first."""
@@ -193,7 +218,7 @@ class World:
             one.queue.clear()
 
     def announcement(self, one: Ingester) -> Announcement:
-        return Announcement(one.name, one.store.identity, one.store.horizon)
+        return Announcement(one.name, one.store.identity, one.store.horizon, str(one.run))
 
     def restart_ingester(self, one: Ingester) -> None:
         one.start()

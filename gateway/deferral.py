@@ -1,0 +1,104 @@
+"""Which records were deferred, for which code, and when each of them is sent again: pure state, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import NamedTuple
+
+from qilu.contract.ack_codes import AckCode
+from qilu.contract.ranges import Ranges
+
+_GRID = 8
+"""Times to send again are rounded up to a delay's eighth, so that few groups hold any number of records."""
+
+
+_AGES = 1e12
+"""Seconds; what is due so long ago is due before all else."""
+
+
+class Wait(NamedTuple):
+    """What the records of one group have in common: they wait `delay_s` seconds, until `due`."""
+
+    stream: int
+    code: AckCode
+    delay_s: float
+    due: float
+
+
+class Deferral:
+    """The records that wait to be sent again; each is in one group. Memory grows with the runs of offsets.
+
+    A record waits for `first_s` seconds, and twice as long after each further deferral, up to `max_s`.
+    """
+
+    def __init__(self, first_s: float, max_s: float) -> None:
+        self._first_s = first_s
+        self._max_s = max_s
+        self._groups: dict[Wait, Ranges] = {}
+
+    def add(
+        self, stream: int, code: AckCode, offsets: Ranges, now: float, before: Wait | None = None
+    ) -> None:
+        """These were deferred, after they had been sent out of the group `before`, if they were in one."""
+        if offsets:
+            delay = self._first_s if before is None else min(2 * before.delay_s, self._max_s)
+            grid = delay / _GRID
+            self._join(Wait(stream, code, delay, ceil((now + delay) / grid) * grid), offsets)
+
+    def put_back(self, wait: Wait, offset: int) -> None:
+        """One that was taken was not answered: it is still due."""
+        self._join(wait, Ranges([(offset, offset)]))
+
+    def take(self, stream: int, offset: int) -> Wait | None:
+        """Take out one that is sent; None when it does not wait here."""
+        for wait, offsets in self._of(stream):
+            if offset in offsets:
+                offsets.remove(offset)
+                return wait
+        return None
+
+    def remove(self, stream: int, offsets: Ranges) -> None:
+        """These need not be sent again."""
+        for _, waiting in self._of(stream):
+            waiting.subtract(offsets)
+
+    def hasten(self) -> None:
+        """All of them are due now, in the order in which they would have been."""
+        early = {wait: wait._replace(due=wait.due - _AGES) for wait in self._groups if wait.due > 0}
+        self._groups = {early.get(wait, wait): offsets for wait, offsets in self._groups.items()}
+
+    def next_due(self, pending: Mapping[int, Ranges], now: float, count: int) -> tuple[int, Ranges] | None:
+        """Stream and the first offsets of the group that has been due for longest, at most `count`."""
+        for wait in sorted(self._groups, key=lambda wait: wait.due):
+            if wait.due > now:
+                break
+            kept, offsets = pending.get(wait.stream, Ranges()), self._groups[wait]
+            while some := offsets.head(count):
+                if found := kept.common(some):
+                    return wait.stream, found
+                offsets.subtract(some)
+            del self._groups[wait]
+        return None
+
+    def among(self, stream: int, offsets: Ranges) -> Ranges:
+        """Those of `offsets` that wait here."""
+        found = Ranges()
+        for _, waiting in self._of(stream):
+            found.update(waiting.common(offsets))
+        return found
+
+    def counts(self, pending: Mapping[int, Ranges]) -> dict[AckCode, int]:
+        """Code -> how many records wait for it, without those that the spool gave up as its oldest."""
+        found: dict[AckCode, int] = {}
+        for wait, offsets in self._groups.items():
+            kept = pending.get(wait.stream)
+            if kept:
+                found[wait.code] = found.get(wait.code, 0) + len(offsets.tail(kept.first()))
+        return {code: count for code, count in found.items() if count}
+
+    def _of(self, stream: int) -> Iterator[tuple[Wait, Ranges]]:
+        return ((wait, offsets) for wait, offsets in self._groups.items() if wait.stream == stream)
+
+    def _join(self, wait: Wait, offsets: Ranges) -> None:
+        self._groups.setdefault(wait, Ranges()).update(offsets)
