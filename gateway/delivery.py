@@ -177,12 +177,13 @@ class Delivery:
         rejected: Mapping[int, Refusal]
         if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
             text = f"record: {size} bytes ended the link to the broker {MOST_TRIES} times"
+            self._complaints.tell("too large", f"{text}; it is kept, and tried again later", self._clock())
             rejected = {first.offset: Refusal(AckCode.TOO_LARGE, text)}
         else:
             self._size.begun(lane, size)
             rejected = await self._sink.send(lane, records)
             self._size.taken(lane)
-        self._size.gone((first.stream, first.offset))
+            self._size.gone((first.stream, first.offset))
         if rejected:
             pending = self._spool.pending()
             self._let_go(self._outbox.refused(first.stream, rejected, pending, self._clock()))

@@ -8,6 +8,8 @@ from qilu.contract.topics import Lane
 
 MOST_TRIES = 5
 """How often one record that is longer than messages may be now is sent, and the link lost meanwhile."""
+_MAX_RECORDS = 1000
+"""Records whose tries are counted."""
 _PATIENCE = 300.0
 """Seconds before a longer message is tried again: each try may cost the link."""
 
@@ -33,11 +35,13 @@ class MessageSize:
         """Whether a record that is sent alone, and cannot be shorter, has cost the link too often."""
         if self._most == self._limit or size <= self._most:
             return False
+        if len(self._tries) >= _MAX_RECORDS:
+            self._tries.clear()
         tries = self._tries[record] = self._tries.get(record, 0) + 1
         return tries > MOST_TRIES
 
     def gone(self, record: Hashable) -> None:
-        """It was taken, or given up."""
+        """It was taken."""
         self._tries.pop(record, None)
 
     def most(self, now: float) -> int:

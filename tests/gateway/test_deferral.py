@@ -49,13 +49,14 @@ class Edge:
             self.pending[1].subtract(gone)
         return freed
 
-    def due(self, now: float) -> Ranges:
-        """What is sent again now; it counts as sent."""
+    def due(self, now: float, count: int | None = None) -> Ranges:
+        """What is sent again now, at most `count`; it counts as sent."""
         found = self.outbox.next_deferred(self.pending, now)
         if found is None:
             return Ranges()
-        self.outbox.sent_backlog([Record(1, offset, b"x" * 100) for offset in found[1]], now)
-        return found[1]
+        some = found[1] if count is None else found[1].head(count)
+        self.outbox.sent_backlog([Record(1, offset, b"x" * 100) for offset in some], now)
+        return some
 
 
 def test_deferred_records_wait_a_minute_then_twice_as_long_each_time_up_to_an_hour() -> None:
@@ -164,7 +165,7 @@ def test_where_a_backlog_waits_deferred_records_are_a_tenth_of_what_is_sent() ->
 def test_no_more_than_a_tenth_of_the_backlog_window_is_on_its_way_again() -> None:
     edge = Edge(100)
     edge.answered(deferred(Ranges([(0, 99)])), 0.0)
-    assert edge.due(HOUR)
+    assert edge.due(HOUR, 50)
     assert not edge.due(HOUR), "the first of them are not answered yet"
     assert edge.outbox.limits.deferred_window == edge.outbox.limits.backlog_window // 10
 
