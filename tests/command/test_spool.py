@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from gateway.resend import take_resend_request
 from qilu.command.main import app
 from tests.gateway.spool.opened import disk_spool, fill, numbers
 
@@ -39,3 +40,14 @@ async def test_held_records_are_counted_until_their_edge_is_adopted(tmp_path: Pa
     assert (after["records"], after["held"], after["adopted"]) == (32, 0, "old")
     async with disk_spool(tmp_path, edge="new") as spool:
         assert numbers(spool) == [*range(30), 100, 101]
+
+
+async def test_a_request_to_send_deferred_records_again_is_left_for_the_gateway(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, edge="edge-1") as spool:
+        fill(spool, range(3))
+        assert "deferred records" in typed("resend", tmp_path)
+        assert take_resend_request(tmp_path)
+        assert not take_resend_request(tmp_path)
+    missing = CliRunner().invoke(app, ["spool", "resend", str(tmp_path / "missing")])
+    assert missing.exit_code == 2
+    assert "takes no request" in missing.output

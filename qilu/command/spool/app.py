@@ -63,3 +63,17 @@ def replay(
     from qilu.command.spool import change as command
 
     now(lambda: command.replay(place, since))
+
+
+@app.command()
+def resend(place: Place) -> None:
+    """Let a running gateway send the deferred records again now.
+
+    Records are deferred by a clock, a limit, a proxy, a setting or a permission that is wrong; without this
+    command the gateway sends them again after one minute, later every hour.
+
+    Example: qilu spool resend configs/gateway.yaml
+    """
+    from qilu.command.spool import change as command
+
+    now(lambda: command.resend(place))

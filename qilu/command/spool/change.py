@@ -1,15 +1,17 @@
-"""Commands that let a stopped gateway send again what its spool keeps."""
+"""Commands that let a gateway send again what its spool keeps."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+from gateway.resend import request_resend
 from gateway.spool import adopt as adopting
 from gateway.spool import replay as replaying
 from qilu.command.asking import duration, moment
 from qilu.command.printing import console
 from qilu.command.spool.place import named_spool
+from qilu.contract.errors import ConfigError
 
 _console = console()
 _AT_START = "when the gateway starts"
@@ -29,3 +31,18 @@ def replay(place: Path, since: str | None) -> None:
         _console.print("nothing of that time is on disk any more: spool.keep_acked sets how long it stays")
     else:
         _console.print(f"{found.records} records since {moment(found.from_ms)} are sent again {_AT_START}")
+
+
+def resend(place: Path) -> None:
+    """Ask a gateway to send deferred records again; ConfigError when the request cannot be left."""
+    directory = named_spool(place).settings.directory
+    try:
+        request_resend(directory)
+    except OSError as error:
+        raise ConfigError(
+            f"{directory} takes no request: {error.strerror}",
+            remedy="name the spool directory of the gateway, and run the command as the user of the gateway",
+        ) from error
+    _console.print(
+        f"a gateway that runs on {directory} sends its deferred records again as soon as it is connected"
+    )
