@@ -152,7 +152,7 @@ class Ingester:
         if len(edge) > _LONGEST_NAME:
             raise DataError(f"the name of an edge may have {_LONGEST_NAME} characters, not {len(edge)}")
         if not self._waiting.add(lane, edge, message.payload):
-            self._tally.overflow += 1
+            self._tally.overflow = self._waiting.dropped
             self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")
 
     # Going into the store.

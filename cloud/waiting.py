@@ -1,26 +1,36 @@
-"""Messages that wait for the store, live ones first, and the batches that are written together."""
+"""Messages that wait for the store, live ones first, edges in turn, and the batches written together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cloud.answers import Named
+from cloud.fair_queue import FairQueue
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
+from qilu.contract.limits import MAX_MESSAGE_BYTES
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Poll
 from qilu.contract.topics import Lane
 from qilu.contract.wire import Head, decode_record, read_head, split_body
+
+OVERHEAD = 500
+"""Bytes of memory that a message takes beside its own: without them, many tiny ones would take a multiple."""
 
 
 class _Message(NamedTuple):
     named: Named
     head: Head
     payload: bytes
+    """Empty where it is too long."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the room."""
+        return len(self.payload) + OVERHEAD
 
 
 @dataclass(slots=True)
@@ -30,6 +40,11 @@ class Batch:
     polls: list[Poll] = field(default_factory=list)
     names: list[tuple[Named, int]] = field(default_factory=list)
     rejected: dict[Named, dict[int, Refusal]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """How many records it has, the rejected ones included."""
+        return len(self.polls) + sum(map(len, self.rejected.values()))
 
     def first(self, count: int) -> Batch:
         """The first polls, to be written without the others."""
@@ -58,17 +73,18 @@ class Batch:
     def add(self, named: Named, head: Head, payload: bytes) -> None:
         """Decode one message into the batch; what cannot be decoded is rejected by its name."""
         try:
+            if not payload:
+                text = f"message: longer than {MAX_MESSAGE_BYTES} bytes"
+                raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
             records = split_body(payload, head)
         except DataError as error:
-            problem = Refusal(AckCode.BAD_MESSAGE, str(error))
-            self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets.head(_NAMED), problem))
+            known = isinstance(error, RefusalError)
+            problem = error.refusal if known else Refusal(AckCode.BAD_MESSAGE, str(error))
+            self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets, problem))
             return
         for offset, record in zip(head.offsets, records, strict=True):
             try:
-                poll = decode_record(record)
-                if poll.origin.edge != named.edge:
-                    text = f"record: of edge {poll.origin.edge!r}, sent by {named.edge!r}"
-                    raise RefusalError(Refusal(AckCode.WRONG_EDGE, text))
+                poll = decode_record(record, edge=named.edge)
             except RefusalError as error:
                 self.rejected.setdefault(named, {})[offset] = error.refusal
             except DataError as error:
@@ -78,27 +94,25 @@ class Batch:
                 self.names.append((named, offset))
 
 
-_NAMED = 1000
-"""Offsets answered for one undecodable body; a forged head could name more than there are."""
-
-
 class Waiting:
-    """At most `room` bytes of messages, of which the backlog may take half.
+    """At most `room` bytes of messages: half of them live, half of the backlog.
 
-    A batch ends with the live message in which `records` records or `batch_bytes` bytes are reached. With
-    each goes one message of the backlog, or several that have `backlog_bytes` together: a live message that
-    comes while they are written waits for no more.
+    In each half the edges share the room and take turns (`FairQueue`). A batch ends with the live message in
+    which `records` records or `batch_bytes` bytes are reached. With each goes one message of the backlog, or
+    several that have `backlog_bytes` together: a live message that comes while they are written waits for no
+    more.
     """
 
     def __init__(self, *, records: int, batch_bytes: int, backlog_bytes: int, room: int) -> None:
         self._records = records
         self._batch_bytes = batch_bytes
         self._backlog_bytes = backlog_bytes
-        self._room = {Lane.LIVE: room, Lane.BACKLOG: room // 2}
-        self._lanes: dict[Lane, deque[_Message]] = {lane: deque() for lane in Lane}
+        self._lanes: dict[Lane, FairQueue[_Message]] = {lane: FairQueue(room // 2) for lane in Lane}
         self._bytes = dict.fromkeys(Lane, 0)
         self._count = 0
         self._arrived = asyncio.Event()
+        self.dropped = 0
+        """Messages that found no room, or made room for those of another edge."""
 
     @property
     def enough(self) -> bool:
@@ -110,15 +124,18 @@ class Waiting:
         )
 
     def add(self, lane: Lane, edge: str, payload: bytes) -> bool:
-        """Keep a message; False when there is no room. DataError when its head cannot be read."""
+        """Keep a message; False when it, or others, had to be dropped. DataError when its head is none."""
         head = read_head(payload)
-        if sum(self._bytes.values()) + len(payload) > self._room[lane]:
-            return False
-        self._lanes[lane].append(_Message(Named(edge, head.stream), head, payload))
-        self._bytes[lane] += len(payload)
-        self._count += len(head.offsets)
+        message = _Message(
+            Named(edge, head.stream), head, payload if len(payload) <= MAX_MESSAGE_BYTES else b""
+        )
+        self._note(lane, message, 1)
+        dropped = self._lanes[lane].add(edge, message)
+        for one in dropped:
+            self._note(lane, one, -1)
+        self.dropped += len(dropped)
         self._arrived.set()
-        return True
+        return not dropped
 
     async def some(self) -> None:
         """Return when there is a message."""
@@ -128,19 +145,22 @@ class Waiting:
         """The next batch: all live records before any of the backlog, and a little of that in any case."""
         batch, live, backlog = Batch(), self._lanes[Lane.LIVE], self._lanes[Lane.BACKLOG]
         size = 0
-        while live and len(batch.polls) < self._records and size < self._batch_bytes:
+        while live and batch.records < self._records and size < self._batch_bytes:
             size += self._move(Lane.LIVE, batch)
         size = 0
-        while backlog and (not size or size + len(backlog[0].payload) <= self._backlog_bytes):
+        while backlog and (not size or size + len(backlog.next().payload) <= self._backlog_bytes):
             size += self._move(Lane.BACKLOG, batch)
         if not live and not backlog:
             self._arrived.clear()
         return batch
 
     def _move(self, lane: Lane, batch: Batch) -> int:
-        """The oldest message of a lane into the batch; returns its bytes."""
-        named, head, payload = self._lanes[lane].popleft()
-        self._bytes[lane] -= len(payload)
-        self._count -= len(head.offsets)
-        batch.add(named, head, payload)
-        return len(payload)
+        """The next message of a lane into the batch; returns its bytes."""
+        message = self._lanes[lane].take()
+        self._note(lane, message, -1)
+        batch.add(message.named, message.head, message.payload)
+        return len(message.payload) or MAX_MESSAGE_BYTES
+
+    def _note(self, lane: Lane, message: _Message, sign: int) -> None:
+        self._bytes[lane] += sign * len(message.payload)
+        self._count += sign * len(message.head.offsets)

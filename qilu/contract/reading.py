@@ -116,9 +116,12 @@ class Origin:
         return DeviceKey(self.edge, self.device)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Columns:
-    """What the values of a reading mean: built once with the read plan, shared by all its readings."""
+    """What the values of a reading mean: built once with the read plan, shared by all its readings.
+
+    What others keep for each of them belongs into weak mappings, so that it lasts as long as they do.
+    """
 
     origin: Origin
     group: str

@@ -18,16 +18,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
+from qilu.contract.known_columns import KnownColumns
+from qilu.contract.limits import MAX_NAME, MAX_POINTS, MAX_RECORDS
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import Poll, Reading, Reason, Value
 
 VERSION = 1
-_HEAD = re.compile(rb'\{"qilu":1,"stream":"([0-9a-f]{16})","offsets":"([0-9,-]+)","records":')
+_HEAD = re.compile(rb'\{"qilu":1,"stream":"([0-9a-f]{16})","offsets":"([0-9,-]{1,38000})","records":')
+"""A run has 37 digits and a comma at most, and there are MAX_RECORDS of them at most."""
 _ANY_VERSION = re.compile(rb'\{"qilu":([0-9]{1,9})[,}]')
 
 
@@ -91,20 +94,25 @@ def _plain(reading: Reading) -> _Reading:
     return _Reading(reading.time_ms, values, {points[i]: why for i, why in sorted(reading.reasons.items())})
 
 
-def decode_record(record: bytes | memoryview | msgspec.Raw) -> Poll:
-    """The poll of a record; DataError when the bytes are not one."""
+def decode_record(record: bytes | memoryview | msgspec.Raw, *, edge: str | None = None) -> Poll:
+    """The poll of a record; DataError when the bytes are not one, or one of another edge than `edge`."""
     try:
         plain = _record_decoder.decode(record)
     except MALFORMED as error:
         raise DataError(f"record: {error}") from error
     if not plain.readings or not (plain.edge and plain.device and plain.profile):
         raise DataError("record: edge, device, profile and at least one reading are needed")
-    origin = _origin(plain.edge, plain.device, plain.profile, plain.enterprise, plain.site, plain.line)
-    return Poll(plain.due, tuple(_reading(origin, plain.group, reading) for reading in plain.readings))
+    if edge is not None and plain.edge != edge:
+        text = f"record: of edge {plain.edge[:MAX_NAME]!r}, sent by {edge!r}"
+        raise RefusalError(Refusal(AckCode.WRONG_EDGE, text))
+    if len(plain.readings) > MAX_POINTS or sum([len(reading.v) for reading in plain.readings]) > MAX_POINTS:
+        raise DataError(f"record: more than {MAX_POINTS} readings or values")
+    names = (plain.edge, plain.device, plain.profile, plain.enterprise, plain.site, plain.line, plain.group)
+    return Poll(plain.due, tuple([_reading(names, reading) for reading in plain.readings]))
 
 
-def _reading(origin: Origin, group: str, plain: _Reading) -> Reading:
-    columns = _columns(origin, group, tuple(plain.v))
+def _reading(names: tuple[str, str, str, str, str, str, str], plain: _Reading) -> Reading:
+    columns = _known.get((*names, tuple(plain.v)))
     values = tuple(plain.v.values())
     if not plain.q and None not in values:
         return Reading(columns, plain.t, values)
@@ -118,15 +126,7 @@ def _reading(origin: Origin, group: str, plain: _Reading) -> Reading:
     return Reading(columns, plain.t, values, reasons)
 
 
-# The same few devices come again and again: share what describes them.
-@lru_cache(maxsize=65_536)
-def _origin(edge: str, device: str, profile: str, enterprise: str, site: str, line: str) -> Origin:
-    return Origin(edge, device, profile, enterprise, site, line)
-
-
-@lru_cache(maxsize=65_536)
-def _columns(origin: Origin, group: str, points: tuple[str, ...]) -> Columns:
-    return Columns(origin, group, points)
+_known = KnownColumns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,12 @@ def read_head(message: bytes) -> Head:
         if version is not None and int(version[1]) != VERSION:
             raise UnknownVersionError(f"message of version {int(version[1])}; this program knows {VERSION}")
         raise DataError(f"not a message of records: it begins with {message[:60]!r}")
-    return Head(int(match[1], 16), Ranges.parse(match[2].decode()), match.end())
+    if match[2].count(b",") >= MAX_RECORDS:
+        raise DataError(f"message of more than {MAX_RECORDS} records")
+    offsets = Ranges.parse(match[2].decode())
+    if len(offsets) > MAX_RECORDS:
+        raise DataError(f"message of {len(offsets)} records; the limit is {MAX_RECORDS}")
+    return Head(int(match[1], 16), offsets, match.end())
 
 
 def split_body(message: bytes, head: Head) -> list[msgspec.Raw]:

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.waiting import Waiting
+from cloud.waiting import OVERHEAD, Waiting
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
+from qilu.contract.limits import MAX_MESSAGE_BYTES
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message
 from tests.cloud.memory import record
 
 RECORD = record("edge-1", "press-1", 1000)
+HONEST = record("honest", "press-1", 1000)
 
 
 def message(first: int, count: int = 1) -> bytes:
@@ -76,12 +78,53 @@ def test_a_batch_is_bounded_in_bytes_too() -> None:
 
 
 def test_the_backlog_may_take_half_the_room_and_leaves_the_rest_to_what_is_live() -> None:
-    size = len(message(0))
+    size = len(message(0)) + OVERHEAD
     queue = waiting(room=4 * size)
     assert [queue.add(Lane.BACKLOG, "edge-1", message(n)) for n in range(3)] == [True, True, False]
     assert [queue.add(Lane.LIVE, "edge-1", message(n)) for n in range(3, 6)] == [True, True, False]
     assert taken(queue) == [3, 4, 0, 1]
     assert queue.add(Lane.BACKLOG, "edge-1", message(6))
+
+
+def test_an_edge_that_floods_leaves_every_other_its_turn_and_its_share_of_the_room() -> None:
+    queue = waiting(records=5, room=20_000)
+    for number in range(200):
+        queue.add(Lane.LIVE, "flood", message(number))
+    for number in range(5):
+        assert queue.add(Lane.LIVE, "honest", encode_message(2, Ranges.of([number]), [HONEST])) == (
+            number < 0
+        )
+    found = [named.edge for _ in range(4) for named, _ in queue.take().names]
+    assert found.count("honest") == 5
+
+
+def test_many_messages_of_few_bytes_do_not_take_more_memory_than_the_room() -> None:
+    queue = waiting(room=2 * 100 * OVERHEAD)
+    kept = sum(queue.add(Lane.LIVE, "edge-1", message(number)) for number in range(1000))
+    assert kept < 100
+
+
+def test_a_message_that_is_too_long_is_rejected_by_name_and_takes_no_room() -> None:
+    queue = waiting(batch_bytes=10**7)
+    head = message(0, 2)[:-2]
+    assert queue.add(Lane.LIVE, "edge-1", head + b" " * MAX_MESSAGE_BYTES + b"]}")
+    assert queue.add(Lane.LIVE, "edge-1", message(5))
+    batch = queue.take()
+    assert [offset for _, offset in batch.names] == [5]
+    assert [sorted(reasons) for reasons in batch.rejected.values()] == [[0, 1]]
+
+
+@pytest.mark.parametrize("offsets", [",".join(map(str, range(0, 2002, 2))), "0-1000", "0-999999999999999999"])
+def test_a_head_that_names_more_records_than_a_message_may_have_is_none(offsets: str) -> None:
+    with pytest.raises(DataError, match="records"):
+        waiting().add(Lane.LIVE, "edge-1", WHOLE.replace(b'"5-7"', f'"{offsets}"'.encode()))
+
+
+def test_a_batch_of_rejections_is_bounded_like_one_of_records() -> None:
+    queue = waiting(records=10)
+    for number in range(20):
+        queue.add(Lane.LIVE, "edge-1", encode_message(1, Ranges([(5 * number, 5 * number + 4)]), [b"1"] * 5))
+    assert queue.take().records == 10
 
 
 async def test_it_wakes_who_waits_for_something() -> None:

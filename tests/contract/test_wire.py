@@ -89,7 +89,7 @@ def test_one_undecodable_record_leaves_its_neighbours_readable() -> None:
 
 
 def test_another_number_of_records_than_offsets_is_refused() -> None:
-    lying = wire.encode_message(1, Ranges([(0, 10**12)]), [RECORD])
+    lying = wire.encode_message(1, Ranges([(0, 99)]), [RECORD])
     with pytest.raises(DataError, match="1 records for"):
         wire.split_body(lying, wire.read_head(lying))
 
