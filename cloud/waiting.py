@@ -74,12 +74,10 @@ class Batch:
         """Decode one message into the batch; what cannot be decoded is rejected by its name."""
         try:
             if not payload:
-                text = f"message: longer than {MAX_MESSAGE_BYTES} bytes"
-                raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
+                raise DataError(f"message: longer than {MAX_MESSAGE_BYTES} bytes")
             records = split_body(payload, head)
         except DataError as error:
-            known = isinstance(error, RefusalError)
-            problem = error.refusal if known else Refusal(AckCode.BAD_MESSAGE, str(error))
+            problem = Refusal(AckCode.BAD_MESSAGE, str(error))
             self.rejected.setdefault(named, {}).update(dict.fromkeys(head.offsets, problem))
             return
         for offset, record in zip(head.offsets, records, strict=True):

@@ -13,6 +13,7 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
+from qilu.stores.influx.bounded_response import ACCEPTED, WriteResponse
 from qilu.stores.influx.http import Http, Reply, authorization, no_answer, tls
 from qilu.stores.settings import InfluxSettings
 
@@ -31,7 +32,7 @@ class V1Door:
     """POST /write?db=..., for InfluxDB 1."""
 
     def __init__(self, settings: InfluxSettings, compress: bool) -> None:
-        self._http = Http(settings)
+        self._http = Http(settings, WriteResponse)
         self._parameters = {"db": settings.database or "", "precision": "ms"}
         self._compress = compress
 
@@ -76,6 +77,11 @@ class V2Door:
             timeout=int(self._settings.timeout * 1000),
             ssl_context=tls(self._settings),
             allow_redirects=False,
+            client_session_kwargs={
+                "auto_decompress": False,
+                "response_class": WriteResponse,
+                "headers": ACCEPTED,
+            },
         )
         who = authorization(self._settings)
         if who is not None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from qilu.contract.errors import ConfigError
 from qilu.stores.influx.http import Http, Reply
+from qilu.stores.influx.shapes import Buckets, InfluxqlResults
 from qilu.stores.settings import InfluxSettings
 
 _log = logging.getLogger(__name__)
 
 _FLAG_LINE = re.compile(r'^-{1,2}([A-Za-z0-9_.]+)="(.*)"$')
 _FLAG_METRIC = re.compile(r'^flag\{name="([^"]+)",\s*value="([^"]*)"')
-_PERIOD = re.compile(r"([0-9.]+)(ms|[smhdwyM]?)")
+_PERIOD = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?)(ms|[smhdwyM]?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
 _MONTH = 31 * 86_400
 _MAX_DEDUP = 0.001
@@ -55,7 +57,7 @@ async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
     _admitted(shown, settings)
     if [settings.database] not in _rows(shown):
         made = await http.ask("POST", "/query", form={"q": f"CREATE DATABASE {quoted}"})
-        if not made.ok or "error" in made.json()["results"][0]:
+        if not made.ok or "error" in made.json(InfluxqlResults).results[0]:
             raise ConfigError(
                 f"there is no database {settings.database!r}, and it may not be made: {made.reason}",
                 key="store.database",
@@ -70,7 +72,7 @@ async def _greet_influxdb2(http: Http, settings: InfluxSettings) -> None:
         raise _another(settings, "an InfluxDB 2", found)
     if found.status != 404:
         _admitted(found, settings)
-    if found.status == 404 or not found.json().get("buckets"):
+    if found.status == 404 or not found.json(Buckets).buckets:
         raise ConfigError(
             f"there is no bucket {settings.bucket!r} of {settings.org!r} that this token may see",
             key="store.bucket",
@@ -161,7 +163,7 @@ def _another(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError
     )
 
 
-def _rows(reply: Reply) -> list[list[str]]:
+def _rows(reply: Reply) -> list[list[Any]]:
     """The rows of the first series of an InfluxQL result."""
-    series = reply.json()["results"][0].get("series", [])
-    return series[0].get("values", []) if series else []
+    series = reply.json(InfluxqlResults).series()[0]
+    return series[0]["values"] if series else []

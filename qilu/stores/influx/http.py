@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -18,14 +17,22 @@ import msgspec
 from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
 from qilu.contract.wire import MALFORMED
 from qilu.runtime.unreached import unreached
+from qilu.stores.influx.bounded_response import ACCEPTED, BoundedResponse, TooLongError
 from qilu.stores.settings import InfluxSettings
 
 _LONGEST_WAIT = 60.0
 """Seconds; a server that wants more is asked again all the same, or one wrong header stops us for days."""
 
 _TIMED_OUT = (408, 504)  # of a proxy, whose own time was over
+_LONGEST_TEXT = 4096
+"""Characters of an error that are looked at: patterns are tried on it."""
 
-_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+_Shape = TypeVar("_Shape")
+
+
+class TooLongAnswerError(UnreachableError):
+    """The answer was longer than is read; a question for less of it can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,13 @@ class Reply:
     def said(self) -> str:
         """The words of an error."""
         fields = self._fields
-        return str(fields.get("error") or fields.get("message") or self._text)
+        return str(fields.get("error") or fields.get("message") or self._text)[:_LONGEST_TEXT]
 
     @property
     def reason(self) -> str:
         """What it said, short enough for a log line."""
-        page = _TITLE.search(self.said)
-        words = f"{page[1]} (a web page, no words of a store)" if page else self.said
+        title = _title(self.said)
+        words = self.said if title is None else f"{title} (a web page, no words of a store)"
         return f"HTTP {self.status}: {' '.join(words.split())[:300]}"
 
     def header(self, name: str) -> str | None:
@@ -80,12 +87,18 @@ class Reply:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def json(self) -> Any:
-        """The body, decoded; UnreachableError when something else than the store answered."""
+    def json(self, shape: type[_Shape]) -> _Shape:
+        """The body, decoded; UnreachableError when it has another shape, so that no store answered."""
         try:
-            return msgspec.json.decode(self.body)
+            return msgspec.json.decode(self.body, type=shape)
         except MALFORMED as error:
-            raise UnreachableError(f"the store answered with something else than JSON: {error}") from error
+            raise UnreachableError(
+                f"the store answered with something else than expected: {error}"
+            ) from error
+
+    def json_lines(self, shape: type[_Shape]) -> list[_Shape]:
+        """The body, one document in each line, decoded as `json` does."""
+        return [Reply(self.status, line).json(shape) for line in self.body.splitlines()]
 
     def unreachable(self, who: str) -> UnreachableError:
         """The error of a reply that may be different next time."""
@@ -100,9 +113,17 @@ class Reply:
         try:
             now = parsedate_to_datetime(self.header("Date") or "")
             seconds = (parsedate_to_datetime(after) - now).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _title(page: str) -> str | None:
+    """The title of a web page, found in one pass; None where the text has none."""
+    lower = page.lower()
+    begin = lower.find("<title>")
+    end = lower.find("</title>", begin)
+    return page[begin + len("<title>") : end] if 0 <= begin < end else None
 
 
 def authorization(settings: InfluxSettings) -> str | None:
@@ -129,8 +150,9 @@ def tls(settings: InfluxSettings) -> ssl.SSLContext:
 class Http:
     """One server. Entering opens a session, leaving closes it; nothing is sent by either."""
 
-    def __init__(self, settings: InfluxSettings) -> None:
+    def __init__(self, settings: InfluxSettings, replies: type[BoundedResponse] = BoundedResponse) -> None:
         self._settings = settings
+        self._replies = replies
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession
 
@@ -140,7 +162,9 @@ class Http:
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=tls(self._settings)),
                 timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
-                headers={} if who is None else {"Authorization": who},
+                headers=ACCEPTED if who is None else {**ACCEPTED, "Authorization": who},
+                auto_decompress=False,
+                response_class=self._replies,
             )
         )
         return self
@@ -172,6 +196,8 @@ class Http:
                 allow_redirects=False,
             ) as response:
                 return Reply(response.status, await response.read(), response.headers)
+        except TooLongError as error:
+            raise TooLongAnswerError(f"{url}: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(url, error) from error
 

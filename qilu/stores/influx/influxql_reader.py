@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
-from typing import Any
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.lines import QUALITY, TEXT
 from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
+from qilu.stores.influx.shapes import InfluxqlResults, Series
 from qilu.stores.intervals import one_per_time
 
 _FIELDS_AT_ONCE = 100
+_RAW_COLUMNS = 4  # time, value, code of its reason, text
 _LIMIT_MS = 9_000_000_000_000  # InfluxDB counts nanoseconds in 64 bits
 
 
@@ -25,8 +26,8 @@ class InfluxqlReader(ServerReader):
         question = 'SELECT * FROM /.*/ GROUP BY "device", "edge", "line" ORDER BY time DESC LIMIT 1'
         found = []
         for series in await self._series(question):
-            tags = series["tags"]
-            if tags["device"]:
+            tags = series.get("tags", {})
+            if tags.get("device"):
                 last_ms = series["values"][0][series["columns"].index("time")]
                 found.append(Device(tags["device"], series["name"], tags["edge"], tags["line"], last_ms))
         return newest(found)
@@ -62,7 +63,7 @@ class InfluxqlReader(ServerReader):
     async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         fields = ", ".join(_name(field) for field in (point, point + QUALITY, point + TEXT))
         question = f"SELECT {fields} {_between(whose, start_ms, end_ms)}"
-        every = [_samples(series["values"]) for series in await self._series(question)]
+        every = [_samples(series) for series in await self._series(question)]
         return list(one_per_time(merge(*every, key=lambda one: one.time_ms)))
 
     async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
@@ -83,24 +84,22 @@ class InfluxqlReader(ServerReader):
                     found += int(count or 0)
         return found
 
-    async def _series(self, question: str) -> list[dict[str, Any]]:
+    async def _series(self, question: str) -> list[Series]:
         return (await self._answers(question))[0]
 
-    async def _answers(self, questions: str) -> list[list[dict[str, Any]]]:
+    async def _answers(self, questions: str) -> list[list[Series]]:
         """The series of each of several questions."""
         database = self._settings.database or self._settings.bucket or ""
         reply = await self._http.ask("POST", "/query", form={"db": database, "q": questions, "epoch": "ms"})
         if not reply.ok:
             raise reply.unreachable(self._settings.url)
-        results = reply.json()["results"]
-        for result in results:
-            if "error" in result:
-                raise UnreachableError(f"{self._settings.url} answered: {result['error']}")
-        return [result.get("series", []) for result in results]
+        return reply.json(InfluxqlResults).series()
 
 
-def _samples(rows: list[Any]) -> Iterator[Sample]:
-    for time_ms, value, code, text in rows:
+def _samples(series: Series) -> Iterator[Sample]:
+    if len(series["columns"]) != _RAW_COLUMNS:
+        raise UnreachableError(f"the store answered with the columns {series['columns'][:5]}")
+    for time_ms, value, code, text in series["values"]:
         yield told(time_ms, text if value is None else value, code)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict
 
 import msgspec
 
+from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.lines import QUALITY
 from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
+from qilu.stores.influx.shapes import Exported, MetricsSeries, MetricsVector
 from qilu.stores.settings import InfluxSettings
 
 # How far back from when (s ahead of now): cheap for devices that are heard, in the end nearly all since 1970.
@@ -32,7 +33,7 @@ class VictoriaMetricsReader(ServerReader):
         """Every device, by name; one that changed its line or site stands where it was last."""
         profiles: dict[str, set[DeviceKey]] = {}
         for labels in await self._series('{device!=""}'):
-            profiles.setdefault(labels[_NAME].partition("_")[0], set()).add(_key(labels))
+            profiles.setdefault(labels.get(_NAME, "").partition("_")[0], set()).add(_key(labels))
         found: list[Device] = []
         for profile, devices in profiles.items():
             found.extend(await self._last(profile, devices))
@@ -41,12 +42,12 @@ class VictoriaMetricsReader(ServerReader):
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
         series = await self._series(_selector(Whose(*device, profile), ".*"))
-        return sorted({point_of(labels[_NAME].partition("_")[2]) for labels in series})
+        return sorted({point_of(labels.get(_NAME, "").partition("_")[2]) for labels in series})
 
     async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
         """As `Reader` promises; looks far back only where points are long silent."""
         selector = _selector(Whose(*device, profile), ".*")
-        wanted = {labels[_NAME].partition("_")[2] for labels in await self._series(selector)}
+        wanted = {labels.get(_NAME, "").partition("_")[2] for labels in await self._series(selector)}
         found: dict[str, tuple[int, Value]] = {}
         for window, ahead in _LOOKS:
             if found.keys() >= wanted:
@@ -63,9 +64,7 @@ class VictoriaMetricsReader(ServerReader):
         """The value of each series by its labels, so many seconds ahead of now."""
         form = {"query": query, "time": f"{self._wall() + ahead:.3f}", "nocache": "1"}
         reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
-        return {
-            frozenset(one["metric"].items()): float(one["value"][1]) for one in reply.json()["data"]["result"]
-        }
+        return {frozenset(one.metric.items()): one.number for one in reply.json(MetricsVector).data.result}
 
     async def _last(self, profile: str, wanted: set[DeviceKey]) -> list[Device]:
         """When each device of one profile was heard last; looks far back only for those long silent."""
@@ -79,8 +78,8 @@ class VictoriaMetricsReader(ServerReader):
                 "nocache": "1",
             }
             reply = await self._http.ask("POST", "/api/v1/query", form=form)
-            for one in _ok(reply, self._settings.url).json()["data"]["result"]:
-                labels, last_ms = one["metric"], round(float(one["value"][1]) * 1000)
+            for one in _ok(reply, self._settings.url).json(MetricsVector).data.result:
+                labels, last_ms = one.metric, round(one.number * 1000)
                 edge, device = _key(labels)
                 found.append(Device(device, profile, edge, labels.get("line", ""), last_ms))
             if wanted <= {one.key for one in found}:
@@ -91,7 +90,7 @@ class VictoriaMetricsReader(ServerReader):
         values: dict[int, float] = {}
         codes: dict[int, float] = {}
         for series in await self._export(whose, f"{re.escape(point)}({QUALITY})?", start_ms, end_ms):
-            into = codes if series["metric"][_NAME].partition("_")[2] == point + QUALITY else values
+            into = codes if series["metric"].get(_NAME, "").partition("_")[2] == point + QUALITY else values
             into.update(zip(series["timestamps"], series["values"], strict=True))
         times = sorted(when for when in values.keys() | codes.keys() if start_ms <= when < end_ms)
         return [told(when, values.get(when), codes.get(when)) for when in times]
@@ -113,9 +112,9 @@ class VictoriaMetricsReader(ServerReader):
             "nocache": "1",
         }
         reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
-        return sum(int(float(one["value"][1])) for one in reply.json()["data"]["result"])
+        return sum(int(one.number) for one in reply.json(MetricsVector).data.result)
 
-    async def _export(self, whose: Whose, points: str, start_ms: int, end_ms: int) -> list[_Exported]:
+    async def _export(self, whose: Whose, points: str, start_ms: int, end_ms: int) -> list[Exported]:
         """The raw samples of points (a regular expression), and of a second before and behind."""
         form = {
             "match[]": _selector(whose, points),
@@ -124,21 +123,14 @@ class VictoriaMetricsReader(ServerReader):
             "end": f"{end_ms / 1000 + 1:.3f}",
         }
         reply = _ok(await self._http.ask("POST", "/api/v1/export", form=form), self._settings.url)
-        return [_decode_exported(line) for line in reply.body.splitlines()]
+        found = reply.json_lines(Exported)
+        if any(len(one["timestamps"]) != len(one["values"]) for one in found):
+            raise UnreachableError(f"{self._settings.url} answered with times that have no values")
+        return found
 
     async def _series(self, match: str) -> list[dict[str, str]]:
         reply = await self._http.ask("POST", "/api/v1/series", form={"match[]": match, "start": "1"})
-        series: list[dict[str, str]] = _ok(reply, self._settings.url).json()["data"]
-        return series
-
-
-class _Exported(TypedDict):
-    metric: dict[str, str]
-    timestamps: list[int]
-    values: list[float]
-
-
-_decode_exported = msgspec.json.Decoder(_Exported).decode
+        return _ok(reply, self._settings.url).json(MetricsSeries).data
 
 
 def _selector(whose: Whose, points: str) -> str:
@@ -148,7 +140,7 @@ def _selector(whose: Whose, points: str) -> str:
 
 
 def _key(labels: Mapping[str, str]) -> DeviceKey:
-    return DeviceKey(labels.get("edge", ""), labels["device"])
+    return DeviceKey(labels.get("edge", ""), labels.get("device", ""))
 
 
 def _ok(reply: Reply, url: str) -> Reply:

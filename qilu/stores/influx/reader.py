@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Quality, Reason, Value
 from qilu.stores.components import Device, Sample
-from qilu.stores.influx.http import Http
+from qilu.stores.influx.bounded_response import DataResponse
+from qilu.stores.influx.http import Http, TooLongAnswerError
 from qilu.stores.influx.lines import QUALITY, TEXT
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 
+_Answer = TypeVar("_Answer")
 PIECE_MS = 86_400_000
 
 
@@ -30,7 +33,7 @@ class ServerReader:
 
     def __init__(self, settings: InfluxSettings) -> None:
         self._settings = settings
-        self._http = Http(settings)
+        self._http = Http(settings, DataResponse)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -55,13 +58,14 @@ class ServerReader:
         """As `Reader` promises; the arithmetic of intervals is ours and the same for all stores."""
         whose = Whose(*device, profile)
         if every_ms is None:
-            return await self._raw(whose, point, start_ms, end_ms)
+            return await self._in_parts(partial(self._raw, whose, point), start_ms, end_ms)
         found: list[Sample] = []
         step = max(PIECE_MS // every_ms, 1) * every_ms
         begin = start_ms
         while begin < end_ms:
             end = min((begin // step + 1) * step, end_ms)
-            found.extend(per_interval(await self._raw(whose, point, begin, end), every_ms, last=last))
+            raw = await self._in_parts(partial(self._raw, whose, point), begin, end)
+            found.extend(per_interval(raw, every_ms, last=last))
             begin = end
         return found
 
@@ -73,12 +77,26 @@ class ServerReader:
         found: Counter[Reason | None] = Counter()
         while start_ms < end_ms:
             end = min((start_ms // PIECE_MS + 1) * PIECE_MS, end_ms)
-            reasons = Counter(map(reason_of, await self._codes(whose, start_ms, end)))
+            reasons = Counter(
+                map(reason_of, await self._in_parts(partial(self._codes, whose), start_ms, end))
+            )
             found.update(reasons)
             kept = sum(count for reason, count in reasons.items() if reason.quality is Quality.UNCERTAIN)
             found[None] += await self._values(whose, start_ms, end) - kept
             start_ms = end
         return {reason: count for reason, count in found.items() if count}
+
+    async def _in_parts(
+        self, ask: Callable[[int, int], Awaitable[list[_Answer]]], start_ms: int, end_ms: int
+    ) -> list[_Answer]:
+        """What is answered about a time, or about its halves where that is more than is read at once."""
+        try:
+            return await ask(start_ms, end_ms)
+        except TooLongAnswerError:
+            middle = (start_ms + end_ms) // 2
+            if middle == start_ms:
+                raise
+            return await self._in_parts(ask, start_ms, middle) + await self._in_parts(ask, middle, end_ms)
 
     async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         raise NotImplementedError

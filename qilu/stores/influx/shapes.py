@@ -1,43 +1,44 @@
-"""The shapes of answers to questions: what has another one was not answered by the store."""
+"""The shapes of answers to questions: an answer of another shape is not one of the store."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from math import isfinite, nan
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
 
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import Value
 
 
-class Series(msgspec.Struct):
-    """One table of an InfluxQL result, with at least one row; the first column of most is the time (ms)."""
+class Series(TypedDict):
+    """One table of an InfluxQL result, with at least one row."""
 
+    name: str
+    tags: NotRequired[dict[str, str]]
     columns: list[str]
-    values: Annotated[list[list[Value]], msgspec.Meta(min_length=1)]
-    name: str = ""
-    tags: dict[str, str] = {}
+    values: Annotated[list[list[Any]], msgspec.Meta(min_length=1)]
 
 
-class _Result(msgspec.Struct):
-    series: list[Series] = []
-    error: str = ""
+class _Result(TypedDict):
+    series: NotRequired[list[Series]]
+    error: NotRequired[str]
 
 
 class InfluxqlResults(msgspec.Struct):
-    """The answer of /query to one statement."""
+    """The answer of /query: one result for each statement."""
 
     results: Annotated[list[_Result], msgspec.Meta(min_length=1)]
 
-    def series(self) -> list[Series]:
-        """Its tables; UnreachableError with the error that the server named, or when rows do not fit."""
-        first = self.results[0]
-        if first.error:
-            raise UnreachableError(f"the store answered: {first.error[:300]}")
-        for one in first.series:
-            if any(len(row) != len(one.columns) for row in one.values):
-                raise UnreachableError(f"the store answered with rows of another width than {one.columns[:9]}")
-        return first.series
+    def series(self) -> list[list[Series]]:
+        """The tables of each result; UnreachableError when the server named an error, or rows do not fit."""
+        for result in self.results:
+            if "error" in result:
+                raise UnreachableError(f"the store answered: {result['error'][:300]}")
+            for one in result.get("series", []):
+                width, timed = len(one["columns"]), one["columns"][:1] == ["time"]
+                if any(len(row) != width or (timed and type(row[0]) is not int) for row in one["values"]):
+                    raise UnreachableError(f"the store answered with rows that are not {one['columns'][:5]}")
+        return [result.get("series", []) for result in self.results]
 
 
 class Buckets(msgspec.Struct):
@@ -46,21 +47,26 @@ class Buckets(msgspec.Struct):
     buckets: list[msgspec.Raw] | None = None
 
 
-class _Instant(msgspec.Struct):
+class Instant(msgspec.Struct):
+    """The value of one series at one time."""
+
     metric: dict[str, str]
     value: tuple[float, str]
 
     @property
     def number(self) -> float:
-        """Its value; UnreachableError when it is none."""
+        """Its value; UnreachableError when it is no finite number."""
         try:
-            return float(self.value[1])
-        except ValueError as error:
-            raise UnreachableError(f"the store answered with {self.value[1][:40]!r} as a number") from error
+            found = float(self.value[1])
+        except ValueError:
+            found = nan
+        if not isfinite(found):
+            raise UnreachableError(f"the store answered with {self.value[1][:40]!r} for a number")
+        return found
 
 
 class _Vector(msgspec.Struct):
-    result: list[_Instant]
+    result: list[Instant]
 
 
 class MetricsVector(msgspec.Struct):
@@ -75,9 +81,9 @@ class MetricsSeries(msgspec.Struct):
     data: list[dict[str, str]]
 
 
-class Exported(msgspec.Struct):
+class Exported(TypedDict):
     """One line of VictoriaMetrics' /api/v1/export."""
 
     metric: dict[str, str]
     timestamps: list[int]
-    values: list[float | None]
+    values: list[float]
