@@ -50,7 +50,9 @@ class Answers:
     def refused(self, named: Named, refused: Mapping[int, Refusal]) -> None:
         """These are not in the store: offset -> why."""
         if refused:
-            short = {offset: Refusal(one.code, one.text[:_LONGEST]) for offset, one in refused.items()}
+            short = {
+                offset: Refusal(one.code, one.text[:_LONGEST], one.values) for offset, one in refused.items()
+            }
             self._refused.setdefault(named, {}).update(short)
 
     def due(self) -> list[tuple[str, Answer]]:

@@ -173,6 +173,7 @@ def _delivery(
         clock=time.monotonic,
         backlog_rate=settings.delivery.backlog_rate,
         rejected=reports.rejected,
+        deferred=reports.deferred,
         resend_requested=lambda: take_resend_request(settings.spool.directory),
     )
 

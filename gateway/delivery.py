@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.components import Record, Sink, Spool
+from gateway.deferral_report import DeferralReport
 from gateway.hearing import Hearing
 from gateway.latency import Latency
 from gateway.message_size import MOST_TRIES, MessageSize
@@ -25,9 +26,6 @@ _log = logging.getLogger(__name__)
 
 _IDLE = 1.0
 """Seconds between two looks at the timers and at a backlog that could not be read."""
-
-_LOG_DEFERRED_S = 60.0
-"""Seconds between two lines about records that were deferred with the same code."""
 
 _REJECTED = 10_000_000
 """Bytes of rejected records that are looked into at once, to tell whose they are."""
@@ -52,7 +50,8 @@ class Delivery:
         backoff: Backoff,
         clock: Callable[[], float],
         backlog_rate: float | None = None,
-        rejected: Callable[[Sequence[Record], str], None] | None = None,
+        rejected: Callable[[Sequence[Record], str, int], None] | None = None,
+        deferred: Callable[[Sequence[Record], str], None] | None = None,
         resend_requested: Callable[[], bool] | None = None,
     ) -> None:
         self._spool = spool
@@ -65,7 +64,7 @@ class Delivery:
         self._backlog_at = 0.0
         self._rejected = rejected
         self._resend_requested = resend_requested
-        self._deferred_logged: dict[AckCode, float] = {}
+        self._deferral_report = DeferralReport(spool, outbox, deferred)
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
         self._complaints, self._outage = Complaints(_log), Outage(_log)
@@ -221,6 +220,7 @@ class Delivery:
             waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.pending()))
             self._hearing.look(waiting, now)
             self._outbox.expire(now)
+            self._deferral_report.look(now)
             if self._resend_requested is not None and self._resend_requested():
                 _log.info("all deferred records are sent again, by request")
                 self._outbox.resend()
@@ -236,31 +236,22 @@ class Delivery:
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
-        self._log_deferred(freed)
+        self._deferral_report.deferred(freed, self._clock())
         self._freed.set()
         self._live.set()  # a window may have opened
         self._backlog.set()
 
-    def _log_deferred(self, freed: Freed) -> None:
-        now = self._clock()
-        for code, offsets in freed.deferred.items():
-            if now - self._deferred_logged.get(code, -_LOG_DEFERRED_S) < _LOG_DEFERRED_S:
-                continue
-            self._deferred_logged[code] = now
-            count = self._outbox.deferred(self._spool.pending()).get(code, 0)
-            _log.warning(
-                "%d records are deferred as %s and kept here (among them %s of stream %016x): %s; %s;"
-                " they are sent again after %.0f s, later every hour, or at once by `qilu spool resend`",
-                count, code.value, offsets.head(1), freed.stream, code.summary, code.remedy,
-                self._outbox.limits.deferral,
-            )  # fmt: skip
-
     def _tell_rejected(self, freed: Freed) -> None:
+        """Tell of each kind of rejection with its own records: what is stored in part costs fewer values."""
         if self._rejected is None:
             return
-        try:
-            records = self._spool.read(freed.stream, Ranges.of(freed.rejected), _REJECTED)
-        except UnreachableError as error:
-            _log.warning("what was rejected cannot be read now: %s", error)
-        else:
-            self._rejected(records, str(next(iter(freed.rejected.values()))))
+        kinds: dict[tuple[AckCode, int], list[int]] = {}
+        for offset, one in freed.rejected.items():
+            kinds.setdefault((one.code, one.values), []).append(offset)
+        for (_, values), offsets in kinds.items():
+            try:
+                records = self._spool.read(freed.stream, Ranges.of(offsets), _REJECTED)
+            except UnreachableError as error:
+                _log.warning("what was rejected cannot be read now: %s", error)
+            else:
+                self._rejected(records, str(freed.rejected[offsets[0]]), values)

@@ -88,13 +88,14 @@ class Tally:
 class Freed(NamedTuple):
     """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons.
 
-    `deferred` are kept; they are named for the log.
+    `deferred` are kept; `fresh` are those of them that were not deferred before.
     """
 
     stream: int
     durable: Ranges
     rejected: Mapping[int, Refusal]
     deferred: Mapping[AckCode, Ranges] = {}
+    fresh: Mapping[AckCode, Ranges] = {}
 
 
 class _Sent(NamedTuple):
@@ -233,8 +234,7 @@ class Outbox:
         taken.update(answer.durable)
         taken.update(answer.stored)
         deferred = {code: kept.common(some).without(taken) for code, some in answer.deferred.items()}
-        self._defer(stream, deferred, now)
-        return freed._replace(deferred={code: offsets for code, offsets in deferred.items() if offsets})
+        return self._defer(freed, deferred, now)
 
     def refused(
         self, stream: int, refused: Mapping[int, Refusal], pending: Mapping[int, Ranges], now: float
@@ -246,8 +246,7 @@ class Outbox:
         for offset, one in refused.items():
             if one.family is Family.DEFERRED and offset in kept:
                 deferred.setdefault(one.code, Ranges()).add(offset)
-        self._defer(stream, deferred, now)
-        return self._free(stream, kept, Ranges(), rejected)._replace(deferred=deferred)
+        return self._defer(self._free(stream, kept, Ranges(), rejected), deferred, now)
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
@@ -387,7 +386,9 @@ class Outbox:
             until = now + 2 * self._horizons.get(store, self.limits.horizon)
             self._stored.append(_Stored(until, stream, offsets))
 
-    def _defer(self, stream: int, deferred: Mapping[AckCode, Ranges], now: float) -> None:
+    def _defer(self, freed: Freed, deferred: Mapping[AckCode, Ranges], now: float) -> Freed:
+        """`freed` with what is deferred now."""
+        stream, all_fresh = freed.stream, {}
         places = self._of(stream)
         for code, offsets in deferred.items():
             self.tally.deferred += len(offsets)
@@ -405,6 +406,11 @@ class Outbox:
             self._arrived(stream, offsets)
             places.away.update(offsets)
             places.again.subtract(offsets)
+            all_fresh[code] = fresh
+        return freed._replace(
+            deferred={code: offsets for code, offsets in deferred.items() if offsets},
+            fresh={code: offsets for code, offsets in all_fresh.items() if offsets},
+        )
 
     def _arrived(self, stream: int, offsets: Ranges) -> None:
         for name in _among(self._sent, stream, offsets):

@@ -221,9 +221,9 @@ class Reports:
         """Nothing waits in the spool but what is on its way."""
         self._losses.drained()
 
-    def rejected(self, records: Sequence[Record], reason: str) -> None:
-        """The store will never take these."""
-        self._of_devices(EventKind.REJECTED, records, reason)
+    def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
+        """The store will never take these; where it stored a part, so many `values` of each are missing."""
+        self._of_devices(EventKind.REJECTED, records, reason, values)
 
     def deferred(self, records: Sequence[Record], code: str) -> None:
         """The store cannot take these for now."""
@@ -235,8 +235,10 @@ class Reports:
         time_ms = self._stamp(self._edge)
         self._add(self._edge, time_ms, EventKind.REQUEUED, text, records=records)
 
-    def _of_devices(self, kind: EventKind, records: Sequence[Record], text: str) -> None:
-        """One event for each device whose values are in these records."""
+    def _of_devices(
+        self, kind: EventKind, records: Sequence[Record], text: str, values_each: int = 0
+    ) -> None:
+        """One event for each device whose values are in these records: all of them, or `values_each`."""
         content = content_of(record.body for record in records)
         if content.known < len(records):
             _log.debug("%d of these records cannot be read here", len(records) - content.known)
@@ -246,7 +248,8 @@ class Reports:
                 continue
             time_ms = self._stamp(columns)
             self._add(
-                columns, time_ms, kind, text, records=lost.records, values=lost.values,
+                columns, time_ms, kind, text, records=lost.records,
+                values=lost.records * values_each or lost.values,
                 ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
             )  # fmt: skip
 

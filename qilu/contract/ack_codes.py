@@ -133,10 +133,14 @@ _TABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one record was not stored, or not whole (FIELD_CONFLICT); `text` names the place and the value."""
+    """Why one record was not stored, or not whole; `text` names the place and the value.
+
+    `values`: how many of its values were not stored where the others were (FIELD_CONFLICT); else 0.
+    """
 
     code: AckCode
     text: str
+    values: int = 0
 
     @property
     def family(self) -> Family:
@@ -144,13 +148,17 @@ class Refusal:
         return self.code.family
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.text}"
+        return f"{self.code} {self.values}: {self.text}" if self.values else f"{self.code}: {self.text}"
 
     @classmethod
     def parse(cls, line: str) -> Refusal:
         """The refusal that `str()` wrote; a line without a known code keeps its words under UNKNOWN."""
-        code = AckCode(line.partition(": ")[0])
-        return cls(code, line if code is AckCode.UNKNOWN else line.partition(": ")[2])
+        head, _, text = line.partition(": ")
+        name, _, values = head.partition(" ")
+        code = AckCode(name)
+        if code is AckCode.UNKNOWN:
+            return cls(code, line)
+        return cls(code, text, int(values) if values.isdecimal() and len(values) < 10 else 0)
 
 
 class RefusalError(DataError):

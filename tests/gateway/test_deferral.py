@@ -177,7 +177,8 @@ def test_every_code_is_of_one_family_and_explains_itself() -> None:
     for code in AckCode:
         assert code.summary
         assert code.remedy
-    assert Refusal.parse(str(Refusal(AckCode.NOT_OWNER, "a: b"))) == Refusal(AckCode.NOT_OWNER, "a: b")
+    for one in (Refusal(AckCode.NOT_OWNER, "a: b"), Refusal(AckCode.FIELD_CONFLICT, "a", 2)):
+        assert Refusal.parse(str(one)) == one
     assert AckCode("a word of 2031").family is Family.DEFERRED
 
 
@@ -205,11 +206,13 @@ async def test_a_gateway_keeps_deferred_records_delivers_the_others_and_names_th
 ) -> None:
     clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
     sink = Deferring()
+    reported: list[tuple[str, list[int]]] = []
     async with MemorySpool() as spool:
         outbox = Outbox([STORE], Random(0))
         delivery = Delivery(
             spool, sink, outbox, linger=0.1, backoff=quick, clock=clock,
             resend_requested=lambda: take_resend_request(tmp_path),
+            deferred=lambda records, code: reported.append((code, [record.offset for record in records])),
         )  # fmt: skip
         running = asyncio.create_task(delivery.run())
         for number in range(300):
@@ -231,8 +234,13 @@ async def test_a_gateway_keeps_deferred_records_delivers_the_others_and_names_th
         assert max(again) <= outbox.limits.deferred_window
         sink.full = False
         request_resend(tmp_path)
-        await asyncio.sleep(10)
+        await asyncio.sleep(70)
         assert not kept
+        assert len(reported) <= 7, "once a minute"
+        known = [offset for _, offsets in reported for offset in offsets]
+        assert known == sorted(set(known)), "each of them once"
+        assert len(known) > 80
+        assert {code for code, _ in reported} == {"store_limit"}
         assert not take_resend_request(tmp_path)
         running.cancel()
         await asyncio.wait([running])
