@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from qilu.command.kinds import Kind, expected
-from qilu.command.printing import console
+from qilu.command.printing import console, json_text, plain
 from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import parse_duration
 from qilu.runtime.settings import load
@@ -24,6 +22,8 @@ from qilu.stores.opening import open_reader
 from qilu.stores.settings import SqliteSettings
 
 Rows = Sequence[Sequence[Any]]
+_FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that a spreadsheet runs; a tab or a line break before it is spelled out."""
 
 
 def reader(store: str) -> Reader:
@@ -58,33 +58,47 @@ async def unknown_device(store: Reader, device: str) -> ConfigError:
     return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)
 
 
-def moment(time_ms: int) -> str:
-    """A time in UTC as ISO 8601 has it."""
-    return (
-        datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+def warn(message: str) -> None:
+    """One line on stderr, beside an answer that stands."""
+    print(f"qilu: {plain(message)}", file=sys.stderr)
 
 
 def show(form: str, header: Sequence[str], rows: Rows) -> None:
-    """Print a table on stdout, as `table`, `csv` or `json`."""
+    """Print a table on stdout, as `table`, `csv` or `json`.
+
+    A table has no columns in which nothing stands. JSON keeps texts as they are; in CSV a text that a
+    spreadsheet would run begins with an apostrophe, and control characters are spelled out. Numbers stay.
+    """
     if form == "json":
         show_json([dict(zip(header, row, strict=True)) for row in rows])
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
     else:
-        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        columns = range(len(header))
+        filled = [at for at in columns if not rows or any(row[at] not in (None, "") for row in rows)]
+        table = Table(*(header[at] for at in filled), box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*("" if cell is None else _cell(cell) for cell in row))
+            table.add_row(*(_cell(row[at]) for at in filled))
         console().print(table)
 
 
 def show_json(answer: object) -> None:
     """Print one JSON document on stdout."""
-    json.dump(answer, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(answer) + "\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -8,7 +8,8 @@ from typing import Any
 
 from cloud.audit.auditing import Finding, audit
 from cloud.audit.verdict import span
-from qilu.command.asking import duration, moment, reader, show, show_json, unknown_device
+from qilu.command.asking import duration, reader, show, show_json, unknown_device
+from qilu.command.moments import moment
 from qilu.command.printing import console
 from qilu.contract.errors import QiluError
 

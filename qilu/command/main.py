@@ -268,21 +268,57 @@ def query(
     ] = "var/demo/store.db",
     devices: Annotated[bool, typer.Option("--devices", help="List the devices.")] = False,
     points: Annotated[bool, typer.Option("--points", help="List the points of --device, or of all.")] = False,
-    device: Annotated[str | None, typer.Option(help="Whose samples.")] = None,
-    point: Annotated[str | None, typer.Option(help="Which point's samples.")] = None,
-    last: Annotated[str, typer.Option(help="How far back, such as 5m or 2h.")] = "5m",
+    latest: Annotated[
+        bool, typer.Option("--latest", help="The latest value of each point of --device, or of all.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="The device.")] = None,
+    edge: Annotated[
+        str | None, typer.Option(help="The edge of the device, where several edges have one of that name.")
+    ] = None,
+    point: Annotated[list[str] | None, typer.Option(help="A point; may be repeated.")] = None,
+    last: Annotated[
+        str | None, typer.Option(help="How far back, from --to or now, such as 2h; default: 5m.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin, such as 2026-11-23T07:30; without offset in --tz.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, likewise; default: now.")] = None,
     every: Annotated[
-        str | None, typer.Option(help="One line per interval, such as 10s: mean of numbers, else last.")
+        str | None,
+        typer.Option(help="One line per interval, such as 10s: mean of quantities, last of all else."),
+    ] = None,
+    tz: Annotated[
+        str, typer.Option(help="Zone of all times: utc, local, or a name such as Asia/Shanghai.")
+    ] = "utc",
+    profiles: Annotated[
+        Path | None,
+        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
     """Ask a store what it has.
 
-    Example: qilu query --device compressor-1 --point discharge_pressure --last 5m --every 10s
+    Examples: qilu query --device compressor-1 --latest;
+    qilu query --device compressor-1 --point discharge_pressure --point state --last 5m --every 10s
     """
     from qilu.command import query as command
 
-    asked = command.Asked(store, devices, points, device, point, last, every, form)
+    asked = command.Asked(
+        store=store,
+        devices=devices,
+        points=points,
+        latest=latest,
+        device=device,
+        edge=edge,
+        point=point or (),
+        last=last,
+        start=start,
+        end=end,
+        every=every,
+        tz=tz,
+        profiles=profiles,
+        form=form,
+    )
     run(lambda: command.query(asked), "warning", False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 from unicodedata import category
@@ -37,3 +38,11 @@ def console(*, stderr: bool = False) -> PlainConsole:
 def plain(text: str) -> str:
     r"""The text in one line, with `\n` or `\x1b` spelled out where a terminal would obey it."""
     return "".join(ascii(one)[1:-1] if category(one) in _UNSEEN else one for one in text)
+
+
+def json_text(answer: object) -> str:
+    """A JSON document; characters that a terminal obeys stand there as escapes, which mean the same."""
+    text = json.dumps(answer, ensure_ascii=False, indent=1)
+    return "".join(
+        one if one == "\n" or category(one) not in _UNSEEN else json.dumps(one)[1:-1] for one in text
+    )

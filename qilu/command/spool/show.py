@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.spool.inspect import Summary, inspect
 from gateway.spool.settings import SpoolSettings
-from qilu.command.asking import moment, show, show_json
+from qilu.command.asking import show, show_json
+from qilu.command.moments import moment
 from qilu.command.printing import console
 from qilu.command.spool.place import named_spool
 from qilu.contract.quantities import format_bytes, format_duration
