@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,12 @@ def warn(message: str) -> None:
     print(f"qilu: {plain(message)}", file=sys.stderr)
 
 
-def show(form: str, header: Sequence[str], rows: Rows) -> None:
+def show(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str] = ()) -> None:
     """Print a table on stdout, as `table`, `csv` or `json`.
 
-    A table has no columns in which nothing stands. JSON keeps texts as they are; in CSV a text that a
-    spreadsheet would run begins with an apostrophe, and control characters are spelled out. Numbers stay.
+    JSON keeps texts as they are; in CSV a text that a spreadsheet would run begins with an apostrophe, and
+    control characters are spelled out. Numbers stay. A table has no column in which nothing stands; of the
+    columns `whose`, what is the same in all rows stands once, above it.
     """
     if form == "json":
         show_json([dict(zip(header, row, strict=True)) for row in rows])
@@ -76,12 +77,28 @@ def show(form: str, header: Sequence[str], rows: Rows) -> None:
         writer.writerow(header)
         writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
     else:
-        columns = range(len(header))
-        filled = [at for at in columns if not rows or any(row[at] not in (None, "") for row in rows)]
-        table = Table(*(header[at] for at in filled), box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(_cell(row[at]) for at in filled))
-        console().print(table)
+        _show_table(dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}, header, whose)
+
+
+def _show_table(columns: Mapping[str, Sequence[Any]], header: Sequence[str], whose: Collection[str]) -> None:
+    same = {
+        name: cells[0]
+        for name, cells in columns.items()
+        if name in whose and len(cells) > 1 and len(set(cells)) == 1
+    }
+    if same:
+        console().print("  ".join(f"{name} {cell}" for name, cell in same.items()))
+    filled = [
+        name
+        for name, cells in columns.items()
+        if name not in same and any(cell not in (None, "") for cell in cells)
+    ]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in filled or header:
+        table.add_column(name, overflow="fold")
+    for row in zip(*(columns[name] for name in filled), strict=True):
+        table.add_row(*map(_cell, row))
+    console().print(table)
 
 
 def show_json(answer: object) -> None:

@@ -61,7 +61,7 @@ async def query(asked: Asked) -> None:
                 rows = await sampling.latest(chosen, asked.point)
             else:
                 rows = await sampling.between(chosen, asked.point, _span(asked, shown_in), _every_ms(asked))
-    show(asked.form, header, rows)
+    show(asked.form, header, rows, whose=("edge", "device", "point"))
 
 
 def _refuse_contradictions(asked: Asked) -> None:
