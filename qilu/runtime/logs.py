@@ -52,11 +52,12 @@ def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form 
 
 
 class TextFormatter(logging.Formatter):
-    """`2025-11-23 06:20:01.123 WARNING gateway.outbox: full depth=12`: local time, the `extra` at the end."""
+    """`2025-11-23 06:20:01.123+08:00 WARNING gateway.outbox: full depth=12`: local time with its offset, then
+    the `extra` at the end."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).astimezone()
-        line = f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:7} {record.name}: "
+        line = f"{moment.isoformat(' ', 'milliseconds')} {record.levelname:7} {record.name}: "
         line += record.getMessage()
         line += "".join(f" {key}={value}" for key, value in _fields(record).items())
         return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"

@@ -19,7 +19,7 @@ def test_a_line_for_people_has_time_level_place_message_and_fields() -> None:
         log.warning("no answer for %d s", 3, extra={"device": "press-1"})
     date, time, rest = stream.getvalue().split(" ", 2)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
-    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", time)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", time)
     assert rest == "WARNING gateway.sources.modbus.source: no answer for 3 s device=press-1\n"
 
 

@@ -66,4 +66,5 @@ def _said(value: int | None) -> str:
 
 
 def _now() -> str:
-    return datetime.now().astimezone().strftime("%H:%M:%S")
+    """The time of this machine, with its offset from UTC."""
+    return datetime.now().astimezone().isoformat(timespec="seconds").partition("T")[2]

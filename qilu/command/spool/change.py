@@ -8,7 +8,8 @@ from pathlib import Path
 from gateway.resend import request_resend
 from gateway.spool import adopt as adopting
 from gateway.spool import replay as replaying
-from qilu.command.asking import duration, moment
+from qilu.command.asking import duration
+from qilu.command.moments import moment
 from qilu.command.printing import console
 from qilu.command.spool.place import named_spool
 from qilu.contract.errors import ConfigError
