@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.reading import Columns
@@ -60,18 +61,16 @@ class KeptSamples:
         same = [write for write in writes if write.mark.incarnation == now.incarnation]
         suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
         others = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
-        if await self._lost_new_series(others, counters=now.dropped is not None):
-            suspect = same
-        lost = await self._lost(
-            (trace.columns, trace.numbers, trace.reasons, (trace.time_ms,)) for trace in _traces(suspect)
-        )
+        doubted = await self._columns_with_losses(others, counters=now.dropped is not None)
+        traces = chain(_traces(suspect), (trace for trace in _traces(others) if trace.columns in doubted))
+        lost = await self._lost((one.columns, one.numbers, one.reasons, (one.time_ms,)) for one in traces)
         return [
             Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
             for write in writes
         ]
 
-    async def _lost_new_series(self, writes: Sequence[Write], *, counters: bool) -> bool:
-        """Whether a sample is lost of a series that is new in its hour; if none is, they are known now."""
+    async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[Columns]:
+        """Those of which a sample is lost of a series that is new in its hour; the others are known now."""
         spans: dict[tuple[Columns, int, int], tuple[int, int]] = {}
         met: dict[Columns, _Known] = {}
         for write in writes:
@@ -88,10 +87,10 @@ class KeptSamples:
         wanted: list[_Wanted] = [(*series, span) for series, span in spans.items()]
         if not counters:
             wanted += self._one_of_each(writes)
-        if await self._lost(wanted):
-            return True
-        self._known.update(met)
-        return False
+        lost = await self._lost(wanted)
+        with_losses = {one[0] for one in wanted if lost and not lost.keys().isdisjoint(series_of(*one[:3]))}
+        self._known.update((columns, known) for columns, known in met.items() if columns not in with_losses)
+        return with_losses
 
     def _one_of_each(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
         """The newest sample of one series of every column set; of another series in each round."""

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -109,7 +110,7 @@ class InfluxStore:
             return Mark(self.identity)
         if self._monotonic() - self._mark_asked > _MARK_KNOWN_FOR:
             await self._ask_mark()
-        return self._mark
+        return replace(self._mark, hour=int(self._wall() // 3600))
 
     async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
         """InfluxDB answers 204 only to what it keeps. What VictoriaMetrics keeps is read back."""
@@ -127,7 +128,7 @@ class InfluxStore:
             except ConfigError as error:  # it can be started with the right flags again
                 raise UnreachableError(str(error)) from error
             self._greeted = metrics.started
-        self._mark = Mark(metrics.started, metrics.dropped, int(self._wall() // 3600))
+        self._mark = Mark(metrics.started, metrics.dropped)
         self._mark_asked = now
 
     async def _put(self, batch: Batch, refused: dict[int, Refusal]) -> None:
