@@ -137,9 +137,11 @@ class Edge:
         """Publish any bytes where records are expected."""
         await self.link.publish(self.topics.records(lane, self.name), payload)
 
-    async def until(self, *, durable: int = 0, stored: int = 0, rejected: int = 0, deferred: int = 0) -> None:
+    async def until(
+        self, *, durable: int = 0, stored: int = 0, rejected: int = 0, deferred: int = 0, within: float = 10
+    ) -> None:
         """Return when at least so many records were answered in each way."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(within):
             while (
                 len(self.durable) < durable
                 or len(self.stored) < stored

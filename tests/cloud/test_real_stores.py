@@ -2,8 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from qilu.contract.ack_codes import AckCode
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import DeviceKey
 from qilu.mqtt.settings import MqttSettings
@@ -13,7 +18,7 @@ from tests.cloud.conftest import Start
 from tests.cloud.memory import Edge, record
 from tests.servers.influxdb1 import Influxdb1
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.victoria_metrics import VictoriaMetrics
+from tests.servers.victoria_metrics import FLAGS, VictoriaMetrics
 
 
 def records(count: int, begin_ms: int) -> dict[int, bytes]:
@@ -73,3 +78,128 @@ async def test_sqlite_has_what_was_answered(mosquitto: Mosquitto, tmp_path: Path
     async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
         await edge.deliver(records(50, begin))
         assert await values(settings, begin) == [float(number) for number in range(50)]
+
+
+async def test_rows_that_victoriametrics_drops_beyond_a_limit_are_deferred_and_other_machines_are_durable(
+    mosquitto: Mosquitto, tmp_path: Path, ingesting: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt = MqttSettings(port=mosquitto.port)
+    begin = time.time_ns() // 1_000_000 - 60_000
+    with VictoriaMetrics(tmp_path, flags=(*FLAGS, "-storage.maxDailySeries=40")) as server:
+        settings = InfluxSettings(type="influx", kind="victoriametrics", url=server.url, horizon=2.0)
+        async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
+            await edge.send(Ranges.of([0]), [record("edge-1", "press-1", begin, *map(float, range(20)))])
+            await edge.until(durable=1)
+            small = record("edge-1", "press-1", begin + 1, *map(float, range(20)))
+            large = record("edge-1", "press-2", begin + 1, *map(float, range(100)))
+            await edge.send(Ranges([(1, 2)]), [small, large])
+            await edge.until(durable=2, stored=3, deferred=1)
+            assert str(edge.durable) == "0-1"
+            assert edge.deferred == {AckCode.STORE_IN_DOUBT: Ranges.of([2])}
+    told = [one.getMessage() for one in caplog.records if "records are stored but not durable" in one.message]
+    assert len(told) == 1
+    assert "raise -storage.maxHourlySeries and -storage.maxDailySeries" in told[0]
+
+
+async def test_nothing_is_written_into_a_victoriametrics_that_lost_its_flag_by_a_restart(
+    mosquitto: Mosquitto,
+    victoria_metrics: VictoriaMetrics,
+    ingesting: Start,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mqtt = MqttSettings(port=mosquitto.port)
+    settings = InfluxSettings(
+        type="influx", kind="victoriametrics", url=victoria_metrics.url, horizon=2.0, timeout=2.0
+    )
+    begin = time.time_ns() // 1_000_000 - 60_000
+    some = records(20, begin)
+    async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
+        await edge.send(Ranges([(0, 9)]), list(some.values())[:10])
+        await edge.until(durable=10)
+        await asyncio.to_thread(victoria_metrics.stop)
+        flags, victoria_metrics.flags = victoria_metrics.flags, ("-retentionPeriod=100y",)
+        await asyncio.sleep(1.1)
+        await asyncio.to_thread(victoria_metrics.start)
+        await edge.send(Ranges([(0, 19)]), list(some.values()))
+        async with asyncio.timeout(20):
+            while "start VictoriaMetrics with -dedup.minScrapeInterval=1ms" not in caplog.text:
+                await asyncio.sleep(0.1)
+        [series] = await asyncio.to_thread(victoria_metrics.export, '{device="press-1"}')
+        assert len(series["timestamps"]) == 10
+        await asyncio.to_thread(victoria_metrics.stop)
+        victoria_metrics.flags = flags
+        await asyncio.sleep(1.1)
+        await asyncio.to_thread(victoria_metrics.start)
+        await edge.deliver(some, patience=3.0)
+        [series] = await asyncio.to_thread(victoria_metrics.export, '{device="press-1"}')
+        assert series["timestamps"] == [begin + number for number in range(20)]
+
+
+class ThinLine:
+    """Carries `bytes_per_second` to a server, and everything back at once."""
+
+    def __init__(self, port: int, bytes_per_second: int) -> None:
+        self.to_port = port
+        self.rate = bytes_per_second
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[int, None]:
+        """Its own port."""
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        async with server:
+            yield server.sockets[0].getsockname()[1]
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there = await asyncio.open_connection("127.0.0.1", self.to_port)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._copy(there_reader, writer, None))
+                tasks.create_task(self._copy(reader, there, self.rate))
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            there.close()
+            writer.close()
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rate: int | None) -> None:
+        while some := await reader.read(rate // 20 if rate else 65_536):
+            writer.write(some)
+            await writer.drain()
+            if rate:
+                await asyncio.sleep(len(some) / rate)
+        writer.close()
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize("kind", ["victoriametrics", "influxdb1"])
+async def test_a_batch_that_does_not_fit_into_the_timeout_on_a_thin_line_is_halved_until_it_fits(
+    kind: str,
+    mosquitto: Mosquitto,
+    request: pytest.FixtureRequest,
+    ingesting: Start,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mqtt = MqttSettings(port=mosquitto.port)
+    server = request.getfixturevalue("victoria_metrics" if kind == "victoriametrics" else "influxdb1")
+    begin = time.time_ns() // 1_000_000 - 60_000
+    many = {
+        number: record("edge-1", "press-1", begin + number, *map(float, range(20))) for number in range(400)
+    }
+    async with ThinLine(server.port, 40_000).running() as port:
+        settings = InfluxSettings.model_validate(
+            {"type": "influx", "kind": kind, "url": f"http://127.0.0.1:{port}", "timeout": 1.5, "gzip": False}
+            | ({"horizon": 2.0} if kind == "victoriametrics" else {"database": "qilu"})
+        )
+        async with (
+            open_store(settings) as store,
+            ingesting(mqtt, store, batch_records=1000, linger=0.5),
+            Edge(mqtt) as edge,
+        ):
+            for start in range(0, 400, 40):
+                some = range(start, start + 40)
+                await edge.send(Ranges.of(some), [many[number] for number in some])
+            await edge.until(durable=400, within=50)
+    told = [one.getMessage() for one in caplog.records if "in one write were too many" in one.message]
+    assert len(told) == 1
+    assert "raise store.timeout" in told[0]
