@@ -64,6 +64,7 @@ def _variables(language: Language) -> list[Json]:
     }
     return [
         source,
+        _choice(language, "edge", "网关 / Edge", language.edge_variable()),
         _choice(language, "line", "产线 / Line", language.line_variable()),
         _choice(language, "device", "设备 / Device", language.device_variable()),
     ]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from deploy.grafana.languages import CHOSEN, DEVICE, EDGES, LAST_HEARD, Json, renamed, value_rows
+from deploy.grafana.languages import (
+    CHOSEN,
+    DEVICE,
+    EDGE,
+    EDGES,
+    LAST_HEARD,
+    Json,
+    renamed,
+    value_rows,
+)
 from qilu.contract.completeness import COLLECTION
 
 
@@ -15,6 +24,7 @@ def _any_but(name: str) -> str:
 _VALUE_FIELDS = "/^_?([^_]+_?)*$/"
 """Those without two underscores in a row, unlike `<point>__q` and `<point>__text`."""
 _TICK = "tick"
+_MACHINE, _MACHINE_ALIAS = '"edge", "device"', "$tag_edge/$tag_device"
 
 
 class Influxql:
@@ -40,19 +50,22 @@ class Influxql:
         """Without what was counted from a reset to the first value after it; PromQL has that, too."""
         rises = (
             f'SELECT non_negative_difference("{point}") AS "rise" FROM "{profile}"'
-            f' WHERE {self._where(CHOSEN)} GROUP BY "device"'
+            f" WHERE {self._where(CHOSEN)} GROUP BY {_MACHINE}"
         )
         return self._target(
-            f'SELECT sum("rise") FROM ({rises}) WHERE $timeFilter GROUP BY "device"', "$tag_device"
+            f'SELECT sum("rise") FROM ({rises}) WHERE $timeFilter GROUP BY {_MACHINE}', _MACHINE_ALIAS
         )
 
     def reasons(self) -> Json:
         found = self._series("last(/__q$/)", "/.*/", "", CHOSEN, fill="none")
-        return {**found, "alias": "$tag_device $col"}
+        return {**found, "alias": f"{_MACHINE_ALIAS} $col"}
 
     def reasons_over_time(self) -> list[Json]:
         """Every device comes with the columns of all profiles: only those that have values become series."""
-        every = 'SELECT count("link") FROM "gateway" WHERE $timeFilter GROUP BY time($__interval) fill(0)'
+        every = (
+            f'SELECT count("link") FROM "gateway" WHERE {self._where(EDGES)}'
+            " GROUP BY time($__interval) fill(0)"
+        )
         return [self.reasons(), self._target(every, _TICK)]
 
     def reason_series(self) -> list[Json]:
@@ -76,37 +89,39 @@ class Influxql:
         return self.heard()
 
     def heard_rows(self) -> list[Json]:
-        renamed = {"device": DEVICE, "Time (max)": LAST_HEARD}
-        return [self._by_device(Time=["max"]), {"id": "organize", "options": {"renameByName": renamed}}]
+        renamed = {"edge": EDGE, "device": DEVICE, "Time (max)": LAST_HEARD}
+        return [self._by_machine(Time=["max"]), {"id": "organize", "options": {"renameByName": renamed}}]
 
     def count_rows(self) -> list[Json]:
-        return [self._by_device()]
+        return [self._by_machine()]
+
+    def edge_variable(self) -> str:
+        return 'SHOW TAG VALUES WITH KEY = "edge"'
 
     def line_variable(self) -> str:
-        return 'SHOW TAG VALUES WITH KEY = "line"'
+        return 'SHOW TAG VALUES WITH KEY = "line" WHERE "edge" =~ /^$edge$/'
 
     def device_variable(self) -> str:
-        return 'SHOW TAG VALUES WITH KEY = "device" WHERE "line" =~ /^$line$/'
+        return 'SHOW TAG VALUES WITH KEY = "device" WHERE "edge" =~ /^$edge$/ AND "line" =~ /^$line$/'
 
-    def _by_device(self, **aggregations: list[str]) -> Json:
-        """One row for each device."""
-        fields: Json = {"device": {"operation": "groupby", "aggregations": []}}
+    def _by_machine(self, **aggregations: list[str]) -> Json:
+        """One row for each device of each edge."""
+        fields: Json = {tag: {"operation": "groupby", "aggregations": []} for tag in ("edge", "device")}
         for field, wanted in aggregations.items():
             fields[field] = {"operation": "aggregate", "aggregations": wanted}
         return {"id": "groupBy", "options": {"fields": fields}}
 
     def _series(self, what: str, measurement: str, label: str, whose: str, fill: str = "null") -> Json:
-        tag = "edge" if whose == EDGES else "device"
+        tags, alias = ('"edge"', "$tag_edge") if whose == EDGES else (_MACHINE, _MACHINE_ALIAS)
         query = (
             f"SELECT {what} FROM {measurement} WHERE {self._where(whose)}"
-            f' GROUP BY time($__interval), "{tag}" fill({fill})'
+            f" GROUP BY time($__interval), {tags} fill({fill})"
         )
-        return self._target(query, f"$tag_{tag} {label}".strip())
+        return self._target(query, f"{alias} {label}".strip())
 
     def _where(self, whose: str) -> str:
-        if whose == EDGES:
-            return "$timeFilter"
-        return '"line" =~ /^$line$/ AND "device" =~ /^$device$/ AND $timeFilter'
+        chosen = "" if whose == EDGES else '"line" =~ /^$line$/ AND "device" =~ /^$device$/ AND '
+        return f'"edge" =~ /^$edge$/ AND {chosen}$timeFilter'
 
     def _target(self, query: str, alias: str) -> Json:
         return {"query": query, "rawQuery": True, "resultFormat": "time_series", "alias": alias}

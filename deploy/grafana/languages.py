@@ -2,7 +2,8 @@
 
 The stores' schema: measurement = profile, tags edge, device, line, ...; fields = points, `<point>__q` = why
 a value is bad. VictoriaMetrics joins them: metric = profile_point. Profiles have hyphens, which a short name
-in PromQL may not have, so names stand in `{__name__="..."}`.
+in PromQL may not have, so names stand in `{__name__="..."}`. A machine is an edge and a device: every series
+is of both, and its legend says so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ Json = dict[str, Any]
 
 CHOSEN = "chosen devices"
 EDGES = "edges"
-"""Whose series: those of the variables line and device, or each gateway's own."""
+"""Whose series: those of the variables edge, line and device, or the own ones of each chosen gateway."""
 
 
 class Language(Protocol):
@@ -34,7 +35,7 @@ class Language(Protocol):
         """How fast a counter rises, per "s" or "min"."""
 
     def growth(self, profile: str, point: str) -> Json:
-        """By how much a counter rose in the time that is shown, also over a reset: one number per device."""
+        """By how much a counter rose in the time that is shown, also over a reset: one number per machine."""
 
     def reasons(self) -> Json:
         """Why values were bad: the code of each device and point, where there is one."""
@@ -43,7 +44,7 @@ class Language(Protocol):
         """Targets: the same, and the times of good values where a server would leave them out."""
 
     def reason_series(self) -> list[Json]:
-        """Transformations that make a series `device point` of each, with a gap where it was good."""
+        """Transformations that make a series `edge/device point` of each, with a gap where it was good."""
 
     def heard(self) -> Json:
         """When the last value of each device was measured; what its edge says of it is none."""
@@ -52,10 +53,13 @@ class Language(Protocol):
         """What the number of devices heard can be made from, together with COUNT of the panel."""
 
     def heard_rows(self) -> list[Json]:
-        """Transformations that make rows (DEVICE, LAST_HEARD) of `heard`."""
+        """Transformations that make rows (EDGE, DEVICE, LAST_HEARD) of `heard`."""
 
     def count_rows(self) -> list[Json]:
         """Transformations that make the number of devices of `device_count`."""
+
+    def edge_variable(self) -> Json | str:
+        """The query behind the variable `edge`."""
 
     def line_variable(self) -> Json | str:
         """The query behind the variable `line`."""
@@ -65,7 +69,7 @@ class Language(Protocol):
 
 
 # Column headings.
-DEVICE, LAST_HEARD = "设备 / Device", "最近数据 / Last heard"
+EDGE, DEVICE, LAST_HEARD = "网关 / Edge", "设备 / Device", "最近数据 / Last heard"
 
 
 def value_rows() -> list[Json]:
@@ -78,5 +82,5 @@ def value_rows() -> list[Json]:
 
 
 def renamed(pattern: str) -> Json:
-    """A transformation that names series `device point`, the two groups of the pattern."""
+    """A transformation that names series `edge/device point`, the two groups of the pattern."""
     return {"id": "renameByRegex", "options": {"regex": pattern, "renamePattern": "$1 $2"}}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from deploy.grafana.languages import CHOSEN, DEVICE, EDGES, LAST_HEARD, Json, renamed
+from deploy.grafana.languages import CHOSEN, DEVICE, EDGE, EDGES, LAST_HEARD, Json, renamed
 from qilu.contract.completeness import COLLECTION
 
 _VALUES = f'!~"{COLLECTION}_.+|.+__q", device!=""'
+_MACHINE = "{{edge}}/{{device}}"
 
 
 class Promql:
@@ -29,12 +30,12 @@ class Promql:
 
     def growth(self, profile: str, point: str) -> Json:
         metric = self._metric(f'="{profile}_{point}"', CHOSEN)
-        return self._instant(f"sum by (device) (increase({metric}[$__range]))", "time_series")
+        return self._instant(f"sum by (edge, device) (increase({metric}[$__range]))", "time_series")
 
     def reasons(self) -> Json:
         codes = self._metric('=~".+__q"', CHOSEN)
         found = self._range(f"last_over_time({codes}[$__interval])", "", CHOSEN)
-        return {**found, "legendFormat": "{{device}} {{__name__}}"}
+        return {**found, "legendFormat": f"{_MACHINE} {{{{__name__}}}}"}
 
     def reasons_over_time(self) -> list[Json]:
         return [self.reasons()]
@@ -44,36 +45,39 @@ class Promql:
 
     def heard(self) -> Json:
         values = self._metric(_VALUES, CHOSEN)
-        query = f"1000 * max by (device) (max_over_time(timestamp({values})[$__range:$__interval]))"
+        query = f"1000 * max by (edge, device) (max_over_time(timestamp({values})[$__range:$__interval]))"
         return self._instant(query, "table")
 
     def device_count(self) -> Json:
         heard = f"last_over_time({self._metric(_VALUES, CHOSEN)}[$__range])"
-        return self._instant(f"count(count by (device) ({heard}))", "time_series")
+        return self._instant(f"count(count by (edge, device) ({heard}))", "time_series")
 
     def heard_rows(self) -> list[Json]:
-        shown = {"excludeByName": {"Time": True}, "renameByName": {"device": DEVICE, "Value": LAST_HEARD}}
-        return [{"id": "organize", "options": shown}]
+        names = {"edge": EDGE, "device": DEVICE, "Value": LAST_HEARD}
+        return [{"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": names}}]
 
     def count_rows(self) -> list[Json]:
         return []
 
+    def edge_variable(self) -> Json:
+        return self._variable('label_values({device!=""}, edge)')
+
     def line_variable(self) -> Json:
-        return self._variable('label_values({device!=""}, line)')
+        return self._variable('label_values({device!="", edge=~"$edge"}, line)')
 
     def device_variable(self) -> Json:
-        return self._variable('label_values({device!="", line=~"$line"}, device)')
+        return self._variable('label_values({device!="", edge=~"$edge", line=~"$line"}, device)')
 
     def _metric(self, name: str, whose: str) -> str:
         chosen = "" if whose == EDGES else ', line=~"$line", device=~"$device"'
-        return f"{{__name__{name}{chosen}}}"
+        return f'{{__name__{name}, edge=~"$edge"{chosen}}}'
 
     def _range(self, expr: str, label: str, whose: str) -> Json:
-        tag = "{{edge}}" if whose == EDGES else "{{device}}"
+        tag = "{{edge}}" if whose == EDGES else _MACHINE
         return self._target(expr, f"{tag} {label}".strip(), "time_series", instant=False)
 
     def _instant(self, expr: str, form: str) -> Json:
-        return self._target(expr, "{{device}}", form, instant=True)
+        return self._target(expr, _MACHINE, form, instant=True)
 
     def _target(self, expr: str, legend: str, form: str, *, instant: bool) -> Json:
         return {

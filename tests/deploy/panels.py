@@ -43,6 +43,7 @@ class Shown:
     end_ms: int
     line: str = ".*"
     device: str = ".*"
+    edge: str = ".*"
 
     def put_into(self, query: str, interval: str) -> str:
         """The query as Grafana sends it."""
@@ -54,6 +55,7 @@ class Shown:
             "$__range": f"{(self.end_ms - self.start_ms) // 1000}s",
             "$line": self.line,
             "$device": self.device,
+            "$edge": self.edge,
         }
         for macro, text in known.items():
             query = query.replace(macro, text)
@@ -67,7 +69,7 @@ class Asked(Protocol):
     def numbers(self, target: Json, interval: str, shown: Shown) -> dict[str, list[float]]:
         """Name of the series -> its values; series without any are left out.
 
-        Of a table: device -> the times of its rows (ms, UTC).
+        Of a table: edge/device -> the times of its rows (ms, UTC).
         """
 
     def choices(self, variable: Json, shown: Shown) -> set[str]:
@@ -83,7 +85,9 @@ class AskedInfluxdb:
         for series in self.server.query(shown.put_into(target["query"], interval)):
             tags = series.get("tags", {})
             if target["resultFormat"] == "table":
-                found.setdefault(tags["device"], []).extend(row[0] for row in series["values"])
+                found.setdefault(f"{tags['edge']}/{tags['device']}", []).extend(
+                    row[0] for row in series["values"]
+                )
                 continue
             for index, column in enumerate(series["columns"][1:], 1):
                 name = target["alias"].replace("$col", column)

@@ -98,7 +98,7 @@ def texts(value: Any) -> Iterator[str]:
 def test_only_declared_variables_are_used(name: str) -> None:
     of = dashboard(name)
     declared = {variable["name"] for variable in of["templating"]["list"]}
-    assert declared == {"datasource", "line", "device"}
+    assert declared == {"datasource", "edge", "line", "device"}
     for panel in panels(of):
         for target in panel["targets"]:
             used = set(itertools.chain(*(re.findall(r"\$\{?(\w+)", text) for text in texts(target))))

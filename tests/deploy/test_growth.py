@@ -13,7 +13,7 @@ COUNTED = {
     "meter-1": [5000.0, 5010.0, 5030.0, 5040.0, 5040.0, 5050.0],
     "meter-2": [5000.0, 5010.0, 5030.0, 0.0, 5.0, 25.0],
 }
-ROSE = {"meter-1": [50.0], "meter-2": [55.0]}
+ROSE = {"edge-1/meter-1": [50.0], "edge-1/meter-2": [55.0]}
 
 
 def polls(device: str) -> list[Poll]:

@@ -85,25 +85,31 @@ def numbers(loaded: Loaded, language: str, title: str, shown: Shown | None = Non
     return found
 
 
+def machines(*devices: str) -> set[str]:
+    """As legends name them."""
+    return {f"{EDGE}/{device}" for device in devices}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_panels_show_what_the_machines_said(loaded: Loaded, language: str) -> None:
     pressures = numbers(loaded, language, "Discharge pressure")
-    assert set(pressures) == {"compressor-1", "compressor-2"}
+    assert set(pressures) == machines("compressor-1", "compressor-2")
     assert all(4 < value < 11 for values in pressures.values() for value in values)
-    assert set(numbers(loaded, language, "Spindle load")) == {"cnc-1", "cnc-2", "cnc-3"}
+    assert set(numbers(loaded, language, "Spindle load")) == machines("cnc-1", "cnc-2", "cnc-3")
     states = numbers(loaded, language, "State of the machines")
-    assert {"cnc-1", "press-1", "robot-1", "spinning-4"} <= set(states)
+    assert machines("cnc-1", "press-1", "robot-1", "spinning-4") <= set(states)
     assert {value for values in states.values() for value in values} <= set(range(6))
     taken = numbers(loaded, language, "Energy taken in the time shown")
-    assert set(taken) == {"meter-works", "meter-air"}
+    assert set(taken) == machines("meter-works", "meter-air")
     assert all(values[-1] > 0 for values in taken.values())
 
 
 def test_devices_are_counted_in_the_time_shown(loaded: Loaded) -> None:
     """In PromQL, where the server does it; in InfluxQL the panel counts what is returned."""
     everything = {*numbers(loaded, "influxql", "Devices and gateways")}
-    assert {EDGE, "cnc-1", "solar-1", "spinning-4"} < everything
-    assert numbers(loaded, "promql", "Devices and gateways") == {"{{device}}": [len(everything)]}
+    assert machines(EDGE, "cnc-1", "solar-1", "spinning-4") < everything
+    counted = numbers(loaded, "promql", "Devices and gateways")
+    assert counted == {"{{edge}}/{{device}}": [len(everything)]}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -114,7 +120,7 @@ def test_a_device_that_does_not_answer_grows_old_whatever_its_edge_says_of_it(
     assert set(heard) == {*numbers(loaded, "influxql", "Devices and gateways")}
     start_ms, end_ms = loaded.shown.start_ms, loaded.shown.end_ms
     silent_ms = start_ms + SILENT["chiller-1"].begin * 1000
-    assert silent_ms - 15_000 <= heard.pop("chiller-1") < silent_ms
+    assert silent_ms - 15_000 <= heard.pop(f"{EDGE}/chiller-1") < silent_ms
     assert all(end_ms - 15_000 <= when <= end_ms for when in heard.values()), heard
 
 
@@ -122,10 +128,10 @@ def test_a_device_that_does_not_answer_grows_old_whatever_its_edge_says_of_it(
 def test_bad_values_appear_with_their_reason_where_there_is_no_value(loaded: Loaded, language: str) -> None:
     found = numbers(loaded, language, "Bad values and why")
     for device, silence in SILENT.items():
-        codes = {name: set(values) for name, values in found.items() if name.startswith(f"{device} ")}
+        codes = {name: set(values) for name, values in found.items() if name.startswith(f"{EDGE}/{device} ")}
         assert len(codes) > 20
         assert set().union(*codes.values()) == {silence.reason.code}
-    assert not any(name.startswith("cnc-1 ") for name in found)
+    assert not any(name.startswith(f"{EDGE}/cnc-1 ") for name in found)
 
 
 def test_influxdb_also_tells_the_times_at_which_nothing_was_bad(loaded: Loaded) -> None:
@@ -145,9 +151,10 @@ def test_the_gateway_shows_its_health(loaded: Loaded, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_variables_offer_lines_and_their_devices(loaded: Loaded, language: str) -> None:
-    line, device = variables(dashboard(language))
+def test_variables_offer_edges_lines_and_their_devices(loaded: Loaded, language: str) -> None:
+    edge, line, device = variables(dashboard(language))
     asked, everything = loaded.asked[language], loaded.shown
+    assert asked.choices(edge, everything) == {EDGE}
     assert asked.choices(line, everything) == LINES
     utilities = Shown(everything.start_ms, everything.end_ms, line="(utilities|roof)")
     assert {"compressor-1", "boiler-1", "solar-1"} < asked.choices(device, utilities)
@@ -158,7 +165,7 @@ def test_variables_offer_lines_and_their_devices(loaded: Loaded, language: str) 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_choice_of_devices_narrows_every_panel_of_machines(loaded: Loaded, language: str) -> None:
     chosen = Shown(loaded.shown.start_ms, loaded.shown.end_ms, device="(cnc-2|meter-air)")
-    assert set(numbers(loaded, language, "Spindle load", chosen)) == {"cnc-2"}
-    assert set(numbers(loaded, language, "State of the machines", chosen)) == {"cnc-2"}
-    assert set(numbers(loaded, language, "Energy taken in the time shown", chosen)) == {"meter-air"}
+    assert set(numbers(loaded, language, "Spindle load", chosen)) == machines("cnc-2")
+    assert set(numbers(loaded, language, "State of the machines", chosen)) == machines("cnc-2")
+    assert set(numbers(loaded, language, "Energy taken in the time shown", chosen)) == machines("meter-air")
     assert numbers(loaded, language, "Discharge pressure", chosen) == {}
