@@ -28,7 +28,7 @@ from typing import Any
 
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.plans.plan import Block, plan
-from gateway.sources.modbus.schedule import Timetable, Turn, slot_for
+from gateway.sources.modbus.schedule import DuePoll, PollSchedule, slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DataType, DeviceProfile
@@ -120,7 +120,7 @@ late: list[float] = []
 class Punctual(ModbusSource):
     """Notes when each poll begins."""
 
-    async def _poll(self, turn: Turn, now: float) -> Poll:
+    async def _poll(self, turn: DuePoll, now: float) -> Poll:
         late.append((now - turn.due) * 1000)
         return await super()._poll(turn, now)
 
@@ -191,7 +191,7 @@ async def through_a_bare_loop(port: int, args: argparse.Namespace, count: Callab
 
     async def collect(number: int) -> None:
         _, bare = await loop.create_connection(Bare, "127.0.0.1", port)
-        due = Timetable([(f"meter-{number}", args.period)], loop.time(), args.slot).next_due
+        due = PollSchedule([(f"meter-{number}", args.period)], loop.time(), args.slot).next_due
         while True:
             await asyncio.sleep(due - loop.time())
             due += args.period

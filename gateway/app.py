@@ -22,8 +22,8 @@ from gateway.resend import take_resend_request
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.line.slots import ConnectSlots
-from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
+from gateway.sources.modbus.line.slots import ConnectLimiter
+from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsStore
 from gateway.sources.modbus.schedule import slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
@@ -139,8 +139,8 @@ def _sources(
     random: Random,
     reports: Reports,
 ) -> list[ModbusSource]:
-    slots, alarms = ConnectSlots(settings.connects_at_once), Alarms()
-    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
+    slots, alarms = ConnectLimiter(settings.connects_at_once), Alarms()
+    memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
     return [
         ModbusSource(
             source,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gateway.outbox import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
-from gateway.sources.modbus.line.slots import AT_ONCE
+from gateway.sources.modbus.line.slots import MAX_CONCURRENT_CONNECTS
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
@@ -94,7 +94,7 @@ class GatewaySettings(_Model):
     """What happens to values before they are kept, one after the other."""
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     """The endpoints that are polled, with the devices behind them."""
-    connects_at_once: int = Field(default=AT_ONCE, ge=1)
+    connects_at_once: int = Field(default=MAX_CONCURRENT_CONNECTS, ge=1)
     """Endpoints that may be connected to at the same time; the others wait their turn."""
     status_every: Period = 10.0
     """Seconds between two readings of the gateway's own state."""

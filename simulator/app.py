@@ -17,7 +17,7 @@ from simulator.plant import parameters
 from simulator.plant.clock import Clock
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
-from simulator.registers.fitting import require_fit
+from simulator.registers.fitting import check_compatible
 from simulator.served import buses, ports
 from simulator.serving.server import ModbusServer
 from simulator.truth.log import TruthLog
@@ -51,10 +51,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
         if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
-    found = profiles_of(settings, path.parent)
-    for problem in parameters.problems(settings, found):
+    plant_problems = profiles_of(settings, path.parent)
+    for problem in parameters.problems(settings, plant_problems):
         raise places.error(problem.text, problem.loc, problem.remedy)
-    plant = Plant(settings, found)
+    plant = Plant(settings, plant_problems)
     for problem in plant.problems():
         raise places.error(problem.text, problem.loc, problem.remedy)
     return plant
@@ -63,10 +63,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
 def profiles_of(settings: PlantSettings, folder: Path | None = None) -> Mapping[str, DeviceProfile]:
     """The profile of each model in the plant: beside the settings in `profiles/`, else the shipped one."""
     beside = folder / "profiles" if folder is not None else None
-    found = profiles({machine.machine for machine in settings.machines}, beside)
-    for profile in found.values():
-        require_fit(profile, beside)
-    return found
+    by_name = profiles({machine.machine for machine in settings.machines}, beside)
+    for profile in by_name.values():
+        check_compatible(profile, beside)
+    return by_name
 
 
 def first_free_port() -> int:
@@ -96,9 +96,9 @@ async def simulate(
         log = None
         if truth is not None:
             log = await stack.enter_async_context(TruthLog(plant, truth, now_ms))
-        told = log.answered if log is not None else None
+        on_event = log.responded if log is not None else None
         room_for(2 * len(plant.endpoints()))
-        server = ModbusServer(ports(plant, told, free=free_ports), buses(plant, told))
+        server = ModbusServer(ports(plant, on_event, free=free_ports), buses(plant, on_event))
         await stack.enter_async_context(server)
         listening = None
         if control is not None:

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from qilu.contract.errors import ConfigError
 from qilu.runtime.settings import load_text
 from simulator.plant.clock import Clock
-from simulator.plant.faults import Course
+from simulator.plant.faults import FaultInstance
 from simulator.plant.plant import Plant
 from simulator.plant.settings import FaultSettings
-from simulator.plant.settings_checks import meant
+from simulator.plant.settings_checks import suggestion
 from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
 from simulator.wire_faults.catalogue import AnyWireFault
 from simulator.wire_faults.fault import WireFault
@@ -30,9 +30,9 @@ from simulator.wire_faults.fault import WireFault
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536
 EVERYWHERE = "*"
-SLICE = 50  # ticks between which the servers get their turn
+TICKS_PER_SLICE = 50  # ticks between which the servers get their turn
 
-What: TypeAlias = Literal["status", "list", "inject", "repair", "pause", "resume", "step", "speed"]
+Action: TypeAlias = Literal["status", "list", "inject", "repair", "pause", "resume", "step", "speed"]
 
 
 class Command(BaseModel):
@@ -40,7 +40,7 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    do: What
+    do: Action
     fault: FaultSettings | None = None
     """To inject."""
     wire: AnyWireFault | None = None
@@ -61,7 +61,7 @@ class Control:
         self._plant = plant
         self._clock = clock
 
-    async def carry_out(self, command: Command) -> Mapping[str, Any]:
+    async def execute(self, command: Command) -> Mapping[str, Any]:
         """What is answered. ConfigError: it cannot be done so."""
         match command.do:
             case "list":
@@ -92,19 +92,19 @@ class Control:
             "seconds": round(self._plant.seconds, 6),
             "speed": self._clock.speed,
             "paused": self._clock.paused,
-            "ticks_given_up": self._clock.ticks_given_up,
+            "ticks_given_up": self._clock.ticks_skipped,
         }
 
     def _list(self, device: str | None) -> dict[str, Any]:
         courses = [course for course in self._plant.faults if device in (None, course.fault.device)]
-        told: dict[str, Any] = {"faults": [self._told(course) for course in courses]}
-        told["faults"] += [self._told_wire(fault) for fault in self._on_wires(device)]
+        rows: dict[str, Any] = {"faults": [self._fault_fields(course) for course in courses]}
+        rows["faults"] += [self._network_fault_fields(fault) for fault in self._on_wires(device)]
         if device is not None:
             self._require(device)
-            told["possible"] = [*self._plant.possible_faults(device), *WIRE_FAULTS]
-        return told
+            rows["possible"] = [*self._plant.possible_faults(device), *WIRE_FAULTS]
+        return rows
 
-    def _told(self, course: Course) -> Mapping[str, Any]:
+    def _fault_fields(self, course: FaultInstance) -> Mapping[str, Any]:
         now = self._plant.seconds
         fault = course.fault
         over = now >= course.end
@@ -120,17 +120,17 @@ class Control:
 
     def _on_wires(self, device: str | None) -> Iterable[WireFault]:
         """Each fault once, on however many ports it is; those of a whole port strike each of its devices."""
-        found: dict[str, WireFault] = {}
+        faults: dict[str, WireFault] = {}
         for fault in self._plant.wires.faults:
             if device is None or fault.device == device or self._strikes(fault, device):
-                found.setdefault(repr(fault), fault)
-        return found.values()
+                faults.setdefault(repr(fault), fault)
+        return faults.values()
 
     def _strikes(self, fault: WireFault, device: str) -> bool:
         at = self._plant.devices.get(device)
         return fault.device is None and at is not None and fault.port in (None, at.port)
 
-    def _told_wire(self, fault: WireFault) -> Mapping[str, Any]:
+    def _network_fault_fields(self, fault: WireFault) -> Mapping[str, Any]:
         whole = "all ports" if fault.port is None else f"port {fault.port}"
         return {
             "device": fault.device or whole,
@@ -145,18 +145,18 @@ class Control:
     def _inject(self, fault: FaultSettings | None) -> None:
         if fault is None:
             raise ConfigError("no fault was given", remedy="name the device and its fault")
-        for problem in self._plant.refused(fault, ()):
+        for problem in self._plant.fault_problems(fault, ()):
             key = ".".join(map(str, problem.loc))
             raise ConfigError(problem.text, key=key, remedy=problem.remedy)
-        begin = self._plant.seconds + fault.begin
-        self._plant.inject(fault.model_copy(update={"begin": begin}))
+        start = self._plant.seconds + fault.begin
+        self._plant.inject(fault.model_copy(update={"begin": start}))
 
     def _inject_wire(self, fault: WireFault) -> None:
         for problem in self._plant.wires.problems(fault):
             raise ConfigError(problem.text, key=".".join(map(str, problem.loc)), remedy=problem.remedy)
         now = self._plant.seconds
         until = None if fault.until is None else now + fault.until
-        self._plant.wires.inject(fault.fresh(since=now + fault.since, until=until))
+        self._plant.wires.inject(fault.copy_with(since=now + fault.since, until=until))
 
     def _repair(self, command: Command) -> int:
         if command.device is None:
@@ -176,13 +176,13 @@ class Control:
 
     def _require(self, device: str) -> None:
         if device not in self._plant.devices:
-            raise ConfigError(f"no device {device!r}", remedy=meant(device, sorted(self._plant.devices)))
+            raise ConfigError(f"no device {device!r}", remedy=suggestion(device, sorted(self._plant.devices)))
 
     async def _step(self, ticks: int) -> None:
         if not self._clock.paused:
             raise ConfigError("the plant is running", remedy="pause it before you step it by hand")
-        for done in range(0, ticks, SLICE):
-            self._plant.advance(min(SLICE, ticks - done))
+        for done in range(0, ticks, TICKS_PER_SLICE):
+            self._plant.advance(min(TICKS_PER_SLICE, ticks - done))
             await asyncio.sleep(0)
 
 
@@ -229,10 +229,10 @@ async def _converse(control: Control, reader: asyncio.StreamReader, writer: asyn
             return
         try:
             command = load_text(line.decode(), Command, file="request")
-            answer = await control.carry_out(command)
+            response = await control.execute(command)
         except ConfigError as error:
-            answer = {"error": str(error)}
-        writer.write(json.dumps(answer).encode() + b"\n")
+            response = {"error": str(error)}
+        writer.write(json.dumps(response).encode() + b"\n")
         await writer.drain()
 
 

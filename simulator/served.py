@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 
 from simulator.physics.noise import stream
 from simulator.plant.plant import Plant
-from simulator.plant.settings import Placed
+from simulator.plant.settings import DevicePlacement
 from simulator.registers.device import Device
 from simulator.serving.access import LatencySettings
-from simulator.serving.server import BROADCAST, ITSELF, Bus, Delay, Port, Told
+from simulator.serving.server import BROADCAST, SERVER_UNIT_ID, Bus, Delay, Port, RequestObserver
 
 
-def ports(plant: Plant, told: Told | None, *, free: bool = False) -> list[Port]:
+def ports(plant: Plant, observer: RequestObserver | None, *, free: bool = False) -> list[Port]:
     """In the order of `plant.endpoints()`. free: any port of the machine instead of that of the settings."""
     framing = {placed.port: placed.settings.framing for placed in plant.settings.placed()}
     latencies = _latencies(plant)
@@ -25,15 +25,15 @@ def ports(plant: Plant, told: Told | None, *, free: bool = False) -> list[Port]:
             framing=framing[port],
             wire=plant.wires[port],
             delays=_delays(plant, units, latencies),
-            told=told,
+            observer=observer,
         )
         for port, units in plant.endpoints().items()
     ]
 
 
-def buses(plant: Plant, told: Told | None) -> Iterator[Bus]:
+def buses(plant: Plant, observer: RequestObserver | None) -> Iterator[Bus]:
     """Every serial line of the plant."""
-    together: dict[str, list[Placed]] = {}
+    together: dict[str, list[DevicePlacement]] = {}
     for placed in plant.settings.placed():
         if placed.settings.serial is not None:
             together.setdefault(str(placed.settings.place), []).append(placed)
@@ -44,7 +44,7 @@ def buses(plant: Plant, told: Told | None) -> Iterator[Bus]:
         assert serial is not None
         delays = _delays(plant, units, latencies)
         wire = plant.wires[on_line[0].settings.place]
-        yield Bus(Port(units, framing="rtu", wire=wire, delays=delays, told=told), serial)
+        yield Bus(Port(units, framing="rtu", wire=wire, delays=delays, observer=observer), serial)
 
 
 def _latencies(plant: Plant) -> Mapping[str, LatencySettings]:
@@ -65,7 +65,7 @@ def _delays(
     }
     if len(units) == 1 and delays:
         [only] = delays.values()
-        return {BROADCAST: only, ITSELF: only, **delays}
+        return {BROADCAST: only, SERVER_UNIT_ID: only, **delays}
     return delays
 
 

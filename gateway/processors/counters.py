@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qilu.contract.counters import Counter, Happening
-from qilu.contract.exponents import MOST
+from qilu.contract.counters import Counter, CounterEvent
+from qilu.contract.exponents import MAX_EXPONENT
 from qilu.contract.profile import DeviceProfile, ParameterRef, Point, PointRef
 from qilu.contract.reading import Columns, Poll, Reading, Value
 
@@ -17,10 +17,10 @@ _QUIET_MS = 3_600_000
 """A counter that does the same thing again within an hour is not worth a second line."""
 
 _TEXTS = {
-    Happening.WRAPPED: "started again at its modulus; the total goes on",
-    Happening.RESET: "was reset; the total goes on",
-    Happening.PRESET: "goes on from another number, as after a change of the meter; the total goes on",
-    Happening.GLITCH: "said a wrong value once, which changes nothing",
+    CounterEvent.WRAPPED: "started again at its modulus; the total goes on",
+    CounterEvent.RESET: "was reset; the total goes on",
+    CounterEvent.PRESET: "goes on from another number, as after a change of the meter; the total goes on",
+    CounterEvent.GLITCH: "said a wrong value once, which changes nothing",
 }
 
 
@@ -31,7 +31,7 @@ class _Unwrapped:
     point: Point
     step: float | None
     counter: Counter = field(default_factory=Counter)
-    told: dict[Happening, int] = field(default_factory=dict)
+    told: dict[CounterEvent, int] = field(default_factory=dict)
     """When what happened was told last, UTC in ms."""
 
 
@@ -74,7 +74,7 @@ class Counters:
 
     def _hear(self, device: str, reading: Reading) -> None:
         for point, value in zip(reading.columns.points, reading.values, strict=True):
-            if isinstance(value, int) and abs(value) <= MOST and (device, point) in self._exponents:
+            if isinstance(value, int) and abs(value) <= MAX_EXPONENT and (device, point) in self._exponents:
                 for one in self._exponents[device, point]:
                     one.step = 10.0**value
 

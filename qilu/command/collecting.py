@@ -9,7 +9,7 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
-from simulator.plant.settings import Placed, PlantSettings
+from simulator.plant.settings import DevicePlacement, PlantSettings
 
 
 def gateway_settings(
@@ -26,7 +26,7 @@ def gateway_settings(
 
     A real serial line has the path of the simulator's port; the gateway is at the other end of the cable.
     """
-    by_place: dict[int | str, list[Placed]] = {}
+    by_place: dict[int | str, list[DevicePlacement]] = {}
     for placed in plant.placed():
         by_place.setdefault(placed.port or placed.settings.place, []).append(placed)
     sources = tuple(
@@ -49,7 +49,7 @@ _SCHEMES = {"tcp": "tcp", "rtu": "rtu+tcp"}
 _EVERYWHERE = ("0.0.0.0", "::")  # what is listened on so is found at the loopback address, too
 
 
-def _url(placed: Placed, host: str, ports: Mapping[int, int]) -> str:
+def _url(placed: DevicePlacement, host: str, ports: Mapping[int, int]) -> str:
     serial = placed.settings.serial
     if serial is not None:
         path = serial.path.absolute().as_posix()
@@ -62,13 +62,13 @@ def _url(placed: Placed, host: str, ports: Mapping[int, int]) -> str:
     return f"{_SCHEMES[placed.settings.framing]}://{found_at}:{ports[placed.port]}"
 
 
-def _latest(placed: Placed) -> float:
+def _latest(placed: DevicePlacement) -> float:
     """Seconds that the device takes at most."""
     latency = placed.settings.latency
     return 0.0 if latency is None else latency.mean + latency.jitter
 
 
-def _device(placed: Placed, profile: DeviceProfile) -> DeviceSettings:
+def _device(placed: DevicePlacement, profile: DeviceProfile) -> DeviceSettings:
     # A machine's parameters are of its physics or of its registers; the gateway needs only the latter.
     parameters = {
         name: value for name, value in placed.settings.parameters.items() if name in profile.parameters

@@ -18,7 +18,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.quantities import format_duration
 from simulator.app import load
 from simulator.plant.settings import MAX_STEP
-from simulator.truth.export import Wanted, export, wanted
+from simulator.truth.export import ExportPlan, export, wanted
 from simulator.truth.tables import Form
 
 _TURN = 0.1  # seconds between which signals and the bar get their turn
@@ -62,7 +62,7 @@ async def export_to(file: Path, asked: Exported) -> None:
     )
 
 
-def _shown(stack: ExitStack, what: Wanted, every: float) -> Show:
+def _shown(stack: ExitStack, what: ExportPlan, every: float) -> Show:
     """How far it is, on stderr: a bar where somebody watches, else a line at each tenth."""
     if sys.stderr.isatty():
         bar = Progress(

@@ -257,7 +257,9 @@ def probe(
     """
     from qilu.command.probe import session
 
-    asked = session.Asked(target, unit, units, tuple(read or ()), expect, tolerance, watch, timeout, form)
+    asked = session.ProbeOptions(
+        target, unit, units, tuple(read or ()), expect, tolerance, watch, timeout, form
+    )
     run(lambda: session.probe(asked), log_level, False, duration)
 
 

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from gateway.settings import GatewaySettings
 from gateway.sources.modbus.line.serial import missing
-from gateway.sources.modbus.plans.learning import described
-from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, BusLoad, ReadPlan, plans
+from gateway.sources.modbus.plans.learning import describe
+from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsStore
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, BusLoad, ReadPlan, plans
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.quantities import format_duration
@@ -39,7 +39,7 @@ class Planned(NamedTuple):
     def busy(self) -> float:
         """The share of its time that the answers take."""
         line = self.source.endpoint.serial
-        return self.load.busy(_ROUND_TRIP, line.baudrate if line else None)
+        return self.load.utilisation(_ROUND_TRIP, line.baudrate if line else None)
 
 
 def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
@@ -100,9 +100,9 @@ def warnings(endpoints: Sequence[Planned]) -> Iterator[str]:
 
 def learnt(settings: GatewaySettings, known: Profiles) -> Iterator[str]:
     """What devices taught a gateway that ran with these settings."""
-    memory = Memory(settings.spool.directory / LEARNT_FOLDER)
+    memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
     for source in settings.sources:
         for device in source.devices:
-            found = memory.recall(device.device, known[device.profile])
-            if found != NOTHING_LEARNT:
-                yield f"{device.device} {described(NOTHING_LEARNT, found)}"
+            found = memory.load(device.device, known[device.profile])
+            if found != NOTHING_LEARNED:
+                yield f"{device.device} {describe(NOTHING_LEARNED, found)}"

@@ -11,10 +11,10 @@ from qilu.contract.profile import DeviceProfile, Point, PointRef
 from qilu.contract.reading import Columns, Reading, Reason, Value
 from qilu.contract.registers.encodings import bounds, by_exponent
 
-MOST = 30
+MAX_EXPONENT = 30
 """No exponent is further from 0; SunSpec's are -10 to 10."""
 
-_MOST_BLOCKS = 256
+_MAX_BLOCKS = 256
 _LARGEST = float_info.max
 
 _FROM_THE_DEVICE = frozenset(
@@ -42,25 +42,25 @@ class _Step(NamedTuple):
 
     at: int
     scale: Callable[[float], float]
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
 
-class _Work:
+class _ScalingPlan:
     """What to do in the readings of one block; `steps` and `without` hold for the exponents `given`."""
 
-    __slots__ = ("columns", "exponents", "given", "scaled", "steps", "without")
+    __slots__ = ("columns", "exponents", "factors", "scaled", "steps", "without")
 
     def __init__(self, columns: Columns, exponents: list[tuple[int, str]], scaled: list[_Scaled]) -> None:
         self.columns = columns
         self.exponents = exponents
         self.scaled = scaled
-        self.given: list[_Exponent] = []
+        self.factors: list[_Exponent] = []
         self.steps: list[_Step] = []
         self.without: list[tuple[int, Reason]] = []
 
 
-class Exponents:
+class ScaleFactors:
     """The exponents of one device as it said them last, and what they make of its raw values.
 
     A value is scaled by the exponent of its own poll where both are in one poll group: some devices change
@@ -78,26 +78,26 @@ class Exponents:
         self._lasting: dict[str, _Exponent] = {}
         for point in scaled:
             self._heard[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
-        self._work: dict[int, _Work] = {}
+        self._work: dict[int, _ScalingPlan] = {}
 
     def scaled(self, readings: Sequence[Reading]) -> list[Reading]:
         """The readings of one poll with every value in its unit; they come with raw ones."""
         works = [self._work_on(reading.columns) for reading in readings]
         for reading, work in zip(readings, works, strict=True):
             for index, name in work.exponents:
-                self._hear(name, reading.values[index], reading.reasons.get(index))
+                self._observe(name, reading.values[index], reading.reasons.get(index))
         return [
             self._apply(reading, work) if work.scaled else reading
             for reading, work in zip(readings, works, strict=True)
         ]
 
-    def _work_on(self, columns: Columns) -> _Work:
+    def _work_on(self, columns: Columns) -> _ScalingPlan:
         work = self._work.get(id(columns))
         if work is None or work.columns is not columns:
-            if len(self._work) >= _MOST_BLOCKS:  # plans change when a device teaches us something
+            if len(self._work) >= _MAX_BLOCKS:  # plans change when a device teaches us something
                 self._work.clear()
             named = list(enumerate(columns.points))
-            work = self._work[id(columns)] = _Work(
+            work = self._work[id(columns)] = _ScalingPlan(
                 columns,
                 [(index, name) for index, name in named if name in self._heard],
                 [self._to_scale(index, name) for index, name in named if name in self._points],
@@ -109,20 +109,20 @@ class Exponents:
         exponent = _exponent_of(point)
         return _Scaled(index, point, exponent, self._groups[exponent] == point.group)
 
-    def _hear(self, name: str, value: Value, reason: Reason | None) -> None:
+    def _observe(self, name: str, value: Value, reason: Reason | None) -> None:
         heard: _Exponent
         if isinstance(value, int):
-            heard = value if abs(value) <= MOST else Reason.OUT_OF_LIMITS
+            heard = value if abs(value) <= MAX_EXPONENT else Reason.OUT_OF_LIMITS
         else:
             heard = reason or Reason.UNDECODABLE
         self._heard[name] = heard
         if isinstance(heard, int) or heard in _FROM_THE_DEVICE or not isinstance(self._lasting[name], int):
             self._lasting[name] = heard
 
-    def _apply(self, reading: Reading, work: _Work) -> Reading:
-        given = [(self._heard if one.in_poll else self._lasting)[one.exponent] for one in work.scaled]
-        if given != work.given:
-            self._prepare(work, given)
+    def _apply(self, reading: Reading, work: _ScalingPlan) -> Reading:
+        factors = [(self._heard if one.in_poll else self._lasting)[one.exponent] for one in work.scaled]
+        if factors != work.factors:
+            self._prepare(work, factors)
         values, bad = list(reading.values), dict[int, Reason]()
         for at, scale, least, most in work.steps:
             raw = values[at]
@@ -138,21 +138,21 @@ class Exponents:
         reasons = {**reading.reasons, **bad} if bad else reading.reasons
         return Reading(reading.columns, reading.time_ms, tuple(values), reasons)
 
-    def _prepare(self, work: _Work, given: list[_Exponent]) -> None:
-        work.given, work.steps, work.without = given, [], []
-        for (at, point, _, _), exponent in zip(work.scaled, given, strict=True):
+    def _prepare(self, work: _ScalingPlan, factors: list[_Exponent]) -> None:
+        work.factors, work.steps, work.without = factors, [], []
+        for (at, point, _, _), exponent in zip(work.scaled, factors, strict=True):
             if isinstance(exponent, Reason):
                 work.without.append((at, exponent))
             else:
-                least, most = bounds(point) or (-inf, inf)
-                least, most = max(least, -_LARGEST), min(most, _LARGEST)  # infinite is no value
-                work.steps.append(_Step(at, by_exponent(point, exponent, self._parameters), least, most))
+                minimum, maximum = bounds(point) or (-inf, inf)
+                minimum, maximum = max(minimum, -_LARGEST), min(maximum, _LARGEST)  # infinite is no value
+                work.steps.append(_Step(at, by_exponent(point, exponent, self._parameters), minimum, maximum))
 
 
-def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> Exponents | None:
+def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> ScaleFactors | None:
     """None for a profile in which no point is scaled by another."""
     has_any = any(isinstance(point.scale, PointRef) for point in profile.points)
-    return Exponents(profile, parameters) if has_any else None
+    return ScaleFactors(profile, parameters) if has_any else None
 
 
 def _exponent_of(point: Point) -> str:

@@ -14,14 +14,14 @@ _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}
 
 
-class Place(NamedTuple):
+class TableAddress(NamedTuple):
     """A table and a zero-based address in it."""
 
     table: str
     address: int
 
 
-def parse_modicon(written: int | str) -> Place:
+def parse_modicon(written: int | str) -> TableAddress:
     """The place that `written` names; ValueError when it names none.
 
     A number of up to five digits has the five-digit meaning (10001 is a discrete input); the coil 10001 of
@@ -34,15 +34,15 @@ def parse_modicon(written: int | str) -> Place:
     first, rest = divmod(int(digits), 10 ** (width - 1))
     if first not in _TABLES or not 1 <= rest <= 65536:
         raise ValueError(f"{written} is not an address in Modicon's notation")
-    return Place(_TABLES[first], rest - 1)
+    return TableAddress(_TABLES[first], rest - 1)
 
 
-def format_modicon(place: Place) -> str:
+def format_modicon(place: TableAddress) -> str:
     """Six digits, which every place has: ("holding", 0) is 400001."""
     return f"{_DIGITS[place.table]}{place.address + 1:05d}"
 
 
-def without_modicon(profile: dict[str, Any]) -> dict[str, Any]:
+def to_zero_based(profile: dict[str, Any]) -> dict[str, Any]:
     """A raw profile with its Modicon addresses made zero-based; one that has none is returned as it is."""
     if profile.get("addressing") != "modicon":
         return profile

@@ -60,8 +60,8 @@ class ExceptionReply(ModbusError):
     code: ExceptionCode
 
     def __init__(self, detail: str = "") -> None:
-        said = f"exception {self.code.value}: {self.code.description}"
-        super().__init__(f"{detail}: {said}" if detail else said)
+        text = f"exception {self.code.value}: {self.code.description}"
+        super().__init__(f"{detail}: {text}" if detail else text)
 
 
 class IllegalFunction(ExceptionReply, DataError):

@@ -43,7 +43,7 @@ READ_LIMITS = {
 }
 
 
-def require_span(address: int, count: int, limit: int) -> None:
+def check_request_range(address: int, count: int, limit: int) -> None:
     """Refuse to send a request for a block that no device may have (InvalidRequest)."""
     if not 1 <= count <= limit:
         raise InvalidRequest(f"{count} items at address {address}: one request carries 1 to {limit}")
@@ -51,7 +51,7 @@ def require_span(address: int, count: int, limit: int) -> None:
         raise InvalidRequest(f"{count} items at address {address}: addresses are 0 to {ADDRESSES - 1}")
 
 
-def serve_span(address: int, count: int, limit: int) -> None:
+def check_served_range(address: int, count: int, limit: int) -> None:
     """Refuse to serve such a block, in the order of the specification: first the count, then the range."""
     if not 1 <= count <= limit:
         raise IllegalValue(f"count {count} is not 1 to {limit}")

@@ -22,7 +22,7 @@ class Access(IntEnum):
     BASIC = 1  # vendor name, product code, revision: objects 0 to 2
     REGULAR = 2  # up to 0x7F
     EXTENDED = 3  # up to 0xFF
-    ONE = 4
+    SINGLE = 4
 
 
 class ObjectId(IntEnum):
@@ -37,7 +37,7 @@ class ObjectId(IntEnum):
     APPLICATION_NAME = 6
 
 
-_LAST_OBJECT = {Access.BASIC: 0x02, Access.REGULAR: 0x7F, Access.EXTENDED: 0xFF, Access.ONE: 0xFF}
+_LAST_OBJECT = {Access.BASIC: 0x02, Access.REGULAR: 0x7F, Access.EXTENDED: 0xFF, Access.SINGLE: 0xFF}
 
 
 class ReadIdentity(NamedTuple):
@@ -73,7 +73,7 @@ def identity_response(request: ReadIdentity, objects: Mapping[int, bytes]) -> by
 
     An object longer than MAX_OBJECT bytes can be sent by no device, so it is cut there.
     """
-    if request.access == Access.ONE:
+    if request.access == Access.SINGLE:
         if request.object_id not in objects:
             raise IllegalAddress(f"no object {request.object_id} in the device's identification")
         asked = [request.object_id]

@@ -38,9 +38,9 @@ __all__ = [
     "WriteRegister",
     "WriteRegisters",
     "data_size",
-    "echo_request",
     "exception_response",
     "identity_response",
+    "loopback_request",
     "pack_bits",
     "parse_request",
     "read_request",
@@ -82,7 +82,7 @@ def read_request(function: int, address: int, count: int) -> bytes:
     return Read(function, address, count).encode()
 
 
-def echo_request(word: int) -> bytes:
+def loopback_request(word: int) -> bytes:
     """The request PDU of function 8/0, which a device returns as it is; `word`: 16 bits of our own."""
     require_word(word, "word")
     return struct.pack(">BHH", _DIAGNOSTICS, RETURN_QUERY_DATA, word)

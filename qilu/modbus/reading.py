@@ -6,7 +6,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from qilu.modbus.errors import IllegalFunction, IllegalValue, InvalidRequest
-from qilu.modbus.functions import READ_LIMITS, require_span, serve_span
+from qilu.modbus.functions import READ_LIMITS, check_request_range, check_served_range
 
 _READ = Struct(">BHH")
 
@@ -22,7 +22,7 @@ class Read(NamedTuple):
         limit = READ_LIMITS.get(self.function)
         if limit is None:
             raise InvalidRequest(f"function {self.function} does not read: functions 1 to 4 do")
-        require_span(self.address, self.quantity, limit)
+        check_request_range(self.address, self.quantity, limit)
         return _READ.pack(self.function, self.address, self.quantity)
 
     @classmethod
@@ -33,7 +33,7 @@ class Read(NamedTuple):
         limit = READ_LIMITS.get(function)
         if limit is None:
             raise IllegalFunction(f"function {function} does not read")
-        serve_span(address, count, limit)
+        check_served_range(address, count, limit)
         return cls(function, address, count)
 
 

@@ -69,7 +69,7 @@ class _RtuFramer:
                 continue
             if end > length:
                 kept = min(kept, start)
-                if self._certain(start):
+                if self._is_unambiguous(start):
                     break
             elif crc16(buffer[start:end]) == 0:
                 self._advance(start, end)
@@ -86,7 +86,7 @@ class _RtuFramer:
         """The length of the frame that begins here: NO_FRAME, UNKNOWN, or MIN_FRAME to MAX_FRAME bytes."""
         raise NotImplementedError
 
-    def _certain(self, start: int) -> bool:
+    def _is_unambiguous(self, start: int) -> bool:
         """Whether this unfinished frame is so surely one that no other is looked for inside of it."""
         raise NotImplementedError
 
@@ -116,7 +116,7 @@ class RtuServerFramer(_RtuFramer):
             return NO_FRAME
         return left if left >= MIN_FRAME and crc16(buffer[start:]) == 0 else UNKNOWN
 
-    def _certain(self, start: int) -> bool:
+    def _is_unambiguous(self, start: int) -> bool:
         """A write whose count of items agrees with its count of bytes."""
         head = self._buffer[start : start + 11]
         place = _COUNTED_REQUESTS.get(head[1]) if len(head) > 1 else None
@@ -163,7 +163,7 @@ class RtuClientFramer(_RtuFramer):
             return _identity_size(buffer, start)
         return _RESPONSE_SIZES.get(function, NO_FRAME)
 
-    def _certain(self, start: int) -> bool:
+    def _is_unambiguous(self, start: int) -> bool:
         """A response that announces just the bytes that were asked for."""
         return self._data_size is not None and self._buffer[start + 2 : start + 3] == bytes(
             (self._data_size,)

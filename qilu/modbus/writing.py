@@ -15,10 +15,10 @@ from qilu.modbus.functions import (
     MAX_WRITE_BITS,
     MAX_WRITE_REGISTERS,
     Function,
-    require_span,
+    check_request_range,
+    check_served_range,
     require_whole_registers,
     require_word,
-    serve_span,
 )
 from qilu.modbus.reading import pack_bits, unpack_bits
 
@@ -34,7 +34,7 @@ class WriteCoil(NamedTuple):
     on: bool
 
     def encode(self) -> bytes:
-        require_span(self.address, 1, 1)
+        check_request_range(self.address, 1, 1)
         return _SINGLE.pack(Function.WRITE_COIL, self.address, _ON if self.on else _OFF)
 
     @classmethod
@@ -50,7 +50,7 @@ class WriteRegister(NamedTuple):
     data: bytes
 
     def encode(self) -> bytes:
-        require_span(self.address, require_whole_registers(self.data), 1)
+        check_request_range(self.address, require_whole_registers(self.data), 1)
         return bytes((Function.WRITE_REGISTER,)) + self.address.to_bytes(2, "big") + self.data
 
     @classmethod
@@ -64,7 +64,7 @@ class WriteCoils(NamedTuple):
     bits: tuple[bool, ...]
 
     def encode(self) -> bytes:
-        require_span(self.address, len(self.bits), MAX_WRITE_BITS)
+        check_request_range(self.address, len(self.bits), MAX_WRITE_BITS)
         data = pack_bits(self.bits)
         return _MULTIPLE.pack(Function.WRITE_COILS, self.address, len(self.bits), len(data)) + data
 
@@ -72,7 +72,7 @@ class WriteCoils(NamedTuple):
     def parse(cls, pdu: bytes) -> WriteCoils:
         (_, address, count, size), data = _head(_MULTIPLE, pdu)
         _counted(count, (count + 7) // 8, size, data)
-        serve_span(address, count, MAX_WRITE_BITS)
+        check_served_range(address, count, MAX_WRITE_BITS)
         return cls(address, unpack_bits(data, count))
 
 
@@ -82,14 +82,14 @@ class WriteRegisters(NamedTuple):
 
     def encode(self) -> bytes:
         count = require_whole_registers(self.data)
-        require_span(self.address, count, MAX_WRITE_REGISTERS)
+        check_request_range(self.address, count, MAX_WRITE_REGISTERS)
         return _MULTIPLE.pack(Function.WRITE_REGISTERS, self.address, count, 2 * count) + self.data
 
     @classmethod
     def parse(cls, pdu: bytes) -> WriteRegisters:
         (_, address, count, size), data = _head(_MULTIPLE, pdu)
         _counted(count, 2 * count, size, data)
-        serve_span(address, count, MAX_WRITE_REGISTERS)
+        check_served_range(address, count, MAX_WRITE_REGISTERS)
         return cls(address, data)
 
 
@@ -101,7 +101,7 @@ class MaskWrite(NamedTuple):
     or_mask: int
 
     def encode(self) -> bytes:
-        require_span(self.address, 1, 1)
+        check_request_range(self.address, 1, 1)
         require_word(self.and_mask, "AND mask")
         require_word(self.or_mask, "OR mask")
         return _MASK.pack(Function.MASK_WRITE_REGISTER, self.address, self.and_mask, self.or_mask)
@@ -125,8 +125,8 @@ class ReadWrite(NamedTuple):
 
     def encode(self) -> bytes:
         count = require_whole_registers(self.data)
-        require_span(self.read_address, self.read_count, MAX_READ_REGISTERS)
-        require_span(self.write_address, count, MAX_READ_WRITE_REGISTERS)
+        check_request_range(self.read_address, self.read_count, MAX_READ_REGISTERS)
+        check_request_range(self.write_address, count, MAX_READ_WRITE_REGISTERS)
         head = (self.read_address, self.read_count, self.write_address, count, 2 * count)
         return _READ_WRITE.pack(Function.READ_WRITE_REGISTERS, *head) + self.data
 
@@ -134,8 +134,8 @@ class ReadWrite(NamedTuple):
     def parse(cls, pdu: bytes) -> ReadWrite:
         (_, read_address, read_count, write_address, count, size), data = _head(_READ_WRITE, pdu)
         _counted(count, 2 * count, size, data)
-        serve_span(read_address, read_count, MAX_READ_REGISTERS)
-        serve_span(write_address, count, MAX_READ_WRITE_REGISTERS)
+        check_served_range(read_address, read_count, MAX_READ_REGISTERS)
+        check_served_range(write_address, count, MAX_READ_WRITE_REGISTERS)
         return cls(read_address, read_count, write_address, data)
 
 
@@ -156,9 +156,9 @@ def _head(layout: Struct, pdu: bytes) -> tuple[tuple[int, ...], bytes]:
     return layout.unpack_from(pdu), pdu[layout.size :]
 
 
-def _counted(count: int, expected: int, said: int, data: bytes) -> None:
+def _counted(count: int, expected: int, byte_count: int, data: bytes) -> None:
     """All three tell the same length, or the request is refused."""
-    if not expected == said == len(data):
+    if not expected == byte_count == len(data):
         raise IllegalValue(
-            f"{count} items are {expected} bytes; the request says {said} and brings {len(data)}"
+            f"{count} items are {expected} bytes; the request says {byte_count} and brings {len(data)}"
         )

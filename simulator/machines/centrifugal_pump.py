@@ -13,7 +13,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Codes, Operation, hours
-from simulator.physics.signals import Wander, lag, ramp
+from simulator.physics.signals import OUNoise, lag, ramp
 
 GRAVITY = 9.81
 RATED_SPEED = 2950.0  # 1/min
@@ -32,11 +32,11 @@ class CentrifugalPumps(Machines):
         self.severity = fleet.healthy(self.faults)
         self.shut_off = fleet.parameter("shut_off_head", 62.0, 0.01)  # m at rated speed
         self.best_flow = fleet.parameter("best_flow", 80.0, 0.01)  # m3/h at rated speed
-        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, least=0.3, most=1.0)
+        self.best_efficiency = fleet.parameter("efficiency", 0.78, 0.01, minimum=0.3, maximum=1.0)
         self.motor = fleet.parameter("motor_power", 18.5)
         self.curve = 0.26 * self.shut_off / self.best_flow**2
         # m per (m3/h)^2 of the main: goes with the square of the flow, so its bounds do as well
-        self.resistance = fleet.parameter("resistance", 0.0052, 0.05, least=0.000052, most=0.52)
+        self.resistance = fleet.parameter("resistance", 0.0052, 0.05, minimum=0.000052, maximum=0.52)
         self.setpoints = {
             "pressure_set": fleet.parameter("pressure", 4.0),
             "speed_set": np.full(n, 90.0),
@@ -44,16 +44,16 @@ class CentrifugalPumps(Machines):
             "run_enable": np.ones(n),
         }
         self.operation = Operation(fleet, stops=2, hours_between_stops=200.0, repair_minutes=15.0)
-        self.users = Wander(fleet.noise, 0.12, 150.0)
-        self.level = Wander(fleet.noise, 0.25, 900.0)
-        self.unsteady = Wander(fleet.noise, 0.01, 2.0)
+        self.users = OUNoise(fleet.noise, 0.12, 150.0)
+        self.level = OUNoise(fleet.noise, 0.25, 900.0)
+        self.unsteady = OUNoise(fleet.noise, 0.01, 2.0)
         self.speed = fleet.between(0.84, 0.9)
         self.integral = self.speed.copy()
         self.flow = np.full(n, 65.0)
         self.pressure = np.full(n, 4.0)
         self.winding = fleet.between(60.0, 66.0)
         self.bearings = np.stack([fleet.between(44.0, 48.0), fleet.between(40.0, 43.0)])
-        self.imbalance = fleet.parameter("imbalance", 1.0, 0.15, least=0.0)
+        self.imbalance = fleet.parameter("imbalance", 1.0, 0.15, minimum=0.0)
         self.run_hours = fleet.between(1_000.0, 40_000.0)
         self.volume = self.run_hours * 62.0
         self.energy = self.run_hours * 11.0
@@ -68,7 +68,7 @@ class CentrifugalPumps(Machines):
         )
         self.turning = self.operation.running
         self.starts = self.starts + (self.turning & ~before)
-        self._turn(dt)
+        self._rotate(dt)
         self._pump(dt, surroundings)
         self._warm(dt, surroundings)
         self.energy = self.energy + self.power * dt / 3600.0
@@ -79,7 +79,7 @@ class CentrifugalPumps(Machines):
         """12: the winding is too hot; 13: the vibration is dangerous (ISO 10816-7, zone D)."""
         return np.where(self.winding > 150.0, 12, np.where(self.vibration > 9.0, 13, 0))
 
-    def _turn(self, dt: float) -> None:
+    def _rotate(self, dt: float) -> None:
         error = (self.setpoints["pressure_set"] - self.pressure) * self.turning
         self.integral = np.clip(self.integral + 0.012 * error * min(dt, 2.0), 0.3, 1.05)
         automatic = np.clip(self.integral + 0.02 * error, 0.3, 1.05)
@@ -128,7 +128,7 @@ class CentrifugalPumps(Machines):
         turning = self.speed**2 * (1.3 * self.imbalance + hydraulic + 10.0 * worn)
         self.vibration = np.maximum(turning * (1.0 + 6.0 * self.unsteady.value), 0.0) + 0.03
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power}
 
     def values(self) -> Values:

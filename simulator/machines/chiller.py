@@ -13,7 +13,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import WATER, refrigerant_pressure
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
-from simulator.physics.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
 
 CARNOT = 0.52
 LOWEST = 0.25  # smallest share of its capacity that the slide valve allows
@@ -30,7 +30,7 @@ class Chillers(Machines):
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("capacity", 260.0, 0.01)  # kW of cooling
-        self.base = fleet.parameter("base_load", 110.0, 0.1, least=0.0)  # kW besides `feeds`
+        self.base = fleet.parameter("base_load", 110.0, 0.1, minimum=0.0)  # kW besides `feeds`
         self.heat_capacity = fleet.parameter("loop_heat_capacity", 14_000.0)  # kJ/K: 3.3 t of water
         self.flow = fleet.parameter("chilled_water_flow", 11.5, 0.02)  # kg/s
         self.cooling_flow = self.flow * 1.25
@@ -39,8 +39,8 @@ class Chillers(Machines):
             "run_enable": np.ones(n),
         }
         self.operation = Operation(fleet, stops=2, hours_between_stops=80.0, repair_minutes=12.0)
-        self.swing = Wander(fleet.noise, 0.08, 600.0)
-        self.ripple = Wander(fleet.noise, 0.006, 8.0)
+        self.swing = OUNoise(fleet.noise, 0.08, 600.0)
+        self.ripple = OUNoise(fleet.noise, 0.006, 8.0)
         self.water = self.setpoints["supply_temperature_set"] + fleet.between(-0.3, 0.3)
         self.tower = np.full(n, 26.0)
         self.slide = fleet.between(0.4, 0.6)
@@ -78,7 +78,7 @@ class Chillers(Machines):
         charged = self.rated * (1.0 - 0.4 * self.severity["refrigerant_leak"])
         self.cooling = np.where(self.compressing, self.slide * charged * (1.0 + self.ripple.step(dt)), 0.0)
         self.water = np.clip(self.water + (self.load - self.cooling) / self.heat_capacity * dt, 2.0, 60.0)
-        self.back = self.water + self.load / (self.flow * WATER)
+        self.return_temperature = self.water + self.load / (self.flow * WATER)
 
     def _refrigerate(self, dt: float, surroundings: Surroundings) -> None:
         part = self.cooling / self.rated
@@ -87,9 +87,9 @@ class Chillers(Machines):
         self.compressor = np.where(self.compressing, self.cooling / self.cop, 0.0)
         rejected = self.cooling + self.compressor
         self.tower = lag(self.tower, surroundings.ambient + 1.5 + 4.5 * part, 500.0, dt)
-        self.tower_back = self.tower + rejected / (self.cooling_flow * WATER)
+        self.tower_return_temperature = self.tower + rejected / (self.cooling_flow * WATER)
         resistance = 4.0 * self.fouling + 16.0 * self.severity["condenser_fouling"]
-        self.condensing = lag(self.condensing, self.tower_back + resistance * part, 25.0, dt)
+        self.condensing = lag(self.condensing, self.tower_return_temperature + resistance * part, 25.0, dt)
         self.evaporating = lag(
             self.evaporating, self.water - (5.0 + 12.0 * self.severity["refrigerant_leak"]) * part, 25.0, dt
         )
@@ -108,10 +108,10 @@ class Chillers(Machines):
         self.cold = self.cold + self.cooling * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.compressing, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power}
 
-    def gives(self) -> Mapping[Utility, Array]:
+    def utility_outputs(self) -> Mapping[Utility, Array]:
         return {Utility.COOLING: self.water}
 
     def values(self) -> Values:
@@ -120,13 +120,13 @@ class Chillers(Machines):
             "state": self.operation.state,
             "alarm": self.operation.alarm,
             "supply_temperature": self.water,
-            "return_temperature": self.back,
+            "return_temperature": self.return_temperature,
             "chilled_water_flow": self.flow
             * 3.6
             * (1.0 + self.ripple.value)
             * (self.setpoints["run_enable"] > 0),
             "condenser_inlet_temperature": self.tower,
-            "condenser_outlet_temperature": self.tower_back,
+            "condenser_outlet_temperature": self.tower_return_temperature,
             "evaporating_temperature": self.evaporating,
             "condensing_temperature": self.condensing,
             "suction_pressure": refrigerant_pressure(self.evaporating),

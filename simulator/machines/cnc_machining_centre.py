@@ -15,7 +15,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
 
 # tool: seconds of cutting, spindle 1/min, feed mm/min, removal rate mm3/min, kc N/mm2, depth mm, life min
 TOOLS = np.array(
@@ -55,7 +55,7 @@ class CncMachiningCentres(Machines):
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("spindle_power", 7.5)  # kW, continuous
         self.rated_current = fleet.parameter("spindle_current", 17.0)  # A at rated power
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.03, least=0.5)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.03, minimum=0.5)
         phases = np.concatenate(
             [[LOADING], np.stack([np.full(len(SECONDS), CHANGING), SECONDS], axis=1).ravel()]
         )
@@ -68,8 +68,8 @@ class CncMachiningCentres(Machines):
         self.operation = Operation(
             fleet, stops=3, hours_between_stops=24.0, repair_minutes=7.0, setup_minutes=6.0
         )
-        self.chatter = Wander(fleet.noise, 0.05, 2.0)
-        self.hardness = Wander(fleet.noise, 0.04, 300.0)  # of the material, relative
+        self.chatter = OUNoise(fleet.noise, 0.05, 2.0)
+        self.hardness = OUNoise(fleet.noise, 0.04, 300.0)  # of the material, relative
         self.wear = np.stack([fleet.between(0.0, 0.8) for _ in TOOLS], axis=1)
         self.setup_due = np.zeros(n, dtype=bool)
         self.speed = np.zeros(n)
@@ -141,13 +141,13 @@ class CncMachiningCentres(Machines):
         self.current = np.hypot(magnetising, self.rated_current * self.load)
 
     def _measure(self) -> None:
-        made = self.cycle.made
+        parts = self.cycle.parts
         dull = self.wear[:, FINISHING] + WORN_OUT * self.severity["tool_wear"]
         error = np.abs(9.0 * dull**2 + 50.0 * self.hardness.value + 40.0 * self.chatter.value)
-        self.size_error = np.where(made, error, self.size_error)
-        self.good = made & (self.size_error <= TOLERANCE)
-        self.parts = self.parts + made
-        self.rejects = self.rejects + (made & ~self.good)
+        self.size_error = np.where(parts, error, self.size_error)
+        self.good = parts & (self.size_error <= TOLERANCE)
+        self.parts = self.parts + parts
+        self.rejects = self.rejects + (parts & ~self.good)
 
     def _warm(self, dt: float, ambient: float) -> None:
         relative = np.minimum(self.current / self.rated_current, 2.0)
@@ -180,7 +180,7 @@ class CncMachiningCentres(Machines):
         self.energy = self.energy + self.power * dt / 3600.0
         self.spindle_hours = hours(self.spindle_hours, self.speed > 0, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.04 + 0.16 * self.operation.running}
 
     def cycle_seconds(self) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import Wander, lag, ramp
+from simulator.physics.signals import OUNoise, lag, ramp
 
 PITCH = 0.24  # m of belt per pack
 FILM = 0.26  # m of film per pack
@@ -43,20 +43,20 @@ class ConveyorPackagingLines(Machines):
             fleet, stops=4, hours_between_stops=5.0, repair_minutes=2.5, setup_minutes=3.0
         )
         self.noise = fleet.noise
-        self.mean = Wander(fleet.noise, 1.0, 1200.0)
-        self.drag = Wander(fleet.noise, 0.05, 5.0)
+        self.mean = OUNoise(fleet.noise, 1.0, 1200.0)
+        self.drag = OUNoise(fleet.noise, 0.05, 5.0)
         self.speed = self.setpoints["rate_set"] * PITCH / 60.0
         self.film = fleet.between(200.0, ROLL)
         self.jaws = self.setpoints["seal_temperature_set"] + np.stack(
             [fleet.between(-1.0, 1.0), fleet.between(-1.0, 1.0)]
         )
         self.heating = np.full((2, n), 0.5)
-        self.begun = fleet.between(0.0, 1.0)
+        self.started = fleet.between(0.0, 1.0)
         self.weight = np.full(n, NOMINAL_WEIGHT)
         self.gearbox = fleet.between(44.0, 48.0)
         self.packs = np.floor(fleet.between(1e5, 4e6))
         self.rejects = np.floor(self.packs * 0.004)
-        self.good_now = self.taken_now = np.zeros(n)
+        self.good_now = self.input_parts = np.zeros(n)
         self.run_hours = self.packs / 62.0 / 60.0
         self.energy = self.run_hours * 5.2
 
@@ -83,17 +83,17 @@ class ConveyorPackagingLines(Machines):
         self.speed = ramp(
             self.speed, np.where(moves, self.setpoints["rate_set"] * PITCH / 60.0, 0.0), 0.15, dt
         )
-        self.begun = self.begun + self.speed / PITCH * dt
-        ready = np.floor(self.begun)
+        self.started = self.started + self.speed / PITCH * dt
+        ready = np.floor(self.started)
         possible = np.minimum(
             np.minimum(ready, surroundings.parts), np.minimum(surroundings.room, np.floor(self.film / FILM))
         )
         done = np.maximum(possible, 0.0)
-        self.begun = np.where(ready > done, 0.99, self.begun - done)
+        self.started = np.where(ready > done, 0.99, self.started - done)
         weighed = NOMINAL_WEIGHT + self.mean.step(dt) + 1.4 * self.noise.normal()
         self.weight = np.where(done > 0, weighed, self.weight)
         rejected = (done > 0) & (np.abs(self.weight - NOMINAL_WEIGHT) > TOLERANCE)
-        self.taken_now, self.good_now = done, done - rejected
+        self.input_parts, self.good_now = done, done - rejected
         self.packs = self.packs + done
         self.rejects = self.rejects + rejected
         self.film = self.film - done * FILM
@@ -120,11 +120,11 @@ class ConveyorPackagingLines(Machines):
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.03 + 0.25 * self.rate / 62.0}
 
     def passes(self) -> tuple[Array, Array]:
-        return self.taken_now, self.good_now
+        return self.input_parts, self.good_now
 
     def values(self) -> Values:
         return {

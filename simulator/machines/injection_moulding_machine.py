@@ -15,7 +15,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import Wander, lag, ramp
+from simulator.physics.signals import OUNoise, lag, ramp
 
 CLOSE, INJECT, HOLD, COOL, OPEN, EJECT = range(6)
 SECONDS = np.array([2.0, 1.8, 5.0, 14.0, 2.0, 2.2])
@@ -39,7 +39,7 @@ class InjectionMouldingMachines(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, least=0.5)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, minimum=0.5)
         self.clamp_rated = fleet.parameter("clamp_force", 1600.0)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {
@@ -49,8 +49,8 @@ class InjectionMouldingMachines(Machines):
             "machine_on": np.ones(n),
         }
         self.operation = Operation(fleet, stops=3, hours_between_stops=18.0, repair_minutes=6.0)
-        self.material = Wander(fleet.noise, 0.012, 900.0)
-        self.unsteady = Wander(fleet.noise, 0.006, 3.0)
+        self.material = OUNoise(fleet.noise, 0.012, 900.0)
+        self.unsteady = OUNoise(fleet.noise, 0.006, 3.0)
         self.barrel = self.setpoints["barrel_temperature_set"] + ZONES[:, None] + fleet.between(-0.5, 0.5)
         self.heating = np.full((4, n), 0.45)
         self.mould = fleet.between(30.0, 33.0)
@@ -126,9 +126,9 @@ class InjectionMouldingMachines(Machines):
             - 0.03 * self.severity["check_valve_leak"]
         )
         self.weight = np.where(
-            self.cycle.made, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
+            self.cycle.parts, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
         )
-        self.good = self.cycle.made & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
+        self.good = self.cycle.parts & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
         self.pump = lag(self.pump, (PUMP[phase] + 20.0 * plasticises) * running, 0.2, dt)
         self.plasticises = plasticises & running
 
@@ -149,12 +149,12 @@ class InjectionMouldingMachines(Machines):
         self.cooling = shot - MOULD_C * (self.mould - before) / dt  # under 0: the water warms the mould
 
     def _count(self, dt: float) -> None:
-        self.shots = self.shots + self.cycle.made
-        self.rejects = self.rejects + (self.cycle.made & ~self.good)
+        self.shots = self.shots + self.cycle.parts
+        self.rejects = self.rejects + (self.cycle.parts & ~self.good)
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         air = 0.02 + 0.1 * (self.cycle.phase == EJECT)
         return {Utility.ELECTRICITY: self.power, Utility.COOLING: self.cooling, Utility.AIR: air}
 

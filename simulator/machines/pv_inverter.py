@@ -14,7 +14,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import IDLE, OFF, RUNNING, Codes, hours
-from simulator.physics.signals import Wander, lag
+from simulator.physics.signals import OUNoise, lag
 
 LATITUDE = np.radians(36.7)
 STRINGS = 4
@@ -33,10 +33,10 @@ class PvInverters(Machines):
         self.severity = fleet.healthy(self.faults)
         self.rated = fleet.parameter("rated_power", 110.0)  # kW, output
         self.peak = fleet.parameter("peak_power", 122.0, 0.01)  # kW of modules
-        self.soiling = fleet.parameter("soiling", 0.04, 0.3, least=0.0, most=0.9)
+        self.soiling = fleet.parameter("soiling", 0.04, 0.3, minimum=0.0, maximum=0.9)
         self.setpoints = {"power_limit": np.full(n, 100.0), "grid_enable": np.ones(n)}
-        self.cloud = Wander(fleet.noise, 0.9, 420.0)
-        self.ripple = Wander(fleet.noise, 0.01, 5.0)
+        self.cloud = OUNoise(fleet.noise, 0.9, 420.0)
+        self.ripple = OUNoise(fleet.noise, 0.01, 5.0)
         self.uneven = np.stack([fleet.parameter("string_match", 1.0, 0.01) for _ in range(STRINGS)])
         self.module = np.full(n, 25.0)
         self.heatsink = np.full(n, 30.0)
@@ -100,10 +100,10 @@ class PvInverters(Machines):
         limit = self.rated * self.setpoints["power_limit"] / 100.0
         own, square = IDLE_LOSS * self.rated, LOAD_LOSS / self.rated
         # the direct power whose output is the limit: P - P0 - k P^2 = limit
-        most = (1.0 - np.sqrt(1.0 - 4.0 * square * (limit + own))) / (2.0 * square)
+        ceiling = (1.0 - np.sqrt(1.0 - 4.0 * square * (limit + own))) / (2.0 * square)
         # at its limit the inverter moves away from the best point of the modules and leaves power unused
-        self.direct = np.where(running, np.minimum(offered, most), 0.0)
-        self.limited = running & (offered > most)
+        self.direct = np.where(running, np.minimum(offered, ceiling), 0.0)
+        self.limited = running & (offered > ceiling)
         self.output = np.maximum(self.direct - own - square * self.direct**2, 0.0)
         self.losses = self.direct - self.output
         open_circuit = PEAK_VOLTAGE * 1.22 * (1.0 - 0.0029 * (self.module - 25.0)) * (self.irradiance > 5.0)
@@ -126,7 +126,7 @@ class PvInverters(Machines):
         )
         self.resistance = self.insulation * (1.0 - 0.004 * (self.module - 25.0))
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: -self.output}
 
     def values(self) -> Values:

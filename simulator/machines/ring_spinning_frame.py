@@ -15,7 +15,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
-from simulator.physics.signals import Wander, chance, lag, ramp
+from simulator.physics.signals import OUNoise, chance, lag, ramp
 
 DOFF, START, BASE, MAIN, TOP = range(5)
 SECONDS = np.array([170.0, 120.0, 600.0, 4700.0, 800.0])
@@ -43,12 +43,12 @@ class RingSpinningFrames(Machines):
             "frame_on": np.ones(n),
         }
         self.motor = fleet.parameter("motor_power", 45.0)
-        self.drag = fleet.parameter("spindle_drag", 1.0, 0.02, least=0.5, most=2.0)
+        self.drag = fleet.parameter("spindle_drag", 1.0, 0.02, minimum=0.5, maximum=2.0)
         self.operation = Operation(fleet, stops=3, hours_between_stops=36.0, repair_minutes=5.0)
         self.noise = fleet.noise
-        self.unevenness = Wander(fleet.noise, 0.02, 20.0)
-        self.air = Wander(fleet.noise, 0.5, 1800.0)
-        self.wet = Wander(fleet.noise, 2.0, 1800.0)
+        self.unevenness = OUNoise(fleet.noise, 0.02, 20.0)
+        self.air = OUNoise(fleet.noise, 0.5, 1800.0)
+        self.wet = OUNoise(fleet.noise, 2.0, 1800.0)
         self.speed = self.setpoints["spindle_speed_set"] * RELATIVE[self.cycle.phase]
         self.broken = np.floor(fleet.between(2.0, 9.0))
         self.rail = np.zeros(n)
@@ -120,7 +120,7 @@ class RingSpinningFrames(Machines):
         self.production = (SPINDLES - self.broken) * self.delivery * 60.0 * TEX / 1e6  # kg/h
         self.mass = self.mass + self.production * dt / 3600.0
         self.length = self.length + (SPINDLES - self.broken) * self.delivery * dt / 60_000.0
-        self.doffs = self.doffs + self.cycle.made
+        self.doffs = self.doffs + self.cycle.parts
         self.traveller = np.where(self.traveller > 240.0, 0.0, hours(self.traveller, self.speed > 0, dt))
         self.run_hours = hours(self.run_hours, self.speed > 0, dt)
 
@@ -143,7 +143,7 @@ class RingSpinningFrames(Machines):
         self.winding = lag(self.winding, self.hall + 62.0 * self.load**2, 1500.0, dt)
         self.energy = self.energy + self.power * dt / 3600.0
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         doffing = (self.cycle.phase == DOFF) & self.operation.running
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.02 + 0.5 * doffing}
 

@@ -15,7 +15,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import Wander, chance, lag
+from simulator.physics.signals import OUNoise, chance, lag
 
 WAIT, APPROACH, GRIP, LIFT, SWING, LOWER, RELEASE, RETURN = range(8)
 SECONDS = np.array([1.0, 1.6, 0.7, 1.2, 2.4, 1.4, 0.6, 2.6])
@@ -48,16 +48,16 @@ class RobotCells(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, least=0.5)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.02, minimum=0.5)
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {"speed_override": np.full(n, 100.0), "cell_on": np.ones(n)}
         self.operation = Operation(fleet, stops=3, hours_between_stops=16.0, repair_minutes=4.0)
         self.noise = fleet.noise
-        self.unsteady = Wander(fleet.noise, 0.03, 1.0)
+        self.unsteady = OUNoise(fleet.noise, 0.03, 1.0)
         self.angles = POSES[self.cycle.phase].copy()
         self.speeds = np.zeros((n, 6))
         self.motors = np.stack([fleet.between(40.0, 46.0) for _ in range(6)], axis=1)
-        self.backlash = fleet.parameter("gear_wear", 0.0, most=1.0)
+        self.backlash = fleet.parameter("gear_wear", 0.0, maximum=1.0)
         self.vacuum = np.zeros(n)
         self.held = np.zeros(n, dtype=bool)
         self.cabinet = fleet.between(31.0, 34.0)
@@ -87,7 +87,7 @@ class RobotCells(Machines):
         self._move(dt)
         self._grip(dt)
         self._warm(dt, surroundings.ambient, on)
-        self.cycles = self.cycles + self.cycle.made
+        self.cycles = self.cycles + self.cycle.parts
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
 
@@ -130,14 +130,14 @@ class RobotCells(Machines):
         self.power = np.where(on, 0.45 + mechanical / 0.8 + holding, 0.03)
         self.cabinet = lag(self.cabinet, ambient + 7.0 + 4.0 * self.power, 1800.0, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.AIR: 0.01 + 0.35 * self.held}
 
     def cycle_seconds(self) -> Array:
         return self.cycle.length
 
     def passes(self) -> tuple[Array, Array]:
-        return self.cycle.took.astype(np.float64), self.cycle.made.astype(np.float64)
+        return self.cycle.took.astype(np.float64), self.cycle.parts.astype(np.float64)
 
     def values(self) -> Values:
         joints = {f"joint_{i + 1}_angle": self.angles[:, i] for i in range(6)}

@@ -13,7 +13,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, IDLE, RUNNING, Operation, hours
-from simulator.physics.signals import Wander, hysteresis, lag
+from simulator.physics.signals import OUNoise, hysteresis, lag
 
 P0 = 1.013  # bar, free air
 KAPPA = 1.4
@@ -36,9 +36,9 @@ class ScrewAirCompressors(Machines):
         self.capacity = fleet.parameter("capacity", 9.2, 0.02)  # m3/min free air
         self.volume = fleet.parameter("receiver_volume", 2.0)  # m3
         self.base_demand = fleet.parameter(
-            "base_demand", 0.62, 0.08, least=0.0, most=1.1
+            "base_demand", 0.62, 0.08, minimum=0.0, maximum=1.1
         )  # share of capacity taken by others than `feeds`
-        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015, least=0.5, most=1.0)
+        self.efficiency = fleet.parameter("efficiency", 0.80, 0.015, minimum=0.5, maximum=1.0)
         self.cooling = self.rated * 0.75 / 56.0  # kW/K: 56 K over ambient at full load
         self.setpoints = {
             "load_pressure_set": fleet.parameter("load_pressure", 6.8),
@@ -46,8 +46,8 @@ class ScrewAirCompressors(Machines):
             "run_enable": np.ones(n),
         }
         self.operation = Operation(fleet, stops=2, hours_between_stops=60.0, repair_minutes=6.0)
-        self.wander = Wander(fleet.noise, 0.2, 90.0)
-        self.drift = Wander(fleet.noise, 0.015, 5.0)
+        self.wander = OUNoise(fleet.noise, 0.2, 90.0)
+        self.drift = OUNoise(fleet.noise, 0.015, 5.0)
         self.pressure = fleet.between(6.9, 7.5)
         self.loaded = fleet.between(0.0, 1.0) < 0.7
         self.motor_on = np.ones(n, dtype=bool)
@@ -122,10 +122,10 @@ class ScrewAirCompressors(Machines):
         self.load_hours = hours(self.load_hours, self.loaded, dt)
         self.filter = np.minimum(self.filter + self.delivered * dt * 1.2e-9, 0.9)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power}
 
-    def gives(self) -> Mapping[Utility, Array]:
+    def utility_outputs(self) -> Mapping[Utility, Array]:
         return {Utility.AIR: self.pressure}
 
     def values(self) -> Values:

@@ -14,7 +14,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import EVAPORATION, WATER, steam_pressure, steam_temperature
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
-from simulator.physics.signals import Wander, hysteresis, lag, ramp
+from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
 
 FEED_TEMPERATURE = 104.0  # degC, from the deaerator
 GAS = 9.97  # kWh/m3, lower heating value
@@ -33,15 +33,15 @@ class SteamBoilers(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        self.rated = fleet.parameter("steam_capacity", 4000.0, most=8000.0)  # kg/h
+        self.rated = fleet.parameter("steam_capacity", 4000.0, maximum=8000.0)  # kg/h
         self.base = fleet.parameter(
-            "base_demand", 1700.0, 0.1, least=0.0, most=8000.0
+            "base_demand", 1700.0, 0.1, minimum=0.0, maximum=8000.0
         )  # kg/h besides `feeds`
         self.setpoints = {"pressure_set": fleet.parameter("pressure", 13.0), "burner_enable": np.ones(n)}
         self.operation = Operation(fleet, stops=2, hours_between_stops=120.0, repair_minutes=8.0)
-        self.swing = Wander(fleet.noise, 0.12, 200.0)
-        self.unsteady = Wander(fleet.noise, 0.03, 4.0)
-        self.slosh = Wander(fleet.noise, 0.8, 5.0)
+        self.swing = OUNoise(fleet.noise, 0.12, 200.0)
+        self.unsteady = OUNoise(fleet.noise, 0.03, 4.0)
+        self.slosh = OUNoise(fleet.noise, 0.8, 5.0)
         self.water = steam_temperature(self.setpoints["pressure_set"]) + fleet.between(-0.4, 0.2)
         self.pressure = steam_pressure(self.water)
         self.mass = MASS * fleet.between(0.97, 1.03)
@@ -52,7 +52,7 @@ class SteamBoilers(Machines):
         self.steam = self.base.copy()
         self.oxygen = np.full(n, 4.2)
         self.flue = self.water + 45.0
-        self.fouling = fleet.parameter("fouling", 1.0, 0.15, most=4.0)
+        self.fouling = fleet.parameter("fouling", 1.0, 0.15, maximum=4.0)
         self.solids = fleet.between(2200.0, 2900.0)
         self.blowing = np.zeros(n, dtype=bool)
         self.run_hours = fleet.between(3_000.0, 40_000.0)
@@ -113,10 +113,10 @@ class SteamBoilers(Machines):
         self.blow_down = np.where(self.blowing, 240.0, 0.0)
         self.mass = self.mass + (self.feed - self.steam - self.blow_down) / 3600.0 * dt
         # steam takes the heat of evaporation; feed water is warmed to the boiler's temperature
-        taken = self.steam / 3600.0 * EVAPORATION + self.feed / 3600.0 * WATER * (
+        drawn = self.steam / 3600.0 * EVAPORATION + self.feed / 3600.0 * WATER * (
             self.water - FEED_TEMPERATURE
         )
-        self.water = self.water + (self.heat - taken - self.radiated) / (self.mass * STORED) * dt
+        self.water = self.water + (self.heat - drawn - self.radiated) / (self.mass * STORED) * dt
         self.pressure = steam_pressure(self.water)
         self.solids = (
             self.solids + (self.feed * 180.0 - self.blow_down * self.solids) / 3600.0 / self.mass * dt
@@ -131,10 +131,10 @@ class SteamBoilers(Machines):
         self.gas_total = self.gas_total + self.gas * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.firing, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power}
 
-    def gives(self) -> Mapping[Utility, Array]:
+    def utility_outputs(self) -> Mapping[Utility, Array]:
         return {Utility.STEAM: self.pressure}
 
     def values(self) -> Values:

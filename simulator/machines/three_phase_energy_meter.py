@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
 from simulator.physics.noise import Array
-from simulator.physics.signals import Wander
+from simulator.physics.signals import OUNoise
 
 QUARTER = 900.0  # s
 SHARES = np.array([0.345, 0.335, 0.320])  # of the load on each phase
@@ -28,15 +28,15 @@ class ThreePhaseEnergyMeters(Machines):
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.base = fleet.parameter(
-            "base_load", 14.0, 0.1, least=0.0, most=5e3
+            "base_load", 14.0, 0.1, minimum=0.0, maximum=5e3
         )  # kW of what is behind the meter besides `feeds`
-        self.power_factor = fleet.parameter("power_factor", 0.87, 0.02, least=0.3, most=1.0)
+        self.power_factor = fleet.parameter("power_factor", 0.87, 0.02, minimum=0.3, maximum=1.0)
         self.impedance = fleet.parameter(
-            "line_impedance", 0.008, least=0.0
+            "line_impedance", 0.008, minimum=0.0
         )  # ohm between the mains and the meter
-        self.swing = [Wander(fleet.noise, 0.01, 20.0) for _ in SHARES]
-        self.sag = [Wander(fleet.noise, 0.002, 15.0) for _ in SHARES]
-        self.load = Wander(fleet.noise, 0.08, 120.0)
+        self.swing = [OUNoise(fleet.noise, 0.01, 20.0) for _ in SHARES]
+        self.sag = [OUNoise(fleet.noise, 0.002, 15.0) for _ in SHARES]
+        self.load = OUNoise(fleet.noise, 0.08, 120.0)
         self.current = np.zeros((3, n))
         self.imported = fleet.between(50_000.0, 900_000.0)
         self.exported = fleet.between(0.0, 100.0)

@@ -16,7 +16,7 @@ from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Va
 from simulator.physics.media import EVAPORATION, steam_temperature
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import Wander, lag, ramp
+from simulator.physics.signals import OUNoise, lag, ramp
 
 LOAD, CLOSE, STEAM, NITROGEN, EXHAUST, OPEN, UNLOAD = range(7)
 SECONDS = np.array([40.0, 20.0, 240.0, 440.0, 40.0, 20.0, 25.0])
@@ -46,7 +46,7 @@ class TyreCuringPresses(Machines):
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n
         self.severity = fleet.healthy(self.faults)
-        slowness = fleet.parameter("cycle_factor", 1.0, 0.01, least=0.5, most=4.0)
+        slowness = fleet.parameter("cycle_factor", 1.0, 0.01, minimum=0.5, maximum=4.0)
         self.force_rated = fleet.parameter("squeeze_force", 1520.0, 0.01)  # kN
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {
@@ -56,8 +56,8 @@ class TyreCuringPresses(Machines):
         self.operation = Operation(
             fleet, stops=3, hours_between_stops=30.0, repair_minutes=9.0, setup_minutes=35.0
         )
-        self.unsteady = Wander(fleet.noise, 0.05, 6.0)
-        self.radiation = Wander(fleet.noise, 0.8, 240.0)
+        self.unsteady = OUNoise(fleet.noise, 0.05, 6.0)
+        self.radiation = OUNoise(fleet.noise, 0.8, 240.0)
         self.platen = fleet.between(171.0, 173.0)
         self.mould = fleet.between(165.0, 167.0)
         share = self.cycle.clock / self.cycle.length
@@ -130,7 +130,7 @@ class TyreCuringPresses(Machines):
         self.into_tyre = np.where(hot, TYRE_MASS * TYRE_HEAT * (self.tyre - before) / dt, 0.0)
         speed = np.exp(ACTIVATION * (1.0 / REFERENCE - 1.0 / (self.tyre + 273.15)))
         cured = np.where(phase <= CLOSE, 0.0, self.cure + speed * dt / 60.0)
-        self.last_cure = np.where(self.cycle.made, self.cure, self.last_cure)
+        self.last_cure = np.where(self.cycle.parts, self.cure, self.last_cure)
         self.cure = cured
 
     def _heat(self, dt: float, ambient: float) -> None:
@@ -153,11 +153,11 @@ class TyreCuringPresses(Machines):
         self.steam = 3600.0 * heat / EVAPORATION + np.where(filling, 108.0, 0.0)
 
     def _count(self, dt: float, on: np.ndarray) -> None:
-        made = self.cycle.made
-        self.good = made & (self.last_cure >= CURED)
-        self.tyres = self.tyres + made
-        self.scrap = self.scrap + (made & ~self.good)
-        self.bladder = self.bladder + made
+        parts = self.cycle.parts
+        self.good = parts & (self.last_cure >= CURED)
+        self.tyres = self.tyres + parts
+        self.scrap = self.scrap + (parts & ~self.good)
+        self.bladder = self.bladder + parts
         self.nitrogen_flow = np.where((self.cycle.phase == NITROGEN) & (self.cycle.elapsed < 60.0), 2.4, 0.0)
         self.nitrogen = self.nitrogen + self.nitrogen_flow * self.operation.running * dt / 60.0
         self.steam_total = self.steam_total + self.steam * dt / 3600.0
@@ -165,7 +165,7 @@ class TyreCuringPresses(Machines):
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power, Utility.STEAM: self.steam}
 
     def cycle_seconds(self) -> Array:

@@ -15,13 +15,13 @@ class Cycle:
     the last step. dt may be longer than a phase, but not than the whole programme.
     """
 
-    def __init__(self, durations: Array, begun: Array) -> None:
+    def __init__(self, durations: Array, started: Array) -> None:
         """durations: seconds, shape (n, K); begun: how far each machine is, as a share of its cycle."""
         self.ends = np.cumsum(durations, axis=1)
-        self.clock: Array = begun * self.ends[:, -1]
-        self.at_start: Bools = np.zeros(len(begun), dtype=bool)
-        self.took: Bools = np.zeros(len(begun), dtype=bool)
-        self.made: Bools = np.zeros(len(begun), dtype=bool)
+        self.clock: Array = started * self.ends[:, -1]
+        self.at_start: Bools = np.zeros(len(started), dtype=bool)
+        self.took: Bools = np.zeros(len(started), dtype=bool)
+        self.parts: Bools = np.zeros(len(started), dtype=bool)
         self.since_start = self.clock.copy()
         self.last_time = self.ends[:, -1].copy()  # s of running that the last whole cycle took
         self._place()
@@ -39,13 +39,13 @@ class Cycle:
         self.at_start = self.at_start & ~goes
         self.clock = self.clock + goes * rate * dt
         self.since_start = self.since_start + goes * dt
-        self.made = goes & (self.clock >= self.length)
-        self.last_time = np.where(self.made, self.since_start, self.last_time)
-        self.since_start = np.where(self.made, 0.0, self.since_start)
+        self.parts = goes & (self.clock >= self.length)
+        self.last_time = np.where(self.parts, self.since_start, self.last_time)
+        self.since_start = np.where(self.parts, 0.0, self.since_start)
         self.clock = np.where(
-            self.made, np.minimum(self.clock - self.length, self.length * 0.999), self.clock
+            self.parts, np.minimum(self.clock - self.length, self.length * 0.999), self.clock
         )
-        self.at_start = self.at_start | self.made
+        self.at_start = self.at_start | self.parts
         self._place()
 
     def restart(self, which: Bools) -> None:
@@ -59,6 +59,6 @@ class Cycle:
             (self.clock[:, None] >= self.ends).sum(axis=1), self.ends.shape[1] - 1
         )
         rows = np.arange(len(self.clock))
-        begins = np.where(self.phase > 0, self.ends[rows, self.phase - 1], 0.0)
-        self.elapsed: Array = self.clock - begins
-        self.fraction: Array = self.elapsed / np.maximum(self.ends[rows, self.phase] - begins, 1e-9)
+        starts = np.where(self.phase > 0, self.ends[rows, self.phase - 1], 0.0)
+        self.elapsed: Array = self.clock - starts
+        self.fraction: Array = self.elapsed / np.maximum(self.ends[rows, self.phase] - starts, 1e-9)

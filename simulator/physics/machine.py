@@ -67,7 +67,7 @@ class Surroundings:
         return self.level[Utility.ELECTRICITY]
 
 
-def calm(n: int, **changes: Any) -> Surroundings:
+def nominal_surroundings(n: int, **changes: Any) -> Surroundings:
     """Surroundings of n machines in which nothing is short: a working day at noon, 22 degC, nominal
     supplies.
     """
@@ -90,14 +90,16 @@ class Parameter:
     """A machine constant that a plant may set: what it is otherwise, and what is possible."""
 
     default: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     above: str | None = None  # another one, which it must exceed
 
-    def within(self, least: float | None, most: float | None) -> "Parameter":
+    def within(self, minimum: float | None, maximum: float | None) -> "Parameter":
         """The same between other bounds, where they are given."""
         return replace(
-            self, least=self.least if least is None else least, most=self.most if most is None else most
+            self,
+            minimum=self.minimum if minimum is None else minimum,
+            maximum=self.maximum if maximum is None else maximum,
         )
 
 
@@ -120,14 +122,14 @@ class Fleet:
         default: float,
         spread: float = 0.0,
         *,
-        least: float | None = None,
-        most: float | None = None,
+        minimum: float | None = None,
+        maximum: float | None = None,
         above: str | None = None,
     ) -> Array:
         """A machine constant, shape (n,): as set for the machine, else the default give or take `spread`
         (relative). A plant may set it from `least` to `most`: else a tenth to ten times the default.
         """
-        self.known[name] = Parameter(default, default / 10.0, default * 10.0, above).within(least, most)
+        self.known[name] = Parameter(default, default / 10.0, default * 10.0, above).within(minimum, maximum)
         drawn = default * (1.0 + spread * self.noise.spread())
         return np.array([float(own.get(name, drawn[i])) for i, own in enumerate(self.parameters)])
 
@@ -164,13 +166,13 @@ class Machines(Protocol):
         """
         ...
 
-    def takes(self) -> Mapping[Utility, Array]:
+    def utility_inputs(self) -> Mapping[Utility, Array]:
         """The rate at which each machine took from shared supplies in the last step; what is not named was
         not used.
         """
         return {}
 
-    def gives(self) -> Mapping[Utility, Array]:
+    def utility_outputs(self) -> Mapping[Utility, Array]:
         """The level at which each machine supplies those it feeds; a meter passes electricity on and gives
         none.
         """

@@ -54,10 +54,10 @@ class Operation:
         self._noise = fleet.noise
         self._stops = stops
         self._between = (
-            fleet.parameter("hours_between_stops", hours_between_stops, least=0.01, most=1e9) * 3600.0
+            fleet.parameter("hours_between_stops", hours_between_stops, minimum=0.01, maximum=1e9) * 3600.0
         )
-        self._repair = fleet.parameter("repair_minutes", repair_minutes, least=0.0, most=1e5) * 60.0
-        self._setup = fleet.parameter("setup_minutes", setup_minutes, least=0.0, most=1e5) * 60.0
+        self._repair = fleet.parameter("repair_minutes", repair_minutes, minimum=0.0, maximum=1e5) * 60.0
+        self._setup = fleet.parameter("setup_minutes", setup_minutes, minimum=0.0, maximum=1e5) * 60.0
         self.state: Codes = np.full(fleet.n, RUNNING, dtype=np.int64)
         self.alarm: Codes = np.zeros(fleet.n, dtype=np.int64)
         self._left = np.zeros(fleet.n)

@@ -35,7 +35,7 @@ def chance(noise: Noise, per_second: Array | float, dt: float) -> Bools:
     return noise.uniform() < -np.expm1(-np.asarray(per_second) * dt)
 
 
-class Wander:
+class OUNoise:
     """Ornstein-Uhlenbeck noise: zero mean, given standard deviation, correlated over tau seconds.
 
     Exact discretisation (Gillespie, Phys. Rev. E 54, 2084, 1996): the statistics do not depend on dt.

@@ -20,11 +20,11 @@ class Clock:
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        self.ticks_given_up = 0
+        self.ticks_skipped = 0
         self._speed = plant.settings.speed
         self._paused = False
         self._changed = asyncio.Event()
-        self._told = 0  # of ticks_given_up
+        self._reported = 0  # of ticks_given_up
         self._warned = -BETWEEN_WARNINGS
 
     @property
@@ -59,7 +59,7 @@ class Clock:
             self.plant.advance()
             late = loop.time() - due
             if late > MAX_LAG:
-                self.ticks_given_up += int(late / period)
+                self.ticks_skipped += int(late / period)
                 due += int(late / period) * period
                 self._warn(loop.time())
 
@@ -80,10 +80,10 @@ class Clock:
 
     def _warn(self, now: float) -> None:
         if now - self._warned >= BETWEEN_WARNINGS:
-            lost = self.ticks_given_up - self._told
+            lost = self.ticks_skipped - self._reported
             _log.warning(
                 "the plant is too slow for speed %g: %d ticks were given up, %d in all; "
                 "make its step longer or its speed lower",
-                self._speed, lost, self.ticks_given_up,
+                self._speed, lost, self.ticks_skipped,
             )  # fmt: skip
-            self._warned, self._told = now, self.ticks_given_up
+            self._warned, self._reported = now, self.ticks_skipped

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from simulator.physics.machine import NOMINAL, Utility
 from simulator.physics.noise import Noise
-from simulator.physics.signals import Wander
+from simulator.physics.signals import OUNoise
 from simulator.plant.settings import PlantSettings
 
 DAY = 86_400
@@ -28,9 +28,9 @@ class Environment:
     def __init__(self, settings: PlantSettings) -> None:
         noise = Noise(settings.seed, ["plant"])
         self._settings = settings
-        self._warmth = Wander(noise, 0.8, 3600.0)
-        self._grid = Wander(noise, 0.006, 40.0)
-        self._frequency = Wander(noise, 0.012, 20.0)
+        self._warmth = OUNoise(noise, 0.8, 3600.0)
+        self._grid = OUNoise(noise, 0.006, 40.0)
+        self._frequency = OUNoise(noise, 0.012, 20.0)
         start = settings.start
         self._midnight = start.hour * 3600 + start.minute * 60 + start.second
         self._first_day = start.timetuple().tm_yday

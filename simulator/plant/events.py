@@ -8,7 +8,7 @@ import numpy as np
 from simulator.physics.machine import Values
 from simulator.physics.noise import Array
 
-TOLD_POINTS = ("state", "alarm")
+REPORTED_POINTS = ("state", "alarm")
 
 
 class Event(NamedTuple):
@@ -23,7 +23,7 @@ class Event(NamedTuple):
     after: int
 
 
-class Act(NamedTuple):
+class WireAction(NamedTuple):
     """What a wire did to a request instead of sending its answer: `sent` are the bytes that went out, if
     any. place: the port, or the path of the serial line; unit: whom the request was for.
     """
@@ -34,28 +34,30 @@ class Act(NamedTuple):
     sent: bytes
 
 
-class Teller:
+class EventPublisher:
     """Turns what machines say into events. Nothing is told, and nothing costs, while nobody listens."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """names: of all devices, in the plant's order."""
-        self.told: Callable[[Event], None] | None = None
-        self.acted: Callable[[Act], None] | None = None  # to be called by wires that are not plain
+        self.on_event: Callable[[Event], None] | None = None
+        self.on_wire_action: Callable[[WireAction], None] | None = (
+            None  # to be called by wires that are not plain
+        )
         self._names = names
         self._seen: dict[tuple[int, str], Array] = {}
 
-    def listen(self, told: Callable[[Event], None] | None) -> None:
+    def listen(self, on_event: Callable[[Event], None] | None) -> None:
         """From now on `told` hears of everything, and first in which state each machine is; None: nobody."""
-        self.told = told
+        self.on_event = on_event
         self._seen.clear()
 
     def states(self, tick: int, places: np.ndarray, values: Values) -> None:
         """Changes of state and alarm of one model's machines; the first time what they are, as a change from
         the same code.
         """
-        if self.told is None:
+        if self.on_event is None:
             return
-        for point in TOLD_POINTS:
+        for point in REPORTED_POINTS:
             if point in values:
                 codes = np.array(values[point], dtype=np.float64)
                 before = self._seen.get((int(places[0]), point))
@@ -63,16 +65,16 @@ class Teller:
                 before = codes if before is None else before
                 for index in changed:
                     device = self._names[places[index]]
-                    self.told(Event(tick, device, point, int(before[index]), int(codes[index])))
+                    self.on_event(Event(tick, device, point, int(before[index]), int(codes[index])))
                 self._seen[int(places[0]), point] = codes
 
-    def parts(self, tick: int, places: np.ndarray, made: Array) -> None:
+    def parts(self, tick: int, places: np.ndarray, parts: Array) -> None:
         """Good parts that one model's machines made in this tick."""
-        if self.told is not None:
-            for index in np.flatnonzero(made > 0):
-                self.told(Event(tick, self._names[places[index]], "made", 0, int(made[index])))
+        if self.on_event is not None:
+            for index in np.flatnonzero(parts > 0):
+                self.on_event(Event(tick, self._names[places[index]], "made", 0, int(parts[index])))
 
-    def fault(self, tick: int, device: str, fault: str, *, begun: bool) -> None:
+    def fault(self, tick: int, device: str, fault: str, *, started: bool) -> None:
         """A fault that began or ended."""
-        if self.told is not None:
-            self.told(Event(tick, device, f"fault {fault}", int(not begun), int(begun)))
+        if self.on_event is not None:
+            self.on_event(Event(tick, device, f"fault {fault}", int(not started), int(started)))

@@ -17,7 +17,7 @@ from qilu.contract.profile import Point
 from simulator.physics.machine import Machines, Values
 from simulator.physics.noise import stream
 from simulator.plant.settings import FaultSettings
-from simulator.plant.settings_checks import meant
+from simulator.plant.settings_checks import suggestion
 from simulator.registers.device import Device
 from simulator.registers.image import COUNTER, Image
 
@@ -35,7 +35,7 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
         yield Problem(
             (*place, "fault"),
             f"{device.profile.profile} has no fault {fault.fault}",
-            meant(fault.fault, known),
+            suggestion(fault.fault, known),
         )
         return
     points = sorted(
@@ -49,12 +49,12 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
                 (*place, "point"), f"{fault.fault} is not a fault of a sensor", "leave the point out"
             )
     elif fault.point not in points:
-        told = (
+        reported = (
             f"no point {fault.point}"
             if fault.point
             else f"{fault.fault} needs the point whose sensor it strikes"
         )
-        yield Problem((*place, "point"), told, meant(fault.point or "", points))
+        yield Problem((*place, "point"), reported, suggestion(fault.point or "", points))
     elif fault.fault in WITH_AMOUNT:
         yield from _amount_problems(fault, place, device.profile.point(fault.point))
 
@@ -75,7 +75,7 @@ def _amount_problems(fault: FaultSettings, place: Loc, point: Point) -> Iterator
         yield Problem((*place, "amount"), text, f"give a whole number from 0 to {16 * point.size - 1}")
 
 
-class Course:
+class FaultInstance:
     """One fault of one device over time; seconds are simulated ones since the plant began."""
 
     def __init__(self, fault: FaultSettings, device: Device, row: int, image: Image, seed: int) -> None:
@@ -121,12 +121,14 @@ class Course:
         """Whether it is there at this time, be it as small as it may."""
         return self.fault.begin <= seconds < self.end
 
-    def begin_or_end(self) -> None:
+    def toggle(self) -> None:
         """What happens once, at the beginning and at the end."""
         self.active = not self.active
         self.true = self._held = None
         if self.fault.fault == STUCK_BIT:
-            self.image.stick(self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active)
+            self.image.force_bit(
+                self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active
+            )
 
 
 class Faults:
@@ -136,14 +138,14 @@ class Faults:
 
     def __init__(self, rows: Sequence[Image], changed: Callable[[FaultSettings, bool], None]) -> None:
         """changed: told of every fault that begins (True) or ends."""
-        self._courses: dict[int, list[Course]] = {id(image): [] for image in rows}
+        self._courses: dict[int, list[FaultInstance]] = {id(image): [] for image in rows}
         self._changed = changed
 
-    def __iter__(self) -> Iterator[Course]:
+    def __iter__(self) -> Iterator[FaultInstance]:
         """Every fault there was, is or will be."""
         return chain.from_iterable(self._courses.values())
 
-    def add(self, course: Course) -> None:
+    def add(self, course: FaultInstance) -> None:
         """From now on this fault has its course; what lies in its past has happened unseen."""
         self._courses[id(course.image)].append(course)
 
@@ -167,7 +169,7 @@ class Faults:
                 severity[course.fault.fault][course.row] = 0.0
         for course in courses:
             if course.is_due(seconds) != course.active:
-                course.begin_or_end()
+                course.toggle()
                 self._reboot(course, courses)
                 self._changed(course.fault, course.active)
             if course.active and course.fault.fault in severity:
@@ -176,16 +178,16 @@ class Faults:
                     level, severity[course.fault.fault][course.row]
                 )
 
-    def _reboot(self, changed: Course, courses: Sequence[Course]) -> None:
+    def _reboot(self, changed: FaultInstance, courses: Sequence[FaultInstance]) -> None:
         """A controller that reboots twice at a time is silent until the last reboot is over."""
         if changed.fault.fault == REBOOT:
-            silent = any(
+            rebooting = any(
                 course.active and course.fault.fault == REBOOT and course.device is changed.device
                 for course in courses
             )
-            changed.device.restart(silent=silent)
+            changed.device.restart(rebooting=rebooting)
 
-    def struck(self, image: Image) -> bool:
+    def has_sensor_faults(self, image: Image) -> bool:
         """Whether a sensor of this model is ill now, so that `distort` must be asked in this step."""
         return any(course.active and course.fault.point for course in self._courses[id(image)])
 
@@ -193,10 +195,10 @@ class Faults:
         self, image: Image, values: Values, seconds: float, dt: float
     ) -> Mapping[tuple[str, int], float]:
         """What the struck sensors of one model say at this time, by point and row."""
-        said: dict[tuple[str, int], float] = {}
+        shown: dict[tuple[str, int], float] = {}
         for course in self._courses[id(image)]:
             place = (course.fault.point or "", course.row)
             if course.active and place[0] in values:
-                true = said.get(place, float(values[place[0]][course.row]))
-                said[place] = course.distorted(true, course.progress(seconds), dt)
-        return said
+                true = shown.get(place, float(values[place[0]][course.row]))
+                shown[place] = course.distorted(true, course.progress(seconds), dt)
+        return shown

@@ -27,7 +27,7 @@ class Buffer:
     before: Sequence[int]
 
 
-class Lines:
+class Buffers:
     """All buffers of a plant of n machines; each machine fills at most one and empties at most one."""
 
     def __init__(self, n: int, buffers: Sequence[Buffer]) -> None:
@@ -37,10 +37,10 @@ class Lines:
         self._fills = _Side([buffer.after for buffer in buffers])
         self._empties = _Side([buffer.before for buffer in buffers])
 
-    def move(self, taken: Array, made: Array) -> None:
+    def move(self, consumed: Array, produced: Array) -> None:
         """What all machines took and made in one step, shape (n,)."""
         if len(self.level):
-            self.level = self.level + self._fills.sums(made) - self._empties.sums(taken)
+            self.level = self.level + self._fills.sums(produced) - self._empties.sums(consumed)
 
     def parts(self, tick: int) -> Array:
         """What each machine may take in the next step; infinite where no buffer is before it."""
@@ -77,7 +77,7 @@ class _Side:
         """
         shares = np.full(n, np.inf)
         if len(self._places):
-            count, mine = self._count[self._buffers], np.floor(whole)[self._buffers]
-            turn = (self._ranks - tick) % count
-            shares[self._places] = np.floor(mine / count) + (turn < np.mod(mine, count))
+            count, own = self._count[self._buffers], np.floor(whole)[self._buffers]
+            offset = (self._ranks - tick) % count
+            shares[self._places] = np.floor(own / count) + (offset < np.mod(own, count))
         return shares

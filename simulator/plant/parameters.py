@@ -11,31 +11,31 @@ from qilu.contract.profile import DeviceProfile, ParameterRef
 from simulator.machines import MODELS
 from simulator.physics.machine import Parameter, fleet
 from simulator.plant.settings import PlantSettings
-from simulator.plant.settings_checks import meant
+from simulator.plant.settings_checks import suggestion
 
 
 @cache
 def of_model(model: str) -> Mapping[str, Parameter]:
     """Every parameter that the physics of a model ask for."""
-    one = fleet("any")
-    MODELS[model](one)
-    return one.known
+    machine = fleet("any")
+    MODELS[model](machine)
+    return machine.known
 
 
 def of_machine(profile: DeviceProfile) -> Mapping[str, Parameter]:
     """As `of_model`; one that the set-point NAME_set begins with is bounded by the limits of that point, and
     one whose NAME is measured by what that point can show."""
     limits = {point.name: point.limits for point in profile.points}
-    found = {}
+    parameters = {}
     for name, parameter in of_model(profile.profile).items():
         setpoint, shown = limits.get(f"{name}_set"), limits.get(name)
         if setpoint is not None:
-            found[name] = parameter.within(setpoint.min, setpoint.max)
+            parameters[name] = parameter.within(setpoint.min, setpoint.max)
         elif shown is not None and shown.max is not None:
-            found[name] = parameter.within(None, min(parameter.most, shown.max))
+            parameters[name] = parameter.within(None, min(parameter.maximum, shown.max))
         else:
-            found[name] = parameter
-    return found
+            parameters[name] = parameter
+    return parameters
 
 
 def problems(settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> Iterator[Problem]:
@@ -51,15 +51,14 @@ def problems(settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> 
                 yield from _no_scale((*place, name), value, profile)
             else:
                 text = f"{machine.machine} has no parameter {name}"
-                yield Problem((*place, name), text, meant(name, sorted({*known, *profile.parameters})))
+                yield Problem((*place, name), text, suggestion(name, sorted({*known, *profile.parameters})))
         yield from _disordered(place, machine.parameters, known)
 
 
 def _impossible(place: Loc, value: float, parameter: Parameter) -> Iterator[Problem]:
-    if not parameter.least <= value <= parameter.most:
-        remedy = (
-            f"give a number from {parameter.least:g} to {parameter.most:g}, such as {parameter.default:g}"
-        )
+    if not parameter.minimum <= value <= parameter.maximum:
+        low, high = parameter.minimum, parameter.maximum
+        remedy = f"give a number from {low:g} to {high:g}, such as {parameter.default:g}"
         yield Problem(place, f"{value:g} is not possible", remedy)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from qilu.contract.profile import DeviceProfile
 from simulator.physics.machine import Machines, Utility
 from simulator.plant.lines import Buffer
-from simulator.plant.settings import Placed, PlantSettings
+from simulator.plant.settings import DevicePlacement, PlantSettings
 from simulator.registers.image import Image
 from simulator.wire_faults.wires import Wired, Wires
 
@@ -18,7 +18,7 @@ IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelGroup:
     """All machines of one model; `places` are their indexes in the plant's order of devices."""
 
     machines: Machines
@@ -27,7 +27,7 @@ class Row:
 
 
 def feeds(
-    settings: PlantSettings, placed: Sequence[Placed], rows: Sequence[Row]
+    settings: PlantSettings, placed: Sequence[DevicePlacement], rows: Sequence[ModelGroup]
 ) -> Mapping[Utility, Sequence[tuple[int, int]]]:
     """Pairs (supplier, consumer) of each utility: what a machine gives goes to all that it feeds."""
     pairs: dict[Utility, list[tuple[int, int]]] = {}
@@ -41,7 +41,7 @@ def feeds(
     return pairs
 
 
-def buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
+def buffers(settings: PlantSettings, placed: Sequence[DevicePlacement]) -> list[Buffer]:
     def places(names: Sequence[str]) -> list[int]:
         devices = settings.devices_of(names)
         return [index for index, entry in enumerate(placed) if entry.device in devices]
@@ -53,7 +53,10 @@ def buffers(settings: PlantSettings, placed: Sequence[Placed]) -> list[Buffer]:
 
 
 def wires(
-    placed: Sequence[Placed], profiles: Mapping[str, DeviceProfile], seed: int, seconds: Callable[[], float]
+    placed: Sequence[DevicePlacement],
+    profiles: Mapping[str, DeviceProfile],
+    seed: int,
+    seconds: Callable[[], float],
 ) -> Wires:
     devices = [
         Wired(
@@ -68,11 +71,11 @@ def wires(
     return Wires(devices, seed, seconds)
 
 
-def identity(entry: Placed, profile: DeviceProfile) -> Mapping[int, bytes]:
-    said = {
+def identity(entry: DevicePlacement, profile: DeviceProfile) -> Mapping[int, bytes]:
+    given_fields = {
         IDENTITY_VENDOR: b"Qilu",
         IDENTITY_PRODUCT: profile.profile.encode(),
         IDENTITY_REVISION: b"1.0",
         IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
     }
-    return said | entry.settings.identity.objects()
+    return given_fields | entry.settings.identity.objects()

@@ -17,12 +17,12 @@ from simulator.physics.machine import NOMINAL, Fleet, Surroundings, Utility
 from simulator.physics.noise import Noise
 from simulator.plant import placing
 from simulator.plant.environment import Environment
-from simulator.plant.events import Act, Event, Teller
-from simulator.plant.faults import REBOOT, SENSOR_FAULTS, Course, Faults, problems
-from simulator.plant.lines import Lines
-from simulator.plant.placing import Row
-from simulator.plant.settings import FaultSettings, Placed, PlantSettings
-from simulator.plant.settings_checks import meant
+from simulator.plant.events import Event, EventPublisher, WireAction
+from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
+from simulator.plant.lines import Buffers
+from simulator.plant.placing import ModelGroup
+from simulator.plant.settings import DevicePlacement, FaultSettings, PlantSettings
+from simulator.plant.settings_checks import suggestion
 from simulator.plant.supplies import Supplies
 from simulator.registers.device import Device
 from simulator.registers.image import Image
@@ -41,7 +41,7 @@ class Plant:
         self.devices: dict[str, Device] = {}
         self._environment = Environment(settings)
         placed = list(settings.placed())
-        self.events = Teller([entry.device for entry in placed])
+        self.events = EventPublisher([entry.device for entry in placed])
         models = dict.fromkeys(entry.settings.machine for entry in placed)
         self._rows = [self._build(model, placed, profiles[model]) for model in models]
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
@@ -50,17 +50,17 @@ class Plant:
         }
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
         self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
-        self.lines = Lines(len(placed), placing.buffers(settings, placed))
+        self.lines = Buffers(len(placed), placing.buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
         for index, fault in enumerate(settings.faults):
-            if not any(self.refused(fault, ("faults", index))):
+            if not any(self.fault_problems(fault, ("faults", index))):
                 self.inject(fault)
         self.wires = placing.wires(placed, profiles, settings.seed, lambda: self.seconds)
-        self.wires.tell(self._acted)
+        self.wires.listen(self._acted)
         for wire_fault, place in self._scripted():
             if not any(self.wires.problems(wire_fault, place)):
                 self.wires.inject(wire_fault)
-        self._taken, self._made = np.zeros(len(placed)), np.zeros(len(placed))
+        self._consumed, self._parts = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
     @property
@@ -73,14 +73,14 @@ class Plant:
         """The registers of all machines, model by model."""
         return [row.image for row in self._rows]
 
-    def listen(self, told: Callable[[Event], None]) -> None:
+    def listen(self, on_event: Callable[[Event], None]) -> None:
         """Have `told` hear what happens from now on, and first which faults are there already."""
-        self.events.listen(told)
+        self.events.listen(on_event)
         for course in self.faults:
             if course.active:
-                self._tell_fault(course.fault, begun=True)
-        for device, fault in self.wires.begun():
-            self._tell_wire(device, fault, begun=True)
+                self._publish_fault(course.fault, started=True)
+        for device, fault in self.wires.active():
+            self._publish_network_fault(device, fault, started=True)
 
     def endpoints(self) -> Mapping[int, Mapping[int, Device]]:
         """Devices by port and unit id, those on serial lines left out."""
@@ -92,13 +92,13 @@ class Plant:
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong with the settings and only comes to light with the machines: faults, short cycles."""
-        yield from self._outrun()
+        yield from self._step_problems()
         for entry, fault in enumerate(self.settings.faults):
-            yield from self.refused(fault, ("faults", entry))
+            yield from self.fault_problems(fault, ("faults", entry))
         for wire_fault, stands_at in self._scripted():
             yield from self.wires.problems(wire_fault, stands_at)
 
-    def _outrun(self) -> Iterator[Problem]:
+    def _step_problems(self) -> Iterator[Problem]:
         """Of each model the first machine that begins more than one part in a step: it would count one."""
         step = self.settings.step
         names = list(self.devices)
@@ -116,13 +116,13 @@ class Plant:
             yield fault, ("wire", index)
         for placed in self.settings.placed():
             for index, fault in enumerate(placed.settings.wire):
-                yield fault.fresh(device=placed.device), ("machines", placed.entry, "wire", index)
+                yield fault.copy_with(device=placed.device), ("machines", placed.entry, "wire", index)
 
-    def refused(self, fault: FaultSettings, place: Loc) -> Iterator[Problem]:
+    def fault_problems(self, fault: FaultSettings, place: Loc) -> Iterator[Problem]:
         """What is wrong with a fault of these settings, which stand at `place`."""
         if fault.device not in self.devices:
             text = f"no device {fault.device!r}"
-            yield Problem((*place, "device"), text, meant(fault.device, sorted(self.devices)))
+            yield Problem((*place, "device"), text, suggestion(fault.device, sorted(self.devices)))
             return
         row, _ = self._where[fault.device]
         yield from problems(fault, place, row.machines, self.devices[fault.device])
@@ -135,7 +135,9 @@ class Plant:
     def inject(self, fault: FaultSettings) -> None:
         """Lets a fault begin, now or later; `begin` counts from the beginning of the plant."""
         row, index = self._where[fault.device]
-        self.faults.add(Course(fault, self.devices[fault.device], index, row.image, self.settings.seed))
+        self.faults.add(
+            FaultInstance(fault, self.devices[fault.device], index, row.image, self.settings.seed)
+        )
 
     def repair(self, device: str, fault: str | None = None) -> int:
         """Ends the faults of that name on the device, or all of them; how many there were."""
@@ -152,48 +154,48 @@ class Plant:
         for row in self._rows:
             self.faults.step(row.image, self.seconds)
             row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
-            self._tell(row, show=show)
+            self._publish(row, show=show)
         for row in self._rows:
-            self._settle(row)
-        self.lines.move(self._taken, self._made)
+            self._exchange_utilities(row)
+        self.lines.move(self._consumed, self._parts)
         for device, fault, begun in self.wires.step():
-            self._tell_wire(device, fault, begun=begun)
+            self._publish_network_fault(device, fault, started=begun)
 
-    def _tell_wire(self, device: str, fault: WireFault, *, begun: bool) -> None:
-        self.events.fault(self.tick, device, f"wire {fault.fault}", begun=begun)
+    def _publish_network_fault(self, device: str, fault: WireFault, *, started: bool) -> None:
+        self.events.fault(self.tick, device, f"wire {fault.fault}", started=started)
 
     def _acted(self, place: Place, sent: Sent) -> None:
-        if self.events.acted is not None:
-            self.events.acted(Act(str(place), sent.unit, "+".join(sent.faults), sent.sent))
+        if self.events.on_wire_action is not None:
+            self.events.on_wire_action(WireAction(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
-    def _tell(self, row: Row, *, show: bool) -> None:
+    def _publish(self, row: ModelGroup, *, show: bool) -> None:
         """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
-        struck = self.faults.struck(row.image)
-        if not (show or struck or self.events.told is not None):
+        struck = self.faults.has_sensor_faults(row.image)
+        if not (show or struck or self.events.on_event is not None):
             return
         values = row.machines.values()
-        said = self.faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
+        points = self.faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
         self.events.states(self.tick, row.places, values)
         if show:
-            row.image.refresh(values, said)
+            row.image.refresh(values, points)
 
-    def _settle(self, row: Row) -> None:
+    def _exchange_utilities(self, row: ModelGroup) -> None:
         """What the machines of one model took from the others and gave to them."""
-        for utility, rate in row.machines.takes().items():
+        for utility, rate in row.machines.utility_inputs().items():
             self._supplies.rate[utility][row.places] = rate
-        for utility, level in row.machines.gives().items():
+        for utility, level in row.machines.utility_outputs().items():
             self._supplies.offer[utility][row.places] = level
         passed = row.machines.passes()
         if passed is not None:
-            self._taken[row.places], self._made[row.places] = passed
+            self._consumed[row.places], self._parts[row.places] = passed
             self.events.parts(self.tick, row.places, passed[1])
 
-    def _fault_changed(self, fault: FaultSettings, begun: bool) -> None:
-        self._tell_fault(fault, begun=begun)
+    def _fault_changed(self, fault: FaultSettings, started: bool) -> None:
+        self._publish_fault(fault, started=started)
 
-    def _tell_fault(self, fault: FaultSettings, *, begun: bool) -> None:
+    def _publish_fault(self, fault: FaultSettings, *, started: bool) -> None:
         name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
-        self.events.fault(self.tick, fault.device, name, begun=begun)
+        self.events.fault(self.tick, fault.device, name, started=started)
 
     def _surroundings(self) -> Surroundings:
         """Of all machines, in the plant's order of devices."""
@@ -211,17 +213,17 @@ class Plant:
             room=self.lines.room(self.tick),
         )
 
-    def _build(self, model: str, placed: Sequence[Placed], profile: DeviceProfile) -> Row:
+    def _build(self, model: str, placed: Sequence[DevicePlacement], profile: DeviceProfile) -> ModelGroup:
         places = np.array(
             [i for i, entry in enumerate(placed) if entry.settings.machine == model], dtype=np.intp
         )
-        mine = [placed[i] for i in places]
-        parameters = [entry.settings.parameters for entry in mine]
-        names = [entry.device for entry in mine]
+        own = [placed[i] for i in places]
+        parameters = [entry.settings.parameters for entry in own]
+        names = [entry.device for entry in own]
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
         machines = MODELS[model](fleet)
         image = Image(profile, machines, parameters, names)
-        for row, entry in enumerate(mine):
+        for row, entry in enumerate(own):
             self.devices[entry.device] = Device(
                 entry.device,
                 image,
@@ -231,7 +233,7 @@ class Plant:
                 writable=entry.settings.writable,
                 identity=placing.identity(entry, profile),
             )
-        return Row(machines, image, places)
+        return ModelGroup(machines, image, places)
 
 
 def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:

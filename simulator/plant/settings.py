@@ -36,7 +36,7 @@ def parse_time_of_day(text: object) -> int:
 TimeOfDay = Annotated[int, BeforeValidator(parse_time_of_day)]
 
 
-def _some_host(host: str) -> str:
+def _host(host: str) -> str:
     """Nothing would be every address of the machine, for all its network to write to."""
     if not host:
         raise invalid("is empty", "give 127.0.0.1 for this machine alone, or 0.0.0.0 for its network too")
@@ -49,7 +49,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Span(Model):
+class DailyPeriod(Model):
     """A part of the day; `until` at or before `since` is on the next day."""
 
     since: TimeOfDay
@@ -164,7 +164,7 @@ class FaultSettings(Model):
     """Of a drift at its full growth and of spikes in the point's unit; the number of a stuck bit."""
 
 
-class Placed(NamedTuple):
+class DevicePlacement(NamedTuple):
     """One device of the plant after replicas are counted out; `entry` is the index of its settings."""
 
     # port 0: on the serial line of its settings
@@ -191,11 +191,11 @@ class PlantSettings(Model):
     """Simulated seconds in one real second."""
     start: datetime = datetime(2026, 6, 22, 8, 0)  # noqa: DTZ001  # the plant's own local time
     """The plant's own local time when it begins."""
-    host: Annotated[str, AfterValidator(_some_host)] = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     """The address at which it listens; 0.0.0.0 lets the whole network in."""
-    shifts: tuple[Span, ...] = ()
+    shifts: tuple[DailyPeriod, ...] = ()
     """When people work; without any the plant works day and night."""
-    breaks: tuple[Span, ...] = ()
+    breaks: tuple[DailyPeriod, ...] = ()
     """When nobody works in a shift."""
     control: int | None = Field(default=None, ge=1, le=65535)
     """A port of this machine alone at which `qilu fault` finds the running plant."""
@@ -210,18 +210,18 @@ class PlantSettings(Model):
     dips: tuple[DipSettings, ...] = ()
     """When the voltage of the mains is low."""
 
-    def placed(self) -> Iterator[Placed]:
+    def placed(self) -> Iterator[DevicePlacement]:
         """Every device with its port and unit id, in the order of the file."""
         for entry, machine in enumerate(self.machines):
             if machine.replicas is None:
-                yield Placed(machine.device, machine.port, machine.unit, machine, entry)
+                yield DevicePlacement(machine.device, machine.port, machine.unit, machine, entry)
                 continue
             per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit, 1))
             for index in range(machine.replicas):
                 port, unit = machine.port + index // per_port, machine.unit + index % per_port
                 if machine.serial is not None:
                     port, unit = 0, machine.unit + index
-                yield Placed(f"{machine.device}-{index + 1}", port, unit, machine, entry)
+                yield DevicePlacement(f"{machine.device}-{index + 1}", port, unit, machine, entry)
 
     @model_validator(mode="after")
     def _check(self) -> "PlantSettings":

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from qilu.contract.invalid import Loc, Problem
 from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
-from simulator.physics.machine import Utility, calm, fleet
+from simulator.physics.machine import Utility, fleet, nominal_surroundings
 
 if TYPE_CHECKING:
-    from simulator.plant.settings import Placed, PlantSettings
+    from simulator.plant.settings import DevicePlacement, PlantSettings
 
 LAST_UNIT = 247  # the last address of the Modbus specification
 
@@ -23,13 +23,13 @@ def of_plant(plant: PlantSettings) -> list[Problem]:
         *_unknown_machines(plant),
         *_double_places(plant),
         *_unlike_neighbours(plant),
-        *_taken_by_control(plant),
+        *_port_of_control(plant),
         *_unknown_names(plant),
     ]
     return problems or [*_double_buffers(plant), *_useless_buffers(plant), *_useless_feeds(plant)]
 
 
-def meant(name: str, known: list[str]) -> str:
+def suggestion(name: str, known: list[str]) -> str:
     """A remedy for a name that does not exist: what is close to it, and what there is."""
     close = nearest(name, known)
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
@@ -40,7 +40,9 @@ def _unknown_machines(plant: PlantSettings) -> Iterator[Problem]:
     for entry, machine in enumerate(plant.machines):
         if machine.machine not in MODELS:
             place = ("machines", entry, "machine")
-            yield Problem(place, f"no machine {machine.machine!r}", meant(machine.machine, sorted(MODELS)))
+            yield Problem(
+                place, f"no machine {machine.machine!r}", suggestion(machine.machine, sorted(MODELS))
+            )
 
 
 def _double_places(plant: PlantSettings) -> Iterator[Problem]:
@@ -78,14 +80,14 @@ def _double_places(plant: PlantSettings) -> Iterator[Problem]:
 
 def _unlike_neighbours(plant: PlantSettings) -> Iterator[Problem]:
     """Devices that share a port or a line, and do not agree on how it speaks."""
-    first: dict[int | str, Placed] = {}
+    first: dict[int | str, DevicePlacement] = {}
     for placed in plant.placed():
         place: int | str = placed.port or placed.settings.place
-        mine, other = placed.settings, first.setdefault(place, placed).settings
-        if mine.framing != other.framing:
+        own, other = placed.settings, first.setdefault(place, placed).settings
+        if own.framing != other.framing:
             text = f"{other.device} speaks {other.framing} on the same port"
             yield Problem(("machines", placed.entry, "framing"), text, "a port has one framing")
-        if mine.serial != other.serial:
+        if own.serial != other.serial:
             text = f"{other.device} has other settings for the same line"
             yield Problem(("machines", placed.entry, "serial"), text, "a line has one speed and parity")
 
@@ -108,10 +110,10 @@ def _unknown_names(plant: PlantSettings) -> Iterator[Problem]:
     for entry, fault in enumerate(plant.faults):
         if fault.device not in devices:
             text = f"no device {fault.device!r}"
-            yield Problem(("faults", entry, "device"), text, meant(fault.device, sorted(devices)))
+            yield Problem(("faults", entry, "device"), text, suggestion(fault.device, sorted(devices)))
     for place, name in _named(plant):
         if name not in known:
-            yield Problem(place, f"no device and no line {name!r}", meant(name, sorted(known)))
+            yield Problem(place, f"no device and no line {name!r}", suggestion(name, sorted(known)))
 
 
 def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
@@ -132,7 +134,7 @@ def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
 @cache
 def _handles_parts(model: str) -> bool:
     machines = MODELS[model](fleet("any"))
-    machines.step(1.0, calm(1))
+    machines.step(1.0, nominal_surroundings(1))
     return machines.passes() is not None
 
 
@@ -156,8 +158,8 @@ def _useless_buffers(plant: PlantSettings) -> Iterator[Problem]:
 def _traded(model: str) -> tuple[frozenset[Utility], frozenset[Utility]]:
     """What a model supplies, and what it takes."""
     machines = MODELS[model](fleet("any"))
-    machines.step(1.0, calm(1))
-    return frozenset(machines.supplies), frozenset(machines.takes())
+    machines.step(1.0, nominal_surroundings(1))
+    return frozenset(machines.supplies), frozenset(machines.utility_inputs())
 
 
 def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
@@ -179,7 +181,7 @@ def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
                 yield Problem(("machines", entry, "feeds", index), text, remedy)
 
 
-def _taken_by_control(plant: PlantSettings) -> Iterator[Problem]:
+def _port_of_control(plant: PlantSettings) -> Iterator[Problem]:
     for placed in plant.placed():
         if placed.port == plant.control:
             text = f"port {placed.port} is that of {placed.device}"

@@ -43,13 +43,13 @@ class Supplies:
 
     def level(self, utility: Utility, nominal: float) -> Array:
         """What each machine finds; `nominal` where nothing feeds it."""
-        found = np.full(self._n, nominal)
+        level = np.full(self._n, nominal)
         # a meter changes nothing of what passes through it
         if utility not in self._from or utility is Utility.ELECTRICITY:
-            return found
+            return level
         to = self._to[utility]
         sums = np.bincount(
             to, weights=self.offer[utility][self._from[utility]] * self._share[utility], minlength=self._n
         )
-        found[to] = sums[to]
-        return found
+        level[to] = sums[to]
+        return level

@@ -34,21 +34,21 @@ class Recorder:
             for table, buffer in image.buffers.items()
             if buffer
         }
-        self._taken = {
+        self._recorded = {
             table: np.empty((rows, *shown.shape), dtype=np.uint8) for table, shown in self._shown.items()
         }
 
     def take(self) -> None:
         """One more row, as the registers stand now."""
         for table, shown in self._shown.items():
-            self._taken[table][self.rows] = shown
+            self._recorded[table][self.rows] = shown
         self.rows += 1
 
-    def given(self) -> Recorded:
+    def read(self) -> Recorded:
         """All rows since the last time; valid until the next `take`."""
-        taken = {table: rows[: self.rows] for table, rows in self._taken.items()}
+        recorded = {table: rows[: self.rows] for table, rows in self._recorded.items()}
         self.rows = 0
-        return taken
+        return recorded
 
 
 def columns(image: Image, recorded: Recorded, row: int) -> dict[str, NDArray[Any]]:

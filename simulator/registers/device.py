@@ -42,8 +42,8 @@ class Device:
         self.unit = unit
         self.identity: Mapping[int, bytes] = identity or {}
         self.writable = writable
-        self.silent = False
-        self.served: Served | None = (
+        self.rebooting = False
+        self.on_counter: Served | None = (
             None  # told the device's name and every value of its serve counter that goes out
         )
         self.counter = 0
@@ -61,16 +61,16 @@ class Device:
             if point.writable:
                 self._starts.setdefault((point.table, point.address), []).append(point)
 
-    def restart(self, *, silent: bool) -> None:
+    def restart(self, *, rebooting: bool) -> None:
         """The controller reboots: it does not answer while silent, then it has its first set-points again."""
-        self.silent = silent
-        if not silent:
+        self.rebooting = rebooting
+        if not rebooting:
             for name, values in self._first.items():
                 self._image.machines.setpoints[name][self._row] = values
 
     def require_registers(self, table: Table, address: int, count: int) -> None:
         """IllegalAddress: not all of them exist."""
-        if self.silent:
+        if self.rebooting:
             raise TargetFailedToRespond(self.name)
         self._image.areas[table].readable(address, count)
 
@@ -78,7 +78,7 @@ class Device:
         """Registers of the table, two bytes each, most significant first; IllegalAddress: not all of them
         exist.
         """
-        if self.silent:
+        if self.rebooting:
             raise TargetFailedToRespond(self.name)
         area = self._image.areas[table]
         start = 2 * (self._row * area.columns + area.readable(address, count))
@@ -92,7 +92,7 @@ class Device:
 
     def read_bits(self, table: Table, address: int, count: int) -> bytes:
         """Bits of the table as Modbus packs them: the first is the least significant of the first byte."""
-        if self.silent:
+        if self.rebooting:
             raise TargetFailedToRespond(self.name)
         area = self._image.areas[table]
         start = self._row * area.columns + area.readable(address, count)
@@ -133,11 +133,11 @@ class Device:
         area = self._image.areas[self._counter_table]
         at = 2 * self._row * area.columns + self._counter_at
         self._image.buffers[self._counter_table][at : at + 4] = words
-        if self.served is not None:
-            self.served(self.name, self.counter)
+        if self.on_counter is not None:
+            self.on_counter(self.name, self.counter)
 
     def _writable(self, table: Table, address: int) -> list[Point]:
-        if self.silent:
+        if self.rebooting:
             raise TargetFailedToRespond(self.name)
         points = self._starts.get((table, address), [])
         if not points or not self.writable:

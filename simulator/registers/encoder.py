@@ -36,13 +36,13 @@ def scales(points: Sequence[Point], parameters: Sequence[Mapping[str, float]]) -
     fixed = np.array(
         [factor(1.0 if isinstance(point.scale, PointRef) else point.scale, parameters) for point in points]
     )
-    given = {i: point.scale.point for i, point in enumerate(points) if isinstance(point.scale, PointRef)}
+    scales = {i: point.scale.point for i, point in enumerate(points) if isinstance(point.scale, PointRef)}
 
     def current(values: Values) -> Array:
-        if not given:
+        if not scales:
             return fixed
         scale = fixed.copy()
-        for row, name in given.items():
+        for row, name in scales.items():
             scale[row] = 10.0 ** np.asarray(values[name], dtype=np.float64)
         return scale
 
@@ -60,18 +60,18 @@ def writers(
     """
     numbers: dict[tuple[DataType, str, str, bool], list[Point]] = {}
     flags: dict[int, list[Point]] = {}
-    made: list[Write] = []
+    writers: list[Write] = []
     for point in points:
         if point.type is DataType.BOOL:
             flags.setdefault(point.address, []).append(point)
         elif point.type is DataType.STRING:
-            made.append(_text_writer(image, column(point.address), point))
+            writers.append(_text_writer(image, column(point.address), point))
         else:
             alike = (point.type, point.byte_order, point.word_order, point.kind == "counter")
             numbers.setdefault(alike, []).append(point)
-    made += [_number_writer(image, column, alike, parameters) for alike in numbers.values()]
-    made += [_flag_writer(image, column(address), alike) for address, alike in flags.items()]
-    return made
+    writers += [_number_writer(image, column, alike, parameters) for alike in numbers.values()]
+    writers += [_flag_writer(image, column(address), alike) for address, alike in flags.items()]
+    return writers
 
 
 def _number_writer(

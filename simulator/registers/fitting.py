@@ -10,13 +10,13 @@ from qilu.contract.profile import DataType, DeviceProfile, Point
 from qilu.runtime.profiles import profile_path
 from qilu.runtime.wording import nearest
 from simulator.machines import MODELS
-from simulator.physics.machine import calm, fleet
+from simulator.physics.machine import fleet, nominal_surroundings
 from simulator.registers.image import COUNTER
 
 UNSERVED = (DataType.UINT8, DataType.INT8, DataType.BCD16, DataType.BCD32)
 
 
-def require_fit(profile: DeviceProfile, folder: Path | None) -> None:
+def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
     """ConfigError that names every point for which the model of this name cannot be asked, or not so.
 
     folder: where the profile may be from, besides the shipped ones.
@@ -34,16 +34,16 @@ def require_fit(profile: DeviceProfile, folder: Path | None) -> None:
 def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str]]:
     """Point, problem and remedy."""
     machines = MODELS[model](fleet("any"))
-    machines.step(1.0, calm(1))
-    said = sorted(machines.values())
+    machines.step(1.0, nominal_surroundings(1))
+    texts = sorted(machines.values())
     names = {point.name for point in profile.points}
     if COUNTER not in names:
         remedy = "add it to the first group: uint32, kind: counter"
         yield COUNTER, "every simulated device has this point, which proves what was served", remedy
     for point in profile.points:
-        if point.name != COUNTER and point.name not in said and point.alias_of is None:
-            meant = nearest(point.name, said)
-            remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(said)}"
+        if point.name != COUNTER and point.name not in texts and point.alias_of is None:
+            meant = nearest(point.name, texts)
+            remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(texts)}"
             yield point.name, f"a {model} knows nothing of it", remedy
         elif problem := _unserved(point):
             yield point.name, f"the simulator cannot serve {problem}", "use a plainer layout for it"

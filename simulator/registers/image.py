@@ -114,7 +114,7 @@ class Image:
         for table, at, mask in self._stuck:
             self.buffers[table][at] |= mask
 
-    def stick(self, row: int, point: str, bit: int, *, stuck: bool) -> None:
+    def force_bit(self, row: int, point: str, bit: int, *, stuck: bool) -> None:
         """Holds one bit of a point's registers at 1, counted from the last bit on the wire, or lets it go."""
         read = self.profile.point(point)
         area = self.areas[read.table]

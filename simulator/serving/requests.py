@@ -54,15 +54,15 @@ class ServedDevice(Protocol):
         """Holding registers from `address` on, in the order of `read_registers`."""
 
 
-def answer(device: ServedDevice, pdu: bytes) -> bytes:
+def respond(device: ServedDevice, pdu: bytes) -> bytes:
     """The response to any bytes of one PDU; what may not be asked is answered with its exception."""
     try:
         return _carry_out(device, parse_request(pdu), pdu)
     except ExceptionReply as refusal:
-        return refuse(pdu, refusal)
+        return exception_for(pdu, refusal)
 
 
-def refuse(pdu: bytes, refusal: ExceptionReply) -> bytes:
+def exception_for(pdu: bytes, refusal: ExceptionReply) -> bytes:
     return exception_response(pdu[0], refusal.code)
 
 

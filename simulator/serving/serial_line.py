@@ -103,13 +103,13 @@ def opened(serial: SerialSettings) -> Iterator[int]:
     """The descriptor of the server's end, raw and without blocking; ConfigError when it cannot be had."""
     if sys.platform == "win32":
         raise ConfigError("serial lines need Linux or macOS", remedy="let the device listen on a TCP port")
-    with _made(serial.pty) if serial.pty is not None else _real(serial) as descriptor:
+    with _opened(serial.pty) if serial.pty is not None else _real(serial) as descriptor:
         os.set_blocking(descriptor, False)
         yield descriptor
 
 
 @contextmanager
-def _made(link: Path) -> Iterator[int]:
+def _opened(link: Path) -> Iterator[int]:
     """A pseudo terminal whose client's end is found under `link`."""
     import tty
 

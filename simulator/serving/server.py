@@ -22,18 +22,18 @@ from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
 from simulator.serving.access import SerialSettings
-from simulator.serving.requests import ServedDevice, answer, refuse
+from simulator.serving.requests import ServedDevice, exception_for, respond
 from simulator.serving.serial_line import SerialTransport, opened
-from simulator.serving.wire import PlainWire, Wire
+from simulator.serving.wire import NoFaults, ResponseHook
 
 logger = logging.getLogger(__name__)
 
 Delay: TypeAlias = Callable[[], Awaitable[None]]
-Told: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None], None]
+RequestObserver: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None], None]
 """Hears of every request that was answered: by whom (None: no such unit), the request, the response PDU
 (None: no answer is due). What then becomes of the answer on the wire is the wire's own story.
 """
-BROADCAST, ITSELF = 0, 255
+BROADCAST, SERVER_UNIT_ID = 0, 255
 RECEIVE = 2048  # bytes taken from a connection at once
 MAX_WAITING = 4096  # bytes of requests that may wait for an answer to be sent before reading pauses
 
@@ -53,10 +53,10 @@ class Port:
     port: int = 0  # 0: any free one
     host: str = "127.0.0.1"
     framing: Literal["tcp", "rtu"] = "tcp"
-    wire: Wire = field(default_factory=PlainWire)
+    wire: ResponseHook = field(default_factory=NoFaults)
     delays: Mapping[int, Delay] = field(default_factory=dict)
     """By unit id: awaited before a request to it is served."""
-    told: Told | None = None
+    observer: RequestObserver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +119,32 @@ class _Endpoint:
         self._units = dict(port.devices)
         if port.framing == "tcp" and len(port.devices) == 1:
             [only] = port.devices.values()
-            self._units = {BROADCAST: only, ITSELF: only} | self._units
+            self._units = {BROADCAST: only, SERVER_UNIT_ID: only} | self._units
 
     def close(self) -> None:
         self.closed = True  # also for a client that was accepted but has no transport yet
         for connection in self.connections:
             connection.transport.abort()
 
-    def answer(self, request: Frame) -> bytes | None:
+    def respond(self, request: Frame) -> bytes | None:
         """The response PDU; None where the framing answers with silence."""
         device = self._units.get(request.unit)
         response: bytes | None = None
         if device is not None:
-            response = answer(device, request.pdu)
+            response = respond(device, request.pdu)
         elif self.port.framing == "tcp":
-            response = refuse(request.pdu, TargetFailedToRespond())
+            response = exception_for(request.pdu, TargetFailedToRespond())
         elif request.unit == BROADCAST:
             for each in self._units.values():
-                answer(each, request.pdu)
-                self._tell(each, request, None)
+                respond(each, request.pdu)
+                self._notify(each, request, None)
             return None
-        self._tell(device, request, response)
+        self._notify(device, request, response)
         return response
 
-    def _tell(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
-        if self.port.told is not None:
-            self.port.told(device, request, response)
+    def _notify(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
+        if self.port.observer is not None:
+            self.port.observer(device, request, response)
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -204,7 +204,7 @@ class _Connection(asyncio.BufferedProtocol):
                     break
                 delay = self._delays.get(request.unit)
                 if delay is None:
-                    self._wire.requested(self, request, self._endpoint.answer)
+                    self._wire.requested(self, request, self._endpoint.respond)
                 else:
                     name = f"delayed request to unit {request.unit}"
                     self._delayed = self._tasks.create_task(self._serve_later(request, delay), name=name)
@@ -227,7 +227,7 @@ class _Connection(asyncio.BufferedProtocol):
         await delay()
         self._delayed = None
         if not self.transport.is_closing():
-            self._wire.requested(self, request, self._endpoint.answer)
+            self._wire.requested(self, request, self._endpoint.respond)
         self._serve()
 
 

@@ -35,7 +35,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportPlan:
     """What is exported: `rows` of each device, `ticks` of the plant apart; made by `wanted`."""
 
     rows: int
@@ -43,7 +43,7 @@ class Wanted:
     form: Form
 
 
-def wanted(plant: Plant, span: float, every: float, form: Form) -> Wanted:
+def wanted(plant: Plant, span: float, every: float, form: Form) -> ExportPlan:
     """ConfigError: the interval is no multiple of the plant's step, or longer than the span; no pyarrow."""
     step = plant.settings.step
     ticks = round(every / step)
@@ -56,7 +56,7 @@ def wanted(plant: Plant, span: float, every: float, form: Form) -> Wanted:
         raise ConfigError(f"a span of {span:g} s has no row every {every:g} s", remedy=remedy)
     if form == "parquet":
         required_arrow()
-    return Wanted(rows, ticks, form)
+    return ExportPlan(rows, ticks, form)
 
 
 class Stamp(NamedTuple):
@@ -79,8 +79,8 @@ class _Rows:
         self._rows.append(row)
 
     def flush(self) -> None:
-        made = zip(*self._rows, strict=True) if self._rows else [[]] * len(self._kinds)
-        columns = zip(self._kinds.items(), made, strict=True)
+        table = zip(*self._rows, strict=True) if self._rows else [[]] * len(self._kinds)
+        columns = zip(self._kinds.items(), table, strict=True)
         self._file.write({name: _column(kind, values) for (name, kind), values in columns})
         self._rows.clear()
 
@@ -102,7 +102,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-def export(plant: Plant, folder: Path, what: Wanted) -> Iterator[int]:
+def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
     """Runs a plant that has just begun, as fast as it goes, and writes; yields how many rows are done.
 
     ConfigError: a file is there already or cannot be written. `dataset.json` is the last to be written.
@@ -122,7 +122,7 @@ def export(plant: Plant, folder: Path, what: Wanted) -> Iterator[int]:
 class _Run:
     """The files of one export and what waits to be written into them."""
 
-    def __init__(self, plant: Plant, folder: Path, what: Wanted, stack: ExitStack) -> None:
+    def __init__(self, plant: Plant, folder: Path, what: ExportPlan, stack: ExitStack) -> None:
         self._plant = plant
         size = sum(len(buffer) for image in plant.images for buffer in image.buffers.values())
         self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, what.rows), 1)
@@ -138,7 +138,7 @@ class _Run:
         stack.callback(self._events.close)
         stack.callback(self._faults.close)
         stack.callback(plant.events.listen, None)
-        plant.listen(self._happened)
+        plant.listen(self._on_event)
 
     def take(self) -> None:
         """One row of every device, as its registers stand now."""
@@ -161,9 +161,9 @@ class _Run:
             return
         ticks, times = np.array(self._stamps, dtype=np.int64).T
         for recorder in self._recorders:
-            taken = recorder.given()
+            rows = recorder.read()
             for row, device in enumerate(recorder.image.devices):
-                points = columns(recorder.image, taken, row)
+                points = columns(recorder.image, rows, row)
                 self._files[device].write({"tick": ticks, "time_ms": times, **points})
         self._stamps.clear()
         self._events.flush()
@@ -172,11 +172,11 @@ class _Run:
     def _stamp(self, tick: int) -> Stamp:
         return Stamp(tick, self._began_ms + round(tick * self._plant.settings.step * 1000))
 
-    def _happened(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self._events.add(*self._stamp(event.tick), event.device, event.event, event.before, event.after)
 
 
-def _described(plant: Plant, what: Wanted) -> str:
+def _described(plant: Plant, what: ExportPlan) -> str:
     settings = plant.settings
     models = {device.profile.profile: device.profile for device in plant.devices.values()}
     kept = {"label", "unit", "kind", "enum", "limits"}

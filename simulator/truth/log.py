@@ -7,7 +7,7 @@
     response (CRC-32 of the response PDU in hexadecimal, empty where no answer is due)
 `events.csv`: everything that happened in the plant, see `events.Event`.
     time_ms, tick, device, event, before, after
-`wire.csv`: every time that a wire did something else than to send the answer, see `events.Act`.
+`wire.csv`: every time that a wire did something else than to send the answer, see `events.WireAction`.
     time_ms, tick, place, unit, fault, sent (the bytes that went out, in hexadecimal)
 
 Requests and the ticks at which they came are all that a run depends on besides its settings: who carries
@@ -24,7 +24,7 @@ from zlib import crc32
 from qilu.contract.errors import ConfigError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION
-from simulator.plant.events import Act, Event
+from simulator.plant.events import Event, WireAction
 from simulator.plant.plant import Plant
 from simulator.registers.device import Device
 from simulator.serving.requests import ServedDevice
@@ -82,7 +82,7 @@ class Table:
             self._file.close()
 
 
-class Asked(NamedTuple):
+class RequestSummary(NamedTuple):
     """What a request PDU is about; address and quantity are None where its function has none."""
 
     function: int
@@ -90,14 +90,14 @@ class Asked(NamedTuple):
     quantity: int | None
 
 
-def asked(pdu: bytes) -> Asked:
+def asked(pdu: bytes) -> RequestSummary:
     """Also of a PDU that is too short for its function: then without address and count."""
     function = pdu[0]
     if function in _ADDRESS_AND_COUNT and len(pdu) >= 5:
-        return Asked(function, *struct.unpack_from(">HH", pdu, 1))
+        return RequestSummary(function, *struct.unpack_from(">HH", pdu, 1))
     if function in _ADDRESS and len(pdu) >= 3:
-        return Asked(function, int.from_bytes(pdu[1:3], "big"), 1)
-    return Asked(function, None, None)
+        return RequestSummary(function, int.from_bytes(pdu[1:3], "big"), 1)
+    return RequestSummary(function, None, None)
 
 
 class TruthLog:
@@ -116,16 +116,16 @@ class TruthLog:
         for table in self._tables:
             table.open()
         for device in self._plant.devices.values():
-            device.served = self._counted
+            device.on_counter = self._counted
         self._plant.listen(self._happened)
-        self._plant.events.acted = self._acted
+        self._plant.events.on_wire_action = self._acted
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         for device in self._plant.devices.values():
-            device.served = None
+            device.on_counter = None
         self._plant.events.listen(None)
-        self._plant.events.acted = None
+        self._plant.events.on_wire_action = None
         for table in self._tables:
             table.close()
 
@@ -136,26 +136,26 @@ class TruthLog:
             for table in self._tables:
                 table.flush()
 
-    def answered(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
-        """To be told of every request, right after it was carried out: `server.Told`."""
+    def responded(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
+        """To be told of every request, right after it was carried out: `server.RequestObserver`."""
         name = device.name if isinstance(device, Device) else ""
         function, address, quantity = asked(request.pdu)
         where = "," if address is None else f"{address},{quantity}"
         counter, self._counter = "" if self._counter is None else self._counter, None
         failed = response[1] if response and response[0] & EXCEPTION else 0
-        said = "" if response is None else f"{crc32(response):08x}"
+        entry = "" if response is None else f"{crc32(response):08x}"
         self._requests.add(
             f"{self._now_ms()},{self._plant.tick},{name},{request.unit},{function},{where},{failed},"
-            f"{counter},{request.pdu.hex()},{said}\n"
+            f"{counter},{request.pdu.hex()},{entry}\n"
         )
 
     def _counted(self, _device: str, counter: int) -> None:
         self._counter = counter
 
     def _happened(self, event: Event) -> None:
-        told = f"{event.tick},{event.device},{event.event},{event.before},{event.after}"
-        self._events.add(f"{self._now_ms()},{told}\n")
+        entry = f"{event.tick},{event.device},{event.event},{event.before},{event.after}"
+        self._events.add(f"{self._now_ms()},{entry}\n")
 
-    def _acted(self, act: Act) -> None:
-        told = f"{self._plant.tick},{act.place},{act.unit},{act.fault},{act.sent.hex()}"
-        self._wire.add(f"{self._now_ms()},{told}\n")
+    def _acted(self, act: WireAction) -> None:
+        entry = f"{self._plant.tick},{act.place},{act.unit},{act.fault},{act.sent.hex()}"
+        self._wire.add(f"{self._now_ms()},{entry}\n")

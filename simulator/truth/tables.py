@@ -80,8 +80,8 @@ class ParquetFile:
 
     def write(self, columns: Columns) -> None:
         arrow = self._arrow
-        made = {name: arrow.array(_plain(column), from_pandas=True) for name, column in columns.items()}
-        table = arrow.table(made)
+        batch = {name: arrow.array(_plain(column), from_pandas=True) for name, column in columns.items()}
+        table = arrow.table(batch)
         if self._writer is None:
             parquet = importlib.import_module("pyarrow.parquet")
             self._writer = parquet.ParquetWriter(self._file, table.schema, compression="zstd")

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 
 from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.runtime.wording import nearest
-from simulator.wire_faults.connections import HalfOpen, IdleClose, OneClient, PowerCycle, Reset
+from simulator.wire_faults.connections import HalfOpen, IdleClose, MaxClients, PowerCycle, Reset
 from simulator.wire_faults.fault import WireFault
 from simulator.wire_faults.frames import (
     BadLength,
@@ -25,8 +25,8 @@ from simulator.wire_faults.registers import (
     CounterReset,
     CounterRollover,
     Frozen,
-    OffByOne,
     Sentinel,
+    ShiftedByOne,
     Torn,
     WordSwap,
 )
@@ -61,10 +61,10 @@ FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
     ),
     "timing": (Slow, LateReply, Split, Coalesce, OutOfOrder, NeedsGap),
     "frames": (WrongTransaction, WrongUnit, CrossedMasters, Truncate, BadLength, Garbage),
-    "connections": (Reset, HalfOpen, IdleClose, OneClient, PowerCycle),
+    "connections": (Reset, HalfOpen, IdleClose, MaxClients, PowerCycle),
     "registers": (
         WordSwap,
-        OffByOne,
+        ShiftedByOne,
         Sentinel,
         CounterRollover,
         CounterReset,

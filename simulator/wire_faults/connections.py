@@ -11,9 +11,9 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.quantities import Duration, Period
 from qilu.modbus.framing import Frame
-from simulator.serving.wire import Answer, Line
-from simulator.wire_faults.fault import Exchange, Piece, WireFault
-from simulator.wire_faults.shared import Shared, reset
+from simulator.serving.wire import ClientConnection, Responder
+from simulator.wire_faults.fault import Chunk, Exchange, WireFault
+from simulator.wire_faults.shared import PortState, reset
 
 
 class Reset(WireFault):
@@ -22,27 +22,27 @@ class Reset(WireFault):
     A connection that is not wanted is accepted and reset at once: a listening program cannot refuse it.
     """
 
-    rows = (18, 20)
+    catalogue_numbers = (18, 20)
     of_connections: ClassVar[bool] = True
     fault: Literal["reset"] = "reset"
     at: Literal["connect", "request", "reply"] = "request"
 
-    def concerns_connection(self, shared: Shared) -> bool:
+    def concerns_connection(self, shared: PortState) -> bool:
         return self.at == "connect"
 
-    def connected(self, line: Line, shared: Shared) -> None:
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
         reset(line)
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return self.at != "connect"
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return None if self.at == "request" else device(asked)
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         data = b"".join(piece.data for piece in pieces)
         # a moment later, or the system throws away what it has not sent yet
-        return [Piece(data[: len(data) // 2]), Piece(after=0.005, then="reset")]
+        return [Chunk(data[: len(data) // 2]), Chunk(after=0.005, then="reset")]
 
 
 class HalfOpen(WireFault):
@@ -51,60 +51,62 @@ class HalfOpen(WireFault):
     The system below still confirms what arrives, until its buffer is full: no program can suppress that.
     """
 
-    rows = (19,)
+    catalogue_numbers = (19,)
     of_connections: ClassVar[bool] = True
     fault: Literal["half_open"] = "half_open"
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
-        exchange.shared.deafen(exchange.line)
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        exchange.shared.blackhole(exchange.line)
         return None
 
 
 class IdleClose(WireFault):
     """A connection is closed when nothing more is asked on it for a while after a request."""
 
-    rows = (20,)
+    catalogue_numbers = (20,)
     of_connections: ClassVar[bool] = True
     fault: Literal["idle_close"] = "idle_close"
     after: Period = 30.0
     """Seconds without a request."""
-    _timers: WeakKeyDictionary[Line, asyncio.TimerHandle] = PrivateAttr(default_factory=WeakKeyDictionary)
+    _timers: WeakKeyDictionary[ClientConnection, asyncio.TimerHandle] = PrivateAttr(
+        default_factory=WeakKeyDictionary
+    )
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         timer = self._timers.pop(exchange.line, None)
         if timer is not None:
             timer.cancel()
         return True
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         close = exchange.line.transport.close
         self._timers[exchange.line] = asyncio.get_running_loop().call_later(self.after, close)
         return pieces
 
 
-class OneClient(WireFault):
+class MaxClients(WireFault):
     """A device that serves so many clients; what becomes of one more, or of the oldest, is its own choice."""
 
-    rows = (21,)
+    catalogue_numbers = (21,)
     of_connections: ClassVar[bool] = True
     fault: Literal["one_client"] = "one_client"
     clients: int = Field(default=1, ge=1)
     then: Literal["refuse", "hang", "evict"] = "refuse"
     """The new one is reset; it is never answered; the oldest one is reset."""
 
-    def concerns_connection(self, shared: Shared) -> bool:
+    def concerns_connection(self, shared: PortState) -> bool:
         return len(shared.served) > self.clients
 
-    def connected(self, line: Line, shared: Shared) -> None:
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
         match self.then:
             case "refuse":
                 reset(line)
             case "hang":
-                shared.deafen(line)
+                shared.blackhole(line)
             case "evict":
                 reset(shared.served[0])
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return False
 
 
@@ -114,21 +116,21 @@ class PowerCycle(WireFault):
     On all ports of a plant at once, all its clients come back at once: a connect storm.
     """
 
-    rows = (31, 33)
+    catalogue_numbers = (31, 33)
     fault: Literal["power_cycle"] = "power_cycle"
     down: Duration = 20.0
     zeros: Duration = 10.0
 
-    def concerns_connection(self, shared: Shared) -> bool:
+    def concerns_connection(self, shared: PortState) -> bool:
         return self._age(shared) < self.down
 
-    def connected(self, line: Line, shared: Shared) -> None:
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
         reset(line)
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return self._age(exchange.shared) < self.down + self.zeros
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         if self._age(exchange.shared) < self.down:
             return None
         reply = device(asked)
@@ -136,9 +138,9 @@ class PowerCycle(WireFault):
             return reply
         return reply[:2] + bytes(len(reply) - 2)
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        return [Piece(then="reset")] if self._age(exchange.shared) < self.down else pieces
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        return [Chunk(then="reset")] if self._age(exchange.shared) < self.down else pieces
 
-    def _age(self, shared: Shared) -> float:
+    def _age(self, shared: PortState) -> float:
         """Seconds of the plant since it began."""
         return shared.seconds - self.since

@@ -14,11 +14,11 @@ from qilu.contract.quantities import Duration, Period
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import Read, parse_request
-from simulator.serving.wire import Answer, Line
-from simulator.wire_faults.shared import Shared
+from simulator.serving.wire import ClientConnection, Responder
+from simulator.wire_faults.shared import PortState
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Bytes to be sent `after` so many seconds from the piece before them, and what follows them."""
 
     data: bytes = b""
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 class Exchange:
     """One request on its way to its reply."""
 
-    def __init__(self, line: Line, request: Frame, number: int, shared: Shared) -> None:
+    def __init__(self, line: ClientConnection, request: Frame, number: int, shared: PortState) -> None:
         self.line = line
         self.request = request
         self.number = number
@@ -65,7 +65,7 @@ class WireFault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: ClassVar[tuple[int, ...]] = ()
+    catalogue_numbers: ClassVar[tuple[int, ...]] = ()
     """Numbers of the Modbus faults, as docs/faults.md lists them, which it acts out."""
     of_connections: ClassVar[bool] = False
     """Whether it needs connections: a serial line has none."""
@@ -93,7 +93,7 @@ class WireFault(BaseModel):
             refuse([Problem(("port",), "a device is given too", "leave one of them out")])
         return self
 
-    def fresh(self, **changes: object) -> Self:
+    def copy_with(self, **changes: object) -> Self:
         """The same fault with some settings changed, and nothing remembered."""
         return type(self).model_validate({**self.model_dump(), **changes})
 
@@ -107,18 +107,18 @@ class WireFault(BaseModel):
 
     # The places, in the order in which a request comes past them.
 
-    def concerns_connection(self, shared: Shared) -> bool:
+    def concerns_connection(self, shared: PortState) -> bool:
         """Whether it could strike the client that has just connected, the last of `shared.lines`."""
         return False
 
-    def connected(self, line: Line, shared: Shared) -> None:
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
         """Strikes it."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         """Whether it could strike this request."""
         return True
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         """The response PDU, with the device asked or not; None: there is none.
 
         asked: the request, as the faults before this one have left it.
@@ -129,6 +129,6 @@ class WireFault(BaseModel):
         """The reply, with its ids, before it is framed."""
         return reply
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         """What goes onto the line; no pieces come where there is no reply, and none need to go."""
         return pieces

@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.quantities import Duration
 from qilu.modbus.framing import Frame
-from simulator.serving.wire import Line
-from simulator.wire_faults.fault import Exchange, Piece, WireFault
+from simulator.serving.wire import ClientConnection
+from simulator.wire_faults.fault import Chunk, Exchange, WireFault
 
 _HEADER = 7
 
@@ -20,13 +20,13 @@ _HEADER = 7
 class WrongTransaction(WireFault):
     """The transaction id of the reply is not that of its request. RTU frames have none: no effect there."""
 
-    rows = (10,)
+    catalogue_numbers = (10,)
     fault: Literal["wrong_transaction"] = "wrong_transaction"
     kind: Literal["next", "swapped", "previous", "constant"] = "next"
     """One more; with its bytes swapped; that of the request before; always `value`."""
     value: int = Field(default=0, ge=0, le=65535)
     """Of the kind `constant`."""
-    _last: WeakKeyDictionary[Line, int] = PrivateAttr(default_factory=WeakKeyDictionary)
+    _last: WeakKeyDictionary[ClientConnection, int] = PrivateAttr(default_factory=WeakKeyDictionary)
 
     def identify(self, exchange: Exchange, reply: Frame) -> Frame:
         right = reply.transaction
@@ -44,7 +44,7 @@ class WrongTransaction(WireFault):
 class WrongUnit(WireFault):
     """The unit id of the reply is not that of its request."""
 
-    rows = (11,)
+    catalogue_numbers = (11,)
     fault: Literal["wrong_unit"] = "wrong_unit"
     unit: int | Literal["neighbour"] = "neighbour"
     """0 to 255; `neighbour` is one more than the right one."""
@@ -59,7 +59,7 @@ class CrossedMasters(WireFault):
     What it carries has the shape of our reply, and the opposite of every bit of it.
     """
 
-    rows = (24,)
+    catalogue_numbers = (24,)
     fault: Literal["crossed_masters"] = "crossed_masters"
     unit: int | None = Field(default=None, ge=0, le=255)
     """Whom the other master asked; by default the unit after ours."""
@@ -70,21 +70,21 @@ class CrossedMasters(WireFault):
     gap: Duration = 0.05
     """Seconds between its reply and ours."""
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         if not pieces:
             return pieces
         transaction, unit, _ = exchange.request
         ours = self._pdu(exchange, pieces)
         theirs = ours[:2] + bytes(byte ^ 0xFF for byte in ours[2:])
         whose = unit + 1 & 0xFF if self.unit is None else self.unit
-        foreign = Piece(
+        foreign = Chunk(
             exchange.line.encode(transaction + self.shift & 0xFFFF, whose, theirs), pieces[0].after
         )
         if self.instead:
             return [foreign]
         return [foreign, pieces[0]._replace(after=self.gap), *pieces[1:]]
 
-    def _pdu(self, exchange: Exchange, pieces: Sequence[Piece]) -> bytes:
+    def _pdu(self, exchange: Exchange, pieces: Sequence[Chunk]) -> bytes:
         data = b"".join(piece.data for piece in pieces)
         return data[_HEADER:] if exchange.shared.framing == "tcp" else data[1:-2]
 
@@ -92,29 +92,29 @@ class CrossedMasters(WireFault):
 class Truncate(WireFault):
     """The end of a reply is missing."""
 
-    rows = (15,)
+    catalogue_numbers = (15,)
     fault: Literal["truncate"] = "truncate"
     missing: int = Field(default=3, ge=1)
     """Bytes, at least one of the reply is sent."""
     then: Literal["silence", "close", "reset"] = "silence"
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         if not pieces:
             return pieces
         data = b"".join(piece.data for piece in pieces)
         kept = data[: max(1, len(data) - self.missing)]
-        return [Piece(kept, pieces[0].after, "" if self.then == "silence" else self.then)]
+        return [Chunk(kept, pieces[0].after, "" if self.then == "silence" else self.then)]
 
 
 class BadLength(WireFault):
     """The header of a reply is wrong. RTU frames have none: no effect there."""
 
-    rows = (16,)
+    catalogue_numbers = (16,)
     fault: Literal["bad_length"] = "bad_length"
     kind: Literal["big", "small", "zero", "longer", "shorter", "protocol"] = "big"
     """A length of 65535, of 1, of 0; two more, two fewer than there are; the protocol id 7."""
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         if exchange.shared.framing != "tcp":
             return pieces
         return [piece._replace(data=self._spoilt(piece.data)) for piece in pieces]
@@ -132,7 +132,7 @@ class BadLength(WireFault):
 class Garbage(WireFault):
     """Bytes that are no Modbus: instead of a reply, before it or after it."""
 
-    rows = (16,)
+    catalogue_numbers = (16,)
     fault: Literal["garbage"] = "garbage"
     place: Literal["instead", "before", "after"] = "instead"
     size: int = Field(default=32, ge=1, le=100_000)
@@ -140,9 +140,9 @@ class Garbage(WireFault):
     text: str | None = None
     """This text in place of noise, such as the answer of a web server."""
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         noise = Random(exchange.draw("garbage")).randbytes(self.size)
-        garbage = Piece(noise if self.text is None else self.text.encode())
+        garbage = Chunk(noise if self.text is None else self.text.encode())
         if self.place == "instead":
             return [garbage]
         return [garbage, *pieces] if self.place == "before" else [*pieces, garbage]

@@ -13,7 +13,7 @@ from qilu.contract.profile import DeviceProfile, Point, Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES
 from qilu.runtime.wording import nearest
-from simulator.serving.wire import Answer
+from simulator.serving.wire import Responder
 from simulator.wire_faults.fault import Exchange, WireFault
 from simulator.wire_faults.replies import TABLES
 
@@ -33,10 +33,10 @@ def in_order(point: Point, data: bytes) -> bytes:
 class _OfRegisters(WireFault):
     """Changes the data of replies to reads of registers."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None and not TABLES[exchange.read.function].holds_bits
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         reply, read = device(asked), exchange.read
         if reply is None or read is None or reply[0] != asked.pdu[0]:
             return reply
@@ -64,7 +64,7 @@ class _OfPoint(_OfRegisters):
             problem = f"{self.point} is not a number with registers of its own"
             yield Problem(("point",), problem, "name a point of 16 bits or more")
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         """Whether all of the point is read."""
         read, profile = exchange.read, exchange.profile
         if read is None or profile is None:
@@ -92,7 +92,7 @@ class _OfPoint(_OfRegisters):
 class Sentinel(_OfPoint):
     """A register pattern that stands for `no value`, such as 0x8000, or a float that is no number."""
 
-    rows = (27,)
+    catalogue_numbers = (27,)
     fault: Literal["sentinel"] = "sentinel"
     raw: int | Literal["nan", "inf", "-inf"] = 0x8000
 
@@ -112,7 +112,7 @@ class Sentinel(_OfPoint):
 class CounterGlitch(_OfPoint):
     """A counter reads 0 now and then, and goes on as if nothing had been. Give it a `share`."""
 
-    rows = (28,)
+    catalogue_numbers = (28,)
     fault: Literal["counter_glitch"] = "counter_glitch"
 
     def pattern(self, exchange: Exchange, point: Point, right: bytes) -> bytes:
@@ -122,7 +122,7 @@ class CounterGlitch(_OfPoint):
 class CounterReset(_OfPoint):
     """An integer counter begins again at 0 and counts on from there."""
 
-    rows = (28,)
+    catalogue_numbers = (28,)
     fault: Literal["counter_reset"] = "counter_reset"
     _offsets: dict[int, int] = PrivateAttr(default_factory=dict)
 
@@ -139,7 +139,7 @@ class CounterReset(_OfPoint):
 class CounterRollover(CounterReset):
     """An integer counter stands shortly before the end of its registers, and goes on at 0 after it."""
 
-    rows = (28,)
+    catalogue_numbers = (28,)
     fault: Literal["counter_rollover"] = "counter_rollover"  # type: ignore[assignment]
     before: int = Field(default=5, ge=1)
     """So many counts before the end when the fault begins."""
@@ -151,7 +151,7 @@ class CounterRollover(CounterReset):
 class WordSwap(_OfRegisters):
     """Values of 32 and 64 bits come in another order of words and bytes than the profile says."""
 
-    rows = (25,)
+    catalogue_numbers = (25,)
     fault: Literal["word_swap"] = "word_swap"
     order: Literal["cdab", "badc", "dcba"] = "cdab"
     """Of the bytes abcd of a value as it should be: words turned round, bytes in the words, or both."""
@@ -166,15 +166,15 @@ class WordSwap(_OfRegisters):
                 data[start:end] = b"".join(word[::-1] if self.order != "cdab" else word for word in words)
 
 
-class OffByOne(_OfRegisters):
+class ShiftedByOne(_OfRegisters):
     """Every register stands beside where the profile has it, as with addresses counted from 1."""
 
-    rows = (26,)
+    catalogue_numbers = (26,)
     fault: Literal["off_by_one"] = "off_by_one"
     shift: int = Field(default=1, ge=-ADDRESSES + 1, lt=ADDRESSES)
     """Address 10 is answered with what stands at 10 + `shift`."""
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         address = int.from_bytes(asked.pdu[1:3], "big") + self.shift
         shifted = asked.pdu[:1] + (address % ADDRESSES).to_bytes(2, "big") + asked.pdu[3:]
         return device(asked._replace(pdu=shifted))
@@ -186,12 +186,12 @@ class Torn(_OfRegisters):
     What is read of it in part is 0.
     """
 
-    rows = (29,)
+    catalogue_numbers = (29,)
     fault: Literal["torn"] = "torn"
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         read = exchange.read
-        if read is None or not super().concerns(exchange):
+        if read is None or not super().applies_to(exchange):
             return False
         first, last = read.address, read.address + read.quantity - 1
         return any(
@@ -210,14 +210,14 @@ class Torn(_OfRegisters):
 class Frozen(WireFault):
     """A device that answers and lives no more: to each request always what it was first answered."""
 
-    rows = (30,)
+    catalogue_numbers = (30,)
     fault: Literal["frozen"] = "frozen"
     _first: dict[tuple[int, bytes], bytes | None] = PrivateAttr(default_factory=dict)
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return self._first.setdefault((asked.unit, asked.pdu), device(asked))
 
 

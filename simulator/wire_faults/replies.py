@@ -12,8 +12,8 @@ from qilu.contract.quantities import Duration
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
 from qilu.modbus.pdu import exception_response, pack_bits, write_echo
-from simulator.serving.wire import Answer
-from simulator.wire_faults.fault import Exchange, Piece, WireFault
+from simulator.serving.wire import Responder
+from simulator.wire_faults.fault import Chunk, Exchange, WireFault
 
 TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
 Address = Field(ge=0, le=65535)
@@ -23,16 +23,16 @@ Refusal = Literal["exception", "silence", "reset"]
 class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an exception
     """The device answers with an exception code, of the specification or of its own."""
 
-    rows = (1, 2, 3, 4)
+    catalogue_numbers = (1, 2, 3, 4)
     fault: Literal["exception"] = "exception"
     code: int = Field(ge=1, le=255)
     function: int | None = Field(default=None, ge=1, le=127)
     """Strikes only requests with this function code."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return self.function in (None, exchange.request.pdu[0])
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return exception_response(asked.pdu[0], self.code)
 
 
@@ -43,17 +43,17 @@ class _Refusing(WireFault):
     code: int = Field(default=2, ge=1, le=255)
     """Of the exception."""
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return exception_response(asked.pdu[0], self.code) if self.then == "exception" else None
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        return [Piece(then="reset")] if self.then == "reset" else pieces
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        return [Chunk(then="reset")] if self.then == "reset" else pieces
 
 
 class PartialIllegal(_Refusing):
     """Some addresses do not exist: every block that touches one of them is refused."""
 
-    rows = (5,)
+    catalogue_numbers = (5,)
     fault: Literal["partial_illegal"] = "partial_illegal"
     address: int = Address
     last: int | None = Field(default=None, ge=0, le=65535)
@@ -61,7 +61,7 @@ class PartialIllegal(_Refusing):
     table: Table | None = None
     """By default in every table."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         read = exchange.read
         if read is None or self.table not in (None, TABLES[read.function]):
             return False
@@ -72,7 +72,7 @@ class PartialIllegal(_Refusing):
 class NoRead(PartialIllegal):
     """Addresses that must not be read: a device that is asked for them drops its connection or is silent."""
 
-    rows = (7,)
+    catalogue_numbers = (7,)
     fault: Literal["no_read"] = "no_read"  # type: ignore[assignment]
     then: Refusal = "reset"
 
@@ -80,13 +80,13 @@ class NoRead(PartialIllegal):
 class BlockLimit(_Refusing):
     """Blocks of more than `most` addresses are refused."""
 
-    rows = (6,)
+    catalogue_numbers = (6,)
     fault: Literal["block_limit"] = "block_limit"
     most: int = Field(ge=1, le=2000)
     code: int = Field(default=3, ge=1, le=255)
     """Of the exception."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None and exchange.read.quantity > self.most
 
 
@@ -95,19 +95,19 @@ class NoLimits(WireFault):
     that is too long has lost what does not fit into a byte.
     """
 
-    rows = (6, 34)
+    catalogue_numbers = (6, 34)
     fault: Literal["no_limits"] = "no_limits"
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is None and exchange.request.pdu[0] in READ_LIMITS
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         function, pdu = asked.pdu[0], asked.pdu.ljust(5, b"\0")
         first, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
         data = b""
         for address in range(first, first + min(count, 2 * ADDRESSES)):
-            one = function.to_bytes(1, "big") + (address % ADDRESSES).to_bytes(2, "big") + b"\0\1"
-            reply = device(asked._replace(pdu=one))
+            part = function.to_bytes(1, "big") + (address % ADDRESSES).to_bytes(2, "big") + b"\0\1"
+            reply = device(asked._replace(pdu=part))
             if reply is None or reply[0] != function:
                 return reply
             data += reply[2:]
@@ -119,17 +119,17 @@ class NoLimits(WireFault):
 class DeadUnit(WireFault):
     """A unit that does not answer; what asks for it (a serial line, a gateway) is busy meanwhile."""
 
-    rows = (12, 23)
+    catalogue_numbers = (12, 23)
     fault: Literal["dead_unit"] = "dead_unit"
     unit: int | None = Field(default=None, ge=0, le=255)
     """Strikes only requests to this unit id."""
     busy: Duration = 0.0
     """Seconds for which nobody behind the port answers, from each request on."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return self.unit in (None, exchange.request.unit)
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         shared = exchange.shared
         shared.busy_until = max(shared.now(), shared.busy_until) + self.busy
         return None
@@ -138,31 +138,31 @@ class DeadUnit(WireFault):
 class UnitZeroOnly(WireFault):
     """A device that answers to one unit id only, most often 0, whatever the others are told."""
 
-    rows = (12,)
+    catalogue_numbers = (12,)
     fault: Literal["unit_zero_only"] = "unit_zero_only"
     unit: int = Field(default=0, ge=0, le=255)
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.request.unit != self.unit
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return None
 
 
 class ByteCount(WireFault):
     """A reply whose byte count is not that of the request: only said so, or with data to match."""
 
-    rows = (17,)
+    catalogue_numbers = (17,)
     fault: Literal["byte_count"] = "byte_count"
     said: int = Field(default=0, ge=-255, le=255)
     """Added to the byte count alone."""
     data: int = Field(default=0, ge=-250, le=250)
     """So many bytes of data more or fewer, and counted."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         reply = device(asked)
         if reply is None or reply[0] != asked.pdu[0]:
             return reply
@@ -173,12 +173,12 @@ class ByteCount(WireFault):
 class WrongFunction(WireFault):
     """A reply of the right shape with the code of another function."""
 
-    rows = (17,)
+    catalogue_numbers = (17,)
     fault: Literal["wrong_function"] = "wrong_function"
     function: int | None = Field(default=None, ge=1, le=255)
     """By default that of the other table with values of the same size."""
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         reply = device(asked)
         if reply is None:
             return None
@@ -189,15 +189,15 @@ class WrongFunction(WireFault):
 class WriteEcho(WireFault):
     """A write is carried out, and its confirmation names another address or value."""
 
-    rows = (32,)
+    catalogue_numbers = (32,)
     fault: Literal["write_echo"] = "write_echo"
     wrong: Literal["value", "address"] = "value"
     """What is wrong in it; of a multiple write the value is the count."""
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return _writes(exchange)
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         reply = device(asked)
         if reply is None or reply[0] != asked.pdu[0]:
             return reply
@@ -208,13 +208,13 @@ class WriteEcho(WireFault):
 class WriteNotApplied(WireFault):
     """A write is confirmed and never carried out."""
 
-    rows = (32,)
+    catalogue_numbers = (32,)
     fault: Literal["write_not_applied"] = "write_not_applied"
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         return _writes(exchange)
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         return write_echo(asked.pdu)
 
 

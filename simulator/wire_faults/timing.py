@@ -11,11 +11,11 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.quantities import Duration, Period
 from qilu.modbus.framing import Frame
-from simulator.serving.wire import Answer, Line
-from simulator.wire_faults.fault import Exchange, Piece, WireFault
+from simulator.serving.wire import ClientConnection, Responder
+from simulator.wire_faults.fault import Chunk, Exchange, WireFault
 
 
-def delayed(pieces: Sequence[Piece], seconds: float) -> Sequence[Piece]:
+def delayed(pieces: Sequence[Chunk], seconds: float) -> Sequence[Chunk]:
     """All of them later."""
     return [pieces[0]._replace(after=pieces[0].after + seconds), *pieces[1:]] if pieces else pieces
 
@@ -23,35 +23,35 @@ def delayed(pieces: Sequence[Piece], seconds: float) -> Sequence[Piece]:
 class Slow(WireFault):
     """A device that needs this long for each request, one after the other: what comes meanwhile waits."""
 
-    rows = (8,)
+    catalogue_numbers = (8,)
     fault: Literal["slow"] = "slow"
     seconds: Period
     jitter: Duration = 0.0
     """Up to so much longer."""
     _free_at: dict[int, float] = PrivateAttr(default_factory=dict)
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         unit, now = exchange.request.unit, exchange.shared.now()
-        begins = max(now, self._free_at.get(unit, now))
-        self._free_at[unit] = begins + self.seconds + self.jitter * exchange.draw("jitter")
+        starts = max(now, self._free_at.get(unit, now))
+        self._free_at[unit] = starts + self.seconds + self.jitter * exchange.draw("jitter")
         return delayed(pieces, self._free_at[unit] - now)
 
 
 class LateReply(WireFault):
     """A reply on its own is late; those to later requests may overtake it."""
 
-    rows = (8, 9)
+    catalogue_numbers = (8, 9)
     fault: Literal["late_reply"] = "late_reply"
     seconds: Period
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         return delayed(pieces, self.seconds)
 
 
 class Split(WireFault):
     """A reply in small segments, the last byte of it after a pause of its own."""
 
-    rows = (13,)
+    catalogue_numbers = (13,)
     fault: Literal["split"] = "split"
     size: int = Field(default=1, ge=1)
     """Bytes of a segment."""
@@ -60,14 +60,14 @@ class Split(WireFault):
     pause: Duration = 0.2
     """Seconds before the last byte."""
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        found: list[Piece] = []
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        chunks: list[Chunk] = []
         for data, after, then in pieces:
             body, end = data[:-1], data[-1:]
             parts = [body[start : start + self.size] for start in range(0, len(body), self.size)]
-            found += [Piece(part, self.gap if place else after) for place, part in enumerate(parts)]
-            found.append(Piece(end, self.pause, then))
-        return found
+            chunks += [Chunk(part, self.gap if place else after) for place, part in enumerate(parts)]
+            chunks.append(Chunk(end, self.pause, then))
+        return chunks
 
 
 class _Holding(WireFault):
@@ -76,25 +76,25 @@ class _Holding(WireFault):
     count: int = Field(default=2, ge=2)
     within: Period | None = None
     """Seconds after which what is held is sent anyway; by default it waits for ever."""
-    _held: WeakKeyDictionary[Line, list[bytes]] = PrivateAttr(default_factory=WeakKeyDictionary)
+    _held: WeakKeyDictionary[ClientConnection, list[bytes]] = PrivateAttr(default_factory=WeakKeyDictionary)
 
     def released(self, held: Sequence[bytes]) -> bytes:
         """What goes out at last."""
         raise NotImplementedError
 
-    def send(self, exchange: Exchange, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         if not pieces:
             return pieces
         line = exchange.line
         held = self._held.setdefault(line, [])
         held.append(b"".join(piece.data for piece in pieces))
         if len(held) >= self.count:
-            return [Piece(self.released(self._held.pop(line)))]
+            return [Chunk(self.released(self._held.pop(line)))]
         if len(held) == 1 and self.within is not None:
             asyncio.get_running_loop().call_later(self.within, self._in_time, line, held)
         return []
 
-    def _in_time(self, line: Line, held: list[bytes]) -> None:
+    def _in_time(self, line: ClientConnection, held: list[bytes]) -> None:
         if self._held.get(line) is held:
             del self._held[line]
             if not line.transport.is_closing():
@@ -104,7 +104,7 @@ class _Holding(WireFault):
 class Coalesce(_Holding):
     """Several replies of a connection come in one segment."""
 
-    rows = (14,)
+    catalogue_numbers = (14,)
     fault: Literal["coalesce"] = "coalesce"
 
     def released(self, held: Sequence[bytes]) -> bytes:
@@ -114,7 +114,7 @@ class Coalesce(_Holding):
 class OutOfOrder(_Holding):
     """A gateway that answers requests which come in a row in the wrong order."""
 
-    rows = (22,)
+    catalogue_numbers = (22,)
     fault: Literal["out_of_order"] = "out_of_order"
     within: Period | None = 0.05
     """Seconds after which what is held is sent anyway."""
@@ -126,19 +126,19 @@ class OutOfOrder(_Holding):
 class NeedsGap(WireFault):
     """A request too soon after a reply is lost, or answered with what the one before it asked for."""
 
-    rows = (22,)
+    catalogue_numbers = (22,)
     fault: Literal["needs_gap"] = "needs_gap"
     gap: Period = 0.05
     then: Literal["silence", "mixed"] = "silence"
     _before: list[bytes] = PrivateAttr(default_factory=list)
 
-    def concerns(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
         soon = exchange.shared.now() - exchange.shared.last_reply < self.gap
         if not soon:
             self._before[:] = [exchange.request.pdu]
         return soon
 
-    def answer(self, exchange: Exchange, asked: Frame, device: Answer) -> bytes | None:
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
         if self.then == "silence" or not self._before:
             return None
         return device(asked._replace(pdu=self._before[0]))

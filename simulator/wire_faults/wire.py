@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 
 from qilu.contract.profile import DeviceProfile
 from qilu.modbus.framing import Frame
-from simulator.serving.wire import Answer, Line, PlainWire
-from simulator.wire_faults.fault import Exchange, Piece, WireFault, drawn
-from simulator.wire_faults.shared import Shared, reset
+from simulator.serving.wire import ClientConnection, NoFaults, Responder
+from simulator.wire_faults.fault import Chunk, Exchange, WireFault, drawn
+from simulator.wire_faults.shared import PortState, reset
 
 
 class Sent(NamedTuple):
@@ -35,7 +35,7 @@ class Change(NamedTuple):
     """A fault that began or ended."""
 
     fault: WireFault
-    begun: bool
+    started: bool
 
 
 class FaultyWire:
@@ -57,13 +57,13 @@ class FaultyWire:
         """
         self.struck: Counter[str] = Counter()
         """Requests and connections that each fault has struck, by its name."""
-        self.told: Callable[[Sent], None] | None = None
+        self.on_change: Callable[[Sent], None] | None = None
         """Hears of every request that was struck."""
         self._seconds = seconds
-        self._plain = PlainWire()
+        self._plain = NoFaults()
         self._courses: list[_Course] = []
         self._changes: list[Change] = []
-        self._shared = Shared(framing, seed, profiles or {})
+        self._shared = PortState(framing, seed, profiles or {})
         self._requests: Counter[int] = Counter()
         self._connections = 0
         self._serial = serial
@@ -74,20 +74,20 @@ class FaultyWire:
         return [course.fault for course in self._courses]
 
     @property
-    def begun(self) -> Sequence[WireFault]:
+    def active(self) -> Sequence[WireFault]:
         """Those of them of which `step` has told that they began."""
-        return [course.fault for course in self._courses if course.begun]
+        return [course.fault for course in self._courses if course.started]
 
     def inject(self, fault: WireFault, units: frozenset[int] | None = None) -> None:
         """Lets a fault begin, now or later. units: whose requests it may strike; None: all."""
-        self._courses.append(_Course(fault.fresh(), units))
+        self._courses.append(_Course(fault.copy_with(), units))
 
     def end(self, fault: WireFault) -> None:
         """Ends one of `faults`."""
         for course in [course for course in self._courses if course.fault is fault]:
             self._courses.remove(course)
-            if course.begun:
-                self._changes.append(Change(fault, begun=False))
+            if course.started:
+                self._changes.append(Change(fault, started=False))
 
     def step(self) -> Sequence[Change]:
         """What began and what ended since the last call; what has ended is forgotten."""
@@ -95,15 +95,15 @@ class FaultyWire:
             return ()
         seconds = self._seconds()
         for course in list(self._courses):
-            if not course.begun and course.fault.since <= seconds:
-                course.begun = True
-                self._changes.append(Change(course.fault, begun=True))
+            if not course.started and course.fault.since <= seconds:
+                course.started = True
+                self._changes.append(Change(course.fault, started=True))
             if course.fault.until is not None and course.fault.until <= seconds:
                 self.end(course.fault)
-        told, self._changes = self._changes, []
-        return told
+        reported, self._changes = self._changes, []
+        return reported
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: ClientConnection) -> None:
         shared = self._shared
         shared.opened(line)
         self._connections += 1
@@ -120,10 +120,10 @@ class FaultyWire:
                 if line.transport.is_closing():
                     return
 
-    def requested(self, line: Line, request: Frame, answer: Answer) -> None:
+    def requested(self, line: ClientConnection, request: Frame, respond: Responder) -> None:
         self._requests[request.unit] += 1
         if not self._courses:
-            self._plain.requested(line, request, answer)
+            self._plain.requested(line, request, respond)
             return
         shared = self._shared
         if line in shared.deaf:
@@ -132,43 +132,43 @@ class FaultyWire:
         exchange = Exchange(line, request, self._requests[request.unit], shared)
         striking = [course.fault for course in self._courses if course.meets(exchange)]
         self.struck.update(fault.fault for fault in striking)
-        self._exchange(exchange, striking, answer)
+        self._exchange(exchange, striking, respond)
 
-    def _exchange(self, exchange: Exchange, striking: Sequence[WireFault], answer: Answer) -> None:
+    def _exchange(self, exchange: Exchange, striking: Sequence[WireFault], respond: Responder) -> None:
         line, request = exchange.line, exchange.request
         served: list[bytes | None] = []
 
         def device(asked: Frame) -> bytes | None:
-            served.append(answer(asked))
+            served.append(respond(asked))
             return served[-1]
 
-        chain: Answer = device
+        chain: Responder = device
         for fault in reversed(striking):
-            chain = partial(fault.answer, exchange, device=chain)
+            chain = partial(fault.respond, exchange, device=chain)
         response = chain(request)
-        pieces: Sequence[Piece] = ()
+        pieces: Sequence[Chunk] = ()
         if response is not None:
             reply = Frame(request.transaction, request.unit, response)
             for fault in striking:
                 reply = fault.identify(exchange, reply)
-            pieces = (Piece(line.encode(*reply)),)
+            pieces = (Chunk(line.encode(*reply)),)
         for fault in striking:
             pieces = fault.send(exchange, pieces)
-        self._play(line, self._after_others(pieces))
-        if striking and self.told is not None:
+        self._play(line, self._in_turn(pieces))
+        if striking and self.on_change is not None:
             names = tuple(fault.fault for fault in striking)
             sent, delay = b"".join(piece.data for piece in pieces), sum(piece.after for piece in pieces)
             first = served[0] if served else None
-            self.told(Sent(request.unit, exchange.number, names, request.pdu, first, sent, delay))
+            self.on_change(Sent(request.unit, exchange.number, names, request.pdu, first, sent, delay))
 
-    def _after_others(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    def _in_turn(self, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         """Later, where something behind the port is still busy."""
         wait = self._shared.busy_until - self._shared.now()
         if not pieces or wait <= 0:
             return pieces
         return (pieces[0]._replace(after=pieces[0].after + wait), *pieces[1:])
 
-    def _play(self, line: Line, pieces: Sequence[Piece]) -> None:
+    def _play(self, line: ClientConnection, pieces: Sequence[Chunk]) -> None:
         """Sends the pieces one after the other; those without a pause between them in one go."""
         for place, piece in enumerate(pieces):
             if piece.after > 0:
@@ -192,7 +192,7 @@ class _Course:
     def __init__(self, fault: WireFault, units: frozenset[int] | None) -> None:
         self.fault = fault
         self.units = units
-        self.begun = False
+        self.started = False
         self._met = 0
         self._struck = 0
 
@@ -202,7 +202,7 @@ class _Course:
         if not fault.active(exchange.shared.seconds) or (self.units is not None and unit not in self.units):
             return False
         key = f"{exchange.shared.seed}/{unit}/{fault.fault}/{exchange.number}"
-        return fault.concerns(exchange) and self.strikes(key)
+        return fault.applies_to(exchange) and self.strikes(key)
 
     def strikes(self, key: str) -> bool:
         """Whether it strikes what it could strike now."""

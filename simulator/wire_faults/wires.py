@@ -49,7 +49,7 @@ class Wires:
             )
             for place, there in self._by_place.items()
         }
-        self._afflicted: set[Place] = set()  # where there are faults, or changes still to be told
+        self._active_ports: set[Place] = set()  # where there are faults, or changes still to be told
 
     @property
     def faults(self) -> Iterator[WireFault]:
@@ -74,22 +74,22 @@ class Wires:
             text = f"{fault.fault} is a fault of connections, and a serial line has none"
             yield Problem((*loc, "fault"), text, "choose another fault")
         # a fault of a whole port is for those of its devices that it fits
-        found = [list(fault.problems(wired.profile)) for wired in struck]
-        if found and all(found):
-            yield from (problem._replace(loc=(*loc, *problem.loc)) for problem in found[0])
+        problems = [list(fault.problems(wired.profile)) for wired in struck]
+        if problems and all(problems):
+            yield from (problem._replace(loc=(*loc, *problem.loc)) for problem in problems[0])
 
     def inject(self, fault: WireFault) -> None:
         """Lets a fault begin, at `since` or, where that is over, now. It must have no `problems`."""
-        fault = fault.fresh(since=max(fault.since, self._seconds()))
+        fault = fault.copy_with(since=max(fault.since, self._seconds()))
         if fault.device is not None:
             wired = self._devices[fault.device]
             self._wires[wired.place].inject(fault, self._units(wired))
-            self._afflicted.add(wired.place)
+            self._active_ports.add(wired.place)
             return
         for place, wire in self._wires.items():
             if fault.port in (None, place):
                 wire.inject(fault)
-                self._afflicted.add(place)
+                self._active_ports.add(place)
 
     def repair(self, name: str | None = None, *, device: str | None = None, port: int | None = None) -> int:
         """Ends the faults of that name (None: all) that were injected for this device, or for this port, or
@@ -106,23 +106,23 @@ class Wires:
 
     def step(self) -> Iterator[tuple[str, WireFault, bool]]:
         """Whose fault has begun (True) or ended since the last call: the device's name, for each device."""
-        for place in sorted(self._afflicted, key=str):
+        for place in sorted(self._active_ports, key=str):
             wire = self._wires[place]
             for fault, begun in wire.step():
                 yield from ((device, fault, begun) for device in self._struck_at(place, fault))
             if not wire.faults:
-                self._afflicted.discard(place)
+                self._active_ports.discard(place)
 
-    def begun(self) -> Iterator[tuple[str, WireFault]]:
+    def active(self) -> Iterator[tuple[str, WireFault]]:
         """What `step` has told to have begun, and not to have ended."""
-        for place in sorted(self._afflicted, key=str):
-            for fault in self._wires[place].begun:
+        for place in sorted(self._active_ports, key=str):
+            for fault in self._wires[place].active:
                 yield from ((device, fault) for device in self._struck_at(place, fault))
 
-    def tell(self, told: Callable[[Place, Sent], None] | None) -> None:
+    def listen(self, on_change: Callable[[Place, Sent], None] | None) -> None:
         """Whom every wire tells of requests that were struck."""
         for place, wire in self._wires.items():
-            wire.told = None if told is None else lambda sent, place=place: told(place, sent)
+            wire.on_change = None if on_change is None else lambda sent, place=place: on_change(place, sent)
 
     def _struck_at(self, place: Place, fault: WireFault) -> Iterator[str]:
         return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.sources.modbus.plans.memory import LEARNT_FOLDER, Memory
-from gateway.sources.modbus.plans.plan import Learnt
+from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsStore
+from gateway.sources.modbus.plans.plan import LearnedLimits
 from qilu.command.main import app
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.settings import load
@@ -58,7 +58,9 @@ def test_a_line_that_cannot_carry_its_plan_is_a_warning(tmp_path: Path) -> None:
 def test_what_devices_taught_is_told(tmp_path: Path) -> None:
     checked(tmp_path, "tcp://plc")
     profile = load(tmp_path / "meter.yaml", DeviceProfile)
-    Memory(tmp_path / "spool" / LEARNT_FOLDER).keep("meter-1", profile, Learnt(frozenset(("ghost",))))
+    LearnedLimitsStore(tmp_path / "spool" / LEARNED_FOLDER).keep(
+        "meter-1", profile, LearnedLimits(frozenset(("ghost",)))
+    )
     assert "learnt: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.command.probe.expecting import find, hints, parse_tolerance
+from qilu.command.probe.expecting import find, notes, parse_tolerance
 from qilu.command.probe.layout import summary, tiles
 from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
 from qilu.command.probe.scanning import Unit, verdict
@@ -74,8 +74,8 @@ def test_a_swapped_counter_is_found_and_the_swap_is_told() -> None:
     registers = dump([0x1388, 0x0000, 99])
     swapped = next(match for match in find(registers, 5000, ONE_PERCENT) if match.view.letters == "CDAB")
     assert swapped.view.type == "uint32"
-    assert "the words are swapped" in hints(registers, swapped, registers.asked)[0]
-    assert "3.2768e+08" in hints(registers, swapped, registers.asked)[0]
+    assert "the words are swapped" in notes(registers, swapped, registers.asked)[0]
+    assert "3.2768e+08" in notes(registers, swapped, registers.asked)[0]
 
 
 def test_a_mix_of_two_neighbours_is_named_beside_the_value_that_it_resembles() -> None:
@@ -83,7 +83,7 @@ def test_a_mix_of_two_neighbours_is_named_beside_the_value_that_it_resembles() -
     registers = dump([9, *floats(231.5, 50.0), 9])
     best, mixed = find(registers, 231.5, ONE_PERCENT)[:2]
     assert (best.address, best.number, mixed.address, mixed.view.letters) == (1, 231.5, 0, "CDAB")
-    assert "float32 CDAB at 0 (231)" in hints(registers, best, registers.asked)[0]
+    assert "float32 CDAB at 0 (231)" in notes(registers, best, registers.asked)[0]
 
 
 def test_a_value_one_before_the_range_is_told_as_off_by_one() -> None:
@@ -92,7 +92,7 @@ def test_a_value_one_before_the_range_is_told_as_off_by_one() -> None:
     best = find(around, 231.5, ONE_PERCENT)[0]
     assert best.address == 10
     assert best.near(read)
-    assert "the manual may count from 1" in hints(around, best, read)[-1]
+    assert "the manual may count from 1" in notes(around, best, read)[-1]
 
 
 def test_an_integer_may_be_off_by_half_of_its_last_digit() -> None:
@@ -139,7 +139,7 @@ def characters(text: bytes) -> list[int]:
 
 def test_a_text_is_told_from_the_numbers_around_it() -> None:
     found = tiles(dump([2301, *characters(b"SN-20417"), *floats(231.5), *characters(b"ABB ACS880"), 0, 45]))
-    assert [(tile.address, tile.view.name, tile.said) for tile in found] == [
+    assert [(tile.address, tile.view.name, tile.display) for tile in found] == [
         (0, "uint16", "2301"),
         (1, "string", "'SN-20417'"),
         (5, "float32 ABCD", "231.5"),
@@ -208,7 +208,7 @@ class Equipment:
             if self.has.issuperset(addresses) and span.size <= self.longest and not cut:
                 search.good(list(addresses))
             else:
-                search.refused("illegal address", silent=silent)
+                search.refused("illegal address", timed_out=silent)
         return search
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.sources.modbus.plans.memory import LearntFile
-from gateway.sources.modbus.plans.plan import Learnt
+from gateway.sources.modbus.plans.memory import LearnedLimitsFile
+from gateway.sources.modbus.plans.plan import LearnedLimits
 from qilu.command.main import app
-from qilu.command.profile.learnt import export_learnt
+from qilu.command.profile.learnt import export_learned
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load
@@ -41,26 +41,28 @@ LIMITED = PLAIN.replace(
 # Every""",
 )
 
-TAUGHT = Learnt(
-    holes=frozenset(("ghost",)),
+TAUGHT = LearnedLimits(
+    refused_points=frozenset(("ghost",)),
     no_read=(
         AddressRange(table=Table.HOLDING, first=4, last=4),
         AddressRange(table=Table.HOLDING, first=2, last=3),
     ),
     max_block={Table.HOLDING: 16, Table.INPUT: 40},
-    no_function=frozenset((Table.COIL,)),
+    unreadable_tables=frozenset((Table.COIL,)),
 )
 
 
-def files(tmp_path: Path, text: str, learnt: Learnt) -> tuple[Path, Path]:
+def files(tmp_path: Path, text: str, learnt: LearnedLimits) -> tuple[Path, Path]:
     profile, taught = tmp_path / "meter.yaml", tmp_path / "meter-1.yaml"
     profile.write_text(text, encoding="utf-8")
-    taught.write_text(LearntFile.of("meter-1", load(profile, DeviceProfile), learnt).text(), encoding="utf-8")
+    taught.write_text(
+        LearnedLimitsFile.of("meter-1", load(profile, DeviceProfile), learnt).text(), encoding="utf-8"
+    )
     return profile, taught
 
 
 def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) -> None:
-    text = export_learnt(*files(tmp_path, PLAIN, TAUGHT))
+    text = export_learned(*files(tmp_path, PLAIN, TAUGHT))
     begin = PLAIN.index("points:")
     assert text == (
         PLAIN[:begin]
@@ -75,7 +77,7 @@ def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) ->
 
 def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, LIMITED, TAUGHT)
-    (tmp_path / "new.yaml").write_text(export_learnt(profile, taught), encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(export_learned(profile, taught), encoding="utf-8")
     limits = load(tmp_path / "new.yaml", DeviceProfile).limits
     assert (limits.request_gap, limits.max_registers) == (0.02, 16)
     assert [(gap.first, gap.last) for gap in limits.no_read] == [(40, 49), (2, 3)]
@@ -83,10 +85,10 @@ def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
 
 
 def test_a_refused_point_of_an_array_is_named_above_the_limits(tmp_path: Path) -> None:
-    profile, taught = files(tmp_path, PLAIN, Learnt())
+    profile, taught = files(tmp_path, PLAIN, LearnedLimits())
     name = load(profile, DeviceProfile).points[-1].name
-    profile, taught = files(tmp_path, PLAIN, Learnt(holes=frozenset((name,))))
-    assert f"# meter-1 refuses {name}.\npoints:" in export_learnt(profile, taught)
+    profile, taught = files(tmp_path, PLAIN, LearnedLimits(refused_points=frozenset((name,))))
+    assert f"# meter-1 refuses {name}.\npoints:" in export_learned(profile, taught)
 
 
 def test_a_profile_in_modicons_notation_gets_gaps_in_it(tmp_path: Path) -> None:
@@ -98,14 +100,14 @@ points:
   - {name: energy, address: 40021, type: float32}
   - {name: open, address: "00001", type: bool}
 """
-    gaps = Learnt(
+    gaps = LearnedLimits(
         no_read=(
             AddressRange(table=Table.HOLDING, first=2, last=19),
             AddressRange(table=Table.COIL, first=1, last=7),
         )
     )
     profile, taught = files(tmp_path, modicon, gaps)
-    (tmp_path / "new.yaml").write_text(export_learnt(profile, taught), encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(export_learned(profile, taught), encoding="utf-8")
     assert load(tmp_path / "new.yaml", DeviceProfile).limits.no_read == gaps.no_read
 
 
@@ -119,24 +121,24 @@ repeat:
       - {name: volts, table: input, address: 0, type: uint16}
 """
     profile, taught = files(
-        tmp_path, strings, Learnt(holes=frozenset(("volts_2",)), max_block={Table.INPUT: 8})
+        tmp_path, strings, LearnedLimits(refused_points=frozenset(("volts_2",)), max_block={Table.INPUT: 8})
     )
-    assert export_learnt(profile, taught) == strings.replace(
+    assert export_learned(profile, taught) == strings.replace(
         "repeat:",
         "# meter-1 refuses volts_2.\nlimits:  # as meter-1 taught the gateway\n  max_registers: 8\nrepeat:",
     )
 
 
 def test_a_short_limit_of_one_table_leaves_the_points_of_the_other_readable(tmp_path: Path) -> None:
-    profile, taught = files(tmp_path, PLAIN, Learnt(max_block={Table.INPUT: 1}))
-    assert "max_registers: 2\n" in export_learnt(profile, taught), "`power` takes two"
+    profile, taught = files(tmp_path, PLAIN, LearnedLimits(max_block={Table.INPUT: 1}))
+    assert "max_registers: 2\n" in export_learned(profile, taught), "`power` takes two"
 
 
 def test_what_was_taught_about_another_profile_is_refused(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, TAUGHT)
     profile.write_text(PLAIN.replace("address: 4", "address: 5"), encoding="utf-8")
     with pytest.raises(ConfigError, match="another state of the profile meter"):
-        export_learnt(profile, taught)
+        export_learned(profile, taught)
 
 
 def test_the_command_prints_the_profile_or_writes_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.contract.counters import WINDOW, Counter, Happening
+from qilu.contract.counters import WINDOW, Counter, CounterEvent
 
 M = 65536
 
@@ -18,7 +18,7 @@ def totals(*values: float, modulus: float | None = M) -> list[float]:
     return [counter.update(value, modulus)[0] for value in values]
 
 
-def happenings(*values: float, modulus: float | None = M) -> list[Happening]:
+def happenings(*values: float, modulus: float | None = M) -> list[CounterEvent]:
     counter = Counter()
     found = [counter.update(value, modulus)[1] for value in values]
     return [happening for happening in found if happening is not None]
@@ -30,40 +30,40 @@ def happenings(*values: float, modulus: float | None = M) -> list[Happening]:
         # counting, standing still
         ([5, 9, 9, 12], [5, 9, 9, 12], []),
         # round the modulus: confirmed by the second value after it
-        ([M - 3, M - 1, 2, 4], [M - 3, M - 1, M - 1, M + 4], [Happening.WRAPPED]),
-        ([M - 1, 0, 0, 0], [M - 1, M - 1, M, M], [Happening.WRAPPED]),
+        ([M - 3, M - 1, 2, 4], [M - 3, M - 1, M - 1, M + 4], [CounterEvent.WRAPPED]),
+        ([M - 1, 0, 0, 0], [M - 1, M - 1, M, M], [CounterEvent.WRAPPED]),
         # a reset, from anywhere but the end: what was counted is kept
-        ([1000, 1010, 0, 4, 6], [1000, 1010, 1010, 1014, 1016], [Happening.RESET]),
-        ([M // 2, 7, 9], [M // 2, M // 2, M // 2 + 9], [Happening.RESET]),
-        ([1000, 1004, 0, 0, 1], [1000, 1004, 1004, 1004, 1005], [Happening.RESET]),
+        ([1000, 1010, 0, 4, 6], [1000, 1010, 1010, 1014, 1016], [CounterEvent.RESET]),
+        ([M // 2, 7, 9], [M // 2, M // 2, M // 2 + 9], [CounterEvent.RESET]),
+        ([1000, 1004, 0, 0, 1], [1000, 1004, 1004, 1004, 1005], [CounterEvent.RESET]),
         # no reset after all: 0 while the device starts, also with something counted meanwhile
         (
             [1000, 1010, 0, 0, 1020, 1021],
             [1000, 1010, 1010, 1010, 1020, 1021],
-            [Happening.RESET, Happening.GLITCH],
+            [CounterEvent.RESET, CounterEvent.GLITCH],
         ),
         (
             [M // 2, 0, 0, M // 2 + 2, M // 2 + 3],
             [M // 2] * 4 + [M // 2 + 3],
-            [Happening.RESET, Happening.GLITCH],
+            [CounterEvent.RESET, CounterEvent.GLITCH],
         ),
-        ([1000, 1004, 0, 1, 2, 1005], [1000, 1004, 1004, 1005, 1006, 2009], [Happening.RESET]),
+        ([1000, 1004, 0, 1, 2, 1005], [1000, 1004, 1004, 1005, 1006, 2009], [CounterEvent.RESET]),
         # a reset after which it counts on past where it was
-        ([30, 40, 0, 5, 20, 35, 50], [30, 40, 40, 45, 60, 75, 90], [Happening.RESET]),
+        ([30, 40, 0, 5, 20, 35, 50], [30, 40, 40, 45, 60, 75, 90], [CounterEvent.RESET]),
         # glitches: to 0, beyond the window, within the window
-        ([1000, 1010, 0, 1020, 1021], [1000, 1010, 1010, 1020, 1021], [Happening.GLITCH]),
-        ([M - 9, 0, M - 8, M - 7], [M - 9, M - 9, M - 8, M - 7], [Happening.GLITCH]),
-        ([1000, M - 1, 1001, 1002], [1000, 1000, 1001, 1002], [Happening.GLITCH]),
-        ([1000, 5000, 1001, 1002], [1000, 5000, 1001, 1002], [Happening.GLITCH]),
+        ([1000, 1010, 0, 1020, 1021], [1000, 1010, 1010, 1020, 1021], [CounterEvent.GLITCH]),
+        ([M - 9, 0, M - 8, M - 7], [M - 9, M - 9, M - 8, M - 7], [CounterEvent.GLITCH]),
+        ([1000, M - 1, 1001, 1002], [1000, 1000, 1001, 1002], [CounterEvent.GLITCH]),
+        ([1000, 5000, 1001, 1002], [1000, 5000, 1001, 1002], [CounterEvent.GLITCH]),
         # really far ahead, as after an hour without polls
         ([1000, 30000, 30001], [1000, 1000, 30001], []),
         # another meter in its place: nothing is taken for counted
-        ([1000, 1010, 700, 705, 706], [1000, 1010, 1010, 1010, 1011], [Happening.PRESET]),
-        ([1000, 20, 60000, 60001], [1000, 1000, 1000, 1001], [Happening.PRESET]),
+        ([1000, 1010, 700, 705, 706], [1000, 1010, 1010, 1010, 1011], [CounterEvent.PRESET]),
+        ([1000, 20, 60000, 60001], [1000, 1000, 1000, 1001], [CounterEvent.PRESET]),
     ],
 )
 def test_what_the_register_says_becomes_a_total(
-    values: list[float], expected: list[float], happened: list[Happening]
+    values: list[float], expected: list[float], happened: list[CounterEvent]
 ) -> None:
     assert (totals(*values), happenings(*values)) == (expected, happened)
 

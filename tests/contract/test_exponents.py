@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.contract.exponents import Exponents, exponents_of
+from qilu.contract.exponents import ScaleFactors, exponents_of
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import ALL_GOOD, Columns, Origin, Reading, Reason, Value
 from qilu.contract.registers import compile_block
@@ -21,7 +21,7 @@ POWER: dict[str, Any] = {
 ORIGIN = Origin("edge-1", "inverter-1", "inverter")
 
 
-def exponents(*points: dict[str, Any], **keys: Any) -> Exponents:
+def exponents(*points: dict[str, Any], **keys: Any) -> ScaleFactors:
     profile = DeviceProfile.model_validate({"profile": "inverter", "points": list(points), **keys})
     found = exponents_of(profile, profile.parameters)
     assert found is not None
@@ -37,7 +37,7 @@ def reading(bad: dict[str, Reason] | None = None, **values: Value) -> Reading:
     return Reading(columns, 1000, (*values.values(), *nothing), reasons or ALL_GOOD)
 
 
-def power(device: Exponents, *readings: Reading) -> Value | Reason:
+def power(device: ScaleFactors, *readings: Reading) -> Value | Reason:
     """The power in one poll, or why there is none."""
     for one in device.scaled(readings):
         if "power" in one.columns.points:
@@ -72,7 +72,7 @@ def test_in_one_poll_group_only_the_exponent_of_the_same_poll_counts() -> None:
 
 
 class TestInAnotherPollGroup:
-    def device(self) -> Exponents:
+    def device(self) -> ScaleFactors:
         return exponents({**SF, "group": "slow"}, POWER, groups={"fast": "1s", "slow": "1h"})
 
     def test_the_last_exponent_counts(self) -> None:
@@ -115,7 +115,7 @@ def test_from_registers_to_values_or_reasons(registers: str, reasons: dict[int, 
     codec = compile_block(profile.points, profile.points[0].table, 0, 2)
     columns = Columns(ORIGIN, "default", ("sf", "power"))
     values, bad = codec.decode(bytes.fromhex(registers))
-    (found,) = Exponents(profile, {}).scaled([Reading(columns, 1000, values, bad)])
+    (found,) = ScaleFactors(profile, {}).scaled([Reading(columns, 1000, values, bad)])
     assert dict(found.reasons) == reasons
     assert found.values == tuple(None if n in reasons else value for n, value in enumerate((-2, 0.5)))
 

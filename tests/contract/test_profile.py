@@ -87,7 +87,7 @@ class TestModicon:
         assert (
             profile({**POINT, "address": 40001}, addressing="modicon", limits=limits)
             .limits.no_read[0]
-            .meets(Table.HOLDING, 49, 60)
+            .overlaps(Table.HOLDING, 49, 60)
         )
 
     def test_a_forbidden_range_from_one_table_to_another_is_refused(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.sources.modbus.plans.learning import Search
+from gateway.sources.modbus.plans.learning import Bisection
 from gateway.sources.modbus.plans.plan import Block, plans
 from gateway.sources.modbus.settings import DeviceSettings
 from gateway.status import GROUP, POINTS, PROFILE
@@ -107,7 +107,7 @@ def _readable(device: Device, block: Block) -> Iterator[Block]:
     try:
         _data(device, block)
     except IllegalAddress:
-        for half in Search().refused(block.span):
+        for half in Bisection().refused(block.span):
             yield from _readable(device, block.part(half))
     else:
         yield block

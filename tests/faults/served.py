@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import pack_bits
-from simulator.serving.wire import Answer, Line
+from simulator.serving.wire import ClientConnection, Responder
 from simulator.wire_faults.wire import FaultyWire
 
 
@@ -61,18 +61,18 @@ class Watched:
 
     def __init__(self, wire: FaultyWire) -> None:
         self.wire = wire
-        self.lines: list[Line] = []
+        self.lines: list[ClientConnection] = []
         self.connects: list[float] = []
         self.most_open = 0
         self.asked: list[Asked] = []
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: ClientConnection) -> None:
         self.lines.append(line)
         self.connects.append(asyncio.get_running_loop().time())
         self.most_open = max(self.most_open, sum(not other.transport.is_closing() for other in self.lines))
         self.wire.connected(line)
 
-    def requested(self, line: Line, request: Frame, answer: Answer) -> None:
+    def requested(self, line: ClientConnection, request: Frame, answer: Responder) -> None:
         pdu = request.pdu.ljust(5, b"\0")
         now = asyncio.get_running_loop().time()
         address, quantity = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")

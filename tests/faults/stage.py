@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.line.link import Dial, dial_tcp
-from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
@@ -275,7 +275,7 @@ def source_of(
     stage: Stage,
     port: int,
     dial: Dial,
-    slots: ConnectSlots | None = None,
+    slots: ConnectLimiter | None = None,
     random: Random | None = None,
 ) -> ModbusSource:
     """A source for the units of a case, its times in the seconds of the stage."""

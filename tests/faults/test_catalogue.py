@@ -39,12 +39,12 @@ def test_every_case_has_a_name_of_its_own() -> None:
 
 def test_every_fault_is_played_in_each_row_that_it_names() -> None:
     played = {(str(raw["fault"]), case.row) for case in CASES for raw in case.faults}
-    named = {(name, row) for name, kind in FAULTS.items() for row in kind.rows}
+    named = {(name, row) for name, kind in FAULTS.items() for row in kind.catalogue_numbers}
     assert named <= played, sorted(named - played)
 
 
 def test_every_row_has_a_fault_or_needs_none() -> None:
-    covered = {row for kinds in FAMILIES.values() for kind in kinds for row in kind.rows}
+    covered = {row for kinds in FAMILIES.values() for kind in kinds for row in kind.catalogue_numbers}
     assert covered == set(ROWS)
 
 

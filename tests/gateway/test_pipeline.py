@@ -209,7 +209,7 @@ async def test_what_a_processor_leaves_out_is_counted(tmp_path: Path) -> None:
 
 
 class Slow(Counting):
-    """In the middle of its second turn until `go_on`."""
+    """In the middle of its second turn until `may_continue`."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, 2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qilu.modbus.errors import IllegalFunction, InvalidRequest, ProtocolError
-from qilu.modbus.pdu import echo_request, exception_response, read_request, response_data
+from qilu.modbus.pdu import exception_response, loopback_request, read_request, response_data
 from qilu.modbus.rtu import RtuClientFramer, rtu_frame
 
-ECHO = echo_request(0x1234)
+ECHO = loopback_request(0x1234)
 READ = read_request(3, 0, 2)
 VALUES = bytes((3, 4, 0, 1, 0, 2))
 
@@ -17,13 +17,13 @@ def test_its_bytes_are_those_of_the_specification() -> None:
     """MODBUS Application Protocol Specification V1.1b3, section 6.8, with data of our own."""
     assert bytes.fromhex("0800001234") == ECHO
     with pytest.raises(InvalidRequest):
-        echo_request(0x1_0000)
+        loopback_request(0x1_0000)
 
 
 def test_what_comes_back_has_to_be_the_same() -> None:
     assert response_data(ECHO, ECHO) == b""
     with pytest.raises(ProtocolError, match="echo"):
-        response_data(ECHO, echo_request(0x1235))
+        response_data(ECHO, loopback_request(0x1235))
     with pytest.raises(IllegalFunction):
         response_data(ECHO, exception_response(8, 1))
 

@@ -43,7 +43,7 @@ def test_each_access_sees_its_categories(access: int, expected: dict[int, bytes]
 
 
 def test_one_object_can_be_asked_for_alone() -> None:
-    request = ReadIdentity(Access.ONE, 0x80)
+    request = ReadIdentity(Access.SINGLE, 0x80)
     identity = response_identity(request, identity_response(request, FULL))
     assert identity == (0x83, {0x80: b"serial 7"}, None)
 
@@ -58,7 +58,7 @@ def test_a_checked_response_can_be_handed_on_whole() -> None:
 
 def test_one_object_that_is_missing_is_an_illegal_address() -> None:
     with pytest.raises(IllegalAddress):
-        identity_response(ReadIdentity(Access.ONE, 3), FULL)
+        identity_response(ReadIdentity(Access.SINGLE, 3), FULL)
 
 
 def test_a_stream_from_an_unknown_object_starts_at_the_first() -> None:

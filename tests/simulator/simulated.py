@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.profiles import profiles
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, Utility, calm, fleet
+from simulator.physics.machine import Machines, Utility, fleet, nominal_surroundings
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.device import Device
@@ -45,7 +45,7 @@ def day(model: str) -> Day:
     """A day in calm surroundings, from midnight, in steps of DAY_STEP."""
     machines = MODELS[model](fleet(*NAMES, seed=5))
     record: dict[str, list[NDArray[Any]]] = {}
-    calmly = calm(len(NAMES))
+    calmly = nominal_surroundings(len(NAMES))
     for step in range(int(DAYS * DAY / DAY_STEP)):
         days, second = divmod(step * DAY_STEP, DAY)
         machines.step(DAY_STEP, replace(calmly, second_of_day=second, day_of_year=172 + int(days)))
@@ -58,14 +58,14 @@ def stepped(model: str, *, steps: int = 1, dt: float = 1.0, seed: int = 0, **par
     """One machine of a model after some steps in calm surroundings."""
     machines = MODELS[model](fleet("m", seed=seed, parameters=[parameters]))
     for _ in range(steps):
-        machines.step(dt, calm(1))
+        machines.step(dt, nominal_surroundings(1))
     return machines
 
 
 def device(model: str, *, row: int = 0, n: int = 1, **changes: Any) -> Device:
     """A device of a model after one step, with its image filled."""
     machines = MODELS[model](fleet(*[f"m{index}" for index in range(n)]))
-    machines.step(1.0, calm(n))
+    machines.step(1.0, nominal_surroundings(n))
     image = Image(profile(model), machines, [{}] * n)
     image.refresh()
     return Device(f"m{row}", image, row, **changes)

@@ -132,7 +132,7 @@ def test_two_runs_with_one_seed_tell_the_same_events() -> None:
     for _ in range(2):
         events: list[Event] = []
         running = plant({"device": "cnc", "machine": "cnc-machining-centre", "replicas": 3})
-        running.events.told = events.append
+        running.events.on_event = events.append
         running.advance(2000)
         runs.append(events)
     assert runs[0] == runs[1]
@@ -156,7 +156,7 @@ async def test_a_plant_that_is_too_slow_for_its_speed_says_so_once_and_counts_on
     clock = Clock(plant(AIR, step=0.001, speed=10_000))
     task = asyncio.create_task(clock.run())
     async with asyncio.timeout(10):
-        while clock.ticks_given_up < 100:
+        while clock.ticks_skipped < 100:
             await asyncio.sleep(0.001)
     task.cancel()
     said = [record.getMessage() for record in caplog.records if "given up" in record.getMessage()]

@@ -5,7 +5,7 @@ import pytest
 
 from simulator.machines import MODELS
 from simulator.machines.chiller import Chillers
-from simulator.physics.machine import calm, fleet
+from simulator.physics.machine import fleet, nominal_surroundings
 from simulator.physics.media import EVAPORATION, WATER
 from simulator.physics.noise import Array
 from tests.simulator.simulated import DAY_STEP, Day, day, stepped
@@ -45,7 +45,7 @@ def test_a_boiler_without_fire_cools_towards_the_hall_and_no_further() -> None:
     machines = stepped("steam-boiler", base_demand=0.0)
     machines.write(0, "burner_enable", 0.0)
     for _ in range(20_000):
-        machines.step(10.0, calm(1))
+        machines.step(10.0, nominal_surroundings(1))
     assert HALL < machines.values()["steam_temperature"][0] < 100.0
 
 
@@ -69,7 +69,7 @@ def test_a_shot_brings_its_heat_into_the_cooling_water_however_long_it_cools(coo
     now = begin = machines.values()
     drop = heat = 0.0
     for _ in range(2000):
-        machines.step(1.0, calm(1))
+        machines.step(1.0, nominal_surroundings(1))
         now = machines.values()
         heat += float(now["cooling_power"][0])
         drop += float(now["barrel_zone_3"][0] - now["mould_temperature"][0]) / 2000
@@ -109,7 +109,7 @@ def test_a_press_that_is_made_hotter_takes_the_steam_for_it() -> None:
     for machines in (cold, hot):
         begun = float(machines.values()["steam_mass"][0])
         for _ in range(1800):
-            machines.step(1.0, calm(1))
+            machines.step(1.0, nominal_surroundings(1))
         used.append(float(machines.values()["steam_mass"][0]) - begun)
     rise = float(hot.values()["platen_temperature"][0] - cold.values()["platen_temperature"][0])
     assert rise == pytest.approx(10.0, abs=0.1)
@@ -123,7 +123,7 @@ def test_an_inverter_gives_what_the_modules_bring_less_its_losses_and_never_more
         )
         machines.write(0, "power_limit", limit)
         for second in range(0, 86_400, 10):
-            machines.step(10.0, calm(1, second_of_day=float(second)))
+            machines.step(10.0, nominal_surroundings(1, second_of_day=float(second)))
             said = {name: float(value[0]) for name, value in machines.values().items()}
             direct, output = said["direct_power"], said["power"]
             assert 0.0 <= output <= min(direct, rated * limit / 100.0 + 1e-9)

@@ -15,7 +15,7 @@ from qilu.contract.registers import compile_block
 from qilu.modbus.errors import TargetFailedToRespond
 from simulator import app
 from simulator.machines import MODELS
-from simulator.physics.machine import State, calm, fleet
+from simulator.physics.machine import State, fleet, nominal_surroundings
 from simulator.plant.plant import Plant
 from simulator.plant.settings import FaultSettings
 from tests.simulator.simulated import plant
@@ -94,8 +94,8 @@ def test_every_fault_of_every_machine_changes_its_numbers_and_only_after_it_bega
                     well_value[0] == ill.values()[name][0] for name, well_value in well.values().items()
                 ), f"{fault} showed before it began"
                 ill.severity[fault][0] = 0.8
-            well.step(5.0, calm(1))
-            ill.step(5.0, calm(1))
+            well.step(5.0, nominal_surroundings(1))
+            ill.step(5.0, nominal_surroundings(1))
         different = [name for name, value in well.values().items() if value[0] != ill.values()[name][0]]
         assert different, fault
         assert all(np.isfinite(value).all() for value in ill.values().values() if value.dtype.kind != "S")
@@ -212,7 +212,7 @@ def test_a_controller_that_reboots_while_it_reboots_is_silent_until_the_last_one
     silent = []
     while ill.seconds < 60:
         ill.advance()
-        silent += [ill.seconds] if device.silent else []
+        silent += [ill.seconds] if device.rebooting else []
     assert silent == pytest.approx(np.arange(silent[0], 50, ill.settings.step))
     assert silent[0] == 5
 

@@ -65,7 +65,9 @@ def test_the_settings_of_every_fault_are_told() -> None:
 def test_the_rows_name_the_faults_that_act_them_out() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", PAGE, re.MULTILINE)
     told = {int(number): set(re.findall(r"\[`(\w+)`\]\(#\1\)", faults)) for number, _, faults in rows}
-    assert told == {row: {name for name, kind in FAULTS.items() if row in kind.rows} for row in range(1, 35)}
+    assert told == {
+        row: {name for name, kind in FAULTS.items() if row in kind.catalogue_numbers} for row in range(1, 35)
+    }
 
 
 def test_the_plant_of_the_first_example_can_be_had() -> None:

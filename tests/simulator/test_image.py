@@ -11,7 +11,7 @@ from qilu.contract.profile import DeviceProfile, Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, Surroundings, Values, calm, fleet
+from simulator.physics.machine import Machines, Surroundings, Values, fleet, nominal_surroundings
 from simulator.registers.device import Device
 from simulator.registers.image import COUNTER, MAX_GAP, Area, Image
 from tests.simulator.simulated import device, profile
@@ -38,7 +38,7 @@ def test_the_codec_reads_back_what_every_machine_says(model: str) -> None:
     n, map_of = 3, profile(model)
     machines = MODELS[model](fleet(*"abc"))
     for _ in range(50):
-        machines.step(1.0, calm(n))
+        machines.step(1.0, nominal_surroundings(n))
     image = Image(map_of, machines, [map_of.parameters] * n)
     image.refresh()
     values = machines.values()
@@ -196,7 +196,7 @@ def test_a_range_that_must_not_be_read_is_refused() -> None:
 def test_the_serve_counter_counts_reads_that_touch_it_and_no_others() -> None:
     asked = device(COMPRESSOR)
     served: list[tuple[str, int]] = []
-    asked.served = lambda name, counter: served.append((name, counter))
+    asked.on_counter = lambda name, counter: served.append((name, counter))
     codec = compile_block((asked.profile.point(COUNTER),), Table.INPUT, 0, 2)
     assert codec.decode(asked.read_registers(Table.INPUT, 0, 2)) == ((1,), {})
     assert codec.decode(asked.read_registers(Table.INPUT, 0, 12)[:4]) == ((2,), {})
@@ -233,7 +233,7 @@ def test_a_refused_read_does_not_count() -> None:
 
 def test_machines_of_one_model_do_not_share_registers() -> None:
     machines = MODELS[COMPRESSOR](fleet("a", "b"))
-    machines.step(1.0, calm(2))
+    machines.step(1.0, nominal_surroundings(2))
     image = Image(profile(COMPRESSOR), machines, [{}, {}])
     image.refresh()
     first, second = Device("a", image, 0), Device("b", image, 1)
@@ -246,7 +246,7 @@ def test_machines_of_one_model_do_not_share_registers() -> None:
 
 def test_a_written_set_point_is_in_the_registers_at_once_and_in_the_machine() -> None:
     machines = MODELS[COMPRESSOR](fleet("a"))
-    machines.step(1.0, calm(1))
+    machines.step(1.0, nominal_surroundings(1))
     image = Image(profile(COMPRESSOR), machines, [{}])
     image.refresh()
     asked = Device("a", image, 0)
@@ -257,7 +257,7 @@ def test_a_written_set_point_is_in_the_registers_at_once_and_in_the_machine() ->
     values = machines.values()
     assert (values["load_pressure_set"][0], values["unload_pressure_set"][0]) == (6.0, 7.0)
     for _ in range(3):
-        machines.step(1.0, calm(1))
+        machines.step(1.0, nominal_surroundings(1))
     image.refresh()
     assert machines.values()["state"][0] == 0
     assert asked.read_registers(Table.HOLDING, 100, 2) == struct.pack(">HH", 600, 700)
@@ -321,6 +321,6 @@ def test_a_shipped_profile_says_of_every_gap_that_nobody_may_read_through_it(mod
         points = sorted(area.points, key=lambda point: point.address)
         for before, after in pairwise(points):
             first, count = before.address, after.last - before.address + 1
-            told = [gap for gap in shipped.limits.no_read if gap.meets(table, first, after.last)]
+            told = [gap for gap in shipped.limits.no_read if gap.overlaps(table, first, after.last)]
             if count <= shipped.limits.max_block(table) and not told:
                 area.column(first, count)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.physics.machine import State
-from simulator.plant.lines import Buffer, Lines
+from simulator.plant.lines import Buffer, Buffers
 from simulator.plant.plant import Plant
 from tests.simulator.simulated import plant
 
@@ -27,7 +27,7 @@ def value(of: Plant, device: str, point: str) -> float:
 
 
 def test_parts_of_a_buffer_are_shared_in_turn_and_never_more_than_there_are() -> None:
-    lines = Lines(4, [Buffer(10, 5, [0], [1, 2, 3])])
+    lines = Buffers(4, [Buffer(10, 5, [0], [1, 2, 3])])
     shares = [lines.parts(tick)[1:].tolist() for tick in range(3)]
     assert all(sum(share) == 5 for share in shares)
     assert np.sum(shares, axis=0).tolist() == [5, 5, 5]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, State, Surroundings, Utility, calm, fleet
+from simulator.physics.machine import Machines, State, Surroundings, Utility, fleet, nominal_surroundings
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 CNC = "cnc-machining-centre"
@@ -25,7 +25,7 @@ def run(
     machines: Machines, seconds: float, surroundings: Surroundings | None = None, dt: float = 1.0
 ) -> None:
     for _ in range(int(seconds / dt)):
-        machines.step(dt, surroundings or calm(1))
+        machines.step(dt, surroundings or nominal_surroundings(1))
 
 
 @makers
@@ -33,7 +33,7 @@ def test_parts_taken_are_parts_made_but_for_the_one_in_the_machine(model: str) -
     machines = MODELS[model](fleet(*"abcd", seed=2))
     taken, made = np.zeros(4), np.zeros(4)
     for _ in range(7200):
-        machines.step(1.0, calm(4))
+        machines.step(1.0, nominal_surroundings(4))
         passed = machines.passes()
         assert passed is not None
         taken += passed[0]
@@ -47,7 +47,7 @@ def test_parts_taken_are_parts_made_but_for_the_one_in_the_machine(model: str) -
 @makers
 def test_a_machine_without_parts_waits_and_says_so(model: str) -> None:
     machines = stepped(model)
-    run(machines, 1200, calm(1, parts=np.zeros(1)))
+    run(machines, 1200, nominal_surroundings(1, parts=np.zeros(1)))
     assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 1)
     passed = machines.passes()
     assert passed is not None
@@ -57,14 +57,14 @@ def test_a_machine_without_parts_waits_and_says_so(model: str) -> None:
 @makers
 def test_a_machine_without_room_behind_it_waits_and_says_so(model: str) -> None:
     machines = stepped(model)
-    run(machines, 1200, calm(1, room=np.zeros(1)))
+    run(machines, 1200, nominal_surroundings(1, room=np.zeros(1)))
     assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 2)
 
 
 @pytest.mark.parametrize("model", [CNC, MOULDING, CURING, SPINNING, PACKING, ROBOT])
 def test_nobody_works_in_a_break(model: str) -> None:
     machines = stepped(model)
-    run(machines, 9000, calm(1, working=False), dt=5.0)
+    run(machines, 9000, nominal_surroundings(1, working=False), dt=5.0)
     assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 3)
 
 
@@ -96,7 +96,7 @@ def test_the_table_moves_at_the_feed_rate() -> None:
     dt = 0.05
     for _ in range(2000):
         x, y = now(machines, "x_position"), now(machines, "y_position")
-        machines.step(dt, calm(1))
+        machines.step(dt, nominal_surroundings(1))
         way = float(np.hypot(now(machines, "x_position") - x, now(machines, "y_position") - y))
         assert way / dt * 60.0 == pytest.approx(now(machines, "feed_rate"), rel=1e-4, abs=1e-3)
 
@@ -120,9 +120,9 @@ def test_heat_of_the_shots_goes_through_the_mould_into_the_cooling_water() -> No
 
 def test_warmer_cooling_water_makes_a_warmer_mould() -> None:
     cold, warm = stepped(MOULDING), stepped(MOULDING)
-    level = {**calm(1).level, Utility.COOLING: np.array([20.0])}
+    level = {**nominal_surroundings(1).level, Utility.COOLING: np.array([20.0])}
     run(cold, 3000)
-    run(warm, 3000, calm(1, level=level))
+    run(warm, 3000, nominal_surroundings(1, level=level))
     assert now(warm, "mould_temperature") == pytest.approx(now(cold, "mould_temperature") + 8.0, abs=1.2)
 
 
@@ -168,8 +168,8 @@ def test_a_press_uses_as_much_steam_as_it_gives_heat() -> None:
 
 def test_a_press_without_steam_does_not_begin() -> None:
     machines = stepped(CURING)
-    level = {**calm(1).level, Utility.STEAM: np.array([5.0])}
-    run(machines, 1200, calm(1, level=level))
+    level = {**nominal_surroundings(1).level, Utility.STEAM: np.array([5.0])}
+    run(machines, 1200, nominal_surroundings(1, level=level))
     assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 4)
 
 
@@ -228,7 +228,7 @@ def test_a_slower_robot_needs_longer_and_less_torque() -> None:
     for machines in (fast, slow):
         torque = 0.0
         for _ in range(1200):
-            machines.step(0.1, calm(1))
+            machines.step(0.1, nominal_surroundings(1))
             torque = max(torque, abs(now(machines, "joint_1_torque")))
         peaks.append(torque)
     assert now(slow, "cycle_time") == pytest.approx(2 * now(fast, "cycle_time"), rel=0.05)

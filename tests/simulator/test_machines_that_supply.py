@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, State, Surroundings, Utility, calm, fleet
+from simulator.physics.machine import Machines, State, Surroundings, Utility, fleet, nominal_surroundings
 from simulator.physics.media import refrigerant_pressure, steam_pressure, steam_temperature
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
@@ -24,19 +24,21 @@ def run(
     machines: Machines, seconds: float, surroundings: Surroundings | None = None, dt: float = 1.0
 ) -> None:
     for _ in range(int(seconds / dt)):
-        machines.step(dt, surroundings or calm(1))
+        machines.step(dt, surroundings or nominal_surroundings(1))
 
 
 def fed(**demand: float) -> Surroundings:
     wanted = {utility: np.zeros(1) for utility in Utility}
-    return calm(1, demand=wanted | {Utility(name): np.array([value]) for name, value in demand.items()})
+    return nominal_surroundings(
+        1, demand=wanted | {Utility(name): np.array([value]) for name, value in demand.items()}
+    )
 
 
 def test_a_compressor_cycles_between_its_two_pressures() -> None:
     machines = stepped(AIR, steps=60)
     pressures, loads = [], []
     for _ in range(3600):
-        machines.step(1.0, calm(1))
+        machines.step(1.0, nominal_surroundings(1))
         pressures.append(now(machines, "discharge_pressure"))
         loads.append(now(machines, "loaded"))
     assert 6.8 - 0.1 < min(pressures) < 6.81
@@ -48,7 +50,7 @@ def test_air_in_the_receiver_is_air_delivered_less_air_used() -> None:
     machines = stepped(AIR, steps=10)
     before = now(machines, "discharge_pressure")
     for _ in range(500):
-        machines.step(0.5, calm(1))
+        machines.step(0.5, nominal_surroundings(1))
         pressure = now(machines, "discharge_pressure")
         gained = (pressure - before) * 2.0 / 1.013
         used = (now(machines, "air_delivered") - now(machines, "air_demand")) * 0.5 / 60.0
@@ -140,8 +142,8 @@ def test_water_of_a_chiller_that_is_switched_off_warms_up() -> None:
 
 def test_a_hotter_day_costs_a_chiller_more_power_for_the_same_cold() -> None:
     cool, hot = stepped(CHILLER), stepped(CHILLER)
-    run(cool, 3600, calm(1, ambient=15.0))
-    run(hot, 3600, calm(1, ambient=33.0))
+    run(cool, 3600, nominal_surroundings(1, ambient=15.0))
+    run(hot, 3600, nominal_surroundings(1, ambient=33.0))
     assert now(hot, "cop") < 0.8 * now(cool, "cop")
 
 
@@ -227,7 +229,7 @@ def test_days_are_shorter_in_winter() -> None:
     for day_of_year in (172, 355):
         machines = MODELS[SUN](fleet("s", seed=1))
         for second in range(0, 86_400, 60):
-            machines.step(10.0, calm(1, second_of_day=float(second), day_of_year=day_of_year))
+            machines.step(10.0, nominal_surroundings(1, second_of_day=float(second), day_of_year=day_of_year))
         made.append(now(machines, "energy_today"))
     assert made[1] < 0.7 * made[0]
 
@@ -242,8 +244,8 @@ def test_a_power_limit_is_kept_and_says_so() -> None:
 
 def test_an_inverter_leaves_a_grid_that_is_out_of_range() -> None:
     machines = stepped(SUN, steps=60)
-    level = {**calm(1).level, Utility.ELECTRICITY: np.array([290.0])}
-    run(machines, 10, calm(1, level=level))
+    level = {**nominal_surroundings(1).level, Utility.ELECTRICITY: np.array([290.0])}
+    run(machines, 10, nominal_surroundings(1, level=level))
     assert (now(machines, "power"), now(machines, "state")) == (0.0, State.IDLE)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import State, Utility, calm, fleet
+from simulator.physics.machine import State, Utility, fleet, nominal_surroundings
 from simulator.physics.operation import LEGAL
 from simulator.plant.parameters import of_machine
 from simulator.registers.image import COUNTER
@@ -96,12 +96,12 @@ def test_a_machine_lives_with_every_parameter_that_it_may_have(model: str) -> No
     extremes = [
         {name: end}
         for name, parameter in of_machine(profile(model)).items()
-        for end in (parameter.least, parameter.most)
+        for end in (parameter.minimum, parameter.maximum)
     ]
     n = len(extremes)
     machines = MODELS[model](fleet(*map(str, range(n)), parameters=extremes))
     for step in range(720):
-        machines.step(10.0, calm(n, second_of_day=36_000.0 + 10.0 * step))
+        machines.step(10.0, nominal_surroundings(n, second_of_day=36_000.0 + 10.0 * step))
         for name, values in machines.values().items():
             odd = np.flatnonzero(~np.isfinite(values)) if values.dtype.kind != "S" else np.zeros(0, dtype=int)
             assert not len(odd), f"{name} with {extremes[odd[0]]}"
@@ -111,8 +111,8 @@ def test_a_machine_lives_with_every_parameter_that_it_may_have(model: str) -> No
 def test_stepping_machines_together_or_alone_gives_the_same_numbers(model: str) -> None:
     together, alone = MODELS[model](fleet("a", "b", "c", seed=3)), MODELS[model](fleet("b", seed=3))
     for step in range(400):
-        together.step(1.0, calm(3, second_of_day=36_000.0 + step))
-        alone.step(1.0, calm(1, second_of_day=36_000.0 + step))
+        together.step(1.0, nominal_surroundings(3, second_of_day=36_000.0 + step))
+        alone.step(1.0, nominal_surroundings(1, second_of_day=36_000.0 + step))
     lonely = alone.values()
     for name, values in together.values().items():
         assert values[1] == lonely[name][0], name
@@ -140,12 +140,14 @@ def test_a_machine_waits_with_alarm_4_for_a_supply_that_it_uses_and_goes_on_when
     model: str, utility: Utility
 ) -> None:
     machines = MODELS[model](fleet("a", parameters=[{"hours_between_stops": 1e6}]))
-    machines.step(1.0, calm(1))
-    if utility not in machines.takes() or "alarm" not in machines.values():
+    machines.step(1.0, nominal_surroundings(1))
+    if utility not in machines.utility_inputs() or "alarm" not in machines.values():
         return
-    short = calm(1, level={**calm(1).level, utility: np.full(1, MISSING[utility])})
+    short = nominal_surroundings(
+        1, level={**nominal_surroundings(1).level, utility: np.full(1, MISSING[utility])}
+    )
     said = []
-    for surroundings in (short, calm(1)):
+    for surroundings in (short, nominal_surroundings(1)):
         for _ in range(1200):
             machines.step(1.0, surroundings)
         said.append((int(machines.values()["state"][0]), int(machines.values()["alarm"][0])))
@@ -156,9 +158,9 @@ def test_a_machine_waits_with_alarm_4_for_a_supply_that_it_uses_and_goes_on_when
 def test_a_pump_of_another_size_works_at_its_best_flow_with_a_main_of_its_size(size: float) -> None:
     own = {"best_flow": 80.0 * size, "motor_power": 18.5 * size, "resistance": 0.0052 / size**2}
     known = of_machine(profile("centrifugal-pump"))
-    assert all(known[name].least <= value <= known[name].most for name, value in own.items())
+    assert all(known[name].minimum <= value <= known[name].maximum for name, value in own.items())
     machines = MODELS["centrifugal-pump"](fleet("a", parameters=[own]))
     for _ in range(600):
-        machines.step(1.0, calm(1))
+        machines.step(1.0, nominal_surroundings(1))
     assert machines.values()["efficiency"][0] > 70.0
     assert machines.values()["npsh_margin"][0] > 3.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import NOMINAL, Machines, Surroundings, calm, fleet
+from simulator.physics.machine import NOMINAL, Machines, Surroundings, fleet, nominal_surroundings
 from simulator.physics.noise import Array
 from tests.simulator.simulated import MISSING, day
 
@@ -24,7 +24,7 @@ def disturbed(generator: np.random.Generator, n: int) -> Surroundings:
     for utility, missing in MISSING.items():
         level[utility] = np.where(generator.random(n) < 0.05, missing, level[utility])
     room = np.where(generator.random(n) < 0.2, 0.0, np.inf)
-    return calm(n, parts=some, room=room, working=bool(generator.random() < 0.9), level=level)
+    return nominal_surroundings(n, parts=some, room=room, working=bool(generator.random() < 0.9), level=level)
 
 
 @pytest.mark.parametrize("model", sorted(COUNTERS))
@@ -33,11 +33,11 @@ def test_parts_taken_are_good_parts_and_rejects_and_what_is_in_the_machine(model
     machines = MODELS[model](fleet(*"abcd", seed=2, parameters=[{"hours_between_stops": 1.0}] * n))
     for fault in machines.faults:
         machines.severity[fault][0] = 0.6  # the first one makes rejects
-    machines.step(2.0, calm(n))
+    machines.step(2.0, nominal_surroundings(n))
     generator = np.random.default_rng(5)
     begin, within = counted(machines), in_process(machines)
     taken, good = np.zeros(n), np.zeros(n)
-    surroundings = calm(n)
+    surroundings = nominal_surroundings(n)
     for step in range(20_000):
         if step % 60 == 0:
             surroundings = disturbed(generator, n)
@@ -79,6 +79,6 @@ def test_a_press_scraps_no_tyre_that_it_had_in_work_when_the_plant_began() -> No
     presses = MODELS["tyre-curing-press"](fleet(*map(str, range(40))))
     begun = None
     for _ in range(900):
-        presses.step(1.0, calm(40))
+        presses.step(1.0, nominal_surroundings(40))
         begun = presses.values()["scrap_count"] if begun is None else begun
     assert (presses.values()["scrap_count"] == begun).all()

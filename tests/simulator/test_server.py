@@ -19,7 +19,7 @@ from qilu.modbus.pdu import (
 )
 from qilu.modbus.tcp import tcp_frame
 from simulator.serving.server import ModbusServer, Port
-from simulator.serving.wire import Answer, Line, PlainWire
+from simulator.serving.wire import ClientConnection, NoFaults, Responder
 from tests.modbus.cases import EXAMPLES, NAMES
 from tests.simulator.memory import BROKEN, Memory, RawClient, raw_client
 
@@ -172,17 +172,17 @@ async def test_garbage_closes_its_own_connection_and_no_other(garbage: bytes) ->
             assert await bystander.ask(1, read_request(3, 2, 1)) == word(2)
 
 
-class Watching(PlainWire):
+class Watching(NoFaults):
     """A plain wire that notes how much a connection has to send at most."""
 
     def __init__(self) -> None:
         self.most_unsent = 0
-        self.lines: list[Line] = []
+        self.lines: list[ClientConnection] = []
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: ClientConnection) -> None:
         self.lines.append(line)
 
-    def requested(self, line: Line, request: Frame, answer: Answer) -> None:
+    def requested(self, line: ClientConnection, request: Frame, answer: Responder) -> None:
         super().requested(line, request, answer)
         self.most_unsent = max(self.most_unsent, line.transport.get_write_buffer_size())
 
@@ -220,14 +220,14 @@ async def test_requests_behind_a_delayed_one_are_bounded_and_none_is_lost() -> N
 
 
 async def test_a_wire_may_answer_out_of_turn_or_not_at_all() -> None:
-    class Swapping(PlainWire):
+    class Swapping(NoFaults):
         """Holds the first answer back until the second is sent, and loses the third."""
 
         def __init__(self) -> None:
             self.held: list[bytes] = []
             self.seen = 0
 
-        def requested(self, line: Line, request: Frame, answer: Answer) -> None:
+        def requested(self, line: ClientConnection, request: Frame, answer: Responder) -> None:
             self.seen += 1
             if self.seen == 1:
                 self.held.append(line.encode(request.transaction, request.unit, answer(request) or b""))
@@ -243,8 +243,8 @@ async def test_a_wire_may_answer_out_of_turn_or_not_at_all() -> None:
 
 
 async def test_a_wire_may_refuse_a_client() -> None:
-    class Closed(PlainWire):
-        def connected(self, line: Line) -> None:
+    class Closed(NoFaults):
+        def connected(self, line: ClientConnection) -> None:
             line.transport.abort()
 
     async with ModbusServer([Port({1: Memory()}, wire=Closed())]) as server:

@@ -7,7 +7,7 @@ from simulator.physics.cycle import Cycle
 from simulator.physics.machine import State, fleet
 from simulator.physics.noise import BLOCK, Noise
 from simulator.physics.operation import LEGAL, Operation, waits
-from simulator.physics.signals import Wander, chance, hysteresis, lag, ramp
+from simulator.physics.signals import OUNoise, chance, hysteresis, lag, ramp
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100])
@@ -31,7 +31,7 @@ def test_hysteresis_switches_at_its_two_points_and_keeps_its_state_between() -> 
 @pytest.mark.parametrize("dt", [0.1, 1.0, 10.0])
 def test_wandering_has_its_deviation_and_its_memory_whatever_the_step(dt: float) -> None:
     names = [str(index) for index in range(400)]
-    wander = Wander(Noise(1, names), 2.0, 20.0)
+    wander = OUNoise(Noise(1, names), 2.0, 20.0)
     begin = wander.value.copy()
     for _ in range(round(20.0 / dt)):
         wander.step(dt)
@@ -75,7 +75,7 @@ def test_a_cycle_takes_and_makes_one_part_each_time_round_and_waits_at_its_start
         cycle.step(1.0, running, may)
         phases.append(int(cycle.phase[0]))
         took += int(cycle.took[0])
-        made += int(cycle.made[0])
+        made += int(cycle.parts[0])
     assert phases[:5] == [0, 1, 1, 1, 0]
     assert (took, made) == (3, 4)
     for _ in range(10):

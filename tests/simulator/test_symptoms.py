@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import calm, fleet
+from simulator.physics.machine import fleet, nominal_surroundings
 from tests.simulator.simulated import profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def shown(promise: Promise, severity: float) -> dict[str, float]:
     machines.severity[promise.fault][:] = severity
     seen: dict[str, list[float]] = {name: [] for name in promise.rises + promise.falls}
     for step in range(HOURS * 720):
-        machines.step(5.0, calm(N))
+        machines.step(5.0, nominal_surroundings(N))
         if step >= SETTLED * 720:
             values = machines.values()
             for name, means in seen.items():

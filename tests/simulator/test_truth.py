@@ -13,7 +13,7 @@ from qilu.contract.errors import ConfigError
 from qilu.modbus.pdu import read_response
 from qilu.modbus.tcp import tcp_frame
 from simulator.plant.plant import Plant
-from simulator.serving.requests import answer
+from simulator.serving.requests import respond
 from simulator.truth.log import EVENTS, REQUESTS, asked
 from tests.servers.programs import require
 from tests.simulator.serving import FIRST, Libmodbus, held, pymodbus
@@ -141,7 +141,7 @@ def carried_out_again(folder: Path, running: Plant) -> list[str]:
     came = []
     for row in rows(folder):
         running.advance(int(row["tick"]) - running.tick)
-        came.append(f"{crc32(answer(running.devices[row['device']], bytes.fromhex(row['request']))):08x}")
+        came.append(f"{crc32(respond(running.devices[row['device']], bytes.fromhex(row['request']))):08x}")
     return came
 
 

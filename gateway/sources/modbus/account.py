@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gateway.sources.modbus.line.exchange import Exchange
-from gateway.sources.modbus.plans.plan import Block, NotAsked
+from gateway.sources.modbus.line.exchange import Transaction
+from gateway.sources.modbus.plans.plan import Block, ExcludedPoints
 from qilu.contract.reading import Reading, Reason
 
 Stamp = Callable[[str, float], int]
 """`Timebase.next_ms`: the time of a reading of a series, taken at a moment of the monotonic clock."""
 
 
-class Account:
+class PollResult:
     """`readings` has each value of the group once when the turn is over."""
 
     __slots__ = ("_series", "_stamp", "readings", "reason")
@@ -24,12 +24,12 @@ class Account:
         self._series = series
         self._stamp = stamp
 
-    def good(self, block: Block, exchange: Exchange, data: bytes) -> None:
+    def add_values(self, block: Block, exchange: Transaction, data: bytes) -> None:
         """The values of a block came: they are of the middle between request and reply."""
         middle = (exchange.asked_at + exchange.ended_at) / 2
         self.readings.append(block.reading(self._stamp(self._series, middle), data))
 
-    def bad(self, block: Block, exchange: Exchange, reason: Reason) -> None:
+    def add_failure(self, block: Block, exchange: Transaction, reason: Reason) -> None:
         """They were asked for in vain."""
         self.reason = reason
         middle = (exchange.asked_at + exchange.ended_at) / 2
@@ -41,7 +41,7 @@ class Account:
         for block in blocks:
             self.readings.append(block.bad(self._stamp(self._series, now), reason))
 
-    def refused(self, known: Sequence[NotAsked], now: float) -> None:
+    def refused(self, known: Sequence[ExcludedPoints], now: float) -> None:
         """These are known to be refused."""
         for points in known:
             self.readings.append(points.reading(self._stamp(self._series, now)))

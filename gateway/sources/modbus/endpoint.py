@@ -44,7 +44,7 @@ class SerialLine(NamedTuple):
         return (1 + 8 + (self.parity != "N") + self.stopbits) / self.baudrate
 
     @property
-    def silence(self) -> float:
+    def frame_gap(self) -> float:
         """Seconds that end a frame: 3.5 characters, above 19200 baud a fixed time.
 
         Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.5.1.1.
@@ -93,18 +93,18 @@ def _serial(url: str, parts: SplitResult) -> Endpoint:
         raise invalid(problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host")
     if len(parts.path) < 2:
         raise invalid(f"{url!r} names no port", _REMEDY)
-    said: dict[str, str] = {}
+    options: dict[str, str] = {}
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key not in _CHOICES:
             raise invalid(f"{url!r}: {key} is no setting of a serial line", f"use {', '.join(_CHOICES)}")
-        if key in said:
+        if key in options:
             raise invalid(f"{url!r}: {key} stands there twice", "remove one of them")
-        said[key] = value.upper()
-        if said[key] not in _CHOICES[key]:
+        options[key] = value.upper()
+        if options[key] not in _CHOICES[key]:
             raise invalid(f"{url!r}: {key} {value or 'of nothing'}", f"use {', '.join(_CHOICES[key])}")
     line = SerialLine(
-        int(said.get("baudrate", "9600")),
-        cast(Parity, said.get("parity", "N")),
-        2 if said.get("stopbits") == "2" else 1,
+        int(options.get("baudrate", "9600")),
+        cast(Parity, options.get("parity", "N")),
+        2 if options.get("stopbits") == "2" else 1,
     )
     return Endpoint("rtu", parts.path, 0, line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sources.modbus.line.exchange import ConnectionGoneError, ReplyTimeoutError
+from gateway.sources.modbus.line.exchange import ConnectionLostError, ReplyTimeoutError
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reason
 from qilu.modbus.errors import (
@@ -18,7 +18,7 @@ from qilu.modbus.errors import (
 
 _REASONS: dict[type[QiluError], Reason] = {
     ReplyTimeoutError: Reason.TIMEOUT,
-    ConnectionGoneError: Reason.UNREACHABLE,
+    ConnectionLostError: Reason.UNREACHABLE,
     ProtocolError: Reason.PROTOCOL_ERROR,
     IllegalFunction: Reason.ILLEGAL_FUNCTION,
     IllegalAddress: Reason.ILLEGAL_ADDRESS,

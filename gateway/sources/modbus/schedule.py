@@ -8,20 +8,20 @@ from math import floor
 from typing import NamedTuple
 from zlib import crc32
 
-SOON = 5.0
+FIRST_POLL_WITHIN_S = 5.0
 """Seconds within which every group has its first turn, also one that is polled once an hour."""
 
 SLOTS = (0.1, 0.05, 0.025, 0.0125)
 """Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the
 other works from cold caches: ten devices served in one go cost a third of ten served one by one."""
 
-TOGETHER = 15
+MAX_POLLS_PER_SLOT = 15
 """Turns that a slot should gather: more save little, and the last of them waits for all others."""
 
 _EARLY = 0.0005  # a timer may fire this much before its time
 
 
-class Turn(NamedTuple):
+class DuePoll(NamedTuple):
     """One poll group whose time has come. `skipped`: turns before this one that were missed for good."""
 
     group: int
@@ -43,13 +43,17 @@ class _Grid:
             self._origin = floor(self._origin / slot) * slot
         if self._origin < start:
             self._origin += period
-        self.due = min(self._origin, start + phase * SOON) if period > SOON else self._origin
+        self.due = (
+            min(self._origin, start + phase * FIRST_POLL_WITHIN_S)
+            if period > FIRST_POLL_WITHIN_S
+            else self._origin
+        )
         self._following = 0 if self._origin > self.due else 1  # the n of the first time after `due`
 
     def __lt__(self, other: _Grid) -> bool:
         return self.due < other.due
 
-    def take(self, now: float) -> Turn:
+    def pop_due(self, now: float) -> DuePoll:
         """The last turn that is due, counting those that it replaces; moves on to the first after `now`."""
         due, following = self.due, self._following
         passed = floor((now - self._origin) / self._period) + 1  # times of the grid that are over
@@ -58,10 +62,10 @@ class _Grid:
             due, following = self._origin + (passed - 1) * self._period, passed
         self.due = self._origin + following * self._period
         self._following = following + 1
-        return Turn(self.index, due, max(0, skipped))
+        return DuePoll(self.index, due, max(0, skipped))
 
 
-class Timetable:
+class PollSchedule:
     """All poll groups of one endpoint. Among those that are due the one that waits longest is first, so that
     a fast group cannot starve a slow one. Times are seconds of one monotonic clock, handed in."""
 
@@ -77,19 +81,19 @@ class Timetable:
     def next_due(self) -> float:
         return self._grids[0].due
 
-    def take(self, now: float) -> Turn | None:
+    def take(self, now: float) -> DuePoll | None:
         """The turn that is to be made now, or None while none is due."""
         first = self._grids[0]
         if first.due - now > _EARLY:
             return None
-        turn = first.take(now)
+        poll = first.pop_due(now)
         heapreplace(self._grids, first)
-        return turn
+        return poll
 
 
 def slot_for(rate: float) -> float:
-    """The longest slot that gathers no more than `TOGETHER` of `rate` turns per second, else the shortest."""
-    return next((slot for slot in SLOTS if rate * slot <= TOGETHER), SLOTS[-1])
+    """The longest slot with at most `MAX_POLLS_PER_SLOT` of `rate` polls per second, else the shortest."""
+    return next((slot for slot in SLOTS if rate * slot <= MAX_POLLS_PER_SLOT), SLOTS[-1])
 
 
 def phase_of(device: str) -> float:

@@ -8,36 +8,47 @@ from math import exp
 PROBE_SHARE = 0.05
 """The share of the endpoint's time that all units out of service may take, while others are in service."""
 
-SILENCES = 2  # unanswered requests in a row that take a unit out of service
+TIMEOUTS_UNTIL_OUT = 2  # unanswered requests in a row that take a unit out of service
 RAISED = 2.0  # how many times its time-out a slow unit is waited for, at most
 LEEWAY = 1.25  # how many times its last round trip
-CALMING = 0.01  # the share of what it is waited for longer than that which each answer takes back
+TIMEOUT_DECAY = 0.01  # the share of what it is waited for longer than that which each answer takes back
 FIRST_CONTACT = 0.25  # of the time-out, for a unit that has never answered and is not alone
 SHORTEST_PROBE = 0.05  # seconds
 ROUND_TRIPS = 4.0  # of the slowest unit in service make the time-out of a probe
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes of one unit, doubling
-STEADY = 10  # answers since it is in service that make leaving it free: it may only have lost two frames
+STABLE_AFTER = (
+    10  # answers since it is in service that make leaving it free: it may only have lost two frames
+)
 WINDOW = 60.0  # seconds in which overtime fades to a third
 COMMON = 2.0  # times the overtime of a quarter of the others is no fault of the unit: the endpoint is slow
-TURN_TO_ASK = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
+PROBE_TURN_S = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
 class Unit:
     """What is known of one unit id."""
 
     __slots__ = (
-        "answers", "asked_at", "known", "not_before", "overtime", "overtime_at", "patience", "pause",
-        "probes", "rtt", "silent",
+        "asked_at",
+        "in_service",
+        "not_before",
+        "overtime",
+        "overtime_at",
+        "pause",
+        "probes",
+        "replies",
+        "response_timeout",
+        "rtt",
+        "timeouts",
     )  # fmt: skip
 
     def __init__(self, timeout: float) -> None:
-        self.known = False
+        self.in_service = False
         """In service: it answered, and has not been silent since."""
-        self.answers = 0
+        self.replies = 0
         """Since it is in service."""
-        self.silent = 0.0
+        self.timeouts = 0.0
         """Requests in a row that it did not answer; until it is steady an answer makes up for half of one."""
-        self.patience = timeout
+        self.response_timeout = timeout
         """Seconds to wait for it while it is in service: the time-out, or more after a late reply."""
         self.probes = 0
         """Requests that it did not answer since it is out of service."""
@@ -50,7 +61,7 @@ class Unit:
         self.pause = 0.0
 
 
-class Service:
+class UnitAvailability:
     """The units of one endpoint. Pure: times are seconds of one monotonic clock, handed in.
 
     A unit goes out of service after two requests without answer and is back with the first answer. While any
@@ -73,36 +84,38 @@ class Service:
         self._counted_at = start
         self._free_since = start
         self._missed: dict[int, float] = {}  # unit -> when it last missed a turn
-        self._in_the_way = False  # the last request was a probe in vain, and may still occupy the endpoint
+        self._probe_may_block_bus = (
+            False  # the last request was a probe in vain, and may still occupy the endpoint
+        )
 
-    def may_ask(self, number: int, now: float) -> bool:
+    def may_poll(self, number: int, now: float) -> bool:
         """Whether a request to this unit may be sent now."""
         unit = self.units[number]
-        if unit.known:
-            return not unit.overtime or not self._holds_back(number, now)
-        if unit.silent == 0 or not self._others_in_service(number):
+        if unit.in_service:
+            return not unit.overtime or not self._limits_slow_unit(number, now)
+        if unit.timeouts == 0 or not self._neighbours_in_service(number):
             return True
-        self._earn(now)
+        self._refill_budget(now)
         if self._allowance < 0 or now < unit.not_before:
             return False
-        waiting = [u for u in self.units.values() if not u.known and u.silent and now >= u.not_before]
+        waiting = [u for u in self.units.values() if not u.in_service and u.timeouts and now >= u.not_before]
         longest = min(waiting, key=lambda u: u.asked_at)
-        return unit is longest or now - self._free_since > TURN_TO_ASK
+        return unit is longest or now - self._free_since > PROBE_TURN_S
 
-    def worth_asking(self, number: int) -> bool:
+    def should_continue(self, number: int) -> bool:
         """Whether a turn that has begun should go on with this unit."""
         unit = self.units[number]
-        return unit.known or unit.silent == 0
+        return unit.in_service or unit.timeouts == 0
 
-    def brief(self, number: int) -> float:
+    def probe_timeout(self, number: int) -> float:
         """Seconds in which a unit that answers at all would answer a small request."""
         return self._briefly(self.units[number].rtt)
 
-    def patience(self, number: int) -> float:
+    def response_timeout(self, number: int) -> float:
         """Seconds to wait for the reply to the next request to this unit."""
         unit = self.units[number]
-        if unit.known or len(self.units) == 1:
-            return unit.patience
+        if unit.in_service or len(self.units) == 1:
+            return unit.response_timeout
         if unit.probes % 4 == 2:
             return self._timeout
         return self._briefly(max(u.rtt for u in self.units.values()))
@@ -111,31 +124,33 @@ class Service:
         """A turn of this unit was left out: the one before, or that of another unit, took too long."""
         self._missed[number] = now
 
-    def took_overtime(self, number: int, seconds: float, now: float) -> None:
+    def record_slow_replies(self, number: int, seconds: float, now: float) -> None:
         """Replies of this unit that came later than the time-out took so long."""
         unit = self.units[number]
         unit.overtime, unit.overtime_at = self._overtime(unit, now) + seconds, now
 
-    def answered(self, number: int, rtt: float) -> bool:
+    def replied(self, number: int, rtt: float) -> bool:
         """It answered in time; True when that puts it into service."""
         unit = self.units[number]
-        if self._in_the_way and unit.known:
-            self._in_the_way = False
+        if self._probe_may_block_bus and unit.in_service:
+            self._probe_may_block_bus = False
             self._allowance -= max(0.0, rtt - unit.rtt)
         else:
             unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
         # One that answers every second request only would otherwise keep all others waiting for ever.
-        unit.silent = max(0.0, unit.silent - 0.5) if unit.known and unit.answers < STEADY else 0.0
-        unit.answers += 1
-        if unit.patience > self._timeout:
+        unit.timeouts = (
+            max(0.0, unit.timeouts - 0.5) if unit.in_service and unit.replies < STABLE_AFTER else 0.0
+        )
+        unit.replies += 1
+        if unit.response_timeout > self._timeout:
             usual = max(self._timeout, LEEWAY * rtt)
-            unit.patience += CALMING * (usual - unit.patience)
-        if unit.known:
+            unit.response_timeout += TIMEOUT_DECAY * (usual - unit.response_timeout)
+        if unit.in_service:
             return False
         self._admit(unit)
         return True
 
-    def answered_late(self, number: int, rtt: float) -> bool:
+    def replied_late(self, number: int, rtt: float) -> bool:
         """It answered after we had given up; waited for longer from now on, unless it is slower than that.
 
         Each answer in time takes back a little of it. True when that puts it into service.
@@ -143,35 +158,37 @@ class Service:
         unit = self.units[number]
         if rtt > RAISED * self._timeout:
             return False
-        unit.patience = max(unit.patience, min(RAISED * self._timeout, LEEWAY * rtt))
-        unit.silent = 0
-        if unit.known:
+        unit.response_timeout = max(unit.response_timeout, min(RAISED * self._timeout, LEEWAY * rtt))
+        unit.timeouts = 0
+        if unit.in_service:
             return False
         self._admit(unit)
         return True
 
-    def kept_silent(self, number: int, asked_at: float, now: float) -> bool:
+    def record_timeout(self, number: int, asked_at: float, now: float) -> bool:
         """It did not answer a request; True when that takes it out of service."""
         unit = self.units[number]
-        self._earn(now)
-        if self._in_the_way and unit.known:  # the gateway was still busy with the probe before it
-            self._in_the_way = False
+        self._refill_budget(now)
+        if (
+            self._probe_may_block_bus and unit.in_service
+        ):  # the gateway was still busy with the probe before it
+            self._probe_may_block_bus = False
             self._allowance -= now - asked_at
             return False
         if asked_at < unit.asked_at:  # it was open together with one that counted: one silence, not two
             return False
-        unit.silent += 1
+        unit.timeouts += 1
         unit.asked_at = now
-        if unit.known and unit.silent < SILENCES:
+        if unit.in_service and unit.timeouts < TIMEOUTS_UNTIL_OUT:
             return False
-        left, unit.known = unit.known, False
+        left, unit.in_service = unit.in_service, False
         unit.probes += not left
         unit.pause = min(max(LONGEST_PAUSE, self._timeout), max(FIRST_PAUSE, self._timeout, 2 * unit.pause))
         unit.not_before = now + unit.pause
-        if self._others_in_service(number):
-            if not left or unit.answers < STEADY:
+        if self._neighbours_in_service(number):
+            if not left or unit.replies < STABLE_AFTER:
                 self._allowance -= now - asked_at
-            self._in_the_way = True
+            self._probe_may_block_bus = True
         return left
 
     def _briefly(self, rtt: float) -> float:
@@ -179,24 +196,24 @@ class Service:
         return min(self._timeout, max(SHORTEST_PROBE, brief))
 
     def _admit(self, unit: Unit) -> None:
-        unit.known, unit.answers = True, 0
+        unit.in_service, unit.replies = True, 0
         unit.pause, unit.probes, unit.not_before = 0.0, 0, float("-inf")
 
     def _overtime(self, unit: Unit, now: float) -> float:
         return unit.overtime and unit.overtime * exp((unit.overtime_at - now) / WINDOW)
 
-    def _holds_back(self, number: int, now: float) -> bool:
+    def _limits_slow_unit(self, number: int, now: float) -> bool:
         if all(now - at > WINDOW for unit, at in self._missed.items() if unit != number):
             return False
-        taken = sorted(self._overtime(unit, now) for unit in self.units.values() if unit.known)
-        if not _beyond(self._overtime(self.units[number], now), taken):
+        slow_times = sorted(self._overtime(unit, now) for unit in self.units.values() if unit.in_service)
+        if not _excess(self._overtime(self.units[number], now), slow_times):
             return False
-        return sum(_beyond(seconds, taken) for seconds in taken) > self._share * WINDOW
+        return sum(_excess(seconds, slow_times) for seconds in slow_times) > self._share * WINDOW
 
-    def _others_in_service(self, number: int) -> bool:
-        return any(unit.known for other, unit in self.units.items() if other != number)
+    def _neighbours_in_service(self, number: int) -> bool:
+        return any(unit.in_service for other, unit in self.units.items() if other != number)
 
-    def _earn(self, now: float) -> None:
+    def _refill_budget(self, now: float) -> None:
         """What was not used is not saved up: a long quiet time must not end in a burst of probes."""
         earned = self._share * (now - self._counted_at)
         if self._allowance < 0 <= self._allowance + earned:
@@ -205,9 +222,9 @@ class Service:
         self._counted_at = now
 
 
-def _beyond(overtime: float, taken: Sequence[float]) -> float:
+def _excess(overtime: float, slow_times: Sequence[float]) -> float:
     """What one of these overtimes, least first, has beyond what is common to the others; an only one 0."""
-    if len(taken) == 1:
+    if len(slow_times) == 1:
         return 0.0
-    quarter = (len(taken) - 1) // 4
-    return max(0.0, overtime - COMMON * taken[quarter + (overtime <= taken[quarter])])
+    quarter = (len(slow_times) - 1) // 4
+    return max(0.0, overtime - COMMON * slow_times[quarter + (overtime <= slow_times[quarter])])

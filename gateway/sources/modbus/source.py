@@ -11,16 +11,16 @@ from typing import Literal, Self
 
 from gateway.components import Event, EventListener, Expected
 from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
-from gateway.sources.modbus.line.link import Dial, Link, dial
-from gateway.sources.modbus.line.slots import ConnectSlots
-from gateway.sources.modbus.plans.learning import Search, described
-from gateway.sources.modbus.plans.memory import Memory
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNT
-from gateway.sources.modbus.schedule import SLOTS, Timetable, Turn
-from gateway.sources.modbus.service import Service
+from gateway.sources.modbus.line.link import Dial, EndpointConnector, dial
+from gateway.sources.modbus.line.slots import ConnectLimiter
+from gateway.sources.modbus.plans.learning import Bisection, describe
+from gateway.sources.modbus.plans.memory import LearnedLimitsStore
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNED
+from gateway.sources.modbus.schedule import SLOTS, DuePoll, PollSchedule
+from gateway.sources.modbus.service import UnitAvailability
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
-from gateway.sources.modbus.turn import TurnReader
+from gateway.sources.modbus.turn import PollCycle
 from qilu.contract.reading import Columns, Poll, Reading, Reason
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
@@ -44,9 +44,9 @@ class ModbusSource:
         *,
         dial: Dial = dial,
         listener: EventListener | None = None,
-        slots: ConnectSlots | None = None,
+        slots: ConnectLimiter | None = None,
         alarms: Alarms | None = None,
-        memory: Memory | None = None,
+        memory: LearnedLimitsStore | None = None,
     ) -> None:
         """`listener` is told of every event, `slots` and `alarms` are shared by all sources of the process,
         `memory` keeps over restarts what devices taught.
@@ -71,22 +71,22 @@ class ModbusSource:
             setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
         }
         self._groups = [group for device in self._devices.values() for group in device.groups]
-        self._service = Service(tuple(self._devices), settings.timeout, 0.0)
-        self._link: Link | None = None
+        self._service = UnitAvailability(tuple(self._devices), settings.timeout, 0.0)
+        self._link: EndpointConnector | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._service = Service(tuple(self._devices), self._settings.timeout, loop.time())
-        self._recall(loop.time())
+        self._service = UnitAvailability(tuple(self._devices), self._settings.timeout, loop.time())
+        self._load_learned(loop.time())
         backoff = Backoff(self._random, most=LONGEST_BACKOFF)
-        self._link = Link(
+        self._link = EndpointConnector(
             self._settings,
             self._tasks,
             backoff,
             self.stats,
-            self._answered_late,
+            self._on_late_reply,
             self._dial,
             self._slots,
             self._alarms,
@@ -116,118 +116,120 @@ class ModbusSource:
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
         periods = [(group.device.name, group.plan.period) for group in self._groups]
-        timetable = Timetable(periods, clock(), self.slot)
+        timetable = PollSchedule(periods, clock(), self.slot)
         try:
             while True:
                 now = clock()
-                turn = timetable.take(now)
-                self.busy = turn is not None
-                if turn is None:
+                due = timetable.take(now)
+                self.busy = due is not None
+                if due is None:
                     await self._alarms.until(timetable.next_due)
                 else:
-                    yield await self._poll(turn, now)
+                    yield await self._poll(due, now)
         finally:
             self.busy = False
 
-    async def _poll(self, turn: Turn, now: float) -> Poll:
-        group = self._groups[turn.group]
+    async def _poll(self, due: DuePoll, now: float) -> Poll:
+        group = self._groups[due.group]
         device, stats = group.device, self.stats
-        if turn.skipped:
-            stats.missed_turns += turn.skipped
+        if due.skipped:
+            stats.missed_turns += due.skipped
             self._service.missed(device.unit, now)
-        may_ask = self._service.may_ask(device.unit, now)
+        may_ask = self._service.may_poll(device.unit, now)
         if may_ask and device.forget_in_time(group, now):
-            self._keep_learnt(device)
-        if may_ask and len(self._groups) > 1 and group.would_end_it(now):
+            self._save_learned(device)
+        if may_ask and len(self._groups) > 1 and group.would_close_connection(now):
             readings = self._not_asked(group, now, Reason.UNREACHABLE)
         elif may_ask and group.plan.blocks:
             readings = await self._ask(group)
         else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
-            held_back = self._service.units[device.unit].known and not may_ask
-            readings = self._not_asked(group, now, Reason.NOT_POLLED if held_back else device.reason)
+            limited = self._service.units[device.unit].in_service and not may_ask
+            readings = self._not_asked(group, now, Reason.NOT_POLLED if limited else device.reason)
         if device.exponents is not None:
             readings = device.exponents.scaled(readings)
         stats.polls += 1
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
-        return Poll(int(self._timebase.at(turn.due) * 1000), tuple(readings), turn.skipped)
+        return Poll(int(self._timebase.at(due.due) * 1000), tuple(readings), due.skipped)
 
     async def _ask(self, group: Group) -> list[Reading]:
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
-        turn = TurnReader(group, link, self._service, self._timebase.next_ms, settings)
-        await turn.read()
-        if turn.overtime:
-            self._service.took_overtime(device.unit, turn.overtime, asyncio.get_running_loop().time())
+        poll = PollCycle(group, link, self._service, self._timebase.next_ms, settings)
+        await poll.read()
+        if poll.slow_reply_time:
+            self._service.record_slow_replies(
+                device.unit, poll.slow_reply_time, asyncio.get_running_loop().time()
+            )
         if settings.close_after_poll:
-            link.hang_up()
-        if turn.answered:
+            link.disconnect()
+        if poll.replied:
             if not device.online:
                 self._came_online(device)
             self.stats.rtt[device.name] = self._service.units[device.unit].rtt
         else:
-            device.reason = turn.reason
-            if device.online is not False and not self._still_trusted(device, turn.reason):
-                self._went_offline(device, turn.reason)
-        trial_was_good = device.trial_over(turn.readings)
-        if turn.answered and device.distrusted:  # what it refuses while it starts teaches nothing either
-            device.distrusted -= 1
-            return [distrusted(reading) for reading in turn.readings]
-        if turn.search is not None:
-            self._learn(device, turn.search)
+            device.reason = poll.reason
+            if device.online is not False and not self._still_trusted(device, poll.reason):
+                self._went_offline(device, poll.reason)
+        trial_was_good = device.trial_over(poll.readings)
+        if poll.replied and device.settling_polls:  # what it refuses while it starts teaches nothing either
+            device.settling_polls -= 1
+            return [distrusted(reading) for reading in poll.readings]
+        if poll.search is not None:
+            self._learn(device, poll.search)
         if trial_was_good:
             device.forget_all(asyncio.get_running_loop().time())
-            self._keep_learnt(device)
-        return turn.readings
+            self._save_learned(device)
+        return poll.readings
 
     def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
         time_ms = self._timebase.next_ms(group.series, now)
         readings = [block.bad(time_ms, reason) for block in group.plan.blocks]
         return readings + [not_asked.reading(time_ms) for not_asked in group.plan.not_asked]
 
-    def _answered_late(self, unit: int, seconds: float) -> None:
-        self._service.answered_late(unit, seconds)
+    def _on_late_reply(self, unit: int, seconds: float) -> None:
+        self._service.replied_late(unit, seconds)
 
     def _still_trusted(self, device: Device, reason: Reason) -> bool:
         """One silence is no offline period yet, nor one connection that ended; one that cannot be made is."""
         cut_off = reason is Reason.UNREACHABLE and (self._link is None or self._link.problem)
-        return not cut_off and self._service.units[device.unit].known
+        return not cut_off and self._service.units[device.unit].in_service
 
-    def _learn(self, device: Device, search: Search) -> None:
-        before, after = device.learnt, search.added_to(device.learnt)
+    def _learn(self, device: Device, search: Bisection) -> None:
+        before, after = device.learned, search.added_to(device.learned)
         if after != before:
-            device.learn(after, asyncio.get_running_loop().time(), by_silence=search.by_silence)
-            self._keep_learnt(device)
-            if text := described(device.told, after):  # not the same each time that it is asked again
-                self._tell(device, "learnt", text)
-            device.told = after
+            device.learn(after, asyncio.get_running_loop().time(), by_timeout=search.by_timeout)
+            self._save_learned(device)
+            if text := describe(device.reported, after):  # not the same each time that it is asked again
+                self._report(device, "learnt", text)
+            device.reported = after
 
-    def _recall(self, now: float) -> None:
+    def _load_learned(self, now: float) -> None:
         for device in self._devices.values():
-            if self._memory is not None and device.learnt is NOTHING_LEARNT:
-                learnt = self._memory.recall(device.name, device.setup.profile)
-                if learnt is not NOTHING_LEARNT:
-                    device.learn(learnt, now, by_silence=True)  # which taught it is not kept
+            if self._memory is not None and device.learned is NOTHING_LEARNED:
+                learned = self._memory.load(device.name, device.setup.profile)
+                if learned is not NOTHING_LEARNED:
+                    device.learn(learned, now, by_timeout=True)  # which taught it is not kept
 
-    def _keep_learnt(self, device: Device) -> None:
+    def _save_learned(self, device: Device) -> None:
         if self._memory is not None:
-            self._memory.keep(device.name, device.setup.profile, device.learnt)
+            self._memory.keep(device.name, device.setup.profile, device.learned)
 
     def _came_online(self, device: Device) -> None:
         first, device.online = device.online is None, True
-        device.distrusted = 0 if first else device.setup.settings.trust_after
+        device.settling_polls = 0 if first else device.setup.settings.trust_after
         self.stats.offline.discard(device.name)
-        self._tell(device, "online", "answers" if first else "answers again")
+        self._report(device, "online", "answers" if first else "answers again")
 
     def _went_offline(self, device: Device, reason: Reason) -> None:
         device.online = False
         self.stats.offline.add(device.name)
         link = self._link
         detail = f": {link.problem}" if reason is Reason.UNREACHABLE and link and link.problem else ""
-        self._tell(device, "offline", f"does not answer ({reason}{detail})", reason)
+        self._report(device, "offline", f"does not answer ({reason}{detail})", reason)
 
-    def _tell(
+    def _report(
         self,
         device: Device,
         kind: Literal["offline", "online", "learnt"],

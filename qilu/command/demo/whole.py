@@ -139,7 +139,7 @@ async def _whole(
         )
         run = _Run(plant, gateway, watch, store_file)
         for device in plant.devices.values():
-            device.served = run.served.__setitem__
+            device.on_counter = run.served.__setitem__
         settings = IngesterSettings(
             ingester="demo", mqtt=broker.settings, store=SqliteSettings(type="sqlite", file=store_file)
         )

@@ -9,8 +9,13 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from gateway.sources.modbus.line.link import Link
-from gateway.sources.modbus.line.transport import Connection, ConnectionGoneError, Exchange, ReplyTimeoutError
+from gateway.sources.modbus.line.link import EndpointConnector
+from gateway.sources.modbus.line.transport import (
+    Connection,
+    ConnectionLostError,
+    ReplyTimeoutError,
+    Transaction,
+)
 from gateway.sources.modbus.plans.plan import READ_FUNCTIONS
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
@@ -36,7 +41,7 @@ from qilu.modbus.pdu import ReadIdentity, read_request, response_identity, unpac
 from qilu.runtime.backoff import Backoff
 
 BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that says it is busy is asked again
-MOST_ANSWERS = 16  # of one identity: a device that always has more would never end
+MAX_IDENTITY_REQUESTS = 16  # of one identity: a device that always has more would never end
 CONNECT_AGAIN = 3  # attempts after a connection that had worked is lost
 
 Progress = Callable[[int], object]
@@ -66,11 +71,11 @@ class Prober:
         self.settings = settings
         self._backoff = Backoff(random, first=0.2, most=2.0)
         self._tasks: asyncio.TaskGroup | None = None
-        self._link: Link | None = None
+        self._link: EndpointConnector | None = None
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._link = Link(self.settings, self._tasks, self._backoff, SourceStats(), _late)
+        self._link = EndpointConnector(self.settings, self._tasks, self._backoff, SourceStats(), _late)
         try:
             await self._connected(attempts=1)
         except BaseException as error:
@@ -96,22 +101,22 @@ class Prober:
         pauses, lost = list(BUSY_PAUSES), 0
         while True:
             connection = await self._connected(attempts=CONNECT_AGAIN)
-            exchange = Exchange(unit, request)
+            exchange = Transaction(unit, request)
             await connection.read([exchange], self.settings.timeout, self.settings.request_gap)
             if exchange.data is not None:
                 return exchange.data
             error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")
             if isinstance(error, Acknowledged | DeviceBusy) and pauses:
                 await asyncio.sleep(pauses.pop(0))
-            elif isinstance(error, ConnectionGoneError) and not lost:
+            elif isinstance(error, ConnectionLostError) and not lost:
                 lost += 1  # many devices close a connection that was idle
             else:
                 raise error
 
-    def start_anew(self) -> None:
+    def reconnect(self) -> None:
         """Ask what follows over a new connection."""
         assert self._link is not None, "a prober asks inside its `async with`"
-        self._link.hang_up()
+        self._link.disconnect()
 
     async def _connected(self, attempts: int) -> Connection:
         assert self._link is not None, "a prober asks inside its `async with`"
@@ -131,26 +136,26 @@ async def read_range(prober: Prober, unit: int, asked: Range, progress: Progress
     UnreachableError where it answers nothing at all.
     """
     search = RangeSearch(asked)
-    answered = False
+    replied = False
     while (span := search.next()) is not None:
         request = read_request(READ_FUNCTIONS[span.table], span.first, span.size)
         try:
             data = await prober.ask(unit, request)
         except (IllegalAddress, IllegalValue, DeviceFailure) as error:
-            answered = True
+            replied = True
             search.refused(error.code.name.lower().replace("_", " "))
         except IllegalFunction:
-            search.given_up(f"the device cannot read {span.table}")
+            search.abandoned(f"the device cannot read {span.table}")
         except (ReplyTimeoutError, ProtocolError) as error:
             # It may be alive and ignore what it does not have, or blocks of this length.
-            answered = answered or await knock(prober, unit) is not None
-            if not answered:
+            replied = replied or await ping(prober, unit) is not None
+            if not replied:
                 raise UnreachableError(str(error)) from error
-            search.refused("no answer", silent=True)
+            search.refused("no answer", timed_out=True)
         except ModbusError as error:
-            search.given_up(str(error))
+            search.abandoned(str(error))
         else:
-            answered = True
+            replied = True
             search.good(_values(span, data))
         progress(search.known)
     return search.dump()
@@ -165,9 +170,9 @@ def _values(span: Range, data: bytes) -> list[int]:
 
 async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
     """What the device calls itself (function 43/14), by object id; empty where it does not say."""
-    found: dict[int, str] = {}
+    objects: dict[int, str] = {}
     request = ReadIdentity(Access.REGULAR)
-    for _ in range(MOST_ANSWERS):
+    for _ in range(MAX_IDENTITY_REQUESTS):
         try:
             part = response_identity(request, await prober.ask(unit, request.encode()))
         except IllegalValue:  # has the basic objects only
@@ -177,22 +182,22 @@ async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
             continue
         except (ModbusError, ReplyTimeoutError):
             # Servers that do not know the function may leave a part of it unread, before the next request.
-            prober.start_anew()
+            prober.reconnect()
             break
-        found |= {number: _in_one_line(text) for number, text in part.objects.items()}
+        objects |= {number: _on_single_line(text) for number, text in part.objects.items()}
         if part.next_object is None:
             break
         request = ReadIdentity(request.access, part.next_object)
-    return found
+    return objects
 
 
-def _in_one_line(text: bytes) -> str:
+def _on_single_line(text: bytes) -> str:
     """Without what would end a line, or steer a terminal."""
-    said = text.decode("utf-8", "replace")
-    return " ".join("".join(one if one.isprintable() else " " for one in said).split())
+    decoded = text.decode("utf-8", "replace")
+    return " ".join("".join(one if one.isprintable() else " " for one in decoded).split())
 
 
-async def knock(prober: Prober, unit: int) -> str | None:
+async def ping(prober: Prober, unit: int) -> str | None:
     """How a unit answers to the cheapest question: "answers", "exception ..."; None where nobody is there."""
     try:
         await prober.ask(unit, read_request(READ_FUNCTIONS[Table.HOLDING], 0, 1))

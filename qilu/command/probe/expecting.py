@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump
-from qilu.command.probe.views import SELDOM, VIEWS, View
+from qilu.command.probe.views import RARE_VIEWS, VIEWS, View
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType
 
@@ -68,13 +68,13 @@ def find(dump: Dump, expected: float, tolerance: Tolerance) -> list[Match]:
     """Every place and way that shows `expected`, the likeliest first."""
     allowed = max(tolerance.of(expected), 1e-9 * abs(expected))
     digits = _digits_after_the_point(expected)
-    found = [
+    matches = [
         match
-        for view in (*VIEWS, *SELDOM)
+        for view in (*VIEWS, *RARE_VIEWS)
         for address in sorted(dump.values)
         for match in _matches(dump, view, address, expected, allowed, digits)
     ]
-    return sorted(found, key=lambda match: (match.cost, match.address))
+    return sorted(matches, key=lambda match: (match.cost, match.address))
 
 
 def _digits_after_the_point(number: float) -> int:
@@ -113,30 +113,30 @@ def _cost(view: View, exponent: int, closeness: float) -> float:
     return order + scale + length + rare + 3 * closeness
 
 
-def hints(dump: Dump, match: Match, read: Range) -> list[str]:
+def notes(dump: Dump, match: Match, read: Range) -> list[str]:
     """What is worth to know about a match: unusual orders, addresses that are off by one."""
-    said = []
+    texts = []
     if match.view.word_order == "little" and match.view.registers > 1:
         straight = View(match.view.type, match.view.byte_order).at(dump, match.address)
         shown = "no number" if straight is None else f"{straight:g}"
-        said.append(f"the words are swapped: with the first word as the high one it would be {shown}")
+        texts.append(f"the words are swapped: with the first word as the high one it would be {shown}")
     if match.view.byte_order == "little":
-        said.append("the bytes inside each register are swapped")
+        texts.append("the bytes inside each register are swapped")
     if (twin := _twin(dump, match)) is not None:
-        said.append(f"its leading word could also belong to {twin}: the one that stays right is meant")
+        texts.append(f"its leading word could also belong to {twin}: the one that stays right is meant")
     before, behind = read.first - match.address, match.last - read.last
     if before > 0:
-        said.append(
+        texts.append(
             f"it begins {before} before the range that was asked for: the manual may count from 1, "
             "then the address is one less than it says"
         )
     elif behind > 0:
-        said.append(
+        texts.append(
             f"it ends {behind} behind the range that was asked for: the manual's addresses may be too small"
         )
     if match.exponent:
-        said.append(f"scale: {match.scale:g}")
-    return said
+        texts.append(f"scale: {match.scale:g}")
+    return texts
 
 
 def _twin(dump: Dump, match: Match) -> str | None:

@@ -11,7 +11,7 @@ from qilu.command.probe.texts import TextView, texts_at
 from qilu.command.probe.views import VIEWS, View
 from qilu.contract.profile import DataType
 
-ONE = View(DataType.UINT16)
+SINGLE = View(DataType.UINT16)
 _NEGATIVE = View(DataType.INT16)
 _CANDIDATES = tuple(view for view in VIEWS if view.registers == 2 or view.type is DataType.FLOAT64)
 _ORDERS = tuple(
@@ -20,7 +20,7 @@ _ORDERS = tuple(
 )
 
 
-class Tile(NamedTuple):
+class GuessedValue(NamedTuple):
     """One value as it is guessed."""
 
     address: int
@@ -28,12 +28,12 @@ class Tile(NamedTuple):
     value: float | int | str
 
     @property
-    def said(self) -> str:
+    def display(self) -> str:
         """The value, for people."""
         return repr(self.value) if isinstance(self.value, str) else f"{self.value:.7g}"
 
 
-def tiles(dump: Dump) -> list[Tile]:
+def tiles(dump: Dump) -> list[GuessedValue]:
     """Values that follow one another without overlap, over every address that has one.
 
     A device has one order of bytes and words: the one that explains all of it best. Floats that are read one
@@ -42,7 +42,7 @@ def tiles(dump: Dump) -> list[Tile]:
     return min((_tiling(dump, views) for views in _ORDERS), key=lambda found: found[0])[1]
 
 
-def summary(guessed: list[Tile]) -> str:
+def summary(guessed: list[GuessedValue]) -> str:
     """A sentence about what most of the values look like; empty where there is nothing to say."""
     counted = Counter(
         tile.view for tile in guessed if isinstance(tile.view, View) and tile.view.registers > 1
@@ -56,7 +56,7 @@ def summary(guessed: list[Tile]) -> str:
     return f"{count} value{'s look' if count > 1 else ' looks'} like {view.name}{where}"
 
 
-def _tiling(dump: Dump, views: tuple[View, ...]) -> tuple[float, list[Tile]]:
+def _tiling(dump: Dump, views: tuple[View, ...]) -> tuple[float, list[GuessedValue]]:
     """What the cheapest tiling costs, and the tiling."""
     each = [_best(dump, first, last, views) for first, last in _runs(dump)]
     return sum(cost for cost, _ in each), [tile for _, found in each for tile in found]
@@ -75,9 +75,11 @@ def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[float, list[Tile]]:
+def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[float, list[GuessedValue]]:
     """The cheapest tiling, worked out from the end on; a value costs less beside one of its own type."""
-    rest: dict[int, dict[View | TextView | None, tuple[float, Tile | None]]] = {last + 1: {None: (0.0, None)}}
+    rest: dict[int, dict[View | TextView | None, tuple[float, GuessedValue | None]]] = {
+        last + 1: {None: (0.0, None)}
+    }
     for address in range(last, first - 1, -1):
         rest[address] = {}
         for cost, candidate in _candidates(dump, address, last, views):
@@ -87,7 +89,7 @@ def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[f
                 for following, (total, _) in rest[address + view.registers].items()
             )
             rest[address][view] = (cost + onward, candidate)
-    found: list[Tile] = []
+    layout: list[GuessedValue] = []
     address = first
     before: View | TextView | None = None
     while address <= last:
@@ -95,24 +97,26 @@ def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[f
         best = min(options, key=lambda one: options[one][0] - (0.4 if one == before else 0.0))
         tile = options[best][1]
         assert tile is not None
-        found.append(tile)
+        layout.append(tile)
         before, address = tile.view, address + tile.view.registers
-    return min(cost for cost, _ in rest[first].values()), found
+    return min(cost for cost, _ in rest[first].values()), layout
 
 
-def _candidates(dump: Dump, address: int, last: int, views: tuple[View, ...]) -> Iterator[tuple[float, Tile]]:
+def _candidates(
+    dump: Dump, address: int, last: int, views: tuple[View, ...]
+) -> Iterator[tuple[float, GuessedValue]]:
     """What may begin here and ends at `last` at the latest, with what it costs."""
-    for view in (ONE, _NEGATIVE, *views):
+    for view in (SINGLE, _NEGATIVE, *views):
         number = view.at(dump, address) if address + view.registers - 1 <= last else None
         if number is not None and (cost := _cost(view, number)) is not None:
-            yield cost, Tile(address, view, number)
+            yield cost, GuessedValue(address, view, number)
     for text in texts_at(dump, address, last):
-        yield 0.9, Tile(address, *text)
+        yield 0.9, GuessedValue(address, *text)
 
 
 def _cost(view: View, number: float) -> float | None:
     """None where the view does not explain the number."""
-    if view == ONE:
+    if view == SINGLE:
         return 1.0 if number else 0.7
     if not number:
         return 1.35 if view.type is DataType.FLOAT32 else None

@@ -52,7 +52,7 @@ def parse_target(text: str) -> str:
 
 def parse_units(text: str) -> tuple[int, ...]:
     """Unit ids in the order given, each once: "1-10,17,250"."""
-    found: dict[int, None] = {}
+    units: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
@@ -62,8 +62,8 @@ def parse_units(text: str) -> tuple[int, ...]:
                 key="--units",
                 remedy=f"write 1-247 or 1,2,17; ids are 0 to {HIGHEST_UNIT}",
             )
-        found |= dict.fromkeys(range(first, last + 1))
-    return tuple(found)
+        units |= dict.fromkeys(range(first, last + 1))
+    return tuple(units)
 
 
 def parse_range(text: str, key: str = "--read") -> Range:
@@ -75,17 +75,17 @@ def parse_range(text: str, key: str = "--read") -> Range:
         if not 1 <= len(ends) <= 2:
             raise ValueError("one or two addresses are expected")
         if colon:
-            found = Range(_table(table), _number(ends[0]), _number(ends[-1]))
+            match = Range(_table(table), _number(ends[0]), _number(ends[-1]))
         else:
             first, last = parse_modicon(ends[0]), parse_modicon(ends[-1])
             if first.table != last.table:
                 raise ValueError(f"{ends[0]} and {ends[-1]} are in different tables")
-            found = Range(Table(first.table), first.address, last.address)
-        if not found.first <= found.last <= 65535:
+            match = Range(Table(first.table), first.address, last.address)
+        if not match.first <= match.last <= 65535:
             raise ValueError("addresses are 0 to 65535, the smaller one first")
     except ValueError as error:
         raise ConfigError(f"{text!r} is no range of addresses: {error}", key=key, remedy=remedy) from None
-    return found
+    return match
 
 
 def _table(text: str) -> Table:

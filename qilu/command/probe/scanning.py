@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from qilu.command.probe.asking import Prober, identity, knock
+from qilu.command.probe.asking import Prober, identity, ping
 
 
 class Unit(NamedTuple):
@@ -18,16 +18,16 @@ class Unit(NamedTuple):
 
 
 async def scan(
-    prober: Prober, units: Sequence[int], found: Callable[[Unit], None], progress: Callable[[int], None]
+    prober: Prober, units: Sequence[int], on_unit: Callable[[Unit], None], progress: Callable[[int], None]
 ) -> list[Unit]:
     """Every unit that answers, told to `found` as soon as it does."""
     answering: list[Unit] = []
     for done, unit in enumerate(units, 1):
-        how = await knock(prober, unit)
+        how = await ping(prober, unit)
         if how is not None:
-            said = await identity(prober, unit)
-            answering.append(Unit(unit, how, " ".join(said[number] for number in sorted(said)[:3])))
-            found(answering[-1])
+            results = await identity(prober, unit)
+            answering.append(Unit(unit, how, " ".join(results[number] for number in sorted(results)[:3])))
+            on_unit(answering[-1])
         progress(done)
     return answering
 
@@ -39,9 +39,9 @@ def verdict(asked: Sequence[int], answering: Sequence[Unit], timeout: float) -> 
             f"none of {len(asked)} unit ids answered within {timeout:g} s: the id, the framing "
             "(tcp or rtu+tcp), baud rate or parity may be others, or --timeout too short"
         )
-    told = f"{len(answering)} of {len(asked)} unit ids answered"
+    text = f"{len(answering)} of {len(asked)} unit ids answered"
     ((_, alike),) = Counter((unit.how, unit.identity) for unit in answering).most_common(1)
     if alike > max(2, len(asked) // 2):
         many = "all of them" if alike == len(asked) else f"{alike} of them"
-        return f"{told}, {many} alike: there may be one device that does not look at the id"
-    return told
+        return f"{text}, {many} alike: there may be one device that does not look at the id"
+    return text

@@ -26,8 +26,8 @@ class Dump:
 
     def words(self, first: int, count: int) -> bytes | None:
         """The bytes of `count` registers as they travelled; None where one of them is missing."""
-        found = [self.values.get(address) for address in range(first, first + count)]
-        return None if None in found else b"".join(word.to_bytes(2) for word in found if word is not None)
+        words = [self.values.get(address) for address in range(first, first + count)]
+        return None if None in words else b"".join(word.to_bytes(2) for word in words if word is not None)
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class RangeSearch:
     """Which request to send next. After each `next()` call exactly one of `good` and `refused`."""
 
     asked: Range
-    silences_left: int = 16
+    timeouts_left: int = 16
     """How many times silence is taken for a refusal and halved: each of them costs a time-out."""
     values: dict[int, int] = field(default_factory=dict)
     missing: dict[int, str] = field(default_factory=dict)
@@ -60,12 +60,12 @@ class RangeSearch:
         self.values |= dict(enumerate(values, span.first))
         self._learn_the_limit(span)
 
-    def refused(self, why: str, *, silent: bool = False) -> None:
+    def refused(self, why: str, *, timed_out: bool = False) -> None:
         """The device does not have all of it, or not in one piece."""
         span = self._waiting.pop(0)
-        if silent:
-            self.silences_left -= 1
-        if span.size == 1 or self.silences_left < 0:
+        if timed_out:
+            self.timeouts_left -= 1
+        if span.size == 1 or self.timeouts_left < 0:
             self.missing |= dict.fromkeys(range(span.first, span.last + 1), why)
             return
         # Halves of even length: values of two registers are often refused when they are cut.
@@ -74,7 +74,7 @@ class RangeSearch:
         self._whole |= dict.fromkeys(halves, span.size)
         self._waiting[:0] = halves
 
-    def given_up(self, why: str) -> None:
+    def abandoned(self, why: str) -> None:
         """Nothing more will be asked."""
         for span in self._waiting:
             self.missing |= dict.fromkeys(range(span.first, span.last + 1), why)
@@ -87,8 +87,8 @@ class RangeSearch:
         """What follows is not asked in longer pieces than this one, if its whole was refused and nothing in
         it is at fault: then the length was."""
         whole = self._whole.pop(span, 0)
-        begin = span.last - whole + 1
-        if whole and all(address in self.values for address in range(begin, span.last + 1)):
+        start = span.last - whole + 1
+        if whole and all(address in self.values for address in range(start, span.last + 1)):
             longest = max(span.size, whole - span.size)
             rest, self._waiting = self._waiting, []
             for waiting in rest:

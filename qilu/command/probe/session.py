@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from qilu.command.printing import console
 from qilu.command.probe import showing
-from qilu.command.probe.asking import Prober, identity, knock, read_range, settings_for
+from qilu.command.probe.asking import Prober, identity, ping, read_range, settings_for
 from qilu.command.probe.expecting import SHOWN, Match, Tolerance, find, parse_tolerance
 from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
 from qilu.command.probe.scanning import Unit, scan, verdict
@@ -21,12 +21,12 @@ from qilu.contract.profile import Table
 from qilu.contract.quantities import parse_duration
 from qilu.modbus.identity import ObjectId
 
-SCAN_PATIENCE = 0.3
+SCAN_TIMEOUT_S = 0.3
 """Seconds to wait for each unit of a scan where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeOptions:
     """The options of `qilu probe`, as they were given."""
 
     target: str
@@ -40,13 +40,13 @@ class Asked:
     form: str
 
 
-async def probe(asked: Asked) -> None:
+async def probe(asked: ProbeOptions) -> None:
     """Do it and print what was found; ConfigError for options that make no sense."""
     url = parse_target(asked.target)
     ranges = [parse_range(text) for text in asked.read]
     units = parse_units(asked.units) if asked.units else ()
     period = _seconds("--watch", asked.watch) if asked.watch else None
-    default = SCAN_PATIENCE if units and not ranges else 1.0
+    default = SCAN_TIMEOUT_S if units and not ranges else 1.0
     timeout = _seconds("--timeout", asked.timeout) if asked.timeout else default
     if (asked.expect is not None or period is not None) and not ranges:
         option = "--watch" if period is not None else "--expect"
@@ -86,18 +86,18 @@ def _seconds(option: str, text: str) -> float:
 async def _scan(prober: Prober, units: tuple[int, ...], form: str) -> None:
     out, timeout = console(), prober.settings.timeout
 
-    def tell(unit: Unit) -> None:
+    def report(unit: Unit) -> None:
         if form != "json":
             out.print(f"unit {unit.unit:3}  {unit.how}  {unit.identity}".rstrip())
 
     if form != "json":
         out.print(f"{prober.url}: asking {len(units)} unit ids, at most {len(units) * timeout:.0f} s")
     with showing.progress("unit ids", len(units)) as bar:
-        found = await scan(prober, units, tell, bar)
+        answering = await scan(prober, units, report, bar)
     if form == "json":
-        showing.print_json({"asked": len(units), "units": [unit._asdict() for unit in found]})
+        showing.print_json({"asked": len(units), "units": [unit._asdict() for unit in answering]})
     else:
-        out.print(verdict(units, found, timeout))
+        out.print(verdict(units, answering, timeout))
 
 
 async def _read(prober: Prober, unit: int, asked: Range) -> Dump:
@@ -105,7 +105,7 @@ async def _read(prober: Prober, unit: int, asked: Range) -> Dump:
         return await read_range(prober, unit, asked, bar)
 
 
-async def _dump(prober: Prober, asked: Asked, ranges: list[Range]) -> None:
+async def _dump(prober: Prober, asked: ProbeOptions, ranges: list[Range]) -> None:
     dumps = [await _read(prober, asked.unit, one) for one in ranges]
     if asked.form == "json":
         showing.print_json([showing.dump_json(dump) for dump in dumps])
@@ -129,14 +129,14 @@ def _searched(expected: float, ranges: list[Range]) -> list[Range]:
 
 
 async def _expect(
-    prober: Prober, asked: Asked, expected: float, tolerance: Tolerance, ranges: list[Range]
+    prober: Prober, asked: ProbeOptions, expected: float, tolerance: Tolerance, ranges: list[Range]
 ) -> None:
     """Neighbours of the ranges are read too: addresses are often off by one."""
-    found: list[tuple[Dump, Match, Range]] = []
+    matches: list[tuple[Dump, Match, Range]] = []
     for one in ranges:
         dump = await _read(prober, asked.unit, one.widened(1, 3))
-        found += [(dump, match, one) for match in find(dump, expected, tolerance) if match.near(one)]
-    shown = sorted(found, key=lambda row: row[1].cost)[:SHOWN]
+        matches += [(dump, match, one) for match in find(dump, expected, tolerance) if match.near(one)]
+    shown = sorted(matches, key=lambda row: row[1].cost)[:SHOWN]
     if asked.form == "json":
         showing.print_json([showing.match_json(*one) for one in shown])
         return
@@ -150,17 +150,17 @@ async def _expect(
     out.print(showing.match_grid(shown))
 
 
-async def _look(prober: Prober, asked: Asked) -> None:
+async def _look(prober: Prober, asked: ProbeOptions) -> None:
     """What one unit says without being asked for anything in particular."""
-    how = await knock(prober, asked.unit)
+    how = await ping(prober, asked.unit)
     if how is None:
         raise UnreachableError(
             f"{prober.url}: connected, but unit {asked.unit} does not answer; scan with --units 1-247"
         )
-    said = await identity(prober, asked.unit)
+    identity_texts = await identity(prober, asked.unit)
     tables = {table: await _try(prober, asked.unit, table) for table in Table}
     names = {number.value: number.name.lower() for number in ObjectId}
-    named = {names.get(number, f"object {number}"): text for number, text in said.items()}
+    named = {names.get(number, f"object {number}"): text for number, text in identity_texts.items()}
     if asked.form == "json":
         showing.print_json({"url": prober.url, "unit": asked.unit, "identity": named, "tables": tables})
         return

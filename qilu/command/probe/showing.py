@@ -14,12 +14,12 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from qilu.command.printing import console
-from qilu.command.probe.expecting import Match, hints
+from qilu.command.probe.expecting import Match, notes
 from qilu.command.probe.layout import summary, tiles
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump
 from qilu.command.probe.views import VIEWS, View, plausible_views
-from qilu.contract.modicon import Place, format_modicon
+from qilu.contract.modicon import TableAddress, format_modicon
 
 _NOT_LIKELY = "·"
 _CELL = 13  # a column of numbers with the space before it
@@ -38,7 +38,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def modicon(dump: Dump, address: int) -> str:
-    return format_modicon(Place(dump.table, address))
+    return format_modicon(TableAddress(dump.table, address))
 
 
 def dump_grid(dump: Dump, width: int, changed: frozenset[int] = frozenset()) -> Grid:
@@ -123,13 +123,13 @@ def dump_lines(dump: Dump, width: int) -> Iterator[str]:
         yield f"{len(dump.missing)} of {dump.asked.size} addresses cannot be read; the others can"
 
 
-def match_grid(found: Sequence[tuple[Dump, Match, Range]]) -> Grid:
+def match_grid(matches: Sequence[tuple[Dump, Match, Range]]) -> Grid:
     """The matches, the likeliest first, with hints."""
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for name in ("table", "address", "Modicon", "read as", "raw", "scale", "shows", "note"):
         grid.add_column(name, overflow="fold")
-    for dump, match, read in found:
-        note = "; ".join(hint for hint in hints(dump, match, read) if not hint.startswith("scale"))
+    for dump, match, read in matches:
+        note = "; ".join(hint for hint in notes(dump, match, read) if not hint.startswith("scale"))
         grid.add_row(
             dump.table, str(match.address), modicon(dump, match.address), match.view.name,
             f"{match.raw:.7g}" if match.view.type.is_float else str(match.raw),
@@ -148,7 +148,7 @@ def match_json(dump: Dump, match: Match, read: Range) -> Mapping[str, Any]:
         "scale": match.scale,
         "raw": match.raw,
         "value": match.number,
-        "hints": hints(dump, match, read),
+        "hints": notes(dump, match, read),
     }
 
 

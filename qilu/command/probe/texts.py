@@ -33,7 +33,7 @@ class Text(NamedTuple):
     """How long a text is, and what it says."""
 
     view: TextView
-    said: str
+    display: str
 
 
 def texts_at(dump: Dump, first: int, last: int) -> Iterator[Text]:

@@ -101,7 +101,7 @@ def _views() -> Iterator[View]:
 VIEWS: tuple[View, ...] = tuple(_views())
 """What a dump shows. What is seldom (bytes swapped in single registers, BCD) is left to `--expect`."""
 
-SELDOM = (
+RARE_VIEWS = (
     View(DataType.UINT16, "little"),
     View(DataType.INT16, "little"),
     View(DataType.BCD16),
@@ -112,11 +112,13 @@ SELDOM = (
 
 def plausible_views(dump: Dump, views: Iterable[View] = VIEWS) -> Mapping[View, Mapping[int, float | int]]:
     """The views that show something plausible anywhere, most of it first; address -> number."""
-    found: dict[View, dict[int, float | int]] = {}
+    result: dict[View, dict[int, float | int]] = {}
     for view in views:
         numbers = {address: view.at(dump, address) for address in sorted(dump.values)}
         likely = {address: n for address, n in numbers.items() if n is not None and view.plausible(n)}
         if likely:
-            found[view] = likely
+            result[view] = likely
     rank = {view: place for place, view in enumerate(VIEWS)}
-    return dict(sorted(found.items(), key=lambda item: (item[0].registers > 1, -len(item[1]), rank[item[0]])))
+    return dict(
+        sorted(result.items(), key=lambda item: (item[0].registers > 1, -len(item[1]), rank[item[0]]))
+    )

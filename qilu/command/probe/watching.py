@@ -51,7 +51,9 @@ async def watch(prober: Prober, unit: int, ranges: Sequence[Range], period: floa
                 else:
                     for dump, difference in zip(dumps, changed, strict=True):
                         for address, (old, new) in difference.items():
-                            print(f"{_now()} {dump.table}:{address} {_said(old)} -> {_said(new)}", flush=True)
+                            print(
+                                f"{_now()} {dump.table}:{address} {_texts(old)} -> {_texts(new)}", flush=True
+                            )
                 before = dumps
             # A turn that took too long moves the next one, it is not made up for.
             due = max(due + period, clock())
@@ -61,7 +63,7 @@ async def watch(prober: Prober, unit: int, ranges: Sequence[Range], period: floa
             live.stop()
 
 
-def _said(value: int | None) -> str:
+def _texts(value: int | None) -> str:
     return "none" if value is None else str(value)
 
 

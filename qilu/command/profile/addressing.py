@@ -22,13 +22,13 @@ def are_modicon(rows: Sequence[Row]) -> bool:
     ConfigError where only hexadecimal ones speak against it: they would move all others by 40001.
     """
     addressed = [row for row in rows if "address" in row and _is_address(row["address"])]
-    others = [row for row in addressed if not is_hex(row["address"])]
-    if not others or not all(map(_may_be_modicon, others)):
+    remaining = [row for row in addressed if not is_hex(row["address"])]
+    if not remaining or not all(map(_may_be_modicon, remaining)):
         return False
-    if len(others) < len(addressed):
+    if len(remaining) < len(addressed):
         odd = next(row["address"] for row in addressed if is_hex(row["address"]))
-        raise odd.wrong(
-            f"{odd.text} counts from 0, and {others[0]['address'].text} may be in Modicon's notation",
+        raise odd.error(
+            f"{odd.text} counts from 0, and {remaining[0]['address'].text} may be in Modicon's notation",
             "write all addresses in one way, or say --addressing zero_based",
         )
     return True
@@ -64,19 +64,19 @@ def place(row: Row, in_modicon: bool, one_based: bool) -> tuple[str, dict[str, A
     """The table of a point, and the keys that say in a profile where it is; ConfigError for no place."""
     cell, table = row["address"], named_table(row)
     if table is None and (named := row.get("table") or row.get("function")):
-        raise named.wrong(
+        raise named.error(
             f"{named.text!r} is no table", "write coil, discrete, input, holding, or the function 1 to 4"
         )
     if in_modicon:
         return _in_modicon(cell, table)
     if table is None:
-        raise cell.wrong(
+        raise cell.error(
             f"{cell.text!r} does not say its table",
             "add a column table or function, or write 40001 for holding 0",
         )
     zero_based = address(cell) - one_based
     if not 0 <= zero_based <= 65535:
-        raise cell.wrong(f"address {cell.text} does not exist", "addresses are 0 to 65535")
+        raise cell.error(f"address {cell.text} does not exist", "addresses are 0 to 65535")
     return table, {"table": table, "address": zero_based}
 
 
@@ -84,8 +84,8 @@ def _in_modicon(cell: Cell, table: str | None) -> tuple[str, dict[str, Any]]:
     try:
         named = parse_modicon(cell.text).table
     except ValueError as error:
-        raise cell.wrong(str(error), "write 40001 for the first holding register") from None
+        raise cell.error(str(error), "write 40001 for the first holding register") from None
     if table not in (None, named):
-        raise cell.wrong(f"{cell.text} is in table {named}, not {table}", "correct one of them")
+        raise cell.error(f"{cell.text} is in table {named}, not {table}", "correct one of them")
     # The digits as they are: as a number 00001 would lose its meaning.
     return named, {"address": cell.text if cell.text.startswith("0") else int(cell.text)}

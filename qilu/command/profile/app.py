@@ -70,8 +70,8 @@ def profile_new(
 
 
 @app.command("export-learnt")
-def profile_export_learnt(
-    learnt: Annotated[
+def profile_export_learned(
+    learned: Annotated[
         Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learnt of its spool.")
     ],
     profile: Annotated[Path, typer.Argument(help="The profile of that device.")],
@@ -83,11 +83,11 @@ def profile_export_learnt(
 
     Example: qilu profile export-learnt var/spool/learnt/press-1.yaml profiles/press.yaml
     """
-    from qilu.command.profile.learnt import export_learnt
+    from qilu.command.profile.learnt import export_learned
     from qilu.command.profile.writing import write
 
     def work() -> None:
-        text = export_learnt(profile, learnt)
+        text = export_learned(profile, learned)
         if out is None:
             typer.echo(text, nl=False)
         else:

@@ -33,7 +33,7 @@ class Cell:
     heading: str
     column: int
 
-    def wrong(self, problem: str, remedy: str | None = None) -> ConfigError:
+    def error(self, problem: str, remedy: str | None = None) -> ConfigError:
         return ConfigError(
             problem, line=self.line, key=f"column {_letter(self.column)} ({self.heading})", remedy=remedy
         )
@@ -59,27 +59,27 @@ def address(cell: Cell) -> int:
     try:
         return int(digits, 16 if is_hex(cell) else 10)
     except ValueError:
-        raise cell.wrong(f"{cell.text!r} is no address", "write 10, 0x0A, 000AH or 40011") from None
+        raise cell.error(f"{cell.text!r} is no address", "write 10, 0x0A, 000AH or 40011") from None
 
 
 def orders(row: Mapping[str, Cell]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    orders: dict[str, str] = {}
     # "float (CDAB)": what stands in brackets says nothing about the type itself
     if "type" in row and (letters := re.search(r"\b(?:abcd|cdab|badc|dcba)\b", row["type"].text.lower())):
-        found |= dict(zip(("byte_order", "word_order"), _ORDERS[letters[0]], strict=True))
+        orders |= dict(zip(("byte_order", "word_order"), _ORDERS[letters[0]], strict=True))
     for key in ("byte_order", "word_order"):
         if key not in row:
             continue
         word = plain(row[key].text)
         if word in _ORDERS:
-            found |= dict(zip(("byte_order", "word_order"), _ORDERS[word], strict=True))
+            orders |= dict(zip(("byte_order", "word_order"), _ORDERS[word], strict=True))
         elif word in _ENDS:
-            found[key] = _ENDS[word]
+            orders[key] = _ENDS[word]
         else:
-            raise row[key].wrong(
+            raise row[key].error(
                 f"{row[key].text!r} is no order", "write big, little, ABCD, CDAB, BADC or DCBA"
             )
-    return {key: order for key, order in found.items() if order != "big"}
+    return {key: order for key, order in orders.items() if order != "big"}
 
 
 def number(cell: Cell) -> float | int:
@@ -90,19 +90,19 @@ def number(cell: Cell) -> float | int:
         return float(f"1e{power[1]}")
     match = re.fullmatch(rf"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)(?:{_UNIT})?", text)
     if match is None:
-        raise cell.wrong(f"{cell.text!r} is no number", "write 0.1, with a point")
+        raise cell.error(f"{cell.text!r} is no number", "write 0.1, with a point")
     if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", match[1]):
         point = match[1].replace(",", ".", 1)
-        raise cell.wrong(f"{cell.text!r} may be thousands or a decimal comma", f"write {point} or without it")
-    found = float(match[1].replace(",", "."))
-    return int(found) if found.is_integer() and abs(found) < 1e15 else found
+        raise cell.error(f"{cell.text!r} may be thousands or a decimal comma", f"write {point} or without it")
+    parsed = float(match[1].replace(",", "."))
+    return int(parsed) if parsed.is_integer() and abs(parsed) < 1e15 else parsed
 
 
 def whole(cell: Cell) -> int:
     try:
         return int(cell.text, 0)
     except ValueError:
-        raise cell.wrong(f"{cell.text!r} is no whole number", "write 0, 1, 2, ...") from None
+        raise cell.error(f"{cell.text!r} is no whole number", "write 0, 1, 2, ...") from None
 
 
 def _scale(cell: Cell, kind: str) -> float | int | None:
@@ -128,19 +128,19 @@ def _sentinels(cell: Cell, kind: str) -> list[int | float]:
 
 def _enum(cell: Cell, _: str) -> dict[int, str]:
     """ "0: off, 1: on" or "0=停止;1=运行"."""
-    found = {}
+    texts = {}
     for part in re.split(r"[,;|\n，；]", cell.text):
         match = re.fullmatch(r"\s*(-?\d+|0x[0-9a-fA-F]+)\s*[:=：\-]\s*(.+?)\s*", part)
         if match is None:
-            raise cell.wrong(f"{part.strip()!r} is no code with its text", "write 0=off; 1=on")
-        found[int(match[1], 0)] = match[2]
-    return found
+            raise cell.error(f"{part.strip()!r} is no code with its text", "write 0=off; 1=on")
+        texts[int(match[1], 0)] = match[2]
+    return texts
 
 
 def _access(cell: Cell, _: str) -> str:
     access = access_of(cell.text)
     if access is None:
-        raise cell.wrong(f"{cell.text!r} is no access", "write R, W or RW")
+        raise cell.error(f"{cell.text!r} is no access", "write R, W or RW")
     return access
 
 

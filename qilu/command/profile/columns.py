@@ -105,14 +105,14 @@ def column_of(heading: str) -> str | None:
 
 def columns_of(headings: Sequence[str]) -> dict[str, int]:
     """Key -> its column; where two mean the same, the first one."""
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     for index, heading in enumerate(headings):
         key = column_of(heading)
         if key is not None:
-            found.setdefault(key, index)
-    if "address" not in found and "offset" in found:
-        found["address"] = found.pop("offset")  # in lists without another address it is meant so
-    return found
+            columns.setdefault(key, index)
+    if "address" not in columns and "offset" in columns:
+        columns["address"] = columns.pop("offset")  # in lists without another address it is meant so
+    return columns
 
 
 def type_of(word: str) -> str | None:

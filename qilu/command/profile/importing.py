@@ -44,8 +44,8 @@ def _draft(file: Path, name: str, listed: Listed) -> Draft:
         "Look at it before you use it: limits of requests (`limits: {max_registers: ...}`), orders of bytes",
         "and words, and how often each group is read are seldom in a list. `qilu check` shows the mistakes.",
     ]
-    if listed.ignored:
-        head.append(f"Columns that were not understood: {', '.join(listed.ignored)}.")
+    if listed.unused_columns:
+        head.append(f"Columns that were not understood: {', '.join(listed.unused_columns)}.")
     return Draft(name, head, f"the list {file.name}", listed.points, more)
 
 
@@ -65,7 +65,7 @@ def _read(file: Path) -> str:
 
 def _placed(error: ConfigError, file: Path, listed: Listed | None = None) -> ConfigError:
     """The error and its others, said of the list: a point of the profile becomes a line of the list."""
-    found = []
+    placed = []
     for one in _each(error):
         line, key = one.line, one.key
         if listed is not None:
@@ -73,9 +73,9 @@ def _placed(error: ConfigError, file: Path, listed: Listed | None = None) -> Con
             is_point = len(parts) > 1 and parts[0] == "points" and parts[1].isdecimal()
             line = listed.lines[int(parts[1])] if is_point else None
             key = listed.headings.get(parts[2], parts[2]) if is_point and len(parts) > 2 else None
-        found.append(ConfigError(one.problem, file=file, line=line, key=key, remedy=one.remedy))
-    found[0].others = tuple(found[1:])
-    return found[0]
+        placed.append(ConfigError(one.problem, file=file, line=line, key=key, remedy=one.remedy))
+    placed[0].others = tuple(placed[1:])
+    return placed[0]
 
 
 def _each(error: ConfigError) -> Iterator[ConfigError]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from qilu.command.profile.addressing import Addressing, Row, are_modicon, place
 from qilu.command.profile.cells import OPTIONAL, Cell, number, orders, slug
 from qilu.command.profile.columns import columns_of, plain, type_of
-from qilu.command.profile.writing import Line, unique
+from qilu.command.profile.writing import PointEntry, unique
 from qilu.contract.errors import ConfigError
 
 
@@ -20,11 +20,11 @@ class Listed:
     """What a list of points says: points for a profile, and the line of the list that each is from."""
 
     addressing: Literal["zero_based", "modicon"]
-    points: tuple[Line, ...]
+    points: tuple[PointEntry, ...]
     lines: tuple[int, ...]
     headings: Mapping[str, str]
     """Key -> the heading that was taken for it."""
-    ignored: tuple[str, ...]
+    unused_columns: tuple[str, ...]
     """Headings that mean nothing here."""
 
 
@@ -65,7 +65,7 @@ def read_list(text: str, addressing: Addressing = "auto") -> Listed:
     names = unique(str(point["name"]) for point in points)
     return Listed(
         "modicon" if in_modicon else "zero_based",
-        tuple(Line({**point, "name": name}) for point, name in zip(points, names, strict=True)),
+        tuple(PointEntry({**point, "name": name}) for point, name in zip(points, names, strict=True)),
         tuple(line for line, _ in others),
         headings,
         tuple(
@@ -106,10 +106,10 @@ def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, 
     label = {key: row[name].text for key, name in (("en", "label"), ("zh", "label_zh")) if name in row}
     if "en" in label and not label["en"].isascii() and "zh" not in label:
         label = {"zh": label["en"]}
-    given = row["name"].text if "name" in row else label.get("en", "")
-    point["name"] = slug(given) or f"{table}_{row['address'].text}".lower()
-    if "name" in row and slug(given) != given and not label:
-        label = {"en" if given.isascii() else "zh": given}
+    keys = row["name"].text if "name" in row else label.get("en", "")
+    point["name"] = slug(keys) or f"{table}_{row['address'].text}".lower()
+    if "name" in row and slug(keys) != keys and not label:
+        label = {"en" if keys.isascii() else "zh": keys}
     if label:
         point = {"name": point.pop("name"), "label": label, **point}
     if point["access"] == "read" if "access" in point else False:
@@ -121,14 +121,14 @@ def _type(row: Row, table: object) -> str:
     if "type" not in row:
         if "bit" in row or table in ("coil", "discrete"):
             return "bool"
-        raise row["address"].wrong(
+        raise row["address"].error(
             f"the type of what stands at {row['address'].text} is not told",
             "add a column type: uint16, int16, uint32, int32, float32, ...",
         )
     kind = type_of(row["type"].text)
     if kind is None:
         known = "bool, uint16, int16, uint32, int32, uint64, int64, float32, float64, string"
-        raise row["type"].wrong(f"{row['type'].text!r} is no type", f"known are: {known}")
+        raise row["type"].error(f"{row['type'].text!r} is no type", f"known are: {known}")
     registers = row["length"].text if "length" in row else ""
     if (
         registers in ("2", "4")

@@ -13,11 +13,11 @@ from qilu.command.probe.layout import tiles
 from qilu.command.probe.places import parse_range, parse_target
 from qilu.command.probe.search import Dump
 from qilu.command.probe.views import VIEWS, View
-from qilu.command.profile.writing import Draft, Line, checked, destination, name_out_of, write
+from qilu.command.profile.writing import Draft, PointEntry, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
 from qilu.modbus.identity import ObjectId
 
-MOST_READINGS = 4  # other ways to read a register that a comment names
+MAX_READINGS = 4  # other ways to read a register that a comment names
 EVERYWHERE = ("holding:0-99", "input:0-99", "coil:0-31", "discrete:0-31")
 """Where to look when nothing else is known of a device."""
 
@@ -34,8 +34,10 @@ async def new_from_probe(
     if name is not None:
         destination(name, out, force)  # told before anything is asked
     async with Prober(settings_for(url, 1.0), Random()) as prober:
-        said = await identity(prober, unit)
-        name = name or name_out_of(said.get(ObjectId.MODEL_NAME, ""), said.get(ObjectId.PRODUCT_CODE, ""))
+        identity_texts = await identity(prober, unit)
+        name = name or name_out_of(
+            identity_texts.get(ObjectId.MODEL_NAME, ""), identity_texts.get(ObjectId.PRODUCT_CODE, "")
+        )
         file = destination(name, out, force)
         dumps = []
         for asked in ranges:
@@ -45,7 +47,7 @@ async def new_from_probe(
         raise ConfigError(
             "nothing in there can be read", key="--read", remedy="find with `qilu probe` what the device has"
         )
-    named = " ".join(said[number] for number in sorted(said)[:3])
+    named = " ".join(identity_texts[number] for number in sorted(identity_texts)[:3])
     write(file, checked(draft(name, target, unit, named, dumps)))
     return file
 
@@ -66,16 +68,16 @@ def draft(name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dum
     return Draft(name, head, f"{device}, registers read by qilu probe", points, more)
 
 
-def _points(dump: Dump) -> Iterator[Line]:
+def _points(dump: Dump) -> Iterator[PointEntry]:
     table = dump.table.value
     if dump.table.holds_bits:
         for address, value in sorted(dump.values.items()):
             keys = {"name": f"{table}_{address}", "table": table, "address": address, "type": "bool"}
-            yield Line(keys, f"read {value}")
+            yield PointEntry(keys, f"read {value}")
         return
     for tile in tiles(dump):
         keys = {"name": f"{table}_{tile.address}", "table": table, "address": tile.address, **tile.view.keys}
-        others = [
+        alternatives = [
             f"{number:.6g} as {view.name}"
             for view in VIEWS
             if view != tile.view
@@ -83,8 +85,8 @@ def _points(dump: Dump) -> Iterator[Line]:
             and (number := view.at(dump, tile.address)) is not None
             and view.plausible(number)
         ]
-        also = f"; or {', '.join(others[:MOST_READINGS])}" if others else ""
-        yield Line(keys, f"read {tile.said}{also}")
+        also = f"; or {', '.join(alternatives[:MAX_READINGS])}" if alternatives else ""
+        yield PointEntry(keys, f"read {tile.display}{also}")
 
 
 def _gaps(dump: Dump) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PointEntry:
     """One point as it will stand in the file, and what is to be said of it."""
 
     keys: Mapping[str, Any]
@@ -33,7 +33,7 @@ class Draft:
     head: Sequence[str]
     """Sentences for the comment at the top."""
     source: str
-    points: Sequence[Line]
+    points: Sequence[PointEntry]
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further keys of the profile, such as `addressing` or `limits`."""
 
@@ -97,13 +97,13 @@ def write(file: Path, text: str) -> None:
 
 def unique(names: Iterable[str]) -> list[str]:
     """The same names, with a number behind those that came before."""
-    taken: set[str] = set()
+    used: set[str] = set()
     found = []
     for name in names:
         number, candidate = 1, name
-        while candidate in taken:
+        while candidate in used:
             number += 1
             candidate = f"{name}_{number}"
-        taken.add(candidate)
+        used.add(candidate)
         found.append(candidate)
     return found

@@ -52,12 +52,12 @@ def _of_place(profile: DeviceProfile, index: int, point: Point) -> Iterator[Prob
             yield Problem((*here, key, "parameter"), text, f"add `{name}: 1.0` to `parameters`")
     if not point.readable:
         return
-    most = profile.limits.max_block(point.table)
-    if point.size > most:
-        text = f"takes {point.size} registers, but one request may read {most} only"
+    limit = profile.limits.max_block(point.table)
+    if point.size > limit:
+        text = f"takes {point.size} registers, but one request may read {limit} only"
         yield Problem((*here, "type"), text, "raise `limits.max_registers` or say `access: write`")
     for gap in profile.limits.no_read:
-        if gap.meets(point.table, point.address, point.last):
+        if gap.overlaps(point.table, point.address, point.last):
             text = f"lies in {_range(gap)}, which `limits.no_read` forbids"
             yield Problem((*here, "address"), text, "correct one of them, or say `access: write`")
 
@@ -84,8 +84,8 @@ def _of_flags(point: Point, here: Loc) -> Iterator[Problem]:
             yield Problem((*here, "flags"), "a point that is only written has no flags", "remove `flags`")
             return
         if not 0 <= bit < point.type.bits:
-            text, most = f"{point.type} has no bit {bit}", point.type.bits - 1
-            yield Problem((*here, "flags", bit), text, f"bits are 0 to {most}")
+            text, limit = f"{point.type} has no bit {bit}", point.type.bits - 1
+            yield Problem((*here, "flags", bit), text, f"bits are 0 to {limit}")
 
 
 def _of_exponents(profile: DeviceProfile, named: Mapping[str, Point]) -> Iterator[Problem]:
@@ -134,14 +134,14 @@ def _of_overlaps(profile: DeviceProfile) -> Iterator[Problem]:
         open_.append(index)
 
 
-def _share_a_register(one: Point, other: Point) -> bool:
-    return one.table is other.table and one.address <= other.last and other.address <= one.last
+def _share_a_register(first: Point, other: Point) -> bool:
+    return first.table is other.table and first.address <= other.last and other.address <= first.last
 
 
-def _collide(one: Point, other: Point) -> bool:
-    if one.size == other.size == 1 and not one.mask & other.mask:
+def _collide(first: Point, other: Point) -> bool:
+    if first.size == other.size == 1 and not first.mask & other.mask:
         return False
-    return one.alias_of is None and other.alias_of is None
+    return first.alias_of is None and other.alias_of is None
 
 
 def of_overrides(profile: DeviceProfile, values: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:
@@ -160,7 +160,7 @@ def of_overrides(profile: DeviceProfile, values: Mapping[str, float], here: Loc 
 
 def warnings(profile: DeviceProfile) -> list[tuple[Loc, str]]:
     """What is allowed and yet likely to surprise; a point stands in its place by name."""
-    found: list[tuple[Loc, str]] = []
+    texts: list[tuple[Loc, str]] = []
     groups = {point.name: point.group for point in profile.points}
     for point in profile.points:
         here: Loc = ("points", point.name)
@@ -168,12 +168,12 @@ def warnings(profile: DeviceProfile) -> list[tuple[Loc, str]]:
             high = point.limits.max
             if high is None or high > _EXACT_IN_A_FLOAT or (point.limits.min or 0) < -_EXACT_IN_A_FLOAT:
                 text = "stores keep numbers as floats, which are exact up to 2^53 only"
-                found.append(((*here, "type"), text))
+                texts.append(((*here, "type"), text))
         name = getattr(point.scale, "point", None)
         if name is not None and groups[name] != point.group:
             text = f"{name} is read in group {groups[name]}, and its last value is used until then"
-            found.append(((*here, "scale"), text))
-    return found
+            texts.append(((*here, "scale"), text))
+    return texts
 
 
 def _range(gap: AddressRange) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qilu.contract.profile.flags import flag_names
-from qilu.contract.profile.vocabulary import MOST_COPIES, DataType, is_whole
+from qilu.contract.profile.vocabulary import MAX_COPIES, DataType, is_whole
 
 _Raw = dict[str, Any]
 _COPYING = ("count", "stride", "suffixes")
@@ -27,13 +27,13 @@ def structures(raw: Any) -> list[tuple[int, _Raw]] | None:
     copies = _copies(raw, None)
     if copies is None or not all(isinstance(point, Mapping) for point in points):
         return None
-    found = []
+    structures = []
     for suffix, shift in copies:
         renamed = _renamed(points, suffix)
         for index, point in enumerate(points):
             copy = _copy(point, suffix, shift) | {key: point[key] for key in _COPYING if key in point}
-            found.append((index, _referring(copy, renamed)))
-    return found
+            structures.append((index, _referring(copy, renamed)))
+    return structures
 
 
 def _copies(raw: Mapping[str, Any], size: int | None) -> list[tuple[str, int]] | None:
@@ -49,10 +49,10 @@ def _copies(raw: Mapping[str, Any], size: int | None) -> list[tuple[str, int]] |
 def _suffixes(raw: Mapping[str, Any]) -> list[str] | None:
     count, suffixes = raw.get("count"), raw.get("suffixes")
     if suffixes is None:
-        if not is_whole(count) or not 1 <= count <= MOST_COPIES:
+        if not is_whole(count) or not 1 <= count <= MAX_COPIES:
             return None
         return [str(number) for number in range(1, count + 1)]
-    if not isinstance(suffixes, list | tuple) or not 1 <= len(suffixes) <= MOST_COPIES:
+    if not isinstance(suffixes, list | tuple) or not 1 <= len(suffixes) <= MAX_COPIES:
         return None
     if count not in (None, len(suffixes)) or not all(
         isinstance(one, str) or is_whole(one) for one in suffixes

@@ -48,7 +48,7 @@ def _is_flag(bit: object, flag: object, bits: int) -> bool:
 
 def _flag(raw: Mapping[str, Any], bit: int, flag: Mapping[str, Any]) -> dict[str, Any]:
     registers = DataType(raw["type"]).registers
-    word = bit // 16 ^ _LEAST_WORD.get(str(raw.get("word_order", "big")), 0) & (registers - 1)
+    word = bit // 16 ^ _SHORTEST_WORD.get(str(raw.get("word_order", "big")), 0) & (registers - 1)
     derived = {
         "label": {"en": flag["name"].replace("_", " ").capitalize()},
         **flag,
@@ -62,5 +62,5 @@ def _flag(raw: Mapping[str, Any], bit: int, flag: Mapping[str, Any]) -> dict[str
     return derived | {key: raw[key] for key in ("table", "byte_order", "group") if key in raw}
 
 
-_LEAST_WORD = {"big": 3, "little": 0, "big_swapped": 2, "little_swapped": 1}
+_SHORTEST_WORD = {"big": 3, "little": 0, "big_swapped": 2, "little_swapped": 1}
 """Where the least significant word of 64 bits stands; the lowest bit tells it of 32 bits, none of 16."""

@@ -23,10 +23,10 @@ from qilu.contract.profile.point import (
     Point,
     table_in_address,
 )
-from qilu.contract.profile.spelling import located, spelled_out
+from qilu.contract.profile.spelling import expand, relocate
 from qilu.contract.profile.vocabulary import (
     DEFAULT_GROUP,
-    Model,
+    FrozenModel,
     Name,
     Order,
     ProfileName,
@@ -37,7 +37,7 @@ from qilu.contract.profile.vocabulary import (
 from qilu.contract.quantities import Duration, Period
 
 
-class AddressRange(Model):
+class AddressRange(FrozenModel):
     """Addresses of one table from `first` to `last`, both included, zero-based."""
 
     model_config = ConfigDict(json_schema_extra=table_in_address)
@@ -47,12 +47,12 @@ class AddressRange(Model):
     first: Address = Field(ge=0, le=65535)
     last: Address = Field(ge=0, le=65535)
 
-    def meets(self, table: Table, first: int, last: int) -> bool:
+    def overlaps(self, table: Table, first: int, last: int) -> bool:
         """True when it shares an address with `first` to `last` of `table`."""
         return self.table is table and self.first <= last and first <= self.last
 
 
-class DeviceLimits(Model):
+class DeviceLimits(FrozenModel):
     """What one request to the device may ask; the defaults are the limits of the Modbus specification."""
 
     max_registers: int = Field(default=125, ge=1, le=125)
@@ -85,7 +85,7 @@ def _points_or_repeat(schema: dict[str, Any]) -> None:
     schema["required"].remove("points")
 
 
-class DeviceProfile(Model):
+class DeviceProfile(FrozenModel):
     """One model of machine. What it promises after it was read: every address is zero-based, every point has
     its orders and its group, no value reaches past address 65535, no two points overlap undeclared."""
 
@@ -124,11 +124,11 @@ class DeviceProfile(Model):
     @model_validator(mode="wrap")
     @classmethod
     def _spell_out(cls, raw: Any, read: ModelWrapValidatorHandler[DeviceProfile]) -> DeviceProfile:
-        profile, places = spelled_out(raw)
+        profile, places = expand(raw)
         try:
             return read(profile)
         except ValidationError as error:
-            raise located(error, places) from None
+            raise relocate(error, places) from None
 
     def point(self, name: str) -> Point:
         """The point of this name; KeyError when there is none."""

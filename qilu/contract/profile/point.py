@@ -19,23 +19,23 @@ from qilu.contract.invalid import invalid, refuse, shown
 from qilu.contract.profile import point_checks
 from qilu.contract.profile.vocabulary import (
     DEFAULT_GROUP,
-    MOST_COPIES,
+    MAX_COPIES,
     DataType,
     Finite,
-    Model,
+    FrozenModel,
     Name,
     Order,
     ScaleNumber,
     Table,
     WordOrder,
-    text_or,
+    string_shorthand,
 )
 
 
-class Label(Model):
+class Label(FrozenModel):
     """A text for people, in English and Chinese; a plain text in the file is English."""
 
-    model_config = ConfigDict(json_schema_extra=text_or("en"))
+    model_config = ConfigDict(json_schema_extra=string_shorthand("en"))
 
     en: str = ""
     zh: str = ""
@@ -53,13 +53,13 @@ class Label(Model):
         return (self.zh or self.en) if language == "zh" else (self.en or self.zh)
 
 
-class ParameterRef(Model):
+class ParameterRef(FrozenModel):
     """A number that each device may have differently, such as the ratio of a current transformer."""
 
     parameter: Name
 
 
-class PointRef(Model):
+class PointRef(FrozenModel):
     """A point whose value is the exponent of ten: SunSpec's scale factors."""
 
     point: Name
@@ -85,17 +85,17 @@ Scale = Annotated[
 ]
 
 
-class Limits(Model):
+class Limits(FrozenModel):
     """Engineering values outside of these are bad, reason out_of_limits; the bounds themselves are good."""
 
     min: Finite | None = None
     max: Finite | None = None
 
 
-class Flag(Model):
+class Flag(FrozenModel):
     """One bit of an integer as a point of its own; a plain text in the file is its name."""
 
-    model_config = ConfigDict(json_schema_extra=text_or("name"))
+    model_config = ConfigDict(json_schema_extra=string_shorthand("name"))
 
     name: Name
     """What follows the name of the integer and an underscore."""
@@ -120,10 +120,10 @@ def table_in_address(schema: dict[str, Any]) -> None:
     schema["required"].remove("table")
 
 
-class Copies(Model):
+class Copies(FrozenModel):
     """How many times something stands in the registers, one after the other."""
 
-    count: int | None = Field(default=None, ge=1, le=MOST_COPIES)
+    count: int | None = Field(default=None, ge=1, le=MAX_COPIES)
     """How many; their names end in _1, _2 and so on."""
     stride: int | None = Field(default=None, ge=1, le=65535)
     """Addresses from one to the next."""

@@ -125,10 +125,10 @@ def _of_counter(point: Point) -> Iterator[Problem]:
         return
     if point.modulus is not None and point.type.is_integer:
         low, high = point.type.range
-        most = high - low + 1
-        if point.modulus > most or point.modulus != int(point.modulus):
+        limit = high - low + 1
+        if point.modulus > limit or point.modulus != int(point.modulus):
             text = f"{point.modulus:.16g} is not where a {point.type} can start again"
-            yield Problem(("modulus",), text, f"use a whole number up to {most}")
+            yield Problem(("modulus",), text, f"use a whole number up to {limit}")
     if point.unwrap and isinstance(point.scale, float) and point.scale < 0:
         yield Problem(("scale",), "a counter that runs backwards cannot be unwrapped", "remove `unwrap`")
     if point.unwrap and point.offset != 0:

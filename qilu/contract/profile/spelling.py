@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
 from qilu.contract.invalid import KIND, Loc, invalid
-from qilu.contract.modicon import without_modicon
+from qilu.contract.modicon import to_zero_based
 from qilu.contract.profile.copies import elements, structures
 from qilu.contract.profile.flags import bits_named_in
 
@@ -30,11 +30,11 @@ class Place(NamedTuple):
 _Entry = tuple[Any, Place]
 
 
-def spelled_out(raw: Any) -> tuple[Any, Sequence[Place]]:
+def expand(raw: Any) -> tuple[Any, Sequence[Place]]:
     """The profile with each of its points written in full, and where the file has each of them."""
     if not isinstance(raw, Mapping):
         return raw, ()
-    profile = without_modicon(dict(raw))
+    profile = to_zero_based(dict(raw))
     points, repeats = profile.get("points", []), profile.get("repeat", [])
     if not isinstance(points, list | tuple) or not isinstance(repeats, list | tuple):
         return profile, ()
@@ -49,17 +49,17 @@ def spelled_out(raw: Any) -> tuple[Any, Sequence[Place]]:
     defaults = _defaults(profile)
     each = [one for point, place in entries for one in _all_of(_filled_in(point, defaults), place)]
     if "points" in profile:
-        profile["points"] = _knowing_exponents([point for point, _ in each])
+        profile["points"] = _with_scale_factor_defaults([point for point, _ in each])
     return profile, [place for _, place in each]
 
 
-def located(error: ValidationError, places: Sequence[Place]) -> ValidationError:
+def relocate(error: ValidationError, places: Sequence[Place]) -> ValidationError:
     """The same errors at the places of the file; of several at one place the first."""
-    found: dict[Loc, InitErrorDetails] = {}
+    errors: dict[Loc, InitErrorDetails] = {}
     for details in error.errors(include_url=False):
         loc, kind, context = _in_the_file(details["loc"], places), details["type"], details.get("ctx", {})
         ours = kind == KIND
-        found.setdefault(
+        errors.setdefault(
             loc,
             InitErrorDetails(
                 type=invalid(context["problem"], context["remedy"]) if ours else kind,
@@ -68,7 +68,7 @@ def located(error: ValidationError, places: Sequence[Place]) -> ValidationError:
                 ctx={} if ours else context,
             ),
         )
-    return ValidationError.from_exception_data(error.title, list(found.values()))
+    return ValidationError.from_exception_data(error.title, list(errors.values()))
 
 
 def _in_the_file(loc: Loc, places: Sequence[Place]) -> Loc:
@@ -108,7 +108,7 @@ def _all_of(raw: Any, place: Place) -> Iterator[_Entry]:
             yield flag, Place((*place.loc, "flags", bit), is_point=False)
 
 
-def _knowing_exponents(points: list[Any]) -> list[Any]:
+def _with_scale_factor_defaults(points: list[Any]) -> list[Any]:
     """Points that scale others know what SunSpec says of them: 0x8000 is no exponent, and it is -10 to 10."""
     scales = [point.get("scale") for point in points if isinstance(point, Mapping)]
     exponents = [scale.get("point") for scale in scales if isinstance(scale, Mapping)]

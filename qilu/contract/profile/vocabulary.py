@@ -19,10 +19,10 @@ WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
 """`_swapped`: the two registers of each half of a 64-bit value change places."""
 
 DEFAULT_GROUP = "default"
-MOST_COPIES = 10_000
+MAX_COPIES = 10_000
 
 
-def text_or(name: str) -> Callable[[dict[str, Any]], None]:
+def string_shorthand(name: str) -> Callable[[dict[str, Any]], None]:
     """For the JSON schema of a model that also reads a plain text, as its key `name`."""
 
     def change(schema: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ def text_or(name: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-class Model(BaseModel):
+class FrozenModel(BaseModel):
     """The ground of all models here: never changed after it was read, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

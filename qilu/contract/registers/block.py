@@ -42,7 +42,7 @@ class BlockCodec:
     A float32 is decoded to exactly its number: 0.1 becomes 0.10000000149011612. Shortening it to seven digits
     would halve a record but cost 0.2 CPU-seconds per million points (benchmarks/registers.py) and not be
     exact. An integer that is scaled becomes a float, an unscaled one stays an integer. A point whose scale
-    another point has is raw here, without its limits: `Exponents` does the rest.
+    another point has is raw here, without its limits: `ScaleFactors` does the rest.
     """
 
     points: tuple[Point, ...]
@@ -92,16 +92,16 @@ def encode(point: Point, value: Value, parameters: Mapping[str, float] | None = 
 
 
 def _register_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: int) -> Decode:
-    careful = _careful_decoder(points, parts, size)
+    careful = _general_decoder(points, parts, size)
     if len(parts) == 1 and isinstance(part := parts[0], NumberPart):
         in_order = part.indexes == tuple(range(len(points)))
-        is_plain = not (part.swapped or part.scaling or part.sentinels or part.picked or part.is_bcd)
+        is_plain = not (part.swapped or part.scaling or part.sentinels or part.byte_order_map or part.is_bcd)
         if in_order and is_plain and not _limits(points):
-            return _plain_decoder(part, careful)
+            return _fast_decoder(part, careful)
     return careful
 
 
-def _plain_decoder(part: NumberPart, careful: Decode) -> Decode:
+def _fast_decoder(part: NumberPart, careful: Decode) -> Decode:
     """The whole block in one unpack: what most devices have, and what the gateway's speed rests on."""
     unpack, broken = part.layout.unpack, _all_bad(len(part.points))
     if not part.has_floats:
@@ -124,7 +124,7 @@ def _plain_decoder(part: NumberPart, careful: Decode) -> Decode:
     return decode_floats
 
 
-def _careful_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: int) -> Decode:
+def _general_decoder(points: tuple[Point, ...], parts: Sequence[Part], size: int) -> Decode:
     broken = _all_bad(len(points))
     decoders = [(part.decoder(), part.swapped) for part in parts]
     needs_swap = any(part.swapped for part in parts)

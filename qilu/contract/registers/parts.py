@@ -34,7 +34,7 @@ class NumberPart:
     swapped: bool
     scaling: tuple[Linear, ...]
     sentinels: tuple[tuple[int, frozenset[int | float]], ...]
-    picked: tuple[int, ...] = ()
+    byte_order_map: tuple[int, ...] = ()
     size: int = 0
     """Bytes of the block."""
 
@@ -71,9 +71,9 @@ class NumberPart:
 
     def _unpacker(self) -> Callable[[bytes], tuple[float, ...]]:
         unpack = self.layout.unpack
-        if not self.picked:
+        if not self.byte_order_map:
             return unpack
-        pick = itemgetter(*self.picked)
+        pick = itemgetter(*self.byte_order_map)
         return lambda data: unpack(bytes(pick(data)))
 
     def encode(self, values: Sequence[Value]) -> bytes:
@@ -82,10 +82,10 @@ class NumberPart:
             packed = self.layout.pack(*raws)
         except (struct.error, OverflowError) as error:
             raise DataError(f"{', '.join(self._misfits(raws))}: {error}") from None
-        if not self.picked:
+        if not self.byte_order_map:
             return packed
         image = bytearray(self.size)
-        for at, byte in zip(self.picked, packed, strict=True):
+        for at, byte in zip(self.byte_order_map, packed, strict=True):
             image[at] = byte
         return bytes(image)
 

@@ -25,7 +25,7 @@ class _Cell(NamedTuple):
         return self.start + (1 if self.point.type.bits == 8 else 2 * self.point.size)
 
     @property
-    def care(self) -> tuple[str, Layout]:
+    def codec_key(self) -> tuple[str, Layout]:
         """Cells of equal care can be one part."""
         if self.point.type is DataType.BOOL:
             return "flags", self.layout
@@ -42,7 +42,7 @@ def parts_of(
     cells = sorted(_cells(points, first_address, parameters), key=lambda cell: (cell.start, cell.column))
     by_care: dict[tuple[str, Layout], list[_Cell]] = {}
     for cell in cells:
-        by_care.setdefault(cell.care, []).append(cell)
+        by_care.setdefault(cell.codec_key, []).append(cell)
     return tuple(part for alike in by_care.values() for part in _parts(alike, 2 * count))
 
 
@@ -106,8 +106,8 @@ def _flags(cells: Sequence[_Cell], size: int) -> FlagPart:
 
 
 def _sentinels(points: Sequence[Point]) -> tuple[tuple[int, frozenset[int | float]], ...]:
-    found = ((position, _as_decoded(point)) for position, point in enumerate(points) if point.sentinels)
-    return tuple(found)
+    sentinels = ((position, _as_decoded(point)) for position, point in enumerate(points) if point.sentinels)
+    return tuple(sentinels)
 
 
 def _as_decoded(point: Point) -> frozenset[int | float]:

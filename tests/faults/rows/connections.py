@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from gateway.sources.modbus.line.link import USER_TIMEOUT_MS, Dial
-from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.line.transport import Connection
 from tests.faults.stage import Case, Seen, Stage, poll, profile, source_of, staged, unit_of
 
@@ -192,7 +192,7 @@ def zeros_come_through(seen: Seen) -> None:
 async def all_return_at_once(case: Case, stage: Stage) -> None:
     """Many endpoints lose their power at the same moment and come back at the same moment."""
     many, most = (200, 20) if stage.kind == "memory" else (40, 5)
-    slots, under_way, peak = ConnectSlots(most), Counter[str](), Counter[str]()
+    slots, under_way, peak = ConnectLimiter(most), Counter[str](), Counter[str]()
 
     def counted(dial: Dial) -> Dial:
         async def dialled(endpoint: Any, made: Callable[[], Connection]) -> Connection:

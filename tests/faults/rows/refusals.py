@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.modbus.plans.relearning import RELEARN
+from gateway.sources.modbus.plans.relearning import RELEARN_INTERVAL_S
 from qilu.modbus.errors import InvalidRequest
 from qilu.modbus.pdu import WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile
@@ -206,7 +206,7 @@ CASES = (
         faults=[{"fault": "partial_illegal", "address": 5}],
         meter=profile(range(10)),
         period=60,
-        polls=int(RELEARN / 60) + 3,
+        polls=int(RELEARN_INTERVAL_S / 60) + 3,
         during=repaired_after_a_while,
         expect=asked_again_now_and_then,
         virtual_only=HOURS,

@@ -13,11 +13,11 @@ import pytest
 from gateway.processors.counters import Counters
 from gateway.processors.stale import Stale
 from gateway.sources.modbus.line.client import Client, NotAppliedError
-from gateway.sources.modbus.line.exchange import Rules
+from gateway.sources.modbus.line.exchange import LinkOptions
 from gateway.sources.modbus.line.link import new_connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.command.probe.asking import Prober, read_range, settings_for
-from qilu.command.probe.expecting import Tolerance, find, hints
+from qilu.command.probe.expecting import Tolerance, find, notes
 from qilu.command.probe.places import Range
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Poll, Value
@@ -127,7 +127,7 @@ async def the_probe_hints_at_swapped_words(case: Case, stage: Stage) -> None:
             dump = await read_range(prober, 1, read)
     match = find(dump, 71_512, Tolerance(0, relative=False))[0]
     assert (match.address, match.view.word_order) == (0, "little")
-    assert any("the words are swapped" in hint for hint in hints(dump, match, read))
+    assert any("the words are swapped" in hint for hint in notes(dump, match, read))
 
 
 async def the_probe_hints_at_an_address_off_by_one(case: Case, stage: Stage) -> None:
@@ -138,7 +138,7 @@ async def the_probe_hints_at_an_address_off_by_one(case: Case, stage: Stage) -> 
             dump = await read_range(prober, 1, read.widened(2, 2))
     match = next(found for found in find(dump, 1010, Tolerance(0, relative=False)) if found.exponent == 0)
     assert match.address == 10
-    assert any("the manual may count from 1" in hint for hint in hints(dump, match, read))
+    assert any("the manual may count from 1" in hint for hint in notes(dump, match, read))
 
 
 def totals(seen: Seen) -> list[Value]:
@@ -190,7 +190,7 @@ def up_to_the_last(seen: Seen) -> None:
 
 
 async def client_of(seen: Seen, stage: Stage) -> Client:
-    rules = Rules(stage.frames)
+    rules = LinkOptions(stage.frames)
     connection = await seen.dial(
         seen.source._settings.endpoint,
         lambda: new_connection("writer", rules, SourceStats(), lambda unit, seconds: None),
@@ -212,7 +212,7 @@ async def a_wrong_echo_is_a_failure(case: Case, stage: Stage) -> None:
         client = await client_of(seen, stage)
         for write in WRITES:
             with pytest.raises(ProtocolError, match="expects an echo"):
-                await client.tell(1, write)
+                await client.write(1, write)
         assert seen.struck["write_echo"] == len(WRITES)
         assert seen.devices[1].written[5] == 0x1234, "it was carried out: only reading back could tell"
         client._connection.close()
@@ -222,14 +222,14 @@ async def what_was_not_applied_is_found_out(case: Case, stage: Stage) -> None:
     async with staged(case, stage) as seen:
         client = await client_of(seen, stage)
         for write in WRITES:
-            await client.tell(1, write)
+            await client.write(1, write)
             with pytest.raises(NotAppliedError, match="unit 1 confirmed"):
-                await client.tell_and_check(1, write)
+                await client.write_and_verify(1, write)
         assert seen.struck["write_not_applied"] == 2 * len(WRITES)
         assert seen.devices[1].written == {}
         seen.repair()
         for write in WRITES:
-            await client.tell_and_check(1, write)
+            await client.write_and_verify(1, write)
         client._connection.close()
 
 

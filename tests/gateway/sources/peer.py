@@ -12,7 +12,7 @@ from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.endpoint import Endpoint, Framing
 from gateway.sources.modbus.line.link import dial_tcp
 from gateway.sources.modbus.line.transport import Connection
-from gateway.sources.modbus.plans.memory import Memory
+from gateway.sources.modbus.plans.memory import LearnedLimitsStore
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
@@ -211,7 +211,7 @@ class World:
         units: Sequence[int] = (1,),
         period: float = 1.0,
         meanwhile: Callable[[ModbusSource, Poll], None] = lambda source, poll: None,
-        memory: Memory | None = None,
+        memory: LearnedLimitsStore | None = None,
         **settings: Any,
     ) -> tuple[list[Poll], ModbusSource]:
         """The first `count` polls of a source on this peer; `period` and `timeout` in units of this world."""
@@ -246,7 +246,7 @@ class World:
         units: Sequence[int],
         period: float,
         more: dict[str, Any],
-        memory: Memory | None,
+        memory: LearnedLimitsStore | None,
     ) -> ModbusSource:
         host = f"127.0.0.1:{port}"
         url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from pymodbus.framer import FramerType
 
-from gateway.sources.modbus.line.client import Client, connected, read_back
+from gateway.sources.modbus.line.client import Client, connected, verify_request
 from gateway.sources.modbus.line.exchange import ReplyTimeoutError
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
@@ -43,16 +43,16 @@ async def test_pymodbus_carries_out_every_write(framer: FramerType, scheme: str)
         pymodbus_server(NOTHING, framer) as port,
         connected(f"{scheme}://127.0.0.1:{port}") as client,
     ):
-        await client.tell_and_check(1, WriteCoil(3, True))
-        await client.tell_and_check(1, WriteCoils(10, (True, False, True) * 7))
-        await client.tell_and_check(1, WriteRegister(5, b"\x12\x34"))
-        await client.tell_and_check(1, WriteRegisters(6, bytes(range(1, 21))))
-        await client.tell_and_check(1, MaskWrite(5, 0xFF0F, 0x00C0))
-        assert await client.ask(1, Read(HOLDING, 5, 1)) == b"\x12\xc4"
-        data = await client.ask(1, ReadWrite(5, 3, 6, b"\xab\xcd"))
+        await client.write_and_verify(1, WriteCoil(3, True))
+        await client.write_and_verify(1, WriteCoils(10, (True, False, True) * 7))
+        await client.write_and_verify(1, WriteRegister(5, b"\x12\x34"))
+        await client.write_and_verify(1, WriteRegisters(6, bytes(range(1, 21))))
+        await client.write_and_verify(1, MaskWrite(5, 0xFF0F, 0x00C0))
+        assert await client.read(1, Read(HOLDING, 5, 1)) == b"\x12\xc4"
+        data = await client.read(1, ReadWrite(5, 3, 6, b"\xab\xcd"))
         assert data == b"\x12\xc4\xab\xcd\x03\x04"
         with pytest.raises(IllegalAddress):
-            await client.tell(1, WriteRegister(5000, b"\0\0"))
+            await client.write(1, WriteRegister(5000, b"\0\0"))
 
 
 class Named:
@@ -118,13 +118,13 @@ async def test_another_echo_than_the_write_is_a_failure(write: WriteCoil) -> Non
         wrong = echo[:place] + bytes((echo[place] ^ 1,)) + echo[place + 1 :]
         async with device(lambda pdu, wrong=wrong: wrong) as (client, _):  # type: ignore[misc]
             with pytest.raises(ProtocolError, match="expects an echo"):
-                await client.tell(1, write)
+                await client.write(1, write)
 
 
 async def test_a_write_without_an_answer_is_not_sent_again() -> None:
     async with device(lambda pdu: None) as (client, asked):
         with pytest.raises(ReplyTimeoutError):
-            await client.tell(1, WriteRegister(5, b"\0\1"))
+            await client.write(1, WriteRegister(5, b"\0\1"))
     assert asked == [WriteRegister(5, b"\0\1").encode()]
 
 
@@ -145,14 +145,14 @@ async def test_a_write_without_an_answer_is_not_sent_again() -> None:
 async def test_what_the_specification_does_not_allow_is_not_sent(request_: Read) -> None:
     async with device(lambda pdu: pdu) as (client, asked):
         with pytest.raises(InvalidRequest):
-            await client.ask(1, request_)
+            await client.read(1, request_)
     assert asked == []
 
 
 async def test_requests_of_several_tasks_go_one_after_the_other() -> None:
     async with device(lambda pdu: read_response(3, pdu[1:3])) as (client, asked):
         addresses = range(30)
-        found = await asyncio.gather(*(client.ask(1, Read(HOLDING, address, 1)) for address in addresses))
+        found = await asyncio.gather(*(client.read(1, Read(HOLDING, address, 1)) for address in addresses))
     assert found == [address.to_bytes(2, "big") for address in addresses]
     assert len(asked) == 30
 
@@ -164,4 +164,4 @@ async def test_nobody_there_is_told() -> None:
 
 
 def test_a_mask_is_read_back_where_it_changes_something() -> None:
-    assert read_back(MaskWrite(7, 0xFF0F, 0xFFC0)) == (Read(HOLDING, 7, 1), b"\0\xf0", b"\0\xc0")
+    assert verify_request(MaskWrite(7, 0xFF0F, 0xFFC0)) == (Read(HOLDING, 7, 1), b"\0\xf0", b"\0\xc0")

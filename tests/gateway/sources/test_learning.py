@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sources.modbus.plans.layout import Span
-from gateway.sources.modbus.plans.learning import Search, described
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, plan
+from gateway.sources.modbus.plans.learning import Bisection, describe
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, plan
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Origin
 from tests.gateway.sources.everywhere import for_hours
@@ -130,9 +130,9 @@ async def test_what_a_device_ignores_is_asked_once_an_hour_and_costs_no_other_va
     assert max(asked.read.quantity for asked in peer.asked[200:]) > 16, "it is tried again"
 
 
-def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Search:
+def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Bisection:
     """Ask and halve until every point is told."""
-    found, left = Search(), list(spans)
+    found, left = Bisection(), list(spans)
     while left:
         span = left.pop()
         if refuses(span):
@@ -149,9 +149,9 @@ def test_after_a_search_exactly_the_bad_points_are_left_out(addresses: set[int],
     def refuses(span: Span) -> bool:
         return any(span.first <= address <= span.last for address in bad)
 
-    meter, learnt = profile(sorted(addresses)), NOTHING_LEARNT
+    meter, learnt = profile(sorted(addresses)), NOTHING_LEARNED
     for _ in range(12):
-        read = plan(meter, "default", ORIGIN, learnt=learnt)
+        read = plan(meter, "default", ORIGIN, learned=learnt)
         if not any(refuses(block.span) for block in read.blocks):
             break
         learnt = turn([block.span for block in read.blocks], refuses).added_to(learnt)
@@ -162,15 +162,15 @@ def test_after_a_search_exactly_the_bad_points_are_left_out(addresses: set[int],
 
 
 def test_nothing_new_is_nothing_learnt() -> None:
-    assert Search().added_to(NOTHING_LEARNT) is NOTHING_LEARNT
+    assert Bisection().added_to(NOTHING_LEARNED) is NOTHING_LEARNED
 
 
 def test_what_was_learnt_can_be_said() -> None:
     meter = profile(range(4))
     [block] = plan(meter, "default", ORIGIN).blocks
-    found = Search()
+    found = Bisection()
     lower, upper = found.refused(block.span)
     found.good(lower)
     found.good(upper)
-    after = found.added_to(NOTHING_LEARNT)
-    assert described(NOTHING_LEARNT, after) == "answers at most 2 addresses of holding at once"
+    after = found.added_to(NOTHING_LEARNED)
+    assert describe(NOTHING_LEARNED, after) == "answers at most 2 addresses of holding at once"

@@ -16,7 +16,7 @@ import pytest
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.endpoint import Endpoint
 from gateway.sources.modbus.line.link import Dial
-from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
@@ -33,7 +33,7 @@ def source(
     name: str,
     dial: Dial,
     timebase: Timebase,
-    slots: ConnectSlots | None = None,
+    slots: ConnectLimiter | None = None,
     period: str = "1s",
     meter: DeviceProfile = METER,
 ) -> ModbusSource:
@@ -116,7 +116,7 @@ async def test_a_device_of_a_hundred_points_takes_less_than_60_kb() -> None:
 @virtual_time
 async def test_two_thousand_devices_that_return_at_once_are_connected_to_a_few_at_a_time() -> None:
     """Fault 33: they were switched off together, and each of them takes 0.1 s to accept."""
-    timebase, slots = Timebase(1.8e9, asyncio.get_running_loop().time()), ConnectSlots(50)
+    timebase, slots = Timebase(1.8e9, asyncio.get_running_loop().time()), ConnectLimiter(50)
     down, at_once, most, connects = True, 0, 0, list[float]()
     good = set[str]()
 
@@ -158,7 +158,7 @@ async def test_two_thousand_devices_that_return_at_once_are_connected_to_a_few_a
 
 @virtual_time
 async def test_hosts_that_swallow_every_attempt_do_not_keep_a_sound_one_from_connecting_again() -> None:
-    timebase, slots = Timebase(1.8e9, asyncio.get_running_loop().time()), ConnectSlots(4)
+    timebase, slots = Timebase(1.8e9, asyncio.get_running_loop().time()), ConnectLimiter(4)
     bad = 0
 
     def once(line: Line, asked: Asked) -> None:

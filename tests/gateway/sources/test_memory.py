@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.plans.memory import LearntFile, Memory
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt
-from gateway.sources.modbus.plans.relearning import RELEARN
+from gateway.sources.modbus.plans.memory import LearnedLimitsFile, LearnedLimitsStore
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, LearnedLimits
+from gateway.sources.modbus.plans.relearning import RELEARN_INTERVAL_S
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load_text
 from tests.gateway.sources.peer import Peer, World, profile, reasons
@@ -26,7 +26,7 @@ RANGES = st.builds(
     st.integers(0, 99),
 )
 LEARNT = st.builds(
-    Learnt,
+    LearnedLimits,
     st.frozensets(st.sampled_from([point.name for point in METER.points])),
     st.lists(RANGES, max_size=4, unique=True).map(tuple),
     st.dictionaries(st.sampled_from(Table), st.integers(1, 2000)),
@@ -35,23 +35,23 @@ LEARNT = st.builds(
 
 
 @given(LEARNT)
-def test_what_was_kept_is_recalled(learnt: Learnt) -> None:
-    text = LearntFile.of("meter-1", METER, learnt).text()
-    assert load_text(text, LearntFile).learnt == learnt
+def test_what_was_kept_is_recalled(learnt: LearnedLimits) -> None:
+    text = LearnedLimitsFile.of("meter-1", METER, learnt).text()
+    assert load_text(text, LearnedLimitsFile).learnt == learnt
 
 
 def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    memory = Memory(tmp_path / "learnt")
-    learnt = Learnt(frozenset(("p13",)))
+    memory = LearnedLimitsStore(tmp_path / "learnt")
+    learnt = LearnedLimits(frozenset(("p13",)))
     memory.keep("meter-1", METER, learnt)
-    assert memory.recall("meter-1", METER) == learnt
-    assert memory.recall("meter-2", METER) is NOTHING_LEARNT
-    assert memory.recall("meter-1", profile(range(59))) is NOTHING_LEARNT
+    assert memory.load("meter-1", METER) == learnt
+    assert memory.load("meter-2", METER) is NOTHING_LEARNED
+    assert memory.load("meter-1", profile(range(59))) is NOTHING_LEARNED
     file = tmp_path / "learnt" / "meter-1.yaml"
     file.write_bytes(file.read_bytes()[:60])
-    assert memory.recall("meter-1", METER) is NOTHING_LEARNT
+    assert memory.load("meter-1", METER) is NOTHING_LEARNED
     assert "what meter-1 taught is forgotten: " in caplog.text
 
 
@@ -59,17 +59,19 @@ def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "learnt").write_text("no folder")
-    Memory(tmp_path / "learnt").keep("meter-1", METER, Learnt(frozenset(("p13",))))
+    LearnedLimitsStore(tmp_path / "learnt").keep("meter-1", METER, LearnedLimits(frozenset(("p13",))))
     assert "what meter-1 taught is not kept: " in caplog.text
 
 
-def polled(peer: Peer, memory: Memory, meter: DeviceProfile, turns: int = 2, **more: Any) -> list[str]:
+def polled(
+    peer: Peer, memory: LearnedLimitsStore, meter: DeviceProfile, turns: int = 2, **more: Any
+) -> list[str]:
     polls, _ = run(World("memory").polls(peer, turns, meter=meter, memory=memory, **more))
     return reasons(polls)
 
 
 def test_a_source_that_starts_again_asks_what_it_knows_to_be_refused_for_nothing(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = LearnedLimitsStore(tmp_path)
     polled(Peer(without(13, 40)), memory, METER)
     peer = Peer(without(13, 40))
     assert polled(peer, memory, METER) == ["illegal_address"] * 2
@@ -77,7 +79,7 @@ def test_a_source_that_starts_again_asks_what_it_knows_to_be_refused_for_nothing
 
 
 def test_a_function_that_was_missing_once_is_asked_for_again_when_the_gateway_starts(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = LearnedLimitsStore(tmp_path)
     assert polled(Peer(lambda line, asked: line.refuse(asked, 1)), memory, METER)[-1] == "illegal_function"
     assert "no_function" in (tmp_path / "meter-1.yaml").read_text()
     peer = Peer()
@@ -86,15 +88,15 @@ def test_a_function_that_was_missing_once_is_asked_for_again_when_the_gateway_st
 
 
 def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = LearnedLimitsStore(tmp_path)
     polled(Peer(without(13)), memory, METER)
     assert list(tmp_path.iterdir()) == [tmp_path / "meter-1.yaml"]
-    assert polled(Peer(), memory, METER, int(RELEARN / 60) + 3, period=60)[-1] == "good"
+    assert polled(Peer(), memory, METER, int(RELEARN_INTERVAL_S / 60) + 3, period=60)[-1] == "good"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_of_which_nothing_is_asked_is_not_said_to_be_silent(tmp_path: Path) -> None:
-    memory, refusing = Memory(tmp_path), profile(range(4))
+    memory, refusing = LearnedLimitsStore(tmp_path), profile(range(4))
     polled(Peer(without(*range(4))), memory, refusing)
     peer = Peer()
     polls, source = run(World("memory").polls(peer, 3, meter=refusing, memory=memory))

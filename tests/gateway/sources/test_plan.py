@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.plans.layout import Span, cut, data_bytes
-from gateway.sources.modbus.plans.plan import BusLoad, Learnt, plan, plans
+from gateway.sources.modbus.plans.layout import Span, data_bytes, optimal_spans
+from gateway.sources.modbus.plans.plan import BusLoad, LearnedLimits, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
@@ -54,7 +54,7 @@ def cheapest(table: Table, points: Sequence[Point], limit: int, gaps: Sequence[A
         cost = 0
         for group in groups:
             first, last = min(p.address for p in group), max(p.last for p in group)
-            if last - first >= limit or any(gap.meets(table, first, last) for gap in gaps):
+            if last - first >= limit or any(gap.overlaps(table, first, last) for gap in gaps):
                 break
             cost += OVERHEAD + data_bytes(table, last - first + 1)
         else:
@@ -87,7 +87,7 @@ def test_no_other_division_of_a_small_map_is_cheaper(
     small_map: tuple[Table, list[Point], int, list[AddressRange]],
 ) -> None:
     table, points, limit, gaps = small_map
-    spans = cut(table, points, limit, gaps, OVERHEAD)
+    spans = optimal_spans(table, points, limit, gaps, OVERHEAD)
     assert sum(span.cost(OVERHEAD) for span in spans) == cheapest(table, points, limit, gaps)
 
 
@@ -97,28 +97,28 @@ def test_every_point_is_read_once_whole_and_within_the_limits(
 ) -> None:
     """Faults 29 (torn value) and 34 (past the last address), 7 (`no_read`) and 6 (largest block)."""
     table, points, limit, gaps = small_map
-    spans = cut(table, points, limit, gaps, OVERHEAD)
+    spans = optimal_spans(table, points, limit, gaps, OVERHEAD)
     read = [p for span in spans for p in span.points]
     assert sorted(p.name for p in read) == sorted(p.name for p in points)
     for span in spans:
         assert 1 <= span.count <= limit
         assert span.first + span.count <= 65536
         assert all(span.first <= p.address and p.last <= span.last for p in span.points)
-        assert not any(gap.meets(table, span.first, span.last) for gap in gaps)
+        assert not any(gap.overlaps(table, span.first, span.last) for gap in gaps)
 
 
 @given(small_maps())
 def test_what_is_read_and_belongs_to_no_point_is_counted_as_wasted(
     small_map: tuple[Table, list[Point], int, list[AddressRange]],
 ) -> None:
-    for span in cut(small_map[0], small_map[1], small_map[2], small_map[3], OVERHEAD):
+    for span in optimal_spans(small_map[0], small_map[1], small_map[2], small_map[3], OVERHEAD):
         used = {address for p in span.points for address in range(p.address, p.last + 1)}
         assert span.wasted == span.count - len(used)
 
 
 def test_a_point_longer_than_a_block_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="p0_uint64 cannot be read"):
-        cut(Table.HOLDING, [point(0, "uint64")], 3, [], OVERHEAD)
+        optimal_spans(Table.HOLDING, [point(0, "uint64")], 3, [], OVERHEAD)
 
 
 def test_a_hundred_floats_are_two_requests_of_a_hundred_registers() -> None:
@@ -190,12 +190,12 @@ def test_a_reply_becomes_a_reading_and_no_reply_a_bad_one() -> None:
 def test_what_was_learnt_narrows_the_plan() -> None:
     """Faults 5 and 6: a hole is left out and named, a learnt block limit is kept."""
     wide = profile([row(f"p{n}", n) for n in range(20)])
-    learnt = Learnt(
-        holes=frozenset({"p3"}),
+    learnt = LearnedLimits(
+        refused_points=frozenset({"p3"}),
         no_read=(AddressRange(table=Table.HOLDING, first=3, last=3),),
         max_block={Table.HOLDING: 8},
     )
-    read = plan(wide, "default", ORIGIN, learnt=learnt)
+    read = plan(wide, "default", ORIGIN, learned=learnt)
     [hole] = read.not_asked
     assert hole.columns.points == ("p3",)
     assert hole.reading(7).reasons == {0: Reason.ILLEGAL_ADDRESS}
@@ -235,11 +235,11 @@ def test_the_load_of_an_endpoint_adds_up_its_plans() -> None:
     load = BusLoad.of(plans(two, device, ORIGIN, "rtu"))
     assert load.requests_per_s == pytest.approx(1.1)
     assert load.bytes_per_s == pytest.approx(1.1 * (8 + 5 + 2))
-    assert load.busy(baud=9600) == pytest.approx(1.1 * 15 * 11 / 9600)
+    assert load.utilisation(baud=9600) == pytest.approx(1.1 * 15 * 11 / 9600)
 
 
 @pytest.mark.parametrize(("gap", "limit"), list(product((0, 7), (16, 125))))
 def test_a_span_tells_its_first_and_last_address(gap: int, limit: int) -> None:
     span = Span(Table.HOLDING, (point(4, "uint32"), point(6 + gap)))
     assert (span.first, span.last, span.count, span.wasted) == (4, 6 + gap, 3 + gap, gap)
-    assert cut(Table.HOLDING, span.points, limit, [], OVERHEAD)[0].points == span.points
+    assert optimal_spans(Table.HOLDING, span.points, limit, [], OVERHEAD)[0].points == span.points

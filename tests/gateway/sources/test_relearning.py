@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.plans.relearning import FIRST_TRIAL, RELEARN, Relearning
+from gateway.sources.modbus.plans.relearning import FIRST_TRIAL, RELEARN_INTERVAL_S, RetryPolicy
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 from tests.gateway.sources.test_learning import without
@@ -59,18 +59,18 @@ async def test_a_single_wrong_refusal_of_a_function_costs_one_poll(world: World)
 
 
 def test_the_time_to_the_next_trial_doubles_and_silence_has_none() -> None:
-    told, silent = Relearning(), Relearning()
-    told.learnt(0.0, by_silence=False)
-    silent.learnt(0.0, by_silence=True)
+    told, silent = RetryPolicy(), RetryPolicy()
+    told.learned(0.0, by_timeout=False)
+    silent.learned(0.0, by_timeout=True)
     found, now = [], 0.0
     while not told.all_due(now):
         if told.trial_due(now):
-            found.append((now, told.try_one_of(["a", "b"], now)))
+            found.append((now, told.start_retry(["a", "b"], now)))
         assert not silent.trial_due(now)
         now += FIRST_TRIAL
     minutes = [1, 3, 7, 15, 31, 63]
     assert found == [(FIRST_TRIAL * at, "ab"[n % 2]) for n, at in enumerate(minutes)]
-    assert silent.all_due(RELEARN)
+    assert silent.all_due(RELEARN_INTERVAL_S)
 
 
 @for_hours

@@ -4,49 +4,49 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, WINDOW, Service
+from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, WINDOW, UnitAvailability
 
 
-def in_service(units: int, rtt: float = 0.01) -> Service:
-    service = Service(range(1, units + 1), 1.0, 0.0)
+def in_service(units: int, rtt: float = 0.01) -> UnitAvailability:
+    service = UnitAvailability(range(1, units + 1), 1.0, 0.0)
     for unit in range(1, units + 1):
-        service.answered(unit, rtt)
+        service.replied(unit, rtt)
     return service
 
 
 def test_a_unit_leaves_after_two_silences_in_a_row_and_is_back_with_an_answer() -> None:
     service = in_service(2)
-    assert not service.kept_silent(1, 1.0, 2.0)
-    assert not service.answered(1, 0.01)
-    assert not service.kept_silent(1, 3.0, 4.0)
-    assert service.kept_silent(1, 5.0, 6.0)
-    assert not service.units[1].known
-    assert service.answered(1, 0.01)
-    assert service.may_ask(1, 7.0)
+    assert not service.record_timeout(1, 1.0, 2.0)
+    assert not service.replied(1, 0.01)
+    assert not service.record_timeout(1, 3.0, 4.0)
+    assert service.record_timeout(1, 5.0, 6.0)
+    assert not service.units[1].in_service
+    assert service.replied(1, 0.01)
+    assert service.may_poll(1, 7.0)
 
 
 def test_requests_that_were_open_together_are_one_silence() -> None:
     """With `in_flight` above 1, a moment in which everything is lost takes no unit out of service."""
     service = in_service(2)
-    assert not any(service.kept_silent(1, 1.0 + 0.01 * n, 2.0 + 0.01 * n) for n in range(4))
-    assert service.units[1].known
-    assert service.kept_silent(1, 3.0, 4.0)
+    assert not any(service.record_timeout(1, 1.0 + 0.01 * n, 2.0 + 0.01 * n) for n in range(4))
+    assert service.units[1].in_service
+    assert service.record_timeout(1, 3.0, 4.0)
 
 
 def test_the_only_unit_of_an_endpoint_is_asked_at_every_turn() -> None:
     service = in_service(1)
     for turn in range(10):
-        assert service.may_ask(1, turn)
-        service.kept_silent(1, turn, turn + 1.0)
-    assert service.patience(1) == 1.0
+        assert service.may_poll(1, turn)
+        service.record_timeout(1, turn, turn + 1.0)
+    assert service.response_timeout(1) == 1.0
 
 
 def test_where_all_units_are_silent_each_is_asked_at_every_turn() -> None:
-    service = Service([1, 2], 1.0, 0.0)
+    service = UnitAvailability([1, 2], 1.0, 0.0)
     for turn in range(10):
         for unit in (1, 2):
-            assert service.may_ask(unit, turn)
-            service.kept_silent(unit, turn, turn + 0.25)
+            assert service.may_poll(unit, turn)
+            service.record_timeout(unit, turn, turn + 0.25)
 
 
 def test_silent_units_together_take_their_share_of_the_time_and_no_more() -> None:
@@ -55,10 +55,10 @@ def test_silent_units_together_take_their_share_of_the_time_and_no_more() -> Non
     spent = now = 0.0
     while now < 2000:
         for unit in silent:
-            if service.may_ask(unit, now):
-                took = service.patience(unit)
-                service.kept_silent(unit, now, now + took)
-                service.answered(1, 0.01)
+            if service.may_poll(unit, now):
+                took = service.response_timeout(unit)
+                service.record_timeout(unit, now, now + took)
+                service.replied(1, 0.01)
                 now += took
                 spent += took
         now += 0.5
@@ -68,69 +68,69 @@ def test_silent_units_together_take_their_share_of_the_time_and_no_more() -> Non
 def test_what_a_probe_keeps_others_waiting_for_counts_as_its_own() -> None:
     service = in_service(2)
     for _ in range(2):
-        service.kept_silent(2, 0.0, 0.0)
-    service.kept_silent(2, 10.0, 10.05)
-    service.answered(1, 2.01)
+        service.record_timeout(2, 0.0, 0.0)
+    service.record_timeout(2, 10.0, 10.05)
+    service.replied(1, 2.01)
     assert service.units[1].rtt < 0.011, "the wait was not the unit's own"
-    assert not service.may_ask(2, 10.05 + 2.0 / PROBE_SHARE - 2)
-    assert service.may_ask(2, 10.05 + 2.05 / PROBE_SHARE + 2)
+    assert not service.may_poll(2, 10.05 + 2.0 / PROBE_SHARE - 2)
+    assert service.may_poll(2, 10.05 + 2.05 / PROBE_SHARE + 2)
 
 
 def test_a_silence_behind_a_probe_is_not_held_against_a_unit_in_service() -> None:
     service = in_service(2)
-    service.kept_silent(2, 0.0, 1.0)
-    service.kept_silent(2, 1.0, 2.0)
-    service.kept_silent(1, 2.0, 3.0)
-    assert service.units[1].silent == 0
+    service.record_timeout(2, 0.0, 1.0)
+    service.record_timeout(2, 1.0, 2.0)
+    service.record_timeout(1, 2.0, 3.0)
+    assert service.units[1].timeouts == 0
 
 
 def test_a_probe_is_brief_and_every_fourth_takes_the_whole_time_out() -> None:
     service = in_service(2, rtt=0.1)
-    service.kept_silent(2, 0.0, 1.0)
-    service.kept_silent(2, 1.0, 2.0)
+    service.record_timeout(2, 0.0, 1.0)
+    service.record_timeout(2, 1.0, 2.0)
     waited = []
     for probe in range(1, 9):
-        waited.append(service.patience(2))
-        service.kept_silent(2, 100.0 * probe, 100.0 * probe + waited[-1])
-        service.answered(1, 0.1)
+        waited.append(service.response_timeout(2))
+        service.record_timeout(2, 100.0 * probe, 100.0 * probe + waited[-1])
+        service.replied(1, 0.1)
     assert waited == [0.4, 0.4, 1.0, 0.4, 0.4, 0.4, 1.0, 0.4]
 
 
 def test_a_first_contact_is_brief_while_nothing_is_known() -> None:
-    service = Service([1, 2], 1.0, 0.0)
-    assert service.patience(1) == FIRST_CONTACT
-    assert Service([1], 1.0, 0.0).patience(1) == 1.0
+    service = UnitAvailability([1, 2], 1.0, 0.0)
+    assert service.response_timeout(1) == FIRST_CONTACT
+    assert UnitAvailability([1], 1.0, 0.0).response_timeout(1) == 1.0
 
 
 def test_the_unit_that_waits_longest_is_probed_first() -> None:
     service = in_service(3)
     for unit in (2, 3):
-        service.kept_silent(unit, 2.0 * unit, 2.0 * unit + 1)
-        service.kept_silent(unit, 2.0 * unit + 1, 2.0 * unit + 2)
-        service.answered(1, 0.01)
+        service.record_timeout(unit, 2.0 * unit, 2.0 * unit + 1)
+        service.record_timeout(unit, 2.0 * unit + 1, 2.0 * unit + 2)
+        service.replied(1, 0.01)
     now = 8.0
-    while not service.may_ask(2, now):
-        assert not service.may_ask(3, now)
+    while not service.may_poll(2, now):
+        assert not service.may_poll(3, now)
         now += 0.1
-    assert not service.may_ask(3, now)
-    assert service.may_ask(3, now + 3), "but not for ever: unit 2 may have its next turn in an hour"
+    assert not service.may_poll(3, now)
+    assert service.may_poll(3, now + 3), "but not for ever: unit 2 may have its next turn in an hour"
 
 
 def test_a_late_reply_brings_a_slow_unit_into_service_with_more_patience() -> None:
     service = in_service(2)
-    service.kept_silent(1, 0.0, 1.0)
-    service.kept_silent(1, 1.0, 2.0)
-    assert service.answered_late(1, 1.2)
-    assert service.patience(1) == 1.5
+    service.record_timeout(1, 0.0, 1.0)
+    service.record_timeout(1, 1.0, 2.0)
+    assert service.replied_late(1, 1.2)
+    assert service.response_timeout(1) == 1.5
 
 
 def test_a_unit_that_was_slow_once_is_not_waited_for_longer_for_ever() -> None:
     service = in_service(2)
-    service.answered_late(1, 1.2)
+    service.replied_late(1, 1.2)
     waited = []
     for _ in range(1000):
-        service.answered(1, 0.1)
-        waited.append(service.patience(1))
+        service.replied(1, 0.1)
+        waited.append(service.response_timeout(1))
     assert waited == sorted(waited, reverse=True)
     assert waited[10] > 1.4, "a slow reply in ten is still waited for"
     assert waited[-1] == pytest.approx(1.0, abs=1e-3)
@@ -138,47 +138,47 @@ def test_a_unit_that_was_slow_once_is_not_waited_for_longer_for_ever() -> None:
 
 def test_a_reply_that_is_far_too_late_does_not() -> None:
     service = in_service(2)
-    service.kept_silent(1, 0.0, 1.0)
-    service.kept_silent(1, 1.0, 2.0)
-    assert not service.answered_late(1, 5.0)
-    assert not service.units[1].known
+    service.record_timeout(1, 0.0, 1.0)
+    service.record_timeout(1, 1.0, 2.0)
+    assert not service.replied_late(1, 5.0)
+    assert not service.units[1].in_service
 
 
-def slow_one_of_three(seconds: float, common: float = 0.0) -> Service:
+def slow_one_of_three(seconds: float, common: float = 0.0) -> UnitAvailability:
     """Unit 1 took so long for late replies at 100 s, the others `common` each; unit 2 missed a turn."""
     service = in_service(3)
     service.missed(2, 100.0)
-    service.took_overtime(1, seconds, 100.0)
+    service.record_slow_replies(1, seconds, 100.0)
     for unit in (2, 3):
         if common:
-            service.took_overtime(unit, common, 100.0)
+            service.record_slow_replies(unit, common, 100.0)
     return service
 
 
 def test_a_unit_that_answers_late_is_held_back_until_its_share_has_come() -> None:
     service = slow_one_of_three(6.0)
-    assert not service.may_ask(1, 101.0)
-    assert service.may_ask(2, 101.0)
-    assert not service.may_ask(1, 100.0 + 0.6 * WINDOW)
-    assert service.may_ask(1, 100.0 + 0.8 * WINDOW)
+    assert not service.may_poll(1, 101.0)
+    assert service.may_poll(2, 101.0)
+    assert not service.may_poll(1, 100.0 + 0.6 * WINDOW)
+    assert service.may_poll(1, 100.0 + 0.8 * WINDOW)
 
 
 def test_late_replies_for_which_nobody_misses_a_turn_cost_nobody_anything() -> None:
     service = in_service(3)
-    service.took_overtime(1, 6.0, 100.0)
-    assert service.may_ask(1, 101.0)
+    service.record_slow_replies(1, 6.0, 100.0)
+    assert service.may_poll(1, 101.0)
     service.missed(1, 100.0)
-    assert service.may_ask(1, 101.0), "its own turns are its own business"
+    assert service.may_poll(1, 101.0), "its own turns are its own business"
 
 
 def test_where_all_are_late_none_is_held_back() -> None:
     service = slow_one_of_three(6.0, common=4.0)
-    assert all(service.may_ask(unit, 101.0) for unit in (1, 2, 3))
+    assert all(service.may_poll(unit, 101.0) for unit in (1, 2, 3))
 
 
 def test_the_only_unit_in_service_is_not_held_back() -> None:
-    service = Service([1], 1.0, 0.0)
-    service.answered(1, 0.01)
+    service = UnitAvailability([1], 1.0, 0.0)
+    service.replied(1, 0.01)
     service.missed(1, 10.0)
-    service.took_overtime(1, 60.0, 10.0)
-    assert service.may_ask(1, 11.0)
+    service.record_slow_replies(1, 60.0, 10.0)
+    assert service.may_poll(1, 11.0)

@@ -93,8 +93,8 @@ def test_a_serial_line_is_refused_where_the_system_has_none() -> None:
 
 
 def test_the_silence_between_frames_is_that_of_the_specification() -> None:
-    assert SerialLine(9600, "E", 1).silence == pytest.approx(3.5 * 11 / 9600)
-    assert SerialLine(115200).silence == 0.00175
+    assert SerialLine(9600, "E", 1).frame_gap == pytest.approx(3.5 * 11 / 9600)
+    assert SerialLine(115200).frame_gap == 0.00175
     assert str(SerialLine(9600, "E", 1)) == "9600 8E1"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sources.modbus.endpoint import Endpoint, SerialLine
-from gateway.sources.modbus.line.exchange import Exchange, ReplyTimeoutError, Rules
+from gateway.sources.modbus.line.exchange import LinkOptions, ReplyTimeoutError, Transaction
 from gateway.sources.modbus.line.link import new_connection
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
@@ -15,7 +15,7 @@ from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal
 from tests.support.virtual_time import virtual_time
 
 
-async def connection_to(peer: Peer, rules: Rules) -> Connection:
+async def connection_to(peer: Peer, rules: LinkOptions) -> Connection:
     peer.framing = rules.framing
 
     def made() -> Connection:
@@ -26,14 +26,14 @@ async def connection_to(peer: Peer, rules: Rules) -> Connection:
     return connection
 
 
-def ask(unit: int, count: int = 1) -> Exchange:
-    return Exchange(unit, read_request(Function.READ_HOLDING_REGISTERS, 0, count))
+def ask(unit: int, count: int = 1) -> Transaction:
+    return Transaction(unit, read_request(Function.READ_HOLDING_REGISTERS, 0, count))
 
 
 @virtual_time
 async def test_a_device_that_needs_silence_has_it_before_and_after_beside_devices_that_do_not() -> None:
     peer = Peer()
-    connection = await connection_to(peer, Rules(framing="rtu"))
+    connection = await connection_to(peer, LinkOptions(framing="rtu"))
     for unit, gap in [(1, 0.0), (2, 0.1), (3, 0.0), (3, 0.0)]:
         await connection.read([ask(unit)], 1.0, gap)
     begin = peer.asked[0].time
@@ -48,7 +48,7 @@ async def test_a_brief_request_on_a_serial_line_is_given_up_in_time_after_a_long
         if asked.read.quantity == 125:
             normal(line, asked)
 
-    connection = await connection_to(Peer(behave), Rules(framing="rtu", serial=SerialLine(9600)))
+    connection = await connection_to(Peer(behave), LinkOptions(framing="rtu", serial=SerialLine(9600)))
     long, brief = ask(1, 125), ask(1)
     await connection.read([long, brief], 0.05, 0.0)
     assert long.data is not None
@@ -69,7 +69,7 @@ async def test_a_reply_that_is_too_short_is_not_filled_up_with_the_next_one(
         short = frame[:-missing] if asked.unit == 1 else frame
         line.say(short, 0.1 if at_once else asked.unit / 10)
 
-    connection = await connection_to(Peer(behave), Rules(in_flight=3))
+    connection = await connection_to(Peer(behave), LinkOptions(in_flight=3))
     exchanges = [ask(unit, 6) for unit in (1, 2, 3)]
     await connection.read(exchanges, 1.0, 0.0)
     right = [b"".join(truth(unit, place).to_bytes(2) for place in range(6)) for unit in (1, 2, 3)]

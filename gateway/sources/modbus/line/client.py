@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from gateway.sources.modbus.endpoint import parse_endpoint
-from gateway.sources.modbus.line.exchange import Rules
+from gateway.sources.modbus.line.exchange import LinkOptions
 from gateway.sources.modbus.line.link import Dial, dial, new_connection
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
@@ -34,7 +34,7 @@ from qilu.modbus.pdu import (
 
 Write: TypeAlias = WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite
 
-MOST_ANSWERS = 16  # to one question for an identity: a device that always has more would never end
+MAX_IDENTITY_REQUESTS = 16  # to one question for an identity: a device that always has more would never end
 _ON = b"\xff\xff"
 
 
@@ -55,40 +55,40 @@ class Client:
         self._connection = connection
         self._timeout = timeout
         self._gap = gap
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def ask(self, unit: int, request: Read | ReadWrite) -> bytes:
+    async def read(self, unit: int, request: Read | ReadWrite) -> bytes:
         """The data that was read: 2 bytes per register, 8 bits per byte."""
         return await self._exchange(unit, request.encode())
 
-    async def tell(self, unit: int, request: Write) -> None:
+    async def write(self, unit: int, request: Write) -> None:
         """Return once the device has confirmed the write word by word; ProtocolError for any other echo."""
         await self._exchange(unit, request.encode())
 
-    async def tell_and_check(self, unit: int, request: Write) -> None:
+    async def write_and_verify(self, unit: int, request: Write) -> None:
         """As `tell`, then read back; NotAppliedError where the device holds something else."""
-        await self.tell(unit, request)
-        read, mask, expected = read_back(request)
-        found = await self.ask(unit, read)
-        if _masked(found, mask) != _masked(expected, mask):
+        await self.write(unit, request)
+        read, mask, expected = verify_request(request)
+        actual = await self.read(unit, read)
+        if _masked(actual, mask) != _masked(expected, mask):
             raise NotAppliedError(
-                f"unit {unit} confirmed {request} and reads {found.hex(' ')} in place of {expected.hex(' ')}"
+                f"unit {unit} confirmed {request} and reads {actual.hex(' ')} in place of {expected.hex(' ')}"
             )
 
     async def identify(self, unit: int, access: Access = Access.BASIC) -> Mapping[int, bytes]:
         """The texts of function 43/14 by object id, in as many requests as it takes."""
-        found: dict[int, bytes] = {}
+        objects: dict[int, bytes] = {}
         request = ReadIdentity(access)
-        for _ in range(MOST_ANSWERS):
+        for _ in range(MAX_IDENTITY_REQUESTS):
             part = response_identity(request, await self._exchange(unit, request.encode()))
-            found |= part.objects
+            objects |= part.objects
             if part.next_object is None:
                 break
             request = ReadIdentity(access, part.next_object)
-        return found
+        return objects
 
     async def _exchange(self, unit: int, request: bytes) -> bytes:
-        async with self._turn:
+        async with self._lock:
             return await self._connection.exchange(unit, request, self._timeout, self._gap)
 
 
@@ -98,7 +98,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
     endpoint = parse_endpoint(url)
-    rules = Rules(endpoint.framing, serial=endpoint.serial)
+    rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
     try:
         async with asyncio.timeout(connect_timeout):
             connection = await dial(endpoint, lambda: new_connection(url, rules, SourceStats(), _late))
@@ -112,7 +112,7 @@ async def connected(
         connection.close()
 
 
-def read_back(request: Write) -> tuple[Read, bytes, bytes]:
+def verify_request(request: Write) -> tuple[Read, bytes, bytes]:
     """What to read after a write, which bits of it to look at, and what they should be."""
     match request:
         case WriteCoil(address, on):

@@ -10,7 +10,7 @@ from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import data_size
 
-SETTLING = 0.01
+QUIET_TIME_S = 0.01
 """Seconds between a reply and the next request where ids are ignored: what else comes is read and dropped."""
 
 BROADCAST = 0
@@ -47,18 +47,18 @@ class ReplyTimeoutError(UnreachableError):
     """The unit did not answer in time; the connection is sound."""
 
 
-class ConnectionGoneError(UnreachableError):
+class ConnectionLostError(UnreachableError):
     """The connection ended before the reply came, or broke in the middle of it."""
 
 
-class Exchange:
+class Transaction:
     """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
 
     `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock. `held` is a response that may be
-    that to a request before it; `ended_at` tells then when it came.
+    that to a request before it; `last_closed_at` tells then when it came.
     """
 
-    __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "held", "request", "unit")
+    __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "request", "unit", "withheld_reply")
 
     def __init__(self, unit: int, request: bytes) -> None:
         self.unit = unit
@@ -68,7 +68,7 @@ class Exchange:
         self.deadline = 0.0
         self.data: bytes | None = None
         self.error: QiluError | None = None
-        self.held: bytes | None = None
+        self.withheld_reply: bytes | None = None
 
 
 LateReply = Callable[[int, float], None]
@@ -76,7 +76,7 @@ LateReply = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LinkOptions:
     """How the far side is talked to, and what it is forgiven (`Quirks`)."""
 
     framing: Framing = "tcp"
@@ -86,22 +86,22 @@ class Rules:
     serial: SerialLine | None = None
 
     @property
-    def numbered(self) -> bool:
+    def has_transaction_ids(self) -> bool:
         """Whether a reply says which request it answers."""
         return self.framing == "tcp" and not self.ignore_tid
 
     @property
-    def least_gap(self) -> float:
+    def min_gap(self) -> float:
         """Seconds of silence that every request needs before it."""
         if self.serial is not None:
-            return self.serial.silence
-        return SETTLING if self.ignore_tid else 0.0
+            return self.serial.frame_gap
+        return QUIET_TIME_S if self.ignore_tid else 0.0
 
-    def unanswered(self, exchange: Exchange) -> bool:
+    def is_broadcast(self, exchange: Transaction) -> bool:
         """Whether nobody answers it: a broadcast, which exists on serial lines only."""
         return self.framing == "rtu" and exchange.unit == BROADCAST and exchange.request[0] in _WRITES
 
-    def on_the_line(self, request: bytes) -> float:
+    def wire_time(self, request: bytes) -> float:
         """Seconds that the bytes of this request and of its reply take, at most."""
         if self.serial is None:
             return 0.0

@@ -8,12 +8,12 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from gateway.sources.modbus.endpoint import Endpoint
-from gateway.sources.modbus.line.exchange import LateReply, Rules
-from gateway.sources.modbus.line.overdue import Overdue
+from gateway.sources.modbus.line.exchange import LateReply, LinkOptions
+from gateway.sources.modbus.line.overdue import LateReplyGuard
 from gateway.sources.modbus.line.serial import dial_serial
-from gateway.sources.modbus.line.slots import ConnectSlots
+from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.line.transport import Connection
-from gateway.sources.modbus.line.unnumbered import Unnumbered
+from gateway.sources.modbus.line.unnumbered import UntaggedConnection
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
@@ -31,16 +31,16 @@ Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
 """Connects and returns the protocol that it made; OSError when that is not possible."""
 
 
-async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+async def dial(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
     """A connection of whatever kind the endpoint asks for."""
-    return await (dial_tcp if endpoint.serial is None else dial_serial)(endpoint, made)
+    return await (dial_tcp if endpoint.serial is None else dial_serial)(endpoint, factory)
 
 
-async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+async def dial_tcp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
     """A TCP connection that notices by itself when the far side has gone without a word."""
     try:
         transport, connection = await asyncio.get_running_loop().create_connection(
-            made, endpoint.host, endpoint.port
+            factory, endpoint.host, endpoint.port
         )
     except socket.gaierror:
         raise
@@ -57,19 +57,19 @@ async def dial_tcp(endpoint: Endpoint, made: Callable[[], Connection]) -> Connec
 
 def new_connection(
     name: str,
-    rules: Rules,
+    rules: LinkOptions,
     stats: SourceStats,
     late: LateReply,
     alarms: Alarms | None = None,
-    overdue: Overdue | None = None,
+    overdue: LateReplyGuard | None = None,
 ) -> Connection:
     """One that plays by these rules, not connected yet."""
-    if rules.numbered:
+    if rules.has_transaction_ids:
         return Connection(name, rules, stats, late, alarms)
-    return Unnumbered(name, rules, stats, late, alarms, overdue)
+    return UntaggedConnection(name, rules, stats, late, alarms, overdue)
 
 
-class Link:
+class EndpointConnector:
     """At most one connection and one attempt at a time. `tasks` owns the attempts."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Link:
         stats: SourceStats,
         late: LateReply,
         dial: Dial = dial,
-        slots: ConnectSlots | None = None,
+        slots: ConnectLimiter | None = None,
         alarms: Alarms | None = None,
     ) -> None:
         """`slots` and `alarms`: shared with the other links of the process."""
@@ -89,35 +89,35 @@ class Link:
         self._settings = settings
         self._endpoint = endpoint = settings.endpoint
         quirks = settings.quirks
-        self._rules = Rules(
+        self._rules = LinkOptions(
             endpoint.framing,
             settings.in_flight,
             quirks.ignore_tid,
             frozenset(quirks.accept_unit),
             endpoint.serial,
         )
-        self._overdue = Overdue(self._rules, settings.timeout)
+        self._overdue = LateReplyGuard(self._rules, settings.timeout)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
         self._late = late
         self._dial = dial
-        self._slots = slots or ConnectSlots()
+        self._slots = slots or ConnectLimiter()
         self._alarms = alarms or Alarms()
         self._complaints = Complaints(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
-        self._forgiving = False
+        self._tolerate_next_disconnect = False
 
     @property
     def numbered(self) -> bool:
         """Whether replies say which request they answer: then a late one costs nobody any time."""
-        return self._rules.numbered
+        return self._rules.has_transaction_ids
 
     def on_the_line(self, request: bytes) -> float:
         """Seconds that this request and its reply take on the line itself."""
-        return self._rules.on_the_line(request)
+        return self._rules.wire_time(request)
 
     @property
     def connection(self) -> Connection | None:
@@ -130,7 +130,7 @@ class Link:
         where it fails, where somebody waited for it already, or where the backoff is not over."""
         if (connection := self.connection) is not None:
             return connection
-        self._judge_the_last()
+        self._classify_disconnect()
         now = asyncio.get_running_loop().time()
         if self._attempt is not None or now < self._not_before:
             return None
@@ -142,16 +142,16 @@ class Link:
         """Hang up and stop connecting."""
         if self._attempt is not None:
             self._attempt.cancel()
-        self.hang_up()
+        self.disconnect()
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Give the connection back; the next use connects again, at once."""
         if (connection := self.connection) is not None:
             connection.close()
-            connection.hung_up = True
-            self._judge_the_last()
+            connection.closed_by_us = True
+            self._classify_disconnect()
 
-    def _judge_the_last(self) -> None:
+    def _classify_disconnect(self) -> None:
         """A connection that ended is no failure if it ever brought a reply: many devices close when idle.
 
         Nor is the next one: its first request may be what made the device close both.
@@ -162,13 +162,13 @@ class Link:
         if last.replies:
             self._backoff.reset()
             self.problem = ""
-            self._forgiving = True
+            self._tolerate_next_disconnect = True
             if last.problem:
                 text = f"{self._settings.url}: {last.problem}; connecting anew"
                 self._complaints.tell("broken", text, asyncio.get_running_loop().time())
-        elif self._forgiving:
-            self._forgiving = False
-        elif not last.hung_up:
+        elif self._tolerate_next_disconnect:
+            self._tolerate_next_disconnect = False
+        elif not last.closed_by_us:
             self._failed(last.problem or "the connection ended before the first reply")
 
     async def _connect(self) -> None:

@@ -12,15 +12,15 @@ from gateway.sources.modbus.endpoint import Endpoint, SerialLine
 from gateway.sources.modbus.line.transport import Connection
 
 _RECEIVE = 2048
-_GONE = (errno.EIO, errno.ENXIO, errno.ENODEV)  # the adapter was pulled out
+_PORT_LOST = (errno.EIO, errno.ENXIO, errno.ENODEV)  # the adapter was pulled out
 _PORTS = ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttymxc*", "ttyS[0-9]", "cu.usb*")
-_MOST_NAMED = 8
+_MAX_PORTS_LISTED = 8
 
 
-async def dial_serial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+async def dial_serial(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
     """The protocol on the opened port; OSError with the remedy where it cannot be opened."""
     assert endpoint.serial is not None, "only a serial line is dialled so"
-    connection = made()
+    connection = factory()
     descriptor = open_port(endpoint.host, endpoint.serial)
     connection.connection_made(SerialTransport(descriptor, connection))
     return connection
@@ -32,9 +32,9 @@ def missing(port: str) -> str | None:
     if path.exists():
         return None
     folder = path.parent
-    others = sorted(str(other) for pattern in _PORTS for other in folder.glob(pattern))
-    shown = f"{', '.join(others[:_MOST_NAMED])}{' ...' if len(others) > _MOST_NAMED else ''}"
-    return f"there is no port {port}; {f'{folder} has {shown}' if others else f'{folder} has none'}"
+    present = sorted(str(other) for pattern in _PORTS for other in folder.glob(pattern))
+    shown = f"{', '.join(present[:_MAX_PORTS_LISTED])}{' ...' if len(present) > _MAX_PORTS_LISTED else ''}"
+    return f"there is no port {port}; {f'{folder} has {shown}' if present else f'{folder} has none'}"
 
 
 def open_port(port: str, line: SerialLine) -> int:
@@ -123,7 +123,7 @@ class SerialTransport(asyncio.Transport):
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._end(_told(error))
+            self._end(_describe(error))
             return
         if data:
             self._connection.data_received(data)
@@ -136,7 +136,7 @@ class SerialTransport(asyncio.Transport):
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._end(_told(error))
+            self._end(_describe(error))
             return
         self._unsent = self._unsent[sent:]
         if not self._unsent:
@@ -163,5 +163,5 @@ def _close(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _told(error: OSError) -> OSError:
-    return ConnectionResetError(error.errno, "the port is gone") if error.errno in _GONE else error
+def _describe(error: OSError) -> OSError:
+    return ConnectionResetError(error.errno, "the port is gone") if error.errno in _PORT_LOST else error

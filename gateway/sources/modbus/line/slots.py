@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-AT_ONCE = 50
+MAX_CONCURRENT_CONNECTS = 50
 
 
-class ConnectSlots:
+class ConnectLimiter:
     """Shared by all links of a process. Endpoints that failed last time get half of the slots at most: hosts
     which swallow every attempt keep no sound one waiting that just closed an idle connection."""
 
-    def __init__(self, most: int = AT_ONCE) -> None:
-        self._any = asyncio.Semaphore(most)
-        self._failing = asyncio.Semaphore(max(1, most // 2))
+    def __init__(self, limit: int = MAX_CONCURRENT_CONNECTS) -> None:
+        self._any = asyncio.Semaphore(limit)
+        self._failing = asyncio.Semaphore(max(1, limit // 2))
 
     @asynccontextmanager
     async def slot(self, *, failed: bool) -> AsyncIterator[None]:

@@ -7,36 +7,36 @@ from collections.abc import Sequence
 from gateway.sources.modbus.line.exchange import (
     READS,
     TURNAROUND,
-    Exchange,
     LateReply,
+    LinkOptions,
     ReplyTimeoutError,
-    Rules,
+    Transaction,
 )
-from gateway.sources.modbus.line.overdue import Overdue
+from gateway.sources.modbus.line.overdue import LateReplyGuard
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import EXCEPTION, echo_request
+from qilu.modbus.pdu import EXCEPTION, loopback_request
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.runtime.alarms import Alarms
 
-ECHO = echo_request(0x51)
+LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
 
 
-class Unnumbered(Connection):
-    """One request at a time; what a number would tell is made up for by silence (`least_gap`), and by an echo
-    after each reply that did not come (`Overdue`)."""
+class UntaggedConnection(Connection):
+    """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by an echo
+    after each reply that did not come (`LateReplyGuard`)."""
 
     def __init__(
         self,
         name: str,
-        rules: Rules,
+        rules: LinkOptions,
         stats: SourceStats,
         late: LateReply,
         alarms: Alarms | None = None,
-        overdue: Overdue | None = None,
+        overdue: LateReplyGuard | None = None,
     ) -> None:
         """`overdue`: shared by all connections, one after another, to one endpoint."""
         super().__init__(name, rules, stats, late, alarms)
@@ -44,153 +44,153 @@ class Unnumbered(Connection):
         self._rtu: RtuClientFramer | None = None
         if rules.framing == "rtu":
             self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
-        self._overdue = overdue or Overdue(rules)
-        self._late_one: Exchange | None = None  # given up last, whose reply would be recognised
-        self._began = self._heard_until = 0.0
+        self._overdue = overdue or LateReplyGuard(rules)
+        self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
+        self._began = self._line_busy_until = 0.0
 
-    async def read(self, exchanges: Sequence[Exchange], patience: float, gap: float) -> None:
+    async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
         self._began = self._clock()
-        await super().read(exchanges, patience, gap)
+        await super().read(exchanges, timeout, gap)
 
     def data_received(self, data: bytes) -> None:
         if self._rules.serial is not None:  # a frame, or noise, ends with a silence
-            self._heard_until = self._clock() + self._least_gap
+            self._line_busy_until = self._clock() + self._min_gap
         super().data_received(data)
 
     def _advance(self, now: float) -> None:
         waiting = self._waiting
-        if waiting and not self._open and waiting[0].request is not ECHO:
+        if waiting and not self._open and waiting[0].request is not LOOPBACK:
             unit = waiting[0].unit
-            if self._overdue.asks_echo(unit):
-                waiting.appendleft(Exchange(unit, ECHO))
+            if self._overdue.needs_loopback(unit):
+                waiting.appendleft(Transaction(unit, LOOPBACK))
         super()._advance(now)
 
     def _not_before(self, unit: int) -> float:
         """After the gap, and with a reply overdue when it has come."""
         # A line that is never silent must not keep us silent for ever.
-        silence = min(self._heard_until, self._began + self._patience)
-        return max(self._quiet_until, silence, self._overdue.until(unit))
+        frame_gap = min(self._line_busy_until, self._began + self._timeout)
+        return max(self._quiet_until, frame_gap, self._overdue.until(unit))
 
-    def _send(self, exchange: Exchange, now: float) -> None:
+    def _send(self, exchange: Transaction, now: float) -> None:
         rules = self._rules
         if self._rtu is not None:
-            self._late_one = None
+            self._abandoned = None
             self._rtu.reset()
             self._rtu.expect(exchange.unit, exchange.request)
         super()._send(exchange, now)
-        if rules.unanswered(exchange):
+        if rules.is_broadcast(exchange):
             self._broadcast(exchange, now)
         elif rules.serial is not None:
-            exchange.deadline += rules.on_the_line(exchange.request)
+            exchange.deadline += rules.wire_time(exchange.request)
             self._set_timer(exchange.deadline)
 
     def _set_timer(self, deadline: float) -> None:
         """On a serial line one may be set for a longer request that came before, and be too late."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._alarms.at(deadline, self._time_is_up)
+        self._timer = self._alarms.at(deadline, self._on_timer)
 
-    def _broadcast(self, exchange: Exchange, now: float) -> None:
+    def _broadcast(self, exchange: Transaction, now: float) -> None:
         """Nobody answers; all get the time to carry it out."""
         self._open.clear()
         exchange.ended_at, exchange.data = now, b""
-        self._quiet_until = now + self._rules.on_the_line(exchange.request) + TURNAROUND
+        self._quiet_until = now + self._rules.wire_time(exchange.request) + TURNAROUND
 
     def _received(self, frame: Frame) -> None:
         transaction, exchange = next(iter(self._open.items()), (0, None))
         if exchange is None or (exchange.unit != frame.unit and frame.unit not in self._rules.accept_unit):
-            self._unexpected(frame, self._late_one)
+            self._unexpected(frame, self._abandoned)
             return
-        self._answered_at = now = self._clock()
-        if exchange.request is ECHO:
+        self._last_reply_at = now = self._clock()
+        if exchange.request is LOOPBACK:
             self._echoed(transaction, exchange, frame.pdu, now)
             return
         if _is_echo(frame.pdu):  # whatever came before it answers something that was asked before it
             self._stats.late_replies += 1
-            self._overdue.late_echo(exchange.unit)
-            exchange.held = None
-            exchange.deadline = exchange.asked_at + self._patience + self._rules.on_the_line(exchange.request)
+            self._overdue.late_loopback(exchange.unit)
+            exchange.withheld_reply = None
+            exchange.deadline = exchange.asked_at + self._timeout + self._rules.wire_time(exchange.request)
             self._set_timer(exchange.deadline)
             return
-        if exchange.held is not None:
-            self._two_came(transaction, exchange, frame.pdu, now)
+        if exchange.withheld_reply is not None:
+            self._on_duplicate_reply(transaction, exchange, frame.pdu, now)
             return
         exchange.ended_at = now
-        if hold := self._overdue.hold(exchange.unit, now - exchange.asked_at, self._patience):
-            exchange.held = frame.pdu
+        if hold := self._overdue.withhold_time(exchange.unit, now - exchange.asked_at, self._timeout):
+            exchange.withheld_reply = frame.pdu
             exchange.deadline = now + hold
             self._set_timer(exchange.deadline)
         else:
             self._accept(transaction, exchange, frame.pdu, now)
 
-    def _echoed(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
+    def _echoed(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
         if not _is_echo(pdu):
             self._stats.late_replies += 1
             return
-        self._overdue.echoed(exchange.unit)
+        self._overdue.loopback_answered(exchange.unit)
         exchange.ended_at = now
         self._accept(transaction, exchange, pdu, now)
 
-    def _two_came(self, transaction: int, exchange: Exchange, pdu: bytes, now: float) -> None:
+    def _on_duplicate_reply(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
         """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
-        self._overdue.came(exchange.unit)
+        self._overdue.late_reply_arrived(exchange.unit)
         self._stats.late_replies += 1
-        if pdu == exchange.held or exchange.request[0] not in READS:
+        if pdu == exchange.withheld_reply or exchange.request[0] not in READS:
             self._accept(transaction, exchange, pdu, now)
             return
         self._open.clear()
-        exchange.held = None
+        exchange.withheld_reply = None
         self._waiting.appendleft(exchange)
         self._advance(now)
 
-    def _unexpected(self, frame: Frame, given_up: Exchange | None) -> None:
+    def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
         if _is_echo(frame.pdu):
             self._stats.late_replies += 1
-            if given_up is not None and given_up.request is ECHO:
-                self._overdue.echoed(frame.unit)
+            if timed_out is not None and timed_out.request is LOOPBACK:
+                self._overdue.loopback_answered(frame.unit)
             else:
-                self._overdue.late_echo(frame.unit)
+                self._overdue.late_loopback(frame.unit)
             return
-        if given_up is not None and given_up.unit == frame.unit:
-            self._late_one = None
-            self._overdue.came(frame.unit)
+        if timed_out is not None and timed_out.unit == frame.unit:
+            self._abandoned = None
+            self._overdue.late_reply_arrived(frame.unit)
             if self._pause is not None:
                 self._pause.cancel()
                 self._loop.call_soon(self._pause_over)
-        super()._unexpected(frame, given_up)
+        super()._unexpected(frame, timed_out)
 
-    def _run_out(self, transaction: int, exchange: Exchange, now: float) -> None:
-        if exchange.held is not None:  # nothing came after it
-            self._overdue.settled(exchange.unit)
-            self._accept(transaction, exchange, exchange.held, now)
+    def _expire(self, transaction: int, exchange: Transaction, now: float) -> None:
+        if exchange.withheld_reply is not None:  # nothing came after it
+            self._overdue.clear(exchange.unit)
+            self._accept(transaction, exchange, exchange.withheld_reply, now)
             return
-        if exchange.request is ECHO:
+        if exchange.request is LOOPBACK:
             waits = self._waiting[0]
-            super()._run_out(transaction, exchange, now)
+            super()._expire(transaction, exchange, now)
             self._no_echo(exchange, waits, now, exchange.error)
             return
-        self._overdue.gave_up(exchange.unit, exchange.asked_at, now)
-        super()._run_out(transaction, exchange, now)
+        self._overdue.request_timed_out(exchange.unit, exchange.asked_at, now)
+        super()._expire(transaction, exchange, now)
 
     def _fail_all(self, error: QiluError) -> None:
         """A device may end the connection because of the echo: what waits for that was not asked for."""
         for exchange in self._open.values():
-            if exchange.request is ECHO and self._waiting:
+            if exchange.request is LOOPBACK and self._waiting:
                 self._no_echo(
                     exchange, self._waiting[0], self._clock(), ReplyTimeoutError(f"no echo: {error}")
                 )
         super()._fail_all(error)
 
-    def _no_echo(self, echo: Exchange, waits: Exchange, now: float, error: QiluError | None) -> None:
-        self._overdue.no_echo(echo.unit, echo.asked_at, now)
+    def _no_echo(self, echo: Transaction, waits: Transaction, now: float, error: QiluError | None) -> None:
+        self._overdue.loopback_timed_out(echo.unit, echo.asked_at, now)
         waits.asked_at, waits.ended_at, waits.error = echo.asked_at, now, error
 
-    def _gave_up(self, transaction: int, exchange: Exchange) -> None:  # noqa: ARG002 - it has no number
+    def _after_timeout(self, transaction: int, exchange: Transaction) -> None:  # noqa: ARG002 - it has no number
         if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
-            self._late_one = exchange
+            self._abandoned = exchange
         else:
             self._hang_up()
 
 
 def _is_echo(pdu: bytes) -> bool:
-    return pdu[0] & ~EXCEPTION == ECHO[0]
+    return pdu[0] & ~EXCEPTION == LOOPBACK[0]

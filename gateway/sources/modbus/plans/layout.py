@@ -13,17 +13,17 @@ BITS_IN_A_BYTE = 8
 REGISTER_BYTES = 2
 
 
-class Framed(NamedTuple):
+class FrameOverhead(NamedTuple):
     """Bytes that a read costs besides its data: in the request, and in the reply."""
 
     request: int
     reply: int
 
 
-TCP_FRAMED = Framed(request=12, reply=9)
-RTU_FRAMED = Framed(request=8, reply=5)
+TCP_FRAMED = FrameOverhead(request=12, reply=9)
+RTU_FRAMED = FrameOverhead(request=8, reply=5)
 
-TURNAROUND = 60
+REQUEST_OVERHEAD_BYTES = 60
 """What a further request costs besides its own bytes, in bytes: the time until the device answers.
 
 20 ms on a line of 9600 baud, which many Modbus TCP gateways end in, are 20 bytes; 1 ms and the work of a
@@ -73,7 +73,7 @@ class Span:
         """Two spans, the first with so many of the points."""
         return Span(self.table, self.points[:place]), Span(self.table, self.points[place:])
 
-    def around(self, place: int) -> tuple[Span, ...]:
+    def isolate(self, place: int) -> tuple[Span, ...]:
         """The point at this place alone, then those before and behind it, as far as there are any."""
         points = self.points
         spans = points[place : place + 1], points[:place], points[place + 1 :]
@@ -84,7 +84,7 @@ class Span:
         return overhead + data_bytes(self.table, self.count)
 
 
-def cut(
+def optimal_spans(
     table: Table, points: Iterable[Point], max_block: int, no_read: Sequence[AddressRange], overhead: int
 ) -> tuple[Span, ...]:
     """The cheapest spans that read every point: no point is split, none reads more than `max_block` addresses
@@ -98,23 +98,23 @@ def cut(
     firsts, lasts = [point.address for point in order], [point.last for point in order]
     gaps = [(gap.first, gap.last) for gap in no_read if gap.table is table]
     best: list[tuple[int, int]] = [(0, 0)]  # cost and requests of the first n points
-    begins: list[int] = []
+    starts: list[int] = []
     for end in range(1, len(order) + 1):
         choice: tuple[int, int] | None = None
-        last, begin = 0, 0
+        last, best_start = 0, 0
         for start in range(end - 1, -1, -1):
             first, last = firsts[start], max(last, lasts[start])
             if last - first >= max_block or any(low <= last and first <= high for low, high in gaps):
                 break
             cost, requests = best[start]
-            found = (cost + overhead + data_bytes(table, last - first + 1), requests + 1)
-            if choice is None or found < choice:
-                choice, begin = found, start
+            candidate = (cost + overhead + data_bytes(table, last - first + 1), requests + 1)
+            if choice is None or candidate < choice:
+                choice, best_start = candidate, start
         if choice is None:
             raise ValueError(f"point {order[end - 1].name} cannot be read in one request")
         best.append(choice)
-        begins.append(begin)
+        starts.append(best_start)
     bounds = [len(order)]
     while bounds[-1] > 0:
-        bounds.append(begins[bounds[-1] - 1])
+        bounds.append(starts[bounds[-1] - 1])
     return tuple(Span(table, tuple(order[start:end])) for start, end in pairwise(reversed(bounds)))

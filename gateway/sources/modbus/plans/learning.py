@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.sources.modbus.plans.layout import Span
-from gateway.sources.modbus.plans.measuring import Measuring
-from gateway.sources.modbus.plans.plan import Learnt
+from gateway.sources.modbus.plans.measuring import BlockLimitSearch
+from gateway.sources.modbus.plans.plan import LearnedLimits
 from qilu.contract.profile import AddressRange, Table
 
 
-class Search:
+class Bisection:
     """What one turn found out about the spans that were asked. Pure."""
 
     def __init__(self) -> None:
-        self.by_silence = False
+        self.by_timeout = False
         """Whether silence was taken for a refusal."""
         self._good: set[Span] = set()
         self._halved: list[tuple[Span, Span, Span]] = []
-        self._holes: list[Span] = []
+        self._refused_points: list[Span] = []
         self._no_function: set[Table] = set()
-        self._measured: dict[Table, Measuring] = {}
+        self._measured: dict[Table, BlockLimitSearch] = {}
 
     def good(self, span: Span) -> None:
         """The device answered with the values of this span."""
@@ -30,7 +30,7 @@ class Search:
     def refused(self, span: Span) -> tuple[Span, ...]:
         """The device refused this span: the halves to ask instead, or none when it is one point, a hole."""
         if len(span.points) == 1:
-            self._holes.append(span)
+            self._refused_points.append(span)
             return ()
         middle = len(span.points) // 2
         lower, upper = span.split(middle)
@@ -41,21 +41,21 @@ class Search:
         """The device has no function to read this table."""
         self._no_function.add(span.table)
 
-    def to_measure(self) -> list[Measuring]:
+    def to_measure(self) -> list[BlockLimitSearch]:
         """Of each table, the shortest block that was refused while both of its halves were answered."""
         explained = sorted(self._explained(), key=lambda halved: halved[0].count)
         for span, lower, upper in explained:
             if span.table in self._measured:
                 continue
             good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
-            self._measured[span.table] = Measuring(span, lower, upper, good)
+            self._measured[span.table] = BlockLimitSearch(span, lower, upper, good)
         return list(self._measured.values())
 
     def with_good_halves(self) -> list[Span]:
         """The spans that were refused while both of their halves were answered, the shortest first."""
         return sorted((span for span, _, _ in self._explained()), key=lambda span: span.count)
 
-    def withdraw(self, refused: Span) -> None:
+    def discard(self, refused: Span) -> None:
         """That it was refused is not to be believed."""
         self._halved = [halved for halved in self._halved if halved[0] is not refused]
 
@@ -64,24 +64,24 @@ class Search:
             if lower in self._good and upper in self._good:
                 yield span, lower, upper
 
-    def added_to(self, learnt: Learnt) -> Learnt:
+    def added_to(self, learned: LearnedLimits) -> LearnedLimits:
         """What is known after this turn: `learnt` itself where it brought nothing new."""
-        if not self._halved and not self._holes and not self._no_function:
-            return learnt
-        gaps, limits = self._explain_the_halved(learnt)
+        if not self._halved and not self._refused_points and not self._no_function:
+            return learned
+        gaps, limits = self._explain_the_halved(learned)
         return replace(
-            learnt,
-            holes=learnt.holes | {span.points[0].name for span in self._holes},
-            no_read=(*learnt.no_read, *(_range(hole) for hole in self._holes), *gaps),
+            learned,
+            refused_points=learned.refused_points | {span.points[0].name for span in self._refused_points},
+            no_read=(*learned.no_read, *(_range(hole) for hole in self._refused_points), *gaps),
             max_block=limits,
-            no_function=learnt.no_function | self._no_function,
+            unreadable_tables=learned.unreadable_tables | self._no_function,
         )
 
-    def _explain_the_halved(self, learnt: Learnt) -> tuple[list[AddressRange], dict[Table, int]]:
+    def _explain_the_halved(self, learned: LearnedLimits) -> tuple[list[AddressRange], dict[Table, int]]:
         """A refused span whose halves are both good has no bad point. Then its length is at fault, or the
         addresses between the halves."""
         gaps: list[AddressRange] = []
-        limits = dict(learnt.max_block)
+        limits = dict(learned.max_block)
         for table, measured in self._measured.items():
             if measured.by_length:
                 limits[table] = min(limits.get(table, measured.longest), measured.longest)
@@ -100,19 +100,21 @@ def _range(span: Span) -> AddressRange:
     return AddressRange(table=span.table, first=span.first, last=span.last)
 
 
-def described(before: Learnt, after: Learnt) -> str:
+def describe(before: LearnedLimits, after: LearnedLimits) -> str:
     """What was learnt, for a line in a log."""
-    said = []
-    if new := sorted(after.holes - before.holes):
-        said.append(f"refuses {', '.join(new)}")
-    if after.no_function - before.no_function:
-        said.append(f"has no function to read {', '.join(sorted(after.no_function - before.no_function))}")
+    texts = []
+    if new := sorted(after.refused_points - before.refused_points):
+        texts.append(f"refuses {', '.join(new)}")
+    if after.unreadable_tables - before.unreadable_tables:
+        texts.append(
+            f"has no function to read {', '.join(sorted(after.unreadable_tables - before.unreadable_tables))}"
+        )
     for table, limit in after.max_block.items():
         if before.max_block.get(table) != limit:
-            said.append(f"answers at most {limit} addresses of {table} at once")
-    if not said and len(after.no_read) > len(before.no_read):
+            texts.append(f"answers at most {limit} addresses of {table} at once")
+    if not texts and len(after.no_read) > len(before.no_read):
         gaps = ", ".join(
             f"{gap.table} {gap.first} to {gap.last}" for gap in after.no_read[len(before.no_read) :]
         )
-        said.append(f"lets nobody read through {gaps}")
-    return "; ".join(said)
+        texts.append(f"lets nobody read through {gaps}")
+    return "; ".join(texts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gateway.sources.modbus.plans.layout import Span
 from qilu.contract.profile import AddressRange
 
-_MOST_PIECES = 8
+_MAX_PIECES = 8
 
 
-class Measuring:
+class BlockLimitSearch:
     """What to ask of one table, after another, and what the answers mean. Pure.
 
     First the addresses between the halves: when those can be read, the length is at fault. Then beginnings of
@@ -28,7 +28,7 @@ class Measuring:
         self._asked = 0
         if not self._between:
             self.by_length = True
-        elif len(self._between) > _MOST_PIECES:
+        elif len(self._between) > _MAX_PIECES:
             self._between = []
 
     def next(self) -> AddressRange | None:
@@ -42,15 +42,15 @@ class Measuring:
         self._asked = self._lengths[len(self._lengths) // 2]
         return AddressRange(table=table, first=first, last=first + self._asked - 1)
 
-    def tell(self, answered: bool) -> None:
+    def record(self, replied: bool) -> None:
         """Whether the device answered with values what `next` said."""
         if self.by_length is None:
             del self._between[0]
-            if not answered:
+            if not replied:
                 self.by_length = False
             elif not self._between:
                 self.by_length = True
-        elif answered:
+        elif replied:
             self.longest = self._asked
             self._lengths = [length for length in self._lengths if length > self._asked]
         else:

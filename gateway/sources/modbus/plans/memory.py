@@ -12,18 +12,18 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNT, Learnt
+from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, LearnedLimits
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.runtime.settings import load
 
 _log = logging.getLogger(__name__)
 
-LEARNT_FOLDER = "learnt"
+LEARNED_FOLDER = "learnt"
 """Its name, in the directory of the spool."""
 
 
-class LearntFile(BaseModel):
+class LearnedLimitsFile(BaseModel):
     """What one device taught; of use as long as its profile is the one that was tried on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,20 +38,22 @@ class LearntFile(BaseModel):
     no_function: tuple[Table, ...] = ()
 
     @classmethod
-    def of(cls, device: str, profile: DeviceProfile, learnt: Learnt) -> LearntFile:
+    def of(cls, device: str, profile: DeviceProfile, learned: LearnedLimits) -> LearnedLimitsFile:
         return cls(
             device=device,
             profile=profile.profile,
             fingerprint=fingerprint(profile),
-            holes=tuple(sorted(learnt.holes)),
-            no_read=tuple(dict.fromkeys(learnt.no_read)),
-            max_block=learnt.max_block,
-            no_function=tuple(sorted(learnt.no_function)),
+            holes=tuple(sorted(learned.refused_points)),
+            no_read=tuple(dict.fromkeys(learned.no_read)),
+            max_block=learned.max_block,
+            no_function=tuple(sorted(learned.unreadable_tables)),
         )
 
     @property
-    def learnt(self) -> Learnt:
-        return Learnt(frozenset(self.holes), self.no_read, dict(self.max_block), frozenset(self.no_function))
+    def learnt(self) -> LearnedLimits:
+        return LearnedLimits(
+            frozenset(self.holes), self.no_read, dict(self.max_block), frozenset(self.no_function)
+        )
 
     def text(self) -> str:
         """As YAML, for people."""
@@ -70,7 +72,7 @@ def fingerprint(profile: DeviceProfile) -> str:
     return f"{crc32(profile.model_dump_json().encode()):08x}"
 
 
-class Memory:
+class LearnedLimitsStore:
     """One file for each device that taught something, DEVICE.yaml in `folder`, replaced as a whole.
 
     It only saves time: a file that cannot be read or written is told, and never stops anything.
@@ -79,33 +81,33 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def recall(self, device: str, profile: DeviceProfile) -> Learnt:
+    def load(self, device: str, profile: DeviceProfile) -> LearnedLimits:
         """What this device taught with this very profile; nothing where there is no such file.
 
         A function that was missing is asked for again: one wrong answer must not cost a table for good.
         """
         file = self._folder / f"{device}.yaml"
         if not file.exists():
-            return NOTHING_LEARNT
+            return NOTHING_LEARNED
         try:
-            kept = load(file, LearntFile)
+            kept = load(file, LearnedLimitsFile)
         except ConfigError as error:
             _log.warning("what %s taught is forgotten: %s", device, error)
-            return NOTHING_LEARNT
+            return NOTHING_LEARNED
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
             _log.info("what %s taught is asked again: its profile was changed", device)
-            return NOTHING_LEARNT
-        return replace(kept.learnt, no_function=frozenset())
+            return NOTHING_LEARNED
+        return replace(kept.learnt, unreadable_tables=frozenset())
 
-    def keep(self, device: str, profile: DeviceProfile, learnt: Learnt) -> None:
+    def keep(self, device: str, profile: DeviceProfile, learned: LearnedLimits) -> None:
         """Replace what was kept."""
         file, new = self._folder / f"{device}.yaml", self._folder / f"{device}.yaml.new"
         try:
-            if learnt == NOTHING_LEARNT:
+            if learned == NOTHING_LEARNED:
                 file.unlink(missing_ok=True)
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
-            new.write_text(LearntFile.of(device, profile, learnt).text(), encoding="utf-8")
+            new.write_text(LearnedLimitsFile.of(device, profile, learned).text(), encoding="utf-8")
             new.replace(file)
         except OSError as error:
             _log.warning("what %s taught is not kept: %s", device, error)

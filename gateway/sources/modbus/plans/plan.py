@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gateway.sources.modbus.plans import fitting
-from gateway.sources.modbus.plans.layout import RTU_FRAMED, TCP_FRAMED, TURNAROUND, Span, cut, data_bytes
+from gateway.sources.modbus.plans.layout import (
+    REQUEST_OVERHEAD_BYTES,
+    RTU_FRAMED,
+    TCP_FRAMED,
+    Span,
+    data_bytes,
+    optimal_spans,
+)
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
@@ -27,30 +34,30 @@ BITS_PER_CHARACTER = 11  # of a serial line: start, 8 data, parity, stop
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearnedLimits:
     """What a device taught us that its profile does not say; it only ever narrows the plan."""
 
-    holes: frozenset[str] = frozenset()
+    refused_points: frozenset[str] = frozenset()
     """Points that the device refuses even when they are asked alone."""
     no_read: tuple[AddressRange, ...] = ()
     """Addresses between points that may not be read through."""
     max_block: Mapping[Table, int] = field(default_factory=dict)
-    no_function: frozenset[Table] = frozenset()
+    unreadable_tables: frozenset[Table] = frozenset()
     """Tables that the device has no function for."""
 
     def reason_against(self, point: Point) -> Reason | None:
         """Why this point is not to be asked for."""
-        if point.table in self.no_function:
+        if point.table in self.unreadable_tables:
             return Reason.ILLEGAL_FUNCTION
-        return Reason.ILLEGAL_ADDRESS if point.name in self.holes else None
+        return Reason.ILLEGAL_ADDRESS if point.name in self.refused_points else None
 
-    def without(self, point: Point) -> Learnt:
+    def without(self, point: Point) -> LearnedLimits:
         """As if this one had not been refused."""
-        gaps = (gap for gap in self.no_read if not gap.meets(point.table, point.address, point.last))
-        return replace(self, holes=self.holes - {point.name}, no_read=tuple(gaps))
+        gaps = (gap for gap in self.no_read if not gap.overlaps(point.table, point.address, point.last))
+        return replace(self, refused_points=self.refused_points - {point.name}, no_read=tuple(gaps))
 
 
-NOTHING_LEARNT = Learnt()
+NOTHING_LEARNED = LearnedLimits()
 
 
 class Block:
@@ -82,7 +89,7 @@ class Block:
 
     def point(self, place: int) -> Block:
         """A block that reads one point of this one."""
-        return self.part(self.span.around(place)[0])
+        return self.part(self.span.isolate(place)[0])
 
     def part(self, span: Span) -> Block:
         """A block that reads some of the points of this one."""
@@ -92,7 +99,7 @@ class Block:
         return f"{self.span.table} {self.span.first} to {self.span.last}"
 
 
-class NotAsked:
+class ExcludedPoints:
     """Points that the device is known to refuse: bad in every turn, for the same reason."""
 
     __slots__ = ("_none", "_reasons", "columns")
@@ -114,7 +121,7 @@ class ReadPlan:
     period: float
     """Seconds from one turn to the next."""
     blocks: tuple[Block, ...]
-    not_asked: tuple[NotAsked, ...] = ()
+    not_asked: tuple[ExcludedPoints, ...] = ()
     framing: Framing = "tcp"
 
     @property
@@ -161,7 +168,7 @@ class BusLoad:
             sum(plan.bus_bytes / plan.period for plan in every),
         )
 
-    def busy(self, round_trip: float = 0.0, baud: int | None = None) -> float:
+    def utilisation(self, round_trip: float = 0.0, baud: int | None = None) -> float:
         """The share of time that the endpoint is busy: 1.0 is all of it, more cannot be kept up.
 
         `round_trip`: seconds from a request to its reply besides the bytes; `baud`: of the serial line.
@@ -178,7 +185,7 @@ def plan(
     period: float | None = None,
     parameters: Mapping[str, float] | None = None,
     framing: Framing = "tcp",
-    learnt: Learnt = NOTHING_LEARNT,
+    learned: LearnedLimits = NOTHING_LEARNED,
 ) -> ReadPlan:
     """The cheapest plan for one poll group under the limits of the profile and what was learnt.
 
@@ -186,13 +193,13 @@ def plan(
     """
     numbers = profile.parameters if parameters is None else parameters
     points = profile.points_of(group)
-    asked = [point for point in points if learnt.reason_against(point) is None]
-    spans = [span for table in Table for span in _spans(profile, table, asked, framing, learnt)]
+    asked = [point for point in points if learned.reason_against(point) is None]
+    spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
     return ReadPlan(
         columns=Columns(origin, group, tuple(point.name for point in points)),
         period=profile.groups[group] if period is None else period,
         blocks=tuple(Block(span, origin, group, numbers) for span in spans),
-        not_asked=_not_asked(points, origin, group, learnt),
+        not_asked=_excluded(points, origin, group, learned),
         framing=framing,
     )
 
@@ -223,41 +230,45 @@ def plans(
     ]
 
 
-def _not_asked(points: Iterable[Point], origin: Origin, group: str, learnt: Learnt) -> tuple[NotAsked, ...]:
+def _excluded(
+    points: Iterable[Point], origin: Origin, group: str, learned: LearnedLimits
+) -> tuple[ExcludedPoints, ...]:
     by_reason: dict[Reason, list[str]] = {}
     for point in points:
-        if (reason := learnt.reason_against(point)) is not None:
+        if (reason := learned.reason_against(point)) is not None:
             by_reason.setdefault(reason, []).append(point.name)
-    return tuple(NotAsked(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items())
+    return tuple(
+        ExcludedPoints(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items()
+    )
 
 
-def _gaps_over(most: int, table: Table, points: Iterable[Point]) -> Iterator[AddressRange]:
+def _gaps_over(limit: int, table: Table, points: Iterable[Point]) -> Iterator[AddressRange]:
     """Stretches of more than `most` addresses between points that belong to none."""
     end: int | None = None
     for point in sorted(points, key=lambda point: point.address):
-        if end is not None and point.address - end - 1 > most:
+        if end is not None and point.address - end - 1 > limit:
             yield AddressRange(table=table, first=end + 1, last=point.address - 1)
         end = point.last if end is None else max(end, point.last)
 
 
 def _spans(
-    profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learnt: Learnt
+    profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learned: LearnedLimits
 ) -> tuple[Span, ...]:
     points = [point for point in asked if point.table is table]
     limits = profile.limits
     # What was learnt of one point must not make another one on the same registers unreadable.
     longest = max((point.size for point in points), default=1)
-    most = max(longest, learnt.max_block.get(table, 1 << 16))
-    gaps = [gap for gap in learnt.no_read if not any(gap.meets(table, p.address, p.last) for p in points)]
+    limit = max(longest, learned.max_block.get(table, 1 << 16))
+    gaps = [gap for gap in learned.no_read if not any(gap.overlaps(table, p.address, p.last) for p in points)]
     if limits.max_gap is not None:
         gaps += _gaps_over(limits.max_gap, table, points)
     try:
-        return cut(
+        return optimal_spans(
             table,
             points,
-            min(limits.max_block(table), most),
+            min(limits.max_block(table), limit),
             (*limits.no_read, *gaps),
-            sum(_FRAMED[framing]) + TURNAROUND,
+            sum(_FRAMED[framing]) + REQUEST_OVERHEAD_BYTES,
         )
     except ValueError as error:
         raise ConfigError(
