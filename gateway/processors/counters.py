@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from qilu.contract.counters import Counter, CounterEvent
 from qilu.contract.exponents import MAX_EXPONENT
@@ -54,7 +55,7 @@ class Counters:
             if isinstance(one.point.scale, PointRef):
                 self._exponents.setdefault((device, one.point.scale.point), []).append(one)
         self._devices = {device for device, _ in self._counters}
-        self._places: dict[Columns, tuple[tuple[int, _Unwrapped], ...]] = {}
+        self._places: WeakKeyDictionary[Columns, tuple[tuple[int, _Unwrapped], ...]] = WeakKeyDictionary()
         if self._counters:
             text = "%d counters of %d devices are followed from what their registers say now"
             _log.info(text, len(self._counters), len(self._devices))

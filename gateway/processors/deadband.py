@@ -1,15 +1,17 @@
-"""Leaves out readings in which nothing moved: report by exception, with a longest silence."""
+"""Leaves out readings in which nothing moved: report by exception, with a longest interval."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.processors.point_state import PointStates
 from qilu.contract.quantities import Duration
-from qilu.contract.reading import Columns, Poll, Reading, Value
+from qilu.contract.reading import Poll, Reading, Reason, Value
 
 
 class DeadbandSettings(BaseModel):
@@ -27,14 +29,24 @@ class DeadbandSettings(BaseModel):
         return Deadband(self.bands, self.silence)
 
 
+@dataclass(slots=True)
+class _LastPassed:
+    """What was let through of one point last; `width`: how far it may move unnoticed."""
+
+    width: float
+    time_ms: int = 0
+    value: Value = None
+    reason: Reason | None = None
+    seen: bool = False
+
+
 class Deadband:
     """A reading passes whole, or not at all, so that the values of one instant stay together."""
 
     def __init__(self, bands: Mapping[str, float], silence: float) -> None:
         self._bands = dict(bands)
-        self._silence_ms = round(silence * 1000)
-        self._widths: dict[Columns, tuple[float, ...]] = {}
-        self._passed: dict[Columns, Reading] = {}
+        self._interval_ms = round(silence * 1000)
+        self._points = PointStates(lambda _, point: _LastPassed(self._width(point)))
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(reading for reading in poll.readings if self._passes(reading))
@@ -43,19 +55,23 @@ class Deadband:
         return (poll._replace(readings=readings),) if readings else ()
 
     def _passes(self, reading: Reading) -> bool:
-        before = self._passed.get(reading.columns)
-        if before is not None and not self._moved(before, reading):
+        points = self._points.of(reading.columns)
+        if not self._moved(points, reading):
             return False
-        self._passed[reading.columns] = reading
+        for index, (last, value) in enumerate(zip(points, reading.values, strict=True)):
+            last.time_ms, last.value, last.seen = reading.time_ms, value, True
+            last.reason = reading.reasons.get(index)
         return True
 
-    def _moved(self, before: Reading, now: Reading) -> bool:
-        if now.time_ms - before.time_ms >= self._silence_ms or now.reasons != before.reasons:
-            return True
-        widths = self._widths.get(now.columns)
-        if widths is None:
-            widths = self._widths[now.columns] = tuple(map(self._width, now.columns.points))
-        return any(map(_differs, before.values, now.values, widths))
+    def _moved(self, points: Sequence[_LastPassed], reading: Reading) -> bool:
+        latest_ms, reasons = reading.time_ms - self._interval_ms, reading.reasons
+        return any(
+            not last.seen
+            or last.time_ms <= latest_ms
+            or last.reason is not reasons.get(index)
+            or _differs(last.value, value, last.width)
+            for index, (last, value) in enumerate(zip(points, reading.values, strict=True))
+        )
 
     def _width(self, point: str) -> float:
         return next((width for pattern, width in self._bands.items() if fnmatchcase(point, pattern)), 0.0)

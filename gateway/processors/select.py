@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,17 +33,17 @@ class Select:
     def __init__(self, keep: Sequence[str], drop: Sequence[str] = ()) -> None:
         self._keep = tuple(keep)
         self._drop = tuple(drop)
-        self._wanted: dict[int, tuple[Columns, Columns, tuple[int, ...]]] = {}
+        self._selected: WeakKeyDictionary[Columns, tuple[Columns, tuple[int, ...]]] = WeakKeyDictionary()
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(kept for reading in poll.readings if (kept := self._kept(reading)) is not None)
         return (poll._replace(readings=readings),) if readings else ()
 
     def _kept(self, reading: Reading) -> Reading | None:
-        known = self._wanted.get(id(reading.columns))
-        if known is None or known[0] is not reading.columns:
-            known = self._wanted[id(reading.columns)] = self._select(reading.columns)
-        _, columns, indexes = known
+        selected = self._selected.get(reading.columns)
+        if selected is None:
+            selected = self._selected[reading.columns] = self._select(reading.columns)
+        columns, indexes = selected
         if len(indexes) == len(reading.values):
             return reading
         if not indexes:
@@ -51,12 +52,13 @@ class Select:
         reasons = {new: reading.reasons[old] for new, old in enumerate(indexes) if old in reading.reasons}
         return Reading(columns, reading.time_ms, values, reasons)
 
-    def _select(self, columns: Columns) -> tuple[Columns, Columns, tuple[int, ...]]:
+    def _select(self, columns: Columns) -> tuple[Columns, tuple[int, ...]]:
+        """The columns of what is let through, and its indexes in a reading."""
         indexes = tuple(
             index for index, point in enumerate(columns.points) if self._wants(columns.origin.device, point)
         )
         points = tuple(columns.points[index] for index in indexes)
-        return columns, Columns(columns.origin, columns.group, points), indexes
+        return Columns(columns.origin, columns.group, points), indexes
 
     def _wants(self, device: str, point: str) -> bool:
         def among(patterns: Sequence[str]) -> bool:

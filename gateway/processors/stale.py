@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qilu.contract.reading import Columns, Poll, Reading, Reason, Value
+from gateway.processors.point_state import PointStates
+from qilu.contract.reading import Poll, Reading, Reason, Value
 
 
 class StaleSettings(BaseModel):
@@ -29,9 +30,8 @@ class StaleSettings(BaseModel):
 
 @dataclass(slots=True)
 class _Watched:
-    """One watched value: its index in a reading, what it was, and how many readings it has been that."""
+    """The last value of one watched point, and how many consecutive readings had it."""
 
-    index: int
     value: Value = None
     times: int = 0
 
@@ -40,9 +40,9 @@ class Stale:
     """A value that is bad already neither counts nor interrupts."""
 
     def __init__(self, points: Sequence[str], after: int) -> None:
-        self._points = tuple(points)
+        self._patterns = tuple(points)
         self._after = after
-        self._watched: dict[Columns, tuple[_Watched, ...]] = {}
+        self._points = PointStates(self._watch)
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(map(self._marked, poll.readings))
@@ -52,26 +52,18 @@ class Stale:
 
     def _marked(self, reading: Reading) -> Reading:
         stale = {}
-        for one in self._watched_in(reading.columns):
-            value = reading.values[one.index]
-            if value is None:
+        for index, (watched, value) in enumerate(
+            zip(self._points.of(reading.columns), reading.values, strict=True)
+        ):
+            if watched is None or value is None:
                 continue
-            one.times = one.times + 1 if value == one.value else 1
-            one.value = value
-            if one.times >= self._after and one.index not in reading.reasons:
-                stale[one.index] = Reason.STALE
+            watched.times = watched.times + 1 if value == watched.value else 1
+            watched.value = value
+            if watched.times >= self._after and index not in reading.reasons:
+                stale[index] = Reason.STALE
         return reading._replace(reasons={**reading.reasons, **stale}) if stale else reading
 
-    def _watched_in(self, columns: Columns) -> tuple[_Watched, ...]:
-        watched = self._watched.get(columns)
-        if watched is None:
-            device = columns.origin.device
-            watched = self._watched[columns] = tuple(
-                _Watched(index)
-                for index, point in enumerate(columns.points)
-                if self._wants(point) or self._wants(f"{device}.{point}")
-            )
-        return watched
-
-    def _wants(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self._points)
+    def _watch(self, device: str, point: str) -> _Watched | None:
+        names = (point, f"{device}.{point}")
+        wanted = any(fnmatchcase(name, pattern) for name in names for pattern in self._patterns)
+        return _Watched() if wanted else None

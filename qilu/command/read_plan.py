@@ -39,7 +39,7 @@ class Planned(NamedTuple):
     def busy(self) -> float:
         """The share of its time that the answers take."""
         line = self.source.endpoint.serial
-        return self.load.utilisation(_ROUND_TRIP, line.baudrate if line else None)
+        return self.load.utilisation(_ROUND_TRIP, line.character if line else 0.0)
 
 
 def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.sources.modbus.endpoint import SerialLine
 from gateway.sources.modbus.plans.layout import Span, data_bytes, optimal_spans
 from gateway.sources.modbus.plans.plan import BusLoad, LearnedLimits, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings
@@ -235,7 +236,12 @@ def test_the_load_of_an_endpoint_adds_up_its_plans() -> None:
     load = BusLoad.of(plans(two, device, ORIGIN, "rtu"))
     assert load.requests_per_s == pytest.approx(1.1)
     assert load.bytes_per_s == pytest.approx(1.1 * (8 + 5 + 2))
-    assert load.utilisation(baud=9600) == pytest.approx(1.1 * 15 * 11 / 9600)
+    for line, bits in (
+        (SerialLine(9600, "N", 1), 10),
+        (SerialLine(9600, "E", 1), 11),
+        (SerialLine(9600, "E", 2), 12),
+    ):
+        assert load.utilisation(byte_time=line.character) == pytest.approx(1.1 * 15 * bits / 9600)
 
 
 @pytest.mark.parametrize(("gap", "limit"), list(product((0, 7), (16, 125))))

@@ -30,7 +30,6 @@ READ_FUNCTIONS: Mapping[Table, int] = {
     Table.HOLDING: Function.READ_HOLDING_REGISTERS.value,
 }
 _FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
-BITS_PER_CHARACTER = 11  # of a serial line: start, 8 data, parity, stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +167,13 @@ class BusLoad:
             sum(plan.bus_bytes / plan.period for plan in every),
         )
 
-    def utilisation(self, round_trip: float = 0.0, baud: int | None = None) -> float:
+    def utilisation(self, round_trip: float = 0.0, byte_time: float = 0.0) -> float:
         """The share of time that the endpoint is busy: 1.0 is all of it, more cannot be kept up.
 
-        `round_trip`: seconds from a request to its reply besides the bytes; `baud`: of the serial line.
+        `round_trip`: seconds from a request to its reply besides the bytes; `byte_time`: seconds that one
+        byte takes on a serial line (`SerialLine.character`).
         """
-        on_line = 0.0 if baud is None else self.bytes_per_s * BITS_PER_CHARACTER / baud
-        return self.requests_per_s * round_trip + on_line
+        return self.requests_per_s * round_trip + self.bytes_per_s * byte_time
 
 
 def plan(

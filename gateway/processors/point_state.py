@@ -1,0 +1,37 @@
+"""State that a processor keeps for each point of each device, however the points are spread over blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from qilu.contract.reading import Columns
+
+StateT = TypeVar("StateT")
+
+
+class PointStates(Generic[StateT]):
+    """One state for each (device, point). A read plan may change; the state of a point stays.
+
+    Bounded by the points of the gateway's devices: blocks are remembered only as long as the source has them.
+    """
+
+    def __init__(self, create: Callable[[str, str], StateT]) -> None:
+        """`create`: the first state of a point, from the names of device and point."""
+        self._create = create
+        self._states: dict[tuple[str, str], StateT] = {}
+        self._by_block: WeakKeyDictionary[Columns, tuple[StateT, ...]] = WeakKeyDictionary()
+
+    def of(self, columns: Columns) -> tuple[StateT, ...]:
+        """The states of the points of a block, in their order."""
+        states = self._by_block.get(columns)
+        if states is None:
+            states = tuple(self._state(columns.origin.device, point) for point in columns.points)
+            self._by_block[columns] = states
+        return states
+
+    def _state(self, device: str, point: str) -> StateT:
+        if (device, point) not in self._states:
+            self._states[device, point] = self._create(device, point)
+        return self._states[device, point]
