@@ -82,7 +82,19 @@ def build(
     sources = _sources(settings, profiles, clock, random, reports)
     devices = sum(len(source.devices) for source in settings.sources)
     stats = [source.stats for source in sources]
-    health = Health(tally, spool, outbox, stats, time.monotonic, clock.now_ms, devices)
+    sink = _sink(settings, spool, clock, random)
+    delivery = _delivery(settings, spool, sink, outbox, random, reports)
+    health = Health(
+        tally,
+        spool,
+        outbox,
+        stats,
+        time.monotonic,
+        clock.now_ms,
+        devices,
+        lost_links=lambda: delivery.lost_links,
+        discarded=lambda: sink.discarded,
+    )
     expected = [one for source in sources for one in source.schedule()]
     schedule = ScheduleSource(expected, settings.completeness_every, clock.now_ms)
 
@@ -108,7 +120,7 @@ def build(
             *extra_processors,
         ],
         spool=spool,
-        delivery=_delivery(settings, spool, outbox, clock, random, reports),
+        delivery=delivery,
         tally=tally,
         sync=None if settings.spool.sync == "always" else settings.spool.sync,
         backoff=lambda: Backoff(random),
@@ -159,14 +171,14 @@ def _sources(
 def _delivery(
     settings: GatewaySettings,
     spool: DiskSpool,
+    sink: Sink,
     outbox: Outbox,
-    clock: Clock,
     random: Random,
     reports: Reports,
 ) -> Delivery:
     return Delivery(
         spool,
-        _sink(settings, spool, clock, random),
+        sink,
         outbox,
         linger=settings.delivery.linger,
         backoff=Backoff(random),
@@ -189,7 +201,7 @@ def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) 
     return [counters] if counters else []
 
 
-def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Random) -> Sink:
+def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Random) -> MqttSink:
     return MqttSink(
         settings.mqtt,
         settings.edge,

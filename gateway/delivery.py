@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from gateway.components import Record, Sink, Spool
 from gateway.deferral_report import DeferralReport
@@ -14,13 +15,14 @@ from gateway.latency import Latency
 from gateway.message_size import MOST_TRIES, MessageSize
 from gateway.outbox import Freed, Outbox
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.notices import Announcement
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Complaints, Outage
-from qilu.runtime.groups import leaves, longest_wait, run_together
+from qilu.runtime.complaints import Complaints
+from qilu.runtime.groups import leaves, run_together
+from qilu.runtime.reconnection import INTERVAL_S, Reconnection
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +55,12 @@ class Delivery:
         rejected: Callable[[Sequence[Record], str, int], None] | None = None,
         deferred: Callable[[Sequence[Record], str], None] | None = None,
         resend_requested: Callable[[], bool] | None = None,
+        connect_interval_s: float = INTERVAL_S,
     ) -> None:
         self._spool = spool
         self._sink = sink
         self._outbox = outbox
         self._linger = linger
-        self._backoff = backoff
         self._clock = clock
         self._backlog_rate = backlog_rate
         self._backlog_at = 0.0
@@ -67,7 +69,8 @@ class Delivery:
         self._deferral_report = DeferralReport(spool, outbox, deferred)
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
-        self._complaints, self._outage = Complaints(_log), Outage(_log)
+        self._complaints = Complaints(_log)
+        self._reconnection = Reconnection(_log, backoff, interval_s=connect_interval_s)
         self._hearing = Hearing(outbox.trusted, outbox.limits.silence, self._complaints, clock())
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
@@ -86,20 +89,23 @@ class Delivery:
             pause = 0.0
             try:
                 async with self._sink:
-                    self._outage.over()
-                    _log.info("connected, %d records wait", sum(map(len, self._spool.pending().values())))
+                    waiting = sum(map(len, self._spool.pending().values()))
+                    self._reconnection.connected(f"connected, {waiting} records wait", self._clock())
                     await self._exchange()
             except* UnreachableError as lost:
-                reasons = sorted({str(error) for error in leaves(lost)})
-                pause = longest_wait(lost)
-                self._outage.tell(f"not connected: {'; '.join(reasons)}; it is tried again", self._clock())
-                self._look_at_size()
+                pause = self._reconnection.failed(leaves(lost), self._clock())
+                self._look_at_size({error.end for error in leaves(lost) if isinstance(error, LinkLostError)})
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise
-                _log.error("not connected: %s", next(leaves(wrong)))
+                pause = self._reconnection.failed(leaves(wrong), self._clock())
             tried = True
-            await asyncio.sleep(self._backoff.next(pause))
+            await asyncio.sleep(pause)
+
+    @property
+    def lost_links(self) -> int:
+        """Links that were lost since the start."""
+        return self._reconnection.lost_connections
 
     @property
     def drained(self) -> bool:
@@ -175,11 +181,14 @@ class Delivery:
         size, first = sum(len(record.body) for record in records), records[0]
         rejected: Mapping[int, Refusal]
         if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
-            text = f"record: {size} bytes ended the link to the broker {MOST_TRIES} times"
+            text = (
+                f"record: {size} bytes ended the link to the broker {MOST_TRIES} times, and shorter messages"
+                " passed: it is too long for it, or its access list (ACL) forbids the topic"
+            )
             self._complaints.tell("too large", f"{text}; it is kept, and tried again later", self._clock())
             rejected = {first.offset: Refusal(AckCode.TOO_LARGE, text)}
         else:
-            self._size.begun(lane, size)
+            self._size.begun(lane, size, (first.stream, first.offset) if len(records) == 1 else None)
             rejected = await self._sink.send(lane, records)
             self._size.taken(lane)
             self._size.gone((first.stream, first.offset))
@@ -187,14 +196,23 @@ class Delivery:
             pending = self._spool.pending()
             self._let_go(self._outbox.refused(first.stream, rejected, pending, self._clock()))
 
-    def _look_at_size(self) -> None:
-        most = self._size.lost(self._clock())
-        if most is not None:
-            _log.warning(
-                "the link was lost twice with a long message on its way: does the broker take only shorter "
-                "ones? they have %d bytes for now; delivery.message_bytes sets it for good",
-                most,
+    def _look_at_size(self, ends: AbstractSet[LinkEnd]) -> None:
+        """Make messages shorter where that may help; never where the far side gave another reason."""
+        if not ends & {LinkEnd.CLOSED, LinkEnd.SILENT}:
+            self._size.ended()
+            return
+        slow = LinkEnd.SILENT in ends
+        max_bytes = self._size.lost(self._clock(), slow=slow)
+        if max_bytes is None:
+            return
+        why = "nothing came back in time while a message was on its way: the line may be too slow for it"
+        if not slow:  # mosquitto acknowledges what it refuses (MQTT 3.1.1), and then closes the link
+            why = (
+                "the broker closed the link twice at a message: its access list (ACL) may not let this user"
+                " publish, or it takes only shorter messages"
             )
+        text = f"{why}; messages have {max_bytes} bytes for now (delivery.message_bytes)"
+        self._complaints.tell("message length", text, self._clock())
 
     def _most_bytes(self) -> int:
         """Bytes of one message of the backlog: not more than it may send in a second."""
@@ -209,7 +227,6 @@ class Delivery:
                     self._live.set()  # the windows are open again
                     self._backlog.set()
                 else:
-                    self._backoff.reset()
                     self._hearing.answered(answer.store, self._clock())
                     self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
 

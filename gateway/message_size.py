@@ -28,17 +28,14 @@ class MessageSize:
         self._believed = limit
         """Losing the link with so many bytes under way is laid to the network."""
         self._longer_at = 0.0
-        self._under_way: dict[Lane, int] = {}
+        self._under_way: dict[Lane, tuple[int, Hashable | None]] = {}
+        self._passed: set[Lane] = set()
+        """Lanes of which the broker has taken a message since they are shorter, or since the last link."""
         self._tries: dict[Hashable, int] = {}
 
     def hopeless(self, record: Hashable, size: int) -> bool:
         """Whether a record that is sent alone, and cannot be shorter, has cost the link too often."""
-        if self._most == self._limit or size <= self._most:
-            return False
-        if len(self._tries) >= _MAX_RECORDS:
-            self._tries.clear()
-        tries = self._tries[record] = self._tries.get(record, 0) + 1
-        return tries > MOST_TRIES
+        return self._most < self._limit and size > self._most and self._tries.get(record, 0) >= MOST_TRIES
 
     def gone(self, record: Hashable) -> None:
         """It was taken."""
@@ -51,17 +48,32 @@ class MessageSize:
             self._longer_at = now + _PATIENCE
         return self._most
 
-    def begun(self, lane: Lane, size: int) -> None:
-        """A message is handed over."""
-        self._under_way[lane] = size
+    def begun(self, lane: Lane, size: int, alone: Hashable | None = None) -> None:
+        """A message is handed over; `alone`: the one record that it has."""
+        self._under_way[lane] = size, alone
 
     def taken(self, lane: Lane) -> None:
         """The broker acknowledged it."""
-        self._believed = max(self._believed, self._under_way.pop(lane))
+        self._believed = max(self._believed, self._under_way.pop(lane)[0])
+        self._passed.add(lane)
 
-    def lost(self, now: float) -> int | None:
-        """The link ended; returns how long a message may be from now on, where that is less than before."""
-        longest = max(self._under_way.values(), default=0)
+    def ended(self) -> None:
+        """The link ended for a reason that is known, and has nothing to do with lengths."""
+        self._under_way.clear()
+
+    def lost(self, now: float, *, slow: bool = False) -> int | None:
+        """The link ended; returns how long a message may be from now on, where that is less than before.
+
+        `slow`: in silence. A slow line is no bound of a broker: no record is too long for it.
+        """
+        longest = max((size for size, _ in self._under_way.values()), default=0)
+        for lane, (size, record) in self._under_way.items():
+            if not slow and record is not None and size > self._most and lane in self._passed:
+                if len(self._tries) >= _MAX_RECORDS:
+                    self._tries.clear()
+                self._tries[record] = self._tries.get(record, 0) + 1
+        if self._most == self._limit:
+            self._passed.clear()
         size = 0 if longest > self._most else longest  # a record that is sent alone cannot be made shorter
         self._under_way.clear()
         if size <= self._believed:

@@ -43,6 +43,8 @@ POINTS: Mapping[str, str] = {
     "sent_again_records": "records sent more than once, since the start",
     "unanswered_records": "records on their way now",
     "link": "1 while the broker is connected",
+    "lost_links": "connections to the broker that were lost, since the start",
+    "discarded_messages": "messages of the broker that found no room here, since the start",
 }
 """The points of the profile and what each of them says."""
 
@@ -59,6 +61,9 @@ class Health:
         clock: Callable[[], float],
         now_ms: Callable[[], int],
         devices: int,
+        *,
+        lost_links: Callable[[], int],
+        discarded: Callable[[], int],
     ) -> None:
         self._tally = tally
         self._spool = spool
@@ -68,6 +73,8 @@ class Health:
         self._now_ms = now_ms
         self._devices = devices
         self._began = clock()
+        self._lost_links = lost_links
+        self._discarded = discarded
 
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
@@ -98,6 +105,8 @@ class Health:
             "sent_again_records": delivered.sent_again,
             "unanswered_records": self._outbox.unanswered,
             "link": int(self._outbox.connected),
+            "lost_links": self._lost_links(),
+            "discarded_messages": self._discarded(),
         }
 
 

@@ -29,6 +29,7 @@ from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.contract.wire import encode_message
 from qilu.mqtt.client import IN_FLIGHT, Link, Message, RefusedError
+from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.complaints import Complaints
 from qilu.runtime.groups import leaves
@@ -42,6 +43,8 @@ AT_ONCE = IN_FLIGHT // 2
 """Messages of one lane, of a device each, on their way together: the other lane has room on the link, too."""
 
 _TOO_LARGE = 0x95
+
+_DISCARDED = "what they say comes again, but late: the machine is too slow, or a stranger floods our topics"
 
 
 class _Device(msgspec.Struct):
@@ -79,14 +82,19 @@ class MqttSink:
         self._ack_by_broker = ack_by_broker
         self._edges = edges
         self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
+        self._keepalive = Keepalive(settings.keepalive)
         self._link: Link | None = None
+        self._links = 0
+        self._discarded = 0
+        self._others: list[Status] = []
         self._stack = AsyncExitStack()
         self._complaints = Complaints(_log)
 
     async def __aenter__(self) -> Self:
         will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
         async with AsyncExitStack() as stack:
-            link = await stack.enter_async_context(Link(self._settings, f"qilu-{self._edge}", will=will))
+            link = Link(self._settings, f"qilu-{self._edge}", will=will, keepalive=self._keepalive)
+            await stack.enter_async_context(link)
             wanted = [self._topics.status(self._edge)]
             if not self._ack_by_broker:
                 wanted += [self._topics.answer(self._edge), self._topics.every_ingester()]
@@ -95,11 +103,18 @@ class MqttSink:
             await self._announce(link)
             self._stack = stack.pop_all()
         self._link = link
+        self._links += 1
         return self
+
+    @property
+    def discarded(self) -> int:
+        """Messages of the broker that found no room here, since the start."""
+        return self._discarded + (0 if self._link is None else self._link.discarded)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._discarded = self.discarded
         link, self._link = self._link, None
         try:
             if link is not None and not isinstance(error, UnreachableError | BaseExceptionGroup):
@@ -134,12 +149,17 @@ class MqttSink:
                 yield answer
 
     async def _messages(self, link: Link) -> AsyncGenerator[Answer | Announcement]:
+        discarded = 0
         async for message in link.messages():
+            if link.discarded > discarded:
+                discarded = link.discarded
+                text = f"{self.discarded} messages of the broker found no room since the start; {_DISCARDED}"
+                self._complaints.tell("discarded", text, time.monotonic())
             try:
                 if message.topic.startswith(self._topics.answer("")):
                     yield decode_answer(message.payload)
                 elif message.topic == self._topics.status(self._edge):
-                    await self._contradict(link, message.payload)
+                    await self._contradict(link, message)
                 elif message.payload:
                     yield decode_announcement(message.payload)
             except DataError as error:
@@ -213,13 +233,32 @@ class MqttSink:
         except RefusedError as error:  # its readings may be welcome all the same
             self._complaints.tell("status", f"nobody is told that we are online: {error}", time.monotonic())
 
-    async def _contradict(self, link: Link, payload: bytes) -> None:
+    async def _contradict(self, link: Link, message: Message) -> None:
         """Say again that we are online when a late will says otherwise, or when somebody cleared it.
 
         Not when another run of this edge says "online" in its own name: two gateways would do so for ever.
         """
-        if not payload or decode_status(payload).state != "online":
+        status = decode_status(message.payload) if message.payload else None
+        if status is not None and status.boot != self._boot:
+            self._look_for_namesake(status, retained=message.retain)
+        if status is None or status.state != "online":
             await self._announce(link)
+
+    def _look_for_namesake(self, status: Status, *, retained: bool) -> None:
+        """Warn of another gateway of this name, whose statuses come where ours should be.
+
+        The run before this one leaves a retained status for our first link, and one will that may be late.
+        Another one after these, or one that comes online while we are, is of a gateway that runs now.
+        """
+        if (retained and self._links == 1) or status in self._others:
+            return
+        self._others = [*self._others[-1:], status]
+        if len(self._others) > 1 or (status.state == "online" and not retained):
+            text = (
+                f"another gateway of the name {self._edge!r} is connected to this broker: the two disconnect"
+                " each other, and their records mix; give each its own `edge`, and stop the copy until then"
+            )
+            self._complaints.tell("namesake", text, time.monotonic())
 
     async def _say_goodbye(self, link: Link) -> None:
         try:

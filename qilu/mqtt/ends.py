@@ -79,7 +79,7 @@ def explain(lost: Lost, next_keepalive_s: float) -> LinkLostError:
             f"{place}: closed the link ({reasons.in_words(reason)}){remedy}", LinkEnd.EXPLAINED
         )
     if reason is not None and reason != reasons.UNSPECIFIED:
-        end = LinkEnd.CLOSED if reason == reasons.PACKET_TOO_LARGE else LinkEnd.EXPLAINED
+        end = LinkEnd.CLOSED if reason in reasons.OF_A_PACKET else LinkEnd.EXPLAINED
         return LinkLostError(f"{place}: connection lost ({reasons.in_words(reason)})", end)
     if lost.error is None:
         return LinkLostError(f"{place}: the link is closed", LinkEnd.EXPLAINED)

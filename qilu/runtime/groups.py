@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, TypeVar
 
-from qilu.contract.errors import UnreachableError
-
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -18,11 +16,6 @@ def leaves(group: BaseExceptionGroup[_Error]) -> Iterator[_Error]:
             yield from leaves(error)
         else:
             yield error
-
-
-def longest_wait(lost: BaseExceptionGroup[UnreachableError]) -> float:
-    """Seconds that the far sides asked us to wait, the longest of them; 0 where none did."""
-    return max(error.retry_after or 0.0 for error in leaves(lost))
 
 
 async def run_together(works: Mapping[str, Coroutine[Any, Any, None]]) -> None:

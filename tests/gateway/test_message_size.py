@@ -26,10 +26,16 @@ from tests.servers import Mosquitto
 LIVE, BACKLOG = Lane
 
 
-def lost_with(size: MessageSize, length: int, now: float = 0.0) -> int | None:
-    """A link that ends while a message of this length is on its way."""
-    size.begun(BACKLOG, length)
-    return size.lost(now)
+def lost_with(size: MessageSize, length: int, now: float = 0.0, *, slow: bool = False) -> int | None:
+    """A link that ends while a message of this length, of one record, is on its way."""
+    size.begun(BACKLOG, length, f"record of {length}")
+    return size.lost(now, slow=slow)
+
+
+def take(size: MessageSize, length: int, lane: Lane = BACKLOG) -> None:
+    """The broker takes a message of this length."""
+    size.begun(lane, length)
+    size.taken(lane)
 
 
 def test_one_lost_link_is_laid_to_the_network() -> None:
@@ -76,14 +82,43 @@ def test_longer_messages_are_tried_again_now_and_then() -> None:
 
 
 def test_a_record_that_is_longer_than_messages_may_be_is_not_sent_after_some_tries() -> None:
-    size = MessageSize(1000)
-    assert not any(size.hopeless("long", 5000) for _ in range(20)), "nothing says that it is the length"
+    size, record = MessageSize(1000), "record of 5000"
+    for _ in range(20):
+        assert not size.hopeless(record, 5000), "nothing shows that it is the length"
+        lost_with(size, 5000)
     lost_with(size, 1000)
     lost_with(size, 1000)
-    assert [size.hopeless("long", 5000) for _ in range(MOST_TRIES + 1)] == [False] * MOST_TRIES + [True]
+    for _ in range(MOST_TRIES):
+        assert not size.hopeless(record, 5000)
+        take(size, 100)
+        lost_with(size, 5000)
+    assert size.hopeless(record, 5000)
     assert not size.hopeless("short", 400)
-    size.gone("long")
-    assert not size.hopeless("long", 5000)
+    size.gone(record)
+    assert not size.hopeless(record, 5000)
+
+
+def test_no_record_is_given_up_where_the_line_is_slow_or_the_broker_takes_nothing_at_all() -> None:
+    for passed, slow in ((100, True), (0, False)):
+        size = MessageSize(1000)
+        for _ in range(50):
+            if passed:
+                take(size, passed)
+            lost_with(size, 1000, slow=slow)
+            lost_with(size, 5000, slow=slow)
+        lost_with(size, 1000, slow=slow)
+        lost_with(size, 1000, slow=slow)
+        assert size.most(0) < 1000
+        assert not size.hopeless("record of 5000", 5000)
+
+
+def test_a_link_that_ended_for_a_known_reason_says_nothing_of_lengths() -> None:
+    size = MessageSize(1000)
+    for _ in range(5):
+        size.begun(BACKLOG, 1000)
+        size.ended()
+    assert size.lost(0) is None
+    assert size.most(0) == 1000
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -99,7 +134,15 @@ async def test_a_backlog_passes_a_broker_that_takes_only_short_messages_and_cann
             await consumer.subscribe(["qilu/backlog/#"])
             for number in range(200):
                 assert spool.append(b'{"number":%d,"x":"%s"}' % (number, b"x" * (1000 if number else 20_000)))
-            delivery = Delivery(spool, sink, outbox, linger=0.01, backoff=quick, clock=time.monotonic)
+            delivery = Delivery(
+                spool,
+                sink,
+                outbox,
+                linger=0.01,
+                backoff=quick,
+                clock=time.monotonic,
+                connect_interval_s=0,
+            )
             running = asyncio.create_task(delivery.run())
             # With 3.1.1 this broker acknowledges what is too long alone, and drops it.
             kept = Ranges([(0, 0)]) if protocol == "5" else Ranges()
