@@ -17,6 +17,7 @@ from random import Random
 
 from cloud.answers import Answers, Named
 from cloud.durability import Durability
+from cloud.shared_names import SharedNames
 from cloud.waiting import Batch, Waiting
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
@@ -102,6 +103,7 @@ class Ingester:
         )
         self._answers = Answers(store.identity, ingester, store.horizon)
         self._complaints = Complaints(_log)
+        self._shared_names = SharedNames()
         self._write_size = WriteSize(bounds.batch_records)
         self._durability = Durability(store, self._answers, self._refuse, self._complain, clock)
 
@@ -188,6 +190,8 @@ class Ingester:
         began = self._clock()
         refused = await self._store.write(part.polls)
         self._tally.write_seconds += self._clock() - began
+        for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
+            self._complain("shared names", warning)
         for named, offsets in part.stored(refused).items():
             self._answers.stored(named, offsets)
         self._durability.took(mark, part.polls, part.names, refused)

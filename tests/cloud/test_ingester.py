@@ -229,3 +229,14 @@ async def test_a_bug_in_the_store_ends_the_ingester(mqtt: MqttSettings, ingestin
         error = running.task.exception()
         assert isinstance(error, ExceptionGroup)
         assert error.subgroup(KeyError) is not None
+
+
+async def test_two_edges_that_share_a_device_name_are_reported_and_both_stored(
+    mqtt: MqttSettings, ingesting: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ingesting(mqtt, MemoryStore()), Edge(mqtt) as edge, Edge(mqtt, "edge-2", 0xED6F) as other:
+        await edge.send(Ranges.of([0]), [record("edge-1", "compressor-1", 1000)])
+        await edge.until(durable=1)
+        await other.send(Ranges.of([0]), [record("edge-2", "compressor-1", 1000)])
+        await other.until(durable=1)
+    assert "edge-1 and edge-2 both have devices of these names: compressor-1;" in caplog.text

@@ -14,6 +14,7 @@ from deploy.grafana.build import LANGUAGES, dashboards
 from deploy.grafana.panels import GRID
 from deploy.grafana.terms import REASONS, SAID, STATES, UNITS
 from gateway.status import POINTS
+from qilu.contract.completeness import PROFILES
 from qilu.contract.reading import Reason
 from qilu.runtime.profiles import profiles, shipped_configs
 from tests.deploy.deployed import DEPLOY
@@ -153,3 +154,13 @@ def test_terms_are_complete() -> None:
             code: (text.zh, text.en) for code, (text, _) in STATES.items()
         }
     assert UNITS[""] == "none"
+
+
+def test_no_panel_shows_the_mean_of_a_code() -> None:
+    """The mean of two states is no state; PromQL takes the last sample of each step by itself."""
+    for panel in panels(dashboard("influxql")):
+        for target in panel["targets"]:
+            for point, profile in re.findall(r'mean\("(\w+)"\) FROM "([\w-]+)"', target["query"]):
+                if profile not in PROFILES:
+                    (known,) = profiles([profile]).values()
+                    assert known.point(point).kind != "state", panel["title"]
