@@ -50,6 +50,8 @@ class Tally:
     points: int = 0
     rejected: int = 0
     deferred: int = 0
+    lost_values: int = 0
+    """Values left out of records that were stored in part."""
     unknown_versions: int = 0
     foreign: int = 0
     """Messages on our topics that are none of ours."""
@@ -208,6 +210,7 @@ class Ingester:
         for code, offsets in by_code.items():
             if code.family is Family.REJECTED:
                 self._tally.rejected += len(offsets)
+                self._tally.lost_values += sum(refused[offset].values for offset in offsets)
             else:
                 self._tally.deferred += len(offsets)
             self._complain(

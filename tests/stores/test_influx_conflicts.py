@@ -1,6 +1,7 @@
 """Points that the server keeps with another type: what is refused, and what that costs."""
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.ack_codes import AckCode
+from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.writer import InfluxStore
 from tests.servers import Influxdb1
@@ -17,6 +18,48 @@ async def test_a_point_that_is_a_text_to_influxdb_costs_only_its_polls(influxdb1
         assert sorted(refused) == [3, 11, 12]
         assert "field type conflict" in refused[3].text
         assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 20)) == 17
+
+
+async def test_a_field_in_conflict_costs_that_field_and_the_others_of_its_reading_are_stored(
+    influxdb1: Influxdb1,
+) -> None:
+    influxdb1.write(f'press,device=press-1 p3=7i,p7__q="text" {NOW}')
+    points = tuple(f"p{number}" for number in range(15))
+    columns = Columns(COLUMNS.origin, "fast", points)
+    values = tuple(float(number) for number in range(15))
+    bad = Reading(columns, NOW + 1, (*values[:7], None, *values[8:]), {7: Reason.TIMEOUT})
+    polls = [
+        Poll(NOW + 1, (bad,)),
+        Poll(NOW + 2, (Reading(columns, NOW + 2, values), Reading(columns, NOW + 3, values))),
+        poll(NOW + 4, 1.0),
+    ]
+    settings = influxdb(influxdb1)
+    async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
+        refused = await store.write(polls)
+        assert {index: (one.code, one.values) for index, one in refused.items()} == {
+            0: (AckCode.FIELD_CONFLICT, 2),
+            1: (AckCode.FIELD_CONFLICT, 2),
+        }
+        assert '"p3"' in refused[1].text
+        assert '"p3"' in refused[0].text
+        assert '"p7__q"' in refused[0].text
+        for number, point in enumerate(points):
+            found = await reader.samples(COLUMNS.origin.key, point, NOW + 1, NOW + 9)
+            expected = [] if number == 3 else [value for value in (2, 3) if number == 7] or [1, 2, 3]
+            assert [sample.time_ms - NOW for sample in found] == expected, point
+        assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 9)) == 1
+
+
+async def test_a_text_with_a_line_feed_and_the_name_of_the_field_is_no_field(influxdb1: Influxdb1) -> None:
+    influxdb1.write(f"press,device=press-1 p3=7i {NOW}")
+    columns = Columns(COLUMNS.origin, "fast", ("p3", "note"))
+    reading = Reading(columns, NOW + 1, (1.0, "first\npress,x p3=1 "))
+    settings = influxdb(influxdb1)
+    async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
+        refused = await store.write([Poll(NOW + 1, (reading,))])
+        assert refused[0].code is AckCode.FIELD_CONFLICT
+        [kept] = await reader.samples(COLUMNS.origin.key, "note", NOW, NOW + 9)
+        assert kept.value == "first\npress,x p3=1 "
 
 
 def requests(server: Influxdb1) -> int:
@@ -44,8 +87,8 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
         assert sorted(refused) == [index for index in range(300) if index % 3]
         assert '"strange" on measurement "press"' in refused[1].text
         assert '"s ,="x" on measurement "p ,q"' in refused[2].text
-        # The batch, what has the first field, the others, what has the second, the rest.
-        assert requests(influxdb1) == before + 5
+        # The batch, what has the first field, the same without it, the others, what has the second, the rest.
+        assert requests(influxdb1) == before + 6
         assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 100)) == 100
 
 

@@ -11,6 +11,7 @@ is doubled for VictoriaMetrics and stands for itself in InfluxDB, which has no s
 from __future__ import annotations
 
 import logging
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
@@ -72,18 +73,19 @@ class LineEncoder:
         self._templates: dict[Columns, _Template] = {}
         self._told: set[tuple[str, str]] = set()
 
-    def encode(self, poll: Poll) -> bytes:
+    def encode(self, poll: Poll, without: AbstractSet[str] = frozenset()) -> bytes:
         """The lines of one poll, each with its line feed; DataError when the server could not keep them.
 
-        Expects values that `stores.checks` let through. Empty when there is nothing that it has a place for.
+        `without`: names of fields that are left out. Expects values that `stores.checks` let through.
+        Empty when there is nothing that it has a place for.
         """
         lines = []
         for reading in poll.readings:
             template = self._templates.get(reading.columns) or self._template(reading.columns)
-            if not reading.reasons and _NUMBERS.issuperset(map(type, reading.values)):
+            if not without and not reading.reasons and _NUMBERS.issuperset(map(type, reading.values)):
                 line = _numbers(template, reading)
             else:
-                line = self._mixed(template, reading)
+                line = self._mixed(template, reading, without)
             if len(line) > self._dialect.max_line:
                 text = f"a line of {len(line)} bytes is longer than the store takes"
                 raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
@@ -96,19 +98,21 @@ class LineEncoder:
         found = self._templates[columns] = _build(columns, self._dialect)
         return found
 
-    def _mixed(self, template: _Template, reading: Reading) -> bytes:
-        """A line with some values that are bad, uncertain, bool or text."""
+    def _mixed(self, template: _Template, reading: Reading, without: AbstractSet[str]) -> bytes:
+        """A line with some values that are bad, uncertain, bool, text or left out."""
         fields = []
         for index, (name, value) in enumerate(zip(template.fields, reading.values, strict=True)):
             reason = reading.reasons.get(index)
             if reason is None and value is None:
                 reason = Reason.UNDECODABLE
             if reason is not None:
-                fields.append(b"%s__q=%d" % (name, reason.code))
+                if reading.columns.points[index] + QUALITY not in without:
+                    fields.append(b"%s__q=%d" % (name, reason.code))
                 if reason.quality is Quality.BAD:
                     continue
             field = self._value(name, value, reading.columns, index)
-            if field:
+            suffix = TEXT if isinstance(value, str) else ""
+            if field and reading.columns.points[index] + suffix not in without:
                 fields.append(field)
         return b"%s%s %d\n" % (template.head, b",".join(fields), reading.time_ms) if fields else b""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from qilu.contract.errors import ConfigError, DataError, UnreachableError
 from qilu.contract.reading import Poll
 from qilu.stores.checks import refusal
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
-from qilu.stores.influx.conflicts import Batch, conflict, halves
+from qilu.stores.influx.conflicts import Batch, Piece
+from qilu.stores.influx.division import Division
 from qilu.stores.influx.doors import Door, V1Door, V2Door
 from qilu.stores.influx.greeting import greet
 from qilu.stores.influx.http import Http
@@ -29,13 +29,7 @@ from qilu.stores.settings import InfluxSettings
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
 _DAY_MS = 86_400_000
-_TAKEN = 204  # every server of line protocol says so; a 200 is the login page of something in between
-_REFUSED = (400, 413, 422)
-_TOO_LARGE = 413  # anybody may say so: smaller pieces help in any case,
-_LARGE = 64_000  # and a single poll of more bytes than a message has is at fault itself
-_FORBIDDEN = (401, 403, 404)
 _MARK_KNOWN_FOR = 1.0  # seconds; far less than any horizon
-_log = logging.getLogger(__name__)
 
 
 class InfluxStore:
@@ -80,26 +74,26 @@ class InfluxStore:
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         """As `Store` promises; a batch that the server refuses is divided until the one is found."""
-        refused: dict[int, Refusal] = {}
-        batch: list[tuple[int, bytes]] = []
+        division = Division(self._door.post, self._encoder, self._settings.url, self.identity)
+        batch: list[Piece] = []
         for index, poll in enumerate(polls):
             problem = refusal(poll) or self._out_of_time(poll)
             if problem is None:
                 try:
-                    batch.append((index, self._encoder.encode(poll)))
+                    batch.append(Piece(index, self._encoder.encode(poll), poll))
                 except RefusalError as error:
                     problem = error.refusal
                 except DataError as error:
                     problem = Refusal(AckCode.BAD_NAME, str(error))
             if problem is not None:
-                refused[index] = problem
+                division.refused[index] = problem
         try:
             for part in _parts(batch):
-                await self._put(part, refused)
+                await division.put(part)
         except UnreachableError:
             self._mark_asked = -math.inf  # what answers next may be another process
             raise
-        return refused
+        return division.refused
 
     async def mark(self) -> Mark:
         """VictoriaMetrics: its process and its counters (known for a second). InfluxDB: always the same.
@@ -131,29 +125,6 @@ class InfluxStore:
         self._mark = Mark(metrics.started, metrics.dropped)
         self._mark_asked = now
 
-    async def _put(self, batch: Batch, refused: dict[int, Refusal]) -> None:
-        body = b"".join(lines for _, lines in batch)
-        if not body:
-            return
-        reply = await self._door.post(body)
-        if reply.status == _TAKEN:
-            return
-        if reply.status not in _REFUSED:
-            if reply.status in _FORBIDDEN:
-                _log.error("store %s takes nothing any more: %s", self.identity, reply.reason)
-            raise reply.unreachable(self._settings.url)
-        too_large = reply.status == _TOO_LARGE and (len(batch) > 1 or len(body) > _LARGE)
-        if not reply.from_store and not too_large:
-            raise reply.unreachable(f"something in front of {self._settings.url}")
-        found = conflict(reply.said)
-        if len(batch) == 1 or (found is not None and found.refuses(batch)):
-            code = _code(reply.status) if found is None else AckCode.FIELD_CONFLICT
-            refused.update((index, Refusal(code, reply.reason)) for index, _ in batch)
-            return
-        # InfluxDB may have taken the good ones already: writing them again changes nothing.
-        for part in halves(batch, found):
-            await self._put(part, refused)
-
     def _out_of_time(self, poll: Poll) -> Refusal | None:
         """Why the server could not keep a reading of this time, of which VictoriaMetrics would not tell."""
         low, high, now = -math.inf, math.inf, round(self._wall() * 1000)
@@ -172,21 +143,16 @@ class InfluxStore:
         return None
 
 
-def _code(status: int) -> AckCode:
-    """Of a refusal that names no field."""
-    return AckCode.TOO_LARGE if status == _TOO_LARGE else AckCode.STORE_REFUSED
-
-
 def _parts(batch: Batch) -> Iterator[Batch]:
     """`batch` in pieces that a server takes in one request."""
-    part: list[tuple[int, bytes]] = []
+    part: list[Piece] = []
     size = 0
-    for item in batch:
-        if part and size + len(item[1]) > _MAX_BODY:
+    for piece in batch:
+        if part and size + len(piece.lines) > _MAX_BODY:
             yield part
             part, size = [], 0
-        part.append(item)
-        size += len(item[1])
+        part.append(piece)
+        size += len(piece.lines)
     if part:
         yield part
 
