@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,6 +14,7 @@ import aiomqtt
 
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.mqtt import reasons
+from qilu.mqtt.certificates import distrust, read_certificate
 from qilu.mqtt.ends import Lost, Publish, access_remedy, explain
 from qilu.mqtt.guarded import GuardedClient, Message
 from qilu.mqtt.keepalive import Keepalive
@@ -106,9 +108,9 @@ class Link:
             await asyncio.shield(entering)
         except aiomqtt.MqttError as error:
             await client.leave()
+            if isinstance(error.__context__, ssl.SSLCertVerificationError):
+                raise await self._distrust(error.__context__) from error
             raise refusal(self._settings, error, self._connect_timeout) from error
-        except ssl.CertificateError as error:
-            raise UnreachableError(f"MQTT broker {self._settings.address}: {error}") from error
         except asyncio.CancelledError:
             with suppress(aiomqtt.MqttError, OSError):
                 await entering
@@ -228,6 +230,14 @@ class Link:
             tls=None if settings.tls is None else settings.tls.context(),
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
         )
+
+    async def _distrust(self, error: ssl.SSLCertVerificationError) -> UnreachableError:
+        settings = self._settings
+        content = await asyncio.to_thread(
+            read_certificate, settings.host, settings.port, self._connect_timeout
+        )
+        problem = distrust(settings, error, content, datetime.now(UTC))
+        return UnreachableError(f"MQTT broker {settings.address}: {problem}")
 
     def _open(self) -> GuardedClient:
         if self._client is None:

@@ -1,0 +1,87 @@
+"""Why the certificate of a broker is not trusted: what it contains, which authority was expected, what to do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from qilu.mqtt.settings import MqttSettings
+
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_OTHER_NAME = (62, 64)  # of a host, of an address
+_MAX_CHARACTERS = 100  # of a name in a certificate, which anybody may have written
+
+
+def read_certificate(host: str, port: int, timeout_s: float) -> Mapping[str, Any]:
+    """What the certificate of this server contains, as `SSLSocket.getpeercert`; empty where it cannot be read.
+
+    Nothing is sent over the connection, which trusts nobody. Blocks for at most two `timeout_s` or so.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout_s) as raw,
+            context.wrap_socket(raw, server_hostname=host) as connection,
+            tempfile.NamedTemporaryFile("w", suffix=".pem") as file,
+        ):
+            file.write(ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b""))
+            file.flush()
+            # The one decoder of the standard library for a certificate that is not trusted.
+            content: Mapping[str, Any] = ssl._ssl._test_decode_cert(file.name)  # type: ignore[attr-defined]
+            return content
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def distrust(
+    settings: MqttSettings, error: ssl.SSLCertVerificationError, content: Mapping[str, Any], now: datetime
+) -> str:
+    """The problem and its remedy, to follow the broker's address. `content`: of its certificate."""
+    clock = f"the clock of this machine shows {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if error.verify_code == _NOT_YET_VALID:
+        begin = f" (from {_shown(content['notBefore'])})" if "notBefore" in content else ""
+        return (
+            f"its certificate is not valid yet{begin}, and {clock}: is that right? set it, for example by NTP"
+        )
+    if error.verify_code == _EXPIRED:
+        end = f" (at {_shown(content['notAfter'])})" if "notAfter" in content else ""
+        return f"its certificate has expired{end}; {clock}; renew the certificate, or set the clock"
+    if error.verify_code in _OTHER_NAME:
+        names = ", ".join(_shown(name) for _, name in content.get("subjectAltName", ())) or "other names"
+        return f"its certificate is for {names}, not for {settings.host!r}; correct mqtt.host, or the certificate"
+    issuer = f" its issuer is {_name(content['issuer'])};" if content.get("issuer") else ""
+    return f"its certificate is not trusted ({error.verify_message});{issuer} {_authority(settings)}"
+
+
+def _authority(settings: MqttSettings) -> str:
+    """Whom we trust, and what to write instead."""
+    tls = settings.tls
+    if tls is None or tls.ca is None:
+        return (
+            "mqtt.tls.ca names no file, so the authorities of the operating system are trusted; name the PEM"
+            " file of that issuer: mqtt.tls.ca: FILE"
+        )
+    names = ", ".join(_name(one["subject"]) for one in tls.context().get_ca_certs()[:3]) or "no authority"
+    return f"{tls.ca} (mqtt.tls.ca) contains {names}; name the PEM file of that issuer there"
+
+
+def _name(parts: Any) -> str:
+    """A name of X.509 in one line: CN=..., O=..."""
+    return ", ".join(_parts(parts)) or "an empty name"
+
+
+def _parts(parts: Any) -> Iterator[str]:
+    short = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU"}
+    for relative in parts:
+        for key, value in relative:
+            if key in short:
+                yield f"{short[key]}={_shown(value)}"
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)[:_MAX_CHARACTERS]
