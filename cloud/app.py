@@ -62,6 +62,7 @@ async def ingest(
             tally=Tally() if tally is None else tally,
             random=random,
             bounds=bounds,
+            owners=settings.owners,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")

@@ -17,6 +17,7 @@ from random import Random
 
 from cloud.answers import Answers, Named
 from cloud.durability import Durability
+from cloud.owners import Owners
 from cloud.shared_names import SharedNames
 from cloud.waiting import Batch, Waiting
 from cloud.write_size import WriteSize
@@ -50,6 +51,8 @@ class Tally:
     points: int = 0
     rejected: int = 0
     deferred: int = 0
+    not_owner: int = 0
+    """Of the deferred ones: records of devices that belong to another edge."""
     lost_values: int = 0
     """Values left out of records that were stored in part."""
     unknown_versions: int = 0
@@ -86,6 +89,7 @@ class Ingester:
         tally: Tally,
         random: Random,
         bounds: Bounds | None = None,
+        owners: Mapping[str, str] = {},
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         bounds = bounds or Bounds()
@@ -106,6 +110,7 @@ class Ingester:
         self._answers = Answers(store.identity, ingester, store.horizon)
         self._complaints = Complaints(_log)
         self._shared_names = SharedNames()
+        self._owners = Owners(owners)
         self._write_size = WriteSize(bounds.batch_records)
         self._durability = Durability(store, self._answers, self._refuse, self._complain, clock)
 
@@ -127,7 +132,7 @@ class Ingester:
             await self._waiting.some()
             if not self._waiting.enough:
                 await asyncio.sleep(self._linger)
-            batch = self._waiting.take()
+            batch = self._owners.refuse_foreign(self._waiting.take())
             for named, refused in batch.rejected.items():
                 self._refuse(named, refused)
             if batch.polls:
@@ -213,6 +218,8 @@ class Ingester:
                 self._tally.lost_values += sum(refused[offset].values for offset in offsets)
             else:
                 self._tally.deferred += len(offsets)
+            if code is AckCode.NOT_OWNER:
+                self._tally.not_owner += len(offsets)
             self._complain(
                 f"refused {code}",
                 f"{named.edge}: {len(offsets)} records of stream {named.stream:016x} {code.family.value} as"

@@ -20,6 +20,16 @@ def _name(text: str) -> str:
         raise invalid(str(error), "use letters, digits, - and _") from None
 
 
+def _pattern(text: str) -> str:
+    if not text:
+        raise invalid("an empty pattern matches no device", 'write the name of a device, or "press-*"')
+    return text
+
+
+_Edge = Annotated[str, AfterValidator(_name)]
+_DevicePattern = Annotated[str, AfterValidator(_pattern)]
+
+
 class IngesterSettings(BaseModel):
     """One ingester; any number of them may fill one store, and share the work where the broker can."""
 
@@ -31,6 +41,9 @@ class IngesterSettings(BaseModel):
     """The broker."""
     store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
     """The store that it fills and answers for."""
+    owners: dict[_DevicePattern, _Edge] = {}
+    """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
+    matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
     share: bool = True
     """Share the records with other ingesters of the same store; MQTT 5 only, otherwise each gets all."""
     linger: Duration = 0.05

@@ -54,7 +54,6 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
     assert refused.status == 204  # from now on this field takes texts only
     store = {"type": "influx", "kind": "influxdb1", "url": influxdb1.url, "database": influxdb1.database}
     async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
-        road.devices.remove("compressor-1")
         await road.flows()
         publish_garbage_for_records(mosquitto)
         aside = road.folder / "spool" / "quarantine.jsonl"
