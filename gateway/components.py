@@ -46,7 +46,7 @@ class Dropped:
     `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
     unreadable (the disk lost them): appended between `from_ms` and `to_ms` (UTC). Or blocked, without stream
     and offsets: between these times none was taken, and then the gateway ended. `content`: what was in those
-    that could be read.
+    that could be read. `count`: how many, where `offsets` is only the range around very many runs.
     """
 
     stream: int
@@ -55,16 +55,25 @@ class Dropped:
     from_ms: int
     to_ms: int
     content: Content = NOTHING
+    count: int | None = None
+
+    @property
+    def records(self) -> int:
+        """Exactly how many."""
+        return len(self.offsets) if self.count is None else self.count
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolCounts:
     """Records that a spool keeps and that are not to be sent now.
 
-    `held`: of another edge, which nobody adopted.
+    `held`: of another edge, which nobody adopted. `quarantined`: set aside, because the store will never take
+    them. `quarantine_dropped`: of those, given up at a bound or lost by the disk since the start.
     """
 
     held: int = 0
+    quarantined: int = 0
+    quarantine_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +193,7 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         ...
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
-        """Set these aside with their reasons, in a bounded file, and forget them."""
+        """Set these aside with their reasons, under the bounds of the spool, and forget them."""
         ...
 
     def dropped(self) -> Sequence[Dropped]:

@@ -177,7 +177,7 @@ class Pipeline:
         except UnreachableError as error:
             _log.error("%s: a power cut could now cost more than the interval of commits", error)
         for dropped in self.spool.dropped():
-            self.tally.dropped += len(dropped.offsets)
+            self.tally.dropped += dropped.records
             if self.reports is not None:
                 self.reports.dropped(dropped)
         if self.reports is not None and self.reports.losing and self.delivery.drained:

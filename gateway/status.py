@@ -31,6 +31,8 @@ POINTS: Mapping[str, str] = {
     "devices": "devices that this gateway collects from",
     "offline_devices": "devices that do not answer now",
     "spool_records": "records kept because they are not durable yet",
+    "quarantined_records": "records set aside and kept, because the store rejected them, see `qilu spool`",
+    "quarantine_dropped_records": "of those, records given up at a bound of the spool, since the start",
     "held_records": "records of another edge, not sent until it is adopted, see `qilu spool`",
     "backlog_records": "of these, records that are neither on their way nor stored",
     "oldest_s": "s since the oldest record that is kept was polled; 0: there is none, or it is not known",
@@ -81,6 +83,7 @@ class Health:
         tally, delivered, sources = self._tally, self._outbox.tally, self._sources
         pending = self._spool.pending()
         deferred = sum(self._outbox.deferred(pending).values())
+        counts = self._spool.counts()
         return {
             "uptime": round(self._clock() - self._began, 1),
             "polls": tally.polls,
@@ -93,7 +96,9 @@ class Health:
             "devices": self._devices,
             "offline_devices": sum(len(stats.offline) for stats in sources),
             "spool_records": sum(map(len, pending.values())),
-            "held_records": self._spool.counts().held,
+            "held_records": counts.held,
+            "quarantined_records": counts.quarantined,
+            "quarantine_dropped_records": counts.quarantine_dropped,
             "backlog_records": self._outbox.backlog(pending) + deferred,
             "oldest_s": oldest_s(self._spool, self._now_ms()),
             "spool_bytes": self._spool.size,

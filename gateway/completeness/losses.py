@@ -40,7 +40,7 @@ class Losses:
 
     def dropped(self, dropped: Dropped) -> Stretch:
         """One more loss; returns the stretch to tell."""
-        records = len(dropped.offsets)
+        records = dropped.records
         found = self._open.get(dropped.reason)
         if found is None:
             found = self._open[dropped.reason] = Stretch(

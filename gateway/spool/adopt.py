@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.spool.changing import changing
 from gateway.spool.edges import ADOPTED, decode_adopted, encode_adopted
-from gateway.spool.looking import content, kept_in
+from gateway.spool.looking import content, found_in
 from qilu.contract.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def adopt(directory: Path, edge: str) -> int:
     ConfigError while a gateway runs on the directory, and when it holds nothing of that edge.
     """
     with changing(directory) as files:
-        kept = kept_in(files)
+        kept = found_in(files).kept
         found = {stream: origin.edge for stream, origin in kept.origins.items()}
         if edge not in found.values():
             known = ", ".join(sorted(set(found.values()))) or "none"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Callable
 
 from gateway.components import Record
 from gateway.content import NOTHING, Content, content_of
 from gateway.spool.files import Files
 from gateway.spool.kept import Kept, Segment
-from gateway.spool.losses import Losses
 from gateway.spool.reading import fetch
 from gateway.spool.writing import Writer
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 
+Lost = Callable[[Segment, Ranges, str, Content], None]
 logger = logging.getLogger(__name__)
 
 _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
@@ -24,14 +25,17 @@ class Backlog:
     """The records of all streams, for as long as they are pending."""
 
     def __init__(
-        self, files: Files, kept: Kept, writer: Writer, losses: Losses, *, keeps_acked: bool = False
+        self, files: Files, kept: Kept, writer: Writer, lost: Lost, *, keeps_acked: bool = False
     ) -> None:
-        """`keeps_acked`: what has nothing pending stays until `release_acked` or `give_up`."""
+        """`keeps_acked`: what has nothing pending stays until `release_acked` or `give_up`.
+
+        `lost` is called with each segment of which offsets are lost, and why.
+        """
         self._keeps_acked = keeps_acked
         self._files = files
         self._kept = kept
         self._writer = writer
-        self._losses = losses
+        self._lost = lost
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> list[Record]:
         """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
@@ -58,11 +62,11 @@ class Backlog:
 
     def forget(self, stream: int, offsets: Ranges) -> None:
         """These are no longer pending; segments with nothing else in them are done with."""
-        self._release(self._kept.subtract(stream, offsets))
+        self.release(self._kept.subtract(stream, offsets))
 
     def release_all(self) -> None:
         """Every segment with nothing pending is done with, but the one that is being written."""
-        self._release([segment for segment in self._kept.segments() if not self._kept.pending_of(segment)])
+        self.release([segment for segment in self._kept.segments() if not self._kept.needs(segment)])
 
     def release_acked(self, before_ms: int) -> None:
         """Unlink what has nothing pending and was last written before this time (ms, UTC)."""
@@ -70,7 +74,7 @@ class Backlog:
         for segment in self._kept.segments():
             if segment.newest_ms >= before_ms:
                 break
-            if segment is not self._writer.active and not self._kept.pending_of(segment):
+            if segment is not self._writer.active and not self._kept.needs(segment):
                 done.append(segment)
         for segment in done:
             self.give_up(segment, "acked")
@@ -81,7 +85,7 @@ class Backlog:
             return None
         active = self._writer.active
         for segment in self._kept.segments():
-            if segment is not active and not self._kept.pending_of(segment):
+            if segment is not active and not self._kept.needs(segment):
                 return segment
         return None
 
@@ -92,7 +96,7 @@ class Backlog:
         content = self._content(segment)
         lost = self._kept.remove(segment)
         self.unlink(segment.name)
-        self._losses.add(segment, lost, reason, content)
+        self._lost(segment, lost, reason, content)
 
     def _content(self, segment: Segment) -> Content:
         """What is in the pending records of a segment, as far as the disk gives them."""
@@ -127,7 +131,8 @@ class Backlog:
             except OSError as error:
                 logger.warning("spool: %s: %s", active.name, error)
 
-    def _release(self, segments: list[Segment]) -> None:
+    def release(self, segments: list[Segment]) -> None:
+        """These segments are not needed; `keep_acked` may keep them for a while."""
         for segment in segments:
             empty = segment.last < segment.first
             if segment is not self._writer.active and (empty or not self._keeps_acked):
@@ -138,8 +143,8 @@ class Backlog:
         """Records that should be in `segment` are not there, or not whole."""
         lost = damaged.common(self._kept.pending[segment.stream])
         freed = self._kept.subtract(segment.stream, lost)
-        self._losses.add(segment, lost, "damaged")
-        self._release(freed)
+        self._lost(segment, lost, "damaged", NOTHING)
+        self.release(freed)
 
     def _cannot_read(self, segment: Segment, error: OSError) -> None:
         """A whole file is gone, or the disk refuses it: then the next opening tries it again."""
@@ -149,4 +154,5 @@ class Backlog:
         if segment is self._writer.active:
             self._writer.retire()
         lost = self._kept.remove(segment)
-        self._losses.add(segment, lost, "missing" if isinstance(error, FileNotFoundError) else "unreadable")
+        reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
+        self._lost(segment, lost, reason, NOTHING)

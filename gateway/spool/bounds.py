@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gateway.spool.backlog import Backlog
 from gateway.spool.files import Files
 from gateway.spool.kept import Kept, Segment
+from gateway.spool.quarantine import Quarantine
 from gateway.spool.segment import HEADER_SIZE
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Writer
@@ -34,6 +35,7 @@ class Bounds:
         kept: Kept,
         writer: Writer,
         backlog: Backlog,
+        quarantine: Quarantine,
         monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -43,6 +45,7 @@ class Bounds:
         self._kept = kept
         self._writer = writer
         self._backlog = backlog
+        self._quarantine = quarantine
         self._monotonic = monotonic
         self._refusals = 0
         self._try_at = 0.0
@@ -58,7 +61,7 @@ class Bounds:
             return None
         if self._refusals and self._monotonic() < self._try_at:
             return None
-        while self._kept.size + HEADER_SIZE + size > self._settings.max_bytes:
+        while self.room() < HEADER_SIZE + size:
             if not self._free_oldest("max_bytes"):
                 return None
         active = self._writer.active
@@ -74,13 +77,17 @@ class Bounds:
             self._refusals = 0
         return active
 
+    def room(self) -> int:
+        """Bytes that may still be written before max_bytes is reached."""
+        return self._settings.max_bytes - self._kept.size - self._quarantine.kept.size
+
     def refused(self, error: OSError) -> None:
         """The disk did not take a record: give up the oldest if that may help, and try again in a while."""
         if not self._refusals:
             logger.error("spool: the disk refuses records, trying again each %g s: %s", _TRY_AGAIN, error)
         self._refusals += 1
         self._try_at = self._monotonic() + _TRY_AGAIN
-        if error.errno in _FULL and self._kept.several():
+        if error.errno in _FULL and (self._kept.several() or self._quarantine.records):
             self._free_oldest("disk_full")
 
     def keep(self, now_ms: int) -> None:
@@ -98,32 +105,42 @@ class Bounds:
             logger.warning("spool: %d bytes free on its disk, min_free is %d", free, least)
         if self._low and self._blocks:
             self._writer.retire()  # so that the next append asks for room
-        while free < least and self._oldest_full() is not None and (freed := self._free_oldest("min_free")):
+        while free < least and (freed := self._free_oldest("min_free", active=False)):
             free += freed
 
     def _keep_age(self, now_ms: int) -> None:
-        max_age_ms = self._settings.max_age * 1000
         if self._settings.keep_acked:
             self._backlog.release_acked(now_ms - int(self._settings.keep_acked * 1000))
+        # a slow stream must not keep its records in one segment for ever
+        retire_before_ms = now_ms - int(self._settings.max_age * 1000 / 8)
         active = self._writer.active
-        if active is not None and active.last >= active.first and now_ms - active.oldest_ms > max_age_ms / 8:
-            self._writer.retire()  # a slow stream must not keep its records in one segment for ever
-        while (oldest := self._oldest_full()) is not None:
-            if not _CLOCK_IS_SET < oldest.newest_ms < now_ms - max_age_ms:
-                break
+        if active is not None and active.last >= active.first and active.oldest_ms < retire_before_ms:
+            self._writer.retire()
+        while (oldest := self._oldest_full()) is not None and self._too_old(oldest, now_ms):
             self._backlog.give_up(oldest, "max_age")
+        self._quarantine.keep_age(
+            lambda segment: self._too_old(segment, now_ms), retire_before_ms=retire_before_ms
+        )
+
+    def _too_old(self, segment: Segment, now_ms: int) -> bool:
+        return _CLOCK_IS_SET < segment.newest_ms < now_ms - self._settings.max_age * 1000
 
     def _oldest_full(self) -> Segment | None:
         oldest = self._kept.oldest()
         return None if oldest is self._writer.active else oldest
 
-    def _free_oldest(self, reason: str) -> int:
-        """Make the spool shorter by a segment, of what is durable if there is any, else by the oldest.
+    def _free_oldest(self, reason: str, *, active: bool = True) -> int:
+        """Make the spool shorter by a segment: of what is durable, else of the quarantine, else the oldest.
 
-        Returns its bytes, 0 when the policy forbids it.
+        Returns its bytes, 0 when the policy forbids it, or when it is the one being written and not `active`.
         """
-        oldest = self._backlog.oldest_acked() or self._kept.oldest()
-        if oldest is None or (self._blocks and self._kept.pending_of(oldest)):
+        acked = self._backlog.oldest_acked()
+        if acked is None and (freed := self._quarantine.give_up_oldest(reason)):
+            return freed
+        oldest = acked or self._kept.oldest()
+        if oldest is None or (self._blocks and self._kept.needs(oldest)):
+            return 0
+        if oldest is self._writer.active and not active:
             return 0
         size = oldest.size
         self._backlog.give_up(oldest, reason)

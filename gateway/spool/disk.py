@@ -25,20 +25,22 @@ from gateway.spool.bounds import Bounds
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.files import Files, OsFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept
 from gateway.spool.losses import Losses
-from gateway.spool.recovery import recover
-from gateway.spool.segment import HEAD_SIZE, encode_record
+from gateway.spool.quarantine import Quarantine
+from gateway.spool.recovery import Recovered, recover
+from gateway.spool.segment import HEAD_SIZE, SEGMENT, encode_record
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Sync, Writer
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 from qilu.runtime.boot import UNKNOWN_BOOT
+from qilu.runtime.complaints import Complaints
 
 logger = logging.getLogger(__name__)
 
-QUARANTINE = "quarantine"
+_AT_ONCE = 64 * 1024
+"""Bytes of rejected records that are read at once."""
 _REMEMBER_EVERY = 5.0
 """Seconds between two writings of `forgotten`: a killed gateway sends again what became durable since."""
 
@@ -80,8 +82,8 @@ class DiskSpool:
         self._max_bytes = settings.max_bytes
         self._kept = Kept()  # nothing, until it is entered
         self._losses = Losses(self._files, self._now_ms)
-        self._quarantine = Journal(self._files, QUARANTINE, settings.quarantine_bytes)
         self._committing = asyncio.Lock()
+        self._complaints = Complaints(logger)
         self._left: Sequence[Dropped] = []
         self._forgot = False
         self._remember_at = 0.0
@@ -101,14 +103,17 @@ class DiskSpool:
     ) -> None:
         try:
             self._writer.retire()
+            self._quarantine.writer.retire()
             self._backlog.release_all()
-            self._remember_at = 0.0
+            await self.commit()
+            self._remember_at = 0.0  # what was set aside can be remembered only now
             await self.commit()
         except UnreachableError as lost:
             logger.error("at closing: %s: the last records may not survive a power cut", lost)
         finally:
             self._thread.shutdown()
             self._writer.close()
+            self._quarantine.writer.close()
             self._files.close()
 
     def _open(self) -> None:
@@ -117,18 +122,15 @@ class DiskSpool:
         self._left = self._losses.left()
         found = recover(self._files)
         self._kept = kept = found.kept
-        while self.stream == 0 or self.stream in kept.pending:
-            self.stream = self._new_stream()
-        self._writer = Writer(self._files, kept, self.stream, self._origin, found.opening + 1, self._now_ms)
-        self._backlog = Backlog(
-            self._files, kept, self._writer, self._losses, keeps_acked=self._settings.keep_acked > 0
-        )
-        self._bounds = Bounds(
-            self._settings, self._files, kept, self._writer, self._backlog, self._monotonic
-        )  # fmt: skip
+        self.stream = self._unused_stream(found)
+        self._build(found, keeps_acked=self._settings.keep_acked > 0)
         forgotten = self._read_forgotten()
         for segment, lost in found.damaged:
-            self._losses.add(segment, lost.without(forgotten.get(segment.stream, Ranges())), "damaged")
+            if segment.quarantined:
+                self._quarantine.lost(segment, lost, "damaged")
+            else:
+                lost = lost.without(forgotten.get(segment.stream, Ranges()))
+                self._losses.add(segment, lost, "damaged")
         for stream, offsets in forgotten.items():
             self._backlog.forget(stream, offsets)
         for name in found.empty:
@@ -141,10 +143,30 @@ class DiskSpool:
             *(kept.size, len(kept.pending)),
         )
 
+    def _build(self, found: Recovered, *, keeps_acked: bool) -> None:
+        files, opening, now_ms = self._files, found.opening + 1, self._now_ms
+        writer = Writer(files, found.kept, self.stream, self._origin, opening, SEGMENT, now_ms)
+        self._writer = writer
+        self._backlog = Backlog(files, found.kept, writer, self._losses.add, keeps_acked=keeps_acked)
+        self._quarantine = Quarantine(
+            *(self._settings, files, found.quarantined, self._losses, opening),
+            *(now_ms, lambda: self._unused_stream(found), self._room),
+        )
+        self._bounds = Bounds(
+            self._settings, files, found.kept, writer, self._backlog, self._quarantine, self._monotonic
+        )
+
+    def _unused_stream(self, found: Recovered) -> int:
+        used = {0, self.stream, *found.kept.pending, *found.quarantined.pending}
+        return next(stream for stream in iter(self._new_stream, None) if stream not in used)
+
+    def _room(self) -> int:
+        return self._bounds.room()
+
     def _make_safe(self) -> None:
         """Sync what a killed process wrote and did not commit: a power cut may follow."""
         try:
-            for segment in self._kept.segments():
+            for segment in (*self._kept.segments(), *self._quarantine.kept.segments()):
                 self._files.sync(segment.name)
             self._files.sync_names()
         except OSError as error:
@@ -170,7 +192,7 @@ class DiskSpool:
         if (
             active is None
             or active.size + size > self._segment_size
-            or self._kept.size + size > self._max_bytes
+            or self.size + size > self._max_bytes
         ):  # fmt: skip
             active = self._bounds.make_room(size)
             if active is None:
@@ -191,25 +213,36 @@ class DiskSpool:
         async with self._committing:
             error = await self._commit_once() and await self._commit_once()
             self._backlog.check_active()
+            self._quarantine.check_active()
             self._bounds.keep(self._now_ms())
             if error:
                 raise UnreachableError(f"spool: fsync: {error}") from error
 
     async def _commit_once(self) -> OSError | None:
         """One grouped fsync; after one that failed, what it left in doubt is written again first."""
+        writers = self._writer, self._quarantine.writer
         try:
-            self._writer.rescue()
+            for writer in writers:
+                writer.rescue()
         except OSError as error:
             return error
-        sync = self._writer.unsynced()
+        copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
+        syncs = [writer.unsynced() for writer in writers]
         text = self._text_to_remember()
-        if sync.needed or text is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, sync, text)
-        self._writer.synced(sync)
-        return sync.error
+        if text is not None or any(sync.needed for sync in syncs):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, syncs, text)
+        for writer, sync in zip(writers, syncs, strict=True):
+            writer.synced(sync)
+        failure = next((sync.error for sync in syncs if sync.error is not None), None)
+        if failure is None and copied:
+            self._forgot = True
+            self._backlog.release(self._kept.settle(copied))
+        return failure
 
-    def _sync(self, sync: Sync, text: bytes | None) -> None:  # in the thread: changes nothing of ours
-        sync.run()
+    def _sync(self, syncs: Sequence[Sync], text: bytes | None) -> None:
+        """In the thread: changes nothing of ours."""
+        for sync in syncs:
+            sync.run()
         if text is not None:
             try:
                 self._files.replace(FORGOTTEN, text)
@@ -227,7 +260,7 @@ class DiskSpool:
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return self._kept.size
+        return self._kept.size + self._quarantine.kept.size
 
     def origin(self, stream: int) -> StreamOrigin:
         """Under which edge and boot a stream was written; an unknown one where its headers are damaged."""
@@ -241,7 +274,12 @@ class DiskSpool:
 
     def counts(self) -> SpoolCounts:
         """How many records are kept and not to be sent."""
-        return SpoolCounts(held=self.edges.held_of(self._kept).total())
+        stuck = sum(map(len, self._kept.stuck.values()))
+        return SpoolCounts(
+            held=self.edges.held_of(self._kept).total(),
+            quarantined=self._quarantine.records + stuck,
+            quarantine_dropped=self._quarantine.dropped,
+        )
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
@@ -256,16 +294,22 @@ class DiskSpool:
         self._backlog.forget(stream, durable)
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
-        """Set these aside in quarantine.jsonl with their reasons, and forget them."""
-        longest = self._settings.quarantine_bytes // 16
-        lines = []
-        for offset in sorted(rejected):
-            for record in self.read(stream, Ranges([(offset, offset)]), 0):
-                body = record.body[:longest].decode("utf-8", "backslashreplace")
-                line = {"time_ms": self._now_ms(), "stream": f"{stream:016x}", "offset": offset}
-                lines.append(line | {"reason": rejected[offset], "body": body})
-        self._quarantine.write(lines)
-        self.forget(stream, Ranges.of(rejected))
+        """Set these aside with their reasons, and forget them once that survives a power cut."""
+        origin, wanted = self.origin(stream), Ranges.of(rejected)
+        while records := self.read(stream, wanted, _AT_ONCE):
+            for record in records:
+                copied = self._set_aside(record, origin, rejected[record.offset])
+                self._kept.set_aside(stream, Ranges.of((record.offset,)), copied=copied)
+            wanted.remove(0, records[-1].offset)
+
+    def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:
+        try:
+            self._quarantine.add(record, origin, reason)
+        except OSError as error:
+            text = f"spool: rejected records cannot be set aside, so a later start sends them again: {error}"
+            self._complaints.tell("quarantine", text, self._monotonic())
+            return False
+        return True
 
     def dropped(self) -> Sequence[Dropped]:
         """What was given up since the last call; it is absent from `pending` already."""

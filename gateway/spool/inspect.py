@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.components import Dropped, StreamOrigin
-from gateway.spool.disk import QUARANTINE
 from gateway.spool.edges import ADOPTED, decode_adopted
 from gateway.spool.files import OWNER, ReadOnlyFiles
 from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept, Segment
-from gateway.spool.looking import content, explained, kept_in
+from gateway.spool.looking import content, explained, found_in
 from gateway.spool.losses import JOURNAL, dropped_of
 from qilu.contract.ranges import Ranges
 
@@ -41,13 +40,14 @@ class Summary:
     """The whole directory; `streams` oldest first. What became durable in the last seconds may still count.
 
     `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young to tell.
-    `owner`: the process that opened it last, running or not. `quarantined`: records that the store refused.
+    `owner`: the process that opened it last, running or not. `quarantined`: records that a store rejected.
     `adopted`: edges whose records are sent, whatever the present name of the edge.
     """
 
     streams: Sequence[StreamSummary]
     dropped: Sequence[Dropped]
     quarantined: int
+    quarantined_bytes: int
     adopted: frozenset[str]
     owner: int | None
     rate: float
@@ -67,11 +67,11 @@ class Summary:
     @property
     def size(self) -> int:
         """Bytes of all segment files."""
-        return sum(stream.size for stream in self.streams)
+        return sum(stream.size for stream in self.streams) + self.quarantined_bytes
 
     @property
     def acked(self) -> int:
-        """Of these, the bytes that can be freed without loss."""
+        """Of these, the bytes that can be freed without loss, because all of it is durable."""
         return sum(stream.acked for stream in self.streams)
 
     @property
@@ -89,13 +89,15 @@ def inspect(directory: Path) -> Summary:
     files = ReadOnlyFiles(directory)
     with explained(directory):
         files.open()
-        kept = kept_in(files)
+        found = found_in(files)
+        kept = found.kept
         dropped = [one for line in Journal(files, JOURNAL, 0).lines() for one in dropped_of(line)]
         owner = content(files, OWNER).strip()
         return Summary(
             streams=[_stream(kept, stream) for stream in kept.pending],
             dropped=dropped,
-            quarantined=len(Journal(files, QUARANTINE, 0).lines()),
+            quarantined=sum(map(len, found.quarantined.pending.values())),
+            quarantined_bytes=found.quarantined.size,
             adopted=decode_adopted(content(files, ADOPTED)),
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
 from gateway.components import StreamOrigin
-from gateway.spool.segment import HEADER_SIZE, key_of
+from gateway.spool.segment import HEADER_SIZE, QUARANTINE, SEGMENT, key_of
 from qilu.contract.ranges import Ranges
 
 _EVERY = 64 * 1024
@@ -62,6 +62,16 @@ class Segment:
     def key(self) -> int:
         return key_of(self.stream, self.first)
 
+    @property
+    def quarantined(self) -> bool:
+        """Whether its records are set aside and not sent."""
+        return self.name.endswith(QUARANTINE)
+
+    @property
+    def annotated(self) -> bool:
+        """Whether each record has a line before its body that says why it was set aside."""
+        return not self.name.endswith(SEGMENT)
+
 
 class Kept:
     """All segments in the order in which they were written, and the offsets that are still pending.
@@ -75,6 +85,10 @@ class Kept:
         """Stream -> its origin, where the header of one of its segments holds it."""
         self.size = 0
         """Bytes of all segments."""
+        self.copied: dict[int, Ranges] = {}
+        """No longer pending, but to be kept until their copy in quarantine survives a power cut."""
+        self.stuck: dict[int, Ranges] = {}
+        """No longer pending, but to be kept: they could not be copied. The next opening sends them again."""
         self._segments: dict[int, list[Segment]] = {}
 
     def add(self, segment: Segment) -> None:
@@ -93,8 +107,11 @@ class Kept:
         self.pending[segment.stream].add(segment.last)
 
     def remove(self, segment: Segment) -> Ranges:
-        """Take out a segment; what of it was still pending is no longer, and is returned."""
+        """Take out a segment; what of it was still pending or stuck is no longer, and is returned."""
         gone = self.pending_of(segment)
+        if segment.stream in self.stuck:
+            gone.update(self._part(self.stuck, segment))
+            self.stuck[segment.stream].subtract(gone)
         segment.gone = True
         segments = self._segments[segment.stream]
         segments.remove(segment)
@@ -137,9 +154,33 @@ class Kept:
 
     def pending_of(self, segment: Segment) -> Ranges:
         """The offsets in this segment that are still pending."""
-        if segment.last < segment.first:
+        return self._part(self.pending, segment)
+
+    def needs(self, segment: Segment) -> bool:
+        """Whether this segment has a record that must not be lost."""
+        return any(self._part(offsets, segment) for offsets in (self.pending, self.copied, self.stuck))
+
+    def _part(self, offsets: Mapping[int, Ranges], segment: Segment) -> Ranges:
+        found = offsets.get(segment.stream)
+        if not found or segment.last < segment.first:
             return Ranges()
-        return self.pending[segment.stream].common(Ranges([(segment.first, segment.last)]))
+        return found.common(Ranges([(segment.first, segment.last)]))
+
+    def set_aside(self, stream: int, offsets: Ranges, *, copied: bool) -> None:
+        """These are no longer pending; their segment is kept as `copied` and `stuck` say."""
+        self.pending[stream].subtract(offsets)
+        (self.copied if copied else self.stuck).setdefault(stream, Ranges()).update(offsets)
+
+    def settle(self, copied: Mapping[int, Ranges]) -> list[Segment]:
+        """These copies survive a power cut; returns the segments that are not needed any more."""
+        touched: dict[str, Segment] = {}
+        for stream, offsets in copied.items():
+            self.copied[stream].subtract(offsets)
+            touched |= {
+                s.name: s for first, last in offsets.runs() for s in self.holding(stream, first, last)
+            }
+        self.copied = {stream: offsets for stream, offsets in self.copied.items() if offsets}
+        return [segment for segment in touched.values() if not self.needs(segment)]
 
     def subtract(self, stream: int, offsets: Ranges) -> list[Segment]:
         """These are no longer pending; returns the segments that have nothing pending any more."""
@@ -152,7 +193,7 @@ class Kept:
             for segment in self.holding(stream, first, last)
         }
         pending.subtract(offsets)
-        return [segment for segment in touched.values() if not self.pending_of(segment)]
+        return [segment for segment in touched.values() if not self.needs(segment)]
 
     def forgotten(self) -> dict[int, Ranges]:
         """Stream -> the offsets that its segments may still hold but that are no longer pending."""
@@ -161,7 +202,8 @@ class Kept:
             offsets = Ranges(
                 (segment.first, segment.last) for segment in segments if segment.last >= segment.first
             )
-            offsets.subtract(self.pending[stream])
+            for needed in (self.pending, self.copied, self.stuck):
+                offsets.subtract(needed.get(stream, Ranges()))
             if offsets:
                 found[stream] = offsets
         return found

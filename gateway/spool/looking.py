@@ -8,8 +8,7 @@ from pathlib import Path
 
 from gateway.spool.files import Files
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
-from gateway.spool.kept import Kept
-from gateway.spool.recovery import recover
+from gateway.spool.recovery import Recovered, recover
 from qilu.contract.errors import ConfigError
 
 
@@ -29,12 +28,12 @@ def explained(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def kept_in(files: Files) -> Kept:
+def found_in(files: Files) -> Recovered:
     """What is in a spool and not durable yet, as far as its files tell."""
-    kept = recover(files).kept
+    found = recover(files)
     for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
-        kept.subtract(stream, offsets)
-    return kept
+        found.kept.subtract(stream, offsets)
+    return found
 
 
 def content(files: Files, name: str) -> bytes:

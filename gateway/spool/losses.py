@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 JOURNAL = "dropped"
 _JOURNAL_BYTES = 1_000_000
-_LONGEST = 10_000
+_LONGEST = 1000
+"""Characters of the offsets in one line: the journal has room for hundreds of losses, however scattered."""
+_QUARANTINE = "quarantine "
 
 
 class Losses:
@@ -40,22 +42,35 @@ class Losses:
         if not offsets:
             return
         stream, from_ms, to_ms = segment.stream, segment.oldest_ms, segment.newest_ms
-        text = _brief(offsets)
         logger.error(
-            "spool: %d records given up (%s): %s of stream %016x", len(offsets), reason, text, stream
+            "spool: %d records given up (%s): %s of stream %016x",
+            *(len(offsets), reason, _brief(offsets), stream),
         )
-        told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms))
+        told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms, count=0))
         told.offsets.update(offsets)
         both = Content()
         both.add(told.content)
         both.add(content)
         self._untold[stream, reason] = replace(
-            told, from_ms=min(told.from_ms, from_ms), to_ms=max(told.to_ms, to_ms), content=both
+            told,
+            from_ms=min(told.from_ms, from_ms),
+            to_ms=max(told.to_ms, to_ms),
+            content=both,
+            count=told.records + len(offsets),
         )
-        entry = {"stream": f"{stream:016x}", "records": len(offsets), "offsets": text, "reason": reason}
-        entry |= {"from_ms": from_ms, "to_ms": to_ms, "given_up_ms": self._now_ms()}
-        self._journal.write([entry | {"content": to_plain(content)}])
+        self._write(segment, offsets, reason, content)
         self._to_tell = True
+
+    def quarantined(self, segment: Segment, offsets: Ranges, reason: str) -> None:
+        """`offsets` of `segment`, which were set aside, are lost: the store had rejected them before."""
+        if offsets:
+            logger.error("spool: %d quarantined records given up (%s)", len(offsets), reason)
+            self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
+
+    def _write(self, segment: Segment, offsets: Ranges, reason: str, content: Content) -> None:
+        entry = {"stream": f"{segment.stream:016x}", "records": len(offsets), "offsets": _brief(offsets)}
+        times = {"from_ms": segment.oldest_ms, "to_ms": segment.newest_ms, "given_up_ms": self._now_ms()}
+        self._journal.write([entry | {"reason": reason} | times | {"content": to_plain(content)}])
 
     def drain(self) -> Sequence[Dropped]:
         """What was added since the last call."""
@@ -80,8 +95,8 @@ class Losses:
             entry = _decoded(line)
             if "told_ms" in entry:
                 found.clear()
-            elif "given_up_ms" in entry:  # before there was such a time, nobody called anything told
-                found += dropped_of(line)
+            else:
+                found += (one for one in dropped_of(line) if not one.reason.startswith(_QUARANTINE))
         self._to_tell = bool(found)
         return found
 
@@ -98,8 +113,9 @@ def dropped_of(line: bytes) -> Iterable[Dropped]:
     try:
         offsets = Ranges.parse(entry["offsets"])
         times = int(entry["from_ms"]), int(entry["to_ms"])
+        reason, records = str(entry["reason"]), int(entry["records"])
         content = from_plain(entry.get("content"))
-        return (Dropped(int(entry["stream"], 16), offsets, str(entry["reason"]), *times, content),)
+        return (Dropped(int(entry["stream"], 16), offsets, reason, *times, content, records),)
     except (ValueError, KeyError, TypeError, AttributeError, DataError):
         return ()
 

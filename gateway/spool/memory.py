@@ -42,6 +42,7 @@ class MemorySpool:
         self._next = 0
         self._dropped = Ranges()
         self._dropped_ms: list[int] = []
+        self._set_aside = 0
         self.quarantined: deque[tuple[Record, str]] = deque(maxlen=1000)
 
     async def __aenter__(self) -> Self:
@@ -89,8 +90,9 @@ class MemorySpool:
         return self._pending
 
     def counts(self) -> SpoolCounts:
-        """Nothing: it knows no other edge."""
-        return SpoolCounts()
+        """What was set aside; it knows no other edge."""
+        kept = len(self.quarantined)
+        return SpoolCounts(quarantined=kept, quarantine_dropped=self._set_aside - kept)
 
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there."""
@@ -115,6 +117,7 @@ class MemorySpool:
         for offset in sorted(rejected):
             for record in self.read(stream, Ranges([(offset, offset)]), 0):
                 self.quarantined.append((record, rejected[offset]))
+                self._set_aside += 1
                 self._remove(offset)
 
     def dropped(self) -> Sequence[Dropped]:

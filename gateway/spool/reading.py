@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.components import Record
@@ -28,7 +29,7 @@ def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, a
     """
     records: list[Record] = []
     damaged = Ranges()
-    stream, base = segment.stream, segment.first
+    stream, base, annotated = segment.stream, segment.first, segment.annotated
     position = segment.places.before(first - base)
     scanner = Scanner(segment.key, position)
     expected = first
@@ -57,7 +58,8 @@ def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, a
             if room < 0 and (records or not at_least_one):
                 segment.places.note(found.number, found.begin)
                 return Fetched(records, damaged, True)
-            records.append(Record(stream, offset, found.body))
+            body = found.body.partition(b"\n")[2] if annotated else found.body
+            records.append(Record(stream, offset, body))
         expected = offset + 1
         if expected > last:
             segment.places.note(found.number + 1, found.end)
@@ -83,3 +85,14 @@ def records_from(files: Files, segment: Segment, position: int) -> tuple[int, li
         bodies.append(found.body)
         found = scanner.next()
     return first, bodies
+
+
+def bodies_of(files: Files, segment: Segment) -> Iterator[bytes]:
+    """The bodies of all whole records, as they are in the file. OSError when it cannot be read."""
+    scanner, position = Scanner(segment.key), HEADER_SIZE
+    while data := files.read(segment.name, position, CHUNK):
+        position += len(data)
+        scanner.feed(data)
+        while (found := scanner.next()) is not None:
+            if found.body is not None:
+                yield found.body

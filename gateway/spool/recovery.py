@@ -19,25 +19,35 @@ from qilu.contract.ranges import Ranges
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})-(\d{12,})\.segment")
+_NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})-(\d{12,})\.(?:segment|quarantine|requeued)")
 _CHUNK = 256 * 1024
 
 
-def segment_name(opening: int, stream: int, first: int) -> str:
+def segment_name(opening: int, stream: int, first: int, suffix: str) -> str:
     """Names sort as the segments were written, whatever the clock said; they repeat what the header says."""
-    return f"{opening:08d}-{stream:016x}-{first:012d}.segment"
+    return f"{opening:08d}-{stream:016x}-{first:012d}{suffix}"
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What is there: `kept` with everything pending, `empty` are files of ours that hold no record at all."""
+    """What is there: `kept` with everything pending, `empty` are files of ours that hold no record at all.
+
+    `quarantined` are the records that were set aside.
+    """
 
     kept: Kept = field(default_factory=Kept)
+    quarantined: Kept = field(default_factory=Kept)
     opening: int = 0
     """The greatest number of an opening so far; the next one takes a greater."""
     damaged: list[tuple[Segment, Ranges]] = field(default_factory=list)
     """Offsets that were once in a segment and cannot be read."""
     empty: list[str] = field(default_factory=list)
+
+    def add(self, segment: Segment, present: Ranges) -> None:
+        """One more segment with these offsets."""
+        kept = self.quarantined if segment.quarantined else self.kept
+        kept.add(segment)
+        kept.pending[segment.stream].update(present)
 
     def lost(self, segment: Segment, present: Ranges) -> None:
         """Take note of what `segment` once had and is not `present` any more."""
@@ -105,13 +115,11 @@ def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered)
     present = _newest_with_records(files, segments, recovered)
     if not segments:
         return
-    kept, newest = recovered.kept, segments.pop()
+    newest = segments.pop()
     for segment in segments:
-        kept.add(segment)
-        kept.pending[segment.stream].add(segment.first, segment.last)
+        recovered.add(segment, Ranges([(segment.first, segment.last)]))
     newest.last = max(newest.last, present.last())
-    kept.add(newest)
-    kept.pending[newest.stream].update(present)
+    recovered.add(newest, present)
     recovered.lost(newest, present)
 
 

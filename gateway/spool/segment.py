@@ -24,6 +24,11 @@ from zlib import crc32
 
 from gateway.components import StreamOrigin
 
+SEGMENT, QUARANTINE, REQUEUED = ".segment", ".quarantine", ".requeued"
+"""How the names of segment files end: records to be sent, records set aside, and those to be sent again.
+
+A record of the latter two has a line before its body that says why, and under which name, it was set aside.
+"""
 VERSION = 1
 MAGIC = b"qspool"
 MARK = b"\xf5\xfaQ\xff"  # three of these bytes never occur in UTF-8, so never in a JSON body

@@ -23,7 +23,7 @@ class SpoolSettings(BaseModel):
     directory: Path
     """The folder of its files; of this edge alone."""
     max_bytes: ByteSize = 2 * 10**9
-    """Bytes of all records that it keeps, at most."""
+    """Bytes of all records that it keeps, at most, those in quarantine among them."""
     max_age: Period = 30 * 86_400
     """Seconds after which records are given up, whatever became of them."""
     keep_acked: Duration = 0.0
@@ -37,8 +37,6 @@ class SpoolSettings(BaseModel):
     """Seconds between two commits, which is what a power cut may cost; or one commit per record."""
     segment_bytes: ByteSize = 8 * 2**20
     """Bytes of one file, at most: what is given up at a bound is the oldest file."""
-    quarantine_bytes: ByteSize = 16 * 10**6
-    """Bytes of rejected records that are kept for people, at most."""
 
     @property
     def segment_size(self) -> int:

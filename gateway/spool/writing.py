@@ -64,6 +64,7 @@ class Writer:
         stream: int,
         origin: StreamOrigin,
         opening: int,
+        suffix: str,
         now_ms: Callable[[], int],
     ) -> None:
         self.active: Segment | None = None
@@ -74,6 +75,7 @@ class Writer:
         self._stream = stream
         self._origin = origin
         self._opening = opening
+        self._suffix = suffix
         self._now_ms = now_ms
         self._next = 0
         self._file: AppendFile
@@ -84,20 +86,23 @@ class Writer:
     def begin(self) -> Segment:
         """Retire the active segment and begin the next one; OSError when the disk refuses."""
         self.retire()
-        one = self._create(self._next, [])
+        one = self._create(self._stream, self._origin, self._next, [])
         self._kept.add(one.segment)
         self._open.append(one)
         self.active, self.key, self._file = one.segment, one.segment.key, one.file
         return one.segment
 
-    def _create(self, first: int, bodies: list[bytes]) -> _Open:
+    def turn_to(self, stream: int, origin: StreamOrigin) -> None:
+        """Retire the active segment; the next one begins another stream."""
+        self.retire()
+        self._stream, self._origin, self._next = stream, origin, 0
+
+    def _create(self, stream: int, origin: StreamOrigin, first: int, bodies: list[bytes]) -> _Open:
         """A new file with these records; OSError when the disk refuses, then nothing of it is left."""
         now = self._now_ms()
-        name = segment_name(self._opening, self._stream, first)
-        segment = Segment(
-            name, self._stream, first, first + len(bodies) - 1, 0, now, now, origin=self._origin
-        )
-        header = encode_header(Header(self._stream, first, now, self._origin))
+        name = segment_name(self._opening, stream, first, self._suffix)
+        segment = Segment(name, stream, first, first + len(bodies) - 1, 0, now, now, origin=origin)
+        header = encode_header(Header(stream, first, now, origin))
         data = [encode_record(segment.key, number, body) for number, body in enumerate(bodies)]
         file = self._files.create(name)
         try:
@@ -167,7 +172,7 @@ class Writer:
         if bodies:
             if first == old.first:  # its name must differ; the later name counts
                 self._opening += 1
-            copy = self._create(first, bodies)
+            copy = self._create(old.stream, old.origin or self._origin, first, bodies)
             self._kept.hand_over(old, copy.segment)
             self._open.append(copy)
             if old.gone:

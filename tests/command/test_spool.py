@@ -51,3 +51,29 @@ async def test_a_request_to_send_deferred_records_again_is_left_for_the_gateway(
     missing = CliRunner().invoke(app, ["spool", "resend", str(tmp_path / "missing")])
     assert missing.exit_code == 2
     assert "takes no request" in missing.output
+
+
+async def test_rejected_records_are_listed_by_device_and_reason_and_sent_again(tmp_path: Path) -> None:
+    assert typed("quarantine", _made(tmp_path)) == "nothing is set aside\n"
+    async with disk_spool(tmp_path) as spool:
+        for number in range(9):
+            spool.append(b'{"edge":"edge-1","device":"press-%d"}' % (number // 5))
+        spool.quarantine(spool.stream, dict.fromkeys(range(8), "bad_value: nan"))
+        spool.quarantine(spool.stream, {8: "bad_name: x"})
+    listed = json.loads(typed("quarantine", tmp_path, "--format", "json"))["quarantined"]
+    assert [(one["edge"], one["device"], one["reason"], one["records"]) for one in listed] == [
+        ("edge-1", "press-0", "bad_value: nan", 5),
+        ("edge-1", "press-1", "bad_value: nan", 3),
+        ("edge-1", "press-1", "bad_name: x", 1),
+    ]
+    assert "press-1" in typed("quarantine", tmp_path)
+    lines = [json.loads(line) for line in typed("quarantine", tmp_path, "--bodies").splitlines()]
+    assert [line["offset"] for line in lines] == list(range(9))
+    assert (shown(tmp_path)["records"], shown(tmp_path)["quarantined"]) == (0, 9)
+    assert typed("requeue", tmp_path) == "9 records are sent again when the gateway starts\n"
+    assert (shown(tmp_path)["records"], shown(tmp_path)["quarantined"]) == (9, 0)
+
+
+def _made(directory: Path) -> Path:
+    (directory / "owner").write_text("1")
+    return directory

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from gateway.spool.requeue import quarantined
 from tests.servers import Influxdb1, Mosquitto
 from tests.system.ledger import read_served
 from tests.system.programs import eventually, qilu
@@ -56,16 +57,16 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
     async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
         await road.flows()
         publish_garbage_for_records(mosquitto)
-        aside = road.folder / "spool" / "quarantine.jsonl"
-        await eventually(aside.exists, "the quarantine")
+        spool = road.folder / "spool"
+        await eventually(lambda: bool(list(spool.glob("*.quarantine"))), "the quarantine")
         await road.flows()
         verdict = await road.settled()
         assert verdict.findings == [], road.logs()
         assert "Traceback" not in road.ingesters[0].said()
-        entries = [json.loads(line) for line in aside.read_text().splitlines()]
-        assert {json.loads(entry["body"])["device"] for entry in entries} == {"compressor-1"}
-        assert all("discharge_pressure" in entry["body"] for entry in entries)
-        assert all("discharge_pressure" in entry["reason"] for entry in entries), entries[0]["reason"]
+        aside = list(quarantined(spool))
+        assert {json.loads(one.body)["device"] for one in aside} == {"compressor-1"}
+        assert all(b"discharge_pressure" in one.body for one in aside)
+        assert all("discharge_pressure" in one.reason for one in aside), aside[0].reason
         await road.stop()
 
 

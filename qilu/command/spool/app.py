@@ -77,3 +77,33 @@ def resend(place: Place) -> None:
     from qilu.command.spool import change as command
 
     now(lambda: command.resend(place))
+
+
+@app.command()
+def quarantine(
+    place: Place,
+    form: Form = "table",
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Each record with its body, as a line of JSON.")
+    ] = False,
+) -> None:
+    """List the records that the store rejected, by device and reason. A gateway may be running.
+
+    Example: qilu spool quarantine configs/gateway.yaml
+    """
+    from qilu.command.spool import quarantine as command
+
+    now(lambda: command.quarantine(place, form, bodies=bodies))
+
+
+@app.command()
+def requeue(place: Place) -> None:
+    """Send again what the store rejected, when its cause was removed. The gateway must be stopped.
+
+    What the store rejects once more is set aside once more.
+
+    Example: qilu spool requeue configs/gateway.yaml
+    """
+    from qilu.command.spool import quarantine as command
+
+    now(lambda: command.requeue(place))

@@ -29,7 +29,7 @@ def show_spool(place: Path, form: str) -> None:
         show_json(told | {"streams": _streams(summary), "dropped": _dropped(summary)})
         return
     for name, value in told.items():
-        _console.print(f"{name:<16} {_plain(name, value)}")
+        _console.print(f"{name:<17} {_plain(name, value)}")
     if summary.streams:
         _console.print()
         rows = [list(one.values()) for one in _streams(summary)]
@@ -60,6 +60,7 @@ def _told(settings: SpoolSettings, edge: str | None, summary: Summary, now_ms: i
         "bytes_per_s": round(summary.rate, 1),
         "hours_left": None if left is None else round(left / 3600, 1),
         "quarantined": summary.quarantined,
+        "quarantined_bytes": summary.quarantined_bytes,
         "dropped_records": sum(len(one.offsets) for one in summary.dropped),
         "last_opened_by": summary.owner,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import count
 from pathlib import Path
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def _opened(directory: Path, stream: int) -> DiskSpool:
         boot=BOOT,
         clock=lambda: WRITTEN,
         monotonic=lambda: 0.0,
-        new_stream=lambda: stream,
+        new_stream=count(stream).__next__,
     )
 
 

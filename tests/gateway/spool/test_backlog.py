@@ -62,7 +62,7 @@ async def test_a_spool_can_be_looked_into_while_a_gateway_writes_it(tmp_path: Pa
         assert [one.stream for one in found.streams] == [first.stream, spool.stream]
         assert found.streams[0].pending == spool.pending()[first.stream]
         assert found.depth == sum(map(len, spool.pending().values())) + 1  # not yet noted as forgotten
-        assert found.size == sum(path.stat().st_size for path in tmp_path.glob("*.segment"))
+        assert found.size == sum(path.stat().st_size for path in tmp_path.glob("*-*"))
         assert found.quarantined == 1
         assert found.dropped[0].reason == "max_bytes"
         given_up = Ranges()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -282,13 +281,23 @@ async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_
         assert count(spool.left_untold()) == newer
 
 
-async def test_lines_of_losses_without_the_time_of_giving_up_are_old_and_not_told_again(
-    tmp_path: Path,
-) -> None:
-    line = {"stream": "7", "records": 3, "offsets": "0-2", "reason": "max_age", "from_ms": 1, "to_ms": 2}
-    (tmp_path / "dropped.jsonl").write_text(json.dumps(line) + '\n[1]\n{"given_up_ms": 3}\n{"torn')
+async def test_torn_lines_of_losses_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "dropped.jsonl").write_text('[1]\n{"given_up_ms": 3}\n{"torn')
     async with disk_spool(tmp_path) as spool:
         assert spool.left_untold() == []
+
+
+async def test_losses_in_very_many_places_are_counted_to_the_record_by_later_runs(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    options: dict[str, Any] = {"files": disk, "segment_bytes": 10**5, "clock": Clock()}
+    async with disk_spool(tmp_path, max_bytes=10**6, **options) as spool:
+        fill(spool, range(20_000), size=20)
+        spool.forget(spool.stream, Ranges.of(range(0, 20_000, 2)))
+        fill(spool, range(20_000, 40_000), size=20)
+        given_up = sum(one.records for one in spool.dropped())
+        assert given_up > 5000
+    async with disk_spool(tmp_path, **options) as spool:
+        assert sum(one.records for one in spool.left_untold()) == given_up
 
 
 def count(given_up: Iterable[Dropped]) -> int:

@@ -215,7 +215,7 @@ async def test_a_pipe_or_folder_in_the_place_of_a_segment_costs_its_records(
 
 
 @SOMETHING_ELSE
-@pytest.mark.parametrize("name", ["forgotten", "forgotten.new", "quarantine.jsonl", "dropped.jsonl"])
+@pytest.mark.parametrize("name", ["forgotten", "forgotten.new", "adopted", "dropped.jsonl"])
 async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
     left: Path, make: Callable[[Path], None], name: str
 ) -> None:

@@ -167,18 +167,6 @@ async def test_copies_of_a_directory_never_give_two_records_one_name(tmp_path: P
         assert numbers(two) == [0, 1, 2, 3, 4, 100, 101, 102]
 
 
-async def test_what_is_quarantined_can_be_read_with_its_reason_and_stays_bounded(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, quarantine_bytes=20_000) as spool:
-        fill(spool, range(100))
-        for offset in range(0, 100, 2):
-            spool.quarantine(spool.stream, {offset: "no such measurement", offset + 1: "压力"})
-        assert numbers(spool) == []
-    newest = (tmp_path / "quarantine.jsonl").read_text().splitlines()
-    assert '"offset": 99, "reason": "压力", "body": "99 xxx' in newest[-1]
-    assert (tmp_path / "quarantine.old.jsonl").exists()
-    assert sum(path.stat().st_size for path in tmp_path.glob("quarantine*")) <= 20_000
-
-
 async def test_a_commit_asks_the_system_to_put_the_file_and_its_name_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

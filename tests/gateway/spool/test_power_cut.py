@@ -13,13 +13,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.spool.disk import DiskSpool
+from gateway.spool.reading import bodies_of
+from gateway.spool.recovery import recover
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.disk_model import ModelDisk, PowerCutError
 
 SETTINGS = SpoolSettings.model_validate(
-    {"directory": "none", "max_bytes": 60_000, "min_free": 0, "segment_bytes": 4096, "quarantine_bytes": 8000}
+    {"directory": "none", "max_bytes": 60_000, "min_free": 0, "segment_bytes": 4096}
 )
 DISK_LOST = {"damaged", "missing", "unreadable"}
 Name = tuple[int, int]
@@ -39,7 +41,13 @@ class Machine(RuleBasedStateMachine):
         """Bodies whose appending did not come to an end: they may be there or not."""
         self.confirmed: set[Name] = set()
         self.over: set[Name] = set()
-        """Forgotten, or given up at a bound."""
+        """Forgotten, set aside, or given up at a bound."""
+        self.aside: set[bytes] = set()
+        """Bodies that were confirmed and then set aside: in quarantine, or still in their own segment."""
+        self.aside_safe: set[bytes] = set()
+        """Of these, those whose copy in quarantine was committed."""
+        self.aside_dropped = 0
+        """What earlier processes gave up of the quarantine."""
 
     def run(self, work: Coroutine[Any, Any, object]) -> None:
         self.loop.run_until_complete(work)
@@ -72,6 +80,7 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert dropped.reason in {"max_bytes", "disk_full"}
             self.over |= lost
+            self.aside &= self.aside_safe  # a segment given up may have had what is not committed yet
 
     # ------------------------------------------------------------------------------------------ daily life
 
@@ -104,12 +113,14 @@ class Machine(RuleBasedStateMachine):
             return
         self.note_dropped()
         self.confirmed |= pending
+        self.aside_safe |= self.aside
 
     @rule(random=st.randoms(use_true_random=False), part=st.sampled_from([0.1, 0.5, 1.0]))
     def forget(self, random: Random, part: float) -> None:
         for stream, offsets in list(self.spool.pending().items()):
             forgotten = [offset for offset in offsets if random.random() < part]
             self.over |= {(stream, offset) for offset in forgotten}  # durable, whatever happens now
+            self.aside -= {self.bodies.get((stream, offset), b"") for offset in forgotten}
             self.spool.forget(stream, Ranges.of(forgotten))
 
     @rule()
@@ -117,9 +128,14 @@ class Machine(RuleBasedStateMachine):
         for stream, offsets in list(self.spool.pending().items()):
             if offsets:
                 first = offsets.first()
+                body = self.bodies.get((stream, first))
+                sure = (stream, first) in self.confirmed
+                dropped = self.spool.counts().quarantine_dropped
                 self.spool.quarantine(stream, {first: "refused"})
                 self.note_dropped()
                 self.over.add((stream, first))
+                if body is not None and sure and self.spool.counts().quarantine_dropped == dropped:
+                    self.aside.add(body)
 
     @rule(seconds=st.sampled_from([0.2, 2.0, 60.0]))
     def wait(self, seconds: float) -> None:
@@ -162,8 +178,18 @@ class Machine(RuleBasedStateMachine):
 
     def open_again(self) -> None:
         self.spool._thread.shutdown()
+        self.aside_dropped += self.spool.counts().quarantine_dropped
         self.open()
         self.read_everything()
+        self.look_for_what_was_set_aside()
+
+    def look_for_what_was_set_aside(self) -> None:
+        """Nothing that was set aside is lost uncounted; it may be there twice, or be sent again."""
+        found = {self.bodies[name] for name in self.kept()}
+        for segment in recover(self.disk).quarantined.segments():
+            found |= {body.partition(b"\n")[2] for body in bodies_of(self.disk, segment)}
+        dropped = self.aside_dropped + self.spool.counts().quarantine_dropped
+        assert len(self.aside - found) <= dropped
 
     @rule()
     def restart(self) -> None:

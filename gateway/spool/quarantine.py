@@ -1,0 +1,122 @@
+"""Records that a store rejected: in segment files of their own, under the bounds of the spool.
+
+Each is kept as it was sent, behind a line that says why and when it was set aside and which name it had:
+
+    {"stream": "9f3c...", "offset": 7, "time_ms": 1764000000000, "reason": "bad_value: ..."} LF body
+
+They are the first to give way where the spool needs room. `qilu spool requeue` renames the files: then their
+records are sent again, as those of a stream of the edge that made them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+from gateway.components import Record, StreamOrigin
+from gateway.content import NOTHING, Content
+from gateway.spool.backlog import Backlog
+from gateway.spool.files import Files
+from gateway.spool.kept import Kept, Segment
+from gateway.spool.losses import Losses
+from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, QUARANTINE, encode_record
+from gateway.spool.settings import SpoolSettings
+from gateway.spool.writing import Writer
+from qilu.contract.ranges import Ranges
+
+_log = logging.getLogger(__name__)
+
+_MAX_REASON = 1000
+"""Characters of a reason that are kept."""
+
+
+class Quarantine:
+    """What was set aside. `room` gives the bytes that the bounds of the spool still have."""
+
+    def __init__(
+        self,
+        settings: SpoolSettings,
+        files: Files,
+        kept: Kept,
+        losses: Losses,
+        opening: int,
+        now_ms: Callable[[], int],
+        new_stream: Callable[[], int],
+        room: Callable[[], int],
+    ) -> None:
+        self.kept = kept
+        self.dropped = 0
+        """Records given up since the start."""
+        self._segment_size = settings.segment_size
+        self._losses = losses
+        self._now_ms = now_ms
+        self._new_stream = new_stream
+        self._room = room
+        self._origin: StreamOrigin | None = None
+        self.writer = Writer(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms)
+        self._backlog = Backlog(files, kept, self.writer, self.lost)
+
+    @property
+    def records(self) -> int:
+        """How many records are set aside."""
+        return sum(map(len, self.kept.pending.values()))
+
+    def add(self, record: Record, origin: StreamOrigin, reason: str) -> None:
+        """Set one record aside; where the bounds leave no room, the oldest are given up, then this one.
+
+        OSError when the disk refuses: then it is not set aside.
+        """
+        line = {"stream": f"{record.stream:016x}", "offset": record.offset, "time_ms": self._now_ms()}
+        text = json.dumps(line | {"reason": reason[:_MAX_REASON]}, ensure_ascii=False)
+        body = text.encode("utf-8", "backslashreplace") + b"\n" + record.body
+        size = HEAD_SIZE + len(body)
+        while self._room() < size + HEADER_SIZE:
+            if not self.give_up_oldest("max_bytes"):
+                self._refuse(record)
+                return
+        active = self._active(origin, size)
+        self.writer.write(encode_record(self.writer.key, active.last + 1 - active.first, body))
+
+    def _active(self, origin: StreamOrigin, size: int) -> Segment:
+        """A segment of this origin that takes `size` bytes."""
+        if origin != self._origin:
+            self.writer.turn_to(self._new_stream(), origin)
+            self._origin = origin
+        active = self.writer.active
+        if active is not None and active.size + size <= self._segment_size:
+            return active
+        return self.writer.begin()
+
+    def _refuse(self, record: Record) -> None:
+        self.dropped += 1
+        now_ms = self._now_ms()
+        place = Segment("", record.stream, record.offset, record.offset, 0, now_ms, now_ms)
+        self._losses.quarantined(place, Ranges([(record.offset, record.offset)]), "max_bytes")
+
+    def give_up_oldest(self, reason: str) -> int:
+        """Unlink the oldest segment; returns its bytes, 0 when there is none."""
+        oldest = self.kept.oldest()
+        if oldest is None:
+            return 0
+        size = oldest.size
+        self._backlog.give_up(oldest, reason)
+        return size
+
+    def keep_age(self, too_old: Callable[[Segment], bool], *, retire_before_ms: int) -> None:
+        """Give up what is too old, and retire a segment that was begun before a time (ms, UTC)."""
+        active = self.writer.active
+        if active is not None and active.oldest_ms < retire_before_ms:
+            self.writer.retire()
+        for segment in list(self.kept.segments()):
+            if segment is not self.writer.active and too_old(segment):
+                self._backlog.give_up(segment, "max_age")
+
+    def check_active(self) -> None:
+        """Begin another segment when somebody removed the file that is being written."""
+        self._backlog.check_active()
+
+    def lost(self, segment: Segment, offsets: Ranges, reason: str, _: Content = NOTHING) -> None:
+        """These of a segment are given up, or the disk lost them."""
+        self.dropped += len(offsets)
+        self._losses.quarantined(segment, offsets, reason)

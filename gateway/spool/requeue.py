@@ -1,0 +1,59 @@
+"""Lets records that were set aside be sent again, or reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.spool.changing import changing
+from gateway.spool.files import ReadOnlyFiles
+from gateway.spool.looking import explained
+from gateway.spool.reading import bodies_of
+from gateway.spool.recovery import recover
+from gateway.spool.segment import QUARANTINE, REQUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One record that was set aside for `reason` at `time_ms` (UTC); `body` is what was sent."""
+
+    stream: int
+    offset: int
+    time_ms: int
+    reason: str
+    body: bytes
+
+
+def requeue(directory: Path) -> int:
+    """Let the next opening send everything again that was set aside; returns how many records that is.
+
+    ConfigError while a gateway runs on the directory, or when there is none. Nothing is copied: files are
+    renamed, so it needs no disk space, and a power cut leaves each file in one state or the other.
+    """
+    with changing(directory) as files:
+        found = recover(files).quarantined
+        for segment in found.segments():
+            files.rename(segment.name, segment.name.removesuffix(QUARANTINE) + REQUEUED)
+        files.sync_names()
+        return sum(map(len, found.pending.values()))
+
+
+def quarantined(directory: Path) -> Iterator[Quarantined]:
+    """Everything that is set aside, oldest first, also while a gateway runs; ConfigError: no spool."""
+    files = ReadOnlyFiles(directory)
+    with explained(directory):
+        files.open()
+        for segment in recover(files).quarantined.segments():
+            try:
+                for annotated in bodies_of(files, segment):
+                    yield _decoded(annotated)
+            except FileNotFoundError:
+                continue  # a running gateway gave it up meanwhile
+
+
+def _decoded(annotated: bytes) -> Quarantined:
+    line, _, body = annotated.partition(b"\n")
+    entry = json.loads(line)
+    return Quarantined(int(entry["stream"], 16), entry["offset"], entry["time_ms"], entry["reason"], body)

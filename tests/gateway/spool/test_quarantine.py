@@ -1,0 +1,175 @@
+"""Records that a store rejected are kept under the bounds of the spool, and can be sent again."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from gateway.spool.files import AppendFile
+from gateway.spool.inspect import inspect
+from gateway.spool.requeue import Quarantined, quarantined, requeue
+from qilu.contract.errors import ConfigError
+from qilu.contract.ranges import Ranges
+from tests.gateway.spool.disk_model import ModelDisk
+from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
+
+REASON = "bad_value: \u538b\u529b"
+
+
+async def test_what_is_set_aside_is_listed_with_its_name_reason_and_body(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, clock=lambda: 1_700_000_000) as spool:
+        fill(spool, range(30))
+        spool.quarantine(spool.stream, {3: REASON, 17: "bad_name"})
+        assert spool.counts().quarantined == 2
+        assert 3 not in numbers(spool)
+        expected = [
+            Quarantined(spool.stream, 3, 1_700_000_000_000, REASON, body(3)),
+            Quarantined(spool.stream, 17, 1_700_000_000_000, "bad_name", body(17)),
+        ]
+        assert list(quarantined(tmp_path)) == expected  # also while the gateway runs
+    assert list(quarantined(tmp_path)) == expected
+    async with disk_spool(tmp_path) as spool:
+        assert spool.counts().quarantined == 2
+    assert inspect(tmp_path).quarantined == 2
+
+
+async def test_what_was_set_aside_is_sent_again_under_the_edge_that_made_it(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, edge="old") as spool:
+        fill(spool, range(30))
+        spool.quarantine(spool.stream, dict.fromkeys(range(0, 30, 3), REASON))
+        spool.forget(spool.stream, Ranges([(0, 29)]))
+    async with disk_spool(tmp_path, edge="old") as spool:
+        assert numbers(spool) == []
+    assert requeue(tmp_path) == 10
+    async with disk_spool(tmp_path, edge="new") as spool:
+        assert (numbers(spool), spool.counts().held) == ([], 10)
+    async with disk_spool(tmp_path, edge="old") as spool:
+        assert numbers(spool) == list(range(0, 30, 3))
+        assert spool.counts().quarantined == 0
+        [again] = [stream for stream in spool.pending() if stream != spool.stream]
+        spool.quarantine(again, {0: "rejected once more"})
+        spool.forget(again, Ranges([(0, 9)]))
+    assert [(one.reason, one.body) for one in quarantined(tmp_path)] == [("rejected once more", body(0))]
+    assert segments(tmp_path) == []
+    assert requeue(tmp_path) == 1
+    assert requeue(tmp_path) == 0
+
+
+async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path):
+        with pytest.raises(ConfigError, match="holds this spool; stop the gateway, run this command again"):
+            requeue(tmp_path)
+
+
+async def test_a_file_that_was_not_renamed_before_a_power_cut_costs_nothing(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path) as spool:
+        fill(spool, range(60))
+        spool.quarantine(spool.stream, dict.fromkeys(range(60), REASON))
+    first, *_, last = sorted(tmp_path.glob("*.quarantine"))
+    first.rename(first.with_suffix(".requeued"))
+    last.rename(last.with_suffix(".requeued"))
+    async with disk_spool(tmp_path) as spool:
+        sent = numbers(spool)
+        assert sent == sorted(sent)
+        assert sent[0] == 0
+        assert sent[-1] == 59
+        assert spool.counts().quarantined == 60 - len(sent) > 0
+        assert lost(spool) == {}
+
+
+async def test_the_quarantine_gives_way_first_and_what_it_loses_is_counted(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, max_bytes=80_000) as spool:
+        fill(spool, range(100))
+        spool.quarantine(spool.stream, dict.fromkeys(range(50), REASON))
+        await spool.commit()
+        assert spool.counts().quarantined == 50
+        fill(spool, range(100, 170))
+        counts = spool.counts()
+        assert counts.quarantine_dropped > 0
+        assert counts.quarantined + counts.quarantine_dropped == 50
+        assert spool.size <= 80_000
+        assert numbers(spool) == list(range(50, 170))
+        assert spool.dropped() == []  # their rejection was reported: to report them twice would be wrong
+        dropped = [one for one in inspect(tmp_path).dropped if one.reason == "quarantine max_bytes"]
+        assert sum(one.records for one in dropped) == counts.quarantine_dropped
+    async with disk_spool(tmp_path, max_bytes=80_000) as spool:
+        assert spool.left_untold() == []
+
+
+async def test_a_rejected_record_never_displaces_one_that_waits(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, max_bytes=20_000, policy="block") as spool:
+        taken = 0
+        while spool.append(body(taken)) is not None:
+            taken += 1
+        spool.quarantine(spool.stream, {1: REASON})
+        counts = spool.counts()
+        assert (counts.quarantined, counts.quarantine_dropped) == (0, 1)
+        assert numbers(spool) == [0, *range(2, taken)]
+
+
+async def test_what_is_in_quarantine_is_given_up_at_max_age(tmp_path: Path) -> None:
+    now = 1_700_000_000.0
+    async with disk_spool(tmp_path, files=ModelDisk(), clock=lambda: now, max_age="8d") as spool:
+        for day in range(12):
+            fill(spool, range(day, day + 1))
+            spool.quarantine(spool.stream, {day: REASON})
+            await spool.commit()
+            now += 86_401
+        await spool.commit()
+        counts = spool.counts()
+        assert counts.quarantined + counts.quarantine_dropped == 12
+        assert 3 <= counts.quarantine_dropped <= 5
+
+
+async def test_what_is_in_quarantine_makes_way_when_others_need_the_disk(tmp_path: Path) -> None:
+    disk = ModelDisk(capacity=60_000)
+    async with disk_spool(tmp_path, files=disk, min_free=40_000, policy="block") as spool:
+        fill(spool, range(60))
+        spool.quarantine(spool.stream, dict.fromkeys(range(30), REASON))
+        await spool.commit()
+        await spool.commit()
+        assert disk.free() >= 40_000
+        assert spool.counts().quarantine_dropped > 0
+        assert numbers(spool) == list(range(30, 60))
+
+
+class NoQuarantine(ModelDisk):
+    """Takes everything but files of the quarantine."""
+
+    def create(self, name: str) -> AppendFile:
+        if name.endswith(".quarantine"):
+            raise OSError(errno.EIO, "broken")
+        return super().create(name)
+
+
+async def test_what_cannot_be_set_aside_is_kept_and_sent_again_by_a_later_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = NoQuarantine()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        stream = spool.stream
+        fill(spool, range(30))
+        spool.quarantine(stream, dict.fromkeys(range(12), REASON))
+        spool.forget(stream, Ranges([(12, 29)]))
+        await spool.commit()
+        assert numbers(spool) == []
+        assert spool.counts().quarantined == 12
+    assert "cannot be set aside, so a later start sends them again" in caplog.text
+    async with disk_spool(tmp_path, files=disk) as spool:
+        assert numbers(spool) == list(range(12))
+
+
+async def test_a_record_leaves_its_segment_only_when_its_copy_survives_a_power_cut(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        fill(spool, range(9))
+        [first] = disk.files
+        fill(spool, range(9, 12))
+        await spool.commit()
+        spool.quarantine(spool.stream, dict.fromkeys(range(9), REASON))
+        assert first in disk.files
+        await spool.commit()
+        assert first not in disk.files
+        assert spool.counts().quarantined == 9
