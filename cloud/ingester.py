@@ -60,6 +60,8 @@ class Tally:
     """Messages on our topics that are none of ours."""
     overflow: int = 0
     """Messages that found no room; their edges send them again."""
+    discarded: int = 0
+    """Messages that the link had no room for, before they were read; their edges send them again."""
     batches: int = 0
     write_seconds: float = 0.0
     """Spent in writes that the store took, or partly took."""
@@ -145,8 +147,14 @@ class Ingester:
     # Coming in.
 
     async def _receive(self, link: Link) -> None:
+        discarded = 0
         async for message in link.messages():
             self._tally.messages += 1
+            if link.discarded > discarded:
+                self._tally.discarded += link.discarded - discarded
+                discarded = link.discarded
+                text = f"{self._tally.discarded} messages found no room since the start; they come again, but"
+                self._complain("discarded", f"{text} late: add an ingester, or a faster machine")
             try:
                 self._take(message)
             except UnknownVersionError as error:  # never answered: an ingester that knows it will come

@@ -1,4 +1,6 @@
-"""Why the certificate of a broker is not trusted: what it contains, which authority was expected, what to do."""
+"""Why the certificate of a broker is not trusted: what it contains, who was expected, what to do."""
+
+# ruff: noqa: SLF001
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _MAX_CHARACTERS = 100  # of a name in a certificate, which anybody may have writ
 
 
 def read_certificate(host: str, port: int, timeout_s: float) -> Mapping[str, Any]:
-    """What the certificate of this server contains, as `SSLSocket.getpeercert`; empty where it cannot be read.
+    """What the certificate of this server contains, as `SSLSocket.getpeercert` has it; empty: not known.
 
     Nothing is sent over the connection, which trusts nobody. Blocks for at most two `timeout_s` or so.
     """
@@ -45,15 +47,15 @@ def distrust(
     clock = f"the clock of this machine shows {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if error.verify_code == _NOT_YET_VALID:
         begin = f" (from {_shown(content['notBefore'])})" if "notBefore" in content else ""
-        return (
-            f"its certificate is not valid yet{begin}, and {clock}: is that right? set it, for example by NTP"
-        )
+        return f"its certificate is not valid yet{begin}, and {clock}; if that is wrong, set it (NTP)"
     if error.verify_code == _EXPIRED:
         end = f" (at {_shown(content['notAfter'])})" if "notAfter" in content else ""
         return f"its certificate has expired{end}; {clock}; renew the certificate, or set the clock"
     if error.verify_code in _OTHER_NAME:
         names = ", ".join(_shown(name) for _, name in content.get("subjectAltName", ())) or "other names"
-        return f"its certificate is for {names}, not for {settings.host!r}; correct mqtt.host, or the certificate"
+        return (
+            f"its certificate is for {names}, not for {settings.host!r}; correct mqtt.host or the certificate"
+        )
     issuer = f" its issuer is {_name(content['issuer'])};" if content.get("issuer") else ""
     return f"its certificate is not trusted ({error.verify_message});{issuer} {_authority(settings)}"
 
