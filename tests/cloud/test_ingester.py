@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from cloud.ingester import Ingester, Tally
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
@@ -240,3 +242,22 @@ async def test_two_edges_that_share_a_device_name_are_reported_and_both_stored(
         await other.send(Ranges.of([0]), [record("edge-2", "compressor-1", 1000)])
         await other.until(durable=1)
     assert "edge-1 and edge-2 both have devices of these names: compressor-1;" in caplog.text
+
+
+async def test_messages_that_the_link_has_no_room_for_are_counted_and_reported(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt = MqttSettings(port=mosquitto.port)
+    tally = Tally()
+    ingester = Ingester(MemoryStore(), mqtt.topics, "a", tally=tally, random=Random(1))
+    async with Link(mqtt, "stranger") as stranger, Link(mqtt, "a", capacity=1) as link:
+        for number in range(50):  # retained: they come together, with the subscription
+            await stranger.publish(f"qilu/live/edge-{number}", b"garbage", retain=True)
+        serving = asyncio.create_task(ingester.serve(link, ["qilu/live/#"], lambda: None))
+        async with asyncio.timeout(10):
+            while tally.messages + link.discarded < 50 or not tally.discarded:
+                await asyncio.sleep(0.01)
+        serving.cancel()
+        await asyncio.wait((serving,))
+        assert tally.discarded <= link.discarded
+    assert caplog.text.count("messages found no room since the start") == 1

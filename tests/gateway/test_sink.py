@@ -11,7 +11,7 @@ import pytest
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.notices import Announcement, Answer, Status, decode_status, encode_notice
 from qilu.mqtt.broker import EmbeddedBroker
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import CAPACITY, Link
 from qilu.mqtt.settings import MqttSettings
 from tests.servers import Mosquitto
 
@@ -100,3 +100,21 @@ async def test_a_broker_that_takes_no_status_is_told_of_and_ends_nobody(
 async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
     async for _ in answers:
         pass
+
+
+async def test_messages_that_find_no_room_are_counted_over_links_and_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with EmbeddedBroker() as broker, Link(broker.settings, "stranger") as stranger:
+        sink = MqttSink(broker.settings, "edge-1", "boot", lambda: 0)
+        for links in (1, 2):
+            async with sink, aclosing(sink.answers()) as answers:
+                for number in range(CAPACITY + 100):
+                    payload = encode_notice(Announcement(f"i{number}", "store-1", 3.0, "run"))
+                    await stranger.publish("qilu/ingester/stranger", payload, qos=0)
+                async with asyncio.timeout(20):
+                    while sink.discarded < 100 * links:  # a plain count, nobody announces its change
+                        await asyncio.sleep(0.01)
+                assert isinstance(await anext(answers), Announcement)
+        assert sink.discarded >= 200
+    assert caplog.text.count("messages of the broker found no room") == 1
