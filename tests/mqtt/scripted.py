@@ -12,17 +12,28 @@ from qilu.mqtt.settings import MqttSettings
 
 CONNECT, PUBLISH, SUBSCRIBE, PINGREQ = 1, 3, 8, 12
 CONNACK_311 = bytes([0x20, 2, 0, 0])
+SUBACK_GRANTED = bytes([0x90, 3]) + b"{id}" + bytes([1])
+SUBACK_TWO = bytes([0x90, 4]) + b"{id}" + bytes([1, 1])
+PUBACK = bytes([0x40, 2]) + b"{id}"
 PINGRESP = bytes([0xD0, 0])
 
 
 class ScriptedBroker:
     """Speaks MQTT 3.1.1: lets in, answers pings, and packets of the types in `answers`; {id} is the packet's.
 
-    `received` counts packets by their type.
+    It closes a connection at a packet of the type `close_after`, or after some seconds. `received` counts
+    packets by their type.
     """
 
-    def __init__(self, answers: Mapping[int, bytes] | None = None, *, close_after: int | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[int, bytes] | None = None,
+        *,
+        close_after: int | None = None,
+        close_after_s: float | None = None,
+    ) -> None:
         self._answers = dict(answers or {})
+        self._close_after_s = close_after_s
         self._close_after = close_after
         self._tasks: set[asyncio.Task[None]] = set()
         self.received: Counter[int] = Counter()
@@ -49,6 +60,8 @@ class ScriptedBroker:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        if self._close_after_s is not None:
+            asyncio.get_running_loop().call_later(self._close_after_s, writer.close)
         try:
             while True:
                 kind, body = await _packet(reader)

@@ -8,10 +8,9 @@ from qilu.contract.errors import LinkEnd, LinkLostError
 from qilu.mqtt.client import MAX_ACK_TIMEOUTS, Link
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
-from tests.mqtt.scripted import PINGREQ, PUBLISH, SUBSCRIBE, ScriptedBroker, ThinLine
+from tests.mqtt.scripted import PINGREQ, PUBLISH, SUBACK_GRANTED, SUBSCRIBE, ScriptedBroker, ThinLine
 from tests.servers.mosquitto import Mosquitto
 
-SUBACK_GRANTED = bytes([0x90, 3]) + b"{id}" + bytes([1])
 SUBACK_FAILURE = bytes([0x90, 3]) + b"{id}" + bytes([0x80])
 
 
