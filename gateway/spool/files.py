@@ -210,6 +210,13 @@ class ReadOnlyFiles(OsFiles):
                 remedy = "name the directory that a gateway's settings have under spool, or these settings"
                 raise ConfigError("holds no spool", file=self._directory, remedy=remedy)
 
+    def free_files(self) -> int:
+        """Files that the file system would still take; a great number where it has no such bound."""
+        if sys.platform == "win32":
+            return sys.maxsize
+        found = os.statvfs(self._directory)
+        return found.f_favail if found.f_files else sys.maxsize
+
 
 def _open_file(path: str, flags: int) -> int:
     """A descriptor of a file; an OSError, and no waiting, where something else has its name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.components import Dropped, StreamOrigin
 from gateway.spool.edges import ADOPTED, decode_adopted
@@ -13,6 +14,7 @@ from gateway.spool.journal import Journal
 from gateway.spool.kept import Kept, Segment
 from gateway.spool.looking import content, explained, found_in
 from gateway.spool.losses import JOURNAL, dropped_of
+from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import Ranges
 
 
@@ -35,13 +37,21 @@ class StreamSummary:
     newest_ms: int
 
 
+class Left(NamedTuple):
+    """Seconds until the first bound is reached, and the setting with that bound."""
+
+    seconds: float
+    limit: str
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The whole directory; `streams` oldest first. What became durable in the last seconds may still count.
 
     `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young to tell.
     `owner`: the process that opened it last, running or not. `quarantined`: records that a store rejected.
-    `adopted`: edges whose records are sent, whatever the present name of the edge.
+    `adopted`: edges whose records are sent, whatever the present name of the edge. `free`, `free_files`:
+    bytes and files that its file system would still take.
     """
 
     streams: Sequence[StreamSummary]
@@ -51,6 +61,8 @@ class Summary:
     adopted: frozenset[str]
     owner: int | None
     rate: float
+    free: int
+    free_files: int
 
     @property
     def depth(self) -> int:
@@ -79,9 +91,21 @@ class Summary:
         """When the oldest file was begun that holds a record which waits; None when none does."""
         return min((one.oldest_ms for one in self.streams if one.oldest_ms is not None), default=None)
 
-    def seconds_left(self, max_bytes: int) -> float | None:
-        """How long an outage may last from now at the present rate before `max_bytes` is reached."""
-        return max(max_bytes - self.size + self.acked, 0) / self.rate if self.rate else None
+    def left(self, settings: SpoolSettings, now_ms: int) -> Left | None:
+        """How long an outage may last from now at the present rate; None where no rate is known yet."""
+        can_go = self.acked + self.quarantined_bytes
+        free = min(self.free, self.free_files * settings.segment_size)
+        room = {"max_bytes": settings.max_bytes - self.size, "min_free": free - settings.min_free}
+        room = {limit: size + can_go for limit, size in room.items()}
+        seconds = {limit: 0.0 for limit, size in room.items() if size <= 0}
+        if self.rate and not seconds:
+            seconds = {limit: size / self.rate for limit, size in room.items()}
+            age = 0.0 if self.oldest_ms is None else (now_ms - self.oldest_ms) / 1000
+            seconds["max_age"] = max(settings.max_age - age, 0.0)
+        if not seconds:
+            return None
+        limit = min(seconds, key=seconds.__getitem__)
+        return Left(seconds[limit], limit)
 
 
 def inspect(directory: Path) -> Summary:
@@ -101,6 +125,8 @@ def inspect(directory: Path) -> Summary:
             adopted=decode_adopted(content(files, ADOPTED)),
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),
+            free=files.free(),
+            free_files=files.free_files(),
         )
 
 

@@ -45,7 +45,7 @@ _console = console()
 
 
 def _told(settings: SpoolSettings, edge: str | None, summary: Summary, now_ms: int) -> dict[str, Any]:
-    left = summary.seconds_left(settings.max_bytes)
+    left = summary.left(settings, now_ms)
     oldest = summary.oldest_ms
     return {
         "directory": str(settings.directory),
@@ -58,7 +58,10 @@ def _told(settings: SpoolSettings, edge: str | None, summary: Summary, now_ms: i
         "acked_bytes": summary.acked,
         "max_bytes": settings.max_bytes,
         "bytes_per_s": round(summary.rate, 1),
-        "hours_left": None if left is None else round(left / 3600, 1),
+        "free_bytes": summary.free,
+        "min_free_bytes": settings.min_free,
+        "hours_left": None if left is None else round(left.seconds / 3600, 1),
+        "limited_by": None if left is None else left.limit,
         "quarantined": summary.quarantined,
         "quarantined_bytes": summary.quarantined_bytes,
         "dropped_records": sum(len(one.offsets) for one in summary.dropped),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.spool.inspect import inspect
+from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.opened import body, disk_spool, fill
@@ -80,7 +81,7 @@ async def test_only_the_directory_of_a_spool_can_be_looked_into(tmp_path: Path) 
         inspect(tmp_path)
     async with disk_spool(tmp_path):
         assert inspect(tmp_path).depth == 0
-        assert inspect(tmp_path).seconds_left(10**9) is None
+        assert inspect(tmp_path).left(SpoolSettings(directory=tmp_path, min_free=0), 0) is None
 
 
 async def test_scattered_records_are_found_in_any_order(tmp_path: Path) -> None:

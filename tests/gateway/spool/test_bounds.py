@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -192,20 +190,6 @@ async def test_a_sync_that_fails_once_is_made_good_and_twice_is_told(tmp_path: P
         assert lost(spool) == {}
         safe = [inode for name, inode in disk.files.items() if name.endswith(".segment") and not inode.lying]
         assert sum(inode.safe // 400 for inode in safe) >= 11  # all but what was safe before in lying files
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB of its own."""
-    if os.name != "posix" or os.getuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small file system here: {mounted.stderr.decode()}")
-    yield tmp_path
-    subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 async def test_on_a_real_full_disk_nothing_is_lost_and_freeing_needs_no_space(small_disk: Path) -> None:
