@@ -14,7 +14,7 @@ from gateway.delivery import Delivery
 from gateway.outbox import Freed, Limits, Outbox
 from gateway.resend import request_resend, take_resend_request
 from gateway.spool.memory import MemorySpool
-from qilu.contract.ack_codes import AckCode, Family, Refusal
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
@@ -168,18 +168,6 @@ def test_no_more_than_a_tenth_of_the_backlog_window_is_on_its_way_again() -> Non
     assert edge.due(HOUR, 50)
     assert not edge.due(HOUR), "the first of them are not answered yet"
     assert edge.outbox.limits.deferred_window == edge.outbox.limits.backlog_window // 10
-
-
-def test_every_code_is_of_one_family_and_explains_itself() -> None:
-    assert {code for code in AckCode if code.family is Family.REJECTED} == {
-        AckCode.MALFORMED, AckCode.BAD_VALUE, AckCode.BAD_NAME, AckCode.BAD_TIME, AckCode.FIELD_CONFLICT,
-    }  # fmt: skip
-    for code in AckCode:
-        assert code.summary
-        assert code.remedy
-    for one in (Refusal(AckCode.NOT_OWNER, "a: b"), Refusal(AckCode.FIELD_CONFLICT, "a", 2)):
-        assert Refusal.parse(str(one)) == one
-    assert AckCode("a word of 2031").family is Family.DEFERRED
 
 
 class Deferring(Timed):

@@ -40,7 +40,7 @@ async def test_records_of_a_device_that_another_edge_owns_wait_and_come_when_the
 
 
 class Proxy:
-    """Stands before an InfluxDB; while `refuses` it answers writes with an error in JSON, as some proxies do."""
+    """Stands before an InfluxDB; while `refuses`, it answers writes with an error in JSON."""
 
     def __init__(self, url: str) -> None:
         self._url = url
