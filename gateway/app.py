@@ -14,6 +14,7 @@ from gateway.completeness.reports import Reports
 from gateway.completeness.schedule import ScheduleSource
 from gateway.components import Processor, Sink
 from gateway.delivery import Delivery
+from gateway.heartbeat import beat
 from gateway.outbox import Outbox
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
@@ -51,14 +52,19 @@ class Gateway:
     outbox: Outbox
     pipeline: Pipeline
     clock: Clock
+    health: Health
 
     async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
         """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
         room_for(2 * len(self.sources))  # a new connection may be made while the old one is not closed yet
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self.clock.run(), name="watch the clock")
+            beside = [
+                tasks.create_task(self.clock.run(), name="watch the clock"),
+                tasks.create_task(beat(self.health.read), name="log the heartbeat"),
+            ]
             await self.pipeline.run(stop, grace)
-            watching.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def build(
@@ -128,7 +134,7 @@ def build(
         unsure=clock.unsure,
         blocked=blocked,
     )
-    return Gateway(settings, sources, spool, outbox, pipeline, clock)
+    return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
 
 
 def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports:

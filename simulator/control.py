@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -29,6 +29,9 @@ from simulator.wire_faults.fault import WireFault
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536
+MAX_CLIENTS = 16
+MAX_FAULTS = 256
+"""Injected faults that are not over, of machines and of wires together: each costs work in every tick."""
 EVERYWHERE = "*"
 TICKS_PER_SLICE = 50  # ticks between which the servers get their turn
 
@@ -45,11 +48,11 @@ class Command(BaseModel):
     """To inject."""
     wire: AnyWireFault | None = None
     """To inject instead: a fault of the wire of a device, a port or all."""
-    device: str | None = None
+    device: Annotated[str | None, Field(max_length=200)] = None
     """To list or to repair; a number is a port and * all wires, where their faults are repaired."""
-    name: str | None = None
+    name: Annotated[str | None, Field(max_length=200)] = None
     """Of the fault to repair; without it, all of the device."""
-    ticks: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    ticks: Annotated[int, Field(ge=1, le=100_000)] = 1
     """To step on by."""
     speed: Annotated[float | None, Field(gt=0, le=10_000)] = None
 
@@ -61,8 +64,8 @@ class Control:
         self._plant = plant
         self._clock = clock
 
-    async def execute(self, command: Command) -> Mapping[str, Any]:
-        """What is answered. ConfigError: it cannot be done so."""
+    async def execute(self, command: Command, wanted: Callable[[], bool]) -> Mapping[str, Any]:
+        """The response. ConfigError: it cannot be done so. Stepping ends when it is no longer `wanted`."""
         match command.do:
             case "list":
                 return self._status() | self._list(command.device)
@@ -76,7 +79,7 @@ class Control:
             case "pause" | "resume":
                 self._clock.paused = command.do == "pause"
             case "step":
-                await self._step(command.ticks)
+                await self._step(command.ticks, wanted)
             case "speed":
                 if command.speed is None:
                     raise ConfigError("no speed was given", remedy="give simulated seconds per second")
@@ -142,9 +145,16 @@ class Control:
             "severity": fault.share,
         }
 
+    def _require_room(self) -> None:
+        now = self._plant.seconds
+        machine_faults = sum(course.end > now for course in self._plant.faults)
+        if machine_faults + len(list(self._on_wires(None))) >= MAX_FAULTS:
+            raise ConfigError(f"{MAX_FAULTS} faults are injected already", remedy="repair some of them first")
+
     def _inject(self, fault: FaultSettings | None) -> None:
         if fault is None:
             raise ConfigError("no fault was given", remedy="name the device and its fault")
+        self._require_room()
         for problem in self._plant.fault_problems(fault, ()):
             key = ".".join(map(str, problem.loc))
             raise ConfigError(problem.text, key=key, remedy=problem.remedy)
@@ -152,6 +162,7 @@ class Control:
         self._plant.inject(fault.model_copy(update={"begin": start}))
 
     def _inject_wire(self, fault: WireFault) -> None:
+        self._require_room()
         for problem in self._plant.wires.problems(fault):
             raise ConfigError(problem.text, key=".".join(map(str, problem.loc)), remedy=problem.remedy)
         now = self._plant.seconds
@@ -178,10 +189,12 @@ class Control:
         if device not in self._plant.devices:
             raise ConfigError(f"no device {device!r}", remedy=suggestion(device, sorted(self._plant.devices)))
 
-    async def _step(self, ticks: int) -> None:
+    async def _step(self, ticks: int, wanted: Callable[[], bool]) -> None:
         if not self._clock.paused:
             raise ConfigError("the plant is running", remedy="pause it before you step it by hand")
         for done in range(0, ticks, TICKS_PER_SLICE):
+            if not wanted():
+                return
             self._plant.advance(min(TICKS_PER_SLICE, ticks - done))
             await asyncio.sleep(0)
 
@@ -193,6 +206,9 @@ async def serve_control(plant: Plant, clock: Clock, port: int) -> AsyncIterator[
     writers: set[asyncio.StreamWriter] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(writers) >= MAX_CLIENTS:
+            writer.close()
+            return
         writers.add(writer)
         try:
             await _converse(control, reader, writer)
@@ -225,11 +241,11 @@ async def _converse(control: Control, reader: asyncio.StreamReader, writer: asyn
         try:
             if not isinstance(json.loads(line), dict):
                 return
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         try:
             command = load_text(line.decode(), Command, file="request")
-            response = await control.execute(command)
+            response = await control.execute(command, lambda: not reader.at_eof())
         except ConfigError as error:
             response = {"error": str(error)}
         writer.write(json.dumps(response).encode() + b"\n")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 
 OWNER = "owner"
 """The file that names the process which opened the spool last."""
@@ -263,12 +263,12 @@ def _hold(directory: Path) -> int:
     return fd
 
 
-def _held_by_another(directory: Path, remedy: str) -> ConfigError:
+def _held_by_another(directory: Path, remedy: str) -> UnreachableError:
     try:
         owner = f"process {int((directory / OWNER).read_text())}"
     except (OSError, ValueError):
         owner = "another process"
-    return ConfigError(f"{owner} holds this spool", file=directory, remedy=remedy)
+    return UnreachableError(f"{directory}: {owner} holds this spool; {remedy}")
 
 
 def _not_usable(directory: Path, error: OSError) -> ConfigError:

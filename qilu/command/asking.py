@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from qilu.command.kinds import Kind, expected
-from qilu.command.printing import console, json_text, plain
+from qilu.command.printing import console, json_text
 from qilu.contract.errors import ConfigError
+from qilu.contract.plain_text import plain
 from qilu.contract.quantities import parse_duration
 from qilu.runtime.settings import load
 from qilu.runtime.wording import nearest

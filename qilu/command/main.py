@@ -183,7 +183,7 @@ def gateway(
     """
     from qilu.command import gateway as command
 
-    run(lambda: command.gateway(file), log_level, log_json, duration)
+    run(lambda: command.gateway(file), log_level, log_json, duration, survives_hangup=True)
 
 
 @app.command()
@@ -199,7 +199,7 @@ def ingest(
     """
     from qilu.command import ingest as command
 
-    run(lambda: command.ingest(file), log_level, log_json, duration)
+    run(lambda: command.ingest(file), log_level, log_json, duration, survives_hangup=True)
 
 
 @app.command()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from typing import Any
-from unicodedata import category
 
 from rich.console import Console
 from rich.text import Text
 
+from qilu.contract.plain_text import plain, plain_json
+
 _WIDE = 1000
 """Columns of a pipe or a file: nothing is cut off there."""
-_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Categories of Unicode that a terminal obeys instead of showing them, or that cannot be encoded."""
 
 
 class PlainConsole(Console):
@@ -35,14 +34,6 @@ def console(*, stderr: bool = False) -> PlainConsole:
     return PlainConsole(stderr=stderr, width=None if stream.isatty() else _WIDE)
 
 
-def plain(text: str) -> str:
-    r"""The text in one line, with `\n` or `\x1b` spelled out where a terminal would obey it."""
-    return "".join(ascii(one)[1:-1] if category(one) in _UNSEEN else one for one in text)
-
-
 def json_text(answer: object) -> str:
     """A JSON document; characters that a terminal obeys stand there as escapes, which mean the same."""
-    text = json.dumps(answer, ensure_ascii=False, indent=1)
-    return "".join(
-        one if one == "\n" or category(one) not in _UNSEEN else json.dumps(one)[1:-1] for one in text
-    )
+    return plain_json(json.dumps(answer, ensure_ascii=False, indent=1))

@@ -19,6 +19,7 @@ def run(
     duration: float | None = None,
     *,
     log: Path | None = None,
+    survives_hangup: bool = False,
 ) -> None:
     """Run until the end with log lines on stderr, or in the file `log`."""
     from qilu.runtime import process
@@ -35,7 +36,7 @@ def run(
                 remedy = "name a folder that this user may write"
                 raise typer.Exit(process.tell(ConfigError(problem, file=log, remedy=remedy))) from None
         stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
-        code = process.run(start, duration)
+        code = process.run(start, duration, survives_hangup=survives_hangup)
     raise typer.Exit(code)
 
 

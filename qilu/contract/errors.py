@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
+from qilu.contract.plain_text import plain
+
 
 class QiluError(Exception):
     """The root of every error that Qilu raises on purpose; anything else that escapes is a bug."""
@@ -79,4 +81,4 @@ class ConfigError(QiluError):
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
         remedy = None if self.remedy is None else f"; {self.remedy}"
-        return ": ".join(part for part in (place, self.key, self.problem) if part) + (remedy or "")
+        return plain(": ".join(part for part in (place, self.key, self.problem) if part) + (remedy or ""))

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any, Literal, TextIO
 
+from qilu.contract.plain_text import plain, plain_json, plain_lines
+
 LEVELS = ("debug", "info", "warning", "error")
 Form = Literal["text", "json"]
 
@@ -58,9 +60,11 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).astimezone()
         line = f"{moment.isoformat(' ', 'milliseconds')} {record.levelname:7} {record.name}: "
-        line += record.getMessage()
-        line += "".join(f" {key}={value}" for key, value in _fields(record).items())
-        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+        line += plain(record.getMessage())
+        line += "".join(f" {key}={plain(str(value))}" for key, value in _fields(record).items())
+        if record.exc_info:
+            line += "\n" + plain_lines(self.formatException(record.exc_info))
+        return line
 
 
 class JsonFormatter(logging.Formatter):
@@ -77,7 +81,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return plain_json(json.dumps(entry, ensure_ascii=False, default=str))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

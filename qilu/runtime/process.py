@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qilu.contract.errors import ConfigError, QiluError
+from qilu.contract.errors import ConfigError, QiluError, UnreachableError
+from qilu.contract.plain_text import plain_lines
 from qilu.runtime.groups import leaves
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -22,14 +23,21 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _log = logging.getLogger(__name__)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None = None) -> int:
+def run(
+    main: Callable[[], Coroutine[Any, Any, None]],
+    duration: float | None = None,
+    *,
+    survives_hangup: bool = False,
+) -> int:
     """Run `main` until it returns, or SIGINT, SIGTERM or `duration` (s) cancels it; return the exit code.
+
+    SIGHUP (a terminal was closed) does the same, or nothing where the process `survives_hangup`.
 
     A ConfigError becomes its message on stderr and code 2, another QiluError its message and code 1, and
     anything else, being a bug, its traceback in the log and code 1. A second signal ends the process at once.
     """
     try:
-        asyncio.run(_until_told_to_stop(main, duration))
+        asyncio.run(_until_stopped(main, duration, survives_hangup))
     except QiluError as error:
         return tell(error)
     except BrokenPipeError:
@@ -38,7 +46,9 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None = 
         if group.split(BrokenPipeError)[1] is None:
             return _unread()
         return _tell_group(group)
-    except Exception:  # noqa: BLE001  # the end of the process: nothing runs on after it
+    except Exception as error:  # noqa: BLE001  # the end of the process: nothing runs on after it
+        if (refusal := _refused_by_system(error)) is not None:
+            return tell(refusal)
         _log.exception("ended by a bug")
         return FAILED
     return DONE
@@ -46,7 +56,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None = 
 
 def tell(error: QiluError) -> int:
     """Print what is wrong on stderr, without a traceback; return the exit code."""
-    print(f"qilu: {error}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
+    print(f"qilu: {plain_lines(str(error))}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
     return WRONG_USAGE if isinstance(error, ConfigError) else FAILED
 
 
@@ -57,11 +67,13 @@ def _unread() -> int:
     return DONE
 
 
-async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]], duration: float | None) -> None:
+async def _until_stopped(
+    main: Callable[[], Coroutine[Any, Any, None]], duration: float | None, survives_hangup: bool
+) -> None:
     task = asyncio.create_task(main(), name="main")
     if duration is not None:
         asyncio.get_running_loop().call_later(duration, task.cancel)
-    with _signals_to(task):
+    with _signals_to(task, survives_hangup):
         try:
             await task
         except asyncio.CancelledError:
@@ -70,8 +82,8 @@ async def _until_told_to_stop(main: Callable[[], Coroutine[Any, Any, None]], dur
 
 
 @contextmanager
-def _signals_to(task: asyncio.Task[None]) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel `task`; the second of them ends the process without any farewell."""
+def _signals_to(task: asyncio.Task[None], survives_hangup: bool) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP cancel `task`; the second of them ends the process at once."""
     told: list[int] = []
 
     def stop(number: int) -> None:
@@ -95,10 +107,16 @@ def _signals_to(task: asyncio.Task[None]) -> Iterator[None]:
         return
     for number in numbers:
         loop.add_signal_handler(number, stop, number)
+    if survives_hangup:
+        loop.add_signal_handler(
+            signal.SIGHUP, _log.info, "SIGHUP changes nothing: restart to take new settings"
+        )
+    else:
+        loop.add_signal_handler(signal.SIGHUP, stop, signal.SIGHUP)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in (*numbers, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 
@@ -109,12 +127,26 @@ def _show_the_cursor() -> None:
 
 
 def _tell_group(group: BaseExceptionGroup[BaseException]) -> int:
-    """The errors of a TaskGroup: our own by their messages, bugs with their traceback."""
-    ours, bugs = group.split(QiluError)
+    """The errors of a TaskGroup: our own and the system's by their messages, bugs with their traceback."""
+    ours, others = group.split(QiluError)
+    refused, bugs = others.split(_is_refusal) if others is not None else (None, None)
     if bugs is not None:
         _log.error("ended by a bug", exc_info=bugs)
-    codes = [tell(error) for error in leaves(ours)] if ours is not None else []
+    refusals = [] if refused is None else [_refused_by_system(error) for error in leaves(refused)]
+    codes = [tell(error) for error in (*(leaves(ours) if ours is not None else ()), *refusals) if error]
     return FAILED if bugs is not None else max(codes, default=FAILED)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return _refused_by_system(error) is not None
+
+
+def _refused_by_system(error: BaseException) -> QiluError | None:
+    """What is to be said where the system keeps us from a file or folder; None for any other error."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    text = (error.strerror or str(error)).lower()
+    return UnreachableError(f"{error.filename}: {text}; let this user use it, or look at the disk")
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:

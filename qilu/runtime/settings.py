@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.runtime.explain import explain
 from qilu.runtime.wording import nearest
 from qilu.runtime.yaml_text import MOST_CHARACTERS, Places, parse, too_long
@@ -43,19 +43,24 @@ def load_plain(path: Path) -> Any:
 def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | None:
     """The secret in `file` without the line's end, or in an environment variable; None when neither is named.
 
-    `key` is the setting that named it, for the ConfigError when it is not there or empty.
+    `key` is the setting that named it. UnreachableError for a file that is not there, empty or not to be
+    read: a service manager, or whoever rotates the secret, may put it there at any moment. ConfigError for a
+    variable that is not set: it will not be set while this process runs.
     """
     if file is not None:
-        secret: str | None = _read(file, key).rstrip("\r\n")
-        place, remedy = str(file), "write the secret into the file"
-    elif variable is not None:
-        secret = os.environ.get(variable)
-        place, remedy = f"environment variable {variable}", "set it before the start"
-    else:
+        try:
+            secret = _read(file).rstrip("\r\n")
+        except ConfigError as error:
+            raise UnreachableError(f"{key}: {error}") from None
+        if not secret:
+            raise UnreachableError(f"{key}: {file} is empty; write the secret into the file")
+        return secret
+    if variable is None:
         return None
-    if not secret:
-        raise ConfigError(f"{place} is empty or not set", key=key, remedy=remedy)
-    return secret
+    if not (value := os.environ.get(variable)):
+        problem = f"environment variable {variable} is empty or not set"
+        raise ConfigError(problem, key=key, remedy="set it before the start")
+    return value
 
 
 def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple[ModelT, Places]:
@@ -66,28 +71,30 @@ def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple
         raise explain(error, model, raw, places) from None
 
 
-def _read(path: Path, key: str | None = None) -> str:
+def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(MOST_CHARACTERS + 1)  # an endless one must not fill the memory
     except FileNotFoundError:
-        beside = [name.name for name in path.parent.iterdir()] if path.parent.is_dir() else []
-        meant = nearest(path.name, beside)
+        meant = nearest(path.name, _names_in(path.parent))
         remedy = f"did you mean {path.parent / meant}?" if meant else "check the path"
-        raise ConfigError("no such file", file=path, key=key, remedy=remedy) from None
+        raise ConfigError("no such file", file=path, remedy=remedy) from None
     except UnicodeDecodeError as error:
         remedy = "save it as UTF-8"
-        raise ConfigError(
-            f"not a text in UTF-8 (byte {error.start})", file=path, key=key, remedy=remedy
-        ) from None
+        raise ConfigError(f"not a text in UTF-8 (byte {error.start})", file=path, remedy=remedy) from None
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
-        raise ConfigError(
-            f"cannot be read: {problem}", file=path, key=key, remedy="name a readable file"
-        ) from None
+        raise ConfigError(f"cannot be read: {problem}", file=path, remedy="name a readable file") from None
     if len(text) > MOST_CHARACTERS:
         raise too_long(str(path))
     return text
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _anchored(value: Any, folder: Path) -> Any:

@@ -17,8 +17,12 @@ _TAG = "tag:yaml.org,2002:"
 
 MOST_CHARACTERS = 4_000_000
 """Of one file: tens of thousands of devices, in half a minute."""
-_MOST_VALUES = 500_000
+_MAX_VALUES = 250_000
 """Of one file, those counted again that an alias repeats: a few lines of aliases can stand for 10^9."""
+_MAX_ANCHORS = 1000
+"""Of one file."""
+_MAX_DIGITS = 64
+"""Of one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class Places:
         )
 
 
+_ANCHOR = re.compile(r"(?<![^\s,\[{:-])&[\w-]")
+
+
 class _Loader(yaml.SafeLoader):
     """Builds nodes with the core schema of YAML 1.2, in which `off` is a text and 1:30 is no number."""
 
@@ -66,6 +73,7 @@ def parse(text: str, file: str) -> tuple[Any, Places]:
     """The value of one YAML document and the places of its parts; ConfigError with line for anything else."""
     if len(text) > MOST_CHARACTERS:
         raise too_long(file)
+    _bound(text, file)
     places = Places(file)
     try:
         loader = _Loader(text)
@@ -86,6 +94,15 @@ def parse(text: str, file: str) -> tuple[Any, Places]:
         ) from None
     except RecursionError:
         raise ConfigError("nested too deeply", file=file, remedy="close the brackets") from None
+
+
+def _bound(text: str, file: str) -> None:
+    """ConfigError for a text that would take long to read: its marks are counted before it is parsed."""
+    if text.count(":") > _MAX_VALUES or text.count(",") > _MAX_VALUES or text.count("\n") > _MAX_VALUES:
+        raise ConfigError(f"more than {_MAX_VALUES} values", file=file, remedy="split this file")
+    if len(_ANCHOR.findall(text)) > _MAX_ANCHORS:
+        problem = f"more than {_MAX_ANCHORS} anchors (&name)"
+        raise ConfigError(problem, file=file, remedy="write the values out, or generate the file")
 
 
 def too_long(file: str) -> ConfigError:
@@ -116,8 +133,8 @@ class _Builder:
 
     def build(self, node: Node, loc: Loc, above: tuple[Node, ...]) -> Any:
         self._values += 1
-        if self._values > _MOST_VALUES:
-            raise self._error(node, f"more than {_MOST_VALUES} values", "repeat less with aliases (*name)")
+        if self._values > _MAX_VALUES:
+            raise self._error(node, f"more than {_MAX_VALUES} values", "repeat less with aliases (*name)")
         self._places.lines.setdefault(loc, _line(node))
         if node in above:
             raise self._error(node, "an alias that contains itself", "write the values out")
@@ -158,6 +175,9 @@ class _Builder:
 
     def _scalar(self, node: Node) -> Any:
         kind, text = node.tag.removeprefix(_TAG), str(node.value)
+        if kind in ("int", "float") and len(text) > _MAX_DIGITS:
+            problem = f"a number of {len(text)} characters; {_MAX_DIGITS} are enough for any"
+            raise self._error(node, problem, "put a text into quotes")
         try:
             match kind:
                 case "str" | "merge":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.settings import load_text
 
@@ -85,7 +85,7 @@ def test_a_password_is_read_from_its_file_beside_the_settings(tmp_path: Path) ->
 
 def test_a_password_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_text("username: u\npassword_file: secret", MqttSettings, folder=tmp_path)
-    with pytest.raises(ConfigError, match="secret"):
+    with pytest.raises(UnreachableError, match="secret"):
         settings.password()
     monkeypatch.delenv("QILU_TEST_PASSWORD", raising=False)
     settings = load_text("username: u\npassword_env: QILU_TEST_PASSWORD", MqttSettings)

@@ -8,7 +8,9 @@ import logging
 import re
 import threading
 
-from qilu.runtime.logs import logging_to
+import pytest
+
+from qilu.runtime.logs import Form, logging_to
 
 log = logging.getLogger("gateway.sources.modbus.source")
 
@@ -78,3 +80,27 @@ def test_a_stuck_reader_holds_up_nobody_and_the_lines_it_missed_are_counted() ->
     dropped = int(told.split(": ")[1].split()[0])
     assert len(written) - 1 + dropped == 10_500
     assert dropped > 0
+
+
+HOSTILE = "x\n2026-01-01 INFO all is well\x1b[2J\x9b31m\u202egnp.exe\u2028\r"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_text_from_outside_can_neither_forge_a_line_nor_order_the_terminal(form: Form) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, form=form):
+        log.warning("rejected because: %s", HOSTILE, extra={"device": HOSTILE})
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().rstrip("\n").isprintable()
+    if form == "json":
+        assert json.loads(stream.getvalue())["message"] == f"rejected because: {HOSTILE}"
+
+
+def test_an_exception_text_from_outside_orders_the_terminal_nothing() -> None:
+    stream = io.StringIO()
+    with logging_to(stream):
+        try:
+            raise ValueError(HOSTILE)
+        except ValueError:
+            log.exception("internal error")
+    assert all(line.isprintable() for line in stream.getvalue().split("\n"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -92,7 +93,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
         assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_cancels_closes_and_is_0(number: signal.Signals) -> None:
     seen: list[str] = []
 
@@ -106,6 +107,41 @@ def test_a_signal_cancels_closes_and_is_0(number: signal.Signals) -> None:
 
     assert run(main) == 0
     assert seen == ["closed"]
+
+
+def test_a_service_survives_the_end_of_the_terminal_that_started_it() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        seen.append("still here")
+
+    assert run(main, survives_hangup=True) == 0
+    assert seen == ["still here"]
+
+
+def refused(folder: Path) -> None:
+    """Look into a folder that this user may not enter."""
+    raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_folder_that_cannot_be_entered_is_a_message_and_no_bug(
+    grouped: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        if not grouped:
+            refused(tmp_path)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(refused, tmp_path))
+
+    assert run(main) == 1
+    assert (
+        capsys.readouterr().err
+        == f"qilu: {tmp_path}: permission denied; let this user use it, or look at the disk\n"
+    )
+    assert not caplog.records
 
 
 def test_the_handlers_of_before_are_back_afterwards() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.quantities import Period
 from qilu.runtime.settings import load, load_text, load_with_places, read_secret
 from qilu.runtime.yaml_text import parse
@@ -156,11 +156,29 @@ class TestBombs:
         layers = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
         told = lines("\n".join(["k0: &a0 [x]", *layers]))
         assert len(told) == 1
-        assert told[0].endswith("more than 500000 values; repeat less with aliases (*name)")
+        assert told[0].endswith("more than 250000 values; repeat less with aliases (*name)")
 
     @pytest.mark.parametrize("text", ["[" * 20_000 + "]" * 20_000, "{a: " * 5_000 + "1" + "}" * 5_000])
     def test_brackets_inside_brackets_without_end_are_refused(self, text: str) -> None:
         assert lines(f"edge: {text}") == ["edge.yaml: nested too deeply; close the brackets"]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("edge: 0x" + "f" * 5_000, "a number of 5002 characters; 64 are enough for any"),
+            ("\n".join(f"k{n}: 1" for n in range(300_000)), "more than 250000 values; split this file"),
+            (
+                "{" + ", ".join(f"k{n}: 1" for n in range(260_000)) + "}",
+                "more than 250000 values; split this file",
+            ),
+            ("\n".join(f"k{n}: &a{n} 1" for n in range(2_000)), "more than 1000 anchors (&name)"),
+        ],
+        ids=["digits", "keys", "keys in one line", "anchors"],
+    )
+    def test_what_would_take_long_is_refused_before_it_is_read(self, text: str, problem: str) -> None:
+        refused = lines(text)
+        assert len(refused) == 1
+        assert problem in refused[0]
 
     def test_a_number_without_end_is_not_repeated_in_full(self) -> None:
         told = lines("edge: " + "9" * 100_000)
@@ -182,9 +200,11 @@ class TestSecrets:
 
     def test_a_secret_that_is_not_there_is_told_with_its_key(self, tmp_path: Path) -> None:
         (tmp_path / "empty").write_text("\n")
-        for file, variable in ((tmp_path / "none", None), (tmp_path / "empty", None), (None, "QILU_UNSET")):
-            with pytest.raises(ConfigError, match=r"link\.password"):
-                read_secret(file, variable, key="link.password")
+        for file in (tmp_path / "none", tmp_path / "empty"):  # may be put there at any moment
+            with pytest.raises(UnreachableError, match=r"link\.password"):
+                read_secret(file, None, key="link.password")
+        with pytest.raises(ConfigError, match=r"link\.password"):
+            read_secret(None, "QILU_UNSET", key="link.password")
 
 
 @given(st.text(max_size=60) | st.text("{}[]:,-&*!|>'\"#%@`? \n\tab1<", max_size=40))

@@ -11,7 +11,7 @@ import pytest
 
 from qilu.contract.errors import ConfigError
 from simulator.app import Simulation
-from simulator.control import MAX_LINE
+from simulator.control import MAX_FAULTS, MAX_LINE
 from tests.simulator.serving import held, true
 from tests.simulator.simulated import plant
 
@@ -124,7 +124,17 @@ async def test_a_running_plant_is_not_stepped_by_hand() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"POST / HTTP/1.1\r\n", b"\xff\xfe\n", b"[1]\n", b"\n", b"7\n", b"{" * (MAX_LINE + 10), b'{"do": \n'],
+    [
+        b"POST / HTTP/1.1\r\n",
+        b"\xff\xfe\n",
+        b"[1]\n",
+        b"\n",
+        b"7\n",
+        b"{" * (MAX_LINE + 10),
+        b'{"do": \n',
+        b'{"do": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"do": ' + b"9" * 60_000 + b"}",
+    ],
 )
 async def test_a_line_that_is_no_object_ends_the_connection_and_does_nothing(garbage: bytes) -> None:
     async with held(plant(PUMP), control=0) as simulation:
@@ -137,6 +147,37 @@ async def test_a_line_that_is_no_object_ends_the_connection_and_does_nothing(gar
             pass  # it had not read all of it
         writer.close()
         assert simulation.clock.paused
+
+
+@pytest.mark.parametrize("device", ["9" * 60_000, "9" * 4_400, "x" * 5_000])
+async def test_a_name_without_end_is_refused_and_the_next_request_is_served(device: str) -> None:
+    async with steered() as (_, ask):
+        assert "device" in (await ask({"do": "repair", "device": device}))["error"]
+        assert (await ask({"do": "status"}))["tick"] == 0
+
+
+async def test_faults_and_steps_of_one_client_are_bounded() -> None:
+    async with steered() as (_, ask):
+        fault = {"device": "pump", "fault": "drift", "point": "vibration", "begin": 0, "amount": 1}
+        for _ in range(MAX_FAULTS):
+            assert "error" not in await ask({"do": "inject", "fault": fault})
+        assert "repair some of them first" in (await ask({"do": "inject", "fault": fault}))["error"]
+        assert "ticks" in (await ask({"do": "step", "ticks": 1_000_000}))["error"]
+
+
+async def test_stepping_ends_when_its_client_leaves() -> None:
+    async with held(plant(PUMP), control=0) as simulation:
+        assert simulation.control is not None
+        _, writer = await asyncio.open_connection("127.0.0.1", simulation.control)
+        writer.write(b'{"do": "step", "ticks": 100000}\n')
+        while simulation.plant.tick == 0:
+            await asyncio.sleep(0.001)
+        writer.transport.abort()
+        ticks = -1
+        while ticks != simulation.plant.tick:
+            ticks = simulation.plant.tick
+            await asyncio.sleep(0.2)
+        assert ticks < 100_000
 
 
 async def test_it_listens_on_the_loopback_address_alone_also_where_the_plant_is_open_to_all() -> None:

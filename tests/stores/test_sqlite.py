@@ -81,9 +81,9 @@ asyncio.run(main())
     run = [sys.executable, "-c", program]
     async with SqliteStore(tmp_path / "a.db"):
         second = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=False)
-        assert "ConfigError" in second.stderr
+        assert "UnreachableError" in second.stderr
         assert "another process already writes this store; end the other ingester" in second.stderr
-        with pytest.raises(ConfigError, match="already writes"):
+        with pytest.raises(UnreachableError, match="already writes"):
             async with SqliteStore(tmp_path / "a.db"):
                 pass
     await asyncio.to_thread(subprocess.run, run, check=True)

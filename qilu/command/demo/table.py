@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from qilu.command.demo.watch import SHOWN, Watch, in_words, shown, state_of
-from qilu.command.printing import console, plain
+from qilu.command.printing import console
+from qilu.contract.plain_text import plain
 from qilu.contract.profile import DeviceProfile
 
 _LIVE_EVERY = 0.5

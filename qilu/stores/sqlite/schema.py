@@ -88,8 +88,8 @@ def open_writing(file: Path) -> sqlite3.Connection:
 def claim(file: Path) -> sqlite3.Connection:
     """The right to be the one writer of `file`, held until the connection closes or its process ends.
 
-    ConfigError when another has it. The lock is SQLite's own, on a file beside the store: the same
-    on every system, gone with its process, and in no reader's way.
+    UnreachableError when another has it, which may be for a moment only. The lock is SQLite's own, on a file
+    beside the store: the same on every system, ended with its process, and in no reader's way.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,11 +102,9 @@ def claim(file: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         lock.close()
         if error_code(error) == sqlite3.SQLITE_BUSY:
-            raise ConfigError(
-                "another process already writes this store",
-                file=file,
-                remedy="end the other ingester or demo, or give this one another file; several may share"
-                " a server such as InfluxDB, but not a file",
+            raise UnreachableError(
+                f"{file}: another process already writes this store; end the other ingester or demo, or give"
+                " this one another file; several may share a server such as InfluxDB, but not a file"
             ) from error
         raise not_usable(file, error) from error
 

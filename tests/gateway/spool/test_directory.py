@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.opened import disk_spool, everything, fill, numbers, segments
 
@@ -22,12 +22,12 @@ import asyncio, sys
 from pathlib import Path
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import UnreachableError
 async def main():
     try:
         async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0), "edge-1") as spool:
             print("opened", sum(map(len, spool.pending().values())))
-    except ConfigError as error:
+    except UnreachableError as error:
         print(error)
 asyncio.run(main())
 """
@@ -49,7 +49,7 @@ async def test_a_second_process_is_turned_away_with_the_name_of_the_first(tmp_pa
         fill(spool, range(3))
         said = open_in_a_process(tmp_path)
         assert f"{tmp_path}: process {os.getpid()} holds this spool; stop it, or give" in said
-        with pytest.raises(ConfigError, match="holds this spool"):
+        with pytest.raises(UnreachableError, match="holds this spool"):
             async with disk_spool(tmp_path):
                 pass
         fill(spool, range(3, 5))

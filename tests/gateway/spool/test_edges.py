@@ -9,7 +9,7 @@ import pytest
 from gateway.spool.adopt import adopt
 from gateway.spool.edges import ADOPTED, decode_adopted, encode_adopted
 from gateway.spool.segment import HEADER_SIZE
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from tests.gateway.spool.opened import disk_spool, fill, numbers, segments
 
 
@@ -70,7 +70,9 @@ async def test_only_an_edge_of_the_spool_can_be_adopted(renamed: Path) -> None:
 
 async def test_nothing_is_adopted_while_a_gateway_runs(renamed: Path) -> None:
     async with disk_spool(renamed, edge="new"):
-        with pytest.raises(ConfigError, match="holds this spool; stop the gateway, run this command again"):
+        with pytest.raises(
+            UnreachableError, match="holds this spool; stop the gateway, run this command again"
+        ):
             adopt(renamed, "old")
 
 

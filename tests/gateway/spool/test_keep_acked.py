@@ -8,7 +8,7 @@ import pytest
 
 from gateway.spool.inspect import inspect
 from gateway.spool.replay import replay
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import disk_spool, fill, lost, numbers, segments
@@ -87,7 +87,7 @@ async def test_a_replay_since_a_time_takes_only_what_was_written_since(tmp_path:
 
 async def test_a_running_gateway_is_not_replayed_under_its_feet(tmp_path: Path) -> None:
     async with disk_spool(tmp_path, keep_acked="1d"):
-        with pytest.raises(ConfigError, match="holds this spool; stop the gateway"):
+        with pytest.raises(UnreachableError, match="holds this spool; stop the gateway"):
             replay(tmp_path, 0)
     with pytest.raises(ConfigError, match="no directory"):
         replay(tmp_path / "nothing", 0)
