@@ -17,12 +17,14 @@ from random import Random
 
 from cloud.answers import Answers, Named
 from cloud.durability import Durability
+from cloud.isolation import write_isolated
 from cloud.owners import Owners
 from cloud.shared_names import SharedNames
 from cloud.waiting import Batch, Waiting
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, TimedOutError, UnreachableError
+from qilu.contract.limits import name_problem
 from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Topics
@@ -38,7 +40,6 @@ _log = logging.getLogger(__name__)
 ANSWER_EVERY = 0.05
 """Seconds between two rounds of answers."""
 _AT_ONCE = 20  # answers under way together
-_LONGEST_NAME = 1000  # characters of an edge's name; the topic of its answers must fit into 64 kB
 _LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
 
 
@@ -166,8 +167,8 @@ class Ingester:
 
     def _take(self, message: Message) -> None:
         lane, edge = self._topics.sender(message.topic)
-        if len(edge) > _LONGEST_NAME:
-            raise DataError(f"the name of an edge may have {_LONGEST_NAME} characters, not {len(edge)}")
+        if problem := name_problem("an edge", edge):
+            raise DataError(problem)
         if not self._waiting.add(lane, edge, message.payload):
             self._tally.overflow = self._waiting.dropped
             self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")
@@ -203,7 +204,7 @@ class Ingester:
         # Asked before the write: a crash in between then costs a re-send, never a record.
         mark = await self._store.mark()
         began = self._clock()
-        refused = await self._store.write(part.polls)
+        refused = await write_isolated(self._store, part.polls)
         self._tally.write_seconds += self._clock() - began
         for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
             self._complain("shared names", warning)

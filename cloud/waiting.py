@@ -113,6 +113,11 @@ class Waiting:
         """Messages that found no room, or made room for those of another edge."""
 
     @property
+    def pending(self) -> bool:
+        """Whether there is a message."""
+        return any(self._lanes.values())
+
+    @property
     def enough(self) -> bool:
         """Whether a whole batch is there, or all of the backlog that one may have."""
         return (

@@ -25,11 +25,12 @@ from typing import NamedTuple
 from gateway.components import Record
 from gateway.deferral import Deferral, Wait
 from qilu.contract.ack_codes import AckCode, Family, Refusal
+from qilu.contract.limits import MAX_RECORDS
 from qilu.contract.notices import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 
-_MOST = 1000
+_MOST = MAX_RECORDS
 """Records asked of the spool at once; its own bound in bytes is nearly always met first."""
 
 LONGEST_HORIZON = 3600.0
@@ -283,7 +284,7 @@ class Outbox:
         while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
             name, record = next(iter(self._queue.items()))
             size += len(record.body)
-            if batch and (size > most or record.stream != batch[0].stream):
+            if batch and (size > most or len(batch) >= _MOST or record.stream != batch[0].stream):
                 break
             batch.append(self._queue.pop(name))
             self._queue_bytes -= len(record.body)

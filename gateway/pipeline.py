@@ -15,6 +15,7 @@ from gateway.completeness.reports import Reports
 from gateway.components import Processor, Record, Source, Spool
 from gateway.delivery import Delivery
 from qilu.contract.errors import UnreachableError
+from qilu.contract.limits import bounded
 from qilu.contract.reading import Poll, Reading, Reason
 from qilu.contract.wire import encode_record
 from qilu.runtime.backoff import Backoff
@@ -130,6 +131,7 @@ class Pipeline:
         kept: Sequence[Poll] = (poll,)
         for processor in self.processors:
             kept = [after for before in kept for after in processor.process(before)]
+        kept = list(map(bounded, kept))
         self._count(poll, kept)
         records = [await self._append(one) for one in kept]
         if self.reports is not None:

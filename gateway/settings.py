@@ -16,6 +16,7 @@ from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.completeness import PROFILES
 from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName
 from qilu.contract.quantities import ByteSize, Duration, Period
 from qilu.contract.topics import level
 from qilu.mqtt.settings import MqttSettings
@@ -46,7 +47,7 @@ class DeliverySettings(_Model):
     """One topic for the edge, or one for each device; records of one topic share messages."""
     linger: Duration = 0.1
     """Seconds that a live record may wait for others to travel with."""
-    message_bytes: ByteSize = 64_000
+    message_bytes: Annotated[ByteSize, Field(le=MAX_MESSAGE_BYTES // 2)] = 64_000
     """Bytes of records in one message, at most, and less where a broker ends the link at it; a longer record
     travels alone."""
     backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
@@ -78,9 +79,9 @@ class GatewaySettings(_Model):
 
     edge: Annotated[str, AfterValidator(_edge_name)]
     """Its name in topics, stores and logs; no two gateways of a broker have the same."""
-    enterprise: str = ""
+    enterprise: PlaceName = ""
     """Whose machines these are; told to the store with every reading."""
-    site: str = ""
+    site: PlaceName = ""
     """Where they stand; told to the store with every reading."""
     profiles: Path | None = None
     """A folder of device profiles of your own; those that come with Qilu are known anyway."""

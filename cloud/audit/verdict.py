@@ -187,8 +187,11 @@ def _unheard(books: Books, gap: Stretch, due: _Due, slack: int) -> Iterator[_Cau
 
 
 def at(time_ms: int) -> str:
-    """A moment in UTC, for people."""
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%m-%d %H:%M:%S}"
+    """A moment in UTC, for people; the milliseconds where it is beyond the years 1 to 9999."""
+    try:
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
 
 
 def span(begin_ms: int, end_ms: int) -> str:

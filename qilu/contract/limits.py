@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from math import hypot
-from typing import cast
+from typing import Annotated, cast
 
+from pydantic import AfterValidator
+
+from qilu.contract.invalid import invalid
 from qilu.contract.reading import Poll, Reading, Reason, Value
 
 MAX_NAME = 128
@@ -23,8 +26,8 @@ MAX_RECORDS = 1_000
 """Records of one message."""
 MAX_MESSAGE_BYTES = 4_000_000
 """Bytes of one message: more than twice what a record of MAX_POINTS values takes."""
-MIN_TIME_MS = 1
-"""1970: VictoriaMetrics takes a time of 0 for the present."""
+MIN_TIME_MS = 0
+"""1970."""
 MAX_TIME_MS = (2**63 - 1) // 10**6 - 1
 """April 2262: InfluxDB counts nanoseconds in 64 bits."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
@@ -43,6 +46,17 @@ def name_problem(what: str, name: str) -> str | None:
     if _CONTROLS.search(name):
         return f"the name of {what} has a character that controls a terminal or is no character: {name!r}"
     return None
+
+
+def _place_name(name: str) -> str:
+    problem = name_problem("a place", name)
+    if problem is not None:
+        raise invalid(problem, "give it a shorter name without control characters")
+    return name
+
+
+PlaceName = Annotated[str, AfterValidator(_place_name)]
+"""The name of an enterprise, a site or a line in a file of settings."""
 
 
 def is_ordinary(values: tuple[Value, ...]) -> bool:

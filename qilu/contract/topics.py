@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qilu.contract.errors import DataError
+from qilu.contract.limits import MAX_NAME
 
 
 class Lane(StrEnum):
@@ -33,6 +34,8 @@ def level(name: str) -> str:
             f"{name!r} cannot be part of a topic: it may not be empty or contain / + # $, blanks or control"
             " characters"
         )
+    if len(name) > MAX_NAME:
+        raise ValueError(f"{name[:40]!r}... has {len(name)} characters; the limit is {MAX_NAME}")
     if found := next((c for c in name if c in _SEPARATORS), None):
         raise ValueError(
             f"{name!r} cannot be part of a topic: brokers such as NATS and RabbitMQ translate topics, and"

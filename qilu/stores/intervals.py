@@ -7,6 +7,7 @@ from itertools import groupby
 
 import msgspec
 
+from qilu.contract.limits import MAX_FLOAT
 from qilu.contract.reading import Quality, Reason, Value
 from qilu.stores.components import Sample
 
@@ -62,7 +63,12 @@ class Summary(msgspec.Struct, array_like=True):
 
 
 def sample(time_ms: int, value: Value, reason: Reason | None) -> Sample:
-    """One sample as every reader tells it: bad has no value, and what has no value has a reason."""
+    """One sample as every reader tells it: bad has no value, and what has no value has a reason.
+
+    A number beyond the limits, which an older store may hold, is bad: no sum of the others overflows.
+    """
+    if isinstance(value, int | float) and not -MAX_FLOAT <= value <= MAX_FLOAT:
+        return Sample(time_ms, None, reason or Reason.OUT_OF_LIMITS)
     if reason is None:
         return Sample(time_ms, value, Reason.UNDECODABLE if value is None else None)
     return Sample(time_ms, None if reason.quality is Quality.BAD else value, reason)

@@ -13,7 +13,9 @@ from pydantic import TypeAdapter
 
 from qilu.contract.ack_codes import Family
 from qilu.contract.errors import UnreachableError
+from qilu.contract.limits import MAX_FLOAT, MAX_TEXT, MAX_TIME_MS
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
+from qilu.stores.checks import refusal
 from qilu.stores.components import Device, Reader, Sample, Store
 from qilu.stores.opening import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
@@ -116,7 +118,7 @@ async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: S
 async def test_numbers_of_every_size_are_kept_to_the_last_bit(subject: Subject) -> None:
     if isinstance(subject.server, VictoriaMetrics):
         pytest.skip("VictoriaMetrics keeps 12 digits, and less beside numbers of another size")
-    numbers = [1e-9, 1e16, 3.4028234663852886e38, 5e-324, 1.7976931348623157e308, 2**53, 0.1 + 0.2, -1 / 3]
+    numbers = [1e-9, 1e16, 3.4028234663852886e38, 5e-324, MAX_FLOAT, -MAX_FLOAT, 2**53, 0.1 + 0.2, -1 / 3]
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write([subject.poll(START + i, n, n, n) for i, n in enumerate(numbers)]) == {}
         found = await reader.samples(subject.key, "force", START, START + 100)
@@ -149,6 +151,31 @@ async def test_a_text_is_kept_where_there_is_a_place_for_it_and_hurts_nothing_el
             3,
         ]
         assert await reader.points(subject.key) == ["force", "running", "state"]
+
+
+BEYOND = [
+    *(Poll(START, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), START, (value,)),))
+      for value in (10**400, -(10**400), 2**64, -(2**63) - 1, 1.7976931348623157e308, math.nan, -math.inf,
+                    math.nextafter(MAX_FLOAT, math.inf), "x" * (MAX_TEXT + 1), "\ud800")),
+    *(Poll(time_ms, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), START, (1.0,)),))
+      for time_ms in (-1, 2**63 - 1, -(2**63), 10**400, -(10**400))),
+    *(Poll(START, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), time_ms, (1.0,)),))
+      for time_ms in (-1, 2**63 - 1, -(2**63), -(2**63) + 59_999, 2**63, 10**400, MAX_TIME_MS + 1)),
+]  # fmt: skip
+
+
+async def test_what_is_beyond_the_limits_is_rejected_alike_and_costs_no_other_poll(subject: Subject) -> None:
+    """The same code and the same words from every store; a clock or a setting cannot mend any of it."""
+    polls = [poll for bad in BEYOND for poll in (bad, subject.poll(START, 1.0, 1, True))]
+    async with subject.store() as store, subject.reader() as reader:
+        refused = await store.write(polls)
+        assert sorted(refused) == list(range(0, len(polls), 2))
+        assert {one.family for one in refused.values()} == {Family.REJECTED}
+        assert [refused[2 * index] for index in range(len(BEYOND))] == [refusal(bad) for bad in BEYOND]
+        assert all(len(one.text) < 200 for one in refused.values())
+        await subject.settle()
+        found = await reader.samples(subject.key, "force", START, START + 1)
+        assert [one.value for one in found] == [1.0]
 
 
 async def test_writing_twice_leaves_one(subject: Subject) -> None:

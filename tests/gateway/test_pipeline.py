@@ -208,6 +208,25 @@ async def test_what_a_processor_leaves_out_is_counted(tmp_path: Path) -> None:
     assert cloud.counters("a") == list(range(10))
 
 
+class Absurd(Counting):
+    """Its first point says what a broken float64 or a counter that was unwrapped too often may say."""
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        async for poll in super().polls():
+            number = int(poll.due_ms)
+            value = 1.7976931348623157e308 if number % 2 else 2**64
+            yield Poll(number, (Reading(self._columns, number, (value, number)),))
+
+
+async def test_a_value_that_no_store_can_keep_is_bad_and_its_neighbours_arrive(tmp_path: Path) -> None:
+    cloud = Cloud()
+    whole = pipeline(tmp_path, [Absurd("a", 10)], cloud)
+    await run_until(whole, lambda: whole.tally.polls == 10)
+    found = [poll.readings[0] for _, poll in sorted(cloud.stored.items())]
+    assert [reading.values for reading in found] == [(None, number) for number in range(10)]
+    assert all(reading.reasons == {0: Reason.OUT_OF_LIMITS} for reading in found)
+
+
 class Slow(Counting):
     """In the middle of its second turn until `may_continue`."""
 

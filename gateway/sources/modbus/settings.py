@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from gateway.sources.modbus.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
 from qilu.contract.quantities import Duration, Period
 from qilu.contract.topics import level
@@ -41,7 +42,7 @@ class DeviceSettings(_Model):
     """Its unit id, by which it is told from others behind the same endpoint."""
     profile: ProfileName
     """The device profile that says what it offers."""
-    line: str = ""
+    line: PlaceName = ""
     """The production line it stands in."""
     parameters: Mapping[Name, ScaleNumber] = {}
     """This device's own numbers for the parameters of its profile."""

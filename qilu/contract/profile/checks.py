@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qilu.contract.invalid import Loc, Problem
+from qilu.contract.limits import MAX_POINTS
 
 if TYPE_CHECKING:
     from qilu.contract.profile import AddressRange, DeviceProfile
@@ -35,6 +37,10 @@ def of_profile(profile: DeviceProfile) -> Iterator[Problem]:
         yield from _of_place(profile, index, point)
     for number, repeat in enumerate(profile.repeat):
         yield from _of_copies(repeat, ("repeat", number), needed=True)
+    for group, count in Counter(point.group for point in profile.points).items():
+        if count > MAX_POINTS:
+            text = f"the poll group {group} has {count} points; one record has at most {MAX_POINTS}"
+            yield Problem(("points",), text, "divide the points into several groups")
     yield from _of_exponents(profile, seen)
     yield from _of_overlaps(profile)
     yield from of_overrides(profile, profile.parameters, ("parameters",))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -26,7 +27,7 @@ TEXT = "__text"
 TAGS = ("device", "edge", "enterprise", "line", "site")
 
 _NUMBERS = frozenset((float, int))
-_KNOWN_COLUMNS = 100_000
+_MAX_TOLD = 1_000
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class LineEncoder:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._templates: dict[Columns, _Template] = {}
+        self._templates: WeakKeyDictionary[Columns, _Template] = WeakKeyDictionary()
         self._told: set[tuple[str, str]] = set()
 
     def encode(self, poll: Poll, without: AbstractSet[str] = frozenset()) -> bytes:
@@ -93,8 +94,6 @@ class LineEncoder:
         return b"".join(lines)
 
     def _template(self, columns: Columns) -> _Template:
-        if len(self._templates) >= _KNOWN_COLUMNS:
-            self._templates.clear()
         found = self._templates[columns] = _build(columns, self._dialect)
         return found
 
@@ -127,7 +126,9 @@ class LineEncoder:
 
     def _tell_once(self, columns: Columns, index: int) -> None:
         what = (columns.origin.profile, columns.points[index])
-        if what not in self._told and what[0] not in PROFILES:  # their texts only repeat their codes
+        if (
+            what not in self._told and len(self._told) < _MAX_TOLD and what[0] not in PROFILES
+        ):  # their texts only repeat their codes
             self._told.add(what)
             _log.warning(
                 "profile %s, point %s: a text, for which this store has no place; its values are left out. "

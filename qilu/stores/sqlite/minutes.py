@@ -7,20 +7,17 @@ or marked, and a reader knows where to look.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 
-import msgspec
-
-from qilu.contract.reading import Reason, Value
+from qilu.contract.limits import MAX_FLOAT
 from qilu.stores.intervals import Summary, sample
+from qilu.stores.sqlite.rows import decode_reasons, decode_values, encode, value_at
 
 MINUTE_MS = 60_000
 
-_decode_values = msgspec.json.Decoder(list[Value]).decode
-_decode_reasons = msgspec.json.Decoder(dict[int, Reason]).decode
-_encode = msgspec.json.Encoder().encode
-decode_summaries = msgspec.json.Decoder(list[Summary]).decode
+_log = logging.getLogger(__name__)
 
 _NUMBERS = frozenset((float, int, bool))
 _ROWS = """
@@ -42,31 +39,50 @@ def roll_up_some(
         (before_ms, most),
     ).fetchall()
     for columns_id, minute_ms in stale:
-        rows = connection.execute(_ROWS, (columns_id, minute_ms, minute_ms + MINUTE_MS)).fetchall()
         verb = "REPLACE" if minute_ms >= kept_ms else "IGNORE"
-        if rows:
-            summaries = _encode(summarize(rows)).decode()
-            connection.execute(
-                f"INSERT OR {verb} INTO minutes VALUES (?, ?, ?)", (columns_id, minute_ms, summaries)
+        try:
+            _roll_up(connection, columns_id, minute_ms, verb)
+        except sqlite3.Error:
+            raise
+        except Exception:  # noqa: BLE001 - what one minute holds must stop neither the others nor the writer
+            _log.exception(
+                "the minute %d of columns %d cannot be summarized: its readings stay, queries by the minute"
+                " do not have them",
+                minute_ms,
+                columns_id,
             )
     connection.executemany("DELETE FROM stale WHERE columns_id = ? AND minute_ms = ?", stale)
     return stale
 
 
+def _roll_up(connection: sqlite3.Connection, columns_id: int, minute_ms: int, verb: str) -> None:
+    rows = connection.execute(_ROWS, (columns_id, minute_ms, minute_ms + MINUTE_MS)).fetchall()
+    if rows:
+        connection.execute(
+            f"INSERT OR {verb} INTO minutes VALUES (?, ?, ?)",
+            (columns_id, minute_ms, encode(summarize(rows))),
+        )
+
+
 def summarize(rows: Sequence[tuple[str, str | None]]) -> list[Summary]:
     """One summary per point of rows (values, reasons) as they are stored, rising in time."""
-    readings = [_decode_values(values) for values, _ in rows]
-    reasons = [_decode_reasons(text) if text else {} for _, text in rows]
+    readings = [decode_values(values) for values, _ in rows]
+    reasons = [decode_reasons(text) for _, text in rows]
+    width = max(map(len, readings))
+    if any(len(reading) < width for reading in readings):  # a row that cannot be read has no values
+        readings = [[value_at(reading, index) for index in range(width)] for reading in readings]
     found = []
     any_reason = any(reasons)
     for index, column in enumerate(zip(*readings, strict=True)):
-        if any_reason or not _NUMBERS.issuperset(map(type, column)):
-            summary = Summary()
-            for value, why in zip(column, reasons, strict=True):
-                one = sample(0, value, why.get(index))
-                summary.add(one.value, one.reason)
-            found.append(summary)
-        else:  # the common case, and six times as fast
-            low, high = float(min(column)), float(max(column))
-            found.append(Summary(len(column), float(sum(column)), low, high, column[-1], True, None))
+        if not any_reason and _NUMBERS.issuperset(map(type, column)):
+            low, high = min(column), max(column)
+            if low >= -MAX_FLOAT and high <= MAX_FLOAT:  # the common case, and six times as fast
+                total, last = float(sum(column)), column[-1]
+                found.append(Summary(len(column), total, float(low), float(high), last, True, None))
+                continue
+        summary = Summary()
+        for value, why in zip(column, reasons, strict=True):
+            one = sample(0, value, why.get(index))
+            summary.add(one.value, one.reason)
+        found.append(summary)
     return found

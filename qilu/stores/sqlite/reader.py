@@ -12,21 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import msgspec
-
-from qilu.contract.reading import DeviceKey, Reason, Value
+from qilu.contract.reading import DeviceKey, Reason
 from qilu.stores.components import Device, Sample
 from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
-from qilu.stores.sqlite.minutes import MINUTE_MS, decode_summaries
+from qilu.stores.sqlite.minutes import MINUTE_MS
 from qilu.stores.sqlite.opening import open_reading
+from qilu.stores.sqlite.rows import (
+    decode_points,
+    decode_reasons,
+    decode_summaries,
+    decode_values,
+    value_at,
+)
 from qilu.stores.sqlite.schema import unreachable
 
 _Result = TypeVar("_Result")
 _Column = tuple[int, int]
 """The id of some columns, and the index of the point in them."""
-_decode_points = msgspec.json.Decoder(list[str]).decode
-_decode_values = msgspec.json.Decoder(list[Value]).decode
-_decode_reasons = msgspec.json.Decoder(dict[int, Reason]).decode
+_INT64 = 2**63 - 1
 
 _DEVICES = """
 SELECT device, profile, edge, line,
@@ -153,25 +156,25 @@ class SqliteReader:
     def _count(self, device: DeviceKey, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
         found: Counter[Reason | None] = Counter()
         for columns_id, _ in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
-            span = (columns_id, start_ms, end_ms)
+            span = (columns_id, _within(start_ms), _within(end_ms))
             found[None] += int(self._connection.execute(_GOOD, span).fetchone()[0])
             for values, text in self._connection.execute(_OTHERS, span):
-                reasons = _decode_reasons(text) if text else {}
-                for index, value in enumerate(_decode_values(values)):
+                reasons = decode_reasons(text)
+                for index, value in enumerate(decode_values(values)):
                     found[sample(0, value, reasons.get(index)).reason] += 1
         return {reason: count for reason, count in found.items() if count}
 
     def _points(self, device: DeviceKey, profile: str | None) -> list[str]:
         rows = self._connection.execute(_COLUMNS, (*device, profile))
-        return sorted({point for _, points in rows for point in _decode_points(points)})
+        return sorted({point for _, points in rows for point in decode_points(points)})
 
     def _latest(self, device: DeviceKey, profile: str | None) -> dict[str, Sample]:
         found: dict[str, Sample] = {}
         for columns_id, points in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
             for time_ms, values, text in self._connection.execute(_NEWEST, (columns_id,)):
-                reasons = _decode_reasons(text) if text else {}
+                reasons = decode_reasons(text)
                 for index, (point, value) in enumerate(
-                    zip(_decode_points(points), _decode_values(values), strict=True)
+                    zip(decode_points(points), decode_values(values), strict=False)
                 ):
                     if point not in found or found[point].time_ms < time_ms:
                         found[point] = sample(time_ms, value, reasons.get(index))
@@ -190,8 +193,9 @@ class SqliteReader:
         columns = [
             (columns_id, points.index(point))
             for columns_id, text in self._connection.execute(_COLUMNS, (*device, profile)).fetchall()
-            if point in (points := _decode_points(text))
+            if point in (points := decode_points(text))
         ]
+        start_ms, end_ms = _within(start_ms), _within(end_ms)
         first, end = -(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms // MINUTE_MS * MINUTE_MS
         if every_ms is not None and every_ms % MINUTE_MS == 0 and first < end:
             self._connection.execute("BEGIN")  # what is stale and what is rolled up must be of one moment
@@ -208,7 +212,9 @@ class SqliteReader:
     ) -> list[tuple[int, Summary]]:
         """Whole minutes from their roll-ups; the ends, and minutes that are stale, from their readings."""
         start_ms, first, last, end_ms = times
+        summaries = self._summaries(columns, first, last)
         stale = self._stale(columns, first, last)
+        stale |= {minute for minute, found in summaries if found is None}
         parts: dict[int, Summary] = {}
         for begin, end in (
             (start_ms, first),
@@ -218,11 +224,19 @@ class SqliteReader:
             for one in self._merged(columns, begin, end):
                 minute = one.time_ms - one.time_ms % MINUTE_MS
                 parts.setdefault(minute, Summary()).add(one.value, one.reason)
+        for minute, found in summaries:
+            if found is not None and minute not in stale:
+                parts.setdefault(minute, Summary()).join(found)
+        return sorted(parts.items(), key=lambda part: part[0])
+
+    def _summaries(self, columns: list[_Column], first: int, last: int) -> list[tuple[int, Summary | None]]:
+        """Minute and summary, None where it cannot be read."""
+        found: list[tuple[int, Summary | None]] = []
         for columns_id, index in columns:
             for minute, text in self._connection.execute(_MINUTES, (columns_id, first, last)):
-                if minute not in stale:
-                    parts.setdefault(minute, Summary()).join(decode_summaries(text)[index])
-        return sorted(parts.items(), key=lambda part: part[0])
+                some = decode_summaries(text)
+                found.append((minute, None if some is None or index >= len(some) else some[index]))
+        return found
 
     def _stale(self, columns: list[_Column], first: int, last: int) -> set[int]:
         wanted = {columns_id for columns_id, _ in columns}
@@ -236,5 +250,10 @@ class SqliteReader:
     def _column(self, columns_id: int, index: int, start_ms: int, end_ms: int) -> Iterator[Sample]:
         rows = self._connection.execute(_READINGS, (columns_id, start_ms, end_ms))
         for time_ms, values, reasons in rows:
-            reason = _decode_reasons(reasons).get(index) if reasons else None
-            yield sample(time_ms, _decode_values(values)[index], reason)
+            reason = decode_reasons(reasons).get(index)
+            yield sample(time_ms, value_at(decode_values(values), index), reason)
+
+
+def _within(time_ms: int) -> int:
+    """A time that can be asked for: whole minutes around it have 64 bits, too."""
+    return max(-_INT64 + MINUTE_MS, min(time_ms, _INT64 - MINUTE_MS))

@@ -59,11 +59,12 @@ class Upkeep:
                 more = self._forget(connection)
                 if not more:
                     self._retention_due = begun + _RETENTION_EVERY
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever the rows are, the writer must go on
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             done, more = [], False
-            _log.warning("store %s: roll-ups and retention wait: %s", self._file, error)
+            unexpected = None if isinstance(error, sqlite3.Error) else error
+            _log.warning("store %s: roll-ups and retention wait: %s", self._file, error, exc_info=unexpected)
         now = self._monotonic()
         self._due = now + ((now - begun) * _SHARE if more else _REST)
         return done

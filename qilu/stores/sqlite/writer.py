@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -25,7 +26,6 @@ from qilu.stores.sqlite.upkeep import Upkeep
 _Result = TypeVar("_Result")
 _Row = tuple[int, int, str, str | None]
 _INSERT = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
-_KNOWN_COLUMNS = 100_000
 _KNOWN_MINUTES = 100_000
 _encoder = msgspec.json.Encoder()
 
@@ -55,7 +55,7 @@ class SqliteStore:
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
         self._place: tuple[int, int]
-        self._ids: dict[Columns, int] = {}
+        self._ids: WeakKeyDictionary[Columns, int] = WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
         # A thread of its own: a slow disk must not stop the event loop, and SQLite wants one writer.
@@ -164,15 +164,11 @@ class SqliteStore:
             self._connection.execute("ROLLBACK")
 
     def _add(self, poll: Poll, rows: list[_Row]) -> Refusal | None:
-        """Add the rows of a poll; why there are none, where they cannot be told in 64 bits and UTF-8."""
+        """Add the rows of a poll; why there are none, where one of its names is no text."""
         try:
-            new = [self._row(reading) for reading in poll.readings]
-        except (OverflowError, UnicodeEncodeError) as error:
-            return Refusal(AckCode.BAD_VALUE, str(error))
-        for row in new:
-            if not -(2**63) <= row[1] < 2**63:
-                return Refusal(AckCode.BAD_TIME, f"time {row[1]} has more than 64 bits")
-        rows += new
+            rows += [self._row(reading) for reading in poll.readings]
+        except UnicodeEncodeError as error:
+            return Refusal(AckCode.BAD_NAME, str(error))
         return None
 
     def _row(self, reading: Reading) -> _Row:
@@ -183,8 +179,6 @@ class SqliteStore:
         return columns_id, reading.time_ms, _encoder.encode(reading.values).decode(), reasons
 
     def _columns_id(self, columns: Columns) -> int:
-        if len(self._ids) >= _KNOWN_COLUMNS:
-            self._ids.clear()
         key = (self._origin_id(columns.origin), columns.group, _encoder.encode(columns.points).decode())
         found = self._id_of(
             "INSERT OR IGNORE INTO columns (origin_id, poll_group, points) VALUES (?, ?, ?)",
