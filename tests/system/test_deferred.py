@@ -9,6 +9,7 @@ import yaml
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from gateway.spool.requeue import quarantined
 from tests.servers import Influxdb1, Mosquitto
 from tests.system.programs import eventually, qilu
 from tests.system.road import Road
@@ -35,7 +36,7 @@ async def test_records_of_a_device_that_another_edge_owns_wait_and_come_when_the
         await asyncio.to_thread(ingester.start)
         verdict = await road.settled()
         assert verdict.findings == [], road.logs()
-        assert not (road.folder / "spool" / "quarantine.jsonl").exists()
+        assert not list(quarantined(road.folder / "spool"))
         await road.stop()
 
 
@@ -85,5 +86,5 @@ async def test_a_proxy_that_refuses_for_a_while_costs_nothing_and_a_request_brin
             verdict = await road.settled()
             assert verdict.findings == [], road.logs()
             assert proxy.refused > 10
-            assert not (road.folder / "spool" / "quarantine.jsonl").exists()
+            assert not list(quarantined(road.folder / "spool"))
             await road.stop()
