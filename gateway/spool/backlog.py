@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gateway.components import Record
 from gateway.content import NOTHING, Content, content_of
@@ -119,6 +119,14 @@ class Backlog:
             pass
         except OSError as error:
             logger.error("spool: %s cannot be removed, so its records are sent once more: %s", name, error)
+
+    def check_present(self, names: Collection[str]) -> None:
+        """Count as missing what is in segments whose file is not among these names."""
+        for segment in list(self._kept.segments()):
+            if segment.name not in names:
+                if segment is self._writer.active:
+                    self._writer.retire()
+                self._lost(segment, self._kept.remove(segment), "missing", NOTHING)
 
     def check_active(self) -> None:
         """Begin another segment when somebody removed the file that is being written."""

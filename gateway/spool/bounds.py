@@ -50,6 +50,7 @@ class Bounds:
         self._refusals = 0
         self._try_at = 0.0
         self._low = False
+        self._usable = True
         self._complaints = Complaints(logger)
 
     def make_room(self, size: int) -> Segment | None:
@@ -57,12 +58,16 @@ class Bounds:
         longest = self._settings.max_bytes - HEADER_SIZE
         if size > longest:
             raise DataError(f"a record of {size} bytes is longer than the whole spool may be ({longest})")
+        if not self._usable:
+            return None
         if self._low and self._blocks:
+            self._warn_blocked(f"less than min_free ({self._settings.min_free} bytes) is free on its disk")
             return None
         if self._refusals and self._monotonic() < self._try_at:
             return None
         while self.room() < HEADER_SIZE + size:
             if not self._free_oldest("max_bytes"):
+                self._warn_blocked(f"max_bytes ({self._settings.max_bytes}) is reached")
                 return None
         active = self._writer.active
         if active is not None and active.size + size <= self._segment_size:
@@ -77,14 +82,24 @@ class Bounds:
             self._refusals = 0
         return active
 
+    def usable(self, usable: bool) -> None:
+        """Whether there is a directory that may be written."""
+        if self._usable and not usable:
+            self._writer.retire()  # so that the next append asks for room
+        self._usable = usable
+
+    def _warn_blocked(self, cause: str) -> None:
+        text = f"spool: collection waits, because {cause} and the policy is block"
+        self._complaints.tell("blocked", text, self._monotonic())
+
     def room(self) -> int:
         """Bytes that may still be written before max_bytes is reached."""
         return self._settings.max_bytes - self._kept.size - self._quarantine.kept.size
 
     def refused(self, error: OSError) -> None:
         """The disk did not take a record: give up the oldest if that may help, and try again in a while."""
-        if not self._refusals:
-            logger.error("spool: the disk refuses records, trying again each %g s: %s", _TRY_AGAIN, error)
+        text = f"spool: the disk refuses records, it is tried each {_TRY_AGAIN:g} s: {error}"
+        self._complaints.tell("refused", text, self._monotonic())
         self._refusals += 1
         self._try_at = self._monotonic() + _TRY_AGAIN
         if error.errno in _FULL and (self._kept.several() or self._quarantine.records):

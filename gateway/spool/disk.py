@@ -32,7 +32,7 @@ from gateway.spool.recovery import Recovered, recover
 from gateway.spool.segment import HEAD_SIZE, SEGMENT, encode_record
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Sync, Writer
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import Ranges
 from qilu.runtime.boot import UNKNOWN_BOOT
 from qilu.runtime.complaints import Complaints
@@ -211,12 +211,34 @@ class DiskSpool:
         UnreachableError when the disk refuses: the records are kept as they are, commit again later.
         """
         async with self._committing:
+            self._keep_directory()
             error = await self._commit_once() and await self._commit_once()
             self._backlog.check_active()
             self._quarantine.check_active()
             self._bounds.keep(self._now_ms())
             if error:
                 raise UnreachableError(f"spool: fsync: {error}") from error
+
+    def _keep_directory(self) -> None:
+        """Make the directory again when somebody removed or replaced it; while it cannot be, take nothing."""
+        if self._files.present():
+            self._bounds.usable(True)
+            return
+        try:
+            self._files.open_again()
+        except ConfigError as error:
+            self._bounds.usable(False)
+            text = f"spool: its directory was removed or replaced, and no record is taken: {error}"
+            self._complaints.tell("directory", text, self._monotonic())
+            return
+        logger.error(
+            "spool: its directory %s was removed or replaced; it is made again, and what was in it is lost",
+            self._settings.directory,
+        )
+        names = frozenset(self._files.names())
+        self._backlog.check_present(names)
+        self._quarantine.check_present(names)
+        self._bounds.usable(True)
 
     async def _commit_once(self) -> OSError | None:
         """One grouped fsync; after one that failed, what it left in doubt is written again first."""

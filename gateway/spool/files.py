@@ -51,6 +51,14 @@ class Files(Protocol):
         """Make the directory if needed and hold it alone; ConfigError when that cannot be."""
         ...
 
+    def present(self) -> bool:
+        """Whether the directory that is held still has its name; False when it was removed or replaced."""
+        ...
+
+    def open_again(self) -> None:
+        """Make a directory that is not present any more, and hold it; ConfigError when that cannot be."""
+        ...
+
     def close(self) -> None: ...
 
     def names(self) -> Sequence[str]: ...
@@ -141,6 +149,21 @@ class OsFiles:
         except OSError:
             pass
 
+    def present(self) -> bool:
+        if sys.platform == "win32" or self._lock is None:
+            return self._directory.is_dir()
+        try:
+            return os.path.samestat(os.fstat(self._lock), os.stat(self._directory))
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError | NotADirectoryError)
+
+    def open_again(self) -> None:
+        if self._lock is not None and _nearest(self._directory).st_dev != os.fstat(self._lock).st_dev:
+            remedy = "mount its disk again and restart the gateway"
+            raise ConfigError("is on another file system now", file=self._directory, remedy=remedy)
+        self.close()
+        self.open()
+
     def close(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
@@ -225,6 +248,14 @@ def _open_file(path: str, flags: int) -> int:
         os.close(fd)
         raise OSError(errno.EINVAL, "is no file, but a folder, a pipe or a device", path)
     return fd
+
+
+def _nearest(directory: Path) -> os.stat_result:
+    """What the system says of a directory, or of the nearest one above it that is there."""
+    for path in (directory, *directory.absolute().parents):
+        with suppress(OSError):
+            return path.stat()
+    return os.stat(os.sep)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gateway.components import Record, StreamOrigin
 from gateway.content import NOTHING, Content
@@ -111,6 +111,10 @@ class Quarantine:
         for segment in list(self.kept.segments()):
             if segment is not self.writer.active and too_old(segment):
                 self._backlog.give_up(segment, "max_age")
+
+    def check_present(self, names: Collection[str]) -> None:
+        """Count as missing what is in segments whose file is not among these names."""
+        self._backlog.check_present(names)
 
     def check_active(self) -> None:
         """Begin another segment when somebody removed the file that is being written."""

@@ -87,6 +87,12 @@ class ModelDisk:
         assert not self.held
         self.held = True
 
+    def present(self) -> bool:
+        return True
+
+    def open_again(self) -> None:
+        raise AssertionError("it is always present")
+
     def close(self) -> None:
         self.held = False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -230,23 +229,6 @@ async def test_on_a_real_disk_filled_by_others_the_oldest_make_way(small_disk: P
         gone = lost(spool)
         assert gone.keys() == {"disk_full"}
         assert numbers(spool) == list(range(gone["disk_full"].last() + 1, refused + 20))
-
-
-async def test_a_spool_whose_folder_is_taken_away_says_so_once_and_not_with_each_commit(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    clock = Clock()
-    async with disk_spool(tmp_path / "spool", monotonic=clock) as spool:
-        fill(spool, range(3))
-        shutil.rmtree(tmp_path / "spool")
-        for _ in range(20):
-            with contextlib.suppress(UnreachableError):
-                await spool.commit()
-        assert caplog.text.count("its disk cannot be looked at") == 1
-        clock.seconds += 61
-        with contextlib.suppress(UnreachableError):
-            await spool.commit()
-    assert "19 more of this kind" in caplog.text
 
 
 async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_known(tmp_path: Path) -> None:
