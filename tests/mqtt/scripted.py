@@ -128,6 +128,8 @@ class ThinLine:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, slow: bool) -> None:
         try:
             while piece := await reader.read(max(1, int(self.rate / 20)) if slow else 65_536):
+                if writer.is_closing():
+                    break
                 writer.write(piece)
                 await asyncio.sleep(len(piece) / self.rate if slow else 0)
         except ConnectionError:
