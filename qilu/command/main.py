@@ -187,6 +187,22 @@ def gateway(
 
 
 @app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="Gateway settings that have the device.")],
+    device: Annotated[str, typer.Argument(help="The name of the device.")],
+    trace: Annotated[bool, typer.Option("--trace", help="Print the frames, as hexadecimal bytes.")] = False,
+    form: Annotated[Form, typer.Option("--format")] = "table",
+) -> None:
+    """Read a device once by its profile and print its values; needs no broker and no store.
+
+    Example: qilu read configs/gateway.yaml compressor-1
+    """
+    from qilu.command import read as command
+
+    run(lambda: command.read(command.ReadOptions(file, device, form, trace)), "error", False)
+
+
+@app.command()
 def ingest(
     file: Annotated[Path, typer.Argument(help="Ingester settings, such as configs/ingester.yaml.")],
     duration: Duration = None,
