@@ -79,8 +79,15 @@ def build(
     fit its profile.
     """
     random: Random = SystemRandom()
-    clock = Clock(settings.spool.directory / _CLOCK_FILE)
-    spool = DiskSpool(settings.spool, settings.edge, boot=boot_id())
+    boot = boot_id()
+    clock = Clock(settings.spool.directory / _CLOCK_FILE, boot=boot, hold_s=settings.clock_hold)
+    spool = DiskSpool(
+        settings.spool,
+        settings.edge,
+        boot=boot,
+        time_authority=clock,
+        clock=lambda: clock.now_ms() / 1000,
+    )
     itself = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
     reports = _reports(settings, itself, clock)
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
@@ -102,7 +109,8 @@ def build(
         discarded=lambda: sink.discarded,
     )
     expected = [one for source in sources for one in source.schedule()]
-    schedule = ScheduleSource(expected, settings.completeness_every, clock.now_ms)
+    status = StatusSource(itself, settings.status_every, health.read, clock.stamp, clock.tag)
+    schedule = ScheduleSource(expected, settings.completeness_every, clock.stamp, clock.tag)
 
     def stepped(step: ClockStep) -> None:
         reports.stepped(step)
@@ -113,12 +121,13 @@ def build(
         reports.blocked(refused)
 
     clock.told = stepped
+    clock.stepped = spool.clock_stepped
     slot = slot_for(sum(1 / one.period for one in expected))
     for source in sources:
         source.slot = slot
     pipeline = Pipeline(
         sources=sources,
-        own=[StatusSource(itself, settings.status_every, health.read, clock.now_ms), schedule, reports],
+        own=[status, schedule, reports],
         reports=reports,
         processors=[
             *_counters(settings, profiles),
@@ -131,7 +140,7 @@ def build(
         sync=None if settings.spool.sync == "always" else settings.spool.sync,
         backoff=lambda: Backoff(random),
         stamp=clock.stamp,
-        unsure=clock.unsure,
+        tag=clock.tag,
         blocked=blocked,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
@@ -147,6 +156,7 @@ def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports
         down_since_ms=clock.alive_ms,
         blocked_since_ms=clock.blocked_ms,
         ledger=Ledger(settings.spool.directory / _LEDGER_FILE, boot_id()),
+        tag=clock.tag,
     )
 
 

@@ -1,7 +1,4 @@
-"""The time of this edge: the timebase, fed every second, and its high-water mark kept across restarts.
-
-file = mark end blocked    15 digits, a character that says whether the process ended, 15 digits
-"""
+"""The time of this edge: compares the clocks each second, decides how far they are trusted, and saves it."""
 
 from __future__ import annotations
 
@@ -10,108 +7,271 @@ import contextlib
 import logging
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from uuid import UUID
 
-from qilu.runtime.timebase import ClockStep, Timebase
+from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
+from gateway.timekeeping.provisional import Correction, Mark
+from gateway.timekeeping.saved import SavedTime, encode_saved, read_saved
+from gateway.timekeeping.service import synchronised
+from qilu.contract.quantities import format_duration
+from qilu.contract.reading import EpochTag, TimeTrust
+from qilu.runtime.boot import UNKNOWN_BOOT
+from qilu.runtime.time_grids import STEP_MS, Grids
+from qilu.runtime.timebase import TOLERANCE, ClockStep, Timebase
 
 _log = logging.getLogger(__name__)
 
 _EVERY = 1.0
-"""Seconds between two looks at the wall clock, and between two savings of the mark."""
-
-_DIGITS = 15
-_ENDED = b"."
-"""Stands behind the mark of a process that ended in good order, a line feed behind that of one that runs."""
-_LAST_WORDS_MS = 100
-"""A process that ends saves the mark so long before its last stamp, at most."""
-_NEVER_BEFORE_MS = 1_577_836_800_000
-"""A clock that stands before 2020 was never set."""
+"""Seconds between two looks at the wall clock, and between two savings."""
+_LAST_SAVED_MS = 100
+"""A process that ends saves so long before its last time is given out, at most."""
+_MARGIN_MS = 60_000
+"""A turn that was under way at the end of an epoch takes its last times within this."""
+_MAX_SETTLED = 1000
+"""Held epochs of which it is remembered what the time was; those before get the time of the latest one."""
+CLOCK_HOLD = 600.0
+"""Seconds for which records wait for a clock in doubt, unless the settings have another number."""
 
 
 class Clock:
-    """Gives readings their time; `file` keeps the highest time given out.
+    """Gives readings their time. `file`: what outlives the process; `boot`: the present one of the system.
 
-    The mark is written in place and not synced: a power cut may cost the last half minute of it, and only a
-    wall clock that went back by then could make a time come twice.
+    `hold_s`: seconds for which a clock in doubt is waited for. `service`: whether the time service has set
+    the clock, None where there is none.
     """
 
     def __init__(
         self,
         file: Path,
         *,
+        boot: UUID = UNKNOWN_BOOT,
+        hold_s: float = CLOCK_HOLD,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        service: Callable[[], bool | None] = synchronised,
     ) -> None:
         self._file = file
+        self._boot = boot
+        self._hold_s = hold_s
         self._wall = wall
         self._monotonic = monotonic
-        saved, later_ms, blocked = _saved(file)
-        now = wall()
-        # Where the wall clock is safely past the mark nothing needs to be added to it.
-        mark = saved if now * 1000 > saved + later_ms else saved + later_ms
-        self.timebase = Timebase(now, monotonic(), high_water_ms=mark)
-        self.alive_ms = saved or None
-        """When a process last ran here before this one, UTC; None when none ever did."""
-        self.blocked_ms = blocked or None
-        """Since when the spool had taken no record when that one ended, UTC; None when it took them."""
-        self._blocked_ms = blocked
-        self._unsure = self._is_unsure()
-        self.told: Callable[[ClockStep], None] = _to_nobody
-        """Is called with every step of the wall clock."""
+        self._service = service
+        self._descriptor: int | None = None
+        self._blocked_ms = 0
+        self._held: EpochTag | None = None
+        self._known_before = False
+        self._settled: OrderedDict[int, int] = OrderedDict()
+        """Number of a held epoch -> offset_ms when the time was known after it."""
+        saved, now, utc = read_saved(file), monotonic(), wall()
+        self._same_boot = saved is not None and saved.same_boot(boot)
+        self._offset_ms = saved.offset_ms if saved is not None and self._same_boot else None
+        doubt = self._doubt_at_start(saved, utc, now)
+        self._doubt = Doubt(hold_s, now, begun_in_doubt=bool(doubt))
+        grids = Grids(_high_ms(saved))
+        self.timebase = Timebase(
+            utc, now, grids=grids, trust=self._doubt.trust, guess=self._guess(saved, utc, now)
+        )
+        if self.trust is TimeTrust.HELD:
+            self._held = self.timebase.epoch.tag
+        self.alive_ms, self.blocked_ms = self._before(saved, now)
+        """When a process last ran here before this one, and since when its spool had taken no record then
+        (UTC); None when none ever did, or when the spool took them."""
+        self._note_known()
+        if doubt:
+            _log.warning("the time is in doubt: %s; %s", doubt, self._what_follows())
+        self.stepped: Callable[[], None] = lambda: None
+        """Is called when the wall clock was set."""
+        self.told: Callable[[ClockStep], None] = lambda _: None
+        """Is called when the time is known after a step, with the step between the two known epochs."""
 
     def now_ms(self) -> int:
-        """UTC in ms; rises, but is not reserved for anybody."""
+        """UTC in ms; rises within an epoch, but is not reserved for anybody."""
         return int(self.timebase.at(self._monotonic()) * 1000)
 
     def stamp(self, series: Hashable) -> int:
-        """UTC in ms for a new reading of a series: see `Timebase.next_ms`."""
+        """UTC in ms for a new reading of a series: see `Epoch.next_ms`."""
         return self.timebase.next_ms(series, self._monotonic())
 
-    def unsure(self) -> bool:
-        """Whether times may be wrong by more than the tolerance; what is told is at most a second old."""
-        return self._unsure
+    def tag(self) -> EpochTag:
+        """The epoch of the times that are given out now."""
+        return self.timebase.epoch.tag
+
+    @property
+    def trust(self) -> TimeTrust:
+        """How far the time is known now; at most a second old."""
+        return self.timebase.epoch.tag.trust
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool takes no record just now: what is read then nobody will have after a kill."""
         self._blocked_ms = (self._blocked_ms or self.now_ms()) if blocked else 0
 
     async def run(self) -> None:
-        """Watch the wall clock and save the mark until cancelled."""
-        descriptor = self._open()
+        """Watch the wall clock and save what is known until cancelled."""
         try:
-            self._save(descriptor)
+            self._save()
             while True:
                 await asyncio.sleep(_EVERY)
-                if descriptor is None:
-                    descriptor = self._open()
                 self.look()
-                self._save(descriptor)
+                self._save()
         finally:
-            self._save(descriptor, end=True)
-            if descriptor is not None:
-                os.close(descriptor)
+            self._save(ended=True)
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
     def look(self) -> None:
-        """Compare the clocks, and tell if the wall clock was set."""
-        step = self.timebase.observe(self._wall(), self._monotonic())
+        """Compare the clocks, and begin another epoch where the trust in them changes."""
+        wall, now = self._wall(), self._monotonic()
+        step = self.timebase.observe(wall, now)
+        trust = self._doubt.look(
+            now,
+            stepped=step is not None,
+            early=wall < EARLIEST,
+            unbelievable=self.trust is not TimeTrust.KNOWN and not self._believable(wall),
+        )
         if step is not None:
             _log.warning("the wall clock was set by %+.1f s", step.seconds)
-            self.told(step)
-        unsure = self._is_unsure()
-        if unsure != self._unsure:
-            self._unsure = unsure
-            _log.warning("the time is %s", "not sure: readings are uncertain" if unsure else "sure again")
+        if trust is not self.trust:
+            self._begin(trust, now)
+            level = logging.INFO if trust is TimeTrust.KNOWN else logging.WARNING
+            _log.log(level, "the time is %s: %s", _NAMES[trust], self._what_follows())
+            self._save()
+        self._note_known()
+        if step is not None:
+            self.stepped()
 
-    def _is_unsure(self) -> bool:
-        return self.now_ms() < _NEVER_BEFORE_MS or self.timebase.unsure(self._monotonic())
+    # What becomes of provisional times.
 
-    def _save(self, descriptor: int | None, *, end: bool = False) -> None:
-        if descriptor is not None:
-            mark = max(self.timebase.high_water_ms, self.now_ms())
-            with contextlib.suppress(OSError):  # a full disk: the next second tries again
-                text = b"%0*d%c%0*d" % (_DIGITS, mark, _ENDED if end else b"\n", _DIGITS, self._blocked_ms)
-                os.pwrite(descriptor, text, 0)
+    @property
+    def deciding(self) -> bool:
+        """False while provisional records of this boot must wait for a known clock."""
+        return self.trust is not TimeTrust.HELD
+
+    def correction(self, mark: Mark, *, this_boot: bool) -> Correction | None:
+        """The correction of the epoch of `mark`, decided now; None while it must wait.
+
+        The times that it makes are reserved: nothing else will ever have them.
+        """
+        offset_ms = self._settled.get(mark.epoch) if this_boot else None
+        if this_boot and offset_ms is None:
+            if not self.deciding:
+                return None
+            offset_ms = self.timebase.offset_ms if self.trust is TimeTrust.KNOWN else None
+        known = offset_ms is not None
+        shift_ms = 0 if offset_ms is None else offset_ms - mark.offset_ms
+        begin_ms = mark.epoch + mark.offset_ms + shift_ms - STEP_MS
+        end_ms = begin_ms + round(self._hold_s * 1000)
+        if known:
+            end_ms = min(end_ms, self.now_ms())
+        later_ms, residue = self.timebase.reserve(begin_ms, end_ms + _MARGIN_MS)
+        shift_ms += later_ms - STEP_MS // 2
+        shift_ms += (residue - shift_ms) % STEP_MS
+        self._save()
+        return Correction(shift_ms, uncertain=not known or later_ms > 0)
+
+    # Inside.
+
+    def _begin(self, trust: TimeTrust, monotonic: float) -> None:
+        highest_ms = max(self.timebase.grids.high_ms)
+        tag = self.timebase.begin(trust, monotonic).tag
+        held = self._held
+        if trust is TimeTrust.HELD:
+            self._held = tag
+            self._known_before = True
+        elif trust is TimeTrust.KNOWN and held is not None:
+            self._settled[held.number] = self.timebase.offset_ms
+            self._held = None
+            if len(self._settled) > _MAX_SETTLED:
+                self._settled.popitem(last=False)
+            step_ms = self.timebase.offset_ms - held.offset_ms
+            if self._known_before and abs(step_ms) > TOLERANCE * 1000:
+                time_ms = held.number + held.offset_ms
+                self.told(ClockStep(time_ms, step_ms / 1000, unused=time_ms + step_ms > highest_ms))
+
+    def _doubt_at_start(self, saved: SavedTime | None, wall: float, monotonic: float) -> str:
+        """Why the clock is in doubt when this process starts; empty when it is not."""
+        if wall < EARLIEST:
+            return "the wall clock stands before 2025 and was never set"
+        if saved is not None and self._same_boot:
+            if self._offset_ms is None:
+                return "it was when this gateway ended"
+            step = wall - monotonic - self._offset_ms / 1000
+            return (
+                f"the wall clock was set by {step:+.1f} s while no gateway ran"
+                if abs(step) > TOLERANCE
+                else ""
+            )
+        if self._service() is False:
+            return "the time service of this system has not synchronised it yet"
+        if saved is None:
+            return ""
+        if self._boot != UNKNOWN_BOOT and saved.boot != UNKNOWN_BOOT.hex:
+            return "the system was started anew"
+        behind = saved.alive_ms / 1000 - wall
+        return f"the wall clock is {behind:.1f} s behind the last run" if behind > TOLERANCE else ""
+
+    def _guess(self, saved: SavedTime | None, wall: float, monotonic: float) -> float:
+        """The time to begin with where the clock is in doubt."""
+        if self._offset_ms is not None:
+            return monotonic + self._offset_ms / 1000
+        if wall < EARLIEST:
+            return max(EARLIEST, 0 if saved is None else saved.alive_ms / 1000)
+        return wall
+
+    def _before(self, saved: SavedTime | None, monotonic: float) -> tuple[int | None, int | None]:
+        """When a process last ran here and since when its spool was blocked, by the time of this process."""
+        if saved is None:
+            return None, None
+        alive_ms = saved.alive_ms
+        if self._same_boot:
+            alive_ms = self.now_ms() - round((monotonic - saved.alive_s) * 1000)
+        blocked_ms = saved.blocked_ms + alive_ms - saved.alive_ms if saved.blocked_ms else None
+        self._blocked_ms = blocked_ms or 0
+        return alive_ms, blocked_ms
+
+    def _believable(self, wall: float) -> bool:
+        waits = self._offset_ms is None and self._service() is False
+        return not waits and self.timebase.grids.free(int(wall * 1000)) is not None
+
+    def _note_known(self) -> None:
+        if self.trust is TimeTrust.KNOWN:
+            self._offset_ms = self.timebase.offset_ms
+
+    def _what_follows(self) -> str:
+        if self.trust is TimeTrust.KNOWN:
+            return "records that waited for it are corrected and sent"
+        if self.trust is TimeTrust.HELD:
+            hold = format_duration(self._hold_s)
+            return (
+                f"records are kept and not sent until the clock was steady for {STEADY_S:g} s, "
+                f"for at most {hold} (clock_hold)"
+            )
+        return (
+            "values are sent as uncertain (clock_uncertain); set the clock or let a time service set it; "
+            "where none can be reached, stop it (timedatectl set-ntp false): then the clock is believed"
+        )
+
+    def _save(self, *, ended: bool = False) -> None:
+        if self._descriptor is None:
+            self._descriptor = self._open()
+        if self._descriptor is None:
+            return
+        now = self._monotonic()
+        self.timebase.epoch.reach(now)
+        saved = SavedTime(
+            alive_ms=self.now_ms(),
+            alive_s=now,
+            boot=self._boot.hex,
+            offset_ms=self._offset_ms,
+            high_ms=tuple(self.timebase.grids.high_ms),
+            blocked_ms=self._blocked_ms,
+            ended=ended,
+        )
+        with contextlib.suppress(OSError):  # a full disk: the next second tries again
+            os.pwrite(self._descriptor, encode_saved(saved), 0)
 
     def _open(self) -> int | None:
         try:
@@ -125,16 +285,16 @@ class Clock:
             return None
 
 
-def _to_nobody(_: ClockStep) -> None:
-    pass
+_NAMES = {
+    TimeTrust.KNOWN: "known",
+    TimeTrust.HELD: "in doubt",
+    TimeTrust.UNCERTAIN: "still not known",
+}
 
 
-def _saved(file: Path) -> tuple[int, int, int]:
-    """The mark, how many ms later times may have been given out, and since when the spool took no record."""
-    try:
-        text = file.read_bytes()
-        ended = text[_DIGITS : _DIGITS + 1] == _ENDED
-        blocked = int(text[_DIGITS + 1 :] or 0)  # versions before this one wrote no such number
-        return int(text[:_DIGITS]), _LAST_WORDS_MS if ended else int(_EVERY * 1000), blocked
-    except (OSError, ValueError):
-        return 0, 0, 0
+def _high_ms(saved: SavedTime | None) -> list[int]:
+    """The latest times of the grids, as they may have become after the last saving."""
+    if saved is None:
+        return []
+    later_ms = _LAST_SAVED_MS if saved.ended else round(_EVERY * 1000)
+    return [high and high + later_ms for high in saved.high_ms]

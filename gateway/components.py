@@ -180,6 +180,14 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """How many records it keeps that are not to be sent."""
         ...
 
+    def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The same records as they are sent, without those that must wait until the clock is known."""
+        ...
+
+    def sendable(self) -> Mapping[int, Ranges]:
+        """What of `pending` may be sent now: the other records wait until the clock is known."""
+        ...
+
     def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
 

@@ -14,6 +14,7 @@ from gateway.hearing import Hearing
 from gateway.latency import Latency
 from gateway.message_size import MOST_TRIES, MessageSize
 from gateway.outbox import Freed, Outbox
+from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.notices import Announcement
@@ -78,6 +79,8 @@ class Delivery:
 
     def appended(self, record: Record) -> None:
         """The spool has a new record."""
+        if is_provisional(record.body):
+            return  # the spool hands it out corrected, as backlog, when the clock is known
         self._outbox.appended(record)
         self.latency.appended(record, self._clock())
         self._live.set()
@@ -147,7 +150,7 @@ class Delivery:
     async def _send_backlog(self) -> None:
         while True:
             self._backlog.clear()
-            pending, limit = self._spool.pending(), self._most_bytes()
+            pending, limit = self._spool.sendable(), self._most_bytes()
             wanted = self._outbox.next_deferred(pending, self._clock())
             if wanted is not None:
                 limit = min(limit, self._outbox.limits.deferred_window)
@@ -163,7 +166,7 @@ class Delivery:
                 await asyncio.sleep(early)
                 continue  # the window and the backlog may be others by now
             try:
-                records = self._spool.read(stream, offsets, limit)
+                records = self._spool.corrected(self._spool.read(stream, offsets, limit))
             except UnreachableError as error:
                 _log.warning("the backlog cannot be read now: %s", error)
                 await asyncio.sleep(_IDLE)
@@ -234,7 +237,7 @@ class Delivery:
         while True:
             await asyncio.sleep(_IDLE)
             now = self._clock()
-            waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.pending()))
+            waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.sendable()))
             self._hearing.look(waiting, now)
             self._outbox.expire(now)
             self._deferral_report.look(now)
@@ -267,7 +270,7 @@ class Delivery:
             kinds.setdefault((one.code, one.values), []).append(offset)
         for (_, values), offsets in kinds.items():
             try:
-                records = self._spool.read(freed.stream, Ranges.of(offsets), _REJECTED)
+                records = self._spool.corrected(self._spool.read(freed.stream, Ranges.of(offsets), _REJECTED))
             except UnreachableError as error:
                 _log.warning("what was rejected cannot be read now: %s", error)
             else:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from gateway.completeness.reports import Reports
 from gateway.components import Processor, Record, Source, Spool
 from gateway.delivery import Delivery
+from gateway.timekeeping.provisional import marked
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import bounded
-from qilu.contract.reading import Poll, Reading, Reason
+from qilu.contract.reading import EpochTag, Poll, Reading, Reason, TimeTrust
 from qilu.contract.wire import encode_record
 from qilu.runtime.backoff import Backoff
 
@@ -46,7 +47,7 @@ class Pipeline:
 
     `own` are the sources about the gateway itself: no processor touches what they say. `reports` is told of
     everything, and is one of them. `sync`: seconds between commits, None for one after each record. `stamp`:
-    the time (UTC, ms) of a new reading of a series. `unsure`: whether times may be wrong just now. `blocked`
+    the time (UTC, ms) of a new reading of a series, `tag` the epoch of these times. `blocked`
     is told with each record whether the spool refuses it.
     """
 
@@ -58,7 +59,7 @@ class Pipeline:
     sync: float | None
     backoff: Callable[[], Backoff]
     stamp: Callable[[Hashable], int]
-    unsure: Callable[[], bool] = lambda: False
+    tag: Callable[[], EpochTag | None] = lambda: None
     blocked: Callable[[bool], None] = lambda _: None
     own: Sequence[Source] = ()
     last_turns: float = 2.0
@@ -121,12 +122,12 @@ class Pipeline:
                             return
             except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
                 _log.exception("%s: internal error, this source starts again", source.name)
-                for poll in _all_bad(source, self.stamp):
+                for poll in _all_bad(source, self.stamp, self.tag()):
                     await keep(poll)
             await asyncio.sleep(backoff.next())
 
     async def _keep(self, poll: Poll) -> None:
-        if self.unsure():
+        if poll.epoch is not None and poll.epoch.trust is TimeTrust.UNCERTAIN:
             poll = _uncertain(poll)
         kept: Sequence[Poll] = (poll,)
         for processor in self.processors:
@@ -144,6 +145,8 @@ class Pipeline:
 
     async def _append(self, poll: Poll) -> Record:
         body = encode_record(poll)
+        if poll.epoch is not None and poll.epoch.trust is TimeTrust.HELD:
+            body = marked(body, poll.epoch)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
             self.blocked(True)
@@ -195,13 +198,13 @@ class Pipeline:
         tally.suppressed_points += size - sum(one.size for one in kept)
 
 
-def _all_bad(source: Source, stamp: Callable[[Hashable], int]) -> list[Poll]:
+def _all_bad(source: Source, stamp: Callable[[Hashable], int], tag: EpochTag | None) -> list[Poll]:
     """One poll per block that the source should have read, all of it `internal_error`."""
     found = []
     for columns in source.columns():
         time_ms, points = stamp(f"{columns.origin.device}/{columns.group}"), len(columns.points)
         reasons = dict.fromkeys(range(points), Reason.INTERNAL_ERROR)
-        found.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),)))
+        found.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),), epoch=tag))
     return found
 
 
@@ -209,6 +212,6 @@ def _uncertain(poll: Poll) -> Poll:
     """The same poll, with every good value marked as one whose time may be wrong."""
     readings = []
     for reading in poll.readings:
-        unsure = dict.fromkeys(range(len(reading.values)), Reason.CLOCK_UNSURE)
-        readings.append(reading._replace(reasons=unsure | dict(reading.reasons)))
+        uncertain = dict.fromkeys(range(len(reading.values)), Reason.CLOCK_UNCERTAIN)
+        readings.append(reading._replace(reasons=uncertain | dict(reading.reasons)))
     return poll._replace(readings=tuple(readings))

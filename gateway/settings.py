@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gateway.clock import CLOCK_HOLD
 from gateway.outbox import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
@@ -95,6 +96,8 @@ class GatewaySettings(_Model):
     """What happens to values before they are kept, one after the other."""
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     """The endpoints that are polled, with the devices behind them."""
+    clock_hold: Duration = CLOCK_HOLD
+    """Seconds for which records wait for a system clock in doubt; then they are sent as uncertain."""
     connects_at_once: int = Field(default=MAX_CONCURRENT_CONNECTS, ge=1)
     """Endpoints that may be connected to at the same time; the others wait their turn."""
     status_every: Period = 10.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,7 @@ from gateway.pipeline import Tally
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
 from qilu.contract.wire import decode_record
 
 PROFILE = "gateway"
@@ -128,7 +128,10 @@ def oldest_s(spool: Spool, now_ms: int) -> float:
 
 
 class StatusSource:
-    """Polls the gateway itself every `period` seconds; `read` gives the present value of every point."""
+    """Polls the gateway itself every `period` seconds; `read` gives the present value of every point.
+
+    `stamp`, `tag`: the time (ms, UTC) of a new reading of a series, and its epoch.
+    """
 
     name = "status"
     busy = False
@@ -138,12 +141,14 @@ class StatusSource:
         origin: Origin,
         period: float,
         read: Callable[[], Mapping[str, float]],
-        now_ms: Callable[[], int],
+        stamp: Callable[[Hashable], int],
+        tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
         self._columns = Columns(origin, GROUP, tuple(POINTS))
         self._period = period
         self._read = read
-        self._now_ms = now_ms
+        self._stamp = stamp
+        self._tag = tag
 
     async def __aenter__(self) -> Self:
         return self
@@ -160,5 +165,6 @@ class StatusSource:
         while True:
             await asyncio.sleep(self._period)
             values = self._read()
-            time_ms = self._now_ms()
-            yield Poll(time_ms, (Reading(self._columns, time_ms, tuple(values[point] for point in POINTS)),))
+            time_ms = self._stamp(self._columns)
+            reading = Reading(self._columns, time_ms, tuple(values[point] for point in POINTS))
+            yield Poll(time_ms, (reading,), epoch=self._tag())

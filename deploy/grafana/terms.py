@@ -52,7 +52,7 @@ REASONS: Mapping[Reason, Text] = {
     Reason.UNDECODABLE: Text("无法解码", "undecodable"),
     Reason.INTERNAL_ERROR: Text("内部错误", "internal error"),
     Reason.NOT_POLLED: Text("未采集", "not polled"),
-    Reason.CLOCK_UNSURE: Text("时钟不可信", "clock unsure"),
+    Reason.CLOCK_UNCERTAIN: Text("时钟不可信", "clock uncertain"),
     Reason.RESTARTED: Text("设备刚恢复", "restarted"),
     Reason.STALE: Text("数值长时间不变", "stale"),
 }

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS, family
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, TimeTrust
+
+_TRUSTS = tuple(TimeTrust)
 
 
 @dataclass(slots=True)
@@ -35,6 +37,10 @@ class Account:
     texts: int = 0
     records: int = 0
     largest: int = 0
+    epoch: int = 0
+    trust: int = 0
+    offset_ms: int = 0
+    """The numbers of the tag of the epoch of all its times; `epoch` is 0 where that is not known."""
 
     def __post_init__(self) -> None:
         self.last_ms = max(self.last_ms, self.begin_ms)
@@ -70,9 +76,20 @@ class Account:
             self.offline_ms += max(time_ms - max(self.offline_since, self.begin_ms), 0)
             self.offline_since = 0
 
+    @property
+    def tag(self) -> EpochTag | None:
+        """The epoch of all its times, where that is known."""
+        return EpochTag(self.epoch, _TRUSTS[self.trust], self.offset_ms) if self.epoch else None
+
+    def begin_in(self, tag: EpochTag | None) -> Account:
+        """The same account, which is still empty, in this epoch."""
+        if tag is not None:
+            self.epoch, self.trust, self.offset_ms = tag.number, _TRUSTS.index(tag.trust), tag.offset_ms
+        return self
+
     def next(self, end_ms: int) -> Account:
         """The account after this one."""
-        return Account(end_ms, self.known_ms, offline_since=self.offline_since)
+        return Account(end_ms, self.known_ms, offline_since=self.offline_since).begin_in(self.tag)
 
     def values(self, end_ms: int) -> tuple[float, ...]:
         """One for each point of an account that ends at `end_ms`."""
@@ -91,7 +108,7 @@ class Account:
     def told(self, origin: Origin, end_ms: int) -> Poll:
         """The account as a poll of the device's profile `collection`."""
         columns = Columns(own(origin), COUNTS, COUNTS_POINTS)
-        return Poll(self.begin_ms, (Reading(columns, self.begin_ms, self.values(end_ms)),))
+        return Poll(self.begin_ms, (Reading(columns, self.begin_ms, self.values(end_ms)),), epoch=self.tag)
 
 
 CELLS = tuple(field.name for field in fields(Account))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 from gateway.completeness.account import Account
-from qilu.contract.reading import Origin, Poll
+from qilu.contract.reading import EpochTag, Origin, Poll
 
 _MAX_BLOCKED = 16
 """Times in which the spool took nothing, that are remembered."""
@@ -23,7 +23,8 @@ class Counts:
     """The accounts of all devices of an edge; `every_ms` is how long one runs, at least.
 
     `known_ms`: device -> when this edge first collected from it, where that is not `begin_ms`. `keep` takes
-    each account that changed.
+    each account that changed. `epoch`: the one of `begin_ms`; a device has an account for each epoch
+    of the clock, and that of a former epoch ends with its last reading.
     """
 
     def __init__(
@@ -32,12 +33,16 @@ class Counts:
         begin_ms: int,
         known_ms: Mapping[str, int] | None = None,
         keep: Keep | None = None,
+        epoch: EpochTag | None = None,
     ) -> None:
         self._every_ms = every_ms
         self._begin_ms = begin_ms
         self._known_ms = known_ms or {}
         self._keep = keep
+        self._epoch = epoch
         self._accounts: dict[str, Account] = {}
+        self._ended: dict[str, list[Account]] = {}
+        """Accounts of former epochs, in which a turn may have begun that is not over yet."""
         self._origins: dict[str, Origin] = {}
         self._due: dict[tuple[str, str], int] = {}
         self._blocked: deque[tuple[int, int]] = deque(maxlen=_MAX_BLOCKED)
@@ -52,19 +57,39 @@ class Counts:
         for origin in origins.values():
             self._of(origin)
 
-    def passed(self, poll: Poll, kept: Sequence[Poll]) -> Poll | None:
-        """Count a poll and what the processors left of it; returns the account that ended before it."""
+    def passed(self, poll: Poll, kept: Sequence[Poll]) -> Sequence[Poll]:
+        """Count a poll and what the processors left of it; returns the accounts that ended before it."""
         origin = poll.origin
         account = self._of(origin)
         first_ms = min(reading.time_ms for reading in poll.readings)
-        done = None
-        if first_ms > account.last_ms and first_ms // self._every_ms > account.begin_ms // self._every_ms:
-            done = account.told(self._origins[origin.device], first_ms)
+        done: list[Poll] = []
+        if poll.epoch is not None and poll.epoch.number != account.epoch:
+            account = self._of_epoch(poll.epoch, origin, first_ms)
+        elif first_ms > account.last_ms and first_ms // self._every_ms > account.begin_ms // self._every_ms:
+            done = [account.told(self._origins[origin.device], first_ms), *self._close_ended(origin.device)]
             account = self._accounts[origin.device] = account.next(first_ms)
         account.count(poll, kept, self._blocked_turns(poll))
-        if self._keep is not None:
+        if self._keep is not None and account is self._accounts[origin.device]:
             self._keep(origin.device, account)
         return done
+
+    def _of_epoch(self, epoch: EpochTag, origin: Origin, first_ms: int) -> Account:
+        """The account for a poll of another epoch than the present one: a late one, or the next."""
+        present = self._accounts[origin.device]
+        ended = self._ended.setdefault(origin.device, [])
+        late = next((account for account in ended if account.epoch == epoch.number), None)
+        if late is not None:
+            return late
+        ended.append(present)
+        account = self._accounts[origin.device] = Account(first_ms, present.known_ms).begin_in(epoch)
+        if present.offline_since:
+            present.online(present.last_ms)
+            account.offline_since = first_ms
+        return account
+
+    def _close_ended(self, device: str) -> list[Poll]:
+        origin = self._origins[device]
+        return [account.told(origin, account.last_ms + 1) for account in self._ended.pop(device, [])]
 
     def blocked(self, begin_ms: int, end_ms: int) -> None:
         """The spool took no record from `begin_ms` to `end_ms`, so that nothing was polled."""
@@ -85,7 +110,8 @@ class Counts:
     def close(self, now_ms: int) -> list[Poll]:
         """End every account at one time: `ended_ms`."""
         end_ms = self.ended_ms(now_ms)
-        found = [account.told(self._origins[device], end_ms) for device, account in self._accounts.items()]
+        found = [account for device in self._accounts for account in self._close_ended(device)]
+        found += [account.told(self._origins[device], end_ms) for device, account in self._accounts.items()]
         self._accounts = {device: account.next(end_ms) for device, account in self._accounts.items()}
         return found
 
@@ -109,7 +135,7 @@ class Counts:
         account = self._accounts.get(origin.device)
         if account is None:
             known_ms = self._known_ms.get(origin.device, self._begin_ms)
-            account = Account(self._begin_ms, known_ms)
+            account = Account(self._begin_ms, known_ms).begin_in(self._epoch)
             self._accounts[origin.device] = account
             self._origins[origin.device] = origin
         return account

@@ -25,7 +25,7 @@ from qilu.contract.completeness import (
     EventKind,
 )
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
 from qilu.runtime.timebase import ClockStep
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Reports:
     """The source of the reports. Who has something to tell calls a method; none of them waits.
 
     `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
-    reading of a series. `down_since_ms`: when this gateway was last alive before, as far as it is known;
+    reading of a series, `tag` its epoch. `down_since_ms`: when this gateway was last alive before, if known;
     `blocked_since_ms`: since when its spool had taken nothing then, if it did not. `ledger` keeps the open
     accounts over a kill; without one the last account before it is lost.
     """
@@ -57,11 +57,13 @@ class Reports:
         down_since_ms: int | None,
         blocked_since_ms: int | None = None,
         ledger: Ledger | None = None,
+        tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
         self._edge = Columns(edge, EVENTS, EVENT_POINTS)
         self._origins = devices
         self._devices = {name: Columns(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()}
         self._stamp = stamp
+        self._tag = tag
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
         self._blocked_since_ms = blocked_since_ms
@@ -118,9 +120,9 @@ class Reports:
     def _begin_accounts(self, left: Left, time_ms: int) -> None:
         known_ms = {device: account.known_ms for device, account in left.accounts.items()}
         if self._ledger is None:
-            self._counts = Counts(self._every_ms, time_ms, known_ms)
+            self._counts = Counts(self._every_ms, time_ms, known_ms, epoch=self._tag())
         else:
-            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep)
+            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep, self._tag())
         self._counts.begin(self._origins)
         if self._ledger is not None:
             self._ledger.open(self._counts.accounts)
@@ -156,8 +158,9 @@ class Reports:
 
     def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
         """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
-        if self._counts is not None and (done := self._counts.passed(poll, kept)) is not None:
-            self._tell(done)
+        if self._counts is not None:
+            for done in self._counts.passed(poll, kept):
+                self._tell(done)
 
     def device(self, event: Event) -> None:
         """Something about a device."""
@@ -171,9 +174,17 @@ class Reports:
         self._add(columns, self._stamp(columns), kind, event.text, ago_s=away, length_s=away, detail=detail)
 
     def stepped(self, step: ClockStep) -> None:
-        """Somebody set the wall clock."""
-        text = f"the wall clock was set by {step.seconds:+.1f} s"
-        self._add(self._edge, self._stamp(self._edge), EventKind.CLOCK_STEPPED, text, length_s=step.seconds)
+        """The wall clock was set, and is known again."""
+        text, time_ms = f"the wall clock was set by {step.seconds:+.1f} s", self._stamp(self._edge)
+        self._add(
+            self._edge,
+            time_ms,
+            EventKind.CLOCK_STEPPED,
+            text,
+            ago_s=(time_ms - step.time_ms) / 1000,
+            length_s=step.seconds,
+            detail=int(step.unused),
+        )
 
     def dropped(self, dropped: Dropped) -> None:
         """The spool gave records up."""
@@ -210,7 +221,7 @@ class Reports:
             for begin_ms, numbers in lost.accounts.items():
                 time_ms = self._stamp(again)
                 values = ((time_ms - begin_ms) / 1000, *numbers)
-                self._tell(Poll(time_ms, (Reading(again, time_ms, values),)))
+                self._tell(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
 
     @property
     def losing(self) -> bool:
@@ -281,7 +292,7 @@ class Reports:
         detail: int = 0,
     ) -> None:
         row = (int(kind), ago_s, length_s, records, values, unread, int(detail), text)
-        self._tell(Poll(time_ms, (Reading(columns, time_ms, row),)))
+        self._tell(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
 
     def _tell(self, poll: Poll) -> None:
         if len(self._waiting) == _MOST:

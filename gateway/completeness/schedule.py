@@ -6,21 +6,21 @@ Also when the clock was set: a box without a battery starts years ago, where nob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from gateway.components import Expected
 from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
 
 EVERY = 86_400.0
 """Seconds between two repetitions."""
 
 
 class ScheduleSource:
-    """One reading for each device of `expected`, all at the same time of `now_ms`.
+    """One reading for each device of `expected`, all at the same time of `stamp`, in the epoch `tag`.
 
     `account_s`: how long an account runs, which is told with it.
     """
@@ -28,12 +28,19 @@ class ScheduleSource:
     name = "schedule"
     busy = False
 
-    def __init__(self, expected: Iterable[Expected], account_s: float, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        expected: Iterable[Expected],
+        account_s: float,
+        stamp: Callable[[Hashable], int],
+        tag: Callable[[], EpochTag | None] = lambda: None,
+    ) -> None:
         groups: dict[Origin, list[Expected]] = {}
         for one in expected:
             groups.setdefault(one.origin, []).append(one)
         self._rows = [(_columns(origin), _values(mine, account_s)) for origin, mine in groups.items()]
-        self._now_ms = now_ms
+        self._stamp = stamp
+        self._tag = tag
         self._wanted = asyncio.Event()
 
     def again(self) -> None:
@@ -54,9 +61,9 @@ class ScheduleSource:
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:
             self._wanted.clear()
-            time_ms = self._now_ms()
+            time_ms, tag = self._stamp(SCHEDULE), self._tag()
             for columns, values in self._rows:
-                yield Poll(time_ms, (Reading(columns, time_ms, values),))
+                yield Poll(time_ms, (Reading(columns, time_ms, values),), epoch=tag)
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await self._wanted.wait()

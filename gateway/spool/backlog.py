@@ -68,11 +68,11 @@ class Backlog:
         """Every segment with nothing pending is done with, but the one that is being written."""
         self.release([segment for segment in self._kept.segments() if not self._kept.needs(segment)])
 
-    def release_acked(self, before_ms: int) -> None:
-        """Unlink what has nothing pending and was last written before this time (ms, UTC)."""
+    def release_acked(self, before_s: float) -> None:
+        """Unlink what has nothing pending and was last written before this time (s, of running)."""
         done = []
         for segment in self._kept.segments():
-            if segment.newest_ms >= before_ms:
+            if segment.written_s >= before_s:
                 break
             if segment is not self._writer.active and not self._kept.needs(segment):
                 done.append(segment)

@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Callable
 
+from gateway.spool.ages import Ages
 from gateway.spool.backlog import Backlog
 from gateway.spool.files import Files
 from gateway.spool.kept import Kept, Segment
@@ -21,8 +22,6 @@ logger = logging.getLogger(__name__)
 _TRY_AGAIN = 1.0
 """Seconds after which a disk that refused is tried again; it costs at most one old segment each time."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_CLOCK_IS_SET = 1_600_000_000_000
-"""Ages are not believed where the clock still stood before September 2020 (ms)."""
 
 
 class Bounds:
@@ -36,6 +35,7 @@ class Bounds:
         writer: Writer,
         backlog: Backlog,
         quarantine: Quarantine,
+        ages: Ages,
         monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -46,6 +46,7 @@ class Bounds:
         self._writer = writer
         self._backlog = backlog
         self._quarantine = quarantine
+        self._ages = ages
         self._monotonic = monotonic
         self._refusals = 0
         self._try_at = 0.0
@@ -105,9 +106,9 @@ class Bounds:
         if error.errno in _FULL and (self._kept.several() or self._quarantine.records):
             self._free_oldest("disk_full")
 
-    def keep(self, now_ms: int) -> None:
+    def keep(self) -> None:
         """Give up what is too old, and the oldest while the file system has too little space left."""
-        self._keep_age(now_ms)
+        self._keep_age()
         try:
             free = self._files.free()
         except OSError as error:
@@ -123,22 +124,21 @@ class Bounds:
         while free < least and (freed := self._free_oldest("min_free", active=False)):
             free += freed
 
-    def _keep_age(self, now_ms: int) -> None:
+    def _keep_age(self) -> None:
+        if self._ages.resting:
+            return
+        now, max_age = self._ages.running_s(), self._settings.max_age
         if self._settings.keep_acked:
-            self._backlog.release_acked(now_ms - int(self._settings.keep_acked * 1000))
+            self._backlog.release_acked(now - self._settings.keep_acked)
         # a slow stream must not keep its records in one segment for ever
-        retire_before_ms = now_ms - int(self._settings.max_age * 1000 / 8)
+        retire_before_s = now - max_age / 8
         active = self._writer.active
-        if active is not None and active.last >= active.first and active.oldest_ms < retire_before_ms:
+        if active is not None and active.last >= active.first and active.begun_s < retire_before_s:
             self._writer.retire()
-        while (oldest := self._oldest_full()) is not None and self._too_old(oldest, now_ms):
+        too_old_s = now - max_age
+        while (oldest := self._oldest_full()) is not None and oldest.written_s < too_old_s:
             self._backlog.give_up(oldest, "max_age")
-        self._quarantine.keep_age(
-            lambda segment: self._too_old(segment, now_ms), retire_before_ms=retire_before_ms
-        )
-
-    def _too_old(self, segment: Segment, now_ms: int) -> bool:
-        return _CLOCK_IS_SET < segment.newest_ms < now_ms - self._settings.max_age * 1000
+        self._quarantine.keep_age(too_old_s, retire_before_s)
 
     def _oldest_full(self) -> Segment | None:
         oldest = self._kept.oldest()

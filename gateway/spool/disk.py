@@ -13,25 +13,29 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
+from gateway.spool.ages import AGES, Ages
 from gateway.spool.backlog import Backlog
 from gateway.spool.bounds import Bounds
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.files import Files, OsFiles
 from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.kept import Kept
+from gateway.spool.kept import Kept, Segment
 from gateway.spool.losses import Losses
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.recovery import Recovered, recover
 from gateway.spool.segment import HEAD_SIZE, SEGMENT, encode_record
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Sync, Writer
+from gateway.timekeeping.corrections import Corrections
+from gateway.timekeeping.holding import Authority, Holding
+from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import Ranges
 from qilu.runtime.boot import UNKNOWN_BOOT
@@ -54,7 +58,8 @@ class DiskSpool:
     """A Spool in one directory, which this process holds alone from entering to leaving.
 
     Entering raises ConfigError when the directory cannot be used. `edge` (its present name) and `boot` (the
-    present one of the operating system) are the origin of the stream of this opening. `files`, `clock` (s,
+    present one of the operating system) are the origin of the stream of this opening. `time_authority`
+    corrects records of a time in doubt; without one they are read as they were written. `files`, `clock` (s,
     UTC), `monotonic` (s) and `new_stream` are handed in by tests.
     """
 
@@ -66,6 +71,7 @@ class DiskSpool:
         edge: str,
         *,
         boot: UUID = UNKNOWN_BOOT,
+        time_authority: Authority | None = None,
         files: Files | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -74,6 +80,8 @@ class DiskSpool:
         self._settings = settings
         self._origin = StreamOrigin(edge, boot)
         self.edges = Edges(edge, settings.directory, monotonic)
+        self._time_authority = time_authority
+        self._holding: Holding | None = None
         self._files: Files = OsFiles(settings.directory) if files is None else files
         self._clock = clock
         self._monotonic = monotonic
@@ -106,7 +114,7 @@ class DiskSpool:
             self._quarantine.writer.retire()
             self._backlog.release_all()
             await self.commit()
-            self._remember_at = 0.0  # what was set aside can be remembered only now
+            self._remember_at = self._ages.save_at = 0.0  # what was set aside can be remembered only now
             await self.commit()
         except UnreachableError as lost:
             logger.error("at closing: %s: the last records may not survive a power cut", lost)
@@ -145,16 +153,31 @@ class DiskSpool:
 
     def _build(self, found: Recovered, *, keeps_acked: bool) -> None:
         files, opening, now_ms = self._files, found.opening + 1, self._now_ms
-        writer = Writer(files, found.kept, self.stream, self._origin, opening, SEGMENT, now_ms)
+        self._ages = ages = Ages(files, self._monotonic)
+        ages.found([*found.kept.segments(), *found.quarantined.segments()])
+        writer = Writer(
+            *(files, found.kept, self.stream, self._origin, opening, SEGMENT),
+            *(now_ms, ages.running_s),
+        )
         self._writer = writer
         self._backlog = Backlog(files, found.kept, writer, self._losses.add, keeps_acked=keeps_acked)
         self._quarantine = Quarantine(
             *(self._settings, files, found.quarantined, self._losses, opening),
-            *(now_ms, lambda: self._unused_stream(found), self._room),
+            *(now_ms, lambda: self._unused_stream(found), self._room, ages.running_s),
         )
         self._bounds = Bounds(
-            self._settings, files, found.kept, writer, self._backlog, self._quarantine, self._monotonic
+            *(self._settings, files, found.kept, writer, self._backlog, self._quarantine),
+            *(ages, self._monotonic),
         )
+        if self._time_authority is not None:
+            corrections = Corrections(files, found.kept.pending.keys())
+            self._holding = Holding(corrections, self._time_authority, self._of_this_boot, self._monotonic)
+
+    def _all_segments(self) -> Iterable[tuple[Segment, bool]]:
+        """Each segment, and whether it is being written."""
+        for kept, writer in ((self._kept, self._writer), (self._quarantine.kept, self._quarantine.writer)):
+            for segment in kept.segments():
+                yield segment, segment is writer.active
 
     def _unused_stream(self, found: Recovered) -> int:
         used = {0, self.stream, *found.kept.pending, *found.quarantined.pending}
@@ -203,7 +226,10 @@ class DiskSpool:
         except OSError as error:
             self._bounds.refused(error)
             return None
-        return Record(self.stream, offset, body)
+        record = Record(self.stream, offset, body)
+        if self._holding is not None and is_provisional(body):
+            self._holding.hold(record)
+        return record
 
     async def commit(self) -> None:
         """Return once everything appended so far survives a power cut, and keep to the bounds.
@@ -215,7 +241,7 @@ class DiskSpool:
             error = await self._commit_once() and await self._commit_once()
             self._backlog.check_active()
             self._quarantine.check_active()
-            self._bounds.keep(self._now_ms())
+            self._bounds.keep()
             if error:
                 raise UnreachableError(f"spool: fsync: {error}") from error
 
@@ -250,9 +276,9 @@ class DiskSpool:
             return error
         copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
         syncs = [writer.unsynced() for writer in writers]
-        text = self._text_to_remember()
-        if text is not None or any(sync.needed for sync in syncs):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, syncs, text)
+        texts = {FORGOTTEN: self._text_to_remember(), AGES: self._ages.text_to_save(self._all_segments())}
+        if any(texts.values()) or any(sync.needed for sync in syncs):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, syncs, texts)
         for writer, sync in zip(writers, syncs, strict=True):
             writer.synced(sync)
         failure = next((sync.error for sync in syncs if sync.error is not None), None)
@@ -261,15 +287,16 @@ class DiskSpool:
             self._backlog.release(self._kept.settle(copied))
         return failure
 
-    def _sync(self, syncs: Sequence[Sync], text: bytes | None) -> None:
+    def _sync(self, syncs: Sequence[Sync], texts: Mapping[str, bytes | None]) -> None:
         """In the thread: changes nothing of ours."""
         for sync in syncs:
             sync.run()
-        if text is not None:
+        for name, text in texts.items():
             try:
-                self._files.replace(FORGOTTEN, text)
+                if text is not None:
+                    self._files.replace(name, text)
             except OSError as error:
-                logger.debug("spool: %s cannot be written: %s", FORGOTTEN, error)
+                logger.debug("spool: %s cannot be written: %s", name, error)
 
     def _text_to_remember(self) -> bytes | None:
         now = self._monotonic()
@@ -287,6 +314,10 @@ class DiskSpool:
     def origin(self, stream: int) -> StreamOrigin:
         """Under which edge and boot a stream was written; an unknown one where its headers are damaged."""
         return self._origin if stream == self.stream else self._kept.origins.get(stream, StreamOrigin())
+
+    def _of_this_boot(self, stream: int) -> bool:
+        boot = self._origin.boot
+        return stream == self.stream or (boot != UNKNOWN_BOOT and self.origin(stream).boot == boot)
 
     def pending(self) -> Mapping[int, Ranges]:
         """Stream -> the offsets to be sent (none, perhaps), the oldest stream first."""
@@ -310,6 +341,18 @@ class DiskSpool:
         """
         return self._backlog.read(stream, wanted, max_bytes)
 
+    def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The same records as they are sent, without those that must wait until the clock is known."""
+        return records if self._holding is None else self._holding.corrected(records)
+
+    def sendable(self) -> Mapping[int, Ranges]:
+        """What of `pending` may be sent: what was made while the clock was in doubt may have to wait."""
+        return self.pending() if self._holding is None else self._holding.without_held(self.pending())
+
+    def clock_stepped(self) -> None:
+        """The wall clock was set: nothing is given up for its age within an hour."""
+        self._ages.stepped()
+
     def forget(self, stream: int, durable: Ranges) -> None:
         """These need not be kept any longer: segments with nothing else in them are unlinked."""
         self._forgot = True
@@ -319,7 +362,7 @@ class DiskSpool:
         """Set these aside with their reasons, and forget them once that survives a power cut."""
         origin, wanted = self.origin(stream), Ranges.of(rejected)
         while records := self.read(stream, wanted, _AT_ONCE):
-            for record in records:
+            for record in self.corrected(records):
                 copied = self._set_aside(record, origin, rejected[record.offset])
                 self._kept.set_aside(stream, Ranges.of((record.offset,)), copied=copied)
             wanted.remove(0, records[-1].offset)

@@ -52,6 +52,9 @@ class Segment:
     size: int
     oldest_ms: int
     newest_ms: int
+    begun_s: float = 0.0
+    written_s: float = 0.0
+    """The same in time for which a gateway ran: see Ages."""
     places: Places = field(default_factory=Places, repr=False)
     origin: StreamOrigin | None = None
     """None where its header is damaged."""

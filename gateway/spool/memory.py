@@ -85,6 +85,14 @@ class MemorySpool:
         """The one that was handed in, for its one stream."""
         return self._origin if stream == self.stream else StreamOrigin()
 
+    def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The same records: none of this spool ever waits for a clock."""
+        return records
+
+    def sendable(self) -> Mapping[int, Ranges]:
+        """All of it: records of this spool never wait for a clock."""
+        return self._pending
+
     def pending(self) -> Mapping[int, Ranges]:
         """The one stream and what is kept of it."""
         return self._pending

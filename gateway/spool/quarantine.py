@@ -44,6 +44,7 @@ class Quarantine:
         now_ms: Callable[[], int],
         new_stream: Callable[[], int],
         room: Callable[[], int],
+        running_s: Callable[[], float],
     ) -> None:
         self.kept = kept
         self.dropped = 0
@@ -54,7 +55,7 @@ class Quarantine:
         self._new_stream = new_stream
         self._room = room
         self._origin: StreamOrigin | None = None
-        self.writer = Writer(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms)
+        self.writer = Writer(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms, running_s)
         self._backlog = Backlog(files, kept, self.writer, self.lost)
 
     @property
@@ -103,13 +104,13 @@ class Quarantine:
         self._backlog.give_up(oldest, reason)
         return size
 
-    def keep_age(self, too_old: Callable[[Segment], bool], *, retire_before_ms: int) -> None:
-        """Give up what is too old, and retire a segment that was begun before a time (ms, UTC)."""
+    def keep_age(self, too_old_s: float, retire_before_s: float) -> None:
+        """Give up what was last written, and retire a segment that was begun, before a time of running."""
         active = self.writer.active
-        if active is not None and active.oldest_ms < retire_before_ms:
+        if active is not None and active.begun_s < retire_before_s:
             self.writer.retire()
         for segment in list(self.kept.segments()):
-            if segment is not self.writer.active and too_old(segment):
+            if segment is not self.writer.active and segment.written_s < too_old_s:
                 self._backlog.give_up(segment, "max_age")
 
     def check_present(self, names: Collection[str]) -> None:

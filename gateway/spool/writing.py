@@ -66,6 +66,7 @@ class Writer:
         opening: int,
         suffix: str,
         now_ms: Callable[[], int],
+        running_s: Callable[[], float],
     ) -> None:
         self.active: Segment | None = None
         """The segment that takes the next record; None when one must be begun first."""
@@ -77,6 +78,7 @@ class Writer:
         self._opening = opening
         self._suffix = suffix
         self._now_ms = now_ms
+        self._running_s = running_s
         self._next = 0
         self._file: AppendFile
         self._open: list[_Open] = []
@@ -102,6 +104,7 @@ class Writer:
         now = self._now_ms()
         name = segment_name(self._opening, stream, first, self._suffix)
         segment = Segment(name, stream, first, first + len(bodies) - 1, 0, now, now, origin=origin)
+        segment.begun_s = segment.written_s = self._running_s()
         header = encode_header(Header(stream, first, now, origin))
         data = [encode_record(segment.key, number, body) for number, body in enumerate(bodies)]
         file = self._files.create(name)
@@ -157,6 +160,7 @@ class Writer:
         """The next record begins a new segment; this one stays open until it is safe."""
         if self.active is not None:
             self.active.newest_ms = self._now_ms()
+            self.active.written_s = self._running_s()
             self._next = self.active.last + 1
             self.active = None
 

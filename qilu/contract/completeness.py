@@ -77,7 +77,8 @@ class EventKind(IntEnum):
     """The gateway began to collect; it had not been since `ago_s` (0: not known)."""
     STOPPED = 2
     CLOCK_STEPPED = 3
-    """The wall clock was set by `length_s`, forth or back."""
+    """The wall clock was set by `length_s`, forth or back, `ago_s` ago by the clock before; `detail` is 1 if
+    no time in between was given out before."""
     DROPPED = 4
     """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
 

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     UNDECODABLE = "undecodable"
     INTERNAL_ERROR = "internal_error"
     NOT_POLLED = "not_polled"
-    CLOCK_UNSURE = "clock_unsure"
+    CLOCK_UNCERTAIN = "clock_uncertain"
     RESTARTED = "restarted"
     """The device came back a moment ago, and what it says is not to be trusted yet."""
     STALE = "stale"
@@ -78,11 +78,11 @@ _CODES: Mapping[Reason, int] = {
     Reason.UNDECODABLE: 12,
     Reason.INTERNAL_ERROR: 13,
     Reason.NOT_POLLED: 14,
-    Reason.CLOCK_UNSURE: 15,
+    Reason.CLOCK_UNCERTAIN: 15,
     Reason.RESTARTED: 16,
     Reason.STALE: 17,
 }
-_UNCERTAIN = frozenset((Reason.CLOCK_UNSURE, Reason.STALE))
+_UNCERTAIN = frozenset((Reason.CLOCK_UNCERTAIN, Reason.STALE))
 _REASONS: Mapping[int, Reason] = {code: reason for reason, code in _CODES.items()}
 
 ALL_GOOD: Mapping[int, Reason] = MappingProxyType({})
@@ -146,16 +146,40 @@ class Reading(NamedTuple):  # made for every block of every turn: three times as
         return Quality.GOOD if reason is None else reason.quality
 
 
+class TimeTrust(StrEnum):
+    """How far the clock can be trusted that gave readings their time."""
+
+    KNOWN = "known"
+    HELD = "held"
+    """In doubt, and not for long: the times are provisional and not sent before they are corrected."""
+    UNCERTAIN = "uncertain"
+    """In doubt for so long that the readings are sent, marked as `clock_uncertain`."""
+
+
+class EpochTag(NamedTuple):
+    """A stretch of time without a step of the clock; the times of a poll are all of one epoch.
+
+    `number` is the monotonic time at its begin in ms, 1 or more, different for each epoch of a process;
+    `offset_ms`: the UTC of the epoch minus the monotonic time.
+    """
+
+    number: int
+    trust: TimeTrust
+    offset_ms: int
+
+
 class Poll(NamedTuple):
     """One poll group of one device, one turn of its schedule; becomes one record of the spool.
 
     `due_ms` is UTC, when the schedule wanted it. `readings` has at least one entry, and all of them share
     their origin and group. `skipped` turns before it were missed for good; a record does not tell them.
+    `epoch` is the one of all its times, None where that is of no interest.
     """
 
     due_ms: int
     readings: tuple[Reading, ...]
     skipped: int = 0
+    epoch: EpochTag | None = None
 
     @property
     def origin(self) -> Origin:

@@ -1,9 +1,9 @@
-"""The time that readings get: UTC that never goes back, whatever somebody does to the wall clock.
+"""The time that readings get: UTC in epochs, between which the wall clock was set.
 
-The monotonic clock tells how much time went by, the wall clock what time it is. A wall clock ahead of ours is
-followed at once: a box without a battery starts in the past and is put right by NTP. A wall clock behind ours
-is approached by running at half speed, so that no time is ever given out twice: (device, point, time) is
-what identifies a sample in the store, and a repeated time would silently overwrite one.
+The monotonic clock counts how much time went by, the wall clock gives the time of day. Within an epoch time
+rises with the monotonic clock; a small difference is made up for, forward at once and backward at half
+speed. A step of the wall clock ends the epoch. (device, point, time) identifies a sample in the store and a
+repeated time would overwrite one, so epochs that overlap use different milliseconds: see time_grids.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from qilu.contract.reading import EpochTag, TimeTrust
+from qilu.runtime.time_grids import Grid, Grids, ProvisionalGrid
+
 TOLERANCE = 0.5
-"""Seconds by which the clocks may differ before it is worth telling anybody."""
+"""Seconds by which the clocks may differ before it is a step."""
 
 _SLOW = 0.5
 """Our speed while we are ahead of the wall clock."""
@@ -20,58 +23,118 @@ _SLOW = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ClockStep:
-    """The wall clock jumped by `seconds` (forward: more than 0) when our time was `time_ms`."""
+    """The wall clock jumped by `seconds` (forward: more than 0) when our time was `time_ms`.
+
+    `unused`: no time behind the step was given out before.
+    """
 
     time_ms: int
     seconds: float
+    unused: bool = False
 
 
-class Timebase:
-    """UTC from pairs of readings of both clocks (seconds, as time.time() and loop.time() give them).
+class Epoch:
+    """Times of one trust; a turn that began in an epoch takes all its times from that one."""
 
-    `high_water_ms`: the highest time given out so far. This run stays above what is handed in: save the
-    attribute now and then, and hand in at the next start what was saved plus the time between two saves.
-    """
+    __slots__ = ("_ahead", "_anchor", "_at", "grid", "tag")
 
-    def __init__(self, wall: float, monotonic: float, *, high_water_ms: int = 0) -> None:
-        self.high_water_ms = high_water_ms
-        self._floor_ms = high_water_ms
-        self._last_ms: dict[Hashable, int] = {}
-        self._observed = (wall, monotonic)
-        self._anchor = max(wall, high_water_ms / 1000)
-        self._ahead = self._anchor - wall
-
-    def observe(self, wall: float, monotonic: float) -> ClockStep | None:
-        """Compare the clocks; call it every second or so. A jump of the wall clock is returned, once."""
-        then_wall, then_monotonic = self._observed
-        jump = (wall - then_wall) - (monotonic - then_monotonic)
-        ours = self.at(monotonic)
-        self._observed = (wall, monotonic)
-        self._anchor = max(ours, wall)
-        self._ahead = self._anchor - wall
-        return ClockStep(int(ours * 1000), jump) if abs(jump) > TOLERANCE else None
+    def __init__(self, number: int, trust: TimeTrust, utc: float, monotonic: float, grid: Grid) -> None:
+        self.tag = EpochTag(number, trust, round((utc - monotonic) * 1000))
+        self.grid = grid
+        grid.high_ms = max(grid.high_ms, int(utc * 1000))  # it is in use from here on
+        self._anchor, self._at, self._ahead = utc, monotonic, 0.0
 
     def at(self, monotonic: float) -> float:
         """UTC in seconds at a moment of the monotonic clock; rises with it."""
-        passed = monotonic - self._observed[1]
+        passed = monotonic - self._at
         if self._ahead and passed > 0:
             return self._anchor + passed - min(self._ahead, passed * (1 - _SLOW))
         return self._anchor + passed
 
-    def unsure(self, monotonic: float) -> bool:
-        """True while our time is further from the wall clock than the tolerance, because that went back."""
-        passed = monotonic - self._observed[1]
-        return self._ahead - max(passed, 0.0) * (1 - _SLOW) > TOLERANCE
+    def follow(self, wall: float, monotonic: float) -> None:
+        """Take over a wall clock that differs a little."""
+        self._anchor = max(self.at(monotonic), wall)
+        self._at = monotonic
+        self._ahead = self._anchor - wall
+
+    def reach(self, monotonic: float) -> None:
+        """Times up to this moment may have been given out."""
+        self.grid.high_ms = max(self.grid.high_ms, int(self.at(monotonic) * 1000))
 
     def next_ms(self, series: Hashable, monotonic: float) -> int:
-        """UTC in ms at `monotonic`, at least one more than `series` got the last time, in this run or before.
+        """UTC in ms at `monotonic`, later than every other time that `series` got in this epoch.
 
         A series is whatever shares its times: one block of one device.
         """
-        ms, last = int(self.at(monotonic) * 1000), self._last_ms.get(series, self._floor_ms)
-        if ms <= last:
-            ms = last + 1
-        self._last_ms[series] = ms
-        if ms > self.high_water_ms:
-            self.high_water_ms = ms
+        grid = self.grid
+        ms, last = int(self.at(monotonic) * 1000), grid.last.get(series, grid.floor_ms)
+        ms = grid.place(ms if ms > last else last + 1)
+        grid.last[series] = ms
+        if ms > grid.high_ms:
+            grid.high_ms = ms
         return ms
+
+
+class Timebase:
+    """The epochs of one process, from pairs of readings of both clocks (s, as time.time(), loop.time())."""
+
+    def __init__(
+        self,
+        wall: float,
+        monotonic: float,
+        *,
+        grids: Grids | None = None,
+        trust: TimeTrust = TimeTrust.KNOWN,
+        guess: float | None = None,
+    ) -> None:
+        """`guess`: the UTC to begin with where the trust is not KNOWN; None: the wall clock."""
+        self.grids = grids or Grids()
+        self._observed = (wall, monotonic)
+        utc = wall if guess is None or trust is TimeTrust.KNOWN else guess
+        self.epoch = self._epoch(max(round(monotonic * 1000), 1), trust, utc, monotonic)
+
+    def begin(self, trust: TimeTrust, monotonic: float) -> Epoch:
+        """Begin the next epoch: a known one with the wall clock, others with the time of the one before."""
+        then_wall, then = self._observed
+        known = trust is TimeTrust.KNOWN
+        utc = then_wall + monotonic - then if known else self.epoch.at(monotonic)
+        number = max(round(monotonic * 1000), self.epoch.tag.number + 1)
+        self.epoch = self._epoch(number, trust, utc, monotonic)
+        return self.epoch
+
+    def _epoch(self, number: int, trust: TimeTrust, utc: float, monotonic: float) -> Epoch:
+        held = trust is TimeTrust.HELD
+        grid = ProvisionalGrid() if held else self.grids.free_or_first(int(utc * 1000))
+        return Epoch(number, trust, utc, monotonic, grid)
+
+    def reserve(self, begin_ms: int, end_ms: int) -> tuple[int, int]:
+        """`Grids.reserve`, beside the present epoch."""
+        return self.grids.reserve(begin_ms, end_ms, self.epoch.grid)
+
+    def observe(self, wall: float, monotonic: float) -> ClockStep | None:
+        """Compare the clocks; call it every second or so. A step of the wall clock is returned, once.
+
+        The epoch does not follow a step: whether it is to be believed is another's decision.
+        """
+        then_wall, then_monotonic = self._observed
+        jump = (wall - then_wall) - (monotonic - then_monotonic)
+        self._observed = (wall, monotonic)
+        if abs(jump) > TOLERANCE:
+            return ClockStep(int(self.at(monotonic) * 1000), jump)
+        if self.epoch.tag.trust is TimeTrust.KNOWN:
+            self.epoch.follow(wall, monotonic)
+        return None
+
+    @property
+    def offset_ms(self) -> int:
+        """The wall clock minus the monotonic clock at the last look."""
+        wall, monotonic = self._observed
+        return round((wall - monotonic) * 1000)
+
+    def at(self, monotonic: float) -> float:
+        """UTC in seconds at a moment of the monotonic clock, in the present epoch."""
+        return self.epoch.at(monotonic)
+
+    def next_ms(self, series: Hashable, monotonic: float) -> int:
+        """`Epoch.next_ms` of the present epoch."""
+        return self.epoch.next_ms(series, monotonic)

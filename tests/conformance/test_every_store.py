@@ -93,7 +93,7 @@ async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: S
     numbers = [0.0, -1.5, 81.53125, 0.1, 1e-3, 123456789.0, 1e6, -0.0, 1, -7, 4294967295]
     polls = [subject.poll(START + i, number, i, i % 2 == 0) for i, number in enumerate(numbers)]
     polls.append(subject.poll(START + 100, None, 2, True, force=Reason.TIMEOUT))
-    polls.append(subject.poll(START + 101, 5.5, 2, True, force=Reason.CLOCK_UNSURE))
+    polls.append(subject.poll(START + 101, 5.5, 2, True, force=Reason.CLOCK_UNCERTAIN))
     polls.append(subject.poll(START + 102, 9.0, 2, True, force=Reason.OUT_OF_LIMITS))
     polls.append(subject.poll(START + 103, None, None, None))
     async with subject.store() as store, subject.reader() as reader:
@@ -103,7 +103,7 @@ async def test_every_value_reason_and_time_that_is_stored_is_readable(subject: S
         assert force == [
             *(Sample(START + i, number) for i, number in enumerate(numbers)),
             Sample(START + 100, None, Reason.TIMEOUT),
-            Sample(START + 101, 5.5, Reason.CLOCK_UNSURE),
+            Sample(START + 101, 5.5, Reason.CLOCK_UNCERTAIN),
             Sample(START + 102, None, Reason.OUT_OF_LIMITS),
             Sample(START + 103, None, Reason.UNDECODABLE),
         ]
@@ -179,7 +179,7 @@ async def test_what_is_beyond_the_limits_is_rejected_alike_and_costs_no_other_po
 
 
 async def test_writing_twice_leaves_one(subject: Subject) -> None:
-    polls = [subject.poll(START + i, float(i), i, True, state=Reason.CLOCK_UNSURE) for i in range(50)]
+    polls = [subject.poll(START + i, float(i), i, True, state=Reason.CLOCK_UNCERTAIN) for i in range(50)]
     async with subject.store() as store, subject.reader() as reader:
         await store.write([*polls, *polls])
         await store.write(polls)
@@ -264,7 +264,7 @@ async def test_names_that_nobody_expects_survive(subject: Subject) -> None:
         origin = Origin("e'd,g=e 1", device, "press-温 ,度", "", '济"南, 山东', "l\\i")
         values = tuple(float(i) for i in range(len(NAMES)))
         columns = Columns(origin, "g", tuple(NAMES))
-        polls.append(Poll(START, (Reading(columns, START, values, {3: Reason.CLOCK_UNSURE}),)))
+        polls.append(Poll(START, (Reading(columns, START, values, {3: Reason.CLOCK_UNCERTAIN}),)))
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write(polls) == {}
         await subject.settle()
@@ -273,7 +273,7 @@ async def test_names_that_nobody_expects_survive(subject: Subject) -> None:
             assert found[device] == Device(device, "press-温 ,度", "e'd,g=e 1", "l\\i", START)
         assert await reader.points(DeviceKey("e'd,g=e 1", devices[0])) == sorted(NAMES)
         for device, (index, name) in itertools.product(devices, enumerate(NAMES)):
-            reason = Reason.CLOCK_UNSURE if index == 3 else None
+            reason = Reason.CLOCK_UNCERTAIN if index == 3 else None
             expected = [Sample(START, float(index), reason)]
             assert await reader.samples(DeviceKey("e'd,g=e 1", device), name, START, START + 1) == expected
 
@@ -374,7 +374,7 @@ async def test_the_newest_sample_of_each_point_is_known_whatever_its_quality(sub
         subject.poll(START - 40 * 86_400_000, 0.5, 1, False),
         subject.poll(START, 1.0, 2, True),
         subject.poll(START + 10, None, 3, True, force=Reason.TIMEOUT),
-        subject.poll(START + 20, 2.5, 4, True, running=Reason.CLOCK_UNSURE),
+        subject.poll(START + 20, 2.5, 4, True, running=Reason.CLOCK_UNCERTAIN),
         subject.poll(START + 30, 3.0, None, True, state=Reason.TIMEOUT),
         Poll(START, (Reading(slow, START - 7_200_000, (50.0, label)),)),
         Poll(START, (Reading(moved, START + 40, (4.0,)),)),
@@ -404,7 +404,7 @@ async def test_intervals_are_the_same_arithmetic_everywhere(subject: Subject) ->
         if kind < 0.2 or 100 < i < 140:
             raw.append(Sample(time_ms, None, chance.choice([Reason.TIMEOUT, Reason.SENTINEL])))
         elif kind < 0.4:
-            raw.append(Sample(time_ms, round(chance.uniform(0, 9), 2), Reason.CLOCK_UNSURE))
+            raw.append(Sample(time_ms, round(chance.uniform(0, 9), 2), Reason.CLOCK_UNCERTAIN))
         else:
             raw.append(Sample(time_ms, round(chance.uniform(0, 9), 2)))
     polls = [
@@ -432,13 +432,17 @@ async def test_what_is_no_quantity_has_the_last_value_of_an_interval_and_no_mean
     polls = [
         subject.poll(START, 1.0, 2, True),
         subject.poll(START + 100, 2.0, 6, False),
-        subject.poll(START + 200, 3.0, 4, True, state=Reason.CLOCK_UNSURE),
+        subject.poll(START + 200, 3.0, 4, True, state=Reason.CLOCK_UNCERTAIN),
         subject.poll(START + 300, 4.0, None, False, state=Reason.TIMEOUT),
-        subject.poll(START + 1000, 5.0, 7, True, state=Reason.CLOCK_UNSURE),
-        subject.poll(START + 1100, 6.0, 5, True, state=Reason.CLOCK_UNSURE),
+        subject.poll(START + 1000, 5.0, 7, True, state=Reason.CLOCK_UNCERTAIN),
+        subject.poll(START + 1100, 6.0, 5, True, state=Reason.CLOCK_UNCERTAIN),
         subject.poll(START + 2000, 7.0, None, True, state=Reason.TIMEOUT),
     ]
-    codes = [(START, 6, None), (START + 1000, 5, Reason.CLOCK_UNSURE), (START + 2000, None, Reason.TIMEOUT)]
+    codes = [
+        (START, 6, None),
+        (START + 1000, 5, Reason.CLOCK_UNCERTAIN),
+        (START + 2000, None, Reason.TIMEOUT),
+    ]
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write(polls) == {}
         await subject.settle()
@@ -458,7 +462,7 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
     text: Value = "over pressure" if subject.has_texts else 1.0
     polls = [subject.poll(START + i, float(i), i, i % 2 == 0) for i in range(0, 100, 2)]
     polls.append(subject.poll(START + 1, None, 2, True, force=Reason.TIMEOUT))
-    polls.append(subject.poll(START + 3, 5.5, None, True, force=Reason.CLOCK_UNSURE, state=Reason.TIMEOUT))
+    polls.append(subject.poll(START + 3, 5.5, None, True, force=Reason.CLOCK_UNCERTAIN, state=Reason.TIMEOUT))
     polls.append(subject.poll(START + 5, text, 2, True))
     polls.append(subject.poll(START + 7, None, None, None))
     other = Origin("edge-1", subject.device, "collection")
@@ -472,7 +476,7 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
         async def counted(start: int, end: int) -> dict[Reason | None, int]:
             return dict(await reader.count(subject.key, "hydraulic-press", START + start, START + end))
 
-        bad: dict[Reason | None, int] = {Reason.TIMEOUT: 2, Reason.CLOCK_UNSURE: 1, Reason.UNDECODABLE: 3}
+        bad: dict[Reason | None, int] = {Reason.TIMEOUT: 2, Reason.CLOCK_UNCERTAIN: 1, Reason.UNDECODABLE: 3}
         assert await counted(0, 100) == bad | {None: 156}
         assert await counted(0, late + 1) == bad | {None: 159}
         assert await counted(0, late) == bad | {None: 156}

@@ -80,7 +80,7 @@ async def test_all_is_confirmed_where_nothing_is_dropped(victoria_metrics: Victo
         polls = [
             poll("a", NOW),
             poll("a", NOW + 1, *([None] * 10), **dict.fromkeys(POINTS, Reason.TIMEOUT)),
-            poll("a", NOW + 2, 5.5, *range(9), point_0=Reason.CLOCK_UNSURE),
+            poll("a", NOW + 2, 5.5, *range(9), point_0=Reason.CLOCK_UNCERTAIN),
             poll("a", NOW + 3, "a text", None, True, *range(7)),
             poll("b", NOW - 40 * DAY),
             poll("b", NOW),

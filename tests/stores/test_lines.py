@@ -28,7 +28,7 @@ def poll(*values: Value, columns: Columns = COLUMNS, time_ms: int = 7, **reasons
         (poll(2**64, 10**30), b"force=18446744073709551616,state=1000000000000000000000000000000 7"),
         (poll(True, False), b"force=1,state=0 7"),
         (poll(None, 2, force=Reason.TIMEOUT), b"force__q=1,state=2 7"),
-        (poll(5.5, 2, force=Reason.CLOCK_UNSURE), b"force__q=15,force=5.5,state=2 7"),
+        (poll(5.5, 2, force=Reason.CLOCK_UNCERTAIN), b"force__q=15,force=5.5,state=2 7"),
         (poll(5.5, 2, force=Reason.SENTINEL), b"force__q=9,state=2 7"),
         (poll(None, 2), b"force__q=12,state=2 7"),
     ],

@@ -68,7 +68,7 @@ def mixed(count: int) -> list[Poll]:
         if chance.random() < 0.3 or 100 < i < 150:
             found.append(poll(time_ms, None, i, note, force=chance.choice([Reason.TIMEOUT, Reason.SENTINEL])))
         elif chance.random() < 0.2:
-            found.append(poll(time_ms, force, i, note, force=Reason.CLOCK_UNSURE))
+            found.append(poll(time_ms, force, i, note, force=Reason.CLOCK_UNCERTAIN))
         else:
             found.append(poll(time_ms, force, i, note))
     return found

@@ -9,7 +9,7 @@ from gateway.sources.modbus.plans.plan import Block, ExcludedPoints
 from qilu.contract.reading import Reading, Reason
 
 Stamp = Callable[[str, float], int]
-"""`Timebase.next_ms`: the time of a reading of a series, taken at a moment of the monotonic clock."""
+"""`Epoch.next_ms`: the time of a reading of a series, taken at a moment of the monotonic clock."""
 
 
 class PollResult:

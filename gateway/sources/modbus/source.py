@@ -24,7 +24,7 @@ from gateway.sources.modbus.turn import PollCycle
 from qilu.contract.reading import Columns, Poll, Reading, Reason
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.timebase import Epoch, Timebase
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class ModbusSource:
             self.busy = False
 
     async def _poll(self, due: DuePoll, now: float) -> Poll:
-        group = self._groups[due.group]
+        group, epoch = self._groups[due.group], self._timebase.epoch  # one epoch for all times of a poll
         device, stats = group.device, self.stats
         if due.skipped:
             stats.missed_turns += due.skipped
@@ -139,24 +139,24 @@ class ModbusSource:
         if may_ask and device.forget_in_time(group, now):
             self._save_learned(device)
         if may_ask and len(self._groups) > 1 and group.would_close_connection(now):
-            readings = self._not_asked(group, now, Reason.UNREACHABLE)
+            readings = self._not_asked(epoch, group, now, Reason.UNREACHABLE)
         elif may_ask and group.plan.blocks:
-            readings = await self._ask(group)
+            readings = await self._ask(epoch, group)
         else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
             limited = self._service.units[device.unit].in_service and not may_ask
-            readings = self._not_asked(group, now, Reason.NOT_POLLED if limited else device.reason)
+            readings = self._not_asked(epoch, group, now, Reason.NOT_POLLED if limited else device.reason)
         if device.exponents is not None:
             readings = device.exponents.scaled(readings)
         stats.polls += 1
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
-        return Poll(int(self._timebase.at(due.due) * 1000), tuple(readings), due.skipped)
+        return Poll(int(epoch.at(due.due) * 1000), tuple(readings), due.skipped, epoch.tag)
 
-    async def _ask(self, group: Group) -> list[Reading]:
+    async def _ask(self, epoch: Epoch, group: Group) -> list[Reading]:
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
-        poll = PollCycle(group, link, self._service, self._timebase.next_ms, settings)
+        poll = PollCycle(group, link, self._service, epoch.next_ms, settings)
         await poll.read()
         if poll.slow_reply_time:
             self._service.record_slow_replies(
@@ -183,8 +183,8 @@ class ModbusSource:
             self._save_learned(device)
         return poll.readings
 
-    def _not_asked(self, group: Group, now: float, reason: Reason) -> list[Reading]:
-        time_ms = self._timebase.next_ms(group.series, now)
+    def _not_asked(self, epoch: Epoch, group: Group, now: float, reason: Reason) -> list[Reading]:
+        time_ms = epoch.next_ms(group.series, now)
         readings = [block.bad(time_ms, reason) for block in group.plan.blocks]
         return readings + [not_asked.reading(time_ms) for not_asked in group.plan.not_asked]
 

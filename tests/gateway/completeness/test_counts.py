@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.completeness.counts import Counts
 from qilu.contract.completeness import COUNTS_POINTS
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 
 MINUTE = 60_000
 START = 1_764_000_030_000  # half past a minute
@@ -36,10 +37,9 @@ def told(account: Poll) -> dict[str, float]:
 
 def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
     counts = Counts(MINUTE, START)
-    assert counts.passed(poll(START + 10), [poll(START + 10)]) is None
-    assert counts.passed(poll(START + 29_999, Reason.TIMEOUT), [poll(0)]) is None
-    first = counts.passed(poll(START + 30_500), [poll(0)])
-    assert first is not None
+    assert counts.passed(poll(START + 10), [poll(START + 10)]) == []
+    assert counts.passed(poll(START + 29_999, Reason.TIMEOUT), [poll(0)]) == []
+    [first] = counts.passed(poll(START + 30_500), [poll(0)])
     assert first.readings[0].time_ms == START
     assert first.origin == Origin("edge-1", "press-1", "collection", line="a")
     assert told(first) == {
@@ -60,7 +60,7 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
 def test_values_are_counted_by_what_became_of_them() -> None:
     counts = Counts(MINUTE, START)
     counts.passed(poll(START + 1, Reason.UNREACHABLE, Reason.NOT_POLLED, Reason.SENTINEL), [poll(0)])
-    counts.passed(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNSURE, skipped=2), [poll(0)])
+    counts.passed(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNCERTAIN, skipped=2), [poll(0)])
     counts.passed(poll(START + 3, Reason.INTERNAL_ERROR), [])
     [account] = counts.close(START + 4)
     assert told(account) == {
@@ -122,11 +122,11 @@ def test_every_reason_has_its_place() -> None:
 
 def test_a_poll_that_shares_its_time_with_one_before_does_not_begin_an_account() -> None:
     counts = Counts(MINUTE, START)
-    assert counts.passed(poll(START + 30_000, blocks=3), [poll(0)]) is not None
+    assert counts.passed(poll(START + 30_000, blocks=3), [poll(0)])
     counts = Counts(MINUTE, START)
     counts.passed(poll(START + 29_998, blocks=3), [poll(0)])  # ends at 30,004
-    assert counts.passed(poll(START + 30_001), [poll(0)]) is None
-    assert counts.passed(poll(START + 30_010), [poll(0)]) is not None
+    assert counts.passed(poll(START + 30_001), [poll(0)]) == []
+    assert counts.passed(poll(START + 30_010), [poll(0)])
 
 
 def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
@@ -134,13 +134,10 @@ def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
     counts.passed(poll(START + 1), [poll(0)])
     counts.offline(ORIGIN, START + 20_000)
     counts.offline(ORIGIN, START + 21_000)
-    one = counts.passed(poll(START + 30_000), [poll(0)])
-    two = counts.passed(poll(START + 90_000), [poll(0)])
+    [one] = counts.passed(poll(START + 30_000), [poll(0)])
+    [two] = counts.passed(poll(START + 90_000), [poll(0)])
     assert counts.online(ORIGIN, START + 95_000) == 75.0
-    three = counts.passed(poll(START + 150_000), [poll(0)])
-    assert one is not None
-    assert two is not None
-    assert three is not None
+    [three] = counts.passed(poll(START + 150_000), [poll(0)])
     assert [told(account)["offline_s"] for account in (one, two, three)] == [10, 60, 5]
     assert counts.online(ORIGIN, START + 160_000) == 0
 
@@ -149,13 +146,13 @@ def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
 def test_whatever_the_times_every_value_is_in_the_account_of_its_time(seed: int) -> None:
     chance = random.Random(seed)
     counts = Counts(10_000, START)
-    now, times, accounts = START, [], []
+    now, times = START, list[int]()
+    accounts: list[Poll] = []
     for _ in range(chance.randint(1, 60)):
         now += chance.choice([0, 1, 40, 1000, 9999, 10_000, 65_000])
         passing = poll(now, blocks=chance.randint(1, 3))
         times += [reading.time_ms for reading in passing.readings]
-        if (done := counts.passed(passing, [passing])) is not None:
-            accounts.append(done)
+        accounts += counts.passed(passing, [passing])
     accounts += counts.close(now + chance.randint(0, 5))
     reached = START
     for account in accounts:
@@ -165,3 +162,23 @@ def test_whatever_the_times_every_value_is_in_the_account_of_its_time(seed: int)
         assert values.get("expected", 0) == 3 * sum(begin <= time_ms < end for time_ms in times)
         reached = end
     assert reached > max(times)
+
+
+def test_a_device_has_an_account_of_its_own_in_each_epoch() -> None:
+    before, after = (EpochTag(number, TimeTrust.HELD, 0) for number in (1, 2))
+    counts = Counts(MINUTE, START, epoch=before)
+
+    def passed(time_ms: int, epoch: EpochTag) -> Sequence[Poll]:
+        return counts.passed(poll(time_ms)._replace(epoch=epoch), [poll(0)])
+
+    hour = 3_600_000
+    assert passed(START + 1000, before) == []
+    assert passed(START + 2000 - hour, after) == []  # the clock was set back in between
+    assert passed(START + 1500, before) == []  # a turn that began before
+    ended, old = passed(START + 32_000 - hour, after)
+    assert (ended.epoch, old.epoch) == (after, before)
+    assert [one.readings[0].time_ms for one in (ended, old)] == [START + 2000 - hour, START]
+    assert [told(one)["span_ms"] for one in (ended, old)] == [30_000, 1501]
+    assert [told(one)["expected"] for one in (ended, old)] == [3, 6]
+    [last] = counts.close(START + 40_000 - hour)
+    assert (last.epoch, told(last)["expected"]) == (after, 3)

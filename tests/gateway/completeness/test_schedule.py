@@ -18,7 +18,7 @@ FAST, SLOW = Expected(PRESS, "fast", 1.0, 3), Expected(PRESS, "slow", 10.0, 5)
 async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was_set() -> None:
     now = asyncio.get_running_loop().time
     begun = now()
-    source = ScheduleSource([FAST, SLOW], 60.0, lambda: int((now() - begun) * 1000))
+    source = ScheduleSource([FAST, SLOW], 60.0, lambda _: int((now() - begun) * 1000))
     told = []
     async with source, aclosing(source.polls()) as polls:
         asyncio.get_running_loop().call_later(EVERY + 100, source.again)

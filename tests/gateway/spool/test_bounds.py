@@ -34,7 +34,7 @@ class Clock:
 async def test_what_is_older_than_max_age_is_given_up_whatever_the_policy(tmp_path: Path) -> None:
     clock = Clock()
     async with disk_spool(
-        tmp_path, files=ModelDisk(), clock=clock, max_age="8d", policy="block"
+        tmp_path, files=ModelDisk(), monotonic=clock, max_age="8d", policy="block"
     ) as spool:  # fmt: skip
         for day in range(12):  # far less than a segment in all
             fill(spool, range(day, day + 1))
@@ -48,15 +48,52 @@ async def test_what_is_older_than_max_age_is_given_up_whatever_the_policy(tmp_pa
         assert numbers(spool) == list(range(given_up["max_age"].last() + 1, 12))
 
 
-async def test_ages_are_not_believed_while_the_clock_was_not_set(tmp_path: Path) -> None:
-    clock = Clock(seconds=100.0)  # 1970: a box without a battery
-    async with disk_spool(tmp_path, files=ModelDisk(), clock=clock, max_age="1d") as spool:
+async def test_a_wall_clock_40_days_ahead_for_a_moment_gives_up_nothing(tmp_path: Path) -> None:
+    """Attack 02a: the whole sealed backlog was given up."""
+    wall, running = Clock(seconds=NOW), Clock()
+    async with disk_spool(
+        tmp_path, files=ModelDisk(), clock=wall, monotonic=running, max_age="30d", keep_acked="1d"
+    ) as spool:
         fill(spool, range(30))
-        clock.seconds = NOW
+        spool.forget(spool.stream, Ranges([(0, 9)]))
+        size = spool.size
+        wall.seconds += 40 * DAY
         await spool.commit()
+        wall.seconds -= 40 * DAY
         await spool.commit()
-        assert numbers(spool) == list(range(30))
+        assert numbers(spool) == list(range(10, 30))
         assert lost(spool) == {}
+        assert spool.size == size
+
+
+async def test_age_counts_the_time_for_which_a_gateway_ran(tmp_path: Path) -> None:
+    disk, running = ModelDisk(), Clock()
+    async with disk_spool(tmp_path, files=disk, monotonic=running, max_age="8d") as spool:
+        fill(spool, range(30))
+        running.seconds += 5 * DAY
+    running.seconds += 100 * DAY  # nothing runs
+    async with disk_spool(tmp_path, files=disk, monotonic=running, max_age="8d") as spool:
+        running.seconds += 2 * DAY
+        await spool.commit()
+        assert lost(spool) == {}
+        running.seconds += 2 * DAY
+        await spool.commit()
+        assert "max_age" in lost(spool)
+
+
+async def test_nothing_is_given_up_for_its_age_within_an_hour_of_a_clock_step(tmp_path: Path) -> None:
+    running = Clock()
+    async with disk_spool(tmp_path, files=ModelDisk(), monotonic=running, max_age="8d") as spool:
+        fill(spool, range(30))
+        running.seconds += 9 * DAY
+        spool.clock_stepped()
+        for _ in range(2):
+            running.seconds += 1799
+            await spool.commit()
+        assert lost(spool) == {}
+        running.seconds += 3
+        await spool.commit()
+        assert "max_age" in lost(spool)
 
 
 async def test_the_oldest_make_way_when_others_need_the_disk(tmp_path: Path) -> None:

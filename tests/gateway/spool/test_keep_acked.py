@@ -37,7 +37,7 @@ async def test_durable_records_stay_on_disk_but_do_not_wait(tmp_path: Path) -> N
 
 async def test_they_go_at_their_age(tmp_path: Path) -> None:
     clock, disk = Clock(), ModelDisk()
-    async with disk_spool(tmp_path, files=disk, clock=clock, keep_acked="2d") as spool:
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, keep_acked="2d") as spool:
         sizes = []
         for day in range(6):
             fill(spool, range(day * 20, day * 20 + 20))

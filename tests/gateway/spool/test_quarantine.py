@@ -111,7 +111,7 @@ async def test_a_rejected_record_never_displaces_one_that_waits(tmp_path: Path) 
 
 async def test_what_is_in_quarantine_is_given_up_at_max_age(tmp_path: Path) -> None:
     now = 1_700_000_000.0
-    async with disk_spool(tmp_path, files=ModelDisk(), clock=lambda: now, max_age="8d") as spool:
+    async with disk_spool(tmp_path, files=ModelDisk(), monotonic=lambda: now, max_age="8d") as spool:
         for day in range(12):
             fill(spool, range(day, day + 1))
             spool.quarantine(spool.stream, {day: REASON})

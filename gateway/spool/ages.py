@@ -1,0 +1,74 @@
+"""How old segments are, in time for which a gateway ran: no wall clock can make them older than they are.
+
+    CRC32-AS-HEX {"running_s": 86400.0, "segments": {"NAME": 3600.0, ...}}
+
+The file is replaced once a minute. Losing it, or a part of it, only makes records seem younger: they stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from zlib import crc32
+
+from gateway.spool.files import Files
+from gateway.spool.kept import Segment
+
+AGES = "ages"
+_SAVE_EVERY_S = 60.0
+_AFTER_STEP_S = 3600.0
+"""Seconds after a step of the wall clock in which nothing is given up for its age."""
+
+
+class Ages:
+    """Seconds for which gateways ran on this spool. `monotonic`: the clock that is counted."""
+
+    def __init__(self, files: Files, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        before, self._written = _read(files)
+        self._begin = monotonic() - before
+        self.save_at = monotonic() + _SAVE_EVERY_S
+        """When the file is saved next, by the same clock."""
+        self._rest_until = float("-inf")
+
+    def running_s(self) -> float:
+        """Seconds since a gateway first ran on this spool, without those in which none did."""
+        return self._monotonic() - self._begin
+
+    def found(self, segments: Iterable[Segment]) -> None:
+        """These are there at the opening; of those that are not in the file the age begins now."""
+        now = self.running_s()
+        for segment in segments:
+            segment.begun_s = segment.written_s = min(self._written.get(segment.name, now), now)
+        self._written.clear()
+
+    def stepped(self) -> None:
+        """The wall clock was set."""
+        self._rest_until = self._monotonic() + _AFTER_STEP_S
+
+    @property
+    def resting(self) -> bool:
+        """Whether the wall clock was set within the last hour."""
+        return self._monotonic() < self._rest_until
+
+    def text_to_save(self, segments: Iterable[tuple[Segment, bool]]) -> bytes | None:
+        """The content of the file, if it is time to save it; of each segment, whether it is being written."""
+        if self._monotonic() < self.save_at:
+            return None
+        self.save_at = self._monotonic() + _SAVE_EVERY_S
+        now = self.running_s()
+        written = {one.name: now if active else one.written_s for one, active in segments}
+        text = json.dumps({"running_s": now, "segments": written}).encode()
+        return b"%08x %b\n" % (crc32(text), text)
+
+
+def _read(files: Files) -> tuple[float, dict[str, float]]:
+    try:
+        data = files.read(AGES, 0, files.stat(AGES).size)
+        crc, _, text = data.rstrip().partition(b" ")
+        if crc != b"%08x" % crc32(text):
+            return 0.0, {}
+        entry = json.loads(text)
+        return float(entry["running_s"]), {str(k): float(v) for k, v in entry["segments"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0.0, {}

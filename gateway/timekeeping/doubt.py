@@ -1,0 +1,44 @@
+"""Decides whether the wall clock is known: pure state, fed once a second.
+
+known      --a step, or a time before EARLIEST-->                     held
+held       --believable, and no step for STEADY_S-->                  known
+held       --in doubt for `hold_s`-->                                 uncertain
+uncertain  --believable, and no step for STEADY_S-->                  known
+"""
+
+from __future__ import annotations
+
+from qilu.contract.reading import TimeTrust
+
+EARLIEST = 1_735_689_600.0
+"""A clock that stands before 2025 was never set (UTC, s): this program is younger."""
+STEADY_S = 30.0
+"""Seconds without a step after which a clock that was set is believed."""
+
+
+class Doubt:
+    """The trust of one clock; times are of the monotonic clock (s). `begun_in_doubt`: at the first look."""
+
+    def __init__(self, hold_s: float, monotonic: float, *, begun_in_doubt: bool) -> None:
+        self._hold_s = hold_s
+        self._steady_since = monotonic
+        self._since = monotonic if begun_in_doubt else None
+
+    @property
+    def trust(self) -> TimeTrust:
+        """As of the first look; later ones return it."""
+        return TimeTrust.KNOWN if self._since is None else TimeTrust.HELD
+
+    def look(self, monotonic: float, *, stepped: bool, early: bool, unbelievable: bool) -> TimeTrust:
+        """The present trust. `stepped`: since the last look; `early`: before EARLIEST; `unbelievable`: a
+        clock in doubt stays so, however steady it is."""
+        if stepped or early:
+            self._steady_since = monotonic
+            self._since = monotonic if self._since is None else self._since
+        if self._since is None:
+            return TimeTrust.KNOWN
+        if monotonic - self._steady_since >= STEADY_S and not unbelievable:
+            self._since = None
+            return TimeTrust.KNOWN
+        held = monotonic - self._since < self._hold_s
+        return TimeTrust.HELD if held else TimeTrust.UNCERTAIN

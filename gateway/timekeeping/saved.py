@@ -1,0 +1,54 @@
+"""What is known of the time from former runs: one small file, written in place and not synced.
+
+A power cut may cost the last half minute of it. Only a wall clock that went back by then could repeat a time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import UUID
+from zlib import crc32
+
+from qilu.runtime.boot import UNKNOWN_BOOT
+
+_SIZE = 512
+"""Bytes of the file, always: a full disk must not keep it from being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTime:
+    """`alive_ms` (UTC) and `alive_s` (monotonic, of `boot`): when a process last ran here. `ended`: in
+    good order. `offset_ms`: UTC minus monotonic time while the clock was last known in `boot`, or None.
+    `blocked_ms`: since when the spool takes no record, 0 while it does. `high_ms`: see Grids."""
+
+    alive_ms: int
+    alive_s: float
+    boot: str
+    offset_ms: int | None
+    high_ms: tuple[int, ...]
+    blocked_ms: int = 0
+    ended: bool = False
+
+    def same_boot(self, boot: UUID) -> bool:
+        """Whether that process ran in this boot; False where it is not known."""
+        return boot != UNKNOWN_BOOT and self.boot == boot.hex
+
+
+def encode_saved(saved: SavedTime) -> bytes:
+    """The content of the file."""
+    text = json.dumps(asdict(saved)).encode()
+    return (b"%08x %b" % (crc32(text), text)).ljust(_SIZE - 1) + b"\n"
+
+
+def read_saved(file: Path) -> SavedTime | None:
+    """What the file has; None where there is none, or a damaged one."""
+    try:
+        crc, _, text = file.read_bytes().rstrip().partition(b" ")
+        if crc != b"%08x" % crc32(text):
+            return None
+        entry = json.loads(text)
+        return SavedTime(**{**entry, "high_ms": tuple(entry["high_ms"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
