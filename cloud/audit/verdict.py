@@ -189,12 +189,12 @@ def _unheard(books: Books, gap: Stretch, due: _Due, slack: int) -> Iterator[_Cau
 def at(time_ms: int) -> str:
     """A moment in UTC, for people; the milliseconds where it is beyond the years 1 to 9999."""
     try:
-        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%m-%d %H:%M:%S}"
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%m-%d %H:%M:%S}Z"
     except (ValueError, OverflowError, OSError):
         return f"{time_ms} ms"
 
 
 def span(begin_ms: int, end_ms: int) -> str:
-    """`11-23 02:10:05-05:10:00` in UTC, with both dates where they differ."""
-    begin, end = at(begin_ms), at(end_ms)
+    """`11-23 02:10:05-05:10:00Z` in UTC, with both dates where they differ."""
+    begin, end = at(begin_ms).removesuffix("Z"), at(end_ms)
     return f"{begin}-{end.removeprefix(begin[:6])}"

@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Callable[[], Scene], dict[str, Any]]] = {
             "expected": 780,
             "missing": [],
             "bad": {"timeout": 180},
-            "notes": ["device offline 11-24 16:01:40-16:02:40 (timeout)"],
+            "notes": ["device offline 11-24 16:01:40-16:02:40Z (timeout)"],
         },
     ),
     "device back, untold": (
@@ -127,7 +127,7 @@ CASES: dict[str, tuple[Callable[[], Scene], dict[str, Any]]] = {
             "expected": 1080,
             "missing": [],
             "bad": {"timeout": 180},
-            "notes": ["device offline 11-24 16:01:40-16:03:00 (timeout)"],
+            "notes": ["device offline 11-24 16:01:40-16:03:00Z (timeout)"],
         },
     ),
     "spool full": (
