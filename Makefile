@@ -52,6 +52,10 @@ STORE ?= victoriametrics
 campaign: $(DEV) $(NEEDED_SERVERS) ## let everything go wrong at random: SEED=1 SECONDS=180 STORE=victoriametrics (or sqlite)
 	@$(BIN)/python -m tests.campaign --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV) $(NEEDED_SERVERS) ## send mutated messages into every store: SEED=1 SECONDS=180 STORE=victoriametrics (sqlite, influxdb1, all)
+	@$(BIN)/python -m tests.fuzz --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)
+
 .PHONY: servers
 servers: $(SERVERS) ## fetch the real servers that the tests talk to (Debian packages, unpacked into .servers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
@@ -14,6 +15,8 @@ MOST_REFUSED = 1000
 """Rejected and deferred records in one answer."""
 MOST_BYTES = 32_000
 """Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
+MAX_PENDING = 5_000
+"""Rejected and deferred records of one edge that wait to be answered; what comes on top is sent again."""
 _BESIDE = 28  # bytes of a rejection beside its reason: offset, code, quotes
 _LONGEST = 1000  # characters of a reason
 
@@ -35,6 +38,7 @@ class Answers:
         self._stored: dict[Named, Ranges] = {}
         self._durable: dict[Named, Ranges] = {}
         self._refused: dict[Named, dict[int, Refusal]] = {}
+        self._pending: Counter[str] = Counter()
 
     def stored(self, named: Named, offsets: Ranges) -> None:
         """These are in the store."""
@@ -48,12 +52,17 @@ class Answers:
             self._durable.setdefault(named, Ranges()).update(offsets)
 
     def refused(self, named: Named, refused: Mapping[int, Refusal]) -> None:
-        """These are not in the store: offset -> why."""
-        if refused:
-            short = {
-                offset: Refusal(one.code, one.text[:_LONGEST], one.values) for offset, one in refused.items()
-            }
-            self._refused.setdefault(named, {}).update(short)
+        """These are not in the store: offset -> why. Of one edge MAX_PENDING wait to be answered."""
+        room = MAX_PENDING - self._pending[named.edge]
+        short = {
+            offset: Refusal(one.code, one.text[:_LONGEST], one.values)
+            for offset, one in islice(refused.items(), max(room, 0))
+        }
+        if short:
+            pending = self._refused.setdefault(named, {})
+            self._pending[named.edge] -= len(pending)
+            pending.update(short)
+            self._pending[named.edge] += len(pending)
 
     def due(self) -> list[tuple[str, Answer]]:
         """Everything to be answered now: edge and answer, one for each stream; then it counts as answered."""
@@ -86,6 +95,9 @@ class Answers:
         if count < len(refused):
             self._refused[named] = dict(islice(refused.items(), count, None))
             refused = dict(islice(refused.items(), count))
+        self._pending[named.edge] -= len(refused)
+        if not self._pending[named.edge]:
+            del self._pending[named.edge]
         return refused
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.answers import MOST_REFUSED, Answers, Named
+from cloud.answers import MAX_PENDING, MOST_REFUSED, Answers, Named
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.notices import decode_answer, encode_answer
 from qilu.contract.ranges import Ranges
@@ -59,6 +59,21 @@ def test_many_rejections_are_told_a_part_at_a_time() -> None:
         told.update(said[0][1].rejected)
     assert told == reasons
     assert sizes == [MOST_REFUSED, MOST_REFUSED, 5]
+
+
+def test_refusals_of_one_edge_that_wait_are_bounded_and_leave_those_of_others_their_room() -> None:
+    answers = gathered()
+    for stream in range(20):
+        refused = {offset: Refusal(AckCode.MALFORMED, "no record") for offset in range(1000)}
+        answers.refused(Named("flood", stream), refused)
+    answers.refused(ONE, {7: Refusal(AckCode.MALFORMED, "no record")})
+    told: dict[str, int] = {}
+    while due := answers.due():
+        for edge, answer in due:
+            told[edge] = told.get(edge, 0) + len(answer.rejected)
+    assert told == {"flood": MAX_PENDING, "edge-1": 1}
+    answers.refused(Named("flood", 1), {1: Refusal(AckCode.MALFORMED, "no record")})
+    assert len(answers.due()) == 1
 
 
 def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reasons_are() -> None:

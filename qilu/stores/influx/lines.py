@@ -27,7 +27,7 @@ TEXT = "__text"
 TAGS = ("device", "edge", "enterprise", "line", "site")
 
 _NUMBERS = frozenset((float, int))
-_MAX_TOLD = 1_000
+_MAX_TOLD = 100
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
