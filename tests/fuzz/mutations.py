@@ -35,7 +35,7 @@ def message(edge: str, stream: int, first: int, count: int, time_ms: int) -> byt
     values: tuple[Value, ...] = (81.5, 7, True, "running", None, 5.25)
     points = ("force", "state", "running", "note", "oil", "level")
     columns = Columns(Origin(edge, f"{edge}-press", "press", "泉城", "jinan", "line-a"), "fast", points)
-    reasons = {4: Reason.TIMEOUT, 5: Reason.CLOCK_UNSURE}
+    reasons = {4: Reason.TIMEOUT, 5: Reason.CLOCK_UNCERTAIN}
     records = [
         encode_record(Poll(time_ms + number, (Reading(columns, time_ms + number, values, reasons),)))
         for number in range(first, first + count)
