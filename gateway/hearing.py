@@ -49,6 +49,7 @@ class Hearing:
         elif now - self._waiting_since > 2 * self._patience:
             text = (
                 f"nobody has answered for {now - self._waiting_since:.0f} s, and all is kept here: is an"
-                " ingester connected to this broker, with the same mqtt.prefix, and its store there?"
+                " ingester connected to this broker, with the same mqtt.prefix, and its store there, and does"
+                " the broker's access list let it read what this edge publishes, and answer?"
             )
             self._complaints.tell("unanswered", text, now)

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,12 +13,12 @@ import aiomqtt
 
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.mqtt import reasons
-from qilu.mqtt.certificates import distrust, read_certificate
 from qilu.mqtt.ends import Lost, Publish, access_remedy, explain
 from qilu.mqtt.guarded import GuardedClient, Message
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.refusals import refusal
 from qilu.mqtt.settings import MqttSettings
+from qilu.runtime.certificates import Trust, explain_distrust
 
 __all__ = ["Link", "Message", "RefusedError"]
 
@@ -233,10 +232,9 @@ class Link:
 
     async def _distrust(self, error: ssl.SSLCertVerificationError) -> UnreachableError:
         settings = self._settings
-        content = await asyncio.to_thread(
-            read_certificate, settings.host, settings.port, self._connect_timeout
-        )
-        problem = distrust(settings, error, content, datetime.now(UTC))
+        ca = None if settings.tls is None else settings.tls.ca
+        trust = Trust(settings.host, settings.port, "mqtt.host", ca, "mqtt.tls.ca")
+        problem = await explain_distrust(trust, error, self._connect_timeout)
         return UnreachableError(f"MQTT broker {settings.address}: {problem}")
 
     def _open(self) -> GuardedClient:

@@ -16,6 +16,7 @@ import msgspec
 
 from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
 from qilu.contract.wire import MALFORMED
+from qilu.runtime.certificates import Trust, explain_distrust
 from qilu.runtime.unreached import unreached
 from qilu.stores.influx.bounded_response import ACCEPTED, BoundedResponse, TooLongError
 from qilu.stores.settings import InfluxSettings
@@ -198,8 +199,18 @@ class Http:
                 return Reply(response.status, await response.read(), response.headers)
         except TooLongError as error:
             raise TooLongAnswerError(f"{url}: {error}") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise await self._distrust(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(url, error) from error
+
+    async def _distrust(self, error: aiohttp.ClientConnectorCertificateError) -> UnreachableError:
+        settings = self._settings
+        trust = Trust(error.host, error.port or 443, "store.url", settings.ca, "store.ca")
+        problem = str(error)
+        if isinstance(error.certificate_error, ssl.SSLCertVerificationError):
+            problem = await explain_distrust(trust, error.certificate_error, settings.timeout)
+        return UnreachableError(f"{settings.url}: {problem}")
 
 
 def no_answer(url: str, error: BaseException) -> UnreachableError:

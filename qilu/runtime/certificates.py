@@ -1,21 +1,41 @@
-"""Why the certificate of a broker is not trusted: what it contains, who was expected, what to do."""
+"""Why the certificate of a server is not trusted: what it contains, who was expected, what to do."""
 
 # ruff: noqa: SLF001
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-
-from qilu.mqtt.settings import MqttSettings
 
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _OTHER_NAME = (62, 64)  # of a host, of an address
+_MAX_NAMES = 3
 _MAX_CHARACTERS = 100  # of a name in a certificate, which anybody may have written
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Which server is expected, by whose word, and the settings that say so."""
+
+    host: str
+    port: int
+    host_key: str
+    ca: Path | None
+    """File of the authorities that are trusted; None: those of the operating system."""
+    ca_key: str
+
+
+async def explain_distrust(trust: Trust, error: ssl.SSLCertVerificationError, timeout_s: float) -> str:
+    """The problem and its remedy, to follow the address; reads the server's certificate once more."""
+    content = await asyncio.to_thread(read_certificate, trust.host, trust.port, timeout_s)
+    return distrust(trust, error, content, datetime.now(UTC))
 
 
 def read_certificate(host: str, port: int, timeout_s: float) -> Mapping[str, Any]:
@@ -41,9 +61,9 @@ def read_certificate(host: str, port: int, timeout_s: float) -> Mapping[str, Any
 
 
 def distrust(
-    settings: MqttSettings, error: ssl.SSLCertVerificationError, content: Mapping[str, Any], now: datetime
+    trust: Trust, error: ssl.SSLCertVerificationError, content: Mapping[str, Any], now: datetime
 ) -> str:
-    """The problem and its remedy, to follow the broker's address. `content`: of its certificate."""
+    """As `explain_distrust`; `content`: of the certificate, as far as it is known."""
     clock = f"the clock of this machine shows {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if error.verify_code == _NOT_YET_VALID:
         begin = f" (from {_shown(content['notBefore'])})" if "notBefore" in content else ""
@@ -53,23 +73,21 @@ def distrust(
         return f"its certificate has expired{end}; {clock}; renew the certificate, or set the clock"
     if error.verify_code in _OTHER_NAME:
         names = ", ".join(_shown(name) for _, name in content.get("subjectAltName", ())) or "other names"
-        return (
-            f"its certificate is for {names}, not for {settings.host!r}; correct mqtt.host or the certificate"
-        )
+        return f"its certificate is for {names}, not for {trust.host!r}; correct {trust.host_key}"
     issuer = f" its issuer is {_name(content['issuer'])};" if content.get("issuer") else ""
-    return f"its certificate is not trusted ({error.verify_message});{issuer} {_authority(settings)}"
+    return f"its certificate is not trusted ({error.verify_message});{issuer} {_authority(trust)}"
 
 
-def _authority(settings: MqttSettings) -> str:
+def _authority(trust: Trust) -> str:
     """Whom we trust, and what to write instead."""
-    tls = settings.tls
-    if tls is None or tls.ca is None:
+    if trust.ca is None:
         return (
-            "mqtt.tls.ca names no file, so the authorities of the operating system are trusted; name the PEM"
-            " file of that issuer: mqtt.tls.ca: FILE"
+            f"{trust.ca_key} names no file, so the authorities of the operating system are trusted; name the"
+            f" PEM file of that issuer: {trust.ca_key}: FILE"
         )
-    names = ", ".join(_name(one["subject"]) for one in tls.context().get_ca_certs()[:3]) or "no authority"
-    return f"{tls.ca} (mqtt.tls.ca) contains {names}; name the PEM file of that issuer there"
+    known = ssl.create_default_context(cafile=trust.ca).get_ca_certs()
+    names = ", ".join(_name(one["subject"]) for one in known[:_MAX_NAMES]) or "no authority"
+    return f"{trust.ca} ({trust.ca_key}) contains {names}; name the PEM file of that issuer there"
 
 
 def _name(parts: Any) -> str:
