@@ -134,10 +134,6 @@ class Edges(Protocol):
         """The edge on whose topics the records of a stream go out, and their answers come."""
         ...
 
-    def others(self) -> Sequence[str]:
-        """The adopted edges that have records to send."""
-        ...
-
     def refused(self, edge: str, reason: str) -> None:
         """The broker does not allow the topics of an adopted edge: its records are held for some minutes."""
         ...

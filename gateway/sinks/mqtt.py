@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.components import Edges, Record
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.notices import (
     Announcement,
     Answer,
@@ -87,6 +87,7 @@ class MqttSink:
         self._links = 0
         self._discarded = 0
         self._others: list[Status] = []
+        self._answered: set[str] = set()
         self._stack = AsyncExitStack()
         self._complaints = Complaints(_log)
 
@@ -99,10 +100,9 @@ class MqttSink:
             if not self._ack_by_broker:
                 wanted += [self._topics.answer(self._edge), self._topics.every_ingester()]
             await link.subscribe(wanted)
-            await self._subscribe_for_others(link)
             await self._announce(link)
             self._stack = stack.pop_all()
-        self._link = link
+        self._link, self._answered = link, {self._edge}
         self._links += 1
         return self
 
@@ -124,6 +124,7 @@ class MqttSink:
 
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         rejected: dict[int, Refusal] = {}
+        await self._hear_answers(self._edge_of(records[0].stream))
         messages = self._by_topic(lane, records)
         waiting = iter(messages)
 
@@ -181,15 +182,17 @@ class MqttSink:
             listening.cancel()
             taking.cancel()  # or it would take the first answer of the next link, and nobody would hear it
 
-    async def _subscribe_for_others(self, link: Link) -> None:
-        """Hear the answers to adopted edges; a refusal costs only the records of that edge."""
-        if self._edges is None or self._ack_by_broker:
+    async def _hear_answers(self, edge: str) -> None:
+        """Subscribe to the answers to an adopted edge, once for each link; a refusal holds its records."""
+        if self._edges is None or self._ack_by_broker or edge in self._answered:
             return
-        for edge in self._edges.others():
-            try:
-                await link.subscribe([self._topics.answer(edge)])
-            except UnreachableError as error:
+        try:
+            await self._open().subscribe([self._topics.answer(edge)])
+        except LinkLostError as error:
+            if error.end is LinkEnd.EXPLAINED:
                 self._edges.refused(edge, str(error))
+            raise
+        self._answered.add(edge)
 
     def _edge_of(self, stream: int) -> str:
         return self._edge if self._edges is None else self._edges.of(stream)

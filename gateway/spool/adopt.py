@@ -13,7 +13,7 @@ from qilu.contract.errors import ConfigError
 def adopt(directory: Path, edge: str) -> int:
     """Adopt `edge` from the next opening on; returns how many of its records are there.
 
-    ConfigError while a gateway runs on the directory, and when it holds nothing of that edge.
+    UnreachableError while a gateway runs on it, ConfigError when it holds nothing of that edge.
     """
     with changing(directory) as files:
         kept = found_in(files).kept

@@ -252,7 +252,7 @@ class DiskSpool:
             return
         try:
             self._files.open_again()
-        except ConfigError as error:
+        except (ConfigError, UnreachableError) as error:
             self._bounds.usable(False)
             text = f"spool: its directory was removed or replaced, and no record is taken: {error}"
             self._complaints.tell("directory", text, self._monotonic())

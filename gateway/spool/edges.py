@@ -74,10 +74,6 @@ class Edges:
         """The edge on whose topics the records of a stream go out."""
         return self._origins.get(stream, self._own)
 
-    def others(self) -> list[str]:
-        """The adopted edges that have streams and are not refused, sorted."""
-        return [edge for edge in sorted(self._adopted & set(self._origins.values())) if self.sent(edge)]
-
     def sent(self, edge: str) -> bool:
         """Whether records of this edge may be sent now."""
         if edge == self._own:

@@ -29,7 +29,7 @@ class Quarantined:
 def requeue(directory: Path) -> int:
     """Let the next opening send everything again that was set aside; returns how many records that is.
 
-    ConfigError while a gateway runs on the directory, or when there is none. Nothing is copied: files are
+    UnreachableError while a gateway runs on it, ConfigError when there is none. Nothing is copied: files are
     renamed, so it needs no disk space, and a power cut leaves each file in one state or the other.
     """
     with changing(directory) as files:

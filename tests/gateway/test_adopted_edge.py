@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -30,9 +29,6 @@ class OneAdopted:
 
     def of(self, stream: int) -> str:
         return "old" if stream == OLD else "new"
-
-    def others(self) -> Sequence[str]:
-        return [] if self.refusals else ["old"]
 
     def refused(self, edge: str, reason: str) -> None:
         self.refusals.append(f"{edge}: {reason}")

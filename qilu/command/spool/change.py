@@ -19,13 +19,13 @@ _AT_START = "when the gateway starts"
 
 
 def adopt(place: Path, edge: str) -> None:
-    """Let the records of another edge be sent; ConfigError while a gateway runs on the directory."""
+    """Let the records of another edge be sent; UnreachableError while a gateway runs on it."""
     records = adopting.adopt(named_spool(place).settings.directory, edge)
     _console.print(f"{records} records of edge {edge} are sent {_AT_START}, on the topics of {edge}")
 
 
 def replay(place: Path, since: str | None) -> None:
-    """Make durable records pending again; ConfigError while a gateway runs on the directory."""
+    """Make durable records pending again; UnreachableError while a gateway runs on it."""
     since_ms = 0 if since is None else int((time.time() - duration("--since", since)) * 1000)
     found = replaying.replay(named_spool(place).settings.directory, since_ms)
     if found.from_ms is None:

@@ -53,7 +53,7 @@ def quarantine(place: Path, form: str, *, bodies: bool) -> None:
 
 
 def requeue(place: Path) -> None:
-    """Send again what is set aside; ConfigError while a gateway runs on the directory."""
+    """Send again what is set aside; UnreachableError while a gateway runs on it."""
     records = requeueing.requeue(named_spool(place).settings.directory)
     _console.print(f"{records} records are sent again when the gateway starts")
 

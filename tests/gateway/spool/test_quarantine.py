@@ -10,7 +10,7 @@ import pytest
 from gateway.spool.files import AppendFile
 from gateway.spool.inspect import inspect
 from gateway.spool.requeue import Quarantined, quarantined, requeue
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
@@ -59,7 +59,9 @@ async def test_what_was_set_aside_is_sent_again_under_the_edge_that_made_it(tmp_
 
 async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
     async with disk_spool(tmp_path):
-        with pytest.raises(ConfigError, match="holds this spool; stop the gateway, run this command again"):
+        with pytest.raises(
+            UnreachableError, match="holds this spool; stop the gateway, run this command again"
+        ):
             requeue(tmp_path)
 
 
