@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.completeness.reports import Reports
 from gateway.components import Processor, Record, Source, Spool
@@ -20,6 +20,7 @@ from qilu.contract.limits import bounded
 from qilu.contract.reading import EpochTag, Poll, Reading, Reason, TimeTrust
 from qilu.contract.wire import encode_record
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.complaints import Complaints
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Pipeline:
     last_turns: float = 2.0
     """Seconds that turns under way may take to end when it stops."""
     reports: Reports | None = None
+    complaints: Complaints = field(default_factory=lambda: Complaints(_log))
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.
@@ -180,7 +182,8 @@ class Pipeline:
         try:
             await self.spool.commit()
         except UnreachableError as error:
-            _log.error("%s: a power cut could now cost more than the interval of commits", error)
+            text = f"{error}: a power cut could now cost more than the interval of commits"
+            self.complaints.tell("commit", text, asyncio.get_running_loop().time())
         for dropped in self.spool.dropped():
             self.tally.dropped += dropped.records
             if self.reports is not None:

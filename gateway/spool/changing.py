@@ -12,7 +12,10 @@ from gateway.spool.looking import explained
 
 @contextmanager
 def changing(directory: Path) -> Iterator[OsFiles]:
-    """The files of a spool, held alone; UnreachableError while a gateway runs on it, ConfigError when there is none."""
+    """The files of a spool, held alone.
+
+    UnreachableError while a gateway runs on it, ConfigError when there is none.
+    """
     remedy = "stop the gateway, run this command again, and start the gateway"
     files = OsFiles(directory, remedy=remedy)
     with explained(directory):

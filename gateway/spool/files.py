@@ -150,8 +150,8 @@ class OsFiles:
             pass
 
     def present(self) -> bool:
-        if sys.platform == "win32" or self._lock is None:
-            return self._directory.is_dir()
+        if self._lock is None or sys.platform == "win32":  # which removes no folder with an open file
+            return self._lock is not None
         try:
             return os.path.samestat(os.fstat(self._lock), os.stat(self._directory))
         except OSError as error:
@@ -161,8 +161,10 @@ class OsFiles:
         if self._lock is not None and _nearest(self._directory).st_dev != os.fstat(self._lock).st_dev:
             remedy = "mount its disk again and restart the gateway"
             raise ConfigError("is on another file system now", file=self._directory, remedy=remedy)
-        self.close()
+        old = self._lock
         self.open()
+        if old is not None:
+            os.close(old)
 
     def close(self) -> None:
         if self._lock is not None:

@@ -23,7 +23,7 @@ class Replayed:
 def replay(directory: Path, since_ms: int) -> Replayed:
     """Let the next opening send again what was written at `since_ms` or later, segment by segment.
 
-    Holds the directory meanwhile: UnreachableError while a gateway runs on it, ConfigError when there is none.
+    UnreachableError while a gateway runs on the directory, ConfigError when there is none.
     """
     with changing(directory) as files:
         forgotten = decode_forgotten(content(files, FORGOTTEN))
