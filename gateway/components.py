@@ -212,6 +212,10 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """What runs before this one gave up and did not call told."""
         ...
 
+    def requeued(self) -> int:
+        """How many records were in quarantine before and are pending again since it was opened."""
+        ...
+
 
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""

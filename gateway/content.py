@@ -6,12 +6,21 @@ So what it counted is reported again, joined with those before and behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from qilu.contract.completeness import COLLECTION, COUNTS, COUNTS_POINTS, GATEWAY, RECOUNT, RECOUNT_POINTS
+from qilu.contract.completeness import (
+    COLLECTION,
+    COUNTS,
+    COUNTS_POINTS,
+    EVENTS,
+    GATEWAY,
+    RECOUNT,
+    RECOUNT_POINTS,
+    EventKind,
+)
 
 MAX_ACCOUNTS = 100
 """Accounts of one device that do not follow each other; more are not kept."""
@@ -36,13 +45,17 @@ _number = msgspec.json.Decoder(float).decode
 
 
 class Lost(msgspec.Struct):
-    """What was given up of one device: values of the equipment, and accounts: begin (ms) -> COUNTS_POINTS."""
+    """What was given up of one device: values of the equipment, and what the edge reported of it.
+
+    `accounts`: begin (ms) -> COUNTS_POINTS; `starts`: time of a start (ms) -> since when none collected.
+    """
 
     from_ms: int = 0
     to_ms: int = 0
     records: int = 0
     values: int = 0
     accounts: dict[int, list[float]] = {}
+    starts: dict[int, int] = {}
 
     def add(self, other: Lost) -> None:
         """The two together."""
@@ -51,7 +64,8 @@ class Lost(msgspec.Struct):
             self.to_ms = max(self.to_ms, other.to_ms)
             self.records += other.records
             self.values += other.values
-        self.accounts = _joined(self.accounts | other.accounts)
+        self.accounts = _joined([*self.accounts.items(), *other.accounts.items()])
+        self.starts = dict(sorted((self.starts | other.starts).items())[-MAX_ACCOUNTS:])
 
 
 class Content(msgspec.Struct):
@@ -84,12 +98,10 @@ def content_of(bodies: Iterable[bytes]) -> Content:
             continue
         lost = content.devices.setdefault(record.device, Lost())
         if record.profile == COLLECTION:
-            lost.accounts |= _accounts(record)
+            lost.add(Lost(accounts=_accounts(record), starts=_starts(record)))
         else:
             times = [reading.t for reading in record.readings]
             lost.add(Lost(min(times), max(times), 1, sum(len(reading.v) for reading in record.readings)))
-    for lost in content.devices.values():
-        lost.accounts = _joined(lost.accounts)
     return content
 
 
@@ -107,14 +119,31 @@ def _accounts(record: _Record) -> dict[int, list[float]]:
     return found
 
 
-def _joined(accounts: Mapping[int, list[float]]) -> dict[int, list[float]]:
-    """Accounts that follow each other as one; the newest MAX_ACCOUNTS of those."""
+def _starts(record: _Record) -> dict[int, int]:
+    found = {}
+    for reading in record.readings:
+        if record.group == EVENTS:
+            try:
+                kind, ago_s, length_s = (
+                    _number(reading.v[point]) for point in ("event", "ago_s", "length_s")
+                )
+            except (KeyError, msgspec.MsgspecError):
+                continue
+            begin_ms = reading.t - round(1000 * ago_s)
+            if kind == EventKind.STARTED and length_s:
+                found[begin_ms + round(1000 * length_s)] = begin_ms
+    return found
+
+
+def _joined(accounts: Iterable[tuple[int, list[float]]]) -> dict[int, list[float]]:
+    """Accounts that follow each other as one, the newest MAX_ACCOUNTS; one within another is part of it."""
     found: list[tuple[int, list[float]]] = []
-    for begin_ms, numbers in sorted(accounts.items()):
-        if found and begin_ms == found[-1][0] + int(found[-1][1][0]):
-            found[-1] = found[-1][0], _sum(found[-1][1], numbers)
-        else:
+    for begin_ms, numbers in sorted(accounts, key=lambda one: (one[0], -one[1][0])):
+        reached_ms = found[-1][0] + int(found[-1][1][0]) if found else None
+        if reached_ms is None or begin_ms > reached_ms:
             found.append((begin_ms, numbers))
+        elif begin_ms == reached_ms:
+            found[-1] = found[-1][0], _sum(found[-1][1], numbers)
     return dict(found[-MAX_ACCOUNTS:])
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from gateway.components import Record, Sink, Spool
+from gateway.components import Dropped, Record, Sink, Spool
 from gateway.deferral_report import DeferralReport
 from gateway.hearing import Hearing
 from gateway.latency import Latency
@@ -110,11 +110,9 @@ class Delivery:
         """Links that were lost since the start."""
         return self._reconnection.lost_connections
 
-    @property
-    def drained(self) -> bool:
-        """Whether a link stands and all that the spool keeps is on its way, or stored and not durable yet."""
-        outbox, pending = self._outbox, self._spool.pending()
-        return outbox.connected and not outbox.backlog(pending) and not outbox.deferred(pending)
+    def in_flight(self, dropped: Dropped) -> int:
+        """How many of these records had been sent: they may be in the store."""
+        return len(self._outbox.sent(dropped.stream).common(dropped.offsets))
 
     async def emptied(self) -> None:
         """Return once the spool keeps nothing any more."""

@@ -162,6 +162,13 @@ class Outbox:
         """How many records are on their way."""
         return len(self._sent)
 
+    def sent(self, stream: int) -> Ranges:
+        """The offsets of a stream that were sent: of what became of them the store may know more."""
+        places = self._of(stream)
+        sent = Ranges.of(offset for of, offset in self._sent if of == stream)
+        sent.update(places.again)
+        return sent
+
     def backlog(self, pending: Mapping[int, Ranges]) -> int:
         """How many records are neither on their way, stored nor deferred."""
         count = 0

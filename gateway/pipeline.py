@@ -76,6 +76,8 @@ class Pipeline:
         async with self.spool:
             if self.reports is not None:
                 self.reports.started()
+                if requeued := self.spool.requeued():
+                    self.reports.requeued(requeued)
                 for dropped in self.spool.left_untold():
                     self.reports.dropped(dropped)
             try:
@@ -143,7 +145,10 @@ class Pipeline:
 
     async def _keep_own(self, poll: Poll) -> None:
         self._count(poll, (poll,))
-        await self._deliver([await self._append(poll)])
+        record = await self._append(poll)
+        if self.reports is not None:
+            self.reports.appended(poll, record)
+        await self._deliver([record])
 
     async def _append(self, poll: Poll) -> Record:
         body = encode_record(poll)
@@ -187,8 +192,8 @@ class Pipeline:
         for dropped in self.spool.dropped():
             self.tally.dropped += dropped.records
             if self.reports is not None:
-                self.reports.dropped(dropped)
-        if self.reports is not None and self.reports.losing and self.delivery.drained:
+                self.reports.dropped(dropped, self.delivery.in_flight(dropped))
+        if self.reports is not None and self.reports.losses_durable(self.spool.pending()):
             self.reports.drained()
             self.spool.told()
 

@@ -35,7 +35,7 @@ class Account:
     internal: int = 0
     suppressed: int = 0
     texts: int = 0
-    records: int = 0
+    sent_records: int = 0
     largest: int = 0
     epoch: int = 0
     trust: int = 0
@@ -64,7 +64,7 @@ class Account:
             self.texts += sum(
                 isinstance(value, str) for reading in one.readings for value in reading.values
             )  # fmt: skip
-        self.records += len(kept)
+        self.sent_records += len(kept)
         self.expected += size * (1 + poll.skipped)
         self.blocked += size * blocked
         self.missed += size * (poll.skipped - blocked)

@@ -17,6 +17,8 @@ class Stretch:
     to_ms: int
     records: int
     content: Content = field(default_factory=Content)
+    in_flight: int = 0
+    """Of these, records that had been sent: they may be in the store."""
 
     @property
     def unread(self) -> int:
@@ -38,7 +40,7 @@ class Losses:
         """Whether there is anything that a further loss would be joined to."""
         return bool(self._open)
 
-    def dropped(self, dropped: Dropped) -> Stretch:
+    def dropped(self, dropped: Dropped, in_flight: int = 0) -> Stretch:
         """One more loss; returns the stretch to tell."""
         records = dropped.records
         found = self._open.get(dropped.reason)
@@ -50,9 +52,10 @@ class Losses:
             found.from_ms = min(found.from_ms, dropped.from_ms)
             found.to_ms = max(found.to_ms, dropped.to_ms)
             found.records += records
+        found.in_flight += in_flight
         found.content.add(dropped.content)
         return found
 
     def drained(self) -> None:
-        """All that was told is on its way: the next loss is another one."""
+        """All that was told is durable: the next loss is another one."""
         self._open.clear()

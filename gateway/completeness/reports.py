@@ -14,7 +14,7 @@ from gateway.completeness.counts import Counts
 from gateway.completeness.ledger import Ledger, Left
 from gateway.completeness.losses import Losses, Stretch
 from gateway.components import Dropped, Event, Record
-from gateway.content import content_of
+from gateway.content import MAX_ACCOUNTS, Content, content_of
 from qilu.contract.completeness import (
     COLLECTION,
     EVENT_POINTS,
@@ -69,6 +69,9 @@ class Reports:
         self._blocked_since_ms = blocked_since_ms
         self._ledger = ledger
         self._losses = Losses()
+        self._again: dict[str, dict[int, int]] = {}
+        self._of_losses: deque[Poll] = deque()
+        self._last_of_losses: Record | None = None
         self._counts: Counts | None = None
         self._blocked_from_ms = 0
         self._waiting: deque[Poll] = deque(maxlen=_MOST)
@@ -186,9 +189,11 @@ class Reports:
             detail=int(step.unused),
         )
 
-    def dropped(self, dropped: Dropped) -> None:
-        """The spool gave records up."""
-        stretch = self._losses.dropped(dropped)
+    def dropped(self, dropped: Dropped, in_flight: int = 0) -> None:
+        """The spool gave records up, of which so many had been sent."""
+        self._superseded(dropped.content)
+        stretch = self._losses.dropped(dropped, in_flight)
+        before = len(self._waiting)
         detail = DropReason[stretch.reason] if stretch.reason in DropReason.__members__ else 0
         time_ms = self._stamp(self._edge)
         self._add(
@@ -199,10 +204,12 @@ class Reports:
             ago_s=(time_ms - stretch.from_ms) / 1000,
             length_s=(stretch.to_ms - stretch.from_ms) / 1000,
             records=stretch.records,
+            in_flight=stretch.in_flight,
             unread=stretch.unread,
             detail=detail,
         )
         self._dropped_of_devices(stretch, dropped, detail)
+        self._of_losses.extend(list(self._waiting)[before:])
 
     def _dropped_of_devices(self, stretch: Stretch, dropped: Dropped, detail: int) -> None:
         """The whole stretch for each device of which something more was given up, and its accounts again."""
@@ -215,21 +222,54 @@ class Reports:
                 self._add(
                     columns, time_ms, EventKind.DROPPED, stretch.reason, records=lost.records,
                     ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
-                    values=lost.values, detail=detail,
+                    values=lost.values, in_flight=min(stretch.in_flight, lost.records), detail=detail,
                 )  # fmt: skip
+            for started_ms, begin_ms in lost.starts.items():
+                time_ms, length_s = self._stamp(columns), (started_ms - begin_ms) / 1000
+                text = f"collected again after {length_s:.1f} s"
+                ago_s = (time_ms - begin_ms) / 1000
+                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=ago_s, length_s=length_s)
             again = Columns(columns.origin, RECOUNT, RECOUNT_POINTS)
             for begin_ms, numbers in lost.accounts.items():
+                told = self._again.setdefault(device, {})
+                told[begin_ms] = max(begin_ms + int(numbers[0]), told.get(begin_ms, 0))
                 time_ms = self._stamp(again)
                 values = ((time_ms - begin_ms) / 1000, *numbers)
                 self._tell(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
+
+    def _superseded(self, content: Content) -> None:
+        """Leave out accounts that are part of one that was told again since."""
+        for device, lost in content.devices.items():
+            told = self._again.get(device, {})
+            for begin_ms, numbers in list(lost.accounts.items()):
+                end_ms = begin_ms + int(numbers[0])
+                wider = (one for one in told.items() if one[0] <= begin_ms and end_ms <= one[1])
+                if any(one != (begin_ms, end_ms) for one in wider):
+                    del lost.accounts[begin_ms]
+            while len(told) > MAX_ACCOUNTS:
+                del told[min(told)]
 
     @property
     def losing(self) -> bool:
         """Whether records were given up and those that told of it may be given up too."""
         return self._losses.open
 
+    def appended(self, poll: Poll, record: Record) -> None:
+        """The spool has a record of the gateway's own."""
+        if self._of_losses and poll is self._of_losses[0]:
+            self._of_losses.popleft()
+            self._last_of_losses = record
+
+    def losses_durable(self, pending: Mapping[int, Ranges]) -> bool:
+        """Whether all that was told of losses is in the spool, and in the store for good."""
+        last = self._last_of_losses
+        if not self.losing or self._of_losses or last is None:
+            return False
+        kept = pending.get(last.stream)
+        return not kept or kept.first() > last.offset
+
     def drained(self) -> None:
-        """Nothing waits in the spool but what is on its way."""
+        """All that was told of losses is durable."""
         self._losses.drained()
 
     def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
@@ -288,10 +328,11 @@ class Reports:
         length_s: float = 0.0,
         records: int = 0,
         values: int = 0,
+        in_flight: int = 0,
         unread: int = 0,
         detail: int = 0,
     ) -> None:
-        row = (int(kind), ago_s, length_s, records, values, unread, int(detail), text)
+        row = (int(kind), ago_s, length_s, records, values, in_flight, unread, int(detail), text)
         self._tell(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
 
     def _tell(self, poll: Poll) -> None:

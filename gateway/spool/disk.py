@@ -30,7 +30,7 @@ from gateway.spool.kept import Kept, Segment
 from gateway.spool.losses import Losses
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.recovery import Recovered, recover
-from gateway.spool.segment import HEAD_SIZE, SEGMENT, encode_record
+from gateway.spool.segment import HEAD_SIZE, REQUEUED, SEGMENT, encode_record
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.writing import Sync, Writer
 from gateway.timekeeping.corrections import Corrections
@@ -93,6 +93,7 @@ class DiskSpool:
         self._committing = asyncio.Lock()
         self._complaints = Complaints(logger)
         self._left: Sequence[Dropped] = []
+        self._requeued = 0
         self._forgot = False
         self._remember_at = 0.0
 
@@ -144,6 +145,9 @@ class DiskSpool:
         for name in found.empty:
             self._backlog.unlink(name)
         self.edges.opened(decode_adopted(self._content(ADOPTED)), kept)
+        self._requeued = sum(
+            len(kept.pending_of(segment)) for segment in kept.segments() if segment.name.endswith(REQUEUED)
+        )
         self._make_safe()
         logger.info(
             "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
@@ -387,6 +391,10 @@ class DiskSpool:
     def left_untold(self) -> Sequence[Dropped]:
         """What runs before this one gave up and did not call told."""
         return self._left
+
+    def requeued(self) -> int:
+        """How many records were in quarantine before and are pending again since it was opened."""
+        return self._requeued
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -143,6 +143,10 @@ class MemorySpool:
         """Nothing: it knows of no run before."""
         return []
 
+    def requeued(self) -> int:
+        """None: it has no quarantine that outlives it."""
+        return 0
+
     def _give_up(self, offset: int) -> None:
         self._remove(offset)
         self._dropped.add(offset)

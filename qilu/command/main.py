@@ -347,12 +347,15 @@ def audit(
     ] = "var/demo/store.db",
     last: Annotated[str, typer.Option(help="How far back, such as 1h or 7d.")] = "24h",
     device: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    edge: Annotated[
+        list[str] | None, typer.Option(help="Only devices of this edge; may be repeated.")
+    ] = None,
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
-    """Compare what machines should have said with what the store has; exit 1 when something is unexplained.
+    """Compare what was due with what the store has; exit 1 unless each value is accounted for with certainty.
 
     Example: qilu audit --store configs/ingester.yaml --last 24h --device compressor-1
     """
     from qilu.command import audit as command
 
-    run(lambda: command.run(store, last, device or (), form), "warning", False)
+    run(lambda: command.run(store, last, device or (), edge or (), form), "warning", False)

@@ -8,7 +8,7 @@ Two built-in profiles carry it, as readings like any other:
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
   begins where this one ends. Only the last one before a power cut is missing.
 - recount: an account that the spool had to give up, or several of them that followed each other as one; it
-  began `ago_s` before the reading. The newest reading with a begin replaces the ones before.
+  began `again_ago_s` before the reading. The newest reading with a begin replaces the ones before.
 - schedule: what should be polled from now on; at every start of the gateway, and once a day.
 - events: something that happened, or a stretch of time: it began `ago_s` before the reading and took
   `length_s`. The codes are numbers because not every store has a place for the text beside them.
@@ -40,13 +40,14 @@ COUNTS_POINTS = (
     "suppressed",  # of the good, uncertain and bad ones: left out by a processor
     "offline_s",  # seconds that the device was offline
     "texts",  # of the values that were sent, texts: not every store has a place for them
-    "records",  # in which the values were sent
+    "sent_records",  # in which the values were sent
     "largest",  # values of the largest of these records
     "known_s",  # seconds for which this edge had collected from the device before this account
 )
 
 RECOUNT = "recount"
-RECOUNT_POINTS = ("ago_s", *COUNTS_POINTS)
+RECOUNT_POINTS = ("again_ago_s", *(f"again_{point}" for point in COUNTS_POINTS))
+"""Names of their own: a store knows a value by device, point and time, and not by its group."""
 
 SCHEDULE = "schedule"
 SCHEDULE_POINTS = (
@@ -64,6 +65,7 @@ EVENT_POINTS = (
     "length_s",
     "records",
     "values",  # of the device in these records
+    "in_flight",  # of these records, those that had been sent and may be in the store
     "unread",  # of these records, those that could not be read, so that nobody knows their device
     "detail",
     "text",

@@ -82,6 +82,9 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
     A device is named by edge and device: readings of two edges are never mixed.
     """
 
+    has_texts: bool
+    """Whether values that are texts are stored: else they are left out, and that is no loss."""
+
     async def devices(self) -> Sequence[Device]:
         """Every device, by device, edge and profile."""
         ...

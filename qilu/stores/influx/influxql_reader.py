@@ -21,6 +21,8 @@ _LIMIT_MS = 9_000_000_000_000  # InfluxDB counts nanoseconds in 64 bits
 class InfluxqlReader(ServerReader):
     """A `Reader` of InfluxDB."""
 
+    has_texts = True
+
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""
         question = 'SELECT * FROM /.*/ GROUP BY "device", "edge", "line" ORDER BY time DESC LIMIT 1'

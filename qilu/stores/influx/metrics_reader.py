@@ -25,6 +25,8 @@ _NAME = "__name__"
 class VictoriaMetricsReader(ServerReader):
     """A `Reader` of VictoriaMetrics."""
 
+    has_texts = False
+
     def __init__(self, settings: InfluxSettings, *, wall: Callable[[], float] = time.time) -> None:
         super().__init__(settings)
         self._wall = wall

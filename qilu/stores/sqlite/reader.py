@@ -68,6 +68,8 @@ _STALE = "SELECT minute_ms, columns_id FROM stale WHERE minute_ms >= ? AND minut
 class SqliteReader:
     """A `Reader` of one file, on a connection and a thread of its own."""
 
+    has_texts = True
+
     def __init__(self, file: Path) -> None:
         self._file = file
         self._thread: ThreadPoolExecutor

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+from uuid import UUID
 
+from gateway.completeness.ledger import Ledger
 from gateway.completeness.reports import Reports
-from gateway.components import Dropped, Event
+from gateway.components import Dropped, Event, Record
+from gateway.content import content_of
 from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.wire import encode_record
 
 START = 1_764_000_000_000
 POINTS = ("serve_counter", "force", "oil")
@@ -17,11 +22,18 @@ POINTS = ("serve_counter", "force", "oil")
 class Scene:
     """Polls one device every second; `sent` is all that it hands to the spool, in its order."""
 
-    def __init__(self, device: str = "press-1", edge: str = "edge-1", account_s: int = 60) -> None:
+    def __init__(
+        self, folder: Path, device: str = "press-1", edge: str = "edge-1", account_s: int = 60
+    ) -> None:
+        self._folder = folder
+        self._boot = 1
         self._account_s = account_s
         self.device = device
         self.now_ms = START
         self.sent: list[Poll] = []
+        self.refused: list[Poll] = []
+        self.due: list[int] = []
+        """When each value was due, polled or not."""
         self._origin = Origin(edge, device, "press")
         self._columns = Columns(self._origin, "fast", POINTS)
         self._edge = Origin(edge, edge, "gateway")
@@ -42,6 +54,7 @@ class Scene:
             self._stamp,
             every_ms=1000 * self._account_s,
             down_since_ms=down_since_ms,
+            ledger=Ledger(self._folder / f"accounts-{self.device}", UUID(int=self._boot)),
         )
         self.reports.started()
         own = Origin(self._origin.edge, self.device, COLLECTION)
@@ -61,6 +74,7 @@ class Scene:
     ) -> None:
         """Poll for this long; what `keep` refuses is left out by a processor."""
         for _ in range(seconds):
+            self.due += [self.now_ms + 1000 * turn for turn in range(1, skipped + 2) for _ in POINTS]
             self.now_ms += 1000 * (1 + skipped)
             self._counter += 1
             values = (None,) * 3 if bad else (self._counter, 1.5, 2.5)
@@ -81,8 +95,14 @@ class Scene:
         """The process is killed: what it had not told is lost."""
         self._reports = None
 
+    def cut_power(self) -> None:
+        """The process and the system end."""
+        self.kill()
+        self._boot += 1
+
     def wait(self, seconds: float) -> None:
         """Nobody polls."""
+        self.due += [self.now_ms + 1000 * turn for turn in range(1, round(seconds) + 1) for _ in POINTS]
         self.now_ms += round(seconds * 1000)
 
     def offline(self, reason: Reason = Reason.TIMEOUT) -> None:
@@ -99,8 +119,31 @@ class Scene:
     def drop(self, begin_ms: int, end_ms: int) -> None:
         """The spool gives up what was polled in this time."""
         lost = [one for one in self.sent if begin_ms <= one.readings[0].time_ms < end_ms]
+        if lost:
+            self.sent = [one for one in self.sent if one not in lost]
+            content = content_of(map(encode_record, lost))
+            offsets = Ranges([(0, len(lost) - 1)])
+            self.reports.dropped(Dropped(7, offsets, "max_bytes", begin_ms, end_ms, content))
+            self._flush()
+
+    def reject(self, begin_ms: int, end_ms: int) -> None:
+        """The store refuses what was polled in this time."""
+        lost = [
+            one
+            for one in self.sent
+            if one.origin.profile == "press" and begin_ms <= one.readings[0].time_ms < end_ms
+        ]
         self.sent = [one for one in self.sent if one not in lost]
-        self.reports.dropped(Dropped(7, Ranges([(0, len(lost) - 1)]), "max_bytes", begin_ms, end_ms))
+        self.refused += lost
+        self.reports.rejected([Record(7, n, encode_record(one)) for n, one in enumerate(lost)], "too long")
+        self._flush()
+
+    def requeue(self, begin_ms: int, end_ms: int) -> None:
+        """What the store refused of this time goes back from the quarantine, and is stored."""
+        self.reports.requeued(1)
+        back = [one for one in self.refused if begin_ms <= one.readings[0].time_ms < end_ms]
+        self.refused = [one for one in self.refused if one not in back]
+        self.sent += back
         self._flush()
 
     def lose(self, times_ms: Iterable[int]) -> None:

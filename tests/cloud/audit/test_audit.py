@@ -11,6 +11,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from cloud.audit.auditing import Finding, audit
+from cloud.audit.causes import Cause, Verdict
+from qilu.command.audit import notes_of, text_of
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.stores.opening import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
@@ -20,8 +22,7 @@ from tests.servers import Influxdb1, VictoriaMetrics
 _number = count(1)
 
 
-def gateway_killed() -> Scene:
-    scene = Scene()
+def gateway_killed(scene: Scene) -> Scene:
     scene.start()
     scene.collect(200)
     scene.kill()
@@ -33,8 +34,7 @@ def gateway_killed() -> Scene:
     return scene
 
 
-def gateway_stopped() -> Scene:
-    scene = Scene()
+def gateway_stopped(scene: Scene) -> Scene:
     scene.start()
     scene.collect(100)
     scene.stop()
@@ -46,8 +46,7 @@ def gateway_stopped() -> Scene:
     return scene
 
 
-def device_off() -> Scene:
-    scene = Scene()
+def device_off(scene: Scene) -> Scene:
     scene.start()
     scene.online()
     scene.collect(100)
@@ -59,8 +58,7 @@ def device_off() -> Scene:
     return scene
 
 
-def device_back_untold() -> Scene:
-    scene = Scene()
+def device_back_untold(scene: Scene) -> Scene:
     scene.start()
     scene.online()
     scene.collect(100)
@@ -73,8 +71,7 @@ def device_back_untold() -> Scene:
     return scene
 
 
-def spool_full() -> Scene:
-    scene = Scene()
+def spool_full(scene: Scene) -> Scene:
     scene.start()
     scene.collect(600)
     scene.drop(START + 120_500, START + 400_500)
@@ -83,8 +80,7 @@ def spool_full() -> Scene:
     return scene
 
 
-def endpoint_busy() -> Scene:
-    scene = Scene()
+def endpoint_busy(scene: Scene) -> Scene:
     scene.start()
     scene.collect(50)
     scene.collect(50, skipped=1)
@@ -92,16 +88,14 @@ def endpoint_busy() -> Scene:
     return scene
 
 
-def processors_at_work() -> Scene:
-    scene = Scene()
+def processors_at_work(scene: Scene) -> Scene:
     scene.start()
     scene.collect(200, keep=lambda poll: poll.due_ms % 5000 == 0)
     scene.stop()
     return scene
 
 
-def fault_of_nobody() -> Scene:
-    scene = Scene()
+def fault_of_nobody(scene: Scene) -> Scene:
     scene.start()
     scene.collect(300)
     scene.stop()
@@ -109,8 +103,8 @@ def fault_of_nobody() -> Scene:
     return scene
 
 
-CASES: dict[str, tuple[Callable[[], Scene], dict[str, Any]]] = {
-    "gateway killed": (gateway_killed, {"expected": 1467, "missing": [(267, "gateway down")]}),
+CASES: dict[str, tuple[Callable[[Scene], Scene], dict[str, Any]]] = {
+    "gateway killed": (gateway_killed, {"expected": 1470, "missing": [(270, "gateway down")]}),
     "gateway stopped": (gateway_stopped, {"expected": 11400, "missing": [(10800, "gateway down")]}),
     "device off": (
         device_off,
@@ -150,13 +144,13 @@ async def found_in(
     async with open_store(settings) as store, open_reader(settings) as reader:
         assert await store.write(polls) == {}
         settle()
-        return await audit(reader, end_ms - 7_200_000, end_ms)
+        return list((await audit(reader, end_ms - 7_200_000, end_ms)).findings)
 
 
 @pytest.mark.parametrize("case", CASES)
 async def test_what_is_missing_is_explained(case: str, tmp_path: Path) -> None:
     build, expected = CASES[case]
-    scene = build()
+    scene = build(Scene(tmp_path))
     settings = SqliteSettings(type="sqlite", file=tmp_path / "store.db")
     [finding] = await found_in(settings, scene.sent, scene.now_ms + 1000, lambda: None)
     assert_found(finding, expected)
@@ -166,7 +160,7 @@ async def test_an_account_that_runs_for_hours_is_known_where_the_audit_begins_in
     tmp_path: Path,
 ) -> None:
     hour = 3_600_000
-    scene = Scene(account_s=3 * 3600)
+    scene = Scene(tmp_path, account_s=3 * 3600)
     scene.start()
     scene.collect(11 * 3600 + 600, keep=lambda poll: poll.due_ms % 5000 == 0)
     async with (
@@ -174,7 +168,7 @@ async def test_an_account_that_runs_for_hours_is_known_where_the_audit_begins_in
         open_reader(settings) as reader,
     ):
         await store.write(scene.sent)
-        [finding] = await audit(reader, START + 15 * hour // 2, scene.now_ms)
+        [finding] = (await audit(reader, START + 15 * hour // 2, scene.now_ms)).findings
     assert (finding.begin_ms, finding.end_ms) == (
         START + 8 * hour,
         START + 11 * hour,
@@ -195,7 +189,7 @@ def influxdb1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxdb1]:
 
 
 @pytest.mark.parametrize("kind", ["victoriametrics", "influxdb1"])
-async def test_servers_are_audited_alike(kind: str, request: pytest.FixtureRequest) -> None:
+async def test_servers_are_audited_alike(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     adapter: TypeAdapter[SqliteSettings | InfluxSettings] = TypeAdapter(StoreSettings)
     name = "victoria_metrics" if kind == "victoriametrics" else kind
     server: VictoriaMetrics | Influxdb1 = request.getfixturevalue(name)
@@ -208,8 +202,8 @@ async def test_servers_are_audited_alike(kind: str, request: pytest.FixtureReque
     scenes: dict[str, str] = {}
     end_ms = 0
     for case, (build, _) in CASES.items():
-        scene = build()
         device, edge = f"press-{next(_number)}", f"edge-{next(_number)}"
+        scene = build(Scene(tmp_path, device))
         polls += [_renamed(poll, device, edge) for poll in scene.sent]
         scenes[device] = case
         end_ms = max(end_ms, scene.now_ms)
@@ -218,7 +212,7 @@ async def test_servers_are_audited_alike(kind: str, request: pytest.FixtureReque
     for finding in findings:
         case = scenes[finding.device]
         expected = dict(CASES[case][1])
-        rest = [one for one in finding.missing if one.why == "gateway stopped"]
+        rest = [one for one in finding.missing if one.cause is Cause.STOPPED]
         finding.missing = [one for one in finding.missing if one not in rest]
         finding.expected -= sum(one.values for one in rest)
         assert_found(finding, expected)
@@ -236,13 +230,13 @@ def _renamed(poll: Poll, device: str, edge: str) -> Poll:
 
 def assert_found(finding: Finding, expected: dict[str, Any]) -> None:
     missing = sum(one.values for one in finding.missing)
-    assert [(one.values, one.why) for one in finding.missing] == expected["missing"]
+    assert [(one.values, text_of(one)) for one in finding.missing] == expected["missing"]
     assert finding.expected == expected["expected"]
     assert finding.suppressed == expected.get("suppressed", 0)
     assert finding.bad == expected.get("bad", {})
-    assert finding.notes == expected.get("notes", [])
+    assert notes_of(finding) == expected.get("notes", [])
     assert finding.unexplained == expected.get("unexplained", 0)
-    assert finding.sound is (finding.unexplained == 0)
+    assert finding.verdict is (Verdict.INCOMPLETE if finding.unexplained else Verdict.COMPLETE)
     assert (finding.surplus, finding.twice) == (0, 0)
     stored = finding.good + finding.uncertain + sum(finding.bad.values())
     assert finding.expected == stored + finding.suppressed + missing

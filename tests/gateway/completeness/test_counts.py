@@ -47,13 +47,13 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
         "expected": 6,
         "good": 5,
         "silent": 1,
-        "records": 2,
+        "sent_records": 2,
         "largest": 3,
     }
     [last] = counts.close(START + 40_000)
     assert last.readings[0].time_ms == START + 30_500
     assert told(last) == {
-        "span_ms": 9_500, "expected": 3, "good": 3, "records": 1, "largest": 3, "known_s": 30.5,
+        "span_ms": 9_500, "expected": 3, "good": 3, "sent_records": 1, "largest": 3, "known_s": 30.5,
     }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_values_are_counted_by_what_became_of_them() -> None:
         "invalid": 1,
         "internal": 1,
         "suppressed": 3,
-        "records": 2,
+        "sent_records": 2,
         "largest": 3,
     }
 
@@ -108,7 +108,7 @@ def test_an_account_counts_texts_and_the_largest_record() -> None:
     counts.passed(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
     [account] = counts.close(START + 2)
     found = told(account)
-    assert (found["texts"], found["records"], found["largest"], found["expected"]) == (1, 2, 9, 12)
+    assert (found["texts"], found["sent_records"], found["largest"], found["expected"]) == (1, 2, 9, 12)
 
 
 def test_every_reason_has_its_place() -> None:
@@ -116,7 +116,7 @@ def test_every_reason_has_its_place() -> None:
         counts = Counts(MINUTE, START)
         counts.passed(poll(START, reason), [poll(0)])
         [account] = counts.close(START + 1)
-        places = told(account).keys() - {"span_ms", "expected", "good", "records", "largest"}
+        places = told(account).keys() - {"span_ms", "expected", "good", "sent_records", "largest"}
         assert len(places) == 1
 
 

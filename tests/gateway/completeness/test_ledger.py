@@ -51,7 +51,7 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
     later = reports(tmp_path / "accounts", START + 10_000)
     later.started()
     assert told(later)[1:] == [
-        ("press-1", {"span_ms": 2001, "expected": 6, "good": 6, "records": 2, "largest": 3}),
+        ("press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}),
         ("press-1", {"event": EventKind.STARTED, "ago_s": 7.999, "length_s": 7.999}),
     ]
 

@@ -70,7 +70,7 @@ def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
     some.stopped()
     some.stopped()
     assert told(some) == [
-        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3, "records": 1, "largest": 3}),
+        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3, "sent_records": 1, "largest": 3}),
         ("edge-1", {"event": EventKind.STOPPED}),
     ]
 
@@ -153,18 +153,22 @@ def test_what_a_spool_gave_up_is_told_of_each_device_with_its_values() -> None:
     assert told(some)[1][1]["values"] == 9  # the whole stretch again
 
 
+def again(**points: float) -> dict[str, float]:
+    return {f"again_{point}": value for point, value in points.items()}
+
+
 def test_accounts_that_a_spool_gave_up_are_told_again_as_one() -> None:
     some = reports()
     some.dropped(lost([account(START - 3000, span_ms=1000, expected=5, largest=2, known_s=7)]))
     assert told(some)[1] == (
         "press-1",
-        {"ago_s": 4, "span_ms": 1000, "expected": 5, "largest": 2, "known_s": 7},
+        again(ago_s=4, span_ms=1000, expected=5, largest=2, known_s=7),
     )
     more = [account(START - 2000, span_ms=1000, expected=6, largest=3, known_s=8), account(START, span_ms=1)]
     some.dropped(lost(more))
     assert told(some)[1:] == [
-        ("press-1", {"ago_s": 6, "span_ms": 2000, "expected": 11, "largest": 3, "known_s": 7}),
-        ("press-1", {"ago_s": 4, "span_ms": 1}),
+        ("press-1", again(ago_s=6, span_ms=2000, expected=11, largest=3, known_s=7)),
+        ("press-1", again(ago_s=4, span_ms=1)),
     ]
 
 
