@@ -49,7 +49,8 @@ class ModelDisk:
         self.held = False
         self.files: dict[str, Inode] = {}
         self._safe_names: dict[str, Inode] = {}
-        self._changes: list[tuple[str, Inode | None]] = []
+        self._changes: list[tuple[str, Inode | None, str]] = []
+        """Each name that was made or removed, and the one that a renaming removed with it."""
 
     def cut_power(self, random: Random) -> None:
         """Any part of the changes of names since they were synced happened, in their order for each name."""
@@ -57,10 +58,12 @@ class ModelDisk:
         self.held = False
         names = dict(self._safe_names)
         ended: set[str] = set()
-        for name, inode in self._changes:
-            if name in ended or random.random() < 0.4:
-                ended.add(name)
-            elif inode is None:
+        for name, inode, old in self._changes:
+            if {name, old} & ended or random.random() < 0.4:
+                ended |= {name, old or name}
+                continue
+            names.pop(old, None)
+            if inode is None:
                 names.pop(name, None)
             else:
                 names[name] = inode
@@ -127,9 +130,9 @@ class ModelDisk:
 
     def rename(self, name: str, to: str) -> None:
         self.step()
-        inode = self._inode(name)
-        self._name(name, None)
-        self._name(to, inode)
+        self.files[to] = inode = self._inode(name)
+        del self.files[name]
+        self._changes.append((to, inode, name))
 
     def unlink(self, name: str) -> None:
         self.step()
@@ -157,7 +160,7 @@ class ModelDisk:
             del self.files[name]
         else:
             self.files[name] = inode
-        self._changes.append((name, inode))
+        self._changes.append((name, inode, ""))
 
 
 class ModelFile:

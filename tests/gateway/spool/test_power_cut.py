@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.spool.disk import DiskSpool
 from gateway.spool.reading import bodies_of
 from gateway.spool.recovery import recover
+from gateway.spool.segment import QUARANTINE, REQUEUED
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
@@ -208,6 +209,23 @@ class Machine(RuleBasedStateMachine):
         self.open_again()
         assert everything <= self.kept() | self.over
         self.confirm_on_honest_disk(everything)  # opening makes safe what the killed process did not
+
+    @rule(random=st.randoms(use_true_random=False), power_cut=st.booleans())
+    def requeue(self, random: Random, power_cut: bool) -> None:
+        """As the command does it, with a power cut before all names are safe, perhaps."""
+        self.disk.fail_syncs = 0
+        pending = self.own()
+        self.run(self.spool.__aexit__(None, None, None))
+        self.note_dropped()
+        self.confirm_on_honest_disk(pending)
+        for segment in recover(self.disk).quarantined.segments():
+            self.attempts |= {body.partition(b"\n")[2] for body in bodies_of(self.disk, segment)}
+            self.disk.rename(segment.name, segment.name.removesuffix(QUARANTINE) + REQUEUED)
+        if power_cut:
+            self.disk.cut_power(random)
+        else:
+            self.disk.sync_names()
+        self.open_again()
 
     @rule(random=st.randoms(use_true_random=False))
     def cut_power(self, random: Random) -> None:
