@@ -23,10 +23,17 @@ class Scene:
     """Polls one device every second; `sent` is all that it hands to the spool, in its order."""
 
     def __init__(
-        self, folder: Path, device: str = "press-1", edge: str = "edge-1", account_s: int = 60
+        self,
+        folder: Path,
+        device: str = "press-1",
+        edge: str = "edge-1",
+        account_s: int = 60,
+        *,
+        words: bool = False,
     ) -> None:
         self._folder = folder
         self._boot = 1
+        self._oil = "low" if words else 2.5
         self._account_s = account_s
         self.device = device
         self.now_ms = START
@@ -77,7 +84,7 @@ class Scene:
             self.due += [self.now_ms + 1000 * turn for turn in range(1, skipped + 2) for _ in POINTS]
             self.now_ms += 1000 * (1 + skipped)
             self._counter += 1
-            values = (None,) * 3 if bad else (self._counter, 1.5, 2.5)
+            values = (None,) * 3 if bad else (self._counter, 1.5, self._oil)
             reasons = dict.fromkeys(range(3), bad) if bad else {}
             time_ms = self._stamp(f"{self.device}/fast")
             poll = Poll(self.now_ms, (Reading(self._columns, time_ms, values, reasons),), skipped)
