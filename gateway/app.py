@@ -31,7 +31,7 @@ from gateway.sources.modbus.source import ModbusSource
 from gateway.spool.disk import DiskSpool
 from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Origin
+from qilu.contract.reading import Origin, TimeTrust
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
@@ -107,6 +107,7 @@ def build(
         devices,
         lost_links=lambda: delivery.lost_links,
         discarded=lambda: sink.discarded,
+        clock_known=lambda: clock.trust is TimeTrust.KNOWN,
     )
     expected = [one for source in sources for one in source.schedule()]
     status = StatusSource(itself, settings.status_every, health.read, clock.stamp, clock.tag)

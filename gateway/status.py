@@ -44,6 +44,7 @@ POINTS: Mapping[str, str] = {
     "rejected_records": "records that were set aside, since the start",
     "sent_again_records": "records sent more than once, since the start",
     "unanswered_records": "records on their way now",
+    "clock_known": "1 while the time is known; until then records wait, and are uncertain after clock_hold",
     "link": "1 while the broker is connected",
     "lost_links": "connections to the broker that were lost, since the start",
     "discarded_messages": "messages of the broker that found no room here, since the start",
@@ -66,6 +67,7 @@ class Health:
         *,
         lost_links: Callable[[], int],
         discarded: Callable[[], int],
+        clock_known: Callable[[], bool] = lambda: True,
     ) -> None:
         self._tally = tally
         self._spool = spool
@@ -77,6 +79,7 @@ class Health:
         self._began = clock()
         self._lost_links = lost_links
         self._discarded = discarded
+        self._clock_known = clock_known
 
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
@@ -109,6 +112,7 @@ class Health:
             "rejected_records": delivered.rejected,
             "sent_again_records": delivered.sent_again,
             "unanswered_records": self._outbox.unanswered,
+            "clock_known": int(self._clock_known()),
             "link": int(self._outbox.connected),
             "lost_links": self._lost_links(),
             "discarded_messages": self._discarded(),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qilu.stores.settings import SqliteSettings
 from tests.campaign.clock import WallClock
 from tests.servers import Mosquitto
 from tests.system.programs import now_ms
@@ -44,7 +45,8 @@ async def test_a_clock_that_is_wrong_for_seconds_leaves_no_wrong_time(
         await road.flows(after_ms=wrong_until_ms, within=60)
         await road.settled(within=60)
         await road.stop()
-    with sqlite3.connect(tmp_path / "store.db") as store:
+    assert isinstance(road.store, SqliteSettings)
+    with sqlite3.connect(road.store.file) as store:
         times = [time_ms for (time_ms,) in store.execute("SELECT time_ms FROM readings")]
     assert times
     assert begin_ms - NEAR_MS < min(times) <= max(times) < now_ms() + NEAR_MS
