@@ -160,6 +160,7 @@ STARTED = happening(EventKind.STARTED, 60, 90)
 REMOVED = happening(EventKind.REMOVED, 60, 60, told_s=90)
 BLOCKED = happening(EventKind.DROPPED, 60, 80, detail=DropReason.blocked)
 STOPPED = happening(EventKind.STOPPED, 60, 60)
+AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +188,10 @@ STOPPED = happening(EventKind.STOPPED, 60, 60)
         (
             accounts((0, 60), (90, 120)), (BLOCKED, STARTED), (), 0, 120,
             [(0, 60, "account"), (60, 80, "blocked"), (80, 90, "down"), (90, 120, "account")],
+        ),
+        (
+            accounts((0, 60), (90, 120)), (AHEAD,), (), 0, 120,
+            [(0, 60, "account"), (60, 90, "None"), (90, 120, "account")],
         ),
         (accounts((0, 60)), (), (REMOVED,), 0, 600, [(0, 60, "account"), (60, 600, "None")]),
         (accounts((90, 120)), (STARTED,), (), 70, 120, [(70, 90, "down"), (90, 120, "account")]),

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from gateway.completeness.reports import Reports
 from gateway.components import Dropped, Event, Record
 from gateway.content import Content, content_of, from_plain, to_plain
-from qilu.contract.completeness import COUNTS_POINTS, DropReason, EventKind
+from qilu.contract.completeness import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.contract.wire import encode_record
@@ -176,3 +176,44 @@ def test_what_was_given_up_goes_through_a_journal_unchanged() -> None:
     content = content_of([polled(START), account(START, span_ms=1000, expected=5)])
     assert from_plain(json.loads(json.dumps(to_plain(content)))) == content
     assert from_plain({"devices": 3}) == from_plain(None) == Content()
+
+
+def test_turns_that_the_spool_blocked_are_counted_from_the_reports_of_the_pipeline() -> None:
+    some = reports()  # each stamp is a second later
+    some.started()
+    some.passed(poll(START + 100), [poll(0)])
+    for refused in (True, True, False):
+        some.blocked(refused)  # from START + 1 s to START + 2 s
+    some.passed(poll(START + 2100, skipped=1), [poll(0)])
+    some.stopped()
+    [account] = [points for _, points in told(some) if "span_ms" in points]
+    assert (account["blocked"], account["expected"]) == (3, 9)
+    assert "missed" not in account
+
+
+def test_records_that_came_back_from_the_quarantine_are_an_event() -> None:
+    some = reports()
+    some.requeued(7)
+    assert told(some) == [("edge-1", {"event": EventKind.REQUEUED, "records": 7})]
+
+
+def test_a_start_that_a_spool_gave_up_is_told_again() -> None:
+    own = Columns(Origin("edge-1", "press-1", "collection"), "events", EVENT_POINTS)
+    row = (int(EventKind.STARTED), 60.0, 60.0, 0, 0, 0, 0, 0, "")
+    some = reports()
+    some.dropped(lost([encode_record(Poll(START, (Reading(own, START, row),)))]))
+    [_, event] = told(some)
+    assert event == ("press-1", {"event": EventKind.STARTED, "ago_s": 61, "length_s": 60})
+
+
+def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
+    some = reports()
+    some.dropped(lost([polled(START)]))
+    assert not some.losses_durable({})
+    waiting = some.rest()
+    for offset, one in enumerate(waiting):
+        some.appended(one, Record(7, offset, b""))
+    last = len(waiting) - 1
+    assert not some.losses_durable({7: Ranges([(last, last + 5)])})
+    assert some.losses_durable({7: Ranges([(last + 1, last + 5)])})
+    assert some.losses_durable({8: Ranges([(0, 5)])})
