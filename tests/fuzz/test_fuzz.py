@@ -59,7 +59,7 @@ async def test_every_extreme_number_and_text_alone_in_every_place(tmp_path: Path
         await stage.ask()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_gateway_takes_no_notice_of_what_is_no_notice(seed: int) -> None:
     chance = Random(seed)
     refused = {3: Refusal(AckCode.BAD_VALUE, "point 'x'")}
@@ -70,7 +70,7 @@ def test_a_gateway_takes_no_notice_of_what_is_no_notice(seed: int) -> None:
         (encode_notice(Announcement("i", "store", 30.0)), decode_announcement, Announcement),
         (encode_notice(Status("edge-1", "online", "0f", 1)), decode_status, Status),
     )
-    for _ in range(1500):
+    for _ in range(500):
         for sound, decode, kind in notices:
             try:
                 found = decode(mutated(sound, chance))
