@@ -32,18 +32,18 @@ POINTS = 100
 DEVICES = 100
 
 
-def polls(count: int) -> list[Poll]:
+def polls(count: int, devices: int = DEVICES) -> list[Poll]:
     """`count` polls of 100 points, the last second of them now; numbers as float32 registers give them."""
     chance = random.Random(1)
     names = tuple(f"point_{i}" for i in range(POINTS))
     columns = [
         Columns(Origin("edge-1", f"device-{i}", "machine", "acme", "jinan", "a"), "fast", names)
-        for i in range(DEVICES)
+        for i in range(devices)
     ]
-    begin = round(time.time()) * 1000 - count // DEVICES * 1000
+    begin = round(time.time()) * 1000 - count // devices * 1000
     found = []
     for number in range(count):
-        turn, device = divmod(number, DEVICES)
+        turn, device = divmod(number, devices)
         floats = struct.pack(f"{POINTS}f", *(chance.uniform(0, 100) for _ in range(POINTS)))
         time_ms = begin + turn * 1000 + device
         reading = Reading(columns[device], time_ms, struct.unpack(f"{POINTS}f", floats))

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -248,6 +249,75 @@ async def test_nothing_counts_as_stored_in_a_file_that_was_taken_away_until_it_i
         assert await store.write([poll(START + 1, 1, 2)]) == {}
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT count(*) FROM readings").fetchone() == (2,)
+
+
+def after_a_crash(file: Path, into: Path) -> list[tuple[int]]:
+    """The times in the store as the next start finds them when this process is killed now."""
+    into.mkdir()
+    for one in file.parent.glob(f"{file.name}*"):
+        if one.is_file():
+            shutil.copy(one, into / one.name)
+    with closing(sqlite3.connect(into / file.name)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return connection.execute("SELECT time_ms FROM readings ORDER BY 1").fetchall()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("removed", [("-wal",), ("-shm",), ("-wal", "-shm")])
+async def test_a_removed_log_is_reported_and_all_that_was_durable_outlives_a_crash(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, removed: tuple[str, ...], replaced: bool
+) -> None:
+    file = tmp_path / "store" / "a.db"
+    async with SqliteStore(file) as store:
+        await store.write([poll(START, 1.0, 1)])
+        for suffix in removed:
+            Path(f"{file}{suffix}").unlink()
+            if replaced:
+                Path(f"{file}{suffix}").write_bytes(b"")
+        assert await store.write([poll(START + 1, 1.0, 1)]) == {}
+        assert f"{file}{removed[0]}" in caplog.text
+        assert "was removed or replaced" in caplog.text
+        assert after_a_crash(file, tmp_path / "one") == [(START,), (START + 1,)]
+        assert await store.write([poll(START + 2, 1.0, 1)]) == {}
+        assert caplog.text.count("was removed or replaced") == 1
+        assert after_a_crash(file, tmp_path / "two") == [(START,), (START + 1,), (START + 2,)]
+        async with SqliteReader(file) as reader:
+            assert len(await reader.samples(COLUMNS.origin.key, "force", START, START + 10)) == 3
+
+
+async def test_nothing_is_durable_while_the_store_cannot_be_opened_again_after_its_log_was_removed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "store" / "a.db"
+    async with SqliteStore(file) as store:
+        await store.write([poll(START, 1.0, 1)])
+        Path(f"{file}-wal").unlink()
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None)) as stranger:
+            store._connection.execute("PRAGMA busy_timeout = 1")
+            Path(f"{file}-wal").mkdir()
+            with pytest.raises(UnreachableError, match=r"a\.db"):
+                await store.write([poll(START + 1, 1.0, 1)])
+            with pytest.raises(UnreachableError, match=r"a\.db"):
+                await store.write([poll(START + 1, 1.0, 1)])
+            stranger.close()
+        Path(f"{file}-wal").rmdir()
+        assert await store.write([poll(START + 1, 1.0, 1)]) == {}
+        assert after_a_crash(file, tmp_path / "one") == [(START,), (START + 1,)]
+
+
+async def test_a_checkpoint_that_finds_no_space_takes_nothing_back(tmp_path: Path) -> None:
+    file = tmp_path / "store" / "a.db"
+    async with SqliteStore(file) as store:
+        await store.write([poll(START - i, float(i), 1) for i in range(60_000)])
+        for pragma in ("wal_checkpoint(TRUNCATE)", "wal_autocheckpoint = 10"):
+            await store._in_thread(store._connection.execute, f"PRAGMA {pragma}")
+        with files_no_larger_than(file.stat().st_size):  # the log can grow, and the store cannot
+            for turn in range(1, 20):
+                new = [poll(START + 100 * turn + i, float(i), 1) for i in range(100)]
+                assert await store.write(new) == {}
+            stored = after_a_crash(file, tmp_path / "one")
+        assert len(stored) == 60_000 + 1900
+        assert Path(f"{file}-wal").stat().st_size > 100_000
 
 
 async def test_a_cancelled_write_ends_whole_before_the_store_closes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,11 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
 from qilu.stores.checks import refusal
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
+from qilu.stores.sqlite.files import StoreFiles
 from qilu.stores.sqlite.minutes import MINUTE_MS
 from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
 from qilu.stores.sqlite.upkeep import Upkeep
@@ -28,6 +30,7 @@ _Row = tuple[int, int, str, str | None]
 _INSERT = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
 _KNOWN_MINUTES = 100_000
 _encoder = msgspec.json.Encoder()
+_log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -54,7 +57,7 @@ class SqliteStore:
         self._thread: ThreadPoolExecutor
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
-        self._place: tuple[int, int]
+        self._files: StoreFiles | None = None
         self._ids: WeakKeyDictionary[Columns, int] = WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
@@ -98,8 +101,7 @@ class SqliteStore:
     def _open(self) -> None:
         self._lock = claim(self._file)
         try:
-            self._connection = open_writing(self._file)
-            self._place = _place(self._file)
+            self._connect()
         except BaseException:
             self._lock.close()
             raise
@@ -112,10 +114,13 @@ class SqliteStore:
             self._lock.close()
 
     def _keep_up(self) -> None:
-        self._stale.difference_update(self._upkeep.slice(self._connection))
+        if self._files is not None:
+            self._stale.difference_update(self._upkeep.slice(self._connection))
 
     def _write(self, polls: Sequence[Poll]) -> dict[int, Refusal]:
         refused: dict[int, Refusal] = {}
+        # No files: a log was lost, and the store could not be opened again at once.
+        files = self._files or self._connect_again()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             rows: list[_Row] = []
@@ -131,20 +136,50 @@ class SqliteStore:
             if isinstance(error, sqlite3.Error):
                 raise unreachable(self._file, error) from error
             raise
-        self._check_place()
+        self._check_files(files)
         return refused
 
-    def _check_place(self) -> None:
-        """What is open must still be what a reader, or the next start, finds under the name of the file."""
-        try:
-            here = _place(self._file) == self._place
-        except OSError:
-            here = False
-        if not here:
+    def _check_files(self, files: StoreFiles) -> None:
+        if not files.in_place:
             raise UnreachableError(
                 f"store {self._file}: the file was removed, or another stands in its place; "
                 "put it back, or start this program again to go on with what is there"
             )
+        lost = files.lost_logs()
+        if lost:
+            self._save_log(", ".join(map(str, lost)))
+
+    def _save_log(self, lost: str) -> None:
+        """Put what is only in the lost log into the store's file, and go on with a new log."""
+        try:
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise UnreachableError(
+                    f"store {self._file}: {lost} was removed or replaced, and another program reads the"
+                    " store: nothing is durable until that program ends"
+                )
+            self._files = None
+            self._connection.close()
+        except sqlite3.Error as error:
+            raise unreachable(self._file, error) from error
+        self._connect_again()
+        _log.error(
+            "store %s: %s was removed or replaced. Nothing is lost: its records were put into the store and a"
+            " new one was made. Stop what removes files beside a store in use",
+            self._file,
+            lost,
+        )
+
+    def _connect(self) -> StoreFiles:
+        self._connection = open_writing(self._file)
+        self._files = StoreFiles(self._file)
+        return self._files
+
+    def _connect_again(self) -> StoreFiles:
+        try:
+            return self._connect()
+        except ConfigError as error:  # as long as the ingester runs it can be put right
+            raise UnreachableError(str(error)) from error
 
     def _mark_stale(self, rows: Sequence[_Row]) -> None:
         minutes = {(columns_id, time_ms - time_ms % MINUTE_MS) for columns_id, time_ms, _, _ in rows}
@@ -200,9 +235,3 @@ class SqliteStore:
     def _id_of(self, insert: str, select: str, key: tuple[int | str, ...]) -> int:
         self._connection.execute(insert, key)
         return int(self._connection.execute(select, key).fetchone()[0])
-
-
-def _place(file: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name; OSError when there is none."""
-    found = file.stat()
-    return found.st_dev, found.st_ino

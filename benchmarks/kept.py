@@ -1,0 +1,105 @@
+"""What it costs to confirm that VictoriaMetrics has kept what it took: a share of the ingester's CPU.
+
+    python -m benchmarks.kept [--devices 100] [--seconds 60]
+
+`--devices` machines of 100 points send once a second. `work` is the CPU of decoding and writing their records,
+`mark` that of reading /metrics before each write, `traces` that of keeping what was written, `confirm` that of
+reading back: of series that are new, of none (the rule), of one in each column set (a server without counters),
+and of every sample (while the counters rise). The time between two rounds is a sixth of the horizon of 30 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.stores import POINTS, polls
+from qilu.contract.wire import decode_record, encode_record
+from qilu.stores.confirmation import Mark, Write, traces
+from qilu.stores.influx.writer import InfluxStore
+from qilu.stores.settings import InfluxSettings
+from tests.servers import VictoriaMetrics, find
+
+ROUND = 5
+"""Seconds of the plant between two rounds of confirmation."""
+
+
+@dataclass
+class Cpu:
+    """Seconds of this process."""
+
+    work: float = 0.0
+    mark: float = 0.0
+    traces: float = 0.0
+
+
+async def measure(server: VictoriaMetrics, records: Sequence[bytes], devices: int) -> None:
+    """Write a second at a time, confirm each round in four ways, and print the shares."""
+    settings = InfluxSettings(type="influx", kind="victoriametrics", url=server.url, timeout=60)
+    now, cpu, writes = 0.0, Cpu(), list[Write]()
+    async with InfluxStore(settings, monotonic=lambda: now) as store:
+        await store.mark()
+        for at in range(0, len(records), devices):
+            now += 2.0  # a mark is known for a second
+            begin = time.process_time()
+            mark = await store.mark()
+            marked = time.process_time()
+            batch = [decode_record(record) for record in records[at : at + devices]]
+            assert not await store.write(batch)
+            worked = time.process_time()
+            writes.append(Write(mark, [traces(poll) for poll in batch]))
+            cpu.mark += marked - begin
+            cpu.work += worked - marked
+            cpu.traces += time.process_time() - worked
+        await asyncio.sleep(1.5)
+        await asyncio.to_thread(server.flush)
+        seconds = len(writes)
+        print(
+            f"{devices * POINTS} points/s: work {cpu.work / seconds * 1000:.2f} ms/s,"
+            f" mark {cpu.mark / cpu.work:.1%} of that, traces {cpu.traces / cpu.work:.1%}"
+        )
+        rounds = [writes[at : at + ROUND] for at in range(0, seconds, ROUND)]
+        per_round = cpu.work / len(rounds)
+        new = await confirm(store, rounds[:1], mark)
+        print(f"confirm, all series are new      {new / per_round:6.1%} of one round, once an hour")
+        for what, changed in (
+            ("nothing to read back", rounds[1:]),
+            ("no counters of dropped rows", rounds[1:]),
+            ("every sample", [[replace(one, every_sample=True) for one in some] for some in rounds[1:]]),
+        ):
+            then = replace(mark, dropped=None) if what.startswith("no counters") else mark
+            share = await confirm(store, changed, then) / len(changed) / per_round
+            print(f"confirm, {what:28}{share:6.1%}")
+
+
+async def confirm(store: InfluxStore, rounds: Sequence[Sequence[Write]], mark: Mark) -> float:
+    """CPU of confirming these rounds, all of which must be found kept."""
+    begin = time.process_time()
+    for some in rounds:
+        assert not any(one.doubtful for one in await store._kept.confirm(some, mark))
+    return time.process_time() - begin
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--devices", type=int, default=100)
+    parser.add_argument("--seconds", type=int, default=60)
+    args = parser.parse_args()
+    if find("victoria-metrics") is None:
+        print("victoria-metrics: not on this machine, `make servers` fetches it")
+        return
+    records = [encode_record(poll) for poll in polls(args.devices * args.seconds, args.devices)]
+    with tempfile.TemporaryDirectory() as name, VictoriaMetrics(Path(name)) as server:
+        asyncio.run(measure(server, records, args.devices))
+
+
+if __name__ == "__main__":
+    main()
