@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ HOUR = 3_600_000
 POINTS = tuple(f"point_{number}" for number in range(10))
 
 
-def columns(device: str, *, points: Sequence[str] = POINTS, edge: str = "edge-1") -> Columns:
-    return Columns(Origin(edge, device, "press", line="a b"), "fast", tuple(points))
+@cache
+def columns(device: str) -> Columns:
+    return Columns(Origin("edge-1", device, "press", line="a b"), "fast", POINTS)
 
 
 def poll(device: str, time_ms: int, *values: Value, **reasons: Reason) -> Poll:
@@ -302,7 +304,7 @@ async def test_samples_of_many_machines_and_times_are_read_back_in_parts(
         device = f"device-{number // 10}"
         times = {NOW - chance.randrange(3 * HOUR) for _ in range(3)}
         gone = {time for time in times if chance.random() < 0.1}
-        series = Series(f"press_x{number % 10}", (device, "edge-1", "", "", ""))
+        series = Series(f"press_x{number % 10}", (device, "edge-1", None, None, None))
         wanted[series] = times
         if gone:
             lost[series] = gone

@@ -8,10 +8,10 @@ these counters is asked for one series of every column set as well, another one 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.reading import Columns
@@ -30,12 +30,16 @@ _Wanted = tuple[Columns, int, int, tuple[int, ...]]
 class _Known:
     """The series of one column set that were read back in one hour; a bit for each point."""
 
+    columns: Columns
     hour: int
     numbers: int = 0
     reasons: int = 0
+    asked: float = -math.inf
+    """When one of them was read back for want of counters."""
+    turn: int = 0
 
     def copy(self) -> _Known:
-        return _Known(self.hour, self.numbers, self.reasons)
+        return replace(self)
 
     def add(self, hour: int, numbers: int, reasons: int) -> None:
         self.hour = hour
@@ -46,12 +50,13 @@ class _Known:
 class KeptSamples:
     """Confirms the writes into one VictoriaMetrics."""
 
-    def __init__(self, http: Http, url: str) -> None:
+    def __init__(self, http: Http, url: str, horizon: float, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._url = url
         self._incarnation = ""
-        self._known: dict[Columns, _Known] = {}
-        self._round = 0
+        self._known: dict[int, _Known] = {}  # by the id of its columns: hashing them costs more than all else
+        self._horizon = horizon
+        self._monotonic = monotonic
 
     async def confirm(self, writes: Sequence[Write], now: Mark) -> list[Confirmation]:
         """What became of each write; UnreachableError when the server cannot be asked."""
@@ -62,43 +67,51 @@ class KeptSamples:
         suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
         others = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
         doubted = await self._columns_with_losses(others, counters=now.dropped is not None)
-        traces = chain(_traces(suspect), (trace for trace in _traces(others) if trace.columns in doubted))
+        traces = [*_traces(suspect), *(one for one in _traces(others) if id(one.columns) in doubted)]
+        traces.sort(key=lambda one: id(one.columns))  # a series has all its times in one question
         lost = await self._lost((one.columns, one.numbers, one.reasons, (one.time_ms,)) for one in traces)
         return [
             Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
             for write in writes
         ]
 
-    async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[Columns]:
-        """Those of which a sample is lost of a series that is new in its hour; the others are known now."""
-        spans: dict[tuple[Columns, int, int], tuple[int, int]] = {}
-        met: dict[Columns, _Known] = {}
+    async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[int]:
+        """The ids of those that lost a sample of a series that is new in its hour; the others are known."""
+        spans: dict[tuple[int, int, int], tuple[int, int]] = {}
+        met: dict[int, _Known] = {}
         for write in writes:
             for trace in _traces([write]):
-                known = self._known.get(trace.columns)
+                key = id(trace.columns)
+                known = self._known.get(key)
                 if known is None or known.hour != write.mark.hour:
-                    known = _Known(write.mark.hour)
+                    known = _Known(trace.columns, write.mark.hour)
                 numbers, reasons = trace.numbers & ~known.numbers, trace.reasons & ~known.reasons
                 if numbers or reasons:
-                    key = (trace.columns, numbers, reasons)
-                    low, high = spans.get(key, (trace.time_ms, trace.time_ms))
-                    spans[key] = min(low, trace.time_ms), max(high, trace.time_ms)
-                    met.setdefault(trace.columns, known.copy()).add(write.mark.hour, numbers, reasons)
-        wanted: list[_Wanted] = [(*series, span) for series, span in spans.items()]
+                    low, high = spans.get((key, numbers, reasons), (trace.time_ms, trace.time_ms))
+                    spans[key, numbers, reasons] = min(low, trace.time_ms), max(high, trace.time_ms)
+                    met.setdefault(key, known.copy()).add(write.mark.hour, numbers, reasons)
+        wanted: list[_Wanted] = [
+            (met[key].columns, numbers, reasons, span) for (key, numbers, reasons), span in spans.items()
+        ]
         if not counters:
             wanted += self._one_of_each(writes)
         lost = await self._lost(wanted)
-        with_losses = {one[0] for one in wanted if lost and not lost.keys().isdisjoint(series_of(*one[:3]))}
-        self._known.update((columns, known) for columns, known in met.items() if columns not in with_losses)
+        with_losses = {
+            id(one[0]) for one in wanted if lost and not lost.keys().isdisjoint(series_of(*one[:3]))
+        }
+        self._known.update((key, known) for key, known in met.items() if key not in with_losses)
         return with_losses
 
     def _one_of_each(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
-        """The newest sample of one series of every column set; of another series in each round."""
-        self._round += 1
-        for trace in {trace.columns: trace for trace in _traces(writes)}.values():
+        """Once a horizon the newest sample of one series of every column set, each time of another one."""
+        now = self._monotonic()
+        for key, trace in {id(trace.columns): trace for trace in _traces(writes)}.items():
+            known = self._known.get(key)
             bits = [index for index in range(len(trace.columns.points)) if trace.numbers >> index & 1]
-            if bits:
-                yield trace.columns, 1 << bits[self._round % len(bits)], 0, (trace.time_ms,)
+            if known is not None and bits and now - known.asked >= self._horizon:
+                known.asked = now
+                known.turn += 1
+                yield trace.columns, 1 << bits[known.turn % len(bits)], 0, (trace.time_ms,)
 
     async def _lost(self, wanted: Iterable[_Wanted]) -> _Times:
         """The samples that the server does not have, by their series."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from qilu.stores.influx.http import Http
 
-# Older versions count the rows beyond a limit of series by names of their own, newer ones by `reason`.
-_LINE = re.compile(
-    rb"^(?:(process_start_time_seconds)|"
-    rb"vm_(?:\w+_series_limit_rows_dropped|rows_ignored)_total(?:\{[^}\n]*\})?) (\S+)$",
-    re.MULTILINE,
+_STARTED = b"process_start_time_seconds "
+# Older versions have counters of their own for limits of series, newer ones a label `reason`.
+_DROPPED = (
+    b"vm_hourly_series_limit_rows_dropped_total",
+    b"vm_daily_series_limit_rows_dropped_total",
+    b"vm_rows_ignored_total",
 )
 
 
@@ -36,12 +36,12 @@ async def read_metrics(http: Http) -> Metrics:
 def parse_metrics(page: bytes) -> Metrics | None:
     """What stands on the page; None where it does not say when the process started."""
     started, dropped = "", None
-    for match in _LINE.finditer(page):
-        if match[1]:
-            started = match[2].decode(errors="replace")
-            continue
-        try:
-            dropped = (dropped or 0) + int(float(match[2]))
-        except (ValueError, OverflowError):
-            continue
+    for line in page.splitlines():
+        if line.startswith(_STARTED):
+            started = line.rpartition(b" ")[2].decode(errors="replace")
+        elif line.startswith(_DROPPED):
+            try:
+                dropped = (dropped or 0) + int(float(line.rpartition(b" ")[2]))
+            except (ValueError, OverflowError):
+                continue
     return Metrics(started, dropped) if started else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -17,17 +17,16 @@ from qilu.stores.influx.http import Http, Reply
 from qilu.stores.influx.lines import QUALITY, TAGS
 
 _MAX_SERIES = 2000  # of one question; its answer stays below a few MB
-_MAX_DEVICES = 100
 _MAX_NAMES = 100  # that are listed; beyond that all names of the device are asked for
-_MAX_SPAN_MS = 60_000
+_SPAN_MS = 60_000  # of the samples of one question
 _WIDER = 0.01  # seconds on both sides: the server computes with floating seconds
 
 
 class Series(NamedTuple):
-    """What identifies a series in VictoriaMetrics; the tags in the order of TAGS, empty where not given."""
+    """What identifies a series in VictoriaMetrics; the tags in the order of TAGS, None where not given."""
 
     name: str
-    tags: tuple[str, ...]
+    tags: tuple[str | None, ...]
 
 
 class _Exported(msgspec.Struct):
@@ -42,7 +41,7 @@ _EDGE, _DEVICE = TAGS.index("edge"), TAGS.index("device")
 def series_of(columns: Columns, numbers: int, reasons: int) -> Iterator[Series]:
     """The series of these points of `columns`: of their numbers, and of their reasons (a bit for each)."""
     origin = columns.origin
-    tags = tuple(str(getattr(origin, tag)) for tag in TAGS)
+    tags = tuple(getattr(origin, tag) or None for tag in TAGS)
     for mask, suffix in ((numbers, ""), (reasons, QUALITY)):
         for index, point in enumerate(columns.points):
             if mask >> index & 1:
@@ -59,44 +58,40 @@ async def missing(http: Http, url: str, wanted: Mapping[Series, Iterable[int]]) 
     }
 
 
-_Part = Sequence[tuple[int, Series]]
+_Part = dict[Series, tuple[int, int]]
+"""The first and the last time that are asked for of each series."""
 
 
 def _parts(wanted: Mapping[Series, Iterable[int]]) -> Iterator[_Part]:
-    """The samples by their time, in parts that one question can ask for."""
-    samples = [(time, series) for series, times in wanted.items() for time in times]
-    samples.sort(key=itemgetter(0))
-    part: list[tuple[int, Series]] = []
-    known: set[Series] = set()
-    devices: set[str] = set()
-    for time, series in samples:
-        known.add(series)
-        devices.add(series.tags[_DEVICE])
-        full = len(known) > _MAX_SERIES or len(devices) > _MAX_DEVICES
-        if part and (full or time - part[0][0] > _MAX_SPAN_MS):
+    """In parts that one question can ask for."""
+    by_span: defaultdict[int, _Part] = defaultdict(dict)
+    for series, times in wanted.items():
+        for time in times:
+            low, high = by_span[time // _SPAN_MS].get(series, (time, time))
+            by_span[time // _SPAN_MS][series] = min(low, time), max(high, time)
+    for spans in by_span.values():
+        rest = iter(spans.items())
+        while part := dict(islice(rest, _MAX_SERIES)):
             yield part
-            part, known, devices = [], {series}, {series.tags[_DEVICE]}
-        part.append((time, series))
-    if part:
-        yield part
 
 
 async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]]) -> None:
     form = {
-        "match[]": _selector({series for _, series in part}),
-        "start": f"{max(part[0][0] / 1000 - _WIDER, 0):.3f}",
-        "end": f"{part[-1][0] / 1000 + _WIDER:.3f}",
+        "match[]": _selector(part),
+        "start": f"{max(min(low for low, _ in part.values()) / 1000 - _WIDER, 0):.3f}",
+        "end": f"{max(high for _, high in part.values()) / 1000 + _WIDER:.3f}",
     }
     reply = await http.ask("POST", "/api/v1/export", form=form)
     if _refused(reply) and len(part) > 1:  # perhaps one name that the server cannot take costs its neighbours
-        for half in (part[: len(part) // 2], part[len(part) // 2 :]):
+        rest = iter(part.items())
+        while half := dict(islice(rest, (len(part) + 1) // 2)):
             await _ask(http, url, half, found)
     elif not reply.ok and not _refused(reply):
         raise reply.unreachable(url)
     elif reply.ok:
         for exported in _lines(reply, url):
             labels = exported.metric
-            series = Series(labels.get("__name__", ""), tuple(labels.get(tag, "") for tag in TAGS))
+            series = Series(labels.get("__name__", ""), tuple(map(labels.get, TAGS)))
             found.setdefault(series, set()).update(exported.timestamps)
 
 
@@ -111,13 +106,13 @@ def _refused(reply: Reply) -> bool:
     return reply.status in (400, 422)
 
 
-def _selector(series: set[Series]) -> str:
+def _selector(series: Iterable[Series]) -> str:
     """A selector that finds all of `series`, and as few others as a short one can."""
     by_label: defaultdict[str, set[str]] = defaultdict(set)
     for name, tags in series:
         by_label["__name__"].add(name)
-        by_label["edge"].add(tags[_EDGE])
-        by_label["device"].add(tags[_DEVICE])
+        by_label["edge"].add(tags[_EDGE] or "")
+        by_label["device"].add(tags[_DEVICE] or "")
     if len(by_label["__name__"]) > _MAX_NAMES:
         profiles = {name.partition("_")[0] for name in by_label.pop("__name__")}
         names = f"({_any_of(profiles)})_.+"

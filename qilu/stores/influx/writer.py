@@ -29,7 +29,7 @@ from qilu.stores.settings import InfluxSettings
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
 _DAY_MS = 86_400_000
-_MARK_KNOWN_FOR = 1.0  # seconds; far less than any horizon
+_MARK_KNOWN_FOR = 5.0  # seconds; an older mark errs to the safe side: more may have been dropped since
 
 
 class InfluxStore:
@@ -52,7 +52,7 @@ class InfluxStore:
         self._retention: float | None = None
         self._encoder = LineEncoder(VICTORIAMETRICS if settings.kind == "victoriametrics" else INFLUXDB)
         self._door: Door
-        self._kept = KeptSamples(self._http, settings.url)
+        self._kept = KeptSamples(self._http, settings.url, self.horizon, monotonic)
         self._greeted = ""
         self._mark = Mark("")
         self._mark_asked = -math.inf
@@ -96,13 +96,13 @@ class InfluxStore:
         return division.refused
 
     async def mark(self) -> Mark:
-        """VictoriaMetrics: its process and its counters (known for a second). InfluxDB: always the same.
+        """VictoriaMetrics: its process and its counters (known for 5 s). InfluxDB: always the same.
 
         A VictoriaMetrics that was started anew is greeted again: it may run with other flags now.
         """
         if self._settings.kind != "victoriametrics":
             return Mark(self.identity)
-        if self._monotonic() - self._mark_asked > _MARK_KNOWN_FOR:
+        if self._monotonic() - self._mark_asked > min(_MARK_KNOWN_FOR, self.horizon / 6):
             await self._ask_mark()
         return replace(self._mark, hour=int(self._wall() // 3600))
 
