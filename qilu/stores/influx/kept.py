@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from weakref import ref
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.reading import Columns
@@ -30,7 +31,7 @@ _Wanted = tuple[Columns, int, int, tuple[int, ...]]
 class _Known:
     """The series of one column set that were read back in one hour; a bit for each point."""
 
-    columns: Columns
+    columns: ref[Columns]
     hour: int
     numbers: int = 0
     reasons: int = 0
@@ -79,19 +80,21 @@ class KeptSamples:
         """The ids of those that lost a sample of a series that is new in its hour; the others are known."""
         spans: dict[tuple[int, int, int], tuple[int, int]] = {}
         met: dict[int, _Known] = {}
+        columns: dict[int, Columns] = {}
         for write in writes:
             for trace in _traces([write]):
                 key = id(trace.columns)
                 known = self._known.get(key)
-                if known is None or known.hour != write.mark.hour:
-                    known = _Known(trace.columns, write.mark.hour)
+                if known is None or known.hour != write.mark.hour or known.columns() is not trace.columns:
+                    known = _Known(ref(trace.columns), write.mark.hour)
                 numbers, reasons = trace.numbers & ~known.numbers, trace.reasons & ~known.reasons
                 if numbers or reasons:
                     low, high = spans.get((key, numbers, reasons), (trace.time_ms, trace.time_ms))
                     spans[key, numbers, reasons] = min(low, trace.time_ms), max(high, trace.time_ms)
+                    columns[key] = trace.columns
                     met.setdefault(key, known.copy()).add(write.mark.hour, numbers, reasons)
         wanted: list[_Wanted] = [
-            (met[key].columns, numbers, reasons, span) for (key, numbers, reasons), span in spans.items()
+            (columns[key], numbers, reasons, span) for (key, numbers, reasons), span in spans.items()
         ]
         if not counters:
             wanted += self._one_of_each(writes)
