@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from math import ceil
 from typing import NamedTuple
 
 from qilu.contract.ack_codes import AckCode
@@ -13,8 +13,8 @@ _GRID = 8
 """Times to send again are rounded up to a delay's eighth, so that few groups hold any number of records."""
 
 
-_AGES = 1e12
-"""Seconds; what is due so long ago is due before all else."""
+_DUE = -math.inf
+"""When all were due that are."""
 
 
 class Wait(NamedTuple):
@@ -44,7 +44,7 @@ class Deferral:
         if offsets:
             delay = self._first_s if before is None else min(2 * before.delay_s, self._max_s)
             grid = delay / _GRID
-            self._join(Wait(stream, code, delay, ceil((now + delay) / grid) * grid), offsets)
+            self._join(Wait(stream, code, delay, math.ceil((now + delay) / grid) * grid), offsets)
 
     def put_back(self, wait: Wait, offset: int) -> None:
         """One that was taken was not answered: it is still due."""
@@ -64,15 +64,13 @@ class Deferral:
             waiting.subtract(offsets)
 
     def hasten(self) -> None:
-        """All of them are due now, in the order in which they would have been."""
-        early = {wait: wait._replace(due=wait.due - _AGES) for wait in self._groups if wait.due > 0}
-        self._groups = {early.get(wait, wait): offsets for wait, offsets in self._groups.items()}
+        """All of them are due now."""
+        self._gather_due(math.inf)
 
     def next_due(self, pending: Mapping[int, Ranges], now: float, count: int) -> tuple[int, Ranges] | None:
-        """Stream and the first offsets of the group that has been due for longest, at most `count`."""
-        for wait in sorted(self._groups, key=lambda wait: wait.due):
-            if wait.due > now:
-                break
+        """Stream and the first offsets of a group that is due, at most `count`."""
+        self._gather_due(now)
+        for wait in [wait for wait in self._groups if wait.due == _DUE]:
             kept, offsets = pending.get(wait.stream, Ranges()), self._groups[wait]
             while some := offsets.head(count):
                 if found := kept.common(some):
@@ -80,6 +78,12 @@ class Deferral:
                 offsets.subtract(some)
             del self._groups[wait]
         return None
+
+    def _gather_due(self, now: float) -> None:
+        """Join the groups that are due: what cannot be sent in time must not become ever more groups."""
+        due = sorted((wait for wait in self._groups if _DUE < wait.due <= now), key=lambda wait: wait.due)
+        for wait in due:
+            self._join(wait._replace(due=_DUE), self._groups.pop(wait))
 
     def among(self, stream: int, offsets: Ranges) -> Ranges:
         """Those of `offsets` that wait here."""
@@ -93,8 +97,10 @@ class Deferral:
         found: dict[AckCode, int] = {}
         for wait, offsets in self._groups.items():
             kept = pending.get(wait.stream)
-            if kept:
-                found[wait.code] = found.get(wait.code, 0) + len(offsets.tail(kept.first()))
+            if kept and offsets:
+                gone = kept.first() > offsets.first()
+                count = len(offsets.tail(kept.first()) if gone else offsets)
+                found[wait.code] = found.get(wait.code, 0) + count
         return {code: count for code, count in found.items() if count}
 
     def _of(self, stream: int) -> Iterator[tuple[Wait, Ranges]]:

@@ -36,9 +36,6 @@ _MOST = MAX_RECORDS
 LONGEST_HORIZON = 3600.0
 """Seconds; far more than any store needs. One that announced 1e308 would get back nothing that it lost."""
 
-_SEARCH_ALL_S = 60.0
-"""Seconds between two searches of the whole spool for backlog: finds what came back into the spool."""
-
 _MAX_INGESTERS = 1000
 """Ingesters whose announcements are remembered."""
 
@@ -148,7 +145,6 @@ class Outbox:
         self._horizons: dict[str, float] = {}
         self._deferral = Deferral(self.limits.deferral, self.limits.longest_deferral)
         self._runs: dict[str, str] = {}
-        self._search_all_at = 0.0
         self._resent = 0  # bytes of deferred records on their way
         self._owed = 0  # bytes of the backlog that go before the next deferred ones
 
@@ -266,10 +262,6 @@ class Outbox:
             if age >= limits.silence or (age >= limits.overtaken and sent.at < self._reached[sent.lane]):
                 late.append(name)
         self._give_up(late)
-        if now >= self._search_all_at:
-            self._search_all_at = now + _SEARCH_ALL_S
-            for places in self._places.values():
-                places.fresh_from = 0
         while self._stored and self._stored[0].until <= now:
             _, stream, offsets = self._stored.popleft()
             places = self._of(stream)

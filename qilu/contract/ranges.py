@@ -104,14 +104,28 @@ class Ranges:
         for first, last in other.runs():
             index = bisect_left(self._lasts, first)
             while index < len(self._firsts) and self._firsts[index] <= last:
-                found.add(max(first, self._firsts[index]), min(last, self._lasts[index]))
+                found._firsts.append(max(first, self._firsts[index]))
+                found._lasts.append(min(last, self._lasts[index]))
                 index += 1
         return found
 
     def without(self, other: Ranges) -> Ranges:
         """A new set: the members of this one that are not in `other`."""
-        found = self.copy()
-        found.subtract(other)
+        found = Ranges()
+        firsts, lasts, index = other._firsts, other._lasts, 0
+        for first, last in self.runs():
+            index = bisect_left(lasts, first, index)  # the first run of the other that does not end before
+            while index < len(firsts) and firsts[index] <= last:
+                if firsts[index] > first:
+                    found._firsts.append(first)
+                    found._lasts.append(firsts[index] - 1)
+                first = lasts[index] + 1
+                if first > last:
+                    break
+                index += 1
+            if first <= last:
+                found._firsts.append(first)
+                found._lasts.append(last)
         return found
 
     def head(self, count: int) -> Ranges:
@@ -120,7 +134,8 @@ class Ranges:
         for first, last in self.runs():
             if count <= 0:
                 break
-            found.add(first, min(last, first + count - 1))
+            found._firsts.append(first)
+            found._lasts.append(min(last, first + count - 1))
             count -= last - first + 1
         return found
 
