@@ -151,9 +151,7 @@ class Pipeline:
         await self._deliver([record])
 
     async def _append(self, poll: Poll) -> Record:
-        body = encode_record(poll)
-        if poll.epoch is not None and poll.epoch.trust is TimeTrust.HELD:
-            body = marked(body, poll.epoch)
+        body = _record_of(poll)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
             self.blocked(True)
@@ -174,7 +172,7 @@ class Pipeline:
         self.reports.stopped()
         for poll in self.reports.rest():
             self._count(poll, (poll,))
-            record = self.spool.append(encode_record(poll))
+            record = self.spool.append(_record_of(poll))
             if record is not None:
                 self.delivery.appended(record)
 
@@ -204,6 +202,14 @@ class Pipeline:
         tally.points += size
         tally.bad_points += sum(len(reading.reasons) for reading in poll.readings)
         tally.suppressed_points += size - sum(one.size for one in kept)
+
+
+def _record_of(poll: Poll) -> bytes:
+    """The record of a poll, marked as provisional where its times are."""
+    body = encode_record(poll)
+    if poll.epoch is not None and poll.epoch.trust is TimeTrust.HELD:
+        return marked(body, poll.epoch)
+    return body
 
 
 def _all_bad(source: Source, stamp: Callable[[Hashable], int], tag: EpochTag | None) -> list[Poll]:

@@ -138,7 +138,9 @@ def test_a_time_service_is_waited_for_at_a_first_start_and_no_longer_than_clock_
         plant = Plant(tmp_path, box, period=1.0, hold_s=120.0)
         await plant.run(100)
         assert plant.cloud.stored == {}
-        await plant.run(200)
+        early: list[int] = []
+        await plant.run(200, (60.0, lambda: early.append(len(plant.cloud.stored))))
+        assert early == [0]  # not even the reports of a gateway that was stopped in doubt
         marked = plant.samples("a")
         assert len(marked) > 290
         assert {reason for _, _, reason in marked} == {Reason.CLOCK_UNCERTAIN}
