@@ -13,26 +13,27 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
-from gateway.spool.ages import AGES, Ages
+from gateway.spool.ages import Ages
 from gateway.spool.backlog import Backlog
 from gateway.spool.bounds import Bounds
+from gateway.spool.committing import Commits
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.files import Files, OsFiles
-from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.kept import Kept, Segment
+from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
+from gateway.spool.kept import Kept
 from gateway.spool.losses import Losses
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.recovery import Recovered, recover
 from gateway.spool.segment import HEAD_SIZE, REQUEUED, SEGMENT, encode_record
 from gateway.spool.settings import SpoolSettings
-from gateway.spool.writing import Sync, Writer
+from gateway.spool.writing import Writer
 from gateway.timekeeping.corrections import Corrections
 from gateway.timekeeping.holding import Authority, Holding
 from gateway.timekeeping.provisional import is_provisional
@@ -45,8 +46,6 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 64 * 1024
 """Bytes of rejected records that are read at once."""
-_REMEMBER_EVERY = 5.0
-"""Seconds between two writings of `forgotten`: a killed gateway sends again what became durable since."""
 
 
 def random_stream() -> int:
@@ -94,8 +93,6 @@ class DiskSpool:
         self._complaints = Complaints(logger)
         self._left: Sequence[Dropped] = []
         self._requeued = 0
-        self._forgot = False
-        self._remember_at = 0.0
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -115,7 +112,7 @@ class DiskSpool:
             self._quarantine.writer.retire()
             self._backlog.release_all()
             await self.commit()
-            self._remember_at = self._ages.save_at = 0.0  # what was set aside can be remembered only now
+            self._commits.save_next()  # what was set aside can be remembered only now
             await self.commit()
         except UnreachableError as lost:
             logger.error("at closing: %s: the last records may not survive a power cut", lost)
@@ -173,15 +170,13 @@ class DiskSpool:
             *(self._settings, files, found.kept, writer, self._backlog, self._quarantine),
             *(ages, self._monotonic),
         )
+        self._commits = Commits(
+            *(files, found.kept, writer, self._backlog, self._quarantine),
+            *(ages, self._thread, self._monotonic),
+        )
         if self._time_authority is not None:
             corrections = Corrections(files, found.kept.pending.keys())
             self._holding = Holding(corrections, self._time_authority, self._of_this_boot, self._monotonic)
-
-    def _all_segments(self) -> Iterable[tuple[Segment, bool]]:
-        """Each segment, and whether it is being written."""
-        for kept, writer in ((self._kept, self._writer), (self._quarantine.kept, self._quarantine.writer)):
-            for segment in kept.segments():
-                yield segment, segment is writer.active
 
     def _unused_stream(self, found: Recovered) -> int:
         used = {0, self.stream, *found.kept.pending, *found.quarantined.pending}
@@ -242,7 +237,7 @@ class DiskSpool:
         """
         async with self._committing:
             self._keep_directory()
-            error = await self._commit_once() and await self._commit_once()
+            error = await self._commits.once() and await self._commits.once()
             self._backlog.check_active()
             self._quarantine.check_active()
             self._bounds.keep()
@@ -269,46 +264,6 @@ class DiskSpool:
         self._backlog.check_present(names)
         self._quarantine.check_present(names)
         self._bounds.usable(True)
-
-    async def _commit_once(self) -> OSError | None:
-        """One grouped fsync; after one that failed, what it left in doubt is written again first."""
-        writers = self._writer, self._quarantine.writer
-        try:
-            for writer in writers:
-                writer.rescue()
-        except OSError as error:
-            return error
-        copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
-        syncs = [writer.unsynced() for writer in writers]
-        texts = {FORGOTTEN: self._text_to_remember(), AGES: self._ages.text_to_save(self._all_segments())}
-        if any(texts.values()) or any(sync.needed for sync in syncs):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync, syncs, texts)
-        for writer, sync in zip(writers, syncs, strict=True):
-            writer.synced(sync)
-        failure = next((sync.error for sync in syncs if sync.error is not None), None)
-        if failure is None and copied:
-            self._forgot = True
-            self._backlog.release(self._kept.settle(copied))
-        return failure
-
-    def _sync(self, syncs: Sequence[Sync], texts: Mapping[str, bytes | None]) -> None:
-        """In the thread: changes nothing of ours."""
-        for sync in syncs:
-            sync.run()
-        for name, text in texts.items():
-            try:
-                if text is not None:
-                    self._files.replace(name, text)
-            except OSError as error:
-                logger.debug("spool: %s cannot be written: %s", name, error)
-
-    def _text_to_remember(self) -> bytes | None:
-        now = self._monotonic()
-        if not self._forgot or now < self._remember_at:
-            return None
-        self._forgot = False
-        self._remember_at = now + _REMEMBER_EVERY
-        return encode_forgotten(self._kept.forgotten())
 
     @property
     def size(self) -> int:
@@ -359,7 +314,7 @@ class DiskSpool:
 
     def forget(self, stream: int, durable: Ranges) -> None:
         """These need not be kept any longer: segments with nothing else in them are unlinked."""
-        self._forgot = True
+        self._commits.forgot = True
         self._backlog.forget(stream, durable)
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
