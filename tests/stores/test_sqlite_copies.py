@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,12 +43,17 @@ def read(file: Path) -> str:
     return found.stdout.strip() or found.stderr
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Not below the folder of pytest, which each run of it closes to other users."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 async def store_with_a_log(folder: Path, *names: str) -> Path:
     """A copy, made while the store was written: one reading in the file, another in the log alone."""
     folder.mkdir()
-    if not os.geteuid():
-        for above in list(folder.parents)[:3]:
-            above.chmod(0o755)
     source = folder.parent / "a.db"
     async with SqliteStore(source) as store:
         await store.write([poll(1)])
@@ -68,9 +75,9 @@ async def store_with_a_log(folder: Path, *names: str) -> Path:
     ],
 )
 async def test_a_copy_that_nobody_may_write_can_be_read(
-    tmp_path: Path, names: tuple[str, ...], expected: str, folder_mode: int
+    open_folder: Path, names: tuple[str, ...], expected: str, folder_mode: int
 ) -> None:
-    file = await store_with_a_log(tmp_path / "copy", *names)
+    file = await store_with_a_log(open_folder / "copy", *names)
     for one in file.parent.iterdir():
         one.chmod(0o444)
     file.parent.chmod(folder_mode)
@@ -82,7 +89,7 @@ async def test_a_copy_that_nobody_may_write_can_be_read(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file is unreadable there")
-async def test_a_file_that_may_not_be_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    file = await store_with_a_log(tmp_path / "copy", "a.db")
+async def test_a_file_that_may_not_be_read_is_refused_with_the_remedy(open_folder: Path) -> None:
+    file = await store_with_a_log(open_folder / "copy", "a.db")
     file.chmod(0o000)
     assert "let this user read the file" in read(file)
