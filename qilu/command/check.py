@@ -91,7 +91,7 @@ def _check_gateway(file: Path) -> None:
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")
-    for warning in read_plan.warnings(endpoints):
+    for warning in (*read_plan.warnings(endpoints), *read_plan.beyond_the_disk(settings)):
         _console.print(f"  warning: {warning}")
     for told in read_plan.learnt(settings, known):
         _console.print(f"  learnt: {told}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import yaml
 
 from gateway.settings import GatewaySettings
+from gateway.sources.modbus.settings import MAX_IN_FLIGHT
 from gateway.spool.settings import SpoolSettings
 from qilu.command.collecting import gateway_settings
+from qilu.command.read_plan import planned
 from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.settings import load
 from simulator.app import load as load_plant
@@ -46,6 +50,7 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
         plant.settings, profiles, ports, edge=EDGE,
         spool=SpoolSettings(directory=Path("spool")), mqtt=MqttSettings(), store=STORE,
     )  # fmt: skip
+    settings = _keeping_up(settings, profiles)
     yield f"# Collects every device of the plant {plant.settings.plant} as {file.name} describes it."
     yield f"# Made by `qilu simulate {file.name} --emit-gateway {out.name}`; change it as you like."
     yield f"edge: {settings.edge}"
@@ -74,6 +79,17 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
             first = False
         yield "    devices:"
         yield from (f"      - {_flow(_readable(device))}" for device in devices)
+
+
+def _keeping_up(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> GatewaySettings:
+    """The same with as many requests in flight as an endpoint with many devices needs."""
+    sources = tuple(
+        endpoint.source.model_copy(update={"in_flight": min(math.ceil(endpoint.busy), MAX_IN_FLIGHT)})
+        if endpoint.busy > 1 and endpoint.source.endpoint.framing == "tcp"
+        else endpoint.source
+        for endpoint in planned(settings, profiles)
+    )
+    return settings.model_copy(update={"sources": sources})
 
 
 def _readable(device: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsSto
 from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, BusLoad, ReadPlan, plans
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.quantities import format_duration
+from qilu.contract.quantities import format_bytes, format_duration
 from qilu.contract.reading import Origin
 
-_ROUND_TRIP = 0.01
+ROUND_TRIP_S = 0.01
 """Seconds that a device is assumed to take for an answer; the real ones differ widely."""
+
+_LONG_TIMEOUT_S = 60.0
+"""From here on a timeout is likely a number of milliseconds without its unit."""
 
 _COLUMNS = ("device", "unit", "group", "every", "requests", "registers", "wasted", "reads")
 
@@ -39,7 +43,7 @@ class Planned(NamedTuple):
     def busy(self) -> float:
         """The share of its time that the answers take."""
         line = self.source.endpoint.serial
-        return self.load.utilisation(_ROUND_TRIP, line.character if line else 0.0)
+        return self.load.utilisation(ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0)
 
 
 def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
@@ -84,7 +88,7 @@ def summary(endpoints: Sequence[Planned]) -> str:
     points = sum(len(plan.columns.points) / plan.period for plan in total)
     return (
         f"{points:.0f} points/s in {BusLoad.of(total).requests_per_s:.1f} requests/s; "
-        f"busy assumes {_ROUND_TRIP * 1000:.0f} ms from a request to its reply"
+        f"busy assumes {ROUND_TRIP_S * 1000:.0f} ms from a request to its reply"
     )
 
 
@@ -93,9 +97,30 @@ def warnings(endpoints: Sequence[Planned]) -> Iterator[str]:
     for endpoint in endpoints:
         source = endpoint.source
         if endpoint.busy > 1:
-            yield f"{source.url} is asked for more than it can answer: turns will be missed"
+            yield (
+                f"{source.url} is asked for more than it can answer: polls will be skipped; lengthen"
+                " `groups:` of its devices, use more endpoints, or set `in_flight` where the device allows it"
+            )
+        if source.timeout >= _LONG_TIMEOUT_S:
+            yield (
+                f"{source.url}: timeout is {source.timeout:g} s, as a bare number is seconds; write"
+                f" {source.timeout:g}ms if milliseconds are meant"
+            )
         if source.endpoint.serial is not None and (problem := missing(source.endpoint.host)) is not None:
             yield f"{source.url}: {problem}"
+
+
+def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
+    """Bounds of the spool that its disk cannot hold."""
+    spool = settings.spool
+    there = (path for path in (spool.directory, *spool.directory.absolute().parents) if path.exists())
+    disk = shutil.disk_usage(next(there))
+    for key, size in (("max_bytes", spool.max_bytes), ("min_free", spool.min_free)):
+        if size > disk.total:
+            yield (
+                f"spool.{key} is {format_bytes(size)}, more than the disk of {spool.directory} has"
+                f" ({format_bytes(disk.total)}): the disk will be full first; name less, or another disk"
+            )
 
 
 def learnt(settings: GatewaySettings, known: Profiles) -> Iterator[str]:

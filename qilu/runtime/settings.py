@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.runtime.explain import explain
+from qilu.runtime.lookalikes import name_lookalikes
 from qilu.runtime.wording import nearest
 from qilu.runtime.yaml_text import MOST_CHARACTERS, Places, parse, too_long
 
@@ -37,7 +38,7 @@ def load_text(text: str, model: type[ModelT], *, file: str = "settings", folder:
 
 def load_plain(path: Path) -> Any:
     """What `path` says, seen by no model yet; ConfigError for a file that cannot be read or is not YAML."""
-    return parse(_read(path), str(path))[0]
+    return _parsed(_read(path), str(path))[0]
 
 
 def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | None:
@@ -64,11 +65,21 @@ def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | N
 
 
 def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple[ModelT, Places]:
-    raw, places = parse(text, file)
+    raw, places = _parsed(text, file)
     try:
         return _anchored(model.model_validate(raw), folder), places
     except ValidationError as error:
-        raise explain(error, model, raw, places) from None
+        wrong = explain(error, model, raw, places)
+        name_lookalikes(wrong, text)
+        raise wrong from None
+
+
+def _parsed(text: str, file: str) -> tuple[Any, Places]:
+    try:
+        return parse(text, file)
+    except ConfigError as error:
+        name_lookalikes(error, text)
+        raise
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.contract.profile import Name
@@ -33,7 +41,11 @@ def parse_time_of_day(text: object) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-TimeOfDay = Annotated[int, BeforeValidator(parse_time_of_day)]
+TimeOfDay = Annotated[
+    int,
+    BeforeValidator(parse_time_of_day),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["08:00"]}),
+]
 
 
 def _host(host: str) -> str:

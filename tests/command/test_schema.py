@@ -19,7 +19,12 @@ from qilu.runtime.yaml_text import parse
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FILES: list[tuple[Path, Kind]] = [(file, "profile") for file in sorted((CONFIGS / "profiles").glob("*.yaml"))]
-FILES += [(CONFIGS / f"{kind}.yaml", kind) for kind in KINDS if kind != "profile"]
+FILES += [(CONFIGS / f"{kind}.yaml", kind) for kind in KINDS if kind not in ("profile", "plant")]
+FILES += [
+    (file, "plant")
+    for file in sorted(CONFIGS.glob("*.yaml"))
+    if "machines:" in file.read_text(encoding="utf-8")
+]
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
     "null": type(None),

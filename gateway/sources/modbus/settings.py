@@ -33,6 +33,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+MAX_IN_FLIGHT = 16
+"""Requests that may be open together on one connection."""
+
+
 class DeviceSettings(_Model):
     """One device behind an endpoint."""
 
@@ -77,7 +81,7 @@ class ModbusSettings(_Model):
     """Seconds of silence between a reply and the next request."""
     after_connect: Duration = 0.0
     """Seconds between the connection and the first request."""
-    in_flight: int = Field(default=1, ge=1, le=16)
+    in_flight: int = Field(default=1, ge=1, le=MAX_IN_FLIGHT)
     """Requests that may be open at once; more than 1 only where the device is known to allow it."""
     close_after_poll: bool = False
     """Give the connection back after each turn: for devices that serve one client only."""

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from gateway.components import Event, EventListener, Expected
 from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
+from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.line.link import Dial, EndpointConnector, dial
 from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.plans.learning import Bisection, describe
@@ -70,6 +71,7 @@ class ModbusSource:
         self._devices = {
             setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
         }
+        self._hints = {setup.settings.unit: SettingHints(setup.profile) for setup in devices}
         self._groups = [group for device in self._devices.values() for group in device.groups]
         self._service = UnitAvailability(tuple(self._devices), settings.timeout, 0.0)
         self._link: EndpointConnector | None = None
@@ -151,6 +153,7 @@ class ModbusSource:
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
+        self._hint(device, self._hints[device.unit].polled(readings))
         return Poll(int(epoch.at(due.due) * 1000), tuple(readings), due.skipped, epoch.tag)
 
     async def _ask(self, epoch: Epoch, group: Group) -> list[Reading]:
@@ -190,6 +193,8 @@ class ModbusSource:
 
     def _on_late_reply(self, unit: int, seconds: float) -> None:
         self._service.replied_late(unit, seconds)
+        if (device := self._devices.get(unit)) is not None:
+            self._hint(device, self._hints[unit].late_reply(seconds, self._settings.timeout))
 
     def _still_trusted(self, device: Device, reason: Reason) -> bool:
         """One silence is no offline period yet, nor one connection that ended; one that cannot be made is."""
@@ -228,6 +233,10 @@ class ModbusSource:
         link = self._link
         detail = f": {link.problem}" if reason is Reason.UNREACHABLE and link and link.problem else ""
         self._report(device, "offline", f"does not answer ({reason}{detail})", reason)
+
+    def _hint(self, device: Device, text: str | None) -> None:
+        if text is not None:
+            _log.warning("%s (unit %d at %s) %s", device.name, device.unit, self.name, text)
 
     def _report(
         self,

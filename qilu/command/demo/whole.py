@@ -174,10 +174,20 @@ async def _stop_after(duration: float | None, watch: Watch, stop: asyncio.Event)
 
 async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
     """The plant at its own ports, so that other clients find it; at free ones where those are taken."""
+    control = plant.settings.control
     try:
-        return await stack.enter_async_context(simulate(plant))
+        simulation = await stack.enter_async_context(simulate(plant, control=control))
     except ConfigError:
-        return await stack.enter_async_context(simulate(plant, free_ports=True))
+        free = None if control is None else 0
+        simulation = await stack.enter_async_context(simulate(plant, control=free, free_ports=True))
+    ports = sorted(simulation.ports.values())
+    if ports:
+        table.say(
+            f"the machines speak Modbus TCP at {plant.settings.host}, ports {', '.join(map(str, ports))}"
+        )
+    if simulation.control is not None:
+        table.say(f"`qilu fault {simulation.control}` injects faults and steers time")
+    return simulation
 
 
 def _ms(seconds: float | None) -> float | None:

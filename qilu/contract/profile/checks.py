@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qilu.contract.invalid import Loc, Problem
 from qilu.contract.limits import MAX_POINTS
+from qilu.contract.profile.vocabulary import Table
 
 if TYPE_CHECKING:
     from qilu.contract.profile import AddressRange, DeviceProfile
@@ -164,10 +165,27 @@ def of_overrides(profile: DeviceProfile, values: Mapping[str, float], here: Loc 
             yield Problem((*here, name), f"{value} is not usable as a factor", "use the real ratio")
 
 
+_MODICON = {Table.INPUT: 30001, Table.HOLDING: 40001}
+"""The first register of a table in Modicon's notation."""
+
+
 def warnings(profile: DeviceProfile) -> list[tuple[Loc, str]]:
     """What is allowed and yet likely to surprise; a point stands in its place by name."""
     texts: list[tuple[Loc, str]] = []
     groups = {point.name: point.group for point in profile.points}
+    registers = [point for point in profile.points if point.table in _MODICON]
+    of_sunspec = any(getattr(point.scale, "point", None) for point in registers)  # begins at address 40000
+    if (
+        registers
+        and not of_sunspec
+        and all(0 <= point.address - _MODICON[point.table] < 9999 for point in registers)
+    ):
+        text = (
+            "all addresses are in Modicon's notation (30001 to 39999 for input, 40001 to 49999 for holding)"
+        )
+        texts.append(
+            (("points",), f"{text}: write `addressing: modicon`, or these addresses are read as they are")
+        )
     for point in profile.points:
         here: Loc = ("points", point.name)
         if point.type.bits == 64 and point.type.is_integer and point.readable:

@@ -1,0 +1,64 @@
+"""Names, once per device, the setting to look at where the replies suggest that it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Reading, Reason
+
+LATE_REPLIES = 5
+"""Replies after the timeout until the timeout is called too short."""
+POLLS_OUT_OF_LIMITS = 10
+"""Consecutive polls of a group without one limited value inside its limits until the profile is doubted."""
+
+
+class SettingHints:
+    """What was seen of one device. Each hint is given once; later replies change nothing."""
+
+    def __init__(self, profile: DeviceProfile) -> None:
+        self._profile = profile.profile
+        self._limited = frozenset(
+            point.name
+            for point in profile.points
+            if point.limits.min is not None or point.limits.max is not None
+        )
+        self._late_replies = 0
+        self._out_of_limits: dict[str, int] = {}
+        self._doubted = False
+
+    def late_reply(self, seconds: float, timeout: float) -> str | None:
+        """A reply came `seconds` after its request, later than `timeout` (s)."""
+        self._late_replies += 1
+        if self._late_replies != LATE_REPLIES:
+            return None
+        return (
+            f"replies after {seconds:.1f} s, later than its timeout of {timeout:g} s: set `timeout` of this"
+            f" source to {2 * seconds:.1g}s or more"
+        )
+
+    def polled(self, readings: Sequence[Reading]) -> str | None:
+        """What one poll of a group brought."""
+        if self._doubted or not readings or not self._limited:
+            return None
+        group = readings[0].columns.group
+        if not any(reading.reasons for reading in readings):
+            self._out_of_limits.pop(group, None)
+            return None
+        reasons = [
+            reading.reasons.get(index)
+            for reading in readings
+            for index, point in enumerate(reading.columns.points)
+            if point in self._limited
+        ]
+        if not reasons or any(reason is not Reason.OUT_OF_LIMITS for reason in reasons):
+            self._out_of_limits.pop(group, None)
+            return None
+        self._out_of_limits[group] = self._out_of_limits.get(group, 0) + 1
+        if self._out_of_limits[group] < POLLS_OUT_OF_LIMITS:
+            return None
+        self._doubted = True
+        return (
+            f"all values of group {group} that have limits are out of limits: look at the addresses,"
+            f" `word_order`, `type` and `scale` in profile {self._profile}"
+        )

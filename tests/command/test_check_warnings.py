@@ -1,0 +1,82 @@
+"""`qilu check` warns of likely mistakes, and names characters that only look like those of YAML."""
+
+from pathlib import Path
+
+import pytest
+
+from qilu.command.check import check
+from qilu.command.emitting import emit_gateway
+from qilu.contract.errors import ConfigError
+from qilu.runtime.profiles import shipped_configs
+
+PROFILE = """
+profile: meter
+points:
+  - {{name: voltage, table: {table}, address: {address}, type: uint16}}
+"""
+GATEWAY = """
+edge: edge-1
+profiles: .
+spool: {{directory: spool, max_bytes: {max_bytes}}}
+delivery: {{durable_when: [s]}}
+sources:
+  - {{type: modbus, url: "tcp://127.0.0.1", timeout: {timeout}, devices: [{{device: m, profile: meter}}]}}
+"""
+
+
+def checked(file: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    check([file])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("table", "address", "warned"), [("holding", 40101, True), ("holding", 101, False)])
+def test_addresses_in_modicon_s_notation_without_a_word_of_it(
+    table: str, address: int, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "meter.yaml"
+    file.write_text(PROFILE.format(table=table, address=address))
+    assert ("write `addressing: modicon`" in checked(file, capsys)) is warned
+
+
+def test_no_shipped_profile_is_warned_of_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    for file in (shipped_configs() / "profiles").glob("*.yaml"):
+        assert "modicon" not in checked(file, capsys), file
+
+
+def test_a_timeout_in_milliseconds_and_a_spool_beyond_its_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE.format(table="input", address=1))
+    file = tmp_path / "gateway.yaml"
+    file.write_text(GATEWAY.format(max_bytes="2MB", timeout="3s"))
+    assert "warning" not in checked(file, capsys)
+    file.write_text(GATEWAY.format(max_bytes="900TB", timeout=3000))
+    output = checked(file, capsys)
+    assert "write 3000ms if milliseconds are meant" in output
+    assert "spool.max_bytes is 900TB, more than the disk" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("edge：edge-1\nspool: {directory: x}\n", "'：' (U+FF1A): type : in its place"),
+        ("edge: e\nspool: {directory: x， max_bytes: 2GB}\n", "'，' (U+FF0C): type , in its place"),
+        (
+            "edge: e\nspool: {directory: x, max_bytes: “2GB”}\nsources: []\n",
+            "'“' (U+201C): type \" in its place",
+        ),
+    ],
+)
+def test_full_width_and_typographic_characters_are_named(text: str, named: str, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        check([file])
+    assert named in str(caught.value)
+
+
+def test_the_gateway_of_a_thousand_devices_can_keep_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emit_gateway(shipped_configs() / "thousand.yaml", tmp_path / "gateway.yaml")
+    assert "more than it can answer" not in checked(tmp_path / "gateway.yaml", capsys)
