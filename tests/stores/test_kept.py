@@ -11,8 +11,10 @@ import pytest
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
-from qilu.stores.confirmation import Confirmation, Write, traces
+from qilu.stores.confirmation import Confirmation, Mark, Write, traces
+from qilu.stores.influx.bounded_response import BoundedResponse
 from qilu.stores.influx.http import Http
+from qilu.stores.influx.kept import KeptSamples
 from qilu.stores.influx.metrics_page import Metrics, parse_metrics
 from qilu.stores.influx.readback import Series, missing
 from qilu.stores.influx.writer import InfluxStore
@@ -313,3 +315,16 @@ async def test_samples_of_many_machines_and_times_are_read_back_in_parts(
     await asyncio.to_thread(victoria_metrics.flush)
     async with Http(metrics(victoria_metrics)) as http:
         assert await missing(http, victoria_metrics.url, wanted) == lost
+
+
+async def test_an_export_that_is_too_long_to_be_read_is_asked_for_in_halves(
+    victoria_metrics: VictoriaMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with InfluxStore(metrics(victoria_metrics)) as store:
+        write = await written(store, [poll(f"device-{number}", NOW) for number in range(20)])
+        monkeypatch.setattr(BoundedResponse, "max_bytes", 5_000)  # of some 30,000
+        every = Write(Mark(write.mark.incarnation, write.mark.dropped), write.polls, every_sample=True)
+        await asyncio.sleep(1.5)
+        await asyncio.to_thread(victoria_metrics.flush)
+        kept = KeptSamples(store._http, victoria_metrics.url, 30.0, lambda: 0.0)
+        assert await kept.confirm([every], every.mark) == [Confirmation()]

@@ -13,7 +13,7 @@ import msgspec
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns
 from qilu.contract.wire import MALFORMED
-from qilu.stores.influx.http import Http, Reply
+from qilu.stores.influx.http import Http, Reply, TooLongAnswerError
 from qilu.stores.influx.lines import QUALITY, TAGS
 
 _MAX_SERIES = 2000  # of one question; its answer stays below a few MB
@@ -81,11 +81,15 @@ async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]])
         "start": f"{max(min(low for low, _ in part.values()) / 1000 - _WIDER, 0):.3f}",
         "end": f"{max(high for _, high in part.values()) / 1000 + _WIDER:.3f}",
     }
-    reply = await http.ask("POST", "/api/v1/export", form=form)
+    try:
+        reply = await http.ask("POST", "/api/v1/export", form=form)
+    except TooLongAnswerError:
+        if len(part) == 1:
+            raise
+        await _ask_halves(http, url, part, found)
+        return
     if _refused(reply) and len(part) > 1:  # perhaps one name that the server cannot take costs its neighbours
-        rest = iter(part.items())
-        while half := dict(islice(rest, (len(part) + 1) // 2)):
-            await _ask(http, url, half, found)
+        await _ask_halves(http, url, part, found)
     elif not reply.ok and not _refused(reply):
         raise reply.unreachable(url)
     elif reply.ok:
@@ -93,6 +97,12 @@ async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]])
             labels = exported.metric
             series = Series(labels.get("__name__", ""), tuple(map(labels.get, TAGS)))
             found.setdefault(series, set()).update(exported.timestamps)
+
+
+async def _ask_halves(http: Http, url: str, part: _Part, found: dict[Series, set[int]]) -> None:
+    rest = iter(part.items())
+    while half := dict(islice(rest, (len(part) + 1) // 2)):
+        await _ask(http, url, half, found)
 
 
 def _lines(reply: Reply, url: str) -> list[_Exported]:
