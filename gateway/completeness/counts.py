@@ -43,6 +43,7 @@ class Counts:
         self._accounts: dict[str, Account] = {}
         self._ended: dict[str, list[Account]] = {}
         """Accounts of former epochs, in which a turn may have begun that is not over yet."""
+        self._between: list[tuple[str, int, int]] = []
         self._origins: dict[str, Origin] = {}
         self._due: dict[tuple[str, str], int] = {}
         self._blocked: deque[tuple[int, int]] = deque(maxlen=_MAX_BLOCKED)
@@ -81,11 +82,21 @@ class Counts:
         if late is not None:
             return late
         ended.append(present)
-        account = self._accounts[origin.device] = Account(first_ms, present.known_ms).begin_in(epoch)
+        known_ms = present.known_ms
+        if present.epoch:
+            known_ms += epoch.offset_ms - present.offset_ms
+            away_ms = first_ms - epoch.offset_ms - (present.last_ms - present.offset_ms)
+            self._between.append((origin.device, first_ms, away_ms))
+        account = self._accounts[origin.device] = Account(first_ms, known_ms).begin_in(epoch)
         if present.offline_since:
             present.online(present.last_ms)
             account.offline_since = first_ms
         return account
+
+    def between_epochs(self) -> list[tuple[str, int, int]]:
+        """Since the last call: device, its first reading in an epoch, ms from the reading before to that."""
+        found, self._between = self._between, []
+        return found
 
     def _close_ended(self, device: str) -> list[Poll]:
         origin = self._origins[device]

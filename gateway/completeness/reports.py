@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _MOST = 10_000
 """Reports that wait for their turn; the spool takes them within milliseconds unless it blocks."""
+_EPOCH_MARGIN_MS = 1000
+"""A correction of times is exact to less than this."""
 _DEVICE_EVENTS = {"offline": EventKind.OFFLINE, "online": EventKind.ONLINE, "learnt": EventKind.LEARNT}
 
 
@@ -164,6 +166,17 @@ class Reports:
         if self._counts is not None:
             for done in self._counts.passed(poll, kept):
                 self._tell(done)
+            for device, first_ms, away_ms in self._counts.between_epochs():
+                self._between_epochs(device, first_ms, away_ms + _EPOCH_MARGIN_MS)
+
+    def _between_epochs(self, device: str, first_ms: int, away_ms: int) -> None:
+        """Accounts of two epochs do not touch: nothing was polled of the device in between."""
+        columns = self._devices[device]
+        time_ms, begin_ms = self._stamp(columns), first_ms - away_ms
+        self._add(
+            columns, time_ms, EventKind.CLOCK_STEPPED, "the clock was corrected between two readings",
+            ago_s=(time_ms - begin_ms) / 1000, length_s=away_ms / 1000, detail=1,
+        )  # fmt: skip
 
     def device(self, event: Event) -> None:
         """Something about a device."""

@@ -80,7 +80,8 @@ class EventKind(IntEnum):
     STOPPED = 2
     CLOCK_STEPPED = 3
     """The wall clock was set by `length_s`, forth or back, `ago_s` ago by the clock before; `detail` is 1 if
-    no time in between was given out before."""
+    no time in between was given out before. As an event of a device: nothing was polled in this time, which
+    lies between the last reading before a correction and the first one after it."""
     DROPPED = 4
     """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
 

@@ -11,7 +11,7 @@ from gateway.components import Dropped, Event, Record
 from gateway.content import Content, content_of, from_plain, to_plain
 from qilu.contract.completeness import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 from qilu.contract.wire import encode_record
 from qilu.runtime.timebase import ClockStep
 from tests.gateway.completeness.test_counts import COLUMNS, ORIGIN, poll
@@ -217,3 +217,15 @@ def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
     assert not some.losses_durable({7: Ranges([(last, last + 5)])})
     assert some.losses_durable({7: Ranges([(last + 1, last + 5)])})
     assert some.losses_durable({8: Ranges([(0, 5)])})
+
+
+def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_told() -> None:
+    some = reports()
+    some.started()
+    some.rest()
+    before, after = EpochTag(5, TimeTrust.HELD, 1000), EpochTag(9, TimeTrust.KNOWN, 61_000)
+    for time_ms, tag in ((START, before), (START + 500, before), (START + 61_500, after)):
+        one = poll(time_ms)._replace(epoch=tag)
+        some.passed(one, [one])
+    [event] = [points for _, points in told(some) if points.get("event") == EventKind.CLOCK_STEPPED]
+    assert (event["length_s"], event["detail"]) == (2.0, 1)  # a second between the readings, and the margin
