@@ -120,10 +120,11 @@ def _reported(books: Books) -> Iterator[Stretch]:
     for one in books.events:
         if one.kind is EventKind.REMOVED:
             yield Stretch(one.begin_ms, _next_known(books, one.time_ms))
-    for one in (*books.events, *books.edge.events):
-        if one.kind is EventKind.CLOCK_STEPPED and one.detail and one.begin_ms < one.end_ms:
-            yield Stretch(one.begin_ms, one.end_ms)  # this time never was, or lies between two readings
+        if one.kind is EventKind.CORRECTED:
+            yield Stretch(one.begin_ms, one.end_ms)
     for one in books.edge.events:
+        if one.kind is EventKind.CLOCK_STEPPED and one.detail and one.begin_ms < one.end_ms:
+            yield Stretch(one.begin_ms, one.end_ms)  # the clock went ahead: this time never was
         if one.kind is EventKind.DROPPED and one.detail == DropReason.blocked:
             yield Stretch(one.begin_ms, one.end_ms, None, Cause.BLOCKED)
     for one in (*books.events, *books.edge.events):

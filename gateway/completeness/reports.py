@@ -174,8 +174,8 @@ class Reports:
         columns = self._devices[device]
         time_ms, begin_ms = self._stamp(columns), first_ms - away_ms
         self._add(
-            columns, time_ms, EventKind.CLOCK_STEPPED, "the clock was corrected between two readings",
-            ago_s=(time_ms - begin_ms) / 1000, length_s=away_ms / 1000, detail=1,
+            columns, time_ms, EventKind.CORRECTED, "the clock was corrected between two readings",
+            ago_s=(time_ms - begin_ms) / 1000, length_s=away_ms / 1000,
         )  # fmt: skip
 
     def device(self, event: Event) -> None:

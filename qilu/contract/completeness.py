@@ -80,8 +80,7 @@ class EventKind(IntEnum):
     STOPPED = 2
     CLOCK_STEPPED = 3
     """The wall clock was set by `length_s`, forth or back, `ago_s` ago by the clock before; `detail` is 1 if
-    no time in between was given out before. As an event of a device: nothing was polled in this time, which
-    lies between the last reading before a correction and the first one after it."""
+    no time in between was given out before."""
     DROPPED = 4
     """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
 
@@ -101,6 +100,9 @@ class EventKind(IntEnum):
     """Records came back from the quarantine of the edge: what was told as rejected before may be stored."""
     DEFERRED = 11
     """A store could not take `records` of this device and time for now; `text` is the code."""
+    CORRECTED = 12
+    """The clock was corrected: nothing was polled of the device in this time, which lies between the last
+    reading before that and the first one after it."""
 
 
 class DropReason(IntEnum):

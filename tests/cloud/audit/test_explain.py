@@ -160,6 +160,7 @@ STARTED = happening(EventKind.STARTED, 60, 90)
 REMOVED = happening(EventKind.REMOVED, 60, 60, told_s=90)
 BLOCKED = happening(EventKind.DROPPED, 60, 80, detail=DropReason.blocked)
 STOPPED = happening(EventKind.STOPPED, 60, 60)
+CORRECTED = happening(EventKind.CORRECTED, 59, 90, told_s=91)
 AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
 
 
@@ -191,6 +192,10 @@ AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
         ),
         (
             accounts((0, 60), (90, 120)), (AHEAD,), (), 0, 120,
+            [(0, 60, "account"), (60, 90, "None"), (90, 120, "account")],
+        ),
+        (
+            accounts((0, 60), (90, 120)), (), (CORRECTED,), 0, 120,
             [(0, 60, "account"), (60, 90, "None"), (90, 120, "account")],
         ),
         (accounts((0, 60)), (), (REMOVED,), 0, 600, [(0, 60, "account"), (60, 600, "None")]),
