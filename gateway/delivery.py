@@ -238,6 +238,7 @@ class Delivery:
             waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.sendable()))
             self._hearing.look(waiting, now)
             self._outbox.expire(now)
+            self._outbox.rescan()
             self._deferral_report.look(now)
             if self._resend_requested is not None and self._resend_requested():
                 _log.info("all deferred records are sent again, by request")

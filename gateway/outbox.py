@@ -343,6 +343,11 @@ class Outbox:
                 return stream, waiting
         return None
 
+    def rescan(self) -> None:
+        """Look for backlog from the begin of each stream: records that waited for the clock may be sent now."""
+        for places in self._places.values():
+            places.fresh_from = 0
+
     def _fresh(self, stream: int, kept: Ranges) -> Ranges:
         """What is nowhere else: backlog, of which only that in `again` was ever sent."""
         places = self._of(stream)
