@@ -344,7 +344,7 @@ class Outbox:
         return None
 
     def rescan(self) -> None:
-        """Look for backlog from the begin of each stream: records that waited for the clock may be sent now."""
+        """Look for backlog from the begin of each stream: what waited for the clock may be sent now."""
         for places in self._places.values():
             places.fresh_from = 0
 
