@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.sources.modbus.endpoint import Endpoint, Framing, parse_endpoint
+from gateway.sources.modbus.line.exchange import LinkOptions
+from gateway.sources.modbus.line.options import ClientOptions
 from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
@@ -93,6 +95,14 @@ class ModbusSettings(_Model):
     @property
     def endpoint(self) -> Endpoint:
         return parse_endpoint(self.url)
+
+    @property
+    def client_options(self) -> ClientOptions:
+        """What the Modbus client needs to know of this."""
+        endpoint, quirks = self.endpoint, self.quirks
+        accepted = frozenset(quirks.accept_unit)
+        link = LinkOptions(endpoint.framing, self.in_flight, quirks.ignore_tid, accepted, endpoint.serial)
+        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.after_connect)
 
     @model_validator(mode="after")
     def _check(self) -> ModbusSettings:

@@ -84,7 +84,7 @@ class ModbusSource:
         self._load_learned(loop.time())
         backoff = Backoff(self._random, most=LONGEST_BACKOFF)
         self._link = EndpointConnector(
-            self._settings,
+            self._settings.client_options,
             self._tasks,
             backoff,
             self.stats,

@@ -18,7 +18,6 @@ from gateway.sources.modbus.line.transport import (
 )
 from gateway.sources.modbus.plans.plan import READ_FUNCTIONS
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
-from gateway.sources.modbus.stats import SourceStats
 from qilu.command.probe.places import Range
 from qilu.command.probe.search import Dump, RangeSearch
 from qilu.contract.errors import QiluError, UnreachableError
@@ -75,7 +74,9 @@ class Prober:
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._link = EndpointConnector(self.settings, self._tasks, self._backoff, SourceStats(), _late)
+        self._link = EndpointConnector(
+            self.settings.client_options, self._tasks, self._backoff, SourceStats(), _late
+        )
         try:
             await self._connected(attempts=1)
         except BaseException as error:

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from gateway.sources.modbus.endpoint import parse_endpoint
+from gateway.sources.modbus.line.client_stats import ClientStats
 from gateway.sources.modbus.line.exchange import LinkOptions
 from gateway.sources.modbus.line.link import Dial, dial, new_connection
 from gateway.sources.modbus.line.transport import Connection
-from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.modbus.errors import ModbusError
 from qilu.modbus.functions import Function
@@ -101,7 +101,7 @@ async def connected(
     rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
     try:
         async with asyncio.timeout(connect_timeout):
-            connection = await dial(endpoint, lambda: new_connection(url, rules, SourceStats(), _late))
+            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late))
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:

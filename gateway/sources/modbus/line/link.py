@@ -8,14 +8,14 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from gateway.sources.modbus.endpoint import Endpoint
+from gateway.sources.modbus.line.client_stats import ClientStats
 from gateway.sources.modbus.line.exchange import LateReply, LinkOptions
+from gateway.sources.modbus.line.options import ClientOptions
 from gateway.sources.modbus.line.overdue import LateReplyGuard
 from gateway.sources.modbus.line.serial import dial_serial
 from gateway.sources.modbus.line.slots import ConnectLimiter
 from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.line.unnumbered import UntaggedConnection
-from gateway.sources.modbus.settings import ModbusSettings
-from gateway.sources.modbus.stats import SourceStats
 from qilu.runtime.alarms import Alarms
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.complaints import Complaints
@@ -58,7 +58,7 @@ async def dial_tcp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Con
 def new_connection(
     name: str,
     rules: LinkOptions,
-    stats: SourceStats,
+    stats: ClientStats,
     late: LateReply,
     alarms: Alarms | None = None,
     overdue: LateReplyGuard | None = None,
@@ -74,10 +74,10 @@ class EndpointConnector:
 
     def __init__(
         self,
-        settings: ModbusSettings,
+        options: ClientOptions,
         tasks: asyncio.TaskGroup,
         backoff: Backoff,
-        stats: SourceStats,
+        stats: ClientStats,
         late: LateReply,
         dial: Dial = dial,
         slots: ConnectLimiter | None = None,
@@ -86,17 +86,10 @@ class EndpointConnector:
         """`slots` and `alarms`: shared with the other links of the process."""
         self.problem = ""
         """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
-        self._settings = settings
-        self._endpoint = endpoint = settings.endpoint
-        quirks = settings.quirks
-        self._rules = LinkOptions(
-            endpoint.framing,
-            settings.in_flight,
-            quirks.ignore_tid,
-            frozenset(quirks.accept_unit),
-            endpoint.serial,
-        )
-        self._overdue = LateReplyGuard(self._rules, settings.timeout)
+        self._options = options
+        self._endpoint = options.endpoint
+        self._rules = options.link
+        self._overdue = LateReplyGuard(self._rules, options.timeout)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
@@ -134,7 +127,7 @@ class EndpointConnector:
         now = asyncio.get_running_loop().time()
         if self._attempt is not None or now < self._not_before:
             return None
-        self._attempt = self._tasks.create_task(self._connect(), name=f"connect to {self._settings.url}")
+        self._attempt = self._tasks.create_task(self._connect(), name=f"connect to {self._options.url}")
         await asyncio.wait((self._attempt,), timeout=max(0.0, until - now))
         return self.connection
 
@@ -164,7 +157,7 @@ class EndpointConnector:
             self.problem = ""
             self._tolerate_next_disconnect = True
             if last.problem:
-                text = f"{self._settings.url}: {last.problem}; connecting anew"
+                text = f"{self._options.url}: {last.problem}; connecting anew"
                 self._complaints.tell("broken", text, asyncio.get_running_loop().time())
         elif self._tolerate_next_disconnect:
             self._tolerate_next_disconnect = False
@@ -172,24 +165,24 @@ class EndpointConnector:
             self._failed(last.problem or "the connection ended before the first reply")
 
     async def _connect(self) -> None:
-        settings = self._settings
+        options = self._options
         try:
             async with (
                 self._slots.slot(failed=bool(self.problem)),
-                asyncio.timeout(settings.connect_timeout),
+                asyncio.timeout(options.connect_timeout),
             ):
                 connection = await self._dial(self._endpoint, self._make)
         except TimeoutError:
-            self._failed(f"no connection within {settings.connect_timeout:g} s")
+            self._failed(f"no connection within {options.connect_timeout:g} s")
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
             why = getattr(error, "strerror", None) or str(error)
             self._failed(f"the host {self._endpoint.host} is not found ({why}); check its name in the url")
         except OSError as error:
             self._failed(error.strerror or str(error))
         else:
-            if settings.after_connect:
+            if options.connect_delay:
                 try:
-                    await asyncio.sleep(settings.after_connect)
+                    await asyncio.sleep(options.connect_delay)
                 except asyncio.CancelledError:
                     connection.close()
                     raise
@@ -200,7 +193,7 @@ class EndpointConnector:
             self._attempt = None
 
     def _make(self) -> Connection:
-        url = self._settings.url
+        url = self._options.url
         return new_connection(url, self._rules, self._stats, self._late, self._alarms, self._overdue)
 
     def _failed(self, problem: str) -> None:
@@ -210,4 +203,4 @@ class EndpointConnector:
         # Told once: the same every few seconds for a week would hide all else.
         level = logging.DEBUG if self.problem else logging.WARNING
         self.problem = problem
-        _log.log(level, "%s: %s; trying again, the next time in %.1f s", self._settings.url, problem, wait)
+        _log.log(level, "%s: %s; trying again, the next time in %.1f s", self._options.url, problem, wait)

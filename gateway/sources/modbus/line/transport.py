@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
+from gateway.sources.modbus.line.client_stats import ClientStats
 from gateway.sources.modbus.line.exchange import (
     ConnectionLostError,
     LateReply,
@@ -15,7 +16,6 @@ from gateway.sources.modbus.line.exchange import (
     ReplyTimeoutError,
     Transaction,
 )
-from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.framing import Frame, Framer
@@ -43,7 +43,7 @@ class Connection(asyncio.BufferedProtocol):
         self,
         name: str,
         rules: LinkOptions,
-        stats: SourceStats,
+        stats: ClientStats,
         late: LateReply,
         alarms: Alarms | None = None,
     ) -> None:

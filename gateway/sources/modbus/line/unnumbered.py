@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.sources.modbus.line.client_stats import ClientStats
 from gateway.sources.modbus.line.exchange import (
     READS,
     TURNAROUND,
@@ -14,7 +15,6 @@ from gateway.sources.modbus.line.exchange import (
 )
 from gateway.sources.modbus.line.overdue import LateReplyGuard
 from gateway.sources.modbus.line.transport import Connection
-from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION, loopback_request
@@ -33,7 +33,7 @@ class UntaggedConnection(Connection):
         self,
         name: str,
         rules: LinkOptions,
-        stats: SourceStats,
+        stats: ClientStats,
         late: LateReply,
         alarms: Alarms | None = None,
         overdue: LateReplyGuard | None = None,
