@@ -75,7 +75,7 @@ class Prober:
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._link = EndpointConnector(
-            self.settings.client_options, self._tasks, self._backoff, SourceStats(), _late
+            self.settings.client_options, self._tasks, self._backoff, ClientStats(), _late
         )
         try:
             await self._connected(attempts=1)
