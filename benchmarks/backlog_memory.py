@@ -21,9 +21,9 @@ from pathlib import Path
 from benchmarks.road import new_store, qilu, serve, write_settings
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.quantities import parse_bytes
 from qilu.contract.reading import Columns, Origin, Poll, Reading
-from qilu.contract.wire import encode_record
+from qilu.contract.record_codec import encode_record
+from qilu.contract.units import parse_bytes
 from qilu.stores.sqlite.reader import SqliteReader
 from tests.servers.mosquitto import Mosquitto
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.reading import Columns, Origin, Poll, Reading
-from qilu.contract.wire import encode_record
-from qilu.runtime.timebase import Timebase
+from qilu.contract.record_codec import encode_record
+from qilu.runtime.monotonic_utc import Timebase
 
 
 def cost(work: Callable[[], object], records: int) -> float:

@@ -29,12 +29,12 @@ from cloud.settings import IngesterSettings
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.record_codec import encode_message, encode_record
 from qilu.contract.topics import Lane
-from qilu.contract.wire import encode_message, encode_record
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
-from qilu.stores.components import Store
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
+from qilu.stores.interfaces import Store
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
 from tests.servers.mosquitto import Mosquitto

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.stores import POINTS, polls
-from qilu.contract.wire import decode_record, encode_record
+from qilu.contract.record_codec import decode_record, encode_record
 from qilu.stores.confirmation import Mark, Write, traces
 from qilu.stores.influx.http import Http
-from qilu.stores.influx.kept import KeptSamples
+from qilu.stores.influx.victoria_confirmation import KeptSamples
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import VictoriaMetrics, find

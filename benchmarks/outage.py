@@ -25,10 +25,10 @@ from pathlib import Path
 
 from benchmarks.road import WARM_UP, Answer, Used, new_store, qilu, write_settings
 from qilu.contract.errors import UnreachableError
-from qilu.contract.notices import decode_answer
+from qilu.contract.messages import decode_answer
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import decode_record, read_head, split_body
 from qilu.contract.topics import Lane
-from qilu.contract.wire import decode_record, read_head, split_body
 from qilu.mqtt.client import Link, Message
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto

@@ -12,7 +12,7 @@ import time
 import tracemalloc
 from typing import Any
 
-from qilu.runtime.profiles import profiles
+from qilu.config.profiles import profiles
 from simulator.machines import MODELS
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings

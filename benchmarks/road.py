@@ -175,7 +175,7 @@ def write_settings(folder: Path, ports: Sequence[int], points: int, broker: int,
 @contextlib.contextmanager
 def qilu(folder: Path, command: str) -> Iterator[subprocess.Popen[bytes]]:
     """`qilu COMMAND` with its file of the folder."""
-    arguments = [sys.executable, "-c", "from qilu.command.main import main; main()", command]
+    arguments = [sys.executable, "-c", "from qilu_cli.main import main; main()", command]
     file = {"gateway": "gateway.yaml", "ingest": "ingester.yaml"}[command]
     with (folder / f"{command}.log").open("wb") as log:
         process = subprocess.Popen([*arguments, file], cwd=folder, stderr=log)

@@ -27,14 +27,14 @@ from statistics import median
 from typing import Any
 
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.plans.plan import Block, plan
-from gateway.sources.modbus.schedule import DuePoll, PollSchedule, slot_for
+from gateway.sources.modbus.planning.plan import Block, plan
+from gateway.sources.modbus.poll_schedule import DuePoll, PollSchedule, slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.reading import Origin, Poll
-from qilu.runtime.alarms import Alarms
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.monotonic_utc import Timebase
+from qilu.runtime.timers import Alarms
 
 WARM_UP = 4.0
 """Seconds, or two periods if that is longer, before anything is measured."""

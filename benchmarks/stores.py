@@ -21,10 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qilu.contract.reading import Columns, Origin, Poll, Reading
-from qilu.contract.wire import encode_record
-from qilu.stores.components import Store
-from qilu.stores.influx.lines import VICTORIAMETRICS, LineEncoder
-from qilu.stores.opening import open_store
+from qilu.contract.record_codec import encode_record
+from qilu.stores.factory import open_store
+from qilu.stores.influx.line_protocol import VICTORIAMETRICS, LineEncoder
+from qilu.stores.interfaces import Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 from tests.servers import Influxdb1, VictoriaMetrics, find
 

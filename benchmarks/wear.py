@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.spool.disk import DiskSpool
-from gateway.spool.files import AppendFile, OsFiles
+from gateway.spool.filesystem import AppendFile, OsFiles
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import Ranges
 

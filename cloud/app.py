@@ -16,11 +16,11 @@ from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import Link, Message
 from qilu.mqtt.keepalive import Keepalive
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Outage
-from qilu.runtime.groups import leaves
+from qilu.runtime.log_throttle import Outage
 from qilu.runtime.reconnection import Reconnection
-from qilu.stores.components import Store
-from qilu.stores.opening import open_store
+from qilu.runtime.tasks import leaves
+from qilu.stores.factory import open_store
+from qilu.stores.interfaces import Store
 
 _log = logging.getLogger(__name__)
 

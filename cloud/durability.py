@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from cloud.answers import Answers, Named
-from cloud.maturing import MAX_HORIZONS, Maturing, Settled
+from cloud.acks import Answers, Named
+from cloud.maturity import MAX_HORIZONS, Maturing, Settled
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll
-from qilu.stores.components import Store
 from qilu.stores.confirmation import Mark, Write, traces
+from qilu.stores.interfaces import Store
 
 _ROUNDS = 6
 """Times in a horizon at which the store is asked about what has become ripe since."""

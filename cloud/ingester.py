@@ -15,25 +15,25 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from cloud.answers import Answers, Named
+from cloud.acks import Answers, Named
 from cloud.durability import Durability
 from cloud.isolation import write_isolated
 from cloud.owners import Owners
+from cloud.queue import Batch, Waiting
 from cloud.shared_names import SharedNames
-from cloud.waiting import Batch, Waiting
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, TimedOutError, UnreachableError
 from qilu.contract.limits import name_problem
-from qilu.contract.notices import Announcement, Answer, encode_answer, encode_notice
+from qilu.contract.messages import Announcement, Answer, encode_answer, encode_notice
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import UnknownVersionError
 from qilu.contract.topics import Topics
-from qilu.contract.wire import UnknownVersionError
 from qilu.mqtt.client import Link, Message, RefusedError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Complaints
-from qilu.runtime.groups import run_together
-from qilu.stores.components import Store
+from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.tasks import run_together
+from qilu.stores.interfaces import Store
 
 _log = logging.getLogger(__name__)
 

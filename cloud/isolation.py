@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Poll
-from qilu.stores.components import Store
+from qilu.stores.interfaces import Store
 
 _log = logging.getLogger(__name__)
 

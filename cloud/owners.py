@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from cloud.waiting import Batch
+from cloud.queue import Batch
 from qilu.contract.ack_codes import AckCode, Refusal
 
 _MAX_KNOWN = 100_000

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from qilu.contract.invalid import invalid
-from qilu.contract.quantities import ByteSize, Duration
 from qilu.contract.topics import level
+from qilu.contract.units import ByteSize, Duration
+from qilu.contract.validation import invalid
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 

@@ -8,35 +8,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random, SystemRandom
 
+from gateway.accounting.events import Reports
+from gateway.accounting.expected import ScheduleSource
+from gateway.accounting.ledger import Ledger
 from gateway.clock import Clock
-from gateway.completeness.ledger import Ledger
-from gateway.completeness.reports import Reports
-from gateway.completeness.schedule import ScheduleSource
-from gateway.components import Processor, Sink
-from gateway.delivery import Delivery
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
+from gateway.delivery.resend import take_resend_request
+from gateway.health import PROFILE, Health, StatusSource
 from gateway.heartbeat import beat
-from gateway.outbox import Outbox
+from gateway.interfaces import Processor, Sink
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
-from gateway.processors.counters import Counters
-from gateway.resend import take_resend_request
+from gateway.processors.unwrap import Counters
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.line.slots import ConnectLimiter
-from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsStore
-from gateway.sources.modbus.schedule import slot_for
+from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
+from gateway.sources.modbus.poll_schedule import slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.spool.disk import DiskSpool
-from gateway.status import PROFILE, Health, StatusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, TimeTrust
-from qilu.runtime.alarms import Alarms
+from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
-from qilu.runtime.open_files import room_for
-from qilu.runtime.timebase import ClockStep
+from qilu.runtime.monotonic_utc import ClockStep
+from qilu.runtime.rlimits import room_for
+from qilu.runtime.timers import Alarms
 
 _CLOCK_FILE = "clock"
 _LEDGER_FILE = "accounts"

@@ -12,15 +12,15 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from uuid import UUID
 
+from gateway.timekeeping.clock_file import SavedTime, encode_saved, read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
 from gateway.timekeeping.provisional import Correction, Mark
-from gateway.timekeeping.saved import SavedTime, encode_saved, read_saved
 from gateway.timekeeping.service import synchronised
-from qilu.contract.quantities import format_duration
 from qilu.contract.reading import EpochTag, TimeTrust
+from qilu.contract.units import format_duration
 from qilu.runtime.boot import UNKNOWN_BOOT
+from qilu.runtime.monotonic_utc import TOLERANCE, ClockStep, Timebase
 from qilu.runtime.time_grids import STEP_MS, Grids
-from qilu.runtime.timebase import TOLERANCE, ClockStep, Timebase
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from qilu.contract.completeness import (
+from qilu.contract.accounting import (
     COLLECTION,
     COUNTS,
     COUNTS_POINTS,

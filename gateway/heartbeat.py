@@ -12,7 +12,7 @@ INTERVAL_S = 600.0
 
 
 async def beat(read: Callable[[], Mapping[str, float]], interval_s: float = INTERVAL_S) -> None:
-    """Log one line per interval until cancelled; `read` gives the points of `gateway.status`."""
+    """Log one line per interval until cancelled; `read` gives the points of `gateway.health`."""
     before: Mapping[str, float] = {}
     while True:
         await asyncio.sleep(interval_s)

@@ -11,16 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.completeness.reports import Reports
-from gateway.components import Processor, Record, Source, Spool
-from gateway.delivery import Delivery
+from gateway.accounting.events import Reports
+from gateway.delivery.delivery import Delivery
+from gateway.interfaces import Processor, Record, Source, Spool
 from gateway.timekeeping.provisional import marked
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import bounded
 from qilu.contract.reading import EpochTag, Poll, Reading, Reason, TimeTrust
-from qilu.contract.wire import encode_record
+from qilu.contract.record_codec import encode_record
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Complaints
+from qilu.runtime.log_throttle import Complaints
 
 _log = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.clock import CLOCK_HOLD
-from gateway.outbox import Limits
+from gateway.delivery.outbox import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
-from gateway.sources.modbus.line.slots import MAX_CONCURRENT_CONNECTS
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.completeness import PROFILES
-from qilu.contract.invalid import Problem, invalid, refuse
+from qilu.contract.accounting import PROFILES
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName
-from qilu.contract.quantities import ByteSize, Duration, Period
 from qilu.contract.topics import level
+from qilu.contract.units import ByteSize, Duration, Period
+from qilu.contract.validation import Problem, invalid, refuse
+from qilu.modbus_client.connect_limiter import MAX_CONCURRENT_CONNECTS
 from qilu.mqtt.settings import MqttSettings
 
 

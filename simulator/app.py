@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qilu.config.profiles import profiles
+from qilu.config.settings_file import load_with_places
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.open_files import room_for
-from qilu.runtime.profiles import profiles
-from qilu.runtime.settings import load_with_places
+from qilu.runtime.rlimits import room_for
 from simulator.control import serve_control
+from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
 from simulator.plant.clock import Clock
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
-from simulator.registers.fitting import check_compatible
-from simulator.served import buses, ports
+from simulator.registers.compatibility import check_compatible
 from simulator.serving.server import ModbusServer
-from simulator.truth.log import TruthLog
+from simulator.wiring import buses, ports
 
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 

@@ -16,16 +16,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
-from qilu.runtime.settings import load_text
+from simulator.network_faults.catalogue import FAULTS as WIRE_FAULTS
+from simulator.network_faults.catalogue import AnyWireFault
+from simulator.network_faults.fault import WireFault
 from simulator.plant.clock import Clock
 from simulator.plant.faults import FaultInstance
 from simulator.plant.plant import Plant
 from simulator.plant.settings import FaultSettings
 from simulator.plant.settings_checks import suggestion
-from simulator.wire_faults.catalogue import FAULTS as WIRE_FAULTS
-from simulator.wire_faults.catalogue import AnyWireFault
-from simulator.wire_faults.fault import WireFault
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536

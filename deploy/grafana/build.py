@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.grafana.drawing import Drawing
+from deploy.grafana.dialects import Json, Language
 from deploy.grafana.influxql import Influxql
-from deploy.grafana.languages import Json, Language
+from deploy.grafana.panel_factory import Drawing
 from deploy.grafana.panels import laid_out
 from deploy.grafana.plant import rows
 from deploy.grafana.promql import Promql
-from qilu.runtime.profiles import profiles, shipped_configs
+from qilu.config.profiles import profiles, shipped_configs
 
 LANGUAGES: tuple[Language, ...] = (Influxql(), Promql())
 FOLDER = Path(__file__).parent / "dashboards"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.languages import (
+from deploy.grafana.dialects import (
     CHOSEN,
     DEVICE,
     EDGE,
@@ -12,7 +12,7 @@ from deploy.grafana.languages import (
     renamed,
     value_rows,
 )
-from qilu.contract.completeness import COLLECTION
+from qilu.contract.accounting import COLLECTION
 
 
 def _any_but(name: str) -> str:

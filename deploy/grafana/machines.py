@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.drawing import Drawing
+from deploy.grafana.panel_factory import Drawing
 from deploy.grafana.panels import Row, Text, bars
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deploy.grafana.drawing import Drawing
-from deploy.grafana.languages import EDGES, LAST_HEARD, value_rows
+from deploy.grafana.dialects import EDGES, LAST_HEARD, value_rows
+from deploy.grafana.i18n import LINK_WORDS, REASON_WORDS
+from deploy.grafana.panel_factory import Drawing
 from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Row, Text, column, series, stat, table
-from deploy.grafana.terms import LINK_WORDS, REASON_WORDS
 
 _ALARM_ABOVE_0 = ((None, GREEN), (1, ORANGE))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deploy.grafana.languages import Json
+from deploy.grafana.dialects import Json
 
 GRID = 24
 """Columns of Grafana's grid."""

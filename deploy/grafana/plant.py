@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deploy.grafana.drawing import Drawing
-from deploy.grafana.languages import EDGES
+from deploy.grafana.dialects import EDGES
+from deploy.grafana.i18n import LINK_WORDS, REASON_WORDS, STATE_WORDS
 from deploy.grafana.machines import energy, machining, production, utilities
 from deploy.grafana.overview import overview
+from deploy.grafana.panel_factory import Drawing
 from deploy.grafana.panels import Row, Text, timeline
-from deploy.grafana.terms import LINK_WORDS, REASON_WORDS, STATE_WORDS
 
 
 def rows(draw: Drawing) -> Sequence[Row]:

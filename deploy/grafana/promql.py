@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deploy.grafana.languages import CHOSEN, DEVICE, EDGE, EDGES, LAST_HEARD, Json, renamed
-from qilu.contract.completeness import COLLECTION
+from deploy.grafana.dialects import CHOSEN, DEVICE, EDGE, EDGES, LAST_HEARD, Json, renamed
+from qilu.contract.accounting import COLLECTION
 
 _VALUES = f'!~"{COLLECTION}_.+|.+__q", device!=""'
 _MACHINE = "{{edge}}/{{device}}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.components import Processor
+from gateway.interfaces import Processor
 from gateway.processors.deadband import DeadbandSettings
 from gateway.processors.select import SelectSettings
 from gateway.processors.stale import StaleSettings

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.processors.point_state import PointStates
-from qilu.contract.quantities import Duration
 from qilu.contract.reading import Poll, Reading, Reason, Value
+from qilu.contract.units import Duration
 
 
 class DeadbandSettings(BaseModel):

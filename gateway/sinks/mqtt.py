@@ -13,10 +13,10 @@ from typing import Self
 
 import msgspec
 
-from gateway.components import Edges, Record
+from gateway.interfaces import Edges, Record
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
-from qilu.contract.notices import (
+from qilu.contract.messages import (
     Announcement,
     Answer,
     Status,
@@ -26,13 +26,13 @@ from qilu.contract.notices import (
     encode_notice,
 )
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
-from qilu.contract.wire import encode_message
 from qilu.mqtt.client import IN_FLIGHT, Link, Message, RefusedError
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
-from qilu.runtime.complaints import Complaints
-from qilu.runtime.groups import leaves
+from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.tasks import leaves
 
 _log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.spool.changing import changing
 from gateway.spool.edges import ADOPTED, decode_adopted, encode_adopted
-from gateway.spool.looking import content, found_in
+from gateway.spool.errors import content, found_in
+from gateway.spool.exclusive import changing
 from qilu.contract.errors import ConfigError
 
 

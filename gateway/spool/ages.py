@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterable
 from zlib import crc32
 
-from gateway.spool.files import Files
-from gateway.spool.kept import Segment
+from gateway.spool.filesystem import Files
+from gateway.spool.index import Segment
 
 AGES = "ages"
 _SAVE_EVERY_S = 60.0

@@ -19,28 +19,28 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
+from gateway.interfaces import Dropped, Record, SpoolCounts, StreamOrigin
 from gateway.spool.ages import Ages
-from gateway.spool.backlog import Backlog
-from gateway.spool.bounds import Bounds
-from gateway.spool.committing import Commits
+from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
+from gateway.spool.commit import Commits
+from gateway.spool.consumer import Backlog
+from gateway.spool.drop_log import Losses
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
-from gateway.spool.files import Files, OsFiles
-from gateway.spool.forgotten import FORGOTTEN, decode_forgotten
-from gateway.spool.kept import Kept
-from gateway.spool.losses import Losses
+from gateway.spool.filesystem import Files, OsFiles
+from gateway.spool.index import Kept
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.recovery import Recovered, recover
+from gateway.spool.retention import Bounds
 from gateway.spool.segment import HEAD_SIZE, REQUEUED, SEGMENT, encode_record
+from gateway.spool.segment_writer import Writer
 from gateway.spool.settings import SpoolSettings
-from gateway.spool.writing import Writer
 from gateway.timekeeping.corrections import Corrections
-from gateway.timekeeping.holding import Authority, Holding
+from gateway.timekeeping.held_records import Authority, Holding
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import Ranges
 from qilu.runtime.boot import UNKNOWN_BOOT
-from qilu.runtime.complaints import Complaints
+from qilu.runtime.log_throttle import Complaints
 
 logger = logging.getLogger(__name__)
 

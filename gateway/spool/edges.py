@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from gateway.spool.kept import Kept
+from gateway.spool.index import Kept
 from gateway.spool.notes import decode_note, encode_note
 
 _log = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.components import Dropped, StreamOrigin
+from gateway.interfaces import Dropped, StreamOrigin
+from gateway.spool.drop_log import JOURNAL, dropped_of
 from gateway.spool.edges import ADOPTED, decode_adopted
-from gateway.spool.files import OWNER, ReadOnlyFiles
-from gateway.spool.journal import Journal
-from gateway.spool.kept import Kept, Segment
-from gateway.spool.looking import content, explained, found_in
-from gateway.spool.losses import JOURNAL, dropped_of
+from gateway.spool.errors import content, explained, found_in
+from gateway.spool.filesystem import OWNER, ReadOnlyFiles
+from gateway.spool.index import Kept, Segment
+from gateway.spool.jsonl import Journal
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import Ranges
 

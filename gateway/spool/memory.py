@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.components import Dropped, Record, SpoolCounts, StreamOrigin
+from gateway.interfaces import Dropped, Record, SpoolCounts, StreamOrigin
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges
 

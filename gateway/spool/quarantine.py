@@ -14,15 +14,15 @@ import json
 import logging
 from collections.abc import Callable, Collection
 
-from gateway.components import Record, StreamOrigin
 from gateway.content import NOTHING, Content
-from gateway.spool.backlog import Backlog
-from gateway.spool.files import Files
-from gateway.spool.kept import Kept, Segment
-from gateway.spool.losses import Losses
+from gateway.interfaces import Record, StreamOrigin
+from gateway.spool.consumer import Backlog
+from gateway.spool.drop_log import Losses
+from gateway.spool.filesystem import Files
+from gateway.spool.index import Kept, Segment
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, QUARANTINE, encode_record
+from gateway.spool.segment_writer import Writer
 from gateway.spool.settings import SpoolSettings
-from gateway.spool.writing import Writer
 from qilu.contract.ranges import Ranges
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from gateway.spool.files import Files
-from gateway.spool.kept import Kept, Segment
+from gateway.spool.filesystem import Files
+from gateway.spool.index import Kept, Segment
 from gateway.spool.segment import HEADER_SIZE, VERSION, Scanner, decode_header
 from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import Ranges

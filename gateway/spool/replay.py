@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.changing import changing
-from gateway.spool.forgotten import FORGOTTEN, decode_forgotten, encode_forgotten
-from gateway.spool.looking import content
+from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgotten
+from gateway.spool.errors import content
+from gateway.spool.exclusive import changing
 from gateway.spool.recovery import recover
 from qilu.contract.ranges import Ranges
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.changing import changing
-from gateway.spool.files import ReadOnlyFiles
-from gateway.spool.looking import explained
-from gateway.spool.reading import bodies_of
+from gateway.spool.errors import explained
+from gateway.spool.exclusive import changing
+from gateway.spool.filesystem import ReadOnlyFiles
 from gateway.spool.recovery import recover
 from gateway.spool.segment import QUARANTINE, REQUEUED
+from gateway.spool.segment_reader import bodies_of
 
 
 @dataclass(frozen=True, slots=True)

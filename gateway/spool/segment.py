@@ -22,7 +22,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zlib import crc32
 
-from gateway.components import StreamOrigin
+from gateway.interfaces import StreamOrigin
 
 SEGMENT, QUARANTINE, REQUEUED = ".segment", ".quarantine", ".requeued"
 """How the names of segment files end: records to be sent, records set aside, and those to be sent again.

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from qilu.contract.quantities import ByteSize, Duration, Period
+from qilu.contract.units import ByteSize, Duration, Period
 
 _SMALLEST_SEGMENT = 4096
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from zlib import crc32
 
-from gateway.spool.files import Files
+from gateway.spool.filesystem import Files
 from gateway.timekeeping.provisional import Correction
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from qilu.contract.completeness import PROFILES
+from qilu.contract.accounting import PROFILES
 from qilu.contract.reading import EpochTag, Reason
 
 _BEGIN = b'{"provisional":['

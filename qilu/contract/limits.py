@@ -13,8 +13,8 @@ from typing import Annotated, cast
 
 from pydantic import AfterValidator
 
-from qilu.contract.invalid import invalid
 from qilu.contract.reading import Poll, Reading, Reason, Value
+from qilu.contract.validation import invalid
 
 MAX_NAME = 128
 """Characters of a name: of an edge, device, profile, poll group, point, enterprise, site or line."""

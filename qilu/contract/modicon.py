@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from qilu.contract.invalid import Loc, Problem, refuse
+from qilu.contract.validation import Loc, Problem, refuse
 
 _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}

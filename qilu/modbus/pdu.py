@@ -11,11 +11,11 @@ import struct
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
+from qilu.modbus.device_identification import Identity, ReadIdentity, identity_response, parse_identity
 from qilu.modbus.errors import IllegalFunction, ProtocolError, exception_reply
 from qilu.modbus.functions import RETURN_QUERY_DATA, Function, require_word
-from qilu.modbus.identity import Identity, ReadIdentity, identity_response, parse_identity
-from qilu.modbus.reading import Read, pack_bits, read_response, unpack_bits
-from qilu.modbus.writing import (
+from qilu.modbus.read_functions import Read, pack_bits, read_response, unpack_bits
+from qilu.modbus.write_functions import (
     MaskWrite,
     ReadWrite,
     WriteCoil,

@@ -12,11 +12,11 @@ from typing import Self, TypeVar
 import aiomqtt
 
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
-from qilu.mqtt import reasons
-from qilu.mqtt.ends import Lost, Publish, access_remedy, explain
-from qilu.mqtt.guarded import GuardedClient, Message
+from qilu.mqtt import reason_codes as reasons
+from qilu.mqtt.connect_errors import refusal
 from qilu.mqtt.keepalive import Keepalive
-from qilu.mqtt.refusals import refusal
+from qilu.mqtt.link_errors import Lost, Publish, access_remedy, explain
+from qilu.mqtt.paho_adapter import GuardedClient, Message
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.certificates import Trust, explain_distrust
 

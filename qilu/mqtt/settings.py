@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError
-from qilu.contract.invalid import Problem, invalid, refuse, shown
-from qilu.contract.quantities import Period
 from qilu.contract.topics import Topics, level
-from qilu.runtime.settings import read_secret
+from qilu.contract.units import Period
+from qilu.contract.validation import Problem, invalid, refuse, shown
 
 PORT = 1883
 TLS_PORT = 8883

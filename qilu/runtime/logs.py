@@ -54,8 +54,10 @@ def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form 
 
 
 class TextFormatter(logging.Formatter):
-    """`2025-11-23 06:20:01.123+08:00 WARNING gateway.outbox: full depth=12`: local time with its offset, then
-    the `extra` at the end."""
+    """`2025-11-23 06:20:01.123+08:00 WARNING gateway.sinks.mqtt: full depth=12`.
+
+    Local time with its offset; the `extra` at the end.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).astimezone()

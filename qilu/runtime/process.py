@@ -15,7 +15,7 @@ from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError, UnreachableError
 from qilu.contract.plain_text import plain_lines
-from qilu.runtime.groups import leaves
+from qilu.runtime.tasks import leaves
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 """Exit codes: done or stopped as asked; failed; the user's files or arguments are wrong."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from qilu.contract.errors import LinkLostError, QiluError, UnreachableError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import Outage
+from qilu.runtime.log_throttle import Outage
 
 INTERVAL_S = 10.0
 """From one connection to the next where connections are lost soon, the second one in a row on."""

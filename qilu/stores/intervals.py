@@ -9,7 +9,7 @@ import msgspec
 
 from qilu.contract.limits import MAX_FLOAT
 from qilu.contract.reading import Quality, Reason, Value
-from qilu.stores.components import Sample
+from qilu.stores.interfaces import Sample
 
 
 class Summary(msgspec.Struct, array_like=True):

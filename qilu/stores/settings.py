@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from qilu.contract.invalid import Problem, invalid, refuse
-from qilu.contract.quantities import Duration, Period
-from qilu.runtime.settings import read_secret
+from qilu.config.settings_file import read_secret
+from qilu.contract.units import Duration, Period
+from qilu.contract.validation import Problem, invalid, refuse
 
 Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.fluid_properties import WATER, refrigerant_pressure
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.physics.media import WATER, refrigerant_pressure
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
 from simulator.physics.signals import OUNoise, hysteresis, lag, ramp

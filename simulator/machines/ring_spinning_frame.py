@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.physics.cycle import Cycle
+from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.physics.media import LOWEST_AIR
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
 from simulator.physics.signals import OUNoise, chance, lag, ramp

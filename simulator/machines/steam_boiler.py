@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.fluid_properties import EVAPORATION, WATER, steam_pressure, steam_temperature
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.physics.media import EVAPORATION, WATER, steam_pressure, steam_temperature
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
 from simulator.physics.signals import OUNoise, hysteresis, lag, ramp

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.physics.cycle import Cycle
+from simulator.physics.fluid_properties import EVAPORATION, steam_temperature
 from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
-from simulator.physics.media import EVAPORATION, steam_temperature
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, lag, ramp

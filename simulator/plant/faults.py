@@ -12,8 +12,8 @@ from itertools import chain
 
 import numpy as np
 
-from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import Point
+from qilu.contract.validation import Loc, Problem
 from simulator.physics.machine import Machines, Values
 from simulator.physics.noise import stream
 from simulator.plant.settings import FaultSettings

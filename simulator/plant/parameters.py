@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile, ParameterRef
+from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
 from simulator.physics.machine import Parameter, fleet
 from simulator.plant.settings import PlantSettings

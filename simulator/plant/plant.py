@@ -10,25 +10,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from qilu.contract.invalid import Loc, Problem
 from qilu.contract.profile import DeviceProfile
+from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
+from simulator.network_faults.fault import WireFault
+from simulator.network_faults.plant_injector import Place
+from simulator.network_faults.port_injector import Sent
 from simulator.physics.machine import NOMINAL, Fleet, Surroundings, Utility
 from simulator.physics.noise import Noise
-from simulator.plant import placing
+from simulator.plant import assembly as placing
+from simulator.plant.assembly import ModelGroup
+from simulator.plant.buffers import Buffers
 from simulator.plant.environment import Environment
 from simulator.plant.events import Event, EventPublisher, WireAction
 from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
-from simulator.plant.lines import Buffers
-from simulator.plant.placing import ModelGroup
 from simulator.plant.settings import DevicePlacement, FaultSettings, PlantSettings
 from simulator.plant.settings_checks import suggestion
-from simulator.plant.supplies import Supplies
+from simulator.plant.utilities import Supplies
 from simulator.registers.device import Device
 from simulator.registers.image import Image
-from simulator.wire_faults.fault import WireFault
-from simulator.wire_faults.wire import Sent
-from simulator.wire_faults.wires import Place
 
 
 class Plant:

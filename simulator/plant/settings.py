@@ -16,13 +16,13 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.invalid import Problem, invalid, refuse, shown
 from qilu.contract.profile import Name
-from qilu.contract.quantities import Duration, Period
+from qilu.contract.units import Duration, Period
+from qilu.contract.validation import Problem, invalid, refuse, shown
+from simulator.network_faults.catalogue import AnyWireFault
 from simulator.plant import settings_checks
 from simulator.plant.settings_checks import LAST_UNIT
-from simulator.serving.access import Framing, IdentitySettings, LatencySettings, SerialSettings
-from simulator.wire_faults.catalogue import AnyWireFault
+from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 MAX_STEP = 10.0

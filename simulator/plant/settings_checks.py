@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from qilu.contract.invalid import Loc, Problem
-from qilu.runtime.wording import nearest
+from qilu.config.error_texts import nearest
+from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
 from simulator.physics.machine import Utility, fleet, nominal_surroundings
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qilu.contract.errors import ConfigError
-from simulator.serving.access import SerialSettings
+from simulator.serving.settings import SerialSettings
 
 CHUNK = 4096
 HIGH = 16_384  # bytes that wait to be written before the connection behind is told to pause

@@ -21,10 +21,10 @@ from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
-from simulator.serving.access import SerialSettings
 from simulator.serving.requests import ServedDevice, exception_for, respond
+from simulator.serving.response_hook import NoFaults, ResponseHook
 from simulator.serving.serial_line import SerialTransport, opened
-from simulator.serving.wire import NoFaults, ResponseHook
+from simulator.serving.settings import SerialSettings
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from cloud.app import ingest
 from cloud.ingester import Tally
 from cloud.settings import IngesterSettings
 from qilu.mqtt.settings import MqttSettings
-from qilu.stores.components import Store
+from qilu.stores.interfaces import Store
 from qilu.stores.settings import SqliteSettings
 
 

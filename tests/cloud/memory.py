@@ -11,11 +11,11 @@ from typing import Self
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.notices import Announcement, Answer, decode_announcement, decode_answer
+from qilu.contract.messages import Announcement, Answer, decode_announcement, decode_answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.record_codec import encode_message, encode_record
 from qilu.contract.topics import Lane
-from qilu.contract.wire import encode_message, encode_record
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation

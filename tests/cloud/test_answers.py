@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.answers import MAX_PENDING, MOST_REFUSED, Answers, Named
+from cloud.acks import MAX_PENDING, MOST_REFUSED, Answers, Named
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.notices import decode_answer, encode_answer
+from qilu.contract.messages import decode_answer, encode_answer
 from qilu.contract.ranges import Ranges
 
 ONE, OTHER = Named("edge-1", 0xA), Named("edge-2", 0xB)

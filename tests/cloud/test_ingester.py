@@ -10,8 +10,8 @@ import pytest
 from cloud.ingester import Ingester, Tally
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
-from qilu.contract.wire import encode_message
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings

@@ -8,7 +8,7 @@ from cloud.isolation import write_isolated
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll
-from qilu.contract.wire import decode_record
+from qilu.contract.record_codec import decode_record
 from tests.cloud.memory import MemoryStore, record
 
 

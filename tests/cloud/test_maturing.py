@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.answers import Named
-from cloud.maturing import MAX_DOUBTFUL, Maturing, Pending, Settled
+from cloud.acks import Named
+from cloud.maturity import MAX_DOUBTFUL, Maturing, Pending, Settled
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.stores.confirmation import Confirmation, Mark, Write
 

@@ -7,11 +7,11 @@ import pytest
 
 from cloud.owners import Owners
 from cloud.settings import IngesterSettings
+from qilu.config.settings_file import load_text
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import Ranges
 from qilu.mqtt.settings import MqttSettings
-from qilu.runtime.settings import load_text
 from tests.cloud.conftest import Start
 from tests.cloud.memory import Edge, MemoryStore, record
 from tests.servers.mosquitto import Mosquitto

@@ -12,7 +12,7 @@ from qilu.contract.ack_codes import AckCode
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import DeviceKey
 from qilu.mqtt.settings import MqttSettings
-from qilu.stores.opening import open_reader, open_store
+from qilu.stores.factory import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 from tests.cloud.conftest import Start
 from tests.cloud.memory import Edge, record

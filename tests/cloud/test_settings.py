@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cloud.settings import IngesterSettings
+from qilu.config.settings_file import load, load_text
 from qilu.contract.errors import ConfigError
-from qilu.runtime.settings import load, load_text
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "ingester.yaml"
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.waiting import OVERHEAD, Waiting
+from cloud.queue import OVERHEAD, Waiting
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_MESSAGE_BYTES
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
-from qilu.contract.wire import encode_message
 from tests.cloud.memory import record
 
 RECORD = record("edge-1", "press-1", 1000)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.sources.modbus.plans.memory import LEARNED_FOLDER, LearnedLimitsStore
-from gateway.sources.modbus.plans.plan import LearnedLimits
-from qilu.command.main import app
+from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
+from gateway.sources.modbus.planning.plan import LearnedLimits
+from qilu.config.settings_file import load
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.settings import load
+from qilu_cli.main import app
 
 PROFILE = """\
 profile: meter

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from qilu.command.check import check
-from qilu.command.emitting import emit_gateway
+from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
-from qilu.runtime.profiles import shipped_configs
+from qilu_cli.commands.check import check
+from qilu_cli.commands.emit_gateway import emit_gateway
 
 PROFILE = """
 profile: meter

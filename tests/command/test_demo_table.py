@@ -4,12 +4,12 @@ import io
 
 import pytest
 
-from qilu.command.demo.table import Flow, Plant, picture
-from qilu.command.demo.watch import Latest, Watch
-from qilu.command.printing import PlainConsole
+from qilu.config.profiles import profiles
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Reason
-from qilu.runtime.profiles import profiles
+from qilu_cli.commands.demo.latest_values import Latest, Watch
+from qilu_cli.commands.demo.table import Flow, Plant, picture
+from qilu_cli.terminal import PlainConsole
 
 FLOW = Flow(3600.0, 26.4, 1234567, 12, 3, 65432, 160.0, 341.0)
 PROFILE: DeviceProfile = profiles(["screw-air-compressor"])["screw-air-compressor"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from qilu.command.demo import demo
-from qilu.command.running import run
 from qilu.contract.errors import ConfigError
+from qilu_cli.commands.demo import demo
+from qilu_cli.runner import run
 from tests.system.programs import qilu
 
 INTERRUPTED = """
@@ -19,11 +19,11 @@ import os, signal, sys
 
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "qilu.command.simulate":
+        if name == "qilu_cli.commands.simulate":
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupting())
-from qilu.command.main import main
+from qilu_cli.main import main
 sys.argv = ["qilu", "simulate", "nowhere.yaml"]
 main()
 """

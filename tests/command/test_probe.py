@@ -15,8 +15,8 @@ import yaml
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from qilu.config.settings_file import load
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.settings import load
 from tests.servers import free_port
 from tests.servers.libmodbus import LibmodbusServer
 from tests.system.programs import Qilu, qilu

@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 
-from qilu.command.probe.asking import Prober, identity, read_range, settings_for
-from qilu.command.probe.places import Range
+from gateway.commissioning.probe.arguments import Range
+from gateway.commissioning.probe.reader import Prober, identity, read_range, settings_for
 from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import Table
+from qilu.modbus.device_identification import ObjectId
 from qilu.modbus.framing import frames
-from qilu.modbus.identity import ObjectId
 from qilu.modbus.pdu import Read, ReadIdentity, Request, identity_response, parse_request, read_response
 from qilu.modbus.tcp import TcpFramer
 

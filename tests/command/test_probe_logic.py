@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.command.probe.expecting import find, notes, parse_tolerance
-from qilu.command.probe.layout import summary, tiles
-from qilu.command.probe.places import Range, parse_range, parse_target, parse_units
-from qilu.command.probe.scanning import Unit, verdict
-from qilu.command.probe.search import Dump, RangeSearch
-from qilu.command.probe.showing import dump_grid, dump_lines
-from qilu.command.probe.views import VIEWS, View, plausible_views
-from qilu.command.probe.watching import changes
+from gateway.commissioning.probe.arguments import Range, parse_range, parse_target, parse_units
+from gateway.commissioning.probe.interpretations import VIEWS, View, plausible_views
+from gateway.commissioning.probe.range_dump import Dump, RangeSearch
+from gateway.commissioning.probe.type_inference import summary, tiles
+from gateway.commissioning.probe.unit_scan import Unit, verdict
+from gateway.commissioning.probe.value_search import find, notes, parse_tolerance
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType, Table
+from qilu_cli.commands.probe.output import dump_grid, dump_lines
+from qilu_cli.commands.probe.watch import changes
 
 ONE_PERCENT = parse_tolerance("1%")
 

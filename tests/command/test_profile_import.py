@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from qilu.command.profile.importing import import_points
-from qilu.command.profile.listed import read_list
+from gateway.commissioning.profiles.import_list import import_points
+from gateway.commissioning.profiles.point_list import read_list
+from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.settings import load
 from tests.servers import free_port
 from tests.system.programs import qilu
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.sources.modbus.plans.memory import LearnedLimitsFile
-from gateway.sources.modbus.plans.plan import LearnedLimits
-from qilu.command.main import app
-from qilu.command.profile.learnt import export_learned
+from gateway.commissioning.profiles.merge_learned import export_learned
+from gateway.sources.modbus.learning.store import LearnedLimitsFile
+from gateway.sources.modbus.planning.plan import LearnedLimits
+from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
-from qilu.runtime.settings import load
+from qilu_cli.main import app
 
 PLAIN = """\
 # A meter as it was described by hand.

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from qilu.command.meaning import Meanings
-from qilu.command.moments import moment, zone
-from qilu.command.query import Asked, query
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Value
 from qilu.stores.sqlite.writer import SqliteStore
+from qilu_cli.commands.query import Asked, query
+from qilu_cli.meaning import Meanings
+from qilu_cli.time_zones import moment, zone
 
 NOW = time.time_ns() // 1_000_000
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qilu.command.read import ReadOptions, read
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu_cli.commands.read import ReadOptions, read
 from tests.simulator.serving import held
 from tests.simulator.simulated import plant
 

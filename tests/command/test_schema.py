@@ -11,10 +11,10 @@ from typing import Any, get_args
 import pytest
 from typer.testing import CliRunner
 
-from qilu.command.main import app
-from qilu.command.schema import Kind, field_texts, schema
+from qilu.config.yaml_loader import parse
 from qilu.contract.profile import DeviceProfile, Point
-from qilu.runtime.yaml_text import parse
+from qilu_cli.commands.schema import Kind, field_texts, schema
+from qilu_cli.main import app
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS: tuple[Kind, ...] = get_args(Kind)

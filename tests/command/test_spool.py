@@ -8,8 +8,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from gateway.resend import take_resend_request
-from qilu.command.main import app
+from gateway.delivery.resend import take_resend_request
+from qilu_cli.main import app
 from tests.gateway.spool.opened import disk_spool, fill, numbers
 
 

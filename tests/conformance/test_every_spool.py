@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.components import Spool
+from gateway.interfaces import Spool
 from gateway.spool.disk import DiskSpool
 from gateway.spool.memory import MemorySpool
 from gateway.spool.settings import SpoolSettings

@@ -15,10 +15,10 @@ from qilu.contract.ack_codes import Family
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import MAX_FLOAT, MAX_TEXT, MAX_TIME_MS
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
-from qilu.stores.checks import refusal
-from qilu.stores.components import Device, Reader, Sample, Store
-from qilu.stores.opening import open_reader, open_store
+from qilu.stores.factory import open_reader, open_store
+from qilu.stores.interfaces import Device, Reader, Sample, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
+from qilu.stores.validation import refusal
 from tests.servers import Influxdb1, VictoriaMetrics
 
 START = 1_764_000_000_000

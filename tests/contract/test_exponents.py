@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.contract.exponents import ScaleFactors, exponents_of
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import ALL_GOOD, Columns, Origin, Reading, Reason, Value
 from qilu.contract.registers import compile_block
+from qilu.contract.scale_factors import ScaleFactors, exponents_of
 
 SF: dict[str, Any] = {"name": "sf", "table": "holding", "address": 0, "type": "int16"}
 POWER: dict[str, Any] = {

@@ -18,7 +18,7 @@ from qilu.contract.limits import (
     value_problem,
 )
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
-from qilu.stores.checks import refusal
+from qilu.stores.validation import refusal
 
 values = st.one_of(
     st.floats(),

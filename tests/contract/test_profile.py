@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from qilu.contract.invalid import Loc
 from qilu.contract.profile import DeviceProfile, Limits, ParameterRef, Table
+from qilu.contract.validation import Loc
 
 POINT: dict[str, Any] = {"name": "pressure", "table": "holding", "address": 10, "type": "uint16"}
 

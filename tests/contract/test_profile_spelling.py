@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile, Point, PointRef, Table
 from qilu.contract.registers import compile_block
-from qilu.runtime.settings import load_text
 
 POINT: dict[str, Any] = {"name": "voltage", "table": "holding", "address": 10, "type": "uint32"}
 SCALED: dict[str, Any] = {"name": "sf", "table": "holding", "address": 0, "type": "int16"}

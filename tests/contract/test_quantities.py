@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.contract.quantities import format_bytes, format_duration, parse_bytes, parse_duration
+from qilu.contract.units import format_bytes, format_duration, parse_bytes, parse_duration
 
 
 @pytest.mark.parametrize(

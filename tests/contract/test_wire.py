@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.contract import notices, wire
+from qilu.contract import messages as notices
+from qilu.contract import record_codec as wire
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import Ranges

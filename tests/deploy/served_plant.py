@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.sources.modbus.plans.learning import Bisection
-from gateway.sources.modbus.plans.plan import Block, plans
+from gateway.health import GROUP, POINTS, PROFILE
+from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.planning.plan import Block, plans
 from gateway.sources.modbus.settings import DeviceSettings
-from gateway.status import GROUP, POINTS, PROFILE
-from qilu.contract.completeness import (
+from qilu.config.settings_file import load
+from qilu.contract.accounting import (
     COLLECTION,
     COUNTS,
     COUNTS_POINTS,
@@ -20,7 +21,6 @@ from qilu.contract.completeness import (
 )
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
-from qilu.runtime.settings import load
 from simulator.app import profiles_of
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings

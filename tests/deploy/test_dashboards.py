@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from deploy.grafana.build import LANGUAGES, dashboards
+from deploy.grafana.i18n import REASONS, SAID, STATES, UNITS
 from deploy.grafana.panels import GRID
-from deploy.grafana.terms import REASONS, SAID, STATES, UNITS
-from gateway.status import POINTS
-from qilu.contract.completeness import PROFILES
+from gateway.health import POINTS
+from qilu.config.profiles import profiles, shipped_configs
+from qilu.contract.accounting import PROFILES
 from qilu.contract.reading import Reason
-from qilu.runtime.profiles import profiles, shipped_configs
 from tests.deploy.deployed import DEPLOY
 from tests.deploy.panels import DASHBOARDS, Json, dashboard, panels
 

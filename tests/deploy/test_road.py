@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from gateway.settings import GatewaySettings
-from qilu.command.collecting import gateway_settings
-from qilu.runtime.profiles import profiles
-from qilu.runtime.settings import load
+from qilu.config.profiles import profiles
+from qilu.config.settings_file import load
+from qilu_cli.commands.plant_gateway import gateway_settings
 from simulator.plant.settings import PlantSettings
 from tests.deploy.deployed import CONFIGS, DEPLOY, deployed_mosquitto, login, make_secrets
 from tests.servers.mosquitto import Mosquitto

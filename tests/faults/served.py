@@ -9,8 +9,8 @@ from typing import NamedTuple
 from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import pack_bits
-from simulator.serving.wire import ClientConnection, Responder
-from simulator.wire_faults.wire import FaultyWire
+from simulator.network_faults.port_injector import FaultyWire
+from simulator.serving.response_hook import ClientConnection, Responder
 
 
 def truth(unit: int, address: int) -> int:

@@ -11,19 +11,19 @@ from random import Random
 from typing import Any, Literal
 
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.line.link import Dial, dial_tcp
-from gateway.sources.modbus.line.slots import ConnectLimiter
-from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll, Reason, Value
-from qilu.runtime.timebase import Timebase
+from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import Dial, dial_tcp
+from qilu.runtime.monotonic_utc import Timebase
+from simulator.network_faults.catalogue import FAULTS, wire_fault
+from simulator.network_faults.connections import PowerCycle
+from simulator.network_faults.fault import WireFault
+from simulator.network_faults.port_injector import FaultyWire
 from simulator.serving.server import ModbusServer, Port, _Connection, _Endpoint
-from simulator.wire_faults.catalogue import FAULTS, wire_fault
-from simulator.wire_faults.connections import PowerCycle
-from simulator.wire_faults.fault import WireFault
-from simulator.wire_faults.wire import FaultyWire
 from tests.faults.served import Truthful, Watched, truth
 from tests.support.memory_transport import join
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.wire_faults.catalogue import FAMILIES, FAULTS
+from simulator.network_faults.catalogue import FAMILIES, FAULTS
 from tests.faults.catalogue import CASES
 from tests.faults.rows import connections, refusals, replies, values
 from tests.faults.test_rows import IN_MEMORY, ON_SOCKETS

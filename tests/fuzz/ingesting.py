@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from cloud.waiting import Batch, Waiting
+from cloud.queue import Batch, Waiting
 from qilu.contract.errors import DataError
 from qilu.contract.reading import DeviceKey
 from qilu.contract.topics import Lane
-from qilu.stores.components import Reader, Store
+from qilu.stores.interfaces import Reader, Store
 from tests.fuzz.mutations import message, mutated
 
 HONEST = DeviceKey("honest", "honest-press")

@@ -8,7 +8,7 @@ from random import Random
 
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
-from qilu.contract.wire import encode_message, encode_record
+from qilu.contract.record_codec import encode_message, encode_record
 
 _NEAR = [2**bits + more for bits in (31, 53, 63, 64, 70) for more in (-1, 0, 1)]
 _INTEGERS = [

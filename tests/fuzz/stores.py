@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qilu.command.moments import moment
-from qilu.stores.components import Reader, Store
-from qilu.stores.opening import open_reader, open_store
+from qilu.stores.factory import open_reader, open_store
+from qilu.stores.interfaces import Reader, Store
 from qilu.stores.settings import InfluxSettings
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
+from qilu_cli.time_zones import moment
 from tests.fuzz.ingesting import Fuzz
 from tests.servers import Influxdb1, VictoriaMetrics
 

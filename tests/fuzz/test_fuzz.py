@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from cloud.waiting import Waiting
+from cloud.queue import Waiting
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
-from qilu.contract.notices import (
+from qilu.contract.messages import (
     Announcement,
     Answer,
     Status,

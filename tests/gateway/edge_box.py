@@ -9,16 +9,16 @@ from random import Random
 from typing import NamedTuple, Self
 from uuid import UUID
 
+from gateway.accounting.events import Reports
 from gateway.clock import Clock
-from gateway.completeness.reports import Reports
-from gateway.components import Record
-from gateway.delivery import Delivery
-from gateway.outbox import Outbox
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
+from gateway.interfaces import Record
 from gateway.pipeline import Pipeline, Tally
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
+from qilu.contract.accounting import EventKind
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.completeness import EventKind
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, TimeTrust
 from qilu.contract.topics import Lane

@@ -4,9 +4,9 @@ import asyncio
 from contextlib import aclosing, suppress
 from pathlib import Path
 
-from gateway.components import Record
+from gateway.interfaces import Record
 from gateway.sinks.mqtt import BROKER, MqttSink
-from qilu.contract.notices import Answer
+from qilu.contract.messages import Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.mqtt.client import Link

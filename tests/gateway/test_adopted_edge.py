@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.components import Record
+from gateway.interfaces import Record
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.errors import UnreachableError
-from qilu.contract.notices import Answer, encode_answer
+from qilu.contract.messages import Answer, encode_answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.mqtt.client import Link

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.components import Record
+from gateway.interfaces import Record
 from gateway.sinks.mqtt import AT_ONCE, MqttSink
 from qilu.contract.errors import UnreachableError
+from qilu.contract.record_codec import read_head
 from qilu.contract.topics import Lane
-from qilu.contract.wire import read_head
 from qilu.mqtt.client import Link, Message
 from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.proxy import Proxy

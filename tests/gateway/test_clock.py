@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.clock import Clock
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S
-from qilu.contract.completeness import EventKind
+from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Reason, TimeTrust
-from qilu.runtime.timebase import ClockStep
+from qilu.runtime.monotonic_utc import ClockStep
 from tests.gateway.edge_box import NOW, Box, Plant, assert_times_hold
 from tests.support.virtual_time import virtual_time
 

@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from gateway.components import Record
-from gateway.delivery import Delivery
-from gateway.outbox import Freed, Limits, Outbox
-from gateway.resend import request_resend, take_resend_request
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Freed, Limits, Outbox
+from gateway.delivery.resend import request_resend, take_resend_request
+from gateway.interfaces import Record
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.notices import Announcement, Answer
+from qilu.contract.messages import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff

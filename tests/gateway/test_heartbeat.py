@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
+from gateway.health import POINTS
 from gateway.heartbeat import beat, sentence
-from gateway.status import POINTS
 from tests.support.virtual_time import run
 
 QUIET = dict.fromkeys(POINTS, 0.0) | {"link": 1.0, "devices": 22.0}

@@ -11,17 +11,17 @@ from typing import Self
 
 import pytest
 
-from gateway.components import Record
-from gateway.delivery import Delivery
-from gateway.outbox import Limits, Outbox
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Limits, Outbox
+from gateway.interfaces import Record
 from gateway.sinks.mqtt import MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.notices import Announcement, Answer, encode_answer
+from qilu.contract.messages import Announcement, Answer, encode_answer
 from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import read_head
 from qilu.contract.topics import Lane, Topics
-from qilu.contract.wire import read_head
 from qilu.mqtt.client import Link
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff

@@ -1,7 +1,7 @@
 """The stop-watch goes on whatever becomes of the records that it began with."""
 
-from gateway.components import Record
-from gateway.latency import Latency
+from gateway.delivery.latency import Latency
+from gateway.interfaces import Record
 from qilu.contract.ranges import Ranges
 
 

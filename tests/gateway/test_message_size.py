@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from gateway.delivery import Delivery
-from gateway.message_size import MOST_TRIES, MessageSize
-from gateway.outbox import Outbox
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
+from gateway.delivery.size_limit import MOST_TRIES, MessageSize
 from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import AckCode

@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from gateway.components import Record
-from gateway.outbox import LONGEST_HORIZON, Limits, Outbox
+from gateway.delivery.outbox import LONGEST_HORIZON, Limits, Outbox
+from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.notices import Announcement, Answer
+from qilu.contract.messages import Announcement, Answer
 from qilu.contract.ranges import Ranges
 
 OURS, OTHERS = "our-store", "a-stranger's-store"

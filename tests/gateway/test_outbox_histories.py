@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from qilu.contract.ack_codes import AckCode
-from qilu.contract.notices import Answer
+from qilu.contract.messages import Answer
 from qilu.contract.ranges import Ranges
 from tests.gateway.world import LIMITS, OURS, SIZE, World, is_poison
 

@@ -14,22 +14,22 @@ from typing import Self
 
 import pytest
 
-from gateway.completeness.reports import Reports
-from gateway.components import Processor, Record, Source
-from gateway.delivery import Delivery
-from gateway.outbox import Limits, Outbox
+from gateway.accounting.events import Reports
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Limits, Outbox
+from gateway.interfaces import Processor, Record, Source
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors.select import Select
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
+from qilu.contract.accounting import EventKind
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.completeness import EventKind
 from qilu.contract.errors import UnreachableError
-from qilu.contract.notices import Announcement, Answer
+from qilu.contract.messages import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.record_codec import decode_record
 from qilu.contract.topics import Lane
-from qilu.contract.wire import decode_record
 from qilu.runtime.backoff import Backoff
 
 STORE = "the-store"

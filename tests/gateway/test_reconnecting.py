@@ -14,14 +14,14 @@ from typing import Self
 
 import pytest
 
-from gateway.components import Record
-from gateway.delivery import Delivery
-from gateway.outbox import Outbox
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
+from gateway.interfaces import Record
 from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import LinkEnd, LinkLostError
-from qilu.contract.notices import Announcement, Answer, Status, encode_notice
+from qilu.contract.messages import Announcement, Answer, Status, encode_notice
 from qilu.contract.ranges import Ranges
 from qilu.contract.topics import Lane
 from qilu.mqtt.broker import EmbeddedBroker
@@ -74,7 +74,7 @@ class Fought:
 async def test_two_clients_of_one_id_do_not_disconnect_each_other_more_often_than_every_ten_seconds() -> None:
     """Though each link brings an answer: only a link that stands for a while is a success."""
     sink, loop = Fought(), asyncio.get_running_loop()
-    log = logging.getLogger("gateway.delivery")
+    log = logging.getLogger("gateway.delivery.delivery")
     handler = Lines()
     log.addHandler(handler)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sinks.mqtt import MqttSink
-from qilu.contract.notices import Announcement, Answer, Status, decode_status, encode_notice
+from qilu.contract.messages import Announcement, Answer, Status, decode_status, encode_notice
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.mqtt.client import CAPACITY, Link
 from qilu.mqtt.settings import MqttSettings

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from random import Random
 
-from gateway.delivery import Delivery
-from gateway.outbox import Outbox
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
 from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.mqtt.client import Link

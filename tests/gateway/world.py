@@ -1,6 +1,6 @@
 """All between an outbox and its store as it may behave at its worst: broker, ingesters, ghosts, stores.
 
-Only the outbox and what ingesters say (cloud.answers) are real; there is no I/O, and time is a number.
+Only the outbox and what ingesters say (cloud.acks) are real; there is no I/O, and time is a number.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from cloud.answers import Answers, Named
-from cloud.maturing import Maturing
-from gateway.components import Record
-from gateway.outbox import Freed, Limits, Outbox
+from cloud.acks import Answers, Named
+from cloud.maturity import Maturing
+from gateway.delivery.outbox import Freed, Limits, Outbox
+from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.notices import Announcement, Answer
+from qilu.contract.messages import Announcement, Answer
 from qilu.contract.ranges import Ranges
 from qilu.stores.confirmation import Mark, Write, same_incarnation
 

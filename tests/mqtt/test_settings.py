@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.mqtt.settings import MqttSettings
-from qilu.runtime.settings import load_text
 
 
 def test_nothing_said_means_the_usual_broker_on_this_machine() -> None:

@@ -8,7 +8,7 @@ import pytest
 STORES = ("aiohttp", "influxdb_client", "qilu.stores", "sqlite3")
 BROKERS = ("amqtt", "websockets")
 HELP = """
-from qilu.command.main import main
+from qilu_cli.main import main
 sys.argv[1:] = ["--help"]
 try:
     main()

@@ -16,13 +16,13 @@ from types import FrameType
 
 import pytest
 
-from qilu.command.demo import demo
+from qilu_cli.commands.demo import demo
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("qilu/", "simulator/", "gateway/", "cloud/")
 STEP = re.compile(r"^- `([\w/]+\.py):([\w.]+)`", re.MULTILINE)
 ROOM = re.compile(r"`([\w/]+(?:\.py|/))`")
-DUE = "gateway/sources/modbus/schedule.py:_Grid.take"
+DUE = "gateway/sources/modbus/poll_schedule.py:_Grid.take"
 """Called once at the begin of each turn, right after the first step of the walk."""
 
 PLANT = "machines: [{device: compressor-1, machine: screw-air-compressor, port: PORT}]"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from qilu.config.settings_file import load_text
+from qilu.config.yaml_loader import parse
 from qilu.contract.profile import (
     AddressRange,
     DataType,
@@ -23,9 +25,7 @@ from qilu.contract.profile import (
     PointRef,
     Repeat,
 )
-from qilu.contract.profile.point_checks import RESERVED_ENDINGS, RESERVED_NAMES
-from qilu.runtime.settings import load_text
-from qilu.runtime.yaml_text import parse
+from qilu.contract.profile.point_rules import RESERVED_ENDINGS, RESERVED_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from qilu.runtime.alarms import Alarms
+from qilu.runtime.timers import Alarms
 from tests.support.virtual_time import virtual_time
 
 

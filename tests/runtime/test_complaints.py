@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from qilu.runtime.complaints import EVERY, Complaints, Outage
+from qilu.runtime.log_throttle import EVERY, Complaints, Outage
 
 
 def test_the_first_is_told_and_the_others_are_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from qilu.contract.errors import UnreachableError
-from qilu.runtime.groups import leaves, run_together
+from qilu.runtime.tasks import leaves, run_together
 
 
 async def fail(event: asyncio.Event, retry_after: float | None = None) -> None:

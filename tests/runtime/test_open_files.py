@@ -9,9 +9,9 @@ import pytest
 
 from gateway.app import build
 from gateway.settings import GatewaySettings
-from qilu.runtime.open_files import room_for
-from qilu.runtime.profiles import profiles
-from qilu.runtime.settings import load_text
+from qilu.config.profiles import profiles
+from qilu.config.settings_file import load_text
+from qilu.runtime.rlimits import room_for
 
 if sys.platform == "win32":
     pytest.skip("this system has no such limit", allow_module_level=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qilu.config.profiles import profile_path, profiles, shipped_configs
 from qilu.contract.errors import ConfigError
-from qilu.runtime.profiles import profile_path, profiles, shipped_configs
 
 PRESS = "profile: press\npoints:\n- {name: force, table: input, address: 0, type: uint16}\n"
 

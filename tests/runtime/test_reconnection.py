@@ -8,7 +8,7 @@ import pytest
 
 from qilu.contract.errors import LinkEnd, LinkLostError, UnreachableError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.complaints import MAX_CAUSES, Outage
+from qilu.runtime.log_throttle import MAX_CAUSES, Outage
 from qilu.runtime.reconnection import INTERVAL_S, STABLE_S, Reconnection
 
 LOST = LinkLostError("closed", LinkEnd.CLOSED)

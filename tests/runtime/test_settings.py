@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from qilu.config.settings_file import load, load_text, load_with_places, read_secret
+from qilu.config.yaml_loader import parse
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.quantities import Period
-from qilu.runtime.settings import load, load_text, load_with_places, read_secret
-from qilu.runtime.yaml_text import parse
+from qilu.contract.units import Period
 
 
 class Model(BaseModel):

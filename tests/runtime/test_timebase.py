@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qilu.contract.reading import TimeTrust
+from qilu.runtime.monotonic_utc import ClockStep, Timebase
 from qilu.runtime.time_grids import GRIDS, STEP_MS, Grid, Grids
-from qilu.runtime.timebase import ClockStep, Timebase
 
 START = 1_700_000_000.0
 KNOWN, HELD = TimeTrust.KNOWN, TimeTrust.HELD

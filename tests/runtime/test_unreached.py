@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from qilu.runtime.unreached import unreached
+from qilu.runtime.network_errors import unreached
 from tests.servers import free_port
 
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from cloud.settings import IngesterSettings
 from gateway.settings import GatewaySettings
+from qilu.config.error_texts import say
+from qilu.config.profiles import shipped_configs
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.profiles import shipped_configs
-from qilu.runtime.wording import say
 from simulator.plant.settings import PlantSettings
 
 WRONG: tuple[Any, ...] = (None, "?", "", -1, 10**12, 1.5, True, math.nan, [], ["?"], {}, {"?": 1})

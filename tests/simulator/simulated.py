@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qilu.config.profiles import profiles
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.profiles import profiles
 from simulator.machines import MODELS
 from simulator.physics.machine import Machines, Utility, fleet, nominal_surroundings
 from simulator.plant.plant import Plant

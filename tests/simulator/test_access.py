@@ -14,8 +14,8 @@ from qilu.contract.errors import ConfigError
 from simulator import app
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
-from simulator.served import delay
-from simulator.serving.access import LatencySettings
+from simulator.serving.settings import LatencySettings
+from simulator.wiring import delay
 from tests.servers.programs import require
 from tests.simulator.serving import FIRST, held, pymodbus
 from tests.simulator.simulated import plant, profile

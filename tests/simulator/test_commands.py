@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from qilu.command.check import check
-from qilu.command.emitting import emit_gateway
-from qilu.command.exporting import Exported, export_to
-from qilu.command.fault import Asked, fault
+from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
-from qilu.runtime.profiles import shipped_configs
+from qilu_cli.commands.check import check
+from qilu_cli.commands.emit_gateway import emit_gateway
+from qilu_cli.commands.export import Exported, export_to
+from qilu_cli.commands.fault import Asked, fault
 from tests.servers import free_port
 from tests.system.programs import Qilu, eventually, qilu
 

@@ -5,8 +5,8 @@ import pytest
 
 from simulator.machines import MODELS
 from simulator.machines.chiller import Chillers
+from simulator.physics.fluid_properties import EVAPORATION, WATER
 from simulator.physics.machine import fleet, nominal_surroundings
-from simulator.physics.media import EVAPORATION, WATER
 from simulator.physics.noise import Array
 from tests.simulator.simulated import DAY_STEP, Day, day, stepped
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from simulator import app
+from simulator.ground_truth.export import export, wanted
 from simulator.plant.plant import Plant
-from simulator.truth.export import export, wanted
 from tests.simulator.simulated import plant
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

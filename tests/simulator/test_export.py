@@ -16,12 +16,12 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import Point
 from qilu.contract.registers import compile_block
+from simulator.ground_truth.export import export, wanted
+from simulator.ground_truth.tables import table_file
 from simulator.machines import MODELS
 from simulator.plant.plant import Plant
 from simulator.registers.device import Device
 from simulator.registers.image import COUNTER
-from simulator.truth.export import export, wanted
-from simulator.truth.tables import table_file
 from tests.simulator.simulated import plant, profile
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump"}
@@ -110,7 +110,7 @@ def test_the_same_settings_make_the_same_bytes_and_another_seed_others(tmp_path:
 
 def test_chunks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exported(plant(PUMP), tmp_path / "whole", span=50)
-    monkeypatch.setattr("simulator.truth.export.CHUNK_ROWS", 7)
+    monkeypatch.setattr("simulator.ground_truth.export.CHUNK_ROWS", 7)
     exported(plant(PUMP), tmp_path / "pieces", span=50)
     for file in ("devices/pump.csv.gz", "truth/events.csv.gz"):
         whole, pieces = (

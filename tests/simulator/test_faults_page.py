@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from qilu.contract.quantities import parse_duration
+from qilu.contract.units import parse_duration
+from simulator.network_faults.catalogue import FAMILIES, FAULTS, wire_fault
+from simulator.network_faults.fault import WireFault
 from simulator.plant.settings import PlantSettings
-from simulator.wire_faults.catalogue import FAMILIES, FAULTS, wire_fault
-from simulator.wire_faults.fault import WireFault
 
 PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))

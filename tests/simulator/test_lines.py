@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.physics.machine import State
-from simulator.plant.lines import Buffer, Buffers
+from simulator.plant.buffers import Buffer, Buffers
 from simulator.plant.plant import Plant
 from tests.simulator.simulated import plant
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
+from simulator.physics.fluid_properties import refrigerant_pressure, steam_pressure, steam_temperature
 from simulator.physics.machine import Machines, State, Surroundings, Utility, fleet, nominal_surroundings
-from simulator.physics.media import refrigerant_pressure, steam_pressure, steam_temperature
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 AIR = "screw-air-compressor"

@@ -11,7 +11,7 @@ from simulator.physics.machine import State, Utility
 from simulator.plant.environment import Environment
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
-from simulator.plant.supplies import Supplies
+from simulator.plant.utilities import Supplies
 from tests.simulator.simulated import plant
 
 CNC = {"device": "cnc", "machine": "cnc-machining-centre", "line": "mill"}

@@ -18,8 +18,8 @@ from qilu.modbus.pdu import (
     response_identity,
 )
 from qilu.modbus.tcp import tcp_frame
+from simulator.serving.response_hook import ClientConnection, NoFaults, Responder
 from simulator.serving.server import ModbusServer, Port
-from simulator.serving.wire import ClientConnection, NoFaults, Responder
 from tests.modbus.cases import EXAMPLES, NAMES
 from tests.simulator.memory import BROKEN, Memory, RawClient, raw_client
 

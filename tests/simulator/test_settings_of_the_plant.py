@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
-from qilu.runtime.profiles import shipped_configs
 from simulator import app
 from simulator.plant.events import Event
 

@@ -12,9 +12,9 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.modbus.pdu import read_response
 from qilu.modbus.tcp import tcp_frame
+from simulator.ground_truth.log import EVENTS, REQUESTS, asked
 from simulator.plant.plant import Plant
 from simulator.serving.requests import respond
-from simulator.truth.log import EVENTS, REQUESTS, asked
 from tests.servers.programs import require
 from tests.simulator.serving import FIRST, Libmodbus, held, pymodbus
 from tests.simulator.simulated import plant

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from qilu.command.fault import Asked, fault
+from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import read_request
 from qilu.modbus.tcp import TcpFramer
-from qilu.runtime.profiles import shipped_configs
+from qilu_cli.commands.fault import Asked, fault
 from simulator.app import load, simulate
 from simulator.machines import MODELS
-from simulator.wire_faults.catalogue import FAULTS, wire_fault
+from simulator.network_faults.catalogue import FAULTS, wire_fault
 from tests.simulator.memory import raw_client
 from tests.simulator.serving import FIRST, held
 from tests.simulator.simulated import plant

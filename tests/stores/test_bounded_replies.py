@@ -14,11 +14,11 @@ from aiohttp.test_utils import TestServer
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.influx.bounded_response import MAX_ANSWER_BYTES, MAX_DATA_BYTES, MAX_ERROR_BYTES
-from qilu.stores.influx.doors import V1Door, V2Door
-from qilu.stores.influx.greeting import greet, period
+from qilu.stores.influx.handshake import greet, period
 from qilu.stores.influx.http import Http, Reply, TooLongAnswerError
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
+from qilu.stores.influx.write_api import V1Door, V2Door
 from qilu.stores.settings import InfluxSettings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

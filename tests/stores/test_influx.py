@@ -8,7 +8,7 @@ import pytest
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, DeviceKey, Origin
-from qilu.stores.influx.greeting import period
+from qilu.stores.influx.handshake import period
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
 from qilu.stores.influx.writer import InfluxStore

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns
-from qilu.stores.influx.doors import V1Door, V2Door
+from qilu.stores.influx.write_api import V1Door, V2Door
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics, free_port

@@ -14,9 +14,9 @@ from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
 from qilu.stores.confirmation import Confirmation, Mark, Write, traces
 from qilu.stores.influx.bounded_response import BoundedResponse
 from qilu.stores.influx.http import Http
-from qilu.stores.influx.kept import KeptSamples
 from qilu.stores.influx.metrics_page import Metrics, parse_metrics
 from qilu.stores.influx.readback import Series, missing
+from qilu.stores.influx.victoria_confirmation import KeptSamples
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError
 from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason, Value
-from qilu.stores.influx.lines import INFLUXDB, TAGS, VICTORIAMETRICS, Dialect, LineEncoder
+from qilu.stores.influx.line_protocol import INFLUXDB, TAGS, VICTORIAMETRICS, Dialect, LineEncoder
 
 COLUMNS = Columns(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
 HEAD = b"press,device=press-1,edge=edge-1,enterprise=acme,line=a,site=jinan "

@@ -89,7 +89,7 @@ def test_secrets_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch
 )
 def test_a_store_loads_only_the_library_that_it_needs(settings: str, unwanted: set[str]) -> None:
     program = (
-        "from qilu.stores.settings import *; from qilu.stores.opening import *; import sys;"
+        "from qilu.stores.settings import *; from qilu.stores.factory import *; import sys;"
         f"open_store({settings}); open_reader({settings}); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

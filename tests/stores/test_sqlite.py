@@ -15,8 +15,8 @@ import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
-from qilu.stores.components import Sample
-from qilu.stores.opening import open_store
+from qilu.stores.factory import open_store
+from qilu.stores.interfaces import Sample
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.schema import open_writing

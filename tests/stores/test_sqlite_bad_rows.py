@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason
-from qilu.stores.components import Sample
+from qilu.stores.interfaces import Sample
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
 

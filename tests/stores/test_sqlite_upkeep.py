@@ -11,7 +11,7 @@ import pytest
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
-from qilu.stores.components import Sample
+from qilu.stores.interfaces import Sample
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qilu.contract.reading import DeviceKey
-from qilu.stores.opening import open_reader
+from qilu.stores.factory import open_reader
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
 COUNTER = "serve_counter"

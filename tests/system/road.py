@@ -10,7 +10,7 @@ from typing import Any, Self
 import yaml
 
 from cloud.settings import IngesterSettings
-from qilu.runtime.settings import load
+from qilu.config.settings_file import load
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 from tests.servers import free_port
 from tests.system.ledger import Ledger, read_served, read_stored

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from qilu.command.demo.proof import LossError, Summary
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
+from qilu_cli.commands.demo.summary import LossError, Summary
 from tests.system.programs import Qilu, eventually, now_ms, qilu
 
 

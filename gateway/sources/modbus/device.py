@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, LearnedLimits, ReadPlan, plan, plans
-from gateway.sources.modbus.plans.relearning import RetryPolicy
+from gateway.sources.modbus.learning.retry_policy import RetryPolicy
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings, Framing
-from qilu.contract.exponents import exponents_of
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.scale_factors import exponents_of
 
 LOSS_WINDOW_S = 3600.0
 """Seconds in which a frame that was lost makes the next silence prove less."""

@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gateway.sources.modbus.endpoint import Endpoint, Framing, parse_endpoint
-from gateway.sources.modbus.line.exchange import LinkOptions
-from gateway.sources.modbus.line.options import ClientOptions
-from qilu.contract.invalid import Problem, invalid, refuse
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
-from qilu.contract.quantities import Duration, Period
 from qilu.contract.topics import level
+from qilu.contract.units import Duration, Period
+from qilu.contract.validation import Problem, invalid, refuse
+from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
+from qilu.modbus_client.options import ClientOptions
+from qilu.modbus_client.transaction import LinkOptions
 
 __all__ = ["DeviceSettings", "Endpoint", "Framing", "ModbusSettings", "Quirks", "parse_endpoint"]
 

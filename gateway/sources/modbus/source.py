@@ -9,23 +9,23 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.components import Event, EventListener, Expected
+from gateway.interfaces import Event, EventListener, Expected
 from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
 from gateway.sources.modbus.hints import SettingHints
-from gateway.sources.modbus.line.link import Dial, EndpointConnector, dial
-from gateway.sources.modbus.line.slots import ConnectLimiter
-from gateway.sources.modbus.plans.learning import Bisection, describe
-from gateway.sources.modbus.plans.memory import LearnedLimitsStore
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNED
-from gateway.sources.modbus.schedule import SLOTS, DuePoll, PollSchedule
-from gateway.sources.modbus.service import UnitAvailability
+from gateway.sources.modbus.learning.bisection import Bisection, describe
+from gateway.sources.modbus.learning.store import LearnedLimitsStore
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED
+from gateway.sources.modbus.poll_cycle import PollCycle
+from gateway.sources.modbus.poll_schedule import SLOTS, DuePoll, PollSchedule
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
-from gateway.sources.modbus.turn import PollCycle
+from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.contract.reading import Columns, Poll, Reading, Reason
-from qilu.runtime.alarms import Alarms
+from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.modbus_client.connector import Dial, EndpointConnector, dial
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.timebase import Epoch, Timebase
+from qilu.runtime.monotonic_utc import Epoch, Timebase
+from qilu.runtime.timers import Alarms
 
 _log = logging.getLogger(__name__)
 

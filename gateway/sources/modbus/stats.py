@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from gateway.components import Event
-from gateway.sources.modbus.line.client_stats import ClientStats
+from gateway.interfaces import Event
+from qilu.modbus_client.stats import ClientStats
 
 _EVENTS_KEPT = 200
 

@@ -18,7 +18,7 @@ from qilu.contract.profile.point import (
     Point,
     PointRef,
 )
-from qilu.contract.profile.vocabulary import (
+from qilu.contract.profile.types import (
     DataType,
     Name,
     ProfileName,

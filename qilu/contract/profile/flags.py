@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qilu.contract.profile.vocabulary import DataType, is_whole
+from qilu.contract.profile.types import DataType, is_whole
 
 
 def bits_named_in(raw: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]] | None:

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.invalid import Loc, Problem, refuse
-from qilu.contract.profile import checks
+from qilu.contract.profile import profile_rules as checks
+from qilu.contract.profile.expansion import expand, relocate
 from qilu.contract.profile.point import (
     Address,
     Copies,
@@ -23,8 +23,7 @@ from qilu.contract.profile.point import (
     Point,
     table_in_address,
 )
-from qilu.contract.profile.spelling import expand, relocate
-from qilu.contract.profile.vocabulary import (
+from qilu.contract.profile.types import (
     DEFAULT_GROUP,
     FrozenModel,
     Name,
@@ -34,7 +33,8 @@ from qilu.contract.profile.vocabulary import (
     Table,
     WordOrder,
 )
-from qilu.contract.quantities import Duration, Period
+from qilu.contract.units import Duration, Period
+from qilu.contract.validation import Loc, Problem, refuse
 
 
 class AddressRange(FrozenModel):

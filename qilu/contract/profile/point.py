@@ -15,9 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.invalid import invalid, refuse, shown
-from qilu.contract.profile import point_checks
-from qilu.contract.profile.vocabulary import (
+from qilu.contract.profile import point_rules as point_checks
+from qilu.contract.profile.types import (
     DEFAULT_GROUP,
     MAX_COPIES,
     DataType,
@@ -30,6 +29,7 @@ from qilu.contract.profile.vocabulary import (
     WordOrder,
     string_shorthand,
 )
+from qilu.contract.validation import invalid, refuse, shown
 
 
 class Label(FrozenModel):

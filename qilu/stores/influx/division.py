@@ -7,9 +7,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.stores.influx.conflicts import Batch, Conflict, Piece, conflict, halves
 from qilu.stores.influx.http import Reply
-from qilu.stores.influx.lines import LineEncoder
+from qilu.stores.influx.line_protocol import LineEncoder
+from qilu.stores.influx.type_conflicts import Batch, Conflict, Piece, conflict, halves
 
 _TAKEN = 204  # every server of line protocol answers so; a 200 is the login page of something in between
 _TOO_LARGE = 413  # anybody may answer so: smaller pieces help in any case,

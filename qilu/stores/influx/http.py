@@ -15,9 +15,9 @@ import aiohttp
 import msgspec
 
 from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
-from qilu.contract.wire import MALFORMED
+from qilu.contract.record_codec import MALFORMED
 from qilu.runtime.certificates import Trust, explain_distrust
-from qilu.runtime.unreached import unreached
+from qilu.runtime.network_errors import unreached
 from qilu.stores.influx.bounded_response import ACCEPTED, BoundedResponse, TooLongError
 from qilu.stores.settings import InfluxSettings
 

@@ -7,10 +7,10 @@ from heapq import merge
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
-from qilu.stores.components import Device, Sample
-from qilu.stores.influx.lines import QUALITY, TEXT
+from qilu.stores.influx.line_protocol import QUALITY, TEXT
 from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
 from qilu.stores.influx.shapes import InfluxqlResults, Series
+from qilu.stores.interfaces import Device, Sample
 from qilu.stores.intervals import one_per_time
 
 _FIELDS_AT_ONCE = 100

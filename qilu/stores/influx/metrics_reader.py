@@ -10,11 +10,11 @@ import msgspec
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
-from qilu.stores.components import Device, Sample
 from qilu.stores.influx.http import Reply
-from qilu.stores.influx.lines import QUALITY
+from qilu.stores.influx.line_protocol import QUALITY
 from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
 from qilu.stores.influx.shapes import Exported, MetricsSeries, MetricsVector
+from qilu.stores.interfaces import Device, Sample
 from qilu.stores.settings import InfluxSettings
 
 # How far back from when (s ahead of now): cheap for devices that are heard, in the end nearly all since 1970.

@@ -12,9 +12,9 @@ import msgspec
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Columns
-from qilu.contract.wire import MALFORMED
+from qilu.contract.record_codec import MALFORMED
 from qilu.stores.influx.http import Http, Reply, TooLongAnswerError
-from qilu.stores.influx.lines import QUALITY, TAGS
+from qilu.stores.influx.line_protocol import QUALITY, TAGS
 
 _MAX_SERIES = 2000  # of one question; its answer stays below a few MB
 _MAX_NAMES = 100  # that are listed; beyond that all names of the device are asked for

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Quality, Reason, Value
-from qilu.stores.components import Device, Sample
 from qilu.stores.influx.bounded_response import DataResponse
 from qilu.stores.influx.http import Http, TooLongAnswerError
-from qilu.stores.influx.lines import QUALITY, TEXT
+from qilu.stores.influx.line_protocol import QUALITY, TEXT
+from qilu.stores.interfaces import Device, Sample
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 

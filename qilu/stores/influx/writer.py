@@ -14,17 +14,17 @@ from urllib.parse import urlsplit
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import ConfigError, DataError, UnreachableError
 from qilu.contract.reading import Poll
-from qilu.stores.checks import refusal
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
-from qilu.stores.influx.conflicts import Batch, Piece
 from qilu.stores.influx.division import Division
-from qilu.stores.influx.doors import Door, V1Door, V2Door
-from qilu.stores.influx.greeting import greet
+from qilu.stores.influx.handshake import greet
 from qilu.stores.influx.http import Http
-from qilu.stores.influx.kept import KeptSamples
-from qilu.stores.influx.lines import INFLUXDB, VICTORIAMETRICS, LineEncoder
+from qilu.stores.influx.line_protocol import INFLUXDB, VICTORIAMETRICS, LineEncoder
 from qilu.stores.influx.metrics_page import read_metrics
+from qilu.stores.influx.type_conflicts import Batch, Piece
+from qilu.stores.influx.victoria_confirmation import KeptSamples
+from qilu.stores.influx.write_api import Door, V1Door, V2Door
 from qilu.stores.settings import InfluxSettings
+from qilu.stores.validation import refusal
 
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits

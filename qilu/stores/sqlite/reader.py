@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Reason
-from qilu.stores.components import Device, Sample
+from qilu.stores.interfaces import Device, Sample
 from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
-from qilu.stores.sqlite.minutes import MINUTE_MS
-from qilu.stores.sqlite.opening import open_reading
+from qilu.stores.sqlite.read_only import open_reading
+from qilu.stores.sqlite.rollups import MINUTE_MS
 from qilu.stores.sqlite.rows import (
     decode_points,
     decode_reasons,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from qilu.contract.reading import Reason, Value
-from qilu.contract.wire import MALFORMED
+from qilu.contract.record_codec import MALFORMED
 from qilu.stores.intervals import Summary
 
 _values = msgspec.json.Decoder(list[Value]).decode

@@ -18,12 +18,12 @@ import msgspec
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.reading import Columns, Origin, Poll, Reading
-from qilu.stores.checks import refusal
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.sqlite.files import StoreFiles
-from qilu.stores.sqlite.minutes import MINUTE_MS
+from qilu.stores.sqlite.maintenance import Upkeep
+from qilu.stores.sqlite.rollups import MINUTE_MS
 from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
-from qilu.stores.sqlite.upkeep import Upkeep
+from qilu.stores.validation import refusal
 
 _Result = TypeVar("_Result")
 _Row = tuple[int, int, str, str | None]

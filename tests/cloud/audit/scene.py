@@ -6,14 +6,14 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from uuid import UUID
 
-from gateway.completeness.ledger import Ledger
-from gateway.completeness.reports import Reports
-from gateway.components import Dropped, Event, Record
+from gateway.accounting.events import Reports
+from gateway.accounting.ledger import Ledger
 from gateway.content import content_of
-from qilu.contract.completeness import COLLECTION, SCHEDULE, SCHEDULE_POINTS
+from gateway.interfaces import Dropped, Event, Record
+from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
-from qilu.contract.wire import encode_record
+from qilu.contract.record_codec import encode_record
 
 START = 1_764_000_000_000
 POINTS = ("serve_counter", "force", "oil")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from qilu.contract.reading import DeviceKey, Poll, Reading, Reason
-from qilu.stores.components import Device, Sample
+from qilu.stores.interfaces import Device, Sample
 from qilu.stores.intervals import sample
 
 

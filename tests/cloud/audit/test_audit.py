@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from cloud.audit.auditing import Finding, audit
+from cloud.audit.audit import Finding, audit
 from cloud.audit.causes import Cause, Verdict
-from qilu.command.audit import notes_of, text_of
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
-from qilu.stores.opening import open_reader, open_store
+from qilu.stores.factory import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
+from qilu_cli.commands.audit import notes_of, text_of
 from tests.cloud.audit.scene import START, Scene
 from tests.servers import Influxdb1, VictoriaMetrics
 

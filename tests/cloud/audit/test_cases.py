@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cloud.audit.auditing import Audit, audit
+from cloud.audit.audit import Audit, audit
 from cloud.audit.causes import Cause, Verdict
-from qilu.command import audit as command
-from qilu.contract.completeness import GATEWAY
+from qilu.contract.accounting import GATEWAY
 from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason
-from qilu.stores.opening import open_store
+from qilu.stores.factory import open_store
 from qilu.stores.settings import SqliteSettings
+from qilu_cli.commands import audit as command
 from tests.cloud.audit.scene import START, Scene
 from tests.cloud.audit.shelf import Shelf
 

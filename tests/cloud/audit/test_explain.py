@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from cloud.audit.books import Account, Books, Edge, Happening, Schedule, Status
+from cloud.audit.attribution import Counted, EdgeRecords, explain
 from cloud.audit.causes import Cause
-from cloud.audit.explain import Counted, EdgeRecords, explain
-from cloud.audit.stretches import Stretch, distinct, stretches
-from cloud.audit.twice import stored_twice
-from qilu.contract.completeness import DropReason, EventKind
-from qilu.stores.components import Sample
+from cloud.audit.coverage import Stretch, distinct, stretches
+from cloud.audit.duplicates import stored_twice
+from cloud.audit.model import Account, Books, Edge, Happening, Schedule, Status
+from qilu.contract.accounting import DropReason, EventKind
+from qilu.stores.interfaces import Sample
 
 T = 1_764_000_000_000
 MINUTE = 60_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.audit.auditing import Finding, audit
+from cloud.audit.audit import Finding, audit
 from cloud.audit.causes import Verdict
 from qilu.contract.reading import Poll, Reason
 from tests.cloud.audit.scene import POINTS, START, Scene

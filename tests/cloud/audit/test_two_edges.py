@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from cloud.audit.auditing import audit
+from cloud.audit.audit import audit
 from cloud.audit.causes import Verdict
-from qilu.stores.opening import open_reader, open_store
+from qilu.stores.factory import open_reader, open_store
 from qilu.stores.settings import SqliteSettings
 from tests.cloud.audit.scene import Scene
 

@@ -11,9 +11,9 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from gateway.sources.modbus.line.link import USER_TIMEOUT_MS, Dial
-from gateway.sources.modbus.line.slots import ConnectLimiter
-from gateway.sources.modbus.line.transport import Connection
+from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import USER_TIMEOUT_MS, Dial
 from tests.faults.stage import Case, Seen, Stage, poll, profile, source_of, staged, unit_of
 
 HOURS = "it takes minutes or hours"

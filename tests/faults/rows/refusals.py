@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.modbus.plans.relearning import RELEARN_INTERVAL_S
+from gateway.sources.modbus.learning.retry_policy import RELEARN_INTERVAL_S
 from qilu.modbus.errors import InvalidRequest
 from qilu.modbus.pdu import WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile

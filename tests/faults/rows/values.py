@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from gateway.processors.counters import Counters
+from gateway.commissioning.probe.arguments import Range
+from gateway.commissioning.probe.reader import Prober, read_range, settings_for
+from gateway.commissioning.probe.value_search import Tolerance, find, notes
 from gateway.processors.stale import Stale
-from gateway.sources.modbus.line.client import Client, NotAppliedError
-from gateway.sources.modbus.line.exchange import LinkOptions
-from gateway.sources.modbus.line.link import new_connection
+from gateway.processors.unwrap import Counters
 from gateway.sources.modbus.stats import SourceStats
-from qilu.command.probe.asking import Prober, read_range, settings_for
-from qilu.command.probe.expecting import Tolerance, find, notes
-from qilu.command.probe.places import Range
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Poll, Value
 from qilu.modbus.errors import ProtocolError
 from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
+from qilu.modbus_client.client import Client, NotAppliedError
+from qilu.modbus_client.connector import new_connection
+from qilu.modbus_client.transaction import LinkOptions
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"

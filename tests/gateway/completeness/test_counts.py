@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.completeness.counts import Counts
-from qilu.contract.completeness import COUNTS_POINTS
+from gateway.accounting.counters import Counts
+from qilu.contract.accounting import COUNTS_POINTS
 from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 
 MINUTE = 60_000

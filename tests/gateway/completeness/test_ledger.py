@@ -11,10 +11,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.completeness.account import CELLS, Account
-from gateway.completeness.ledger import BLOCK, Ledger
-from gateway.completeness.reports import Reports
-from qilu.contract.completeness import EventKind
+from gateway.accounting.account import CELLS, Account
+from gateway.accounting.events import Reports
+from gateway.accounting.ledger import BLOCK, Ledger
+from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Origin
 from tests.gateway.completeness.test_counts import ORIGIN, poll
 from tests.gateway.completeness.test_reports import EDGE, START, told

@@ -6,14 +6,14 @@ import itertools
 import json
 from collections.abc import Hashable
 
-from gateway.completeness.reports import Reports
-from gateway.components import Dropped, Event, Record
+from gateway.accounting.events import Reports
 from gateway.content import Content, content_of, from_plain, to_plain
-from qilu.contract.completeness import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
+from gateway.interfaces import Dropped, Event, Record
+from qilu.contract.accounting import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
-from qilu.contract.wire import encode_record
-from qilu.runtime.timebase import ClockStep
+from qilu.contract.record_codec import encode_record
+from qilu.runtime.monotonic_utc import ClockStep
 from tests.gateway.completeness.test_counts import COLUMNS, ORIGIN, poll
 
 START = 1_764_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from gateway.completeness.schedule import EVERY, ScheduleSource
-from gateway.components import Expected
+from gateway.accounting.expected import EVERY, ScheduleSource
+from gateway.interfaces import Expected
 from qilu.contract.reading import Origin
 from tests.support.virtual_time import virtual_time
 

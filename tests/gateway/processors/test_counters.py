@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.app import build
-from gateway.processors.counters import Counters
+from gateway.processors.unwrap import Counters
 from gateway.settings import GatewaySettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gateway.components import Processor
+from gateway.interfaces import Processor
 from gateway.processors.deadband import Deadband
 from gateway.processors.select import Select
 from gateway.processors.stale import Stale

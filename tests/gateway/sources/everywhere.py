@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.modbus.endpoint import Framing
+from qilu.modbus_client.endpoint import Framing
 from tests.gateway.sources.peer import World
 from tests.support.virtual_time import run
 

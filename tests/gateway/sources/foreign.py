@@ -19,7 +19,7 @@ from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.everything import SIZE
 from tests.servers.process import free_port
 

@@ -9,10 +9,7 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.endpoint import Endpoint, Framing
-from gateway.sources.modbus.line.link import dial_tcp
-from gateway.sources.modbus.line.transport import Connection
-from gateway.sources.modbus.plans.memory import LearnedLimitsStore
+from gateway.sources.modbus.learning.store import LearnedLimitsStore
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
@@ -21,7 +18,10 @@ from qilu.modbus.framing import Framer
 from qilu.modbus.pdu import Function, Read, exception_response, pack_bits, parse_request, read_response
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
-from qilu.runtime.timebase import Timebase
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import dial_tcp
+from qilu.modbus_client.endpoint import Endpoint, Framing
+from qilu.runtime.monotonic_utc import Timebase
 from tests.support.memory_transport import join
 
 

@@ -10,13 +10,11 @@ from typing import ClassVar
 import pytest
 from pymodbus.framer import FramerType
 
-from gateway.sources.modbus.line.client import Client, connected, verify_request
-from gateway.sources.modbus.line.exchange import ReplyTimeoutError
 from qilu.contract.errors import UnreachableError
+from qilu.modbus.device_identification import Access
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
 from qilu.modbus.framing import frames
 from qilu.modbus.functions import Function
-from qilu.modbus.identity import Access
 from qilu.modbus.pdu import (
     MaskWrite,
     Read,
@@ -29,6 +27,8 @@ from qilu.modbus.pdu import (
     write_echo,
 )
 from qilu.modbus.tcp import TcpFramer, tcp_frame
+from qilu.modbus_client.client import Client, connected, verify_request
+from qilu.modbus_client.transaction import ReplyTimeoutError
 from simulator.serving.server import ModbusServer, Port
 from tests.gateway.sources.foreign import pymodbus_server
 

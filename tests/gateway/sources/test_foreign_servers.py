@@ -15,7 +15,7 @@ from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.everything import SIZE, equipment
 from tests.gateway.sources.foreign import pymodbus_server, pymodbustcp_server, read, values
 from tests.servers.libmodbus import LibmodbusServer

@@ -1,9 +1,9 @@
 """What looks like a wrong setting is named once, with the setting."""
 
 from gateway.sources.modbus.hints import LATE_REPLIES, POLLS_OUT_OF_LIMITS, SettingHints
+from qilu.config.settings_file import load_text
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Columns, Origin, Reading, Reason
-from qilu.runtime.settings import load_text
 
 PROFILE = load_text(
     """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.plans.layout import Span
-from gateway.sources.modbus.plans.learning import Bisection, describe
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, plan
+from gateway.sources.modbus.learning.bisection import Bisection, describe
+from gateway.sources.modbus.planning.blocks import Span
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, plan
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.reading import Origin
 from tests.gateway.sources.everywhere import for_hours

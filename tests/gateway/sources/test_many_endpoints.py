@@ -14,15 +14,15 @@ from typing import NoReturn
 import pytest
 
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.endpoint import Endpoint
-from gateway.sources.modbus.line.link import Dial
-from gateway.sources.modbus.line.slots import ConnectLimiter
-from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Reason
-from qilu.runtime.timebase import Timebase
+from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import Dial
+from qilu.modbus_client.endpoint import Endpoint
+from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, profile
 from tests.support.virtual_time import virtual_time
 

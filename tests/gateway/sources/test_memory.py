@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.plans.memory import LearnedLimitsFile, LearnedLimitsStore
-from gateway.sources.modbus.plans.plan import NOTHING_LEARNED, LearnedLimits
-from gateway.sources.modbus.plans.relearning import RELEARN_INTERVAL_S
+from gateway.sources.modbus.learning.retry_policy import RELEARN_INTERVAL_S
+from gateway.sources.modbus.learning.store import LearnedLimitsFile, LearnedLimitsStore
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
+from qilu.config.settings_file import load_text
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
-from qilu.runtime.settings import load_text
 from tests.gateway.sources.peer import Peer, World, profile, reasons
 from tests.gateway.sources.test_learning import without
 from tests.support.virtual_time import run

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.endpoint import SerialLine
-from gateway.sources.modbus.plans.layout import Span, data_bytes, optimal_spans
-from gateway.sources.modbus.plans.plan import BusLoad, LearnedLimits, plan, plans
+from gateway.sources.modbus.planning.blocks import Span, data_bytes, optimal_spans
+from gateway.sources.modbus.planning.plan import BusLoad, LearnedLimits, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
 from qilu.contract.reading import Origin, Reason
+from qilu.modbus_client.endpoint import SerialLine
 
 ORIGIN = Origin("edge-1", "meter-1", "meter")
 WIDTHS = {"uint16": 1, "uint32": 2, "uint64": 4}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.plans.relearning import FIRST_TRIAL, RELEARN_INTERVAL_S, RetryPolicy
+from gateway.sources.modbus.learning.retry_policy import FIRST_TRIAL, RELEARN_INTERVAL_S, RetryPolicy
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 from tests.gateway.sources.test_learning import without

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.schedule import (
+from gateway.sources.modbus.poll_schedule import (
     FIRST_POLL_WITHIN_S,
     MAX_POLLS_PER_SLOT,
     SLOTS,

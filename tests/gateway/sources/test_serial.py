@@ -13,16 +13,16 @@ import pytest
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer
 
+from gateway.commissioning.probe.arguments import Range
+from gateway.commissioning.probe.reader import Prober, read_range, settings_for
 from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.endpoint import SerialLine
-from gateway.sources.modbus.line.serial import missing, open_port
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
-from qilu.command.probe.asking import Prober, read_range, settings_for
-from qilu.command.probe.places import Range
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Origin, Poll
-from qilu.runtime.timebase import Timebase
+from qilu.modbus_client.endpoint import SerialLine
+from qilu.modbus_client.serial import missing, open_port
+from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.everything import equipment
 from tests.gateway.sources.everywhere import on_a_serial_line
 from tests.gateway.sources.foreign import device_of, read, values

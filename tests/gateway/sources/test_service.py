@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.service import FIRST_CONTACT, PROBE_SHARE, WINDOW, UnitAvailability
+from gateway.sources.modbus.unit_availability import FIRST_CONTACT, PROBE_SHARE, WINDOW, UnitAvailability
 
 
 def in_service(units: int, rtt: float = 0.01) -> UnitAvailability:

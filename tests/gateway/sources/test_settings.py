@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from gateway.sources.modbus.endpoint import Endpoint, SerialLine, parse_endpoint
 from gateway.sources.modbus.settings import ModbusSettings
+from qilu.modbus_client.endpoint import Endpoint, SerialLine, parse_endpoint
 
 
 def settings(**more: Any) -> ModbusSettings:

@@ -18,10 +18,10 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
+from qilu.config.profiles import profiles
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
-from qilu.runtime.profiles import profiles
-from qilu.runtime.timebase import Timebase
+from qilu.runtime.monotonic_utc import Timebase
 
 CASES = Path(__file__).parents[2] / "cases" / "profiles"
 NAMES = sorted(folder.name for folder in CASES.iterdir())

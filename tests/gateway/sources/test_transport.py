@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.endpoint import Endpoint, SerialLine
-from gateway.sources.modbus.line.exchange import LinkOptions, ReplyTimeoutError, Transaction
-from gateway.sources.modbus.line.link import new_connection
-from gateway.sources.modbus.line.transport import Connection
 from gateway.sources.modbus.stats import SourceStats
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import new_connection
+from qilu.modbus_client.endpoint import Endpoint, SerialLine
+from qilu.modbus_client.transaction import LinkOptions, ReplyTimeoutError, Transaction
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from random import Random
 
-from gateway.spool.files import AppendFile, Stat
+from gateway.spool.filesystem import AppendFile, Stat
 
 BLOCK = 512
 

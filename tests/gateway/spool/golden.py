@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from gateway.spool.disk import DiskSpool
-from gateway.spool.files import OWNER
+from gateway.spool.filesystem import OWNER
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import Ranges
 

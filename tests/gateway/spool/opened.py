@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway.components import Spool
+from gateway.interfaces import Spool
 from gateway.spool.disk import DiskSpool
-from gateway.spool.files import Files
+from gateway.spool.filesystem import Files
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import Ranges
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.components import Dropped
-from gateway.spool.files import AppendFile
+from gateway.interfaces import Dropped
+from gateway.spool.filesystem import AppendFile
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.disk_model import ModelDisk

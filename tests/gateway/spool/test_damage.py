@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from gateway.components import StreamOrigin
+from gateway.interfaces import StreamOrigin
 from gateway.spool.inspect import inspect
 from gateway.spool.replay import replay
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, Header, encode_header

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.files import OsFiles
+from gateway.spool.filesystem import OsFiles
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges
 from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from gateway.components import StreamOrigin
+from gateway.interfaces import StreamOrigin
 from gateway.spool.segment import HEADER_SIZE
 from qilu.runtime.boot import UNKNOWN_BOOT, boot_id
 from tests.gateway.spool.opened import disk_spool, fill, segments

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.spool.disk import DiskSpool
-from gateway.spool.reading import bodies_of
 from gateway.spool.recovery import recover
 from gateway.spool.segment import QUARANTINE, REQUEUED
+from gateway.spool.segment_reader import bodies_of
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import Ranges

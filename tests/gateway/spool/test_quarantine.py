@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.files import AppendFile
+from gateway.spool.filesystem import AppendFile
 from gateway.spool.inspect import inspect
 from gateway.spool.requeue import Quarantined, quarantined, requeue
 from qilu.contract.errors import UnreachableError

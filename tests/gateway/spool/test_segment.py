@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.components import StreamOrigin
+from gateway.interfaces import StreamOrigin
 from gateway.spool.segment import (
     HEADER_SIZE,
     MARK,

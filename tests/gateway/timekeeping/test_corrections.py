@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.components import Record
+from gateway.interfaces import Record
 from gateway.timekeeping.corrections import CORRECTIONS, Corrections
-from gateway.timekeeping.holding import Holding
+from gateway.timekeeping.held_records import Holding
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of, marked
 from gateway.timekeeping.service import synchronised
 from qilu.contract.ranges import Ranges
 from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
-from qilu.contract.wire import decode_record, encode_record
+from qilu.contract.record_codec import decode_record, encode_record
 from tests.gateway.spool.disk_model import ModelDisk
 
 BODY = b'{"edge":"e","device":"d","profile":"p","group":"g","due":1000,"readings":[{"t":1024,"v":{"x":1.5}}]}'

@@ -1,0 +1,169 @@
+"""Reads out of a store what edges wrote about their collecting.
+
+A row counts only where each of its points is there: of one that lost some, zero would be a wrong number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cloud.audit.model import USUAL_ACCOUNT_S, Account, Books, Edge, Happening, Schedule, Status
+from qilu.contract.accounting import COLLECTION, GATEWAY, EventKind
+from qilu.contract.reading import DeviceKey, Value
+from qilu.stores.interfaces import Device, Reader
+
+LOOK_BACK_MS = 35 * 86_400_000
+"""How long before the audit a schedule may have been told, in which it is repeated every day."""
+_BEFORE_MS = 7_200_000
+"""How long before the audit, and the length of an account, one may begin that reaches into it (a poll may
+take long); events are told later than that."""
+_LATER_MS = 7 * 86_400_000
+"""How long after the audit something may be told that took place in it."""
+
+_KNOWN = {kind.value for kind in EventKind}
+_COUNTED = (
+    "span_ms", "expected", "missed", "blocked", "suppressed", "texts", "sent_records", "largest", "known_s",
+    "offline_s",
+)  # fmt: skip
+_RECOUNTED = ("again_ago_s", *(f"again_{point}" for point in _COUNTED))
+_EVENT = ("event", "ago_s", "length_s", "records", "values", "in_flight", "unread", "detail")
+_WAITING = ("backlog_records", "unanswered_records")
+_KEPT = ("held_records", "deferred_records", "quarantined_records")
+
+
+@dataclass(slots=True)
+class Known:
+    """What a store knows of one device; `collected_ms`: when its edge last reported of it, None for never."""
+
+    profiles: list[str] = field(default_factory=list)
+    collected_ms: int | None = None
+
+
+def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, Known]]:
+    """Edge -> device -> what is known of it, all by name."""
+    found: dict[str, dict[str, Known]] = {}
+    for one in devices:
+        if one.profile == GATEWAY:
+            found.setdefault(one.edge, {})
+            continue
+        known = found.setdefault(one.edge, {}).setdefault(one.device, Known())
+        if one.profile == COLLECTION:
+            known.collected_ms = max(one.last_ms, known.collected_ms or one.last_ms)
+        else:
+            known.profiles.append(one.profile)
+    return found
+
+
+async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Edge:
+    """What an edge said of itself."""
+    key = DeviceKey(edge, edge)
+    events = await _happenings(reader, key, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    return Edge(edge, events, await _status(reader, key, start_ms, end_ms))
+
+
+async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) -> Status | None:
+    begin_ms = max(start_ms, end_ms - _BEFORE_MS)
+    last: dict[str, tuple[int, float]] = {}
+    for point in ("uptime", "devices", "oldest_s", *_WAITING, *_KEPT):
+        samples = await reader.samples(key, point, begin_ms, end_ms + 1, profile=GATEWAY)
+        numbers = [(one.time_ms, float(one.value)) for one in samples if isinstance(one.value, int | float)]
+        if numbers:
+            last[point] = numbers[-1]
+    if not last:
+        return None
+    number = {point: value for point, (_, value) in last.items()}
+    time_ms = max(time for time, _ in last.values())
+    oldest_s = number.get("oldest_s", 0.0)
+    held, deferred, quarantined = (int(number.get(point, 0)) for point in _KEPT)
+    return Status(
+        time_ms,
+        int(number.get("devices", 0)),
+        max(int(sum(number.get(point, 0) for point in _WAITING)) - deferred, 0),
+        held,
+        deferred,
+        quarantined,
+        time_ms - round(1000 * oldest_s) if oldest_s else 0,
+    )
+
+
+async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> Books:
+    """What an edge said of its collecting from one device."""
+    key = DeviceKey(edge.name, device)
+    points = ("rate", "points", "shortest_s", "account_s")
+    rows = await _rows(reader, key, points, start_ms - LOOK_BACK_MS, end_ms)
+    schedules = [
+        Schedule(time_ms, rate, int(points), shortest, account_s or USUAL_ACCOUNT_S)
+        for time_ms, (rate, points, shortest, account_s) in rows
+    ]
+    longest = max((one.account_s for one in schedules), default=USUAL_ACCOUNT_S)
+    begin_ms = start_ms - _BEFORE_MS - round(1000 * longest)
+    counted = [
+        _account(time_ms, numbers)
+        for time_ms, numbers in await _rows(reader, key, _COUNTED, begin_ms, end_ms)
+    ]  # fmt: skip
+    again: dict[int, Account] = {}
+    for time_ms, (ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, begin_ms, end_ms + _LATER_MS):
+        began_ms = time_ms - round(1000 * ago_s)
+        again[began_ms] = _account(began_ms, numbers, again=True)
+    events = await _happenings(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    accounts = sorted((*counted, *again.values()), key=lambda one: one.begin_ms)
+    return Books(device, edge, accounts, schedules, events)
+
+
+def _account(begin_ms: int, numbers: Sequence[float], *, again: bool = False) -> Account:
+    span, expected, missed, blocked, suppressed, texts, records, largest = map(int, numbers[:8])
+    known_s, offline_s = numbers[8:]
+    return Account(
+        begin_ms, begin_ms + span, expected, missed, blocked, suppressed, texts, records, largest,
+        known_ms=round(1000 * known_s), offline_s=offline_s, again=again,
+    )  # fmt: skip
+
+
+async def is_removed(reader: Reader, key: DeviceKey, collected_ms: int) -> bool:
+    """Whether the last report of a device says that its edge does not collect from it any more."""
+    events = await _happenings(reader, key, COLLECTION, collected_ms, collected_ms + 1)
+    return any(one.kind is EventKind.REMOVED for one in events)
+
+
+async def _happenings(
+    reader: Reader, device: DeviceKey, profile: str, start_ms: int, end_ms: int
+) -> list[Happening]:
+    rows = await _rows(reader, device, _EVENT, start_ms, end_ms, profile)
+    texts: dict[int, Value] = {}
+    if rows:
+        told = await reader.samples(device, "text", start_ms, end_ms, profile=profile)
+        texts = {one.time_ms: one.value for one in told}
+    found = []
+    for time_ms, (event, ago, length, *numbers) in rows:
+        if int(event) in _KNOWN:  # a newer edge may tell of more
+            begin = time_ms - round(ago * 1000)
+            end, text = begin + round(length * 1000), texts.get(time_ms)
+            text = text if isinstance(text, str) else ""
+            kind = EventKind(int(event))
+            count, values, in_flight, unread, detail = map(int, numbers)
+            found.append(
+                Happening(kind, time_ms, begin, end, count, values, in_flight, unread, detail, text)
+            )  # fmt: skip
+    return found
+
+
+async def _rows(
+    reader: Reader,
+    device: DeviceKey,
+    points: Sequence[str],
+    start_ms: int,
+    end_ms: int,
+    profile: str = COLLECTION,
+) -> list[tuple[int, list[float]]]:
+    """The values of all `points` at each time at which each of them is there."""
+    columns: list[dict[int, float]] = []
+    for point in points:
+        samples = await reader.samples(device, point, start_ms, end_ms, profile=profile)
+        columns.append(
+            {one.time_ms: float(one.value) for one in samples if isinstance(one.value, int | float)}
+        )
+        if not columns[-1]:
+            return []
+    times = set(columns[0]).intersection(*columns[1:])
+    return [(time_ms, [column[time_ms] for column in columns]) for time_ms in sorted(times)]

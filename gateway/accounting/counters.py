@@ -1,0 +1,152 @@
+"""Counts, device by device, what became of every value that was due.
+
+An account runs from its begin to the first reading of the poll that begins the next one, so that every stored
+value belongs to exactly one account by its own time, and the store can be compared with it to the value.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+
+from gateway.accounting.account import Account
+from qilu.contract.reading import EpochTag, Origin, Poll
+
+_MAX_BLOCKED = 16
+"""Times in which the spool took nothing, that are remembered."""
+
+Keep = Callable[[str, Account], None]
+
+
+class Counts:
+    """The accounts of all devices of an edge; `every_ms` is how long one runs, at least.
+
+    `known_ms`: device -> when this edge first collected from it, where that is not `begin_ms`. `keep` takes
+    each account that changed. `epoch`: the one of `begin_ms`; a device has an account for each epoch
+    of the clock, and that of a former epoch ends with its last reading.
+    """
+
+    def __init__(
+        self,
+        every_ms: int,
+        begin_ms: int,
+        known_ms: Mapping[str, int] | None = None,
+        keep: Keep | None = None,
+        epoch: EpochTag | None = None,
+    ) -> None:
+        self._every_ms = every_ms
+        self._begin_ms = begin_ms
+        self._known_ms = known_ms or {}
+        self._keep = keep
+        self._epoch = epoch
+        self._accounts: dict[str, Account] = {}
+        self._ended: dict[str, list[Account]] = {}
+        """Accounts of former epochs, in which a turn may have begun that is not over yet."""
+        self._between: list[tuple[str, int, int]] = []
+        self._origins: dict[str, Origin] = {}
+        self._due: dict[tuple[str, str], int] = {}
+        self._blocked: deque[tuple[int, int]] = deque(maxlen=_MAX_BLOCKED)
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """Those that are open, by device."""
+        return self._accounts
+
+    def begin(self, origins: Mapping[str, Origin]) -> None:
+        """Open the accounts of these devices."""
+        for origin in origins.values():
+            self._of(origin)
+
+    def passed(self, poll: Poll, kept: Sequence[Poll]) -> Sequence[Poll]:
+        """Count a poll and what the processors left of it; returns the accounts that ended before it."""
+        origin = poll.origin
+        account = self._of(origin)
+        first_ms = min(reading.time_ms for reading in poll.readings)
+        done: list[Poll] = []
+        if poll.epoch is not None and poll.epoch.number != account.epoch:
+            account = self._of_epoch(poll.epoch, origin, first_ms)
+        elif first_ms > account.last_ms and first_ms // self._every_ms > account.begin_ms // self._every_ms:
+            done = [account.told(self._origins[origin.device], first_ms), *self._close_ended(origin.device)]
+            account = self._accounts[origin.device] = account.next(first_ms)
+        account.count(poll, kept, self._blocked_turns(poll))
+        if self._keep is not None and account is self._accounts[origin.device]:
+            self._keep(origin.device, account)
+        return done
+
+    def _of_epoch(self, epoch: EpochTag, origin: Origin, first_ms: int) -> Account:
+        """The account for a poll of another epoch than the present one: a late one, or the next."""
+        present = self._accounts[origin.device]
+        ended = self._ended.setdefault(origin.device, [])
+        late = next((account for account in ended if account.epoch == epoch.number), None)
+        if late is not None:
+            return late
+        ended.append(present)
+        known_ms = present.known_ms
+        if present.epoch:
+            known_ms += epoch.offset_ms - present.offset_ms
+            away_ms = first_ms - epoch.offset_ms - (present.last_ms - present.offset_ms)
+            self._between.append((origin.device, first_ms, away_ms))
+        account = self._accounts[origin.device] = Account(first_ms, known_ms).begin_in(epoch)
+        if present.offline_since:
+            present.online(present.last_ms)
+            account.offline_since = first_ms
+        return account
+
+    def between_epochs(self) -> list[tuple[str, int, int]]:
+        """Since the last call: device, its first reading in an epoch, ms from the reading before to that."""
+        found, self._between = self._between, []
+        return found
+
+    def _close_ended(self, device: str) -> list[Poll]:
+        origin = self._origins[device]
+        return [account.told(origin, account.last_ms + 1) for account in self._ended.pop(device, [])]
+
+    def blocked(self, begin_ms: int, end_ms: int) -> None:
+        """The spool took no record from `begin_ms` to `end_ms`, so that nothing was polled."""
+        self._blocked.append((begin_ms, end_ms))
+
+    def offline(self, origin: Origin, time_ms: int) -> None:
+        """The device does not answer from now on."""
+        account = self._of(origin)
+        account.offline_since = account.offline_since or time_ms
+
+    def online(self, origin: Origin, time_ms: int) -> float:
+        """The device answers again; seconds since it did not, 0.0 when it did."""
+        account = self._of(origin)
+        since = account.offline_since
+        account.online(time_ms)
+        return max(time_ms - since, 0) / 1000 if since else 0.0
+
+    def close(self, now_ms: int) -> list[Poll]:
+        """End every account at one time: `ended_ms`."""
+        end_ms = self.ended_ms(now_ms)
+        found = [account for device in self._accounts for account in self._close_ended(device)]
+        found += [account.told(self._origins[device], end_ms) for device, account in self._accounts.items()]
+        self._accounts = {device: account.next(end_ms) for device, account in self._accounts.items()}
+        return found
+
+    def ended_ms(self, now_ms: int) -> int:
+        """When accounts that are closed `now_ms` end: behind all that is counted."""
+        return max([now_ms, *(account.last_ms + 1 for account in self._accounts.values())])
+
+    def _blocked_turns(self, poll: Poll) -> int:
+        """How many of the skipped turns before this poll were due while the spool took no record."""
+        series = poll.origin.device, poll.readings[0].columns.group
+        before_ms = self._due.get(series)
+        self._due[series] = poll.due_ms
+        if not poll.skipped or before_ms is None or not self._blocked:
+            return 0
+        period_ms = max((poll.due_ms - before_ms) / (1 + poll.skipped), 1)
+        overlaps = (min(end, poll.due_ms) - max(begin, before_ms) for begin, end in self._blocked)
+        turns = sum(ceil(overlap / period_ms) for overlap in overlaps if overlap > 0)
+        return min(poll.skipped, turns)
+
+    def _of(self, origin: Origin) -> Account:
+        account = self._accounts.get(origin.device)
+        if account is None:
+            known_ms = self._known_ms.get(origin.device, self._begin_ms)
+            account = Account(self._begin_ms, known_ms).begin_in(self._epoch)
+            self._accounts[origin.device] = account
+            self._origins[origin.device] = origin
+        return account

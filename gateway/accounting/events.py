@@ -1,0 +1,355 @@
+"""Everything that the edge says of its collecting besides its status: accounts and events, in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from gateway.accounting.account import own
+from gateway.accounting.counters import Counts
+from gateway.accounting.ledger import Ledger, Left
+from gateway.accounting.loss_periods import Losses, Stretch
+from gateway.content import MAX_ACCOUNTS, Content, content_of
+from gateway.interfaces import Dropped, Event, Record
+from qilu.contract.accounting import (
+    COLLECTION,
+    EVENT_POINTS,
+    EVENTS,
+    RECOUNT,
+    RECOUNT_POINTS,
+    DropReason,
+    EventKind,
+)
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+from qilu.runtime.monotonic_utc import ClockStep
+
+_log = logging.getLogger(__name__)
+
+_MOST = 10_000
+"""Reports that wait for their turn; the spool takes them within milliseconds unless it blocks."""
+_EPOCH_MARGIN_MS = 1000
+"""A correction of times is exact to less than this."""
+_DEVICE_EVENTS = {"offline": EventKind.OFFLINE, "online": EventKind.ONLINE, "learnt": EventKind.LEARNT}
+
+
+class Reports:
+    """The source of the reports. Who has something to tell calls a method; none of them waits.
+
+    `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
+    reading of a series, `tag` its epoch. `down_since_ms`: when this gateway was last alive before, if known;
+    `blocked_since_ms`: since when its spool had taken nothing then, if it did not. `ledger` keeps the open
+    accounts over a kill; without one the last account before it is lost.
+    """
+
+    name = "reports"
+    busy = False
+
+    def __init__(
+        self,
+        edge: Origin,
+        devices: Mapping[str, Origin],
+        stamp: Callable[[Hashable], int],
+        *,
+        every_ms: int,
+        down_since_ms: int | None,
+        blocked_since_ms: int | None = None,
+        ledger: Ledger | None = None,
+        tag: Callable[[], EpochTag | None] = lambda: None,
+    ) -> None:
+        self._edge = Columns(edge, EVENTS, EVENT_POINTS)
+        self._origins = devices
+        self._devices = {name: Columns(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()}
+        self._stamp = stamp
+        self._tag = tag
+        self._every_ms = every_ms
+        self._down_since_ms = down_since_ms
+        self._blocked_since_ms = blocked_since_ms
+        self._ledger = ledger
+        self._losses = Losses()
+        self._again: dict[str, dict[int, int]] = {}
+        self._of_losses: deque[Poll] = deque()
+        self._last_of_losses: Record | None = None
+        self._counts: Counts | None = None
+        self._blocked_from_ms = 0
+        self._waiting: deque[Poll] = deque(maxlen=_MOST)
+        self._some = asyncio.Event()
+        self.started_ms = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def columns(self) -> Sequence[Columns]:
+        """None: nothing of this is expected at any time."""
+        return ()
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            while self._waiting:
+                yield self._waiting.popleft()
+
+    def rest(self) -> Sequence[Poll]:
+        """What waits, taken out."""
+        rest = list(self._waiting)
+        self._waiting.clear()
+        return rest
+
+    # What happens, in the order of a run.
+
+    def started(self) -> None:
+        """Collecting begins; call it before the first poll passes."""
+        time_ms = self.started_ms = self._stamp(self._edge)
+        left = Left() if self._ledger is None else self._ledger.read()
+        self._begin_accounts(left, time_ms)
+        since_ms = self._down_since_ms
+        down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
+        text = "first start here" if since_ms is None else f"started after {down:.1f} s"
+        self._add(self._edge, time_ms, EventKind.STARTED, text, ago_s=down, length_s=down)
+        if self._blocked_since_ms is not None:
+            end_ms = max(since_ms or time_ms, self._blocked_since_ms)
+            self.dropped(Dropped(0, Ranges(), DropReason.blocked.name, self._blocked_since_ms, end_ms))
+
+        self._close_left(left, time_ms)
+
+    def _begin_accounts(self, left: Left, time_ms: int) -> None:
+        known_ms = {device: account.known_ms for device, account in left.accounts.items()}
+        if self._ledger is None:
+            self._counts = Counts(self._every_ms, time_ms, known_ms, epoch=self._tag())
+        else:
+            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep, self._tag())
+        self._counts.begin(self._origins)
+        if self._ledger is not None:
+            self._ledger.open(self._counts.accounts)
+
+    def _close_left(self, left: Left, time_ms: int) -> None:
+        """Close the accounts that a killed gateway left open, and report since when nobody collected."""
+        for device, account in left.accounts.items():
+            origin = self._origins.get(device)
+            removed = origin is None
+            if origin is None:
+                edge = self._edge.origin
+                origin = Origin(edge.edge, device, COLLECTION, edge.enterprise, edge.site)
+            end_ms = left.ended_ms or account.last_ms + 1
+            if left.exact and not left.ended_ms:
+                self._tell(account.told(origin, end_ms))
+            away = (time_ms - end_ms) / 1000 if left.exact else 0.0
+            columns = Columns(own(origin), EVENTS, EVENT_POINTS)
+            if removed:
+                text = f"{origin.edge} does not collect from this device any more"
+                self._add(columns, time_ms, EventKind.REMOVED, text, ago_s=away)
+            elif away > 0:
+                text = f"collected again after {away:.1f} s"
+                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=away, length_s=away)
+
+    def blocked(self, blocked: bool) -> None:
+        """Whether the spool refuses records just now; called with each record."""
+        if blocked and not self._blocked_from_ms:
+            self._blocked_from_ms = self._stamp("blocked")
+        elif self._blocked_from_ms and not blocked:
+            if self._counts is not None:
+                self._counts.blocked(self._blocked_from_ms, self._stamp("blocked"))
+            self._blocked_from_ms = 0
+
+    def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
+        """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
+        if self._counts is not None:
+            for done in self._counts.passed(poll, kept):
+                self._tell(done)
+            for device, first_ms, away_ms in self._counts.between_epochs():
+                self._between_epochs(device, first_ms, away_ms + _EPOCH_MARGIN_MS)
+
+    def _between_epochs(self, device: str, first_ms: int, away_ms: int) -> None:
+        """Accounts of two epochs do not touch: nothing was polled of the device in between."""
+        columns = self._devices[device]
+        time_ms, begin_ms = self._stamp(columns), first_ms - away_ms
+        self._add(
+            columns, time_ms, EventKind.CORRECTED, "the clock was corrected between two readings",
+            ago_s=(time_ms - begin_ms) / 1000, length_s=away_ms / 1000,
+        )  # fmt: skip
+
+    def device(self, event: Event) -> None:
+        """Something about a device."""
+        columns, counts = self._devices[event.device], self._counts
+        away = 0.0
+        if counts is not None and event.kind == "offline":
+            counts.offline(self._origins[event.device], event.time_ms)
+        elif counts is not None and event.kind == "online":
+            away = counts.online(self._origins[event.device], event.time_ms)
+        kind, detail = _DEVICE_EVENTS[event.kind], 0 if event.reason is None else event.reason.code
+        self._add(columns, self._stamp(columns), kind, event.text, ago_s=away, length_s=away, detail=detail)
+
+    def stepped(self, step: ClockStep) -> None:
+        """The wall clock was set, and is known again."""
+        text, time_ms = f"the wall clock was set by {step.seconds:+.1f} s", self._stamp(self._edge)
+        self._add(
+            self._edge,
+            time_ms,
+            EventKind.CLOCK_STEPPED,
+            text,
+            ago_s=(time_ms - step.time_ms) / 1000,
+            length_s=step.seconds,
+            detail=int(step.unused),
+        )
+
+    def dropped(self, dropped: Dropped, in_flight: int = 0) -> None:
+        """The spool gave records up, of which so many had been sent."""
+        self._superseded(dropped.content)
+        stretch = self._losses.dropped(dropped, in_flight)
+        before = len(self._waiting)
+        detail = DropReason[stretch.reason] if stretch.reason in DropReason.__members__ else 0
+        time_ms = self._stamp(self._edge)
+        self._add(
+            self._edge,
+            time_ms,
+            EventKind.DROPPED,
+            f"the spool gave up {stretch.records} records ({stretch.reason})",
+            ago_s=(time_ms - stretch.from_ms) / 1000,
+            length_s=(stretch.to_ms - stretch.from_ms) / 1000,
+            records=stretch.records,
+            in_flight=stretch.in_flight,
+            unread=stretch.unread,
+            detail=detail,
+        )
+        self._dropped_of_devices(stretch, dropped, detail)
+        self._of_losses.extend(list(self._waiting)[before:])
+
+    def _dropped_of_devices(self, stretch: Stretch, dropped: Dropped, detail: int) -> None:
+        """The whole stretch for each device of which something more was given up, and its accounts again."""
+        for device in dropped.content.devices:
+            lost, columns = stretch.content.devices[device], self._devices.get(device)
+            if columns is None:
+                continue
+            if lost.records:
+                time_ms = self._stamp(columns)
+                self._add(
+                    columns, time_ms, EventKind.DROPPED, stretch.reason, records=lost.records,
+                    ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
+                    values=lost.values, in_flight=min(stretch.in_flight, lost.records), detail=detail,
+                )  # fmt: skip
+            for started_ms, begin_ms in lost.starts.items():
+                time_ms, length_s = self._stamp(columns), (started_ms - begin_ms) / 1000
+                text = f"collected again after {length_s:.1f} s"
+                ago_s = (time_ms - begin_ms) / 1000
+                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=ago_s, length_s=length_s)
+            again = Columns(columns.origin, RECOUNT, RECOUNT_POINTS)
+            for begin_ms, numbers in lost.accounts.items():
+                told = self._again.setdefault(device, {})
+                told[begin_ms] = max(begin_ms + int(numbers[0]), told.get(begin_ms, 0))
+                time_ms = self._stamp(again)
+                values = ((time_ms - begin_ms) / 1000, *numbers)
+                self._tell(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
+
+    def _superseded(self, content: Content) -> None:
+        """Leave out accounts that are part of one that was told again since."""
+        for device, lost in content.devices.items():
+            told = self._again.get(device, {})
+            for begin_ms, numbers in list(lost.accounts.items()):
+                end_ms = begin_ms + int(numbers[0])
+                wider = (one for one in told.items() if one[0] <= begin_ms and end_ms <= one[1])
+                if any(one != (begin_ms, end_ms) for one in wider):
+                    del lost.accounts[begin_ms]
+            while len(told) > MAX_ACCOUNTS:
+                del told[min(told)]
+
+    @property
+    def losing(self) -> bool:
+        """Whether records were given up and those that told of it may be given up too."""
+        return self._losses.open
+
+    def appended(self, poll: Poll, record: Record) -> None:
+        """The spool has a record of the gateway's own."""
+        if self._of_losses and poll is self._of_losses[0]:
+            self._of_losses.popleft()
+            self._last_of_losses = record
+
+    def losses_durable(self, pending: Mapping[int, Ranges]) -> bool:
+        """Whether all that was told of losses is in the spool, and in the store for good."""
+        last = self._last_of_losses
+        if not self.losing or self._of_losses or last is None:
+            return False
+        kept = pending.get(last.stream)
+        return not kept or kept.first() > last.offset
+
+    def drained(self) -> None:
+        """All that was told of losses is durable."""
+        self._losses.drained()
+
+    def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
+        """The store will never take these; where it stored a part, so many `values` of each are missing."""
+        self._of_devices(EventKind.REJECTED, records, reason, values)
+
+    def deferred(self, records: Sequence[Record], code: str) -> None:
+        """The store cannot take these for now."""
+        self._of_devices(EventKind.DEFERRED, records, code)
+
+    def requeued(self, records: int) -> None:
+        """So many records came back from the quarantine."""
+        text = f"{records} records came back from the quarantine"
+        time_ms = self._stamp(self._edge)
+        self._add(self._edge, time_ms, EventKind.REQUEUED, text, records=records)
+
+    def _of_devices(
+        self, kind: EventKind, records: Sequence[Record], text: str, values_each: int = 0
+    ) -> None:
+        """One event for each device whose values are in these records: all of them, or `values_each`."""
+        content = content_of(record.body for record in records)
+        if content.known < len(records):
+            _log.debug("%d of these records cannot be read here", len(records) - content.known)
+        for device, lost in content.devices.items():
+            columns = self._devices.get(device)
+            if columns is None or not lost.records:
+                continue
+            time_ms = self._stamp(columns)
+            self._add(
+                columns, time_ms, kind, text, records=lost.records,
+                values=lost.records * values_each or lost.values,
+                ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
+            )  # fmt: skip
+
+    def stopped(self) -> None:
+        """Collecting ended in good order; only the first call tells anything."""
+        if self._counts is None:
+            return
+        counts, self._counts = self._counts, None
+        time_ms = self._stamp(self._edge)
+        ended_ms = counts.ended_ms(time_ms)
+        for account in counts.close(time_ms):
+            self._tell(account)
+        if self._ledger is not None:
+            self._ledger.end(ended_ms, counts.accounts)
+        self._add(self._edge, time_ms, EventKind.STOPPED, "stopped")
+
+    def _add(
+        self,
+        columns: Columns,
+        time_ms: int,
+        kind: EventKind,
+        text: str,
+        *,
+        ago_s: float = 0.0,
+        length_s: float = 0.0,
+        records: int = 0,
+        values: int = 0,
+        in_flight: int = 0,
+        unread: int = 0,
+        detail: int = 0,
+    ) -> None:
+        row = (int(kind), ago_s, length_s, records, values, in_flight, unread, int(detail), text)
+        self._tell(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
+
+    def _tell(self, poll: Poll) -> None:
+        if len(self._waiting) == _MOST:
+            _log.error("too many reports wait: the oldest is lost")
+        self._waiting.append(poll)
+        self._some.set()

@@ -1,0 +1,80 @@
+"""Says what should be polled: at every start, and once a day so that nobody has to look back for long.
+
+Also when the clock was set: a box without a battery starts years ago, where nobody looks for its schedule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from gateway.interfaces import Expected
+from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+
+EVERY = 86_400.0
+"""Seconds between two repetitions."""
+
+
+class ScheduleSource:
+    """One reading for each device of `expected`, all at the same time of `stamp`, in the epoch `tag`.
+
+    `account_s`: how long an account runs, which is told with it.
+    """
+
+    name = "schedule"
+    busy = False
+
+    def __init__(
+        self,
+        expected: Iterable[Expected],
+        account_s: float,
+        stamp: Callable[[Hashable], int],
+        tag: Callable[[], EpochTag | None] = lambda: None,
+    ) -> None:
+        groups: dict[Origin, list[Expected]] = {}
+        for one in expected:
+            groups.setdefault(one.origin, []).append(one)
+        self._rows = [(_columns(origin), _values(mine, account_s)) for origin, mine in groups.items()]
+        self._stamp = stamp
+        self._tag = tag
+        self._wanted = asyncio.Event()
+
+    def again(self) -> None:
+        """Say it once more now."""
+        self._wanted.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def columns(self) -> Sequence[Columns]:
+        return [columns for columns, _ in self._rows]
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while True:
+            self._wanted.clear()
+            time_ms, tag = self._stamp(SCHEDULE), self._tag()
+            for columns, values in self._rows:
+                yield Poll(time_ms, (Reading(columns, time_ms, values),), epoch=tag)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._wanted.wait()
+
+
+def _columns(origin: Origin) -> Columns:
+    own = Origin(origin.edge, origin.device, COLLECTION, origin.enterprise, origin.site, origin.line)
+    return Columns(own, SCHEDULE, SCHEDULE_POINTS)
+
+
+def _values(groups: Sequence[Expected], account_s: float) -> tuple[float, ...]:
+    rate = sum(group.points / group.period for group in groups)
+    points = sum(group.points for group in groups)
+    return (rate, points, len(groups), min(group.period for group in groups), account_s)

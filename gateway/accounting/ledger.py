@@ -1,0 +1,146 @@
+"""Keeps the open accounts in a file, so that the next start can close those of a killed gateway exactly.
+
+file = head, one block for each device        each of BLOCK bytes with a checksum, written in place
+head = boot id of the system, end of collecting (ms, UTC; 0 while it goes on)
+
+The numbers are not synced: after a power cut they may be old, so that only those of this boot are believed.
+When an edge first collected from a device is believed of every boot.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from struct import Struct
+from uuid import UUID
+from zlib import crc32
+
+from gateway.accounting.account import CELLS, Account
+from qilu.runtime.boot import UNKNOWN_BOOT
+
+_log = logging.getLogger(__name__)
+
+BLOCK = 512
+_CHECK = Struct("<I")
+_HEAD = Struct("<16sq")
+_CELLS = Struct(f"<{len(CELLS)}q")
+_MAX_NAME = BLOCK - _CHECK.size - _CELLS.size
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the gateway before this one left: its open accounts, whether they are exact, when it ended."""
+
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    exact: bool = False
+    ended_ms: int = 0
+
+
+class Ledger:
+    """The file, open between `open` and `close`. A disk that refuses costs the exactness of a restart."""
+
+    def __init__(self, file: Path, boot: UUID) -> None:
+        self._file = file
+        self._boot = boot
+        self._descriptor: int | None = None
+        self._places: dict[str, int] = {}
+
+    def read(self) -> Left:
+        """What is in the file; nothing where there is none."""
+        try:
+            blocks = _blocks(self._file.read_bytes())
+        except OSError:
+            return Left()
+        head = next(blocks, None)
+        if head is None:
+            return Left()
+        boot, ended_ms = _HEAD.unpack_from(head)
+        accounts = {}
+        for block in blocks:
+            if block is not None:
+                name = block[_CELLS.size :].rstrip(b"\0").decode("utf-8", "replace")
+                accounts[name] = Account(*_CELLS.unpack_from(block))
+        same_boot = UUID(bytes=boot) == self._boot != UNKNOWN_BOOT
+        return Left(accounts, same_boot or ended_ms > 0, ended_ms)
+
+    def open(self, accounts: Mapping[str, Account]) -> None:
+        """Begin the file anew with these accounts."""
+        self.close()
+        named = {name: one for name, one in accounts.items() if len(name.encode()) <= _MAX_NAME}
+        text = b"".join((self._head(0), *(_block(_body(name, one)) for name, one in named.items())))
+        fresh = self._file.with_name(f"{self._file.name}.new")
+        try:
+            with fresh.open("wb") as writing:
+                writing.write(text)
+                writing.flush()
+                os.fsync(writing.fileno())
+            fresh.replace(self._file)
+            _sync_folder(self._file.parent)  # else a power cut could bring the file of an earlier run back
+            self._descriptor = os.open(self._file, os.O_WRONLY)
+        except OSError as error:
+            self._failed(error)
+            return
+        self._places = {name: BLOCK * (1 + index) for index, name in enumerate(named)}
+
+    def keep(self, device: str, account: Account) -> None:
+        """The numbers of one device as they are now."""
+        if self._descriptor is not None and (place := self._places.get(device)) is not None:
+            self._write(_block(_body(device, account)), place)
+
+    def end(self, ended_ms: int, accounts: Mapping[str, Account]) -> None:
+        """All accounts ended at this time."""
+        for device, account in accounts.items():
+            self.keep(device, account)
+        self._write(self._head(ended_ms), 0)
+        self.close()
+
+    def close(self) -> None:
+        """Leave the file as it is."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _head(self, ended_ms: int) -> bytes:
+        return _block(_HEAD.pack(self._boot.bytes, ended_ms))
+
+    def _write(self, block: bytes, place: int) -> None:
+        if self._descriptor is not None:
+            try:
+                os.pwrite(self._descriptor, block, place)
+            except OSError as error:
+                self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        _log.warning("%s: %s: after a kill the audit will not know the last account", self._file, error)
+        self.close()
+        try:  # numbers that are no longer written must not be believed
+            self._file.unlink(missing_ok=True)
+        except OSError as refused:
+            _log.debug("%s cannot be removed: %s", self._file, refused)
+
+
+def _body(name: str, account: Account) -> bytes:
+    return _CELLS.pack(*(getattr(account, cell) for cell in CELLS)) + name.encode()
+
+
+def _block(body: bytes) -> bytes:
+    body = body.ljust(BLOCK - _CHECK.size, b"\0")
+    return _CHECK.pack(crc32(body)) + body
+
+
+def _blocks(text: bytes) -> Iterator[bytes | None]:
+    """The body of each block, None where its checksum is wrong."""
+    for begin in range(0, len(text) - BLOCK + 1, BLOCK):
+        body = text[begin + _CHECK.size : begin + BLOCK]
+        yield body if _CHECK.unpack_from(text, begin)[0] == crc32(body) else None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,212 @@
+"""Asks one endpoint over the gateway's own connection, one question at a time; nothing here can write."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Mapping
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from gateway.commissioning.probe.arguments import Range
+from gateway.commissioning.probe.range_dump import Dump, RangeSearch
+from gateway.sources.modbus.planning.plan import READ_FUNCTIONS
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from qilu.contract.errors import QiluError, UnreachableError
+from qilu.contract.profile import Table
+from qilu.modbus.device_identification import Access
+from qilu.modbus.errors import (
+    Acknowledged,
+    DeviceBusy,
+    DeviceFailure,
+    ExceptionReply,
+    GatewayPathUnavailable,
+    IllegalAddress,
+    IllegalFunction,
+    IllegalValue,
+    ModbusError,
+    ProtocolError,
+    TargetFailedToRespond,
+)
+from qilu.modbus.pdu import ReadIdentity, read_request, response_identity, unpack_bits
+from qilu.modbus_client.connection import (
+    Connection,
+    ConnectionLostError,
+    ReplyTimeoutError,
+    Transaction,
+)
+from qilu.modbus_client.connector import EndpointConnector
+from qilu.modbus_client.stats import ClientStats
+from qilu.runtime.backoff import Backoff
+
+BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that says it is busy is asked again
+MAX_IDENTITY_REQUESTS = 16  # of one identity: a device that always has more would never end
+CONNECT_AGAIN = 3  # attempts after a connection that had worked is lost
+
+Progress = Callable[[int], object]
+"""Told how many addresses or units are done."""
+
+
+def _late(unit: int, seconds: float) -> None:
+    """A reply to a question that was given up."""
+
+
+def settings_for(url: str, timeout: float, request_gap: float = 0.0) -> ModbusSettings:
+    """What the gateway would have in its file for this endpoint."""
+    return ModbusSettings(
+        type="modbus",
+        url=url,
+        timeout=timeout,
+        request_gap=request_gap,
+        devices=(DeviceSettings(device="probed", profile="probed"),),
+    )
+
+
+class Prober:
+    """Used with `async with`, which connects: UnreachableError where that fails."""
+
+    def __init__(self, settings: ModbusSettings, random: Random) -> None:
+        self.url = settings.url
+        self.settings = settings
+        self._backoff = Backoff(random, first=0.2, most=2.0)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._link: EndpointConnector | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        self._link = EndpointConnector(
+            self.settings.client_options, self._tasks, self._backoff, ClientStats(), _late
+        )
+        try:
+            await self._connected(attempts=1)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        link, tasks = self._link, self._tasks
+        self._link = self._tasks = None
+        if link is not None:
+            link.close()
+        if tasks is not None:
+            await tasks.__aexit__(None, None, None)
+
+    async def ask(self, unit: int, request: bytes) -> bytes:
+        """The data of the reply; ReplyTimeoutError, ExceptionReply, ... as the gateway knows them.
+
+        A connection that was lost is made again, and a device that is busy asked again.
+        """
+        pauses, lost = list(BUSY_PAUSES), 0
+        while True:
+            connection = await self._connected(attempts=CONNECT_AGAIN)
+            exchange = Transaction(unit, request)
+            await connection.read([exchange], self.settings.timeout, self.settings.request_gap)
+            if exchange.data is not None:
+                return exchange.data
+            error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")
+            if isinstance(error, Acknowledged | DeviceBusy) and pauses:
+                await asyncio.sleep(pauses.pop(0))
+            elif isinstance(error, ConnectionLostError) and not lost:
+                lost += 1  # many devices close a connection that was idle
+            else:
+                raise error
+
+    def reconnect(self) -> None:
+        """Ask what follows over a new connection."""
+        assert self._link is not None, "a prober asks inside its `async with`"
+        self._link.disconnect()
+
+    async def _connected(self, attempts: int) -> Connection:
+        assert self._link is not None, "a prober asks inside its `async with`"
+        loop = asyncio.get_running_loop()
+        for attempt in range(attempts):
+            if attempt:
+                await asyncio.sleep(0.3 * attempt)
+            connection = await self._link.connected(loop.time() + self.settings.connect_timeout + 1)
+            if connection is not None:
+                return connection
+        raise UnreachableError(f"{self.url}: no connection: {self._link.problem}")
+
+
+async def read_range(prober: Prober, unit: int, asked: Range, progress: Progress = int) -> Dump:
+    """Everything that the device has there; what it has not is named with the reason.
+
+    UnreachableError where it answers nothing at all.
+    """
+    search = RangeSearch(asked)
+    replied = False
+    while (span := search.next()) is not None:
+        request = read_request(READ_FUNCTIONS[span.table], span.first, span.size)
+        try:
+            data = await prober.ask(unit, request)
+        except (IllegalAddress, IllegalValue, DeviceFailure) as error:
+            replied = True
+            search.refused(error.code.name.lower().replace("_", " "))
+        except IllegalFunction:
+            search.abandoned(f"the device cannot read {span.table}")
+        except (ReplyTimeoutError, ProtocolError) as error:
+            # It may be alive and ignore what it does not have, or blocks of this length.
+            replied = replied or await ping(prober, unit) is not None
+            if not replied:
+                raise UnreachableError(str(error)) from error
+            search.refused("no answer", timed_out=True)
+        except ModbusError as error:
+            search.abandoned(str(error))
+        else:
+            replied = True
+            search.good(_values(span, data))
+        progress(search.known)
+    return search.dump()
+
+
+def _values(span: Range, data: bytes) -> list[int]:
+    """Bits or registers, as the table has them."""
+    if span.table.holds_bits:
+        return [int(bit) for bit in unpack_bits(data, span.size)]
+    return list(struct.unpack(f">{span.size}H", data))
+
+
+async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
+    """What the device calls itself (function 43/14), by object id; empty where it does not say."""
+    objects: dict[int, str] = {}
+    request = ReadIdentity(Access.REGULAR)
+    for _ in range(MAX_IDENTITY_REQUESTS):
+        try:
+            part = response_identity(request, await prober.ask(unit, request.encode()))
+        except IllegalValue:  # has the basic objects only
+            if request.access == Access.BASIC:
+                break
+            request = ReadIdentity(Access.BASIC)
+            continue
+        except (ModbusError, ReplyTimeoutError):
+            # Servers that do not know the function may leave a part of it unread, before the next request.
+            prober.reconnect()
+            break
+        objects |= {number: _on_single_line(text) for number, text in part.objects.items()}
+        if part.next_object is None:
+            break
+        request = ReadIdentity(request.access, part.next_object)
+    return objects
+
+
+def _on_single_line(text: bytes) -> str:
+    """Without what would end a line, or steer a terminal."""
+    decoded = text.decode("utf-8", "replace")
+    return " ".join("".join(one if one.isprintable() else " " for one in decoded).split())
+
+
+async def ping(prober: Prober, unit: int) -> str | None:
+    """How a unit answers to the cheapest question: "answers", "exception ..."; None where nobody is there."""
+    try:
+        await prober.ask(unit, read_request(READ_FUNCTIONS[Table.HOLDING], 0, 1))
+    except (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError):
+        return None
+    except ExceptionReply as error:
+        return f"answers with exception {error.code.value} ({error.code.name.lower().replace('_', ' ')})"
+    except ModbusError as error:
+        return str(error)
+    return "answers"

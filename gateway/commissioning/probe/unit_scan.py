@@ -1,0 +1,47 @@
+"""Which unit ids answer behind an endpoint, and what the answers together mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gateway.commissioning.probe.reader import Prober, identity, ping
+
+
+class Unit(NamedTuple):
+    """One unit id that answered."""
+
+    unit: int
+    how: str
+    identity: str
+
+
+async def scan(
+    prober: Prober, units: Sequence[int], on_unit: Callable[[Unit], None], progress: Callable[[int], None]
+) -> list[Unit]:
+    """Every unit that answers, told to `found` as soon as it does."""
+    answering: list[Unit] = []
+    for done, unit in enumerate(units, 1):
+        how = await ping(prober, unit)
+        if how is not None:
+            results = await identity(prober, unit)
+            answering.append(Unit(unit, how, " ".join(results[number] for number in sorted(results)[:3])))
+            on_unit(answering[-1])
+        progress(done)
+    return answering
+
+
+def verdict(asked: Sequence[int], answering: Sequence[Unit], timeout: float) -> str:
+    """What the result of a scan means. Pure."""
+    if not answering:
+        return (
+            f"none of {len(asked)} unit ids answered within {timeout:g} s: the id, the framing "
+            "(tcp or rtu+tcp), baud rate or parity may be others, or --timeout too short"
+        )
+    text = f"{len(answering)} of {len(asked)} unit ids answered"
+    ((_, alike),) = Counter((unit.how, unit.identity) for unit in answering).most_common(1)
+    if alike > max(2, len(asked) // 2):
+        many = "all of them" if alike == len(asked) else f"{alike} of them"
+        return f"{text}, {many} alike: there may be one device that does not look at the id"
+    return text

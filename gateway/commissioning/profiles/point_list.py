@@ -1,0 +1,139 @@
+"""Reads a list of points in a CSV text; what is wrong is told with line and column. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway.commissioning.profiles.addressing import Addressing, Row, are_modicon, place
+from gateway.commissioning.profiles.cell_parsers import OPTIONAL, Cell, number, orders, slug
+from gateway.commissioning.profiles.column_names import columns_of, plain, type_of
+from gateway.commissioning.profiles.yaml_writer import PointEntry, unique
+from qilu.contract.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list of points says: points for a profile, and the line of the list that each is from."""
+
+    addressing: Literal["zero_based", "modicon"]
+    points: tuple[PointEntry, ...]
+    lines: tuple[int, ...]
+    headings: Mapping[str, str]
+    """Key -> the heading that was taken for it."""
+    unused_columns: tuple[str, ...]
+    """Headings that mean nothing here."""
+
+
+def read_list(text: str, addressing: Addressing = "auto") -> Listed:
+    """ConfigError with all that is wrong; `line` and `key` are those of the list."""
+    rows = _rows(text)
+    first, *others = rows
+    columns = columns_of(first[1])
+    headings = {key: first[1][index].strip() for key, index in columns.items()}
+    if "address" not in columns:
+        raise ConfigError(
+            f"no column is an address; the headings are: {', '.join(first[1])}",
+            line=first[0],
+            remedy="the first line names the columns: name, table, address, type, scale, unit, ...",
+        )
+    if not others:
+        raise ConfigError(
+            "there are headings and no points", line=first[0], remedy="add a line for each point"
+        )
+    cells = [
+        {
+            key: Cell(row[index].strip(), line, first[1][index].strip(), index)
+            for key, index in columns.items()
+            if index < len(row) and row[index].strip()
+        }
+        for line, row in others
+    ]
+    in_modicon = addressing == "modicon" or (addressing == "auto" and are_modicon(cells))
+    points, errors = [], []
+    for row, (line, _) in zip(cells, others, strict=True):
+        try:
+            points.append(_point(row, line, in_modicon, addressing == "one_based"))
+        except ConfigError as error:
+            errors.append(error)
+    if errors:
+        errors[0].others = tuple(errors[1:])
+        raise errors[0]
+    names = unique(str(point["name"]) for point in points)
+    return Listed(
+        "modicon" if in_modicon else "zero_based",
+        tuple(PointEntry({**point, "name": name}) for point, name in zip(points, names, strict=True)),
+        tuple(line for line, _ in others),
+        headings,
+        tuple(
+            heading.strip()
+            for index, heading in enumerate(first[1])
+            if index not in columns.values() and heading.strip()
+        ),
+    )
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    """Rows that are not empty, with the line where each ends; separated by comma, semicolon or tab."""
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    if not head:
+        raise ConfigError("the list is empty", line=1, remedy="the first line names the columns")
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ConfigError(f"not CSV: {error}", line=reader.line_num, remedy="save the sheet as CSV") from None
+    return [(line, row) for line, row in rows if any(map(str.strip, row)) and not row[0].startswith("#")]
+
+
+def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, Any]:
+    if "address" not in row:
+        raise ConfigError("has no address", line=line, remedy="write one, or remove the line")
+    table, where = place(row, in_modicon, one_based)
+    point: dict[str, Any] = {"name": "", **where}
+    kind = _type(row, table)
+    point["type"] = kind
+    for key, read in OPTIONAL.items():
+        if key in row and (value := read(row[key], kind)) is not None:
+            point[key] = value
+    point |= orders(row)
+    if limits := {end: number(row[end]) for end in ("min", "max") if end in row}:
+        point["limits"] = limits
+    label = {key: row[name].text for key, name in (("en", "label"), ("zh", "label_zh")) if name in row}
+    if "en" in label and not label["en"].isascii() and "zh" not in label:
+        label = {"zh": label["en"]}
+    keys = row["name"].text if "name" in row else label.get("en", "")
+    point["name"] = slug(keys) or f"{table}_{row['address'].text}".lower()
+    if "name" in row and slug(keys) != keys and not label:
+        label = {"en" if keys.isascii() else "zh": keys}
+    if label:
+        point = {"name": point.pop("name"), "label": label, **point}
+    if point["access"] == "read" if "access" in point else False:
+        del point["access"]
+    return point
+
+
+def _type(row: Row, table: object) -> str:
+    if "type" not in row:
+        if "bit" in row or table in ("coil", "discrete"):
+            return "bool"
+        raise row["address"].error(
+            f"the type of what stands at {row['address'].text} is not told",
+            "add a column type: uint16, int16, uint32, int32, float32, ...",
+        )
+    kind = type_of(row["type"].text)
+    if kind is None:
+        known = "bool, uint16, int16, uint32, int32, uint64, int64, float32, float64, string"
+        raise row["type"].error(f"{row['type'].text!r} is no type", f"known are: {known}")
+    registers = row["length"].text if "length" in row else ""
+    if (
+        registers in ("2", "4")
+        and kind in ("uint16", "int16")
+        and plain(row["type"].text) not in ("uint16", "int16")
+    ):
+        kind = f"{kind.removesuffix('16')}{16 * int(registers)}"  # "int" of two registers
+    return kind

@@ -1,0 +1,1 @@
+"""What is sent when, and what an acknowledgement releases: outbox, deferral, message size, latency."""

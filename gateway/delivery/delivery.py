@@ -1,0 +1,276 @@
+"""Carries records from the spool to the sink until each is durable; the outbox decides, this part acts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from gateway.delivery.ack_monitor import Hearing
+from gateway.delivery.deferral_report import DeferralReport
+from gateway.delivery.latency import Latency
+from gateway.delivery.outbox import Freed, Outbox
+from gateway.delivery.size_limit import MOST_TRIES, MessageSize
+from gateway.interfaces import Dropped, Record, Sink, Spool
+from gateway.timekeeping.provisional import is_provisional
+from qilu.contract.ack_codes import AckCode, Refusal
+from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, UnreachableError
+from qilu.contract.messages import Announcement
+from qilu.contract.ranges import Ranges
+from qilu.contract.topics import Lane
+from qilu.runtime.backoff import Backoff
+from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.reconnection import INTERVAL_S, Reconnection
+from qilu.runtime.tasks import leaves, run_together
+
+_log = logging.getLogger(__name__)
+
+_IDLE = 1.0
+"""Seconds between two looks at the timers and at a backlog that could not be read."""
+
+_REJECTED = 10_000_000
+"""Bytes of rejected records that are looked into at once, to tell whose they are."""
+
+
+class Delivery:
+    """One sink, reconnected for ever.
+
+    `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
+    `backlog_rate`: bytes per second of the backlog, at most; None: as fast as its window allows. `rejected`
+    is told of the records that the store refuses, with one of its reasons. `resend_requested` is asked every
+    second whether somebody wants all deferred records sent again.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        sink: Sink,
+        outbox: Outbox,
+        *,
+        linger: float,
+        backoff: Backoff,
+        clock: Callable[[], float],
+        backlog_rate: float | None = None,
+        rejected: Callable[[Sequence[Record], str, int], None] | None = None,
+        deferred: Callable[[Sequence[Record], str], None] | None = None,
+        resend_requested: Callable[[], bool] | None = None,
+        connect_interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._spool = spool
+        self._sink = sink
+        self._outbox = outbox
+        self._linger = linger
+        self._clock = clock
+        self._backlog_rate = backlog_rate
+        self._backlog_at = 0.0
+        self._rejected = rejected
+        self._resend_requested = resend_requested
+        self._deferral_report = DeferralReport(spool, outbox, deferred)
+        self.latency = Latency()
+        self._size = MessageSize(outbox.limits.message)
+        self._complaints = Complaints(_log)
+        self._reconnection = Reconnection(_log, backoff, interval_s=connect_interval_s)
+        self._hearing = Hearing(outbox.trusted, outbox.limits.silence, self._complaints, clock())
+        self._live = asyncio.Event()
+        self._backlog = asyncio.Event()
+        self._freed = asyncio.Event()
+
+    def appended(self, record: Record) -> None:
+        """The spool has a new record."""
+        if is_provisional(record.body):
+            return  # the spool hands it out corrected, as backlog, when the clock is known
+        self._outbox.appended(record)
+        self.latency.appended(record, self._clock())
+        self._live.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; ConfigError when the settings of the sink are wrong from the start."""
+        tried = False
+        while True:
+            pause = 0.0
+            try:
+                async with self._sink:
+                    waiting = sum(map(len, self._spool.pending().values()))
+                    self._reconnection.connected(f"connected, {waiting} records wait", self._clock())
+                    await self._exchange()
+            except* UnreachableError as lost:
+                pause = self._reconnection.failed(leaves(lost), self._clock())
+                self._look_at_size({error.end for error in leaves(lost) if isinstance(error, LinkLostError)})
+            except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
+                if not tried:
+                    raise
+                pause = self._reconnection.failed(leaves(wrong), self._clock())
+            tried = True
+            await asyncio.sleep(pause)
+
+    @property
+    def lost_links(self) -> int:
+        """Links that were lost since the start."""
+        return self._reconnection.lost_connections
+
+    def in_flight(self, dropped: Dropped) -> int:
+        """How many of these records had been sent: they may be in the store."""
+        return len(self._outbox.sent(dropped.stream).common(dropped.offsets))
+
+    async def emptied(self) -> None:
+        """Return once the spool keeps nothing any more."""
+        while any(self._spool.pending().values()):
+            self._freed.clear()
+            await self._freed.wait()
+
+    async def _exchange(self) -> None:
+        self._outbox.opened()
+        self._hearing.connected(self._clock())
+        self._live.set()
+        self._backlog.set()
+        try:
+            await run_together(
+                {
+                    "send live records": self._send_live(),
+                    "send the backlog": self._send_backlog(),
+                    "take answers": self._take_answers(),
+                    "watch timers": self._watch_timers(),
+                }
+            )
+        finally:
+            self._outbox.lost()
+
+    async def _send_live(self) -> None:
+        while True:
+            await self._live.wait()
+            await asyncio.sleep(self._linger)
+            self._live.clear()
+            while records := self._outbox.next_live(self._clock(), self._size.most(self._clock())):
+                await self._send(Lane.LIVE, records)
+
+    async def _send_backlog(self) -> None:
+        while True:
+            self._backlog.clear()
+            pending, limit = self._spool.sendable(), self._most_bytes()
+            wanted = self._outbox.next_deferred(pending, self._clock())
+            if wanted is not None:
+                limit = min(limit, self._outbox.limits.deferred_window)
+            else:
+                wanted = self._outbox.next_backlog(pending)
+            if wanted is None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE):
+                        await self._backlog.wait()
+                continue
+            stream, offsets = wanted
+            if self._backlog_rate is not None and (early := self._backlog_at - self._clock()) > 0:
+                await asyncio.sleep(early)
+                continue  # the window and the backlog may be others by now
+            try:
+                records = self._spool.corrected(self._spool.read(stream, offsets, limit))
+            except UnreachableError as error:
+                _log.warning("the backlog cannot be read now: %s", error)
+                await asyncio.sleep(_IDLE)
+                continue
+            if not records:
+                await asyncio.sleep(0)  # gone or damaged: `pending` knows it now
+                continue
+            self._outbox.sent_backlog(records, self._clock())
+            if self._backlog_rate is not None:
+                size = sum(len(record.body) for record in records)
+                self._backlog_at = max(self._backlog_at, self._clock()) + size / self._backlog_rate
+            await self._send(Lane.BACKLOG, records)
+
+    async def _send(self, lane: Lane, records: Sequence[Record]) -> None:
+        size, first = sum(len(record.body) for record in records), records[0]
+        rejected: Mapping[int, Refusal]
+        if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
+            text = (
+                f"record: {size} bytes ended the link to the broker {MOST_TRIES} times, and shorter messages"
+                " passed: it is too long for it, or its access list (ACL) forbids the topic"
+            )
+            self._complaints.tell("too large", f"{text}; it is kept, and tried again later", self._clock())
+            rejected = {first.offset: Refusal(AckCode.TOO_LARGE, text)}
+        else:
+            self._size.begun(lane, size, (first.stream, first.offset) if len(records) == 1 else None)
+            rejected = await self._sink.send(lane, records)
+            self._size.taken(lane)
+            self._size.gone((first.stream, first.offset))
+        if rejected:
+            pending = self._spool.pending()
+            self._let_go(self._outbox.refused(first.stream, rejected, pending, self._clock()))
+
+    def _look_at_size(self, ends: AbstractSet[LinkEnd]) -> None:
+        """Make messages shorter where that may help; never where the far side gave another reason."""
+        if not ends & {LinkEnd.CLOSED, LinkEnd.SILENT}:
+            self._size.ended()
+            return
+        slow = LinkEnd.SILENT in ends
+        max_bytes = self._size.lost(self._clock(), slow=slow)
+        if max_bytes is None:
+            return
+        why = "nothing came back in time while a message was on its way: the line may be too slow for it"
+        if not slow:  # mosquitto acknowledges what it refuses (MQTT 3.1.1), and then closes the link
+            why = (
+                "the broker closed the link twice at a message: its access list (ACL) may not let this user"
+                " publish, or it takes only shorter messages"
+            )
+        text = f"{why}; messages have {max_bytes} bytes for now (delivery.message_bytes)"
+        self._complaints.tell("message length", text, self._clock())
+
+    def _most_bytes(self) -> int:
+        """Bytes of one message of the backlog: not more than it may send in a second."""
+        most = self._size.most(self._clock())
+        return most if self._backlog_rate is None else min(most, int(self._backlog_rate))
+
+    async def _take_answers(self) -> None:
+        async with contextlib.aclosing(self._sink.answers()) as answers:
+            async for answer in answers:
+                if isinstance(answer, Announcement):  # retained: of an ingester that may be gone
+                    self._outbox.announced(answer)
+                    self._live.set()  # the windows are open again
+                    self._backlog.set()
+                else:
+                    self._hearing.answered(answer.store, self._clock())
+                    self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
+
+    async def _watch_timers(self) -> None:
+        while True:
+            await asyncio.sleep(_IDLE)
+            now = self._clock()
+            waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.sendable()))
+            self._hearing.look(waiting, now)
+            self._outbox.expire(now)
+            self._outbox.rescan()
+            self._deferral_report.look(now)
+            if self._resend_requested is not None and self._resend_requested():
+                _log.info("all deferred records are sent again, by request")
+                self._outbox.resend()
+            self._backlog.set()
+
+    def _let_go(self, freed: Freed) -> None:
+        if freed.rejected:
+            why = next(iter(freed.rejected.values()))
+            text = f"set aside {len(freed.rejected)} rejected records: {why}"
+            self._complaints.tell("rejected", text, self._clock())
+            self._tell_rejected(freed)
+            self._spool.quarantine(freed.stream, {o: str(one) for o, one in freed.rejected.items()})
+        if freed.durable:
+            self._spool.forget(freed.stream, freed.durable)
+            self.latency.durable(freed.stream, freed.durable, self._clock())
+        self._deferral_report.deferred(freed, self._clock())
+        self._freed.set()
+        self._live.set()  # a window may have opened
+        self._backlog.set()
+
+    def _tell_rejected(self, freed: Freed) -> None:
+        """Tell of each kind of rejection with its own records: what is stored in part costs fewer values."""
+        if self._rejected is None:
+            return
+        kinds: dict[tuple[AckCode, int], list[int]] = {}
+        for offset, one in freed.rejected.items():
+            kinds.setdefault((one.code, one.values), []).append(offset)
+        for (_, values), offsets in kinds.items():
+            try:
+                records = self._spool.corrected(self._spool.read(freed.stream, Ranges.of(offsets), _REJECTED))
+            except UnreachableError as error:
+                _log.warning("what was rejected cannot be read now: %s", error)
+            else:
+                self._rejected(records, str(freed.rejected[offsets[0]]), values)

@@ -1,0 +1,174 @@
+"""Reports the gateway's own health as readings of the built-in profile `gateway`, like any machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from gateway.delivery.outbox import Outbox
+from gateway.interfaces import Spool
+from gateway.pipeline import Tally
+from gateway.sources.modbus.stats import SourceStats
+from qilu.contract.errors import DataError, UnreachableError
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+from qilu.contract.record_codec import decode_record
+
+PROFILE = "gateway"
+GROUP = "status"
+
+POINTS: Mapping[str, str] = {
+    "uptime": "s since this process began to collect",
+    "polls": "polls since the start",
+    "points": "values since the start, good or not",
+    "bad_points": "of these, values that are not good",
+    "suppressed_points": "of these, values that a processor left out on purpose",
+    "missed_turns": "turns of a schedule that were skipped because the one before took too long",
+    "timeouts": "requests without a reply in time",
+    "reconnects": "connections to equipment that had to be made anew",
+    "devices": "devices that this gateway collects from",
+    "offline_devices": "devices that do not answer now",
+    "spool_records": "records kept because they are not durable yet",
+    "quarantined_records": "records set aside and kept, because the store rejected them, see `qilu spool`",
+    "quarantine_dropped_records": "of those, records given up at a bound of the spool, since the start",
+    "held_records": "records of another edge, not sent until it is adopted, see `qilu spool`",
+    "backlog_records": "of these, records that are neither on their way nor stored",
+    "oldest_s": "s since the oldest record that is kept was polled; 0: there is none, or it is not known",
+    "spool_bytes": "bytes on disk",
+    "dropped_records": "records given up at a bound of the spool, since the start",
+    "blocked_records": "records that had to wait for room in the spool, since the start",
+    "durable_records": "records that the store has for good, since the start",
+    "deferred_records": "records kept here because a store deferred them, of the backlog",
+    "rejected_records": "records that were set aside, since the start",
+    "sent_again_records": "records sent more than once, since the start",
+    "unanswered_records": "records on their way now",
+    "clock_known": "1 while the time is known; until then records wait, and are uncertain after clock_hold",
+    "link": "1 while the broker is connected",
+    "lost_links": "connections to the broker that were lost, since the start",
+    "discarded_messages": "messages of the broker that found no room here, since the start",
+}
+"""The points of the profile and what each of them says."""
+
+
+class Health:
+    """Reads the present value of every point from those who count."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        spool: Spool,
+        outbox: Outbox,
+        sources: Sequence[SourceStats],
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
+        devices: int,
+        *,
+        lost_links: Callable[[], int],
+        discarded: Callable[[], int],
+        clock_known: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._tally = tally
+        self._spool = spool
+        self._outbox = outbox
+        self._sources = sources
+        self._clock = clock
+        self._now_ms = now_ms
+        self._devices = devices
+        self._began = clock()
+        self._lost_links = lost_links
+        self._discarded = discarded
+        self._clock_known = clock_known
+
+    def read(self) -> Mapping[str, float]:
+        """Point -> value, all of POINTS."""
+        tally, delivered, sources = self._tally, self._outbox.tally, self._sources
+        pending = self._spool.pending()
+        deferred = sum(self._outbox.deferred(pending).values())
+        counts = self._spool.counts()
+        return {
+            "uptime": round(self._clock() - self._began, 1),
+            "polls": tally.polls,
+            "points": tally.points,
+            "bad_points": tally.bad_points,
+            "suppressed_points": tally.suppressed_points,
+            "missed_turns": sum(stats.missed_turns for stats in sources),
+            "timeouts": sum(stats.timeouts for stats in sources),
+            "reconnects": sum(stats.reconnects for stats in sources),
+            "devices": self._devices,
+            "offline_devices": sum(len(stats.offline) for stats in sources),
+            "spool_records": sum(map(len, pending.values())),
+            "held_records": counts.held,
+            "quarantined_records": counts.quarantined,
+            "quarantine_dropped_records": counts.quarantine_dropped,
+            "backlog_records": self._outbox.backlog(pending) + deferred,
+            "oldest_s": oldest_s(self._spool, self._now_ms()),
+            "spool_bytes": self._spool.size,
+            "dropped_records": tally.dropped,
+            "blocked_records": tally.blocked,
+            "durable_records": delivered.durable,
+            "deferred_records": deferred,
+            "rejected_records": delivered.rejected,
+            "sent_again_records": delivered.sent_again,
+            "unanswered_records": self._outbox.unanswered,
+            "clock_known": int(self._clock_known()),
+            "link": int(self._outbox.connected),
+            "lost_links": self._lost_links(),
+            "discarded_messages": self._discarded(),
+        }
+
+
+def oldest_s(spool: Spool, now_ms: int) -> float:
+    """Seconds since the first record that the spool keeps was due; 0 where none is, or it cannot be read."""
+    for stream, kept in spool.pending().items():
+        if kept:
+            try:
+                records = spool.read(stream, Ranges([(kept.first(), kept.first())]), 0)
+                return max((now_ms - decode_record(records[0].body).due_ms) / 1000, 0.0) if records else 0.0
+            except (UnreachableError, DataError):
+                return 0.0
+    return 0.0
+
+
+class StatusSource:
+    """Polls the gateway itself every `period` seconds; `read` gives the present value of every point.
+
+    `stamp`, `tag`: the time (ms, UTC) of a new reading of a series, and its epoch.
+    """
+
+    name = "status"
+    busy = False
+
+    def __init__(
+        self,
+        origin: Origin,
+        period: float,
+        read: Callable[[], Mapping[str, float]],
+        stamp: Callable[[Hashable], int],
+        tag: Callable[[], EpochTag | None] = lambda: None,
+    ) -> None:
+        self._columns = Columns(origin, GROUP, tuple(POINTS))
+        self._period = period
+        self._read = read
+        self._stamp = stamp
+        self._tag = tag
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def columns(self) -> Sequence[Columns]:
+        return (self._columns,)
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        while True:
+            await asyncio.sleep(self._period)
+            values = self._read()
+            time_ms = self._stamp(self._columns)
+            reading = Reading(self._columns, time_ms, tuple(values[point] for point in POINTS))
+            yield Poll(time_ms, (reading,), epoch=self._tag())

@@ -1,0 +1,233 @@
+"""The four kinds of parts a gateway is made of, and what each of them promises. Read this first.
+
+source ▶ processors ▶ spool ▶ (outbox) ▶ sink
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+from uuid import UUID
+
+from gateway.content import NOTHING, Content
+from qilu.contract.ack_codes import Refusal
+from qilu.contract.messages import Announcement, Answer
+from qilu.contract.ranges import Ranges
+from qilu.contract.reading import Columns, Origin, Poll, Reason
+from qilu.contract.topics import Lane
+from qilu.runtime.boot import UNKNOWN_BOOT
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOrigin:
+    """Under which name of the edge, and in which boot of the operating system, a stream was written.
+
+    `edge` is empty and `boot` is UNKNOWN_BOOT where that is not known.
+    """
+
+    edge: str = ""
+    boot: UUID = UNKNOWN_BOOT
+
+
+class Record(NamedTuple):
+    """One encoded poll with the name it has for ever: no (stream, offset) is ever used twice."""
+
+    stream: int
+    offset: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Records that the spool had to give up before they were durable, or never took.
+
+    `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
+    unreadable (the disk lost them): appended between `from_ms` and `to_ms` (UTC). Or blocked, without stream
+    and offsets: between these times none was taken, and then the gateway ended. `content`: what was in those
+    that could be read. `count`: how many, where `offsets` is only the range around very many runs.
+    """
+
+    stream: int
+    offsets: Ranges
+    reason: str
+    from_ms: int
+    to_ms: int
+    content: Content = NOTHING
+    count: int | None = None
+
+    @property
+    def records(self) -> int:
+        """Exactly how many."""
+        return len(self.offsets) if self.count is None else self.count
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """Records that a spool keeps and that are not to be sent now.
+
+    `held`: of another edge, which nobody adopted. `quarantined`: set aside, because the store will never take
+    them. `quarantine_dropped`: of those, given up at a bound or lost by the disk since the start.
+    """
+
+    held: int = 0
+    quarantined: int = 0
+    quarantine_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One poll group of a device: `points` values every `period` seconds."""
+
+    origin: Origin
+    group: str
+    period: float
+    points: int
+
+
+class Event(NamedTuple):
+    """Something about a device that a person wants to know; `time_ms` is UTC, `reason` why it is offline."""
+
+    time_ms: int
+    device: str
+    kind: Literal["offline", "online", "learnt"]
+    text: str
+    reason: Reason | None = None
+
+
+EventListener = Callable[[Event], None]
+
+
+class Source(AbstractAsyncContextManager["Source"], Protocol):
+    """Talks to equipment. Entering it makes it ready, leaving it disconnects."""
+
+    name: str
+    busy: bool
+    """Whether a turn is under way: to cancel it now would lose what was already answered."""
+
+    def columns(self) -> Sequence[Columns]:
+        """Everything it is expected to read: one entry per block that a poll has in good times."""
+        ...
+
+    def polls(self) -> AsyncGenerator[Poll]:
+        """Yield every turn of every schedule until cancelled.
+
+        A far side that is gone is no error here: the source reconnects by itself, and each expected value
+        arrives meanwhile as bad with its reason. Whatever it raises is a bug of the source.
+        """
+        ...
+
+
+class Processor(Protocol):
+    """Turns a poll into polls: pure, synchronous, never waits."""
+
+    def process(self, poll: Poll) -> Sequence[Poll]:
+        """What goes on in place of `poll`; values it leaves out are counted by the pipeline as suppressed."""
+        ...
+
+
+class Edges(Protocol):
+    """The names under which the records of a spool go out: of this edge, and of those that it adopted."""
+
+    def of(self, stream: int) -> str:
+        """The edge on whose topics the records of a stream go out, and their answers come."""
+        ...
+
+    def refused(self, edge: str, reason: str) -> None:
+        """The broker does not allow the topics of an adopted edge: its records are held for some minutes."""
+        ...
+
+
+class Spool(AbstractAsyncContextManager["Spool"], Protocol):
+    """Keeps every record from the moment it was polled until it is durable in the store."""
+
+    stream: int
+    """The stream of this opening; new and random each time, offsets count from 0."""
+
+    def append(self, body: bytes) -> Record | None:
+        """Hand one record to the operating system at once: a killed process loses nothing.
+
+        None when the bound is reached and the policy is `block`, or the disk refuses: try again later.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """Return once everything appended so far survives a power cut, and keep to the bounds.
+
+        UnreachableError when the disk refuses: the records are kept as they are, commit again later.
+        """
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes now."""
+        ...
+
+    def origin(self, stream: int) -> StreamOrigin:
+        """Under which edge and boot a stream was written, as far as known."""
+        ...
+
+    def pending(self) -> Mapping[int, Ranges]:
+        """Stream -> the offsets to be sent, the oldest stream first. Do not change it."""
+        ...
+
+    def counts(self) -> SpoolCounts:
+        """How many records it keeps that are not to be sent."""
+        ...
+
+    def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The same records as they are sent, without those that must wait until the clock is known."""
+        ...
+
+    def sendable(self) -> Mapping[int, Ranges]:
+        """What of `pending` may be sent now: the other records wait until the clock is known."""
+        ...
+
+    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
+        """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
+
+        What is damaged or gone is not returned and is from then on absent from `pending`. UnreachableError
+        when it cannot be read just now.
+        """
+        ...
+
+    def forget(self, stream: int, durable: Ranges) -> None:
+        """These need not be kept any longer. Freeing them needs no disk space."""
+        ...
+
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
+        """Set these aside with their reasons, under the bounds of the spool, and forget them."""
+        ...
+
+    def dropped(self) -> Sequence[Dropped]:
+        """What was given up since the last call; it is absent from `pending` already."""
+        ...
+
+    def told(self) -> None:
+        """All that was given up so far is told: `left_untold` has none of it after the next opening."""
+        ...
+
+    def left_untold(self) -> Sequence[Dropped]:
+        """What runs before this one gave up and did not call told."""
+        ...
+
+    def requeued(self) -> int:
+        """How many records were in quarantine before and are pending again since it was opened."""
+        ...
+
+
+class Sink(AbstractAsyncContextManager["Sink"], Protocol):
+    """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
+        """Return once the transport has taken them, with those that it refused: offset -> why.
+
+        That says nothing of the store: only an answer does. All records are of one stream, offsets rising.
+        UnreachableError when the link is lost, or the far side will take nothing for now.
+        """
+        ...
+
+    def answers(self) -> AsyncGenerator[Answer | Announcement]:
+        """What the far side says, until cancelled; UnreachableError when the link is lost."""
+        ...

@@ -1,0 +1,120 @@
+"""Finds what a device refuses by halving the blocks that it refuses, and remembers it as a narrower plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gateway.sources.modbus.learning.block_limit import BlockLimitSearch
+from gateway.sources.modbus.planning.blocks import Span
+from gateway.sources.modbus.planning.plan import LearnedLimits
+from qilu.contract.profile import AddressRange, Table
+
+
+class Bisection:
+    """What one turn found out about the spans that were asked. Pure."""
+
+    def __init__(self) -> None:
+        self.by_timeout = False
+        """Whether silence was taken for a refusal."""
+        self._good: set[Span] = set()
+        self._halved: list[tuple[Span, Span, Span]] = []
+        self._refused_points: list[Span] = []
+        self._no_function: set[Table] = set()
+        self._measured: dict[Table, BlockLimitSearch] = {}
+
+    def good(self, span: Span) -> None:
+        """The device answered with the values of this span."""
+        self._good.add(span)
+
+    def refused(self, span: Span) -> tuple[Span, ...]:
+        """The device refused this span: the halves to ask instead, or none when it is one point, a hole."""
+        if len(span.points) == 1:
+            self._refused_points.append(span)
+            return ()
+        middle = len(span.points) // 2
+        lower, upper = span.split(middle)
+        self._halved.append((span, lower, upper))
+        return lower, upper
+
+    def no_function(self, span: Span) -> None:
+        """The device has no function to read this table."""
+        self._no_function.add(span.table)
+
+    def to_measure(self) -> list[BlockLimitSearch]:
+        """Of each table, the shortest block that was refused while both of its halves were answered."""
+        explained = sorted(self._explained(), key=lambda halved: halved[0].count)
+        for span, lower, upper in explained:
+            if span.table in self._measured:
+                continue
+            good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
+            self._measured[span.table] = BlockLimitSearch(span, lower, upper, good)
+        return list(self._measured.values())
+
+    def with_good_halves(self) -> list[Span]:
+        """The spans that were refused while both of their halves were answered, the shortest first."""
+        return sorted((span for span, _, _ in self._explained()), key=lambda span: span.count)
+
+    def discard(self, refused: Span) -> None:
+        """That it was refused is not to be believed."""
+        self._halved = [halved for halved in self._halved if halved[0] is not refused]
+
+    def _explained(self) -> Iterator[tuple[Span, Span, Span]]:
+        for span, lower, upper in self._halved:
+            if lower in self._good and upper in self._good:
+                yield span, lower, upper
+
+    def added_to(self, learned: LearnedLimits) -> LearnedLimits:
+        """What is known after this turn: `learnt` itself where it brought nothing new."""
+        if not self._halved and not self._refused_points and not self._no_function:
+            return learned
+        gaps, limits = self._explain_the_halved(learned)
+        return replace(
+            learned,
+            refused_points=learned.refused_points | {span.points[0].name for span in self._refused_points},
+            no_read=(*learned.no_read, *(_range(hole) for hole in self._refused_points), *gaps),
+            max_block=limits,
+            unreadable_tables=learned.unreadable_tables | self._no_function,
+        )
+
+    def _explain_the_halved(self, learned: LearnedLimits) -> tuple[list[AddressRange], dict[Table, int]]:
+        """A refused span whose halves are both good has no bad point. Then its length is at fault, or the
+        addresses between the halves."""
+        gaps: list[AddressRange] = []
+        limits = dict(learned.max_block)
+        for table, measured in self._measured.items():
+            if measured.by_length:
+                limits[table] = min(limits.get(table, measured.longest), measured.longest)
+        for span, lower, upper in self._explained():
+            if span.count > limits.get(span.table, span.count):
+                continue
+            if upper.first > lower.last + 1:
+                gaps.append(AddressRange(table=span.table, first=lower.last + 1, last=upper.first - 1))
+            else:
+                longest = max(lower.count, upper.count)
+                limits[span.table] = min(limits.get(span.table, longest), longest)
+        return gaps, limits
+
+
+def _range(span: Span) -> AddressRange:
+    return AddressRange(table=span.table, first=span.first, last=span.last)
+
+
+def describe(before: LearnedLimits, after: LearnedLimits) -> str:
+    """What was learnt, for a line in a log."""
+    texts = []
+    if new := sorted(after.refused_points - before.refused_points):
+        texts.append(f"refuses {', '.join(new)}")
+    if after.unreadable_tables - before.unreadable_tables:
+        texts.append(
+            f"has no function to read {', '.join(sorted(after.unreadable_tables - before.unreadable_tables))}"
+        )
+    for table, limit in after.max_block.items():
+        if before.max_block.get(table) != limit:
+            texts.append(f"answers at most {limit} addresses of {table} at once")
+    if not texts and len(after.no_read) > len(before.no_read):
+        gaps = ", ".join(
+            f"{gap.table} {gap.first} to {gap.last}" for gap in after.no_read[len(before.no_read) :]
+        )
+        texts.append(f"lets nobody read through {gaps}")
+    return "; ".join(texts)

@@ -1,0 +1,113 @@
+"""What devices taught the gateway, kept in the folder of the spool: a restart need not find it out again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+from zlib import crc32
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
+from qilu.config.settings_file import load
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import AddressRange, DeviceProfile, Table
+
+_log = logging.getLogger(__name__)
+
+LEARNED_FOLDER = "learnt"
+"""Its name, in the directory of the spool."""
+
+
+class LearnedLimitsFile(BaseModel):
+    """What one device taught; of use as long as its profile is the one that was tried on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str
+    profile: str
+    fingerprint: str
+    """Of the profile, which may have been changed since."""
+    holes: tuple[str, ...] = ()
+    no_read: tuple[AddressRange, ...] = ()
+    max_block: Mapping[Table, Annotated[int, Field(ge=1)]] = {}
+    no_function: tuple[Table, ...] = ()
+
+    @classmethod
+    def of(cls, device: str, profile: DeviceProfile, learned: LearnedLimits) -> LearnedLimitsFile:
+        return cls(
+            device=device,
+            profile=profile.profile,
+            fingerprint=fingerprint(profile),
+            holes=tuple(sorted(learned.refused_points)),
+            no_read=tuple(dict.fromkeys(learned.no_read)),
+            max_block=learned.max_block,
+            no_function=tuple(sorted(learned.unreadable_tables)),
+        )
+
+    @property
+    def learnt(self) -> LearnedLimits:
+        return LearnedLimits(
+            frozenset(self.holes), self.no_read, dict(self.max_block), frozenset(self.no_function)
+        )
+
+    def text(self) -> str:
+        """As YAML, for people."""
+        head = f"What {self.device} taught the gateway. Delete this file to have everything asked again;"
+        lines = [f"# {head}", "# qilu profile export-learnt takes it over into the profile."]
+        for key, value in self.model_dump(mode="json").items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                lines += [f"{key}:", *(f"  - {json.dumps(entry)}" for entry in value)]
+            else:
+                lines.append(f"{key}: {json.dumps(value, ensure_ascii=False)}")
+        return "\n".join(lines) + "\n"
+
+
+def fingerprint(profile: DeviceProfile) -> str:
+    """Eight hex digits that change with anything in the profile."""
+    return f"{crc32(profile.model_dump_json().encode()):08x}"
+
+
+class LearnedLimitsStore:
+    """One file for each device that taught something, DEVICE.yaml in `folder`, replaced as a whole.
+
+    It only saves time: a file that cannot be read or written is told, and never stops anything.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, device: str, profile: DeviceProfile) -> LearnedLimits:
+        """What this device taught with this very profile; nothing where there is no such file.
+
+        A function that was missing is asked for again: one wrong answer must not cost a table for good.
+        """
+        file = self._folder / f"{device}.yaml"
+        if not file.exists():
+            return NOTHING_LEARNED
+        try:
+            kept = load(file, LearnedLimitsFile)
+        except ConfigError as error:
+            _log.warning("what %s taught is forgotten: %s", device, error)
+            return NOTHING_LEARNED
+        if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
+            _log.info("what %s taught is asked again: its profile was changed", device)
+            return NOTHING_LEARNED
+        return replace(kept.learnt, unreadable_tables=frozenset())
+
+    def keep(self, device: str, profile: DeviceProfile, learned: LearnedLimits) -> None:
+        """Replace what was kept."""
+        file, new = self._folder / f"{device}.yaml", self._folder / f"{device}.yaml.new"
+        try:
+            if learned == NOTHING_LEARNED:
+                file.unlink(missing_ok=True)
+                return
+            self._folder.mkdir(parents=True, exist_ok=True)
+            new.write_text(LearnedLimitsFile.of(device, profile, learned).text(), encoding="utf-8")
+            new.replace(file)
+        except OSError as error:
+            _log.warning("what %s taught is not kept: %s", device, error)

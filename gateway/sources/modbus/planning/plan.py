@@ -1,0 +1,277 @@
+"""The read plan: which requests read a poll group of a device, and how each reply becomes a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from gateway.sources.modbus.planning import compatibility as fitting
+from gateway.sources.modbus.planning.blocks import (
+    REQUEST_OVERHEAD_BYTES,
+    RTU_FRAMED,
+    TCP_FRAMED,
+    Span,
+    data_bytes,
+    optimal_spans,
+)
+from gateway.sources.modbus.settings import DeviceSettings, Framing
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
+from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.registers import BlockCodec, compile_block
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import read_request
+
+READ_FUNCTIONS: Mapping[Table, int] = {
+    Table.COIL: Function.READ_COILS.value,
+    Table.DISCRETE: Function.READ_DISCRETE_INPUTS.value,
+    Table.INPUT: Function.READ_INPUT_REGISTERS.value,
+    Table.HOLDING: Function.READ_HOLDING_REGISTERS.value,
+}
+_FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedLimits:
+    """What a device taught us that its profile does not say; it only ever narrows the plan."""
+
+    refused_points: frozenset[str] = frozenset()
+    """Points that the device refuses even when they are asked alone."""
+    no_read: tuple[AddressRange, ...] = ()
+    """Addresses between points that may not be read through."""
+    max_block: Mapping[Table, int] = field(default_factory=dict)
+    unreadable_tables: frozenset[Table] = frozenset()
+    """Tables that the device has no function for."""
+
+    def reason_against(self, point: Point) -> Reason | None:
+        """Why this point is not to be asked for."""
+        if point.table in self.unreadable_tables:
+            return Reason.ILLEGAL_FUNCTION
+        return Reason.ILLEGAL_ADDRESS if point.name in self.refused_points else None
+
+    def without(self, point: Point) -> LearnedLimits:
+        """As if this one had not been refused."""
+        gaps = (gap for gap in self.no_read if not gap.overlaps(point.table, point.address, point.last))
+        return replace(self, refused_points=self.refused_points - {point.name}, no_read=tuple(gaps))
+
+
+NOTHING_LEARNED = LearnedLimits()
+
+
+class Block:
+    """One request and what its reply means. `request` is the PDU, `columns` name the values of `codec`."""
+
+    __slots__ = ("_bad", "_decode", "_none", "_parameters", "codec", "columns", "request", "span")
+
+    def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
+        self.span = span
+        self.request = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
+        self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
+        self.columns = Columns(origin, group, tuple(point.name for point in span.points))
+        self._parameters = parameters
+        self._decode = self.codec.decode
+        self._none = (None,) * len(span.points)
+        self._bad: dict[Reason, Mapping[int, Reason]] = {}
+
+    def reading(self, time_ms: int, data: bytes) -> Reading:
+        """What the data of a reply says."""
+        values, reasons = self._decode(data)
+        return Reading(self.columns, time_ms, values, reasons)
+
+    def bad(self, time_ms: int, reason: Reason) -> Reading:
+        """The reading of a turn that brought no reply: every value bad for the same reason."""
+        reasons = self._bad.get(reason)
+        if reasons is None:
+            reasons = self._bad[reason] = dict.fromkeys(range(len(self._none)), reason)
+        return Reading(self.columns, time_ms, self._none, reasons)
+
+    def point(self, place: int) -> Block:
+        """A block that reads one point of this one."""
+        return self.part(self.span.isolate(place)[0])
+
+    def part(self, span: Span) -> Block:
+        """A block that reads some of the points of this one."""
+        return Block(span, self.columns.origin, self.columns.group, self._parameters)
+
+    def __str__(self) -> str:
+        return f"{self.span.table} {self.span.first} to {self.span.last}"
+
+
+class ExcludedPoints:
+    """Points that the device is known to refuse: bad in every turn, for the same reason."""
+
+    __slots__ = ("_none", "_reasons", "columns")
+
+    def __init__(self, columns: Columns, reason: Reason) -> None:
+        self.columns = columns
+        self._none = (None,) * len(columns.points)
+        self._reasons = dict.fromkeys(range(len(columns.points)), reason)
+
+    def reading(self, time_ms: int) -> Reading:
+        return Reading(self.columns, time_ms, self._none, self._reasons)
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """Every turn of a poll group: its requests in order, and what they cost."""
+
+    columns: Columns
+    period: float
+    """Seconds from one turn to the next."""
+    blocks: tuple[Block, ...]
+    not_asked: tuple[ExcludedPoints, ...] = ()
+    framing: Framing = "tcp"
+
+    @property
+    def origin(self) -> Origin:
+        return self.columns.origin
+
+    @property
+    def group(self) -> str:
+        return self.columns.group
+
+    @cached_property
+    def requests(self) -> int:
+        return len(self.blocks)
+
+    @cached_property
+    def registers(self) -> int:
+        """Addresses read per turn, in the tables of registers and of bits."""
+        return sum(block.span.count for block in self.blocks)
+
+    @cached_property
+    def wasted(self) -> int:
+        """Of these, the ones that belong to no point."""
+        return sum(block.span.wasted for block in self.blocks)
+
+    @cached_property
+    def bus_bytes(self) -> int:
+        """Bytes on the wire per turn, both ways, without those of TCP and IP."""
+        framed = sum(_FRAMED[self.framing])
+        return sum(framed + data_bytes(block.span.table, block.span.count) for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class BusLoad:
+    """What the plans of one endpoint ask of it."""
+
+    requests_per_s: float
+    bytes_per_s: float
+
+    @classmethod
+    def of(cls, plans: Iterable[ReadPlan]) -> BusLoad:
+        every = list(plans)
+        return cls(
+            sum(plan.requests / plan.period for plan in every),
+            sum(plan.bus_bytes / plan.period for plan in every),
+        )
+
+    def utilisation(self, round_trip: float = 0.0, byte_time: float = 0.0) -> float:
+        """The share of time that the endpoint is busy: 1.0 is all of it, more cannot be kept up.
+
+        `round_trip`: seconds from a request to its reply besides the bytes; `byte_time`: seconds that one
+        byte takes on a serial line (`SerialLine.character`).
+        """
+        return self.requests_per_s * round_trip + self.bytes_per_s * byte_time
+
+
+def plan(
+    profile: DeviceProfile,
+    group: str,
+    origin: Origin,
+    *,
+    period: float | None = None,
+    parameters: Mapping[str, float] | None = None,
+    framing: Framing = "tcp",
+    learned: LearnedLimits = NOTHING_LEARNED,
+) -> ReadPlan:
+    """The cheapest plan for one poll group under the limits of the profile and what was learnt.
+
+    `parameters`: all of them, by default those of the profile. ConfigError names a point that cannot be read.
+    """
+    numbers = profile.parameters if parameters is None else parameters
+    points = profile.points_of(group)
+    asked = [point for point in points if learned.reason_against(point) is None]
+    spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
+    return ReadPlan(
+        columns=Columns(origin, group, tuple(point.name for point in points)),
+        period=profile.groups[group] if period is None else period,
+        blocks=tuple(Block(span, origin, group, numbers) for span in spans),
+        not_asked=_excluded(points, origin, group, learned),
+        framing=framing,
+    )
+
+
+def plans(
+    profile: DeviceProfile, settings: DeviceSettings, origin: Origin, framing: Framing
+) -> list[ReadPlan]:
+    """The plans of one device, a group without readable points left out.
+
+    ConfigError for settings that do not fit the profile.
+    """
+    for problem in fitting.problems(profile, settings):
+        raise ConfigError(
+            f"{settings.device}: {problem.text}", key=".".join(map(str, problem.loc)), remedy=problem.remedy
+        )
+    parameters = profile.parameters_with(settings.parameters)
+    return [
+        plan(
+            profile,
+            group,
+            origin,
+            period=settings.groups.get(group, period),
+            parameters=parameters,
+            framing=framing,
+        )
+        for group, period in profile.groups.items()
+        if profile.points_of(group)
+    ]
+
+
+def _excluded(
+    points: Iterable[Point], origin: Origin, group: str, learned: LearnedLimits
+) -> tuple[ExcludedPoints, ...]:
+    by_reason: dict[Reason, list[str]] = {}
+    for point in points:
+        if (reason := learned.reason_against(point)) is not None:
+            by_reason.setdefault(reason, []).append(point.name)
+    return tuple(
+        ExcludedPoints(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items()
+    )
+
+
+def _gaps_over(limit: int, table: Table, points: Iterable[Point]) -> Iterator[AddressRange]:
+    """Stretches of more than `most` addresses between points that belong to none."""
+    end: int | None = None
+    for point in sorted(points, key=lambda point: point.address):
+        if end is not None and point.address - end - 1 > limit:
+            yield AddressRange(table=table, first=end + 1, last=point.address - 1)
+        end = point.last if end is None else max(end, point.last)
+
+
+def _spans(
+    profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learned: LearnedLimits
+) -> tuple[Span, ...]:
+    points = [point for point in asked if point.table is table]
+    limits = profile.limits
+    # What was learnt of one point must not make another one on the same registers unreadable.
+    longest = max((point.size for point in points), default=1)
+    limit = max(longest, learned.max_block.get(table, 1 << 16))
+    gaps = [gap for gap in learned.no_read if not any(gap.overlaps(table, p.address, p.last) for p in points)]
+    if limits.max_gap is not None:
+        gaps += _gaps_over(limits.max_gap, table, points)
+    try:
+        return optimal_spans(
+            table,
+            points,
+            min(limits.max_block(table), limit),
+            (*limits.no_read, *gaps),
+            sum(_FRAMED[framing]) + REQUEST_OVERHEAD_BYTES,
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"profile {profile.profile}: {error} under the limits of the device",
+            key="limits",
+            remedy="raise `limits.max_registers`, or correct `limits.no_read`",
+        ) from error

@@ -1,0 +1,120 @@
+"""Asks once more for what is to be believed: that a device is there, why it refuses, that it was no loss."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.sources.modbus.device import Group
+from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.planning.plan import READ_FUNCTIONS, Block
+from gateway.sources.modbus.unit_availability import UnitAvailability
+from qilu.modbus.errors import (
+    ExceptionReply,
+    GatewayPathUnavailable,
+    IllegalAddress,
+    IllegalValue,
+    TargetFailedToRespond,
+)
+from qilu.modbus.pdu import read_request
+from qilu.modbus_client.connector import EndpointConnector
+from qilu.modbus_client.transaction import ReplyTimeoutError, Transaction
+
+TRIES = 3
+"""How often a question is asked that brings no answer: a frame may be lost, or the connection end."""
+MAX_TIMEOUTS = 8
+"""Time-outs that one turn may spend on this; what is not confirmed by then is found again later."""
+
+_OF_A_GATEWAY = (GatewayPathUnavailable, TargetFailedToRespond)  # exceptions that are not the device's own
+
+
+class Verifier:
+    """Made for one turn. The values of the answers are not used, but for `read_single_point`."""
+
+    def __init__(
+        self, group: Group, link: EndpointConnector, service: UnitAvailability, timeout: float
+    ) -> None:
+        self._group = group
+        self._link = link
+        self._service = service
+        self._timeout = timeout
+        self._timeouts_left = MAX_TIMEOUTS
+        self.device_responded = False
+        """Whether the device itself answered what it was asked for once, be it an exception."""
+
+    async def read_single_point(self, block: Block) -> tuple[int, Block, Transaction, bytes] | None:
+        """The point of this block that the device gives, of the first and the last: its place, a block of it
+        alone, and the answer, whose value counts."""
+        for place in dict.fromkeys((0, len(block.columns.points) - 1)):
+            point = block.point(place)
+            exchange = await self._read_once(point)
+            if exchange is not None and exchange.data is not None:
+                return place, point, exchange, exchange.data
+        return None
+
+    async def recheck_alive(self, block: Block) -> bool:
+        """Whether the device gives a point of what it gave a moment ago."""
+        exchange = await self._read_once(block.point(0))
+        if exchange is not None and exchange.data is not None:
+            self._service.replied(self._group.device.unit, exchange.ended_at - exchange.asked_at)
+        return self.device_responded
+
+    async def _read_once(self, block: Block) -> Transaction | None:
+        unit, service = self._group.device.unit, self._service
+        # What may be late must not be followed closely by the next one where replies are not told apart.
+        timeout = service.probe_timeout(unit) if self._link.numbered else service.response_timeout(unit)
+        exchange = await self._ask(block.request, timeout)
+        if exchange is not None:
+            error = exchange.error
+            refused = isinstance(error, ExceptionReply) and not isinstance(error, _OF_A_GATEWAY)
+            self.device_responded = self.device_responded or refused or exchange.data is not None
+        return exchange
+
+    async def measure(self, search: Bisection) -> None:
+        """Ask what tells a length that is refused from addresses that are."""
+        for measuring in search.to_measure():
+            while (asked := measuring.next()) is not None:
+                count = asked.last - asked.first + 1
+                replied = await self._answered_requests(
+                    read_request(READ_FUNCTIONS[asked.table], asked.first, count)
+                )
+                if replied is None:
+                    return
+                measuring.record(replied)
+
+    async def confirm(self, search: Bisection, replied: Block | None) -> bool:
+        """Ask again what was silent though both of its halves are answered: it may have been a loss. False
+        where nothing is to be believed, as the device is silent now even about what it `answered`."""
+        for span in search.with_good_halves():
+            again = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
+            if self._timeouts_left <= 0 or await self._answered_requests(again):
+                search.discard(span)
+        self._timeouts_left = max(self._timeouts_left, TRIES)
+        if replied is None:
+            return False
+        return await self._answered_requests(replied.point(0).request) is not None
+
+    async def _answered_requests(self, request: bytes) -> bool | None:
+        """Whether the device gave the values, or refused; None where it did neither."""
+        unit = self._group.device.unit
+        for _ in range(TRIES):
+            if self._timeouts_left <= 0:
+                return None
+            exchange = await self._ask(request, self._service.response_timeout(unit))
+            if exchange is None:
+                return None
+            if exchange.data is not None:
+                return True
+            if isinstance(exchange.error, IllegalAddress | IllegalValue):
+                return False
+            self._timeouts_left -= isinstance(exchange.error, ReplyTimeoutError)
+        return None
+
+    async def _ask(self, request: bytes, timeout: float) -> Transaction | None:
+        """None where there is no connection."""
+        until = asyncio.get_running_loop().time() + self._timeout
+        connection = self._link.connection or await self._link.connected(until)
+        if connection is None:
+            return None
+        exchange = Transaction(self._group.device.unit, request)
+        await connection.read([exchange], timeout, self._group.device.gap)
+        return exchange

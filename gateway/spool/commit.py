@@ -1,0 +1,98 @@
+"""Makes what a spool wrote survive a power cut: one grouped fsync, and the small files written with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+
+from gateway.spool.ages import AGES, Ages
+from gateway.spool.checkpoint import FORGOTTEN, encode_forgotten
+from gateway.spool.consumer import Backlog
+from gateway.spool.filesystem import Files
+from gateway.spool.index import Kept, Segment
+from gateway.spool.quarantine import Quarantine
+from gateway.spool.segment_writer import Sync, Writer
+
+_log = logging.getLogger(__name__)
+
+_REMEMBER_EVERY_S = 5.0
+"""Seconds between two writings of `forgotten`: a killed gateway sends again what became durable since."""
+
+
+class Commits:
+    """Commits the segments of both writers; files are synced in a thread of `executor`."""
+
+    def __init__(
+        self,
+        files: Files,
+        kept: Kept,
+        writer: Writer,
+        backlog: Backlog,
+        quarantine: Quarantine,
+        ages: Ages,
+        executor: Executor,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.forgot = False
+        """Whether records were forgotten that `forgotten` does not name yet."""
+        self._files = files
+        self._kept = kept
+        self._writer = writer
+        self._backlog = backlog
+        self._quarantine = quarantine
+        self._ages = ages
+        self._executor = executor
+        self._monotonic = monotonic
+        self._remember_at = 0.0
+
+    def save_next(self) -> None:
+        """Write the small files with the next commit, however short ago they were written."""
+        self._remember_at = self._ages.save_at = 0.0
+
+    async def once(self) -> OSError | None:
+        """One grouped fsync; after one that failed, what it left in doubt is written again first."""
+        writers = self._writer, self._quarantine.writer
+        try:
+            for writer in writers:
+                writer.rescue()
+        except OSError as error:
+            return error
+        copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
+        syncs = [writer.unsynced() for writer in writers]
+        texts = {FORGOTTEN: self._text_to_remember(), AGES: self._ages.text_to_save(self._segments())}
+        if any(texts.values()) or any(sync.needed for sync in syncs):
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, syncs, texts)
+        for writer, sync in zip(writers, syncs, strict=True):
+            writer.synced(sync)
+        failure = next((sync.error for sync in syncs if sync.error is not None), None)
+        if failure is None and copied:
+            self.forgot = True
+            self._backlog.release(self._kept.settle(copied))
+        return failure
+
+    def _sync(self, syncs: Sequence[Sync], texts: Mapping[str, bytes | None]) -> None:
+        """In the thread: changes nothing of ours."""
+        for sync in syncs:
+            sync.run()
+        for name, text in texts.items():
+            try:
+                if text is not None:
+                    self._files.replace(name, text)
+            except OSError as error:
+                _log.debug("spool: %s cannot be written: %s", name, error)
+
+    def _text_to_remember(self) -> bytes | None:
+        now = self._monotonic()
+        if not self.forgot or now < self._remember_at:
+            return None
+        self.forgot = False
+        self._remember_at = now + _REMEMBER_EVERY_S
+        return encode_forgotten(self._kept.forgotten())
+
+    def _segments(self) -> Iterator[tuple[Segment, bool]]:
+        """Each segment, and whether it is being written."""
+        for kept, writer in ((self._kept, self._writer), (self._quarantine.kept, self._quarantine.writer)):
+            for segment in kept.segments():
+                yield segment, segment is writer.active

@@ -1,0 +1,166 @@
+"""The shrinking end of a spool: reading what is kept, forgetting it, giving it up, and finding it damaged."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Collection
+
+from gateway.content import NOTHING, Content, content_of
+from gateway.interfaces import Record
+from gateway.spool.filesystem import Files
+from gateway.spool.index import Kept, Segment
+from gateway.spool.segment_reader import fetch
+from gateway.spool.segment_writer import Writer
+from qilu.contract.errors import UnreachableError
+from qilu.contract.ranges import Ranges
+
+Lost = Callable[[Segment, Ranges, str, Content], None]
+logger = logging.getLogger(__name__)
+
+_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class Backlog:
+    """The records of all streams, for as long as they are pending."""
+
+    def __init__(
+        self, files: Files, kept: Kept, writer: Writer, lost: Lost, *, keeps_acked: bool = False
+    ) -> None:
+        """`keeps_acked`: what has nothing pending stays until `release_acked` or `give_up`.
+
+        `lost` is called with each segment of which offsets are lost, and why.
+        """
+        self._keeps_acked = keeps_acked
+        self._files = files
+        self._kept = kept
+        self._writer = writer
+        self._lost = lost
+
+    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> list[Record]:
+        """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
+        records: list[Record] = []
+        pending = self._kept.pending.get(stream)
+        if not pending:
+            return records
+        room = max_bytes
+        for first, last in pending.common(wanted).runs():
+            for segment in self._kept.holding(stream, first, last):
+                begin, end = max(first, segment.first), min(last, segment.last)
+                try:
+                    fetched = fetch(self._files, segment, begin, end, room, at_least_one=not records)
+                except OSError as error:
+                    self._cannot_read(segment, error)
+                    continue
+                if fetched.damaged:
+                    self._lose(segment, fetched.damaged)
+                records += fetched.records
+                room -= sum(len(record.body) for record in fetched.records)
+                if fetched.full or room <= 0:
+                    return records
+        return records
+
+    def forget(self, stream: int, offsets: Ranges) -> None:
+        """These are no longer pending; segments with nothing else in them are done with."""
+        self.release(self._kept.subtract(stream, offsets))
+
+    def release_all(self) -> None:
+        """Every segment with nothing pending is done with, but the one that is being written."""
+        self.release([segment for segment in self._kept.segments() if not self._kept.needs(segment)])
+
+    def release_acked(self, before_s: float) -> None:
+        """Unlink what has nothing pending and was last written before this time (s, of running)."""
+        done = []
+        for segment in self._kept.segments():
+            if segment.written_s >= before_s:
+                break
+            if segment is not self._writer.active and not self._kept.needs(segment):
+                done.append(segment)
+        for segment in done:
+            self.give_up(segment, "acked")
+
+    def oldest_acked(self) -> Segment | None:
+        """The oldest segment that is only kept for `keep_acked`."""
+        if not self._keeps_acked:
+            return None
+        active = self._writer.active
+        for segment in self._kept.segments():
+            if segment is not active and not self._kept.needs(segment):
+                return segment
+        return None
+
+    def give_up(self, segment: Segment, reason: str) -> None:
+        """Unlink a segment whatever is pending in it, but look first whose values that is."""
+        if segment is self._writer.active:
+            self._writer.retire()
+        content = self._content(segment)
+        lost = self._kept.remove(segment)
+        self.unlink(segment.name)
+        self._lost(segment, lost, reason, content)
+
+    def _content(self, segment: Segment) -> Content:
+        """What is in the pending records of a segment, as far as the disk gives them."""
+        pending = self._kept.pending_of(segment)
+        if not pending:
+            return NOTHING
+        span = pending.first(), pending.last()
+        try:
+            fetched = fetch(self._files, segment, *span, segment.size, at_least_one=True)
+        except OSError as error:
+            logger.warning("spool: %s is given up unread: %s", segment.name, error)
+            return NOTHING
+        return content_of(record.body for record in fetched.records if record.offset in pending)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file of ours, or say that it cannot be removed."""
+        try:
+            self._files.unlink(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.error("spool: %s cannot be removed, so its records are sent once more: %s", name, error)
+
+    def check_present(self, names: Collection[str]) -> None:
+        """Count as missing what is in segments whose file is not among these names."""
+        for segment in list(self._kept.segments()):
+            if segment.name not in names:
+                if segment is self._writer.active:
+                    self._writer.retire()
+                self._lost(segment, self._kept.remove(segment), "missing", NOTHING)
+
+    def check_active(self) -> None:
+        """Begin another segment when somebody removed the file that is being written."""
+        active = self._writer.active
+        if active is not None:
+            try:
+                self._files.stat(active.name)
+            except FileNotFoundError as error:
+                self._cannot_read(active, error)
+            except OSError as error:
+                logger.warning("spool: %s: %s", active.name, error)
+
+    def release(self, segments: list[Segment]) -> None:
+        """These segments are not needed; `keep_acked` may keep them for a while."""
+        for segment in segments:
+            empty = segment.last < segment.first
+            if segment is not self._writer.active and (empty or not self._keeps_acked):
+                self._kept.remove(segment)
+                self.unlink(segment.name)
+
+    def _lose(self, segment: Segment, damaged: Ranges) -> None:
+        """Records that should be in `segment` are not there, or not whole."""
+        lost = damaged.common(self._kept.pending[segment.stream])
+        freed = self._kept.subtract(segment.stream, lost)
+        self._lost(segment, lost, "damaged", NOTHING)
+        self.release(freed)
+
+    def _cannot_read(self, segment: Segment, error: OSError) -> None:
+        """A whole file is gone, or the disk refuses it: then the next opening tries it again."""
+        if error.errno in _NOT_NOW:
+            raise UnreachableError(f"spool: cannot read now: {error}") from error
+        logger.error("spool: %s: %s", segment.name, error)
+        if segment is self._writer.active:
+            self._writer.retire()
+        lost = self._kept.remove(segment)
+        reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
+        self._lost(segment, lost, reason, NOTHING)

@@ -1,0 +1,44 @@
+"""What a person is told whose command the disk, or its rights, keep from a spool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
+from gateway.spool.filesystem import Files
+from gateway.spool.recovery import Recovered, recover
+from qilu.contract.errors import ConfigError
+
+
+@contextmanager
+def explained(directory: Path) -> Iterator[None]:
+    """A ConfigError with the place and the remedy, where the system refuses something inside."""
+    try:
+        yield
+    except PermissionError as error:
+        remedy = "run this as the user of the gateway"
+        raise ConfigError("may not be used", file=error.filename or directory, remedy=remedy) from error
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be used: {error.strerror or error}",
+            file=error.filename or directory,
+            remedy="see to the disk, or take away what stands in the place of a file",
+        ) from error
+
+
+def found_in(files: Files) -> Recovered:
+    """What is in a spool and not durable yet, as far as its files tell."""
+    found = recover(files)
+    for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
+        found.kept.subtract(stream, offsets)
+    return found
+
+
+def content(files: Files, name: str) -> bytes:
+    """A whole small file; empty when it is not there."""
+    try:
+        return files.read(name, 0, files.stat(name).size)
+    except FileNotFoundError:
+        return b""

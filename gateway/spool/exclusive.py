@@ -1,0 +1,27 @@
+"""What every command does that changes a spool: hold its directory, so that no gateway runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.spool.errors import explained
+from gateway.spool.filesystem import OsFiles, ReadOnlyFiles
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[OsFiles]:
+    """The files of a spool, held alone.
+
+    UnreachableError while a gateway runs on it, ConfigError when there is none.
+    """
+    remedy = "stop the gateway, run this command again, and start the gateway"
+    files = OsFiles(directory, remedy=remedy)
+    with explained(directory):
+        ReadOnlyFiles(directory).open()  # must be there: nothing is made
+        files.open()
+        try:
+            yield files
+        finally:
+            files.close()

@@ -1,0 +1,53 @@
+"""A file of JSON lines that people read later and that never outgrows its bound."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+
+from gateway.spool.filesystem import Files
+
+logger = logging.getLogger(__name__)
+
+
+class Journal:
+    """Lines in `NAME.jsonl`; when that holds half of `bound` bytes it replaces `NAME.old.jsonl`."""
+
+    def __init__(self, files: Files, name: str, bound: int) -> None:
+        self._files = files
+        self._name = f"{name}.jsonl"
+        self._old = f"{name}.old.jsonl"
+        self._bound = bound
+        self._size: int | None = None
+
+    def write(self, entries: Iterable[Mapping[str, object]]) -> None:
+        """Add a line for each entry. A disk that refuses costs the lines and a warning, nothing else."""
+        try:
+            for entry in entries:
+                line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+                self._turn_over(len(line))
+                self._files.append(self._name, line)
+                self._size = (self._size or 0) + len(line)
+        except OSError as error:
+            logger.warning("spool: %s takes no more lines: %s", self._name, error)
+
+    def lines(self) -> list[bytes]:
+        """All lines that are still there, oldest first; OSError when the disk cannot be read."""
+        found = []
+        for name in (self._old, self._name):
+            try:
+                found += self._files.read(name, 0, self._files.stat(name).size).splitlines()
+            except FileNotFoundError:
+                continue
+        return found
+
+    def _turn_over(self, more: int) -> None:
+        if self._size is None:
+            try:
+                self._size = self._files.stat(self._name).size
+            except FileNotFoundError:
+                self._size = 0
+        if self._size and self._size + more > self._bound // 2:
+            self._files.rename(self._name, self._old)
+            self._size = 0

@@ -1,0 +1,1 @@
+"""Settings files: read, checked, and explained by file, line, key and remedy."""

@@ -1,0 +1,145 @@
+"""What an edge says about its own collecting, so that every value which is missing can be explained.
+
+Two built-in profiles carry it, as readings like any other:
+
+    gateway      device = the edge itself    groups: status (gateway/health.py), events
+    collection   device = each device        groups: counts, recount, schedule, events
+
+- counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
+  begins where this one ends. Only the last one before a power cut is missing.
+- recount: an account that the spool had to give up, or several of them that followed each other as one; it
+  began `again_ago_s` before the reading. The newest reading with a begin replaces the ones before.
+- schedule: what should be polled from now on; at every start of the gateway, and once a day.
+- events: something that happened, or a stretch of time: it began `ago_s` before the reading and took
+  `length_s`. The codes are numbers because not every store has a place for the text beside them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from qilu.contract.reading import Quality, Reason
+
+GATEWAY = "gateway"
+COLLECTION = "collection"
+PROFILES = (GATEWAY, COLLECTION)
+"""No device profile of a user may have these names."""
+
+COUNTS = "counts"
+COUNTS_POINTS = (
+    "span_ms",  # of the time that is counted
+    "expected",  # values that were due: points of a poll group x its turns
+    "missed",  # of these, of turns that were skipped because the endpoint was still busy
+    "blocked",  # of these, of turns that were skipped because the spool took no record
+    "good",
+    "uncertain",
+    "silent",  # bad: the device was not reached or did not answer
+    "refused",  # bad: it answered that it will not or cannot
+    "invalid",  # bad: what it answered is no value
+    "internal",  # bad: an error of the gateway itself
+    "suppressed",  # of the good, uncertain and bad ones: left out by a processor
+    "offline_s",  # seconds that the device was offline
+    "texts",  # of the values that were sent, texts: not every store has a place for them
+    "sent_records",  # in which the values were sent
+    "largest",  # values of the largest of these records
+    "known_s",  # seconds for which this edge had collected from the device before this account
+)
+
+RECOUNT = "recount"
+RECOUNT_POINTS = ("again_ago_s", *(f"again_{point}" for point in COUNTS_POINTS))
+"""Names of their own: a store knows a value by device, point and time, and not by its group."""
+
+SCHEDULE = "schedule"
+SCHEDULE_POINTS = (
+    "rate",  # values per second
+    "points",  # values of one turn of every poll group
+    "groups",
+    "shortest_s",  # seconds between two turns of the fastest poll group
+    "account_s",  # seconds for which one account runs; edges that do not say it: 60
+)
+
+EVENTS = "events"
+EVENT_POINTS = (
+    "event",
+    "ago_s",
+    "length_s",
+    "records",
+    "values",  # of the device in these records
+    "in_flight",  # of these records, those that had been sent and may be in the store
+    "unread",  # of these records, those that could not be read, so that nobody knows their device
+    "detail",
+    "text",
+)
+
+
+class EventKind(IntEnum):
+    """The point `event`. Stores keep these numbers for years: never change one."""
+
+    STARTED = 1
+    """The gateway began to collect; it had not been since `ago_s` (0: not known)."""
+    STOPPED = 2
+    CLOCK_STEPPED = 3
+    """The wall clock was set by `length_s`, forth or back, `ago_s` ago by the clock before; `detail` is 1 if
+    no time in between was given out before."""
+    DROPPED = 4
+    """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
+
+    As an event of a device: the records of this device, with exactly so many `values`.
+    """
+    REJECTED = 5
+    """A store refused `records` of this device and time; they are in the edge's quarantine."""
+    OFFLINE = 6
+    """The device does not answer; `detail` is the code of the reason."""
+    ONLINE = 7
+    """The device answers, again or for the first time."""
+    LEARNT = 8
+    """The device taught the gateway what it refuses."""
+    REMOVED = 9
+    """The edge does not collect from this device any more; the last account ended `ago_s` before."""
+    REQUEUED = 10
+    """Records came back from the quarantine of the edge: what was told as rejected before may be stored."""
+    DEFERRED = 11
+    """A store could not take `records` of this device and time for now; `text` is the code."""
+    CORRECTED = 12
+    """The clock was corrected: nothing was polled of the device in this time, which lies between the last
+    reading before that and the first one after it."""
+
+
+class DropReason(IntEnum):
+    """Why a spool gave up records, or did not take them; named as in its journal."""
+
+    max_bytes = 1
+    max_age = 2
+    min_free = 3
+    disk_full = 4
+    damaged = 5
+    missing = 6
+    unreadable = 7
+    blocked = 8
+    """It took none, and the gateway ended before it took them again."""
+
+
+_FAMILIES: dict[Reason, str] = {
+    **dict.fromkeys((Reason.TIMEOUT, Reason.UNREACHABLE, Reason.GATEWAY_PATH, Reason.NOT_POLLED), "silent"),
+    **dict.fromkeys(
+        (Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_FUNCTION, Reason.DEVICE_FAILURE, Reason.DEVICE_BUSY),
+        "refused",
+    ),
+    **dict.fromkeys(
+        (
+            Reason.PROTOCOL_ERROR,
+            Reason.SENTINEL,
+            Reason.OUT_OF_LIMITS,
+            Reason.NOT_A_NUMBER,
+            Reason.UNDECODABLE,
+        ),
+        "invalid",
+    ),
+    Reason.INTERNAL_ERROR: "internal",
+    **{reason: "uncertain" for reason in Reason if reason.quality is Quality.UNCERTAIN},
+}
+
+
+def family(reason: Reason) -> str:
+    """The point of `counts` that values with this reason are counted in."""
+    return _FAMILIES.get(reason, "invalid")

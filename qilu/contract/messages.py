@@ -1,0 +1,147 @@
+"""The small messages beside the readings: answers of ingesters, their announcements, the status of edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from qilu.contract.ack_codes import AckCode, Family, Refusal
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import Ranges
+from qilu.contract.record_codec import MALFORMED, VERSION, UnknownVersionError
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one ingester says of the records of one stream.
+
+    `stored`: readable in the store. `durable`: will survive its crash, the edge may forget (implies stored).
+    `rejected`: offset -> why no store will ever take it; the edge sets it aside and goes on. `deferred`: not
+    stored for a cause that can be removed; the edge keeps these and sends them again later.
+    """
+
+    store: str
+    ingester: str
+    stream: int
+    stored: Ranges = field(default_factory=Ranges)
+    durable: Ranges = field(default_factory=Ranges)
+    rejected: Mapping[int, Refusal] = field(default_factory=dict)
+    deferred: Mapping[AckCode, Ranges] = field(default_factory=dict)
+
+
+class _Answer(msgspec.Struct, omit_defaults=True):
+    qilu: int
+    store: str
+    ingester: str
+    stream: str
+    stored: str = ""
+    durable: str = ""
+    rejected: dict[str, str] = {}
+    deferred: dict[str, str] = {}
+
+
+_answer_decoder = msgspec.json.Decoder(_Answer)
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """An answer as one JSON object."""
+    rejected = {str(offset): str(refusal) for offset, refusal in answer.rejected.items()}
+    deferred = {str(offsets): code.value for code, offsets in answer.deferred.items()}
+    return _encoder.encode(
+        _Answer(
+            VERSION,
+            answer.store,
+            answer.ingester,
+            f"{answer.stream:016x}",
+            str(answer.stored),
+            str(answer.durable),
+            rejected,
+            deferred,
+        )
+    )
+
+
+def decode_answer(message: bytes) -> Answer:
+    """The answer in a message; DataError when it is not one, or of another version."""
+    try:
+        plain = _answer_decoder.decode(message)
+        stream = int(plain.stream, 16)
+        refused = {_offset(text): Refusal.parse(line) for text, line in plain.rejected.items()}
+        deferred = _by_code(plain.deferred)
+    except (*MALFORMED, ValueError) as error:
+        raise DataError(f"answer: {error}") from error
+    if plain.qilu != VERSION:
+        raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
+    stored, durable = Ranges.parse(plain.stored), Ranges.parse(plain.durable)
+    for offset, refusal in refused.items():  # a code that this program does not know, or knows better
+        if refusal.family is Family.DEFERRED:
+            deferred.setdefault(refusal.code, Ranges()).add(offset)
+    rejected = {o: refusal for o, refusal in refused.items() if refusal.family is Family.REJECTED}
+    return Answer(plain.store, plain.ingester, stream, stored, durable, rejected, deferred)
+
+
+def _by_code(deferred: Mapping[str, str]) -> dict[AckCode, Ranges]:
+    found: dict[AckCode, Ranges] = {}
+    for text, code in deferred.items():
+        found.setdefault(AckCode(code), Ranges()).update(Ranges.parse(text))
+    return found
+
+
+def _offset(text: str) -> int:
+    """One offset, under the rules of Ranges.parse."""
+    offsets = Ranges.parse(text)
+    if len(offsets) != 1:
+        raise DataError(f"answer: {text[:40]!r} is not one offset")
+    return offsets.first()
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """Retained by an ingester while it runs: which store it fills, and after how long (s) that is durable.
+
+    `run` tells one run of an ingester from the next.
+    """
+
+    ingester: str
+    store: str
+    horizon: float
+    run: str = ""
+    qilu: int = VERSION
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Retained by an edge: `state` is online or offline; `boot` tells one run of it from the next."""
+
+    edge: str
+    state: str
+    boot: str
+    since_ms: int
+    qilu: int = VERSION
+
+
+_announcement_decoder = msgspec.json.Decoder(Announcement)
+_status_decoder = msgspec.json.Decoder(Status)
+
+
+def encode_notice(notice: Announcement | Status) -> bytes:
+    """A retained notice as one JSON object."""
+    return _encoder.encode(notice)
+
+
+def decode_announcement(message: bytes) -> Announcement:
+    """The announcement in a message; DataError when it is not one."""
+    try:
+        return _announcement_decoder.decode(message)
+    except MALFORMED as error:
+        raise DataError(f"announcement: {error}") from error
+
+
+def decode_status(message: bytes) -> Status:
+    """The status in a message; DataError when it is not one."""
+    try:
+        return _status_decoder.decode(message)
+    except MALFORMED as error:
+        raise DataError(f"status: {error}") from error

@@ -1,0 +1,135 @@
+"""What makes a point of a device profile impossible, looked at by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qilu.contract.validation import Problem
+
+if TYPE_CHECKING:
+    from qilu.contract.profile.point import Point
+
+RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "site"})
+"""What stores call the time and the origin of a sample."""
+RESERVED_ENDINGS = {"__q": "reasons", "__text": "texts"}
+"""What stores append to the name of a point."""
+
+_LARGEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
+_LARGEST_FLOAT64 = (2 - 2.0**-52) * 2.0**1023
+
+
+def of_point(point: Point) -> Iterator[Problem]:
+    """What is wrong with a point, whatever stands beside it."""
+    yield from _of_name(point.name)
+    if point.address < 0 or point.last > 65535:
+        end = "" if point.size == 1 else f" to {point.last}"
+        yield Problem(
+            ("address",), f"address {point.address}{end} does not exist (0 to 65535)", "correct the address"
+        )
+    if point.writable and not point.table.can_be_written:
+        yield Problem(("access",), f"a point of table {point.table} cannot be written", "say `access: read`")
+    yield from _of_layout(point)
+    yield from _of_meaning(point)
+    yield from _of_counter(point)
+    low, high = point.limits.min, point.limits.max
+    if low is not None and high is not None and low >= high:
+        yield Problem(("limits",), f"min {low:g} is not below max {high:g}", "swap or correct them")
+
+
+def _of_name(name: str) -> Iterator[Problem]:
+    if name in RESERVED_NAMES:
+        text = f"{name} is what stores call something else"
+        yield Problem(("name",), text, f"rename it, such as {name}_value")
+    for ending, meaning in RESERVED_ENDINGS.items():
+        if name.endswith(ending):
+            text = f"names that end in {ending} are reserved for {meaning}"
+            yield Problem(("name",), text, f"rename it, such as {name.removesuffix(ending)}")
+
+
+def _of_layout(point: Point) -> Iterator[Problem]:
+    """Which part of which registers it is."""
+    kind, table = point.type, point.table
+    if table.holds_bits and kind != "bool":
+        yield Problem(
+            ("type",), f"{kind} does not fit into table {table}", f"a {table} is always `type: bool`"
+        )
+    if point.bit is not None and (table.holds_bits or kind != "bool"):
+        yield Problem(("bit",), "a bit can be chosen of a bool in a register only", "remove `bit`")
+    if point.bit is None and kind == "bool" and not table.holds_bits:
+        yield Problem(
+            ("type",), "a bool in a register needs the number of its bit", "add `bit: 0` to `bit: 15`"
+        )
+    if point.byte is not None and kind.bits != 8:
+        text = f"a byte can be chosen of a uint8 or int8 only, not of a {kind}"
+        yield Problem(("byte",), text, "remove `byte` or correct `type`")
+    if point.byte is None and kind.bits == 8:
+        text = f"a {kind} needs to know which byte of the register it is"
+        yield Problem(("type",), text, "add `byte: high` or `byte: low`")
+    if point.length is not None and kind != "string":
+        yield Problem(("length",), f"a length is for strings; {kind} has its own", "remove `length`")
+    if point.length is None and kind == "string":
+        yield Problem(
+            ("type",), "a string needs its length in registers", "add `length: 8` for 16 characters"
+        )
+
+
+def _of_meaning(point: Point) -> Iterator[Problem]:
+    """Keys that only some types can have, and the raw numbers in them."""
+    is_number, is_string = point.type.is_number, point.type == "string"
+    allowed = {
+        "scale": is_number,
+        "offset": is_number,
+        "limits": is_number,
+        "sentinels": is_number,
+        "enum": point.type.is_integer or point.type == "bool",
+        "flags": point.type.is_integer and not point.type.is_bcd,
+        "unwrap": is_number,
+        "modulus": is_number,
+        "encoding": is_string,
+        "packing": is_string,
+        "padding": is_string,
+    }
+    for key, fits in allowed.items():
+        if not fits and getattr(point, key) != type(point).model_fields[key].default:
+            yield Problem((key,), f"`{key}` means nothing for a {point.type}", f"remove `{key}`")
+            return
+    if point.scale == 0:
+        yield Problem(("scale",), "a scale of 0 would make every value the same", "use the device's factor")
+    if point.type.is_integer or point.type == "bool":
+        yield from _of_codes(point)
+    elif point.type.is_float:
+        for index, raw in enumerate(point.sentinels):
+            if not abs(raw) <= (_LARGEST_FLOAT32 if point.type == "float32" else _LARGEST_FLOAT64):
+                yield Problem(("sentinels", index), f"{raw} is not a raw value of {point.type}", "correct it")
+
+
+def _of_codes(point: Point) -> Iterator[Problem]:
+    low, high = point.type.range
+    for index, code in enumerate(point.sentinels):
+        # The pattern of a negative sentinel may also be written unsigned, 0x8000 for -32768.
+        if isinstance(code, float) or not low <= code < 1 << point.type.bits:
+            yield Problem(("sentinels", index), f"{code} is not a raw value of {point.type}", "correct it")
+    for code in point.enum:
+        if not low <= code <= high:
+            yield Problem(
+                ("enum", code), f"{code} is not a code of {point.type}", f"codes are {low} to {high}"
+            )
+
+
+def _of_counter(point: Point) -> Iterator[Problem]:
+    if point.kind != "counter":
+        for key, given in (("unwrap", point.unwrap), ("modulus", point.modulus is not None)):
+            if given:
+                yield Problem((key,), f"`{key}` is for counters", "say `kind: counter` or remove it")
+        return
+    if point.modulus is not None and point.type.is_integer:
+        low, high = point.type.range
+        limit = high - low + 1
+        if point.modulus > limit or point.modulus != int(point.modulus):
+            text = f"{point.modulus:.16g} is not where a {point.type} can start again"
+            yield Problem(("modulus",), text, f"use a whole number up to {limit}")
+    if point.unwrap and isinstance(point.scale, float) and point.scale < 0:
+        yield Problem(("scale",), "a counter that runs backwards cannot be unwrapped", "remove `unwrap`")
+    if point.unwrap and point.offset != 0:
+        yield Problem(("offset",), "an unwrapped counter has no offset", "remove `offset` or `unwrap`")

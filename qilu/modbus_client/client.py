@@ -1,0 +1,137 @@
+"""Asks and tells one endpoint anything that Modbus can: for tools in the hands of a person at the machine.
+
+Nothing that arrives over MQTT leads here: the gateway takes no commands from the cloud, it only reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from qilu.contract.errors import DataError, UnreachableError
+from qilu.modbus.device_identification import Access
+from qilu.modbus.errors import ModbusError
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import (
+    MaskWrite,
+    Read,
+    ReadIdentity,
+    ReadWrite,
+    WriteCoil,
+    WriteCoils,
+    WriteRegister,
+    WriteRegisters,
+    pack_bits,
+    response_identity,
+)
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import Dial, dial, new_connection
+from qilu.modbus_client.endpoint import parse_endpoint
+from qilu.modbus_client.stats import ClientStats
+from qilu.modbus_client.transaction import LinkOptions
+
+Write: TypeAlias = WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite
+
+MAX_IDENTITY_REQUESTS = 16  # to one question for an identity: a device that always has more would never end
+_ON = b"\xff\xff"
+
+
+class NotAppliedError(ModbusError, DataError):
+    """The device confirmed a write, and yet reads back something else."""
+
+
+class Client:
+    """One request at a time. Errors are those of `response_data`, a reply that does not come is a
+    ReplyTimeoutError, a request past the limits of the specification an InvalidRequest, which is not sent.
+
+    Nothing is ever sent twice: after a time-out of a write nobody knows whether it was carried out, and only
+    the caller knows whether it may be repeated.
+    """
+
+    def __init__(self, connection: Connection, timeout: float, gap: float = 0.0) -> None:
+        """`timeout`, `gap`: seconds, as in the gateway's settings."""
+        self._connection = connection
+        self._timeout = timeout
+        self._gap = gap
+        self._lock = asyncio.Lock()
+
+    async def read(self, unit: int, request: Read | ReadWrite) -> bytes:
+        """The data that was read: 2 bytes per register, 8 bits per byte."""
+        return await self._exchange(unit, request.encode())
+
+    async def write(self, unit: int, request: Write) -> None:
+        """Return once the device has confirmed the write word by word; ProtocolError for any other echo."""
+        await self._exchange(unit, request.encode())
+
+    async def write_and_verify(self, unit: int, request: Write) -> None:
+        """As `tell`, then read back; NotAppliedError where the device holds something else."""
+        await self.write(unit, request)
+        read, mask, expected = verify_request(request)
+        actual = await self.read(unit, read)
+        if _masked(actual, mask) != _masked(expected, mask):
+            raise NotAppliedError(
+                f"unit {unit} confirmed {request} and reads {actual.hex(' ')} in place of {expected.hex(' ')}"
+            )
+
+    async def identify(self, unit: int, access: Access = Access.BASIC) -> Mapping[int, bytes]:
+        """The texts of function 43/14 by object id, in as many requests as it takes."""
+        objects: dict[int, bytes] = {}
+        request = ReadIdentity(access)
+        for _ in range(MAX_IDENTITY_REQUESTS):
+            part = response_identity(request, await self._exchange(unit, request.encode()))
+            objects |= part.objects
+            if part.next_object is None:
+                break
+            request = ReadIdentity(access, part.next_object)
+        return objects
+
+    async def _exchange(self, unit: int, request: bytes) -> bytes:
+        async with self._lock:
+            return await self._connection.exchange(unit, request, self._timeout, self._gap)
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, timeout: float = 1.0, connect_timeout: float = 3.0, gap: float = 0.0, dial: Dial = dial
+) -> AsyncIterator[Client]:
+    """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
+    endpoint = parse_endpoint(url)
+    rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
+    try:
+        async with asyncio.timeout(connect_timeout):
+            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late))
+    except TimeoutError:
+        raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError(f"{url}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        yield Client(connection, timeout, gap)
+    finally:
+        connection.close()
+
+
+def verify_request(request: Write) -> tuple[Read, bytes, bytes]:
+    """What to read after a write, which bits of it to look at, and what they should be."""
+    match request:
+        case WriteCoil(address, on):
+            return Read(Function.READ_COILS, address, 1), b"\x01", pack_bits((on,))
+        case WriteCoils(address, bits):
+            read = Read(Function.READ_COILS, address, len(bits))
+            return read, pack_bits((True,) * len(bits)), pack_bits(bits)
+        case WriteRegister(address, data) | WriteRegisters(address, data):
+            read = Read(Function.READ_HOLDING_REGISTERS, address, len(data) // 2)
+            return read, _ON * (len(data) // 2), data
+        case MaskWrite(address, and_mask, or_mask):
+            changed = ~and_mask & 0xFFFF
+            read = Read(Function.READ_HOLDING_REGISTERS, address, 1)
+            return read, changed.to_bytes(2, "big"), (or_mask & changed).to_bytes(2, "big")
+
+
+def _masked(data: bytes, mask: bytes) -> bytes:
+    return bytes(byte & bits for byte, bits in zip(data, mask, strict=True))
+
+
+def _late(unit: int, seconds: float) -> None:
+    """A reply to a request that was given up."""

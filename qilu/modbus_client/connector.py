@@ -1,0 +1,206 @@
+"""Keeps one endpoint connected: connects when it is needed, and backs off with jitter while it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.endpoint import Endpoint
+from qilu.modbus_client.late_reply_guard import LateReplyGuard
+from qilu.modbus_client.options import ClientOptions
+from qilu.modbus_client.serial import dial_serial
+from qilu.modbus_client.stats import ClientStats
+from qilu.modbus_client.transaction import LateReply, LinkOptions
+from qilu.modbus_client.untagged_connection import UntaggedConnection
+from qilu.runtime.backoff import Backoff
+from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.network_errors import unreached
+from qilu.runtime.timers import Alarms
+
+_log = logging.getLogger(__name__)
+
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds of silence before a probe, between probes, and probes before the connection is given up."""
+USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side is gone
+
+Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
+"""Connects and returns the protocol that it made; OSError when that is not possible."""
+
+
+async def dial(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
+    """A connection of whatever kind the endpoint asks for."""
+    return await (dial_tcp if endpoint.serial is None else dial_serial)(endpoint, factory)
+
+
+async def dial_tcp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
+    """A TCP connection that notices by itself when the far side has gone without a word."""
+    try:
+        transport, connection = await asyncio.get_running_loop().create_connection(
+            factory, endpoint.host, endpoint.port
+        )
+    except socket.gaierror:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{unreached(error)}; check host and port in the url") from error
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in {**KEEPALIVE, "TCP_USER_TIMEOUT": USER_TIMEOUT_MS}.items():
+            if hasattr(socket, option):  # not every platform has them all
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
+
+
+def new_connection(
+    name: str,
+    rules: LinkOptions,
+    stats: ClientStats,
+    late: LateReply,
+    alarms: Alarms | None = None,
+    overdue: LateReplyGuard | None = None,
+) -> Connection:
+    """One that plays by these rules, not connected yet."""
+    if rules.has_transaction_ids:
+        return Connection(name, rules, stats, late, alarms)
+    return UntaggedConnection(name, rules, stats, late, alarms, overdue)
+
+
+class EndpointConnector:
+    """At most one connection and one attempt at a time. `tasks` owns the attempts."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        tasks: asyncio.TaskGroup,
+        backoff: Backoff,
+        stats: ClientStats,
+        late: LateReply,
+        dial: Dial = dial,
+        slots: ConnectLimiter | None = None,
+        alarms: Alarms | None = None,
+    ) -> None:
+        """`slots` and `alarms`: shared with the other links of the process."""
+        self.problem = ""
+        """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
+        self._options = options
+        self._endpoint = options.endpoint
+        self._rules = options.link
+        self._overdue = LateReplyGuard(self._rules, options.timeout)
+        self._tasks = tasks
+        self._backoff = backoff
+        self._stats = stats
+        self._late = late
+        self._dial = dial
+        self._slots = slots or ConnectLimiter()
+        self._alarms = alarms or Alarms()
+        self._complaints = Complaints(_log)
+        self._connection: Connection | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._not_before = float("-inf")
+        self._tolerate_next_disconnect = False
+
+    @property
+    def numbered(self) -> bool:
+        """Whether replies say which request they answer: then a late one costs nobody any time."""
+        return self._rules.has_transaction_ids
+
+    def on_the_line(self, request: bytes) -> float:
+        """Seconds that this request and its reply take on the line itself."""
+        return self._rules.wire_time(request)
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, where there is one that can be used now."""
+        connection = self._connection
+        return connection if connection is not None and connection.usable else None
+
+    async def connected(self, until: float) -> Connection | None:
+        """The connection, made now if need be; None where that takes longer than `until` (the loop's clock),
+        where it fails, where somebody waited for it already, or where the backoff is not over."""
+        if (connection := self.connection) is not None:
+            return connection
+        self._classify_disconnect()
+        now = asyncio.get_running_loop().time()
+        if self._attempt is not None or now < self._not_before:
+            return None
+        self._attempt = self._tasks.create_task(self._connect(), name=f"connect to {self._options.url}")
+        await asyncio.wait((self._attempt,), timeout=max(0.0, until - now))
+        return self.connection
+
+    def close(self) -> None:
+        """Hang up and stop connecting."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Give the connection back; the next use connects again, at once."""
+        if (connection := self.connection) is not None:
+            connection.close()
+            connection.closed_by_us = True
+            self._classify_disconnect()
+
+    def _classify_disconnect(self) -> None:
+        """A connection that ended is no failure if it ever brought a reply: many devices close when idle.
+
+        Nor is the next one: its first request may be what made the device close both.
+        """
+        last, self._connection = self._connection, None
+        if last is None:
+            return
+        if last.replies:
+            self._backoff.reset()
+            self.problem = ""
+            self._tolerate_next_disconnect = True
+            if last.problem:
+                text = f"{self._options.url}: {last.problem}; connecting anew"
+                self._complaints.tell("broken", text, asyncio.get_running_loop().time())
+        elif self._tolerate_next_disconnect:
+            self._tolerate_next_disconnect = False
+        elif not last.closed_by_us:
+            self._failed(last.problem or "the connection ended before the first reply")
+
+    async def _connect(self) -> None:
+        options = self._options
+        try:
+            async with (
+                self._slots.slot(failed=bool(self.problem)),
+                asyncio.timeout(options.connect_timeout),
+            ):
+                connection = await self._dial(self._endpoint, self._make)
+        except TimeoutError:
+            self._failed(f"no connection within {options.connect_timeout:g} s")
+        except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
+            why = getattr(error, "strerror", None) or str(error)
+            self._failed(f"the host {self._endpoint.host} is not found ({why}); check its name in the url")
+        except OSError as error:
+            self._failed(error.strerror or str(error))
+        else:
+            if options.connect_delay:
+                try:
+                    await asyncio.sleep(options.connect_delay)
+                except asyncio.CancelledError:
+                    connection.close()
+                    raise
+            self._stats.reconnects += self._stats.connects > 0
+            self._stats.connects += 1
+            self._connection = connection
+        finally:
+            self._attempt = None
+
+    def _make(self) -> Connection:
+        url = self._options.url
+        return new_connection(url, self._rules, self._stats, self._late, self._alarms, self._overdue)
+
+    def _failed(self, problem: str) -> None:
+        wait = self._backoff.next()
+        self._not_before = asyncio.get_running_loop().time() + wait
+        self._stats.failed_connects += 1
+        # Told once: the same every few seconds for a week would hide all else.
+        level = logging.DEBUG if self.problem else logging.WARNING
+        self.problem = problem
+        _log.log(level, "%s: %s; trying again, the next time in %.1f s", self._options.url, problem, wait)

@@ -1,0 +1,110 @@
+"""Where Modbus equipment is reached, written as a URL: host and port, or a serial line with its settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, cast
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from qilu.contract.validation import invalid
+
+DEFAULT_PORT = 502
+BAUDRATES = (
+    300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600,
+)  # fmt: skip
+
+POSIX = sys.platform != "win32"
+"""Whether this system has serial lines as we use them."""
+
+Framing = Literal["tcp", "rtu"]
+Parity = Literal["N", "E", "O"]
+_SCHEMES: Mapping[str, Framing] = {"tcp": "tcp", "rtu+tcp": "rtu", "rtu": "rtu"}
+_REMEDY = (
+    "write tcp://192.168.0.10:502, or rtu+tcp://HOST:PORT where RTU frames travel over TCP, "
+    "or rtu:///dev/ttyUSB0?baudrate=9600&parity=E for a serial line"
+)
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "baudrate": tuple(map(str, BAUDRATES)),
+    "parity": ("N", "E", "O"),
+    "stopbits": ("1", "2"),
+}
+
+
+class SerialLine(NamedTuple):
+    """How characters travel on a serial line; they always have 8 data bits, as RTU needs."""
+
+    baudrate: int = 9600
+    parity: Parity = "N"
+    stopbits: Literal[1, 2] = 1
+
+    @property
+    def character(self) -> float:
+        """Seconds that one byte takes: a start bit, 8 of data, the parity, the stop bits."""
+        return (1 + 8 + (self.parity != "N") + self.stopbits) / self.baudrate
+
+    @property
+    def frame_gap(self) -> float:
+        """Seconds that end a frame: 3.5 characters, above 19200 baud a fixed time.
+
+        Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.5.1.1.
+        """
+        return 0.00175 if self.baudrate > 19200 else 3.5 * self.character
+
+    def __str__(self) -> str:
+        return f"{self.baudrate} 8{self.parity}{self.stopbits}"
+
+
+class Endpoint(NamedTuple):
+    """Where a device, or the gateway before several, listens; and how frames travel there.
+
+    Of a serial line `host` is the path of its port, and `port` is 0.
+    """
+
+    framing: Framing
+    host: str
+    port: int
+    serial: SerialLine | None = None
+
+
+def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
+    """`tcp://HOST[:PORT]`, `rtu+tcp://HOST[:PORT]` or `rtu:///dev/PORT[?baudrate=&parity=&stopbits=]`;
+    ValueError with the remedy for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise invalid(f"{url!r} is not an endpoint: {error}", _REMEDY) from error
+    if parts.scheme not in _SCHEMES:
+        raise invalid(f"{url!r}: {parts.scheme or 'no scheme'} is no transport that is known", _REMEDY)
+    if parts.scheme == "rtu":
+        if not posix:
+            problem = f"{url!r}: serial lines are read on Linux, macOS and the like only"
+            raise invalid(problem, "use a serial device server and rtu+tcp://HOST:PORT")
+        return _serial(url, parts)
+    if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
+        raise invalid(f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY)
+    return Endpoint(_SCHEMES[parts.scheme], host, DEFAULT_PORT if port is None else port)
+
+
+def _serial(url: str, parts: SplitResult) -> Endpoint:
+    if parts.netloc:
+        problem = f"{url!r}: the path of a port follows rtu://, and begins with / itself"
+        raise invalid(problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host")
+    if len(parts.path) < 2:
+        raise invalid(f"{url!r} names no port", _REMEDY)
+    options: dict[str, str] = {}
+    for key, value in parse_qsl(parts.query, keep_blank_values=True):
+        if key not in _CHOICES:
+            raise invalid(f"{url!r}: {key} is no setting of a serial line", f"use {', '.join(_CHOICES)}")
+        if key in options:
+            raise invalid(f"{url!r}: {key} stands there twice", "remove one of them")
+        options[key] = value.upper()
+        if options[key] not in _CHOICES[key]:
+            raise invalid(f"{url!r}: {key} {value or 'of nothing'}", f"use {', '.join(_CHOICES[key])}")
+    line = SerialLine(
+        int(options.get("baudrate", "9600")),
+        cast(Parity, options.get("parity", "N")),
+        2 if options.get("stopbits") == "2" else 1,
+    )
+    return Endpoint("rtu", parts.path, 0, line)

@@ -1,0 +1,113 @@
+"""What one connection works with: a request, what became of it, and the rules that its endpoint plays by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qilu.contract.errors import QiluError, UnreachableError
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import data_size
+from qilu.modbus_client.endpoint import Framing, SerialLine
+
+QUIET_TIME_S = 0.01
+"""Seconds between a reply and the next request where ids are ignored: what else comes is read and dropped."""
+
+BROADCAST = 0
+TURNAROUND = 0.1
+"""Seconds that the devices of a serial line get to carry out a broadcast.
+
+Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.4.1.
+"""
+
+_WRITES = frozenset(
+    (
+        Function.WRITE_COIL.value,
+        Function.WRITE_REGISTER.value,
+        Function.WRITE_COILS.value,
+        Function.WRITE_REGISTERS.value,
+        Function.MASK_WRITE_REGISTER.value,
+    )
+)
+_ECHOED = _WRITES | {Function.DIAGNOSTICS.value}  # whose reply is no longer than the request
+READS = frozenset(
+    (
+        Function.READ_COILS.value,
+        Function.READ_DISCRETE_INPUTS.value,
+        Function.READ_HOLDING_REGISTERS.value,
+        Function.READ_INPUT_REGISTERS.value,
+    )
+)
+"""What can be asked again without harm."""
+_RTU_FRAMED = 3  # bytes around a PDU: unit id, CRC
+_LONGEST_REPLY = 256
+
+
+class ReplyTimeoutError(UnreachableError):
+    """The unit did not answer in time; the connection is sound."""
+
+
+class ConnectionLostError(UnreachableError):
+    """The connection ended before the reply came, or broke in the middle of it."""
+
+
+class Transaction:
+    """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
+
+    `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock. `held` is a response that may be
+    that to a request before it; `last_closed_at` tells then when it came.
+    """
+
+    __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "request", "unit", "withheld_reply")
+
+    def __init__(self, unit: int, request: bytes) -> None:
+        self.unit = unit
+        self.request = request
+        self.asked_at = 0.0
+        self.ended_at = 0.0
+        self.deadline = 0.0
+        self.data: bytes | None = None
+        self.error: QiluError | None = None
+        self.withheld_reply: bytes | None = None
+
+
+LateReply = Callable[[int, float], None]
+"""Told of a reply to a request that had been given up: the unit, and the seconds it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How the far side is talked to, and what it is forgiven (`Quirks`)."""
+
+    framing: Framing = "tcp"
+    in_flight: int = 1
+    ignore_tid: bool = False
+    accept_unit: frozenset[int] = frozenset()
+    serial: SerialLine | None = None
+
+    @property
+    def has_transaction_ids(self) -> bool:
+        """Whether a reply says which request it answers."""
+        return self.framing == "tcp" and not self.ignore_tid
+
+    @property
+    def min_gap(self) -> float:
+        """Seconds of silence that every request needs before it."""
+        if self.serial is not None:
+            return self.serial.frame_gap
+        return QUIET_TIME_S if self.ignore_tid else 0.0
+
+    def is_broadcast(self, exchange: Transaction) -> bool:
+        """Whether nobody answers it: a broadcast, which exists on serial lines only."""
+        return self.framing == "rtu" and exchange.unit == BROADCAST and exchange.request[0] in _WRITES
+
+    def wire_time(self, request: bytes) -> float:
+        """Seconds that the bytes of this request and of its reply take, at most."""
+        if self.serial is None:
+            return 0.0
+        size = data_size(request)
+        if size is not None:
+            reply = 2 + size + _RTU_FRAMED
+        else:
+            reply = len(request) + _RTU_FRAMED if request[0] in _ECHOED else _LONGEST_REPLY
+        return (len(request) + _RTU_FRAMED + reply) * self.serial.character

@@ -1,0 +1,196 @@
+"""A connection whose replies do not say which request they answer: RTU, and servers with ids of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qilu.contract.errors import QiluError
+from qilu.modbus.framing import Frame
+from qilu.modbus.pdu import EXCEPTION, loopback_request
+from qilu.modbus.rtu import RtuClientFramer
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.late_reply_guard import LateReplyGuard
+from qilu.modbus_client.stats import ClientStats
+from qilu.modbus_client.transaction import (
+    READS,
+    TURNAROUND,
+    LateReply,
+    LinkOptions,
+    ReplyTimeoutError,
+    Transaction,
+)
+from qilu.runtime.timers import Alarms
+
+LOOPBACK = loopback_request(0x51)
+"""What settles whether a late reply may still come: its own reply is like none to a read."""
+
+
+class UntaggedConnection(Connection):
+    """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by an echo
+    after each reply that did not come (`LateReplyGuard`)."""
+
+    def __init__(
+        self,
+        name: str,
+        rules: LinkOptions,
+        stats: ClientStats,
+        late: LateReply,
+        alarms: Alarms | None = None,
+        overdue: LateReplyGuard | None = None,
+    ) -> None:
+        """`overdue`: shared by all connections, one after another, to one endpoint."""
+        super().__init__(name, rules, stats, late, alarms)
+        self._in_flight = 1
+        self._rtu: RtuClientFramer | None = None
+        if rules.framing == "rtu":
+            self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
+        self._overdue = overdue or LateReplyGuard(rules)
+        self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
+        self._began = self._line_busy_until = 0.0
+
+    async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
+        self._began = self._clock()
+        await super().read(exchanges, timeout, gap)
+
+    def data_received(self, data: bytes) -> None:
+        if self._rules.serial is not None:  # a frame, or noise, ends with a silence
+            self._line_busy_until = self._clock() + self._min_gap
+        super().data_received(data)
+
+    def _advance(self, now: float) -> None:
+        waiting = self._waiting
+        if waiting and not self._open and waiting[0].request is not LOOPBACK:
+            unit = waiting[0].unit
+            if self._overdue.needs_loopback(unit):
+                waiting.appendleft(Transaction(unit, LOOPBACK))
+        super()._advance(now)
+
+    def _not_before(self, unit: int) -> float:
+        """After the gap, and with a reply overdue when it has come."""
+        # A line that is never silent must not keep us silent for ever.
+        frame_gap = min(self._line_busy_until, self._began + self._timeout)
+        return max(self._quiet_until, frame_gap, self._overdue.until(unit))
+
+    def _send(self, exchange: Transaction, now: float) -> None:
+        rules = self._rules
+        if self._rtu is not None:
+            self._abandoned = None
+            self._rtu.reset()
+            self._rtu.expect(exchange.unit, exchange.request)
+        super()._send(exchange, now)
+        if rules.is_broadcast(exchange):
+            self._broadcast(exchange, now)
+        elif rules.serial is not None:
+            exchange.deadline += rules.wire_time(exchange.request)
+            self._set_timer(exchange.deadline)
+
+    def _set_timer(self, deadline: float) -> None:
+        """On a serial line one may be set for a longer request that came before, and be too late."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._alarms.at(deadline, self._on_timer)
+
+    def _broadcast(self, exchange: Transaction, now: float) -> None:
+        """Nobody answers; all get the time to carry it out."""
+        self._open.clear()
+        exchange.ended_at, exchange.data = now, b""
+        self._quiet_until = now + self._rules.wire_time(exchange.request) + TURNAROUND
+
+    def _received(self, frame: Frame) -> None:
+        transaction, exchange = next(iter(self._open.items()), (0, None))
+        if exchange is None or (exchange.unit != frame.unit and frame.unit not in self._rules.accept_unit):
+            self._unexpected(frame, self._abandoned)
+            return
+        self._last_reply_at = now = self._clock()
+        if exchange.request is LOOPBACK:
+            self._echoed(transaction, exchange, frame.pdu, now)
+            return
+        if _is_echo(frame.pdu):  # whatever came before it answers something that was asked before it
+            self._stats.late_replies += 1
+            self._overdue.late_loopback(exchange.unit)
+            exchange.withheld_reply = None
+            exchange.deadline = exchange.asked_at + self._timeout + self._rules.wire_time(exchange.request)
+            self._set_timer(exchange.deadline)
+            return
+        if exchange.withheld_reply is not None:
+            self._on_duplicate_reply(transaction, exchange, frame.pdu, now)
+            return
+        exchange.ended_at = now
+        if hold := self._overdue.withhold_time(exchange.unit, now - exchange.asked_at, self._timeout):
+            exchange.withheld_reply = frame.pdu
+            exchange.deadline = now + hold
+            self._set_timer(exchange.deadline)
+        else:
+            self._accept(transaction, exchange, frame.pdu, now)
+
+    def _echoed(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
+        if not _is_echo(pdu):
+            self._stats.late_replies += 1
+            return
+        self._overdue.loopback_answered(exchange.unit)
+        exchange.ended_at = now
+        self._accept(transaction, exchange, pdu, now)
+
+    def _on_duplicate_reply(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
+        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
+        self._overdue.late_reply_arrived(exchange.unit)
+        self._stats.late_replies += 1
+        if pdu == exchange.withheld_reply or exchange.request[0] not in READS:
+            self._accept(transaction, exchange, pdu, now)
+            return
+        self._open.clear()
+        exchange.withheld_reply = None
+        self._waiting.appendleft(exchange)
+        self._advance(now)
+
+    def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
+        if _is_echo(frame.pdu):
+            self._stats.late_replies += 1
+            if timed_out is not None and timed_out.request is LOOPBACK:
+                self._overdue.loopback_answered(frame.unit)
+            else:
+                self._overdue.late_loopback(frame.unit)
+            return
+        if timed_out is not None and timed_out.unit == frame.unit:
+            self._abandoned = None
+            self._overdue.late_reply_arrived(frame.unit)
+            if self._pause is not None:
+                self._pause.cancel()
+                self._loop.call_soon(self._pause_over)
+        super()._unexpected(frame, timed_out)
+
+    def _expire(self, transaction: int, exchange: Transaction, now: float) -> None:
+        if exchange.withheld_reply is not None:  # nothing came after it
+            self._overdue.clear(exchange.unit)
+            self._accept(transaction, exchange, exchange.withheld_reply, now)
+            return
+        if exchange.request is LOOPBACK:
+            waits = self._waiting[0]
+            super()._expire(transaction, exchange, now)
+            self._no_echo(exchange, waits, now, exchange.error)
+            return
+        self._overdue.request_timed_out(exchange.unit, exchange.asked_at, now)
+        super()._expire(transaction, exchange, now)
+
+    def _fail_all(self, error: QiluError) -> None:
+        """A device may end the connection because of the echo: what waits for that was not asked for."""
+        for exchange in self._open.values():
+            if exchange.request is LOOPBACK and self._waiting:
+                self._no_echo(
+                    exchange, self._waiting[0], self._clock(), ReplyTimeoutError(f"no echo: {error}")
+                )
+        super()._fail_all(error)
+
+    def _no_echo(self, echo: Transaction, waits: Transaction, now: float, error: QiluError | None) -> None:
+        self._overdue.loopback_timed_out(echo.unit, echo.asked_at, now)
+        waits.asked_at, waits.ended_at, waits.error = echo.asked_at, now, error
+
+    def _after_timeout(self, transaction: int, exchange: Transaction) -> None:  # noqa: ARG002 - it has no number
+        if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
+            self._abandoned = exchange
+        else:
+            self._hang_up()
+
+
+def _is_echo(pdu: bytes) -> bool:
+    return pdu[0] & ~EXCEPTION == LOOPBACK[0]

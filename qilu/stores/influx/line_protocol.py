@@ -1,0 +1,200 @@
+r"""Polls as line protocol: one line per reading, pure.
+
+    profile,device=press-1,edge=edge-1 force=81.5,oil_level__q=1 1764000000012
+
+Numbers are floats (a bool is 1 or 0), so that a field never changes its type. What is not good writes
+`<point>__q` = the reason's code, and its value only if it is uncertain. A text goes to the string field
+`<point>__text`, where a server has such. Names escape `,`, `=` and blank with a backslash; a backslash itself
+is doubled for VictoriaMetrics and stands for itself in InfluxDB, which has no spelling for some of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from qilu.contract.accounting import PROFILES
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
+from qilu.contract.errors import DataError
+from qilu.contract.reading import Columns, Poll, Quality, Reading, Reason, Value
+
+QUALITY = "__q"
+TEXT = "__text"
+TAGS = ("device", "edge", "enterprise", "line", "site")
+
+_NUMBERS = frozenset((float, int))
+_MAX_TOLD = 100
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What servers differ in."""
+
+    doubles_backslash: bool
+    """A backslash in a name is written twice; else it stands for itself."""
+    texts: bool
+    """There are string fields."""
+    quotes_in_points: bool
+    """A double quote in a field's name is a character like any other; else it would swallow the time."""
+    reserved_points: frozenset[str]
+    """Names that no field may have."""
+    joins_with_underscore: bool
+    """Measurement and field become one name, told apart by the first underscore."""
+    max_line: int
+    """Bytes of the longest line that it takes."""
+
+
+INFLUXDB = Dialect(False, True, True, frozenset(("time", *TAGS)), False, 4_000_000)
+VICTORIAMETRICS = Dialect(True, False, False, frozenset(), True, 256 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What is the same in all lines of one `Columns`: ready-made bytes with holes for the numbers."""
+
+    head: bytes
+    """Measurement, tags and the blank behind them."""
+    fields: tuple[bytes, ...]
+    """Escaped names of the points."""
+    parts: list[bytes]
+    """head+field=, hole, ,field=, hole, ... blank."""
+
+
+class LineEncoder:
+    """Turns polls into lines, remembering what does not change from one to the next."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._templates: WeakKeyDictionary[Columns, _Template] = WeakKeyDictionary()
+        self._told: set[tuple[str, str]] = set()
+
+    def encode(self, poll: Poll, without: AbstractSet[str] = frozenset()) -> bytes:
+        """The lines of one poll, each with its line feed; DataError when the server could not keep them.
+
+        `without`: names of fields that are left out. Expects values that `stores.checks` let through.
+        Empty when there is nothing that it has a place for.
+        """
+        lines = []
+        for reading in poll.readings:
+            template = self._templates.get(reading.columns) or self._template(reading.columns)
+            if not without and not reading.reasons and _NUMBERS.issuperset(map(type, reading.values)):
+                line = _numbers(template, reading)
+            else:
+                line = self._mixed(template, reading, without)
+            if len(line) > self._dialect.max_line:
+                text = f"a line of {len(line)} bytes is longer than the store takes"
+                raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
+            lines.append(line)
+        return b"".join(lines)
+
+    def _template(self, columns: Columns) -> _Template:
+        found = self._templates[columns] = _build(columns, self._dialect)
+        return found
+
+    def _mixed(self, template: _Template, reading: Reading, without: AbstractSet[str]) -> bytes:
+        """A line with some values that are bad, uncertain, bool, text or left out."""
+        fields = []
+        for index, (name, value) in enumerate(zip(template.fields, reading.values, strict=True)):
+            reason = reading.reasons.get(index)
+            if reason is None and value is None:
+                reason = Reason.UNDECODABLE
+            if reason is not None:
+                if reading.columns.points[index] + QUALITY not in without:
+                    fields.append(b"%s__q=%d" % (name, reason.code))
+                if reason.quality is Quality.BAD:
+                    continue
+            field = self._value(name, value, reading.columns, index)
+            suffix = TEXT if isinstance(value, str) else ""
+            if field and reading.columns.points[index] + suffix not in without:
+                fields.append(field)
+        return b"%s%s %d\n" % (template.head, b",".join(fields), reading.time_ms) if fields else b""
+
+    def _value(self, name: bytes, value: Value, columns: Columns, index: int) -> bytes:
+        if isinstance(value, str):
+            if self._dialect.texts:
+                text = value.replace("\\", "\\\\").replace('"', '\\"')
+                return b'%s__text="%s"' % (name, text.encode())
+            self._tell_once(columns, index)
+            return b""
+        return b"" if value is None else b"%s=%s" % (name, _number(value))
+
+    def _tell_once(self, columns: Columns, index: int) -> None:
+        what = (columns.origin.profile, columns.points[index])
+        if (
+            what not in self._told and len(self._told) < _MAX_TOLD and what[0] not in PROFILES
+        ):  # their texts only repeat their codes
+            self._told.add(what)
+            _log.warning(
+                "profile %s, point %s: a text, for which this store has no place; its values are left out. "
+                "Take a store with texts (SQLite, InfluxDB) or an enum with a code for each text",
+                *what,
+            )
+
+
+def _numbers(template: _Template, reading: Reading) -> bytes:
+    """The common case: all good, all numbers. JSON's spelling of a number is one of line protocol, too."""
+    parts = template.parts.copy()
+    try:
+        parts[1::2] = _encode(reading.values)[1:-1].split(b",")
+    except OverflowError:
+        parts[1::2] = [_number(value) for value in reading.values if isinstance(value, int | float)]
+    parts.append(b" %d\n" % reading.time_ms)
+    return b"".join(parts)
+
+
+def _number(value: float) -> bytes:
+    return b"%d" % value if isinstance(value, int) else repr(value).encode()
+
+
+def _build(columns: Columns, dialect: Dialect) -> _Template:
+    origin = columns.origin
+    _refuse_names(columns, dialect)
+    tags = b"".join(
+        b",%s=%s" % (tag.encode(), escape(text, ",= ", dialect))
+        for tag in TAGS
+        if (text := getattr(origin, tag))
+    )
+    head = escape(origin.profile, ", ", dialect) + tags + b" "
+    fields = tuple(escape(point, ",= ", dialect) for point in columns.points)
+    parts: list[bytes] = []
+    for index, field in enumerate(fields):
+        parts += (b"%s%s=" % (b"," if index else head, field), b"")
+    return _Template(head, fields, parts)
+
+
+def _refuse_names(columns: Columns, dialect: Dialect) -> None:
+    origin = columns.origin
+    if not origin.device or not columns.points or "" in columns.points:
+        raise DataError("a device, a point or the list of points has no name")
+    if origin.profile[:1] in ("", "#") or (dialect.joins_with_underscore and "_" in origin.profile):
+        raise DataError(
+            f"the profile's name {origin.profile!r} cannot be told apart in this store: use a-z, 0-9 and -"
+        )
+    if len(set(columns.points)) < len(columns.points):
+        raise DataError("two points have the same name")
+    for point in columns.points:
+        quoted = '"' in point and not dialect.quotes_in_points
+        if quoted or point in dialect.reserved_points or point.endswith((QUALITY, TEXT)):
+            raise DataError(f"a point cannot have the name {point!r} in this store: rename it in the profile")
+
+
+def escape(text: str, special: str, dialect: Dialect) -> bytes:
+    """A name with its `special` characters escaped; DataError when line protocol cannot carry it."""
+    if any(character < " " or character == "\x7f" for character in text):
+        raise DataError(f"the name {text!r} has a control character, which line protocol cannot carry")
+    if dialect.doubles_backslash:
+        text = text.replace("\\", "\\\\")
+    elif any(f"\\{character}" in text for character in special) or text.endswith("\\"):
+        raise DataError(f"the name {text!r} has a backslash where line protocol cannot carry one")
+    for character in special:
+        text = text.replace(character, f"\\{character}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"the name {text!r} is no text: {error}") from error

@@ -1,0 +1,105 @@
+"""Validates any file of ours and prints what it means, for a gateway the read plan above all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from qilu.config.settings_file import load, load_plain
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.units import format_duration
+from qilu_cli.file_kinds import Kind, kind_of
+from qilu_cli.terminal import console
+
+_console = console()
+
+
+def check(files: Sequence[Path]) -> None:
+    """Check every file and tell about each; the ConfigErrors of all of them come at the end, as one."""
+    errors = []
+    for file in files:
+        try:
+            _check(file)
+        except ConfigError as error:
+            errors.append(error)
+    if errors:
+        first, *others = errors
+        first.others = (*first.others, *others)
+        raise first
+
+
+def _check(file: Path) -> None:
+    kind = kind_of(load_plain(file))
+    if kind is None:
+        raise ConfigError(
+            "neither a device profile nor a plant, gateway settings or ingester settings",
+            file=file,
+            line=1,
+            remedy="one of these keys is needed: points, machines, sources, store",
+        )
+    name, tell = _CHECKS[kind]
+    _console.print(f"{file}: {name}", style="bold")
+    tell(file)
+
+
+def _check_profile(file: Path) -> None:
+    profile = load(file, DeviceProfile)
+    counts = ", ".join(
+        f"{len(profile.points_of(group))} in {group} every {format_duration(period)}"
+        for group, period in profile.groups.items()
+    )
+    _console.print(f"  {profile.profile}: {len(profile.points)} points ({counts})")
+    _warn(profile)
+
+
+def _warn(profile: DeviceProfile, of: str = "") -> None:
+    for loc, warning in profile.warnings():
+        _console.print(f"  warning: {of}{'.'.join(map(str, loc))}: {warning}")
+
+
+def _check_plant(file: Path) -> None:
+    from simulator.app import load as load_plant
+
+    settings = load_plant(file).settings
+    placed = list(settings.placed())
+    ports = sorted({one.port for one in placed if one.port})
+    lines = len({one.settings.place for one in placed if not one.port})
+    models = len({one.settings.machine for one in placed})
+    where = [f"{len(ports)} ports ({ports[0]} to {ports[-1]})"] if ports else []
+    where += [f"{lines} serial lines"] if lines else []
+    _console.print(
+        f"  {settings.plant}: {len(placed)} devices of {models} models on {' and '.join(where)}, "
+        f"seed {settings.seed}"
+    )
+
+
+def _check_ingester(file: Path) -> None:
+    from cloud.settings import IngesterSettings
+
+    settings = load(file, IngesterSettings)
+    _console.print(f"  from {settings.mqtt.address} into {settings.store.type}")
+
+
+def _check_gateway(file: Path) -> None:
+    from gateway.load import load as load_gateway
+    from qilu_cli.commands import read_plan
+
+    settings, known = load_gateway(file)
+    endpoints = read_plan.planned(settings, known)
+    _console.print(read_plan.grid(endpoints))
+    for name, profile in known.items():
+        _warn(profile, f"profile {name}: ")
+    _console.print(f"  {read_plan.summary(endpoints)}")
+    for warning in (*read_plan.warnings(endpoints), *read_plan.beyond_the_disk(settings)):
+        _console.print(f"  warning: {warning}")
+    for told in read_plan.learnt(settings, known):
+        _console.print(f"  learnt: {told}")
+
+
+_CHECKS: Mapping[Kind, tuple[str, Callable[[Path], None]]] = {
+    Kind.PROFILE: ("device profile", _check_profile),
+    Kind.PLANT: ("plant", _check_plant),
+    Kind.GATEWAY: ("gateway", _check_gateway),
+    Kind.INGESTER: ("ingester", _check_ingester),
+}

@@ -1,0 +1,194 @@
+"""Puts a whole plant into one process, lets it run, and counts at the end what became of every reading."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud.app import ingest
+from cloud.settings import IngesterSettings
+from gateway.app import Gateway, build
+from gateway.spool.settings import SpoolSettings
+from qilu.config.profiles import shipped_configs
+from qilu.contract.errors import ConfigError
+from qilu.contract.reading import DeviceKey
+from qilu.mqtt.broker import EmbeddedBroker
+from qilu.stores.settings import SqliteSettings
+from qilu.stores.sqlite.writer import SqliteStore
+from qilu_cli.commands.demo import table
+from qilu_cli.commands.demo.latest_values import Watch
+from qilu_cli.commands.demo.summary import Summary, compare_counters, prepare, stored_points
+from qilu_cli.commands.plant_gateway import gateway_settings
+from qilu_cli.file_kinds import Kind, expected
+from simulator.app import Simulation, load, profiles_of, simulate
+from simulator.plant.plant import Plant
+
+_EDGE = "demo-edge"
+_GRACE = 15.0
+"""Seconds at the end in which the last readings may still become durable."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of the demo, for those who watch and count it."""
+
+    plant: Plant
+    gateway: Gateway
+    watch: Watch
+    store: Path
+    began: float = field(default_factory=time.monotonic)
+    start_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    served: dict[str, int] = field(default_factory=dict)
+
+    def flow(self) -> table.Flow:
+        """How far the readings have come."""
+        tally, delivery = self.gateway.pipeline.tally, self.gateway.pipeline.delivery
+        p50, p99 = delivery.latency.quantiles(0.5, 0.99)
+        return table.Flow(
+            seconds=time.monotonic() - self.began,
+            polls_per_s=self.watch.polls_per_s(self.gateway.clock.now_ms()),
+            polled_points=tally.points,
+            bad_points=tally.bad_points,
+            spooled_records=sum(map(len, self.gateway.spool.pending().values())),
+            durable_records=self.gateway.outbox.tally.durable,
+            p50_ms=_ms(p50),
+            p99_ms=_ms(p99),
+        )
+
+    async def count(self) -> Summary:
+        """What the store has of it; call it when all is at rest."""
+        tally, flow = self.gateway.pipeline.tally, self.flow()
+        durable = await stored_points(self.store, self.start_ms)
+        end_ms = self.gateway.clock.now_ms() + 1
+        twice, lost = await compare_counters(
+            self.store,
+            self.start_ms,
+            end_ms,
+            {DeviceKey(_EDGE, device): counter for device, counter in self.served.items()},
+        )
+        return Summary(
+            seconds=round(flow.seconds, 3),
+            devices=len(self.plant.devices),
+            polls=tally.polls,
+            polled_points=tally.points,
+            bad_points=tally.bad_points,
+            suppressed_points=tally.suppressed_points,
+            durable_points=durable,
+            missing_points=tally.points - tally.suppressed_points - durable,
+            duplicate_points=twice,
+            lost_counters=lost,
+            p50_ms=flow.p50_ms,
+            p99_ms=flow.p99_ms,
+        )
+
+
+async def demo(
+    config: Path | None, data_dir: Path, duration: float | None, headless: bool, summary: Path | None
+) -> None:
+    """Run until Ctrl-C or until readings have flowed for `duration` (s), then deliver the rest and count.
+
+    LossError when a point is not in the store exactly once.
+    """
+    if summary is not None:
+        prepare(summary)
+    stop = asyncio.Event()
+    whole = asyncio.create_task(_whole(config, data_dir, duration, headless, stop), name="demo")
+    try:
+        await asyncio.shield(whole)
+    except asyncio.CancelledError:
+        if whole.cancelled():
+            raise
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()  # Ctrl-C asks for an end, and a clean one still has something to do
+    stop.set()
+    counted = await whole
+    store = data_dir / "store.db"
+    table.say(f"polled {counted.polled_points} points, {counted.durable_points} are durable in {store}")
+    table.say(f"missing {counted.missing_points}, stored twice {counted.duplicate_points}")
+    if summary is not None:
+        counted.write(summary)
+    counted.require_all_once(store)
+
+
+async def _whole(
+    config: Path | None, data_dir: Path, duration: float | None, headless: bool, stop: asyncio.Event
+) -> Summary:
+    file = config or shipped_configs() / "plant.yaml"
+    with expected(Kind.PLANT, file, "name the file of a plant"):
+        plant = load(file)
+    store_file = data_dir / "store.db"
+    store = SqliteStore(store_file)
+    async with store, EmbeddedBroker() as broker, AsyncExitStack() as stack:
+        simulation = await _serve(stack, plant)
+        gateway = build(
+            gateway_settings(
+                plant.settings,
+                profiles_of(plant.settings, config.parent if config else None),
+                simulation.ports,
+                edge=_EDGE,
+                spool=SpoolSettings(directory=data_dir / "spool"),
+                mqtt=broker.settings,
+                store=store.identity,
+            ),
+            {device.profile.profile: device.profile for device in plant.devices.values()},
+            extra_processors=[watch := Watch()],
+        )
+        run = _Run(plant, gateway, watch, store_file)
+        for device in plant.devices.values():
+            device.on_counter = run.served.__setitem__
+        settings = IngesterSettings(
+            ingester="demo", mqtt=broker.settings, store=SqliteSettings(type="sqlite", file=store_file)
+        )
+        shown = table.Plant(
+            {device.name: device.profile for device in plant.devices.values()},
+            watch,
+            gateway.clock.now_ms,
+            run.flow,
+            stop.is_set,
+        )
+        flowing = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(ingest(settings, store=store, ready=flowing.set), name="ingest"),
+                tasks.create_task(table.show(shown, headless), name="show"),
+                tasks.create_task(_stop_after(duration, watch, stop), name="stop in time"),
+            ]
+            await flowing.wait()  # what is sent before, this broker drops, and it would be late
+            await gateway.run(stop, _GRACE)
+            for task in beside:
+                task.cancel()
+    return await run.count()
+
+
+async def _stop_after(duration: float | None, watch: Watch, stop: asyncio.Event) -> None:
+    """Counted from the first reading: a busy machine takes its time until then."""
+    if duration is not None:
+        await watch.flowing.wait()
+        await asyncio.sleep(duration)
+        stop.set()
+
+
+async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
+    """The plant at its own ports, so that other clients find it; at free ones where those are taken."""
+    control = plant.settings.control
+    try:
+        simulation = await stack.enter_async_context(simulate(plant, control=control))
+    except ConfigError:
+        free = None if control is None else 0
+        simulation = await stack.enter_async_context(simulate(plant, control=free, free_ports=True))
+    ports = sorted(simulation.ports.values())
+    if ports:
+        table.say(
+            f"the machines speak Modbus TCP at {plant.settings.host}, ports {', '.join(map(str, ports))}"
+        )
+    if simulation.control is not None:
+        table.say(f"`qilu fault {simulation.control}` injects faults and steers time")
+    return simulation
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

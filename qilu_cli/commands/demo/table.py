@@ -1,0 +1,136 @@
+"""Shows the running plant: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from qilu.contract.plain_text import plain
+from qilu.contract.profile import DeviceProfile
+from qilu_cli.commands.demo.latest_values import SHOWN, Watch, in_words, shown, state_of
+from qilu_cli.terminal import console
+
+_LIVE_EVERY = 0.5
+_LINES_EVERY = 2.0
+_NARROW, _PER_POINT = 32, 29
+"""Columns of the terminal that a device needs without its points, and for each of them."""
+_STOPPING = "stopping: the last readings are being delivered; Ctrl-C once more leaves at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How far the readings have come, for the line below the table."""
+
+    seconds: float
+    polls_per_s: float
+    polled_points: int
+    bad_points: int
+    spooled_records: int
+    durable_records: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+    def __str__(self) -> str:
+        took = (
+            ""
+            if self.p50_ms is None
+            else f", durable after {self.p50_ms:.0f} ms (99 %: {self.p99_ms:.0f} ms)"
+        )
+        return (
+            f"{self.seconds:4.0f} s  {self.polls_per_s:5.1f} polls/s, {self.polled_points} points read, "
+            f"{self.bad_points} bad; {self.spooled_records} records in the spool, "
+            f"{self.durable_records} durable{took}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What is shown: the devices with their profiles, their latest values, and the flow."""
+
+    profiles: Mapping[str, DeviceProfile]
+    watch: Watch
+    now_ms: Callable[[], int]
+    flow: Callable[[], Flow]
+    stopping: Callable[[], bool]
+
+
+async def show(plant: Plant, headless: bool) -> None:
+    """Show until cancelled. `headless`: one line about the flow now and then, nothing per device."""
+    out = console()
+    if headless or not out.is_terminal:
+        await _lines(plant, headless)
+        return
+    with Live(console=out, auto_refresh=False, transient=False) as live:
+        while True:
+            live.update(picture(plant, out.width, out.height), refresh=True)
+            await asyncio.sleep(_LIVE_EVERY)
+
+
+async def _lines(plant: Plant, headless: bool) -> None:
+    while not plant.stopping():
+        await asyncio.sleep(_LINES_EVERY)
+        if not headless:
+            for device, profile in plant.profiles.items():
+                say(f"{device:16} " + "  ".join(part for part in _cells(plant, device, profile) if part))
+        say(str(plant.flow()))
+    say(_STOPPING)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(plain(line) + "\n")
+    sys.stdout.flush()
+
+
+def picture(plant: Plant, width: int, height: int) -> Group:
+    """What fits into a terminal: the line about the flow always, and devices in trouble first."""
+    room = max(1, (width - _NARROW) // _PER_POINT)
+    below = [
+        Text(str(plant.flow()), style="bold"),
+        Text(_STOPPING if plant.stopping() else "Ctrl-C stops it.", style="dim"),
+    ]
+    rows = height - 1 - sum(math.ceil(line.cell_len / width) for line in below)
+    devices = list(plant.profiles)
+    if len(devices) > rows:
+        devices = _most_urgent(plant, max(rows - 1, 0))
+        below.insert(
+            0, Text(f"and {len(plant.profiles) - len(devices)} more, in a higher terminal", style="dim")
+        )
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    for title in ("device", "state", *[""] * min(room, SHOWN), "age"):
+        table.add_column(title, no_wrap=True)
+    for device in devices:
+        profile, latest = plant.profiles[device], plant.watch.latest.get(device)
+        style = "red" if latest is not None and latest.bad is not None else ""
+        state, *points, age = _cells(plant, device, profile)
+        table.add_row(device, state, *points[:room], age, style=style)
+    return Group(table, *below)
+
+
+def _most_urgent(plant: Plant, count: int) -> list[str]:
+    """So many devices, in their order: those that are bad or silent, and then the first ones."""
+
+    def is_well(device: str) -> bool:
+        latest = plant.watch.latest.get(device)
+        return latest is not None and latest.bad is None
+
+    chosen = set(sorted(plant.profiles, key=is_well)[:count])
+    return [device for device in plant.profiles if device in chosen]
+
+
+def _cells(plant: Plant, device: str, profile: DeviceProfile) -> list[str]:
+    """State, three points and the age of the latest reading."""
+    latest = plant.watch.latest.get(device)
+    if latest is None:
+        return ["", "", "", "", "no reading yet"]
+    points = [f"{point.name} {in_words(point, latest.values.get(point.name))}" for point in shown(profile)]
+    age = f"{max(0, plant.now_ms() - latest.time_ms) / 1000:.1f} s"
+    state = str(latest.bad) if latest.bad is not None else state_of(profile, latest.values)
+    return [state, *points, *[""] * (SHOWN - len(points)), age]

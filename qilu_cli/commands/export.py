@@ -1,0 +1,86 @@
+"""`qilu simulate --export`: a data set as fast as it goes, with a bar on a terminal and lines in a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qilu.contract.errors import ConfigError
+from qilu.contract.units import format_duration
+from qilu_cli.store_access import duration
+from qilu_cli.terminal import console
+from simulator.app import load
+from simulator.ground_truth.export import ExportPlan, export, wanted
+from simulator.ground_truth.tables import Form
+from simulator.plant.settings import MAX_STEP
+
+_TURN = 0.1  # seconds between which signals and the bar get their turn
+
+Show = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was asked for, as it was written."""
+
+    folder: Path
+    span: str
+    every: str
+    step: str | None
+    form: Form
+
+
+async def export_to(file: Path, asked: Exported) -> None:
+    """Write the data set; ConfigError when plant, folder or times are wrong."""
+    every, span = duration("--every", asked.every), duration("--span", asked.span)
+    step = min(every, MAX_STEP) if asked.step is None else duration("--step", asked.step)
+    if step > MAX_STEP:
+        remedy = f"give {format_duration(MAX_STEP)} or less"
+        raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
+    plant = load(file, step=step)
+    what = wanted(plant, span, every, asked.form)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        show = _shown(stack, what, every)
+        turn = began
+        for done in export(plant, asked.folder, what):
+            if time.monotonic() - turn >= _TURN or 10 * done % what.rows < 10:
+                show(done)
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+    took = time.monotonic() - began
+    print(
+        f"{len(plant.devices)} devices, {what.rows} rows each, {format_duration(what.rows * every)} "
+        f"in {took:.1f} s: {asked.folder}"
+    )
+
+
+def _shown(stack: ExitStack, what: ExportPlan, every: float) -> Show:
+    """How far it is, on stderr: a bar where somebody watches, else a line at each tenth."""
+    if sys.stderr.isatty():
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeRemainingColumn(),
+            console=console(stderr=True),
+        )
+        stack.enter_context(bar)
+        task = bar.add_task("exporting", total=what.rows)
+        return lambda done: bar.update(task, completed=done)
+    tenth = 0
+
+    def line(done: int) -> None:
+        nonlocal tenth
+        if 10 * done // what.rows > tenth:
+            tenth = 10 * done // what.rows
+            print(f"{10 * tenth} % ({format_duration(done * every)})", file=sys.stderr, flush=True)
+
+    return line

@@ -1,0 +1,1 @@
+"""`qilu probe`: shows what an unknown Modbus device has."""

@@ -1,0 +1,98 @@
+"""`qilu profile import`, `new` and `export-learnt`, with their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from qilu_cli.runner import now, run
+
+app = typer.Typer(
+    no_args_is_help=True, help="Write device profiles: from a list of points, or from a device."
+)
+Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
+ProfileOut = Annotated[Path | None, typer.Option(help="A folder or NAME.yaml; default: the present folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there already.")]
+
+
+@app.command("import")
+def profile_import(
+    points: Annotated[Path, typer.Argument(help="A CSV file: a heading, then one line for each point.")],
+    name: Annotated[
+        str | None, typer.Option(help="The name of the profile; default: that of the list.")
+    ] = None,
+    out: ProfileOut = None,
+    addressing: Annotated[
+        Addressing, typer.Option(help="How the list counts; auto looks at all of it.")
+    ] = "auto",
+    force: Force = False,
+) -> None:
+    """Make a profile from a list of points; docs/probing.md says which columns it may have.
+
+    Example: qilu profile import press-line.csv
+    """
+    from gateway.commissioning.profiles.import_list import import_points
+
+    def work() -> None:
+        file, listed = import_points(points, name, out, addressing, force=force)
+        typer.echo(f"{file}: {len(listed.points)} points; next: qilu check {file}")
+
+    now(work)
+
+
+@app.command("new")
+def profile_new(
+    from_probe: Annotated[str, typer.Option(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty...")],
+    read: Annotated[
+        list[str] | None,
+        typer.Option(help="What to read, such as holding:0-99; may be repeated; default: a look everywhere."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the profile; default: what the device calls itself.")
+    ] = None,
+    unit: Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")] = 1,
+    out: ProfileOut = None,
+    force: Force = False,
+) -> None:
+    """Make a profile from one look at a device: its values as they most likely are, to be corrected by you.
+
+    Example: qilu profile new --from-probe 192.168.0.10 --read holding:0-99 --name press-line
+    """
+    from gateway.commissioning.profiles.from_probe import EVERYWHERE, new_from_probe
+    from qilu_cli.commands.probe.output import progress
+
+    async def work() -> None:
+        file = await new_from_probe(from_probe, unit, read or EVERYWHERE, name, out, progress, force=force)
+        typer.echo(f"{file}: written; next: name its points, then qilu check {file}")
+
+    run(work, "error", False)
+
+
+@app.command("export-learnt")
+def profile_export_learned(
+    learned: Annotated[
+        Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learnt of its spool.")
+    ],
+    profile: Annotated[Path, typer.Argument(help="The profile of that device.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: print it.")] = None,
+) -> None:
+    """Take over into a profile what a device taught the gateway: its longest block, addresses to leave out.
+
+    Points that it refuses get a comment; what to do about them is for you to decide.
+
+    Example: qilu profile export-learnt var/spool/learnt/press-1.yaml profiles/press.yaml
+    """
+    from gateway.commissioning.profiles.merge_learned import export_learned
+    from gateway.commissioning.profiles.yaml_writer import write
+
+    def work() -> None:
+        text = export_learned(profile, learned)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            write(out, text)
+            typer.echo(f"{out}: written; next: qilu check {out}")
+
+    now(work)

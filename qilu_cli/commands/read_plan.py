@@ -1,0 +1,133 @@
+"""Tells which requests a gateway's settings cost the devices: per poll group, per endpoint, in all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.table import Table
+
+from gateway.settings import GatewaySettings
+from gateway.sources.modbus.learning.bisection import describe
+from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, BusLoad, ReadPlan, plans
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Origin
+from qilu.contract.units import format_bytes, format_duration
+from qilu.modbus_client.serial import missing
+
+ROUND_TRIP_S = 0.01
+"""Seconds that a device is assumed to take for an answer; the real ones differ widely."""
+
+_LONG_TIMEOUT_S = 60.0
+"""From here on a timeout is likely a number of milliseconds without its unit."""
+
+_COLUMNS = ("device", "unit", "group", "every", "requests", "registers", "wasted", "reads")
+
+Profiles = Mapping[str, DeviceProfile]
+
+
+class Planned(NamedTuple):
+    """What one endpoint will be asked: each poll group with its device."""
+
+    source: ModbusSettings
+    groups: Sequence[tuple[DeviceSettings, ReadPlan]]
+
+    @property
+    def load(self) -> BusLoad:
+        return BusLoad.of([plan for _, plan in self.groups])
+
+    @property
+    def busy(self) -> float:
+        """The share of its time that the answers take."""
+        line = self.source.endpoint.serial
+        return self.load.utilisation(ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0)
+
+
+def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
+    """Every endpoint, in the order of the file."""
+    return [
+        Planned(
+            source,
+            [
+                (device, plan)
+                for device in source.devices
+                for plan in plans(
+                    known[device.profile],
+                    device,
+                    Origin(settings.edge, device.device, device.profile),
+                    source.endpoint.framing,
+                )
+            ],
+        )
+        for source in settings.sources
+    ]
+
+
+def grid(endpoints: Sequence[Planned]) -> Table:
+    """A line for each poll group, and one for each endpoint."""
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for endpoint in endpoints:
+        for device, plan in endpoint.groups:
+            table.add_row(
+                device.device, str(device.unit), plan.group, format_duration(plan.period),
+                str(plan.requests), str(plan.registers), str(plan.wasted), ", ".join(map(str, plan.blocks)),
+            )  # fmt: skip
+        load = endpoint.load
+        busy = f"{load.bytes_per_s:.0f} B/s, busy {endpoint.busy:.1%} of the time"
+        rate = f"{load.requests_per_s:.1f}/s"
+        table.add_row(endpoint.source.url, "", "", "", rate, "", "", busy, end_section=True)
+    return table
+
+
+def summary(endpoints: Sequence[Planned]) -> str:
+    """What all of it comes to."""
+    total = [plan for endpoint in endpoints for _, plan in endpoint.groups]
+    points = sum(len(plan.columns.points) / plan.period for plan in total)
+    return (
+        f"{points:.0f} points/s in {BusLoad.of(total).requests_per_s:.1f} requests/s; "
+        f"busy assumes {ROUND_TRIP_S * 1000:.0f} ms from a request to its reply"
+    )
+
+
+def warnings(endpoints: Sequence[Planned]) -> Iterator[str]:
+    """Endpoints that cannot answer so much, and serial ports that are not there."""
+    for endpoint in endpoints:
+        source = endpoint.source
+        if endpoint.busy > 1:
+            yield (
+                f"{source.url} is asked for more than it can answer: polls will be skipped; lengthen"
+                " `groups:` of its devices, use more endpoints, or set `in_flight` where the device allows it"
+            )
+        if source.timeout >= _LONG_TIMEOUT_S:
+            yield (
+                f"{source.url}: timeout is {source.timeout:g} s, as a bare number is seconds; write"
+                f" {source.timeout:g}ms if milliseconds are meant"
+            )
+        if source.endpoint.serial is not None and (problem := missing(source.endpoint.host)) is not None:
+            yield f"{source.url}: {problem}"
+
+
+def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
+    """Bounds of the spool that its disk cannot hold."""
+    spool = settings.spool
+    there = (path for path in (spool.directory, *spool.directory.absolute().parents) if path.exists())
+    disk = shutil.disk_usage(next(there))
+    for key, size in (("max_bytes", spool.max_bytes), ("min_free", spool.min_free)):
+        if size > disk.total:
+            yield (
+                f"spool.{key} is {format_bytes(size)}, more than the disk of {spool.directory} has"
+                f" ({format_bytes(disk.total)}): the disk will be full first; name less, or another disk"
+            )
+
+
+def learnt(settings: GatewaySettings, known: Profiles) -> Iterator[str]:
+    """What devices taught a gateway that ran with these settings."""
+    memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
+    for source in settings.sources:
+        for device in source.devices:
+            found = memory.load(device.device, known[device.profile])
+            if found != NOTHING_LEARNED:
+                yield f"{device.device} {describe(NOTHING_LEARNED, found)}"

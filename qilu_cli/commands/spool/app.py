@@ -1,0 +1,109 @@
+"""The subcommands of `qilu spool` with their options; what they need is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from qilu_cli.runner import now
+
+app = typer.Typer(
+    name="spool",
+    help="Look into the spool of a gateway, and send again what it keeps.",
+    no_args_is_help=True,
+)
+
+Place = Annotated[
+    Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
+]
+Form = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
+
+
+@app.command()
+def show(place: Place, form: Form = "table") -> None:
+    """Show what waits, what is held or set aside, what was dropped, and how long an outage may last.
+
+    It changes nothing, and a gateway may be running.
+
+    Example: qilu spool show configs/gateway.yaml
+    """
+    from qilu_cli.commands.spool import show as command
+
+    now(lambda: command.show_spool(place, form))
+
+
+@app.command()
+def adopt(
+    place: Place, edge: Annotated[str, typer.Argument(help="The name under which the records were made.")]
+) -> None:
+    """Send the records of an edge that was renamed, on the topics of its old name.
+
+    The gateway must be stopped. The broker has to let it publish and subscribe on these topics.
+
+    Example: qilu spool adopt configs/gateway.yaml edge-1
+    """
+    from qilu_cli.commands.spool import change as command
+
+    now(lambda: command.adopt(place, edge))
+
+
+@app.command()
+def replay(
+    place: Place,
+    since: Annotated[
+        str | None, typer.Option(help="How far back, such as 2h; default: all that is there.")
+    ] = None,
+) -> None:
+    """Send again what `keep_acked` kept, to fill a lost store. The gateway must be stopped.
+
+    Example: qilu spool replay configs/gateway.yaml --since 24h
+    """
+    from qilu_cli.commands.spool import change as command
+
+    now(lambda: command.replay(place, since))
+
+
+@app.command()
+def resend(place: Place) -> None:
+    """Let a running gateway send the deferred records again now.
+
+    Records are deferred by a clock, a limit, a proxy, a setting or a permission that is wrong; without this
+    command the gateway sends them again after one minute, later every hour.
+
+    Example: qilu spool resend configs/gateway.yaml
+    """
+    from qilu_cli.commands.spool import change as command
+
+    now(lambda: command.resend(place))
+
+
+@app.command()
+def quarantine(
+    place: Place,
+    form: Form = "table",
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Each record with its body, as a line of JSON.")
+    ] = False,
+) -> None:
+    """List the records that the store rejected, by device and reason. A gateway may be running.
+
+    Example: qilu spool quarantine configs/gateway.yaml
+    """
+    from qilu_cli.commands.spool import quarantine as command
+
+    now(lambda: command.quarantine(place, form, bodies=bodies))
+
+
+@app.command()
+def requeue(place: Place) -> None:
+    """Send again what the store rejected, when its cause was removed. The gateway must be stopped.
+
+    What the store rejects once more is set aside once more.
+
+    Example: qilu spool requeue configs/gateway.yaml
+    """
+    from qilu_cli.commands.spool import quarantine as command
+
+    now(lambda: command.requeue(place))

@@ -1,0 +1,82 @@
+"""Prints which records a store rejected, and lets them be sent again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.spool import requeue as requeueing
+from gateway.spool.requeue import Quarantined
+from qilu_cli.commands.spool.place import named_spool
+from qilu_cli.store_access import show, show_json
+from qilu_cli.terminal import console
+from qilu_cli.time_zones import moment
+
+_MAX_GROUPS = 1000
+_OTHERS = "others"
+_console = console()
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records of one device with one reason, set aside between two times (ms, UTC)."""
+
+    records: int
+    from_ms: int
+    to_ms: int
+
+
+def quarantine(place: Path, form: str, *, bodies: bool) -> None:
+    """Print what is set aside, by edge, device and reason, or record by record."""
+    groups: dict[tuple[str, str, str], _Group] = {}
+    for one in requeueing.quarantined(named_spool(place).settings.directory):
+        if bodies:
+            print(json.dumps(_plain(one), ensure_ascii=False))
+        else:
+            _add(groups, one)
+    if bodies:
+        return
+    rows: list[Mapping[str, Any]] = [
+        {"edge": edge, "device": device, "records": one.records}
+        | {"from": moment(one.from_ms), "to": moment(one.to_ms), "reason": reason}
+        for (edge, device, reason), one in groups.items()
+    ]
+    if form == "json":
+        show_json({"quarantined": rows})
+    elif rows:
+        show("table", list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        _console.print("nothing is set aside")
+
+
+def requeue(place: Path) -> None:
+    """Send again what is set aside; UnreachableError while a gateway runs on it."""
+    records = requeueing.requeue(named_spool(place).settings.directory)
+    _console.print(f"{records} records are sent again when the gateway starts")
+
+
+def _add(groups: dict[tuple[str, str, str], _Group], one: Quarantined) -> None:
+    body = _decoded(one.body)
+    key = str(body.get("edge", "")), str(body.get("device", "")), one.reason
+    if key not in groups and len(groups) >= _MAX_GROUPS:
+        key = _OTHERS, _OTHERS, _OTHERS
+    group = groups.setdefault(key, _Group(0, one.time_ms, one.time_ms))
+    group.records += 1
+    group.from_ms = min(group.from_ms, one.time_ms)
+    group.to_ms = max(group.to_ms, one.time_ms)
+
+
+def _plain(one: Quarantined) -> Mapping[str, Any]:
+    name = {"time": moment(one.time_ms), "stream": f"{one.stream:016x}", "offset": one.offset}
+    return name | {"reason": one.reason, "body": one.body.decode("utf-8", "backslashreplace")}
+
+
+def _decoded(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

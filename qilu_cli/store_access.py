@@ -1,0 +1,122 @@
+"""What every command that asks a store shares: which store, since when, and how its answer is printed."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.table import Table
+
+from qilu.config.error_texts import nearest
+from qilu.config.settings_file import load
+from qilu.contract.errors import ConfigError
+from qilu.contract.plain_text import plain
+from qilu.contract.units import parse_duration
+from qilu.stores.factory import open_reader
+from qilu.stores.interfaces import Reader
+from qilu.stores.settings import SqliteSettings
+from qilu_cli.file_kinds import Kind, expected
+from qilu_cli.terminal import console, json_text
+
+Rows = Sequence[Sequence[Any]]
+_FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that a spreadsheet runs; a tab or a line break before it is spelled out."""
+
+
+def reader(store: str) -> Reader:
+    """The reader of a store file, or of the store that ingester settings (.yaml) name; ConfigError."""
+    path = Path(store)
+    if path.suffix in (".yaml", ".yml"):
+        from cloud.settings import IngesterSettings
+
+        with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
+            return open_reader(load(path, IngesterSettings).store)
+    if not path.is_file():
+        remedy = "start `qilu demo` first, or name your store with --store"
+        raise ConfigError("no such store", file=path, remedy=remedy)
+    return open_reader(SqliteSettings(type="sqlite", file=path))
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds, more than 0, of what was given to an option; ConfigError."""
+    try:
+        seconds = parse_duration(text)
+    except (ValueError, ValidationError) as error:
+        raise ConfigError(f"{text!r} is not a duration", key=option, remedy="write 10s, 5m or 2h") from error
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is no time at all", key=option, remedy="write 10s, 5m or 2h")
+    return seconds
+
+
+async def unknown_device(store: Reader, device: str) -> ConfigError:
+    """The error for a device that the store has never heard of."""
+    meant = nearest(device, [one.device for one in await store.devices()])
+    remedy = f"did you mean {meant}?" if meant else "see `qilu query --devices`"
+    return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)
+
+
+def warn(message: str) -> None:
+    """One line on stderr, beside an answer that stands."""
+    print(f"qilu: {plain(message)}", file=sys.stderr)
+
+
+def show(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str] = ()) -> None:
+    """Print a table on stdout, as `table`, `csv` or `json`.
+
+    JSON keeps texts as they are; in CSV a text that a spreadsheet would run begins with an apostrophe, and
+    control characters are spelled out. Numbers stay. A table has no column in which nothing stands; of the
+    columns `whose`, what is the same in all rows stands once, above it.
+    """
+    if form == "json":
+        show_json([dict(zip(header, row, strict=True)) for row in rows])
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    else:
+        _show_table(dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}, header, whose)
+
+
+def _show_table(columns: Mapping[str, Sequence[Any]], header: Sequence[str], whose: Collection[str]) -> None:
+    same = {
+        name: cells[0]
+        for name, cells in columns.items()
+        if name in whose and len(cells) > 1 and len(set(cells)) == 1
+    }
+    if same:
+        console().print("  ".join(f"{name} {cell}" for name, cell in same.items()))
+    filled = [
+        name
+        for name, cells in columns.items()
+        if name not in same and any(cell not in (None, "") for cell in cells)
+    ]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in filled or header:
+        table.add_column(name, overflow="fold")
+    for row in zip(*(columns[name] for name in filled), strict=True):
+        table.add_row(*map(_cell, row))
+    console().print(table)
+
+
+def show_json(answer: object) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(json_text(answer) + "\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,201 @@
+"""A data set of a plant without sockets: what a client would have read, and the truth beside it.
+
+    dataset.json              plant, seed, step and interval; of every point its label, unit, kind and codes
+    devices/DEVICE.csv.gz     tick, time_ms, then every point of the device but its serve counter
+    truth/events.csv.gz       tick, time_ms, device, event, before, after: see `events.Event`
+    truth/faults.csv.gz       tick, time_ms, device, fault, point, severity (0 to 1), true (what a struck
+                              sensor should have said); a row at each interval for each active fault
+
+`time_ms` is the plant's own clock, told as if its zone were UTC. Missing values are empty. The same settings,
+span and interval make the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qilu.contract.errors import ConfigError
+from qilu.runtime.rlimits import room_for
+from simulator.ground_truth.tables import Form, TableFile, required_arrow, table_file
+from simulator.plant.events import Event
+from simulator.plant.plant import Plant
+from simulator.registers.decoder import Recorder, columns
+
+CHUNK_BYTES = 32_000_000  # of registers that are held until they are written
+CHUNK_ROWS = 7200
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What is exported: `rows` of each device, `ticks` of the plant apart; made by `wanted`."""
+
+    rows: int
+    ticks: int
+    form: Form
+
+
+def wanted(plant: Plant, span: float, every: float, form: Form) -> ExportPlan:
+    """ConfigError: the interval is no multiple of the plant's step, or longer than the span; no pyarrow."""
+    step = plant.settings.step
+    ticks = round(every / step)
+    if ticks < 1 or abs(ticks * step - every) > 1e-6 * every:
+        remedy = f"give a multiple of {step:g} s, or another --step"
+        raise ConfigError(f"rows every {every:g} s do not fit a step of {step:g} s", remedy=remedy)
+    rows = int(span / every + 1e-9)
+    if rows < 1:
+        remedy = "give a longer span or a shorter interval"
+        raise ConfigError(f"a span of {span:g} s has no row every {every:g} s", remedy=remedy)
+    if form == "parquet":
+        required_arrow()
+    return ExportPlan(rows, ticks, form)
+
+
+class Stamp(NamedTuple):
+    """When a row was taken."""
+
+    tick: int
+    time_ms: int
+
+
+class _Rows:
+    """Rows of a table of the truth, gathered until they are written."""
+
+    def __init__(self, file: TableFile, kinds: Mapping[str, str]) -> None:
+        """kinds: numpy's code of each column."""
+        self._file = file
+        self._kinds = kinds
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, *row: Any) -> None:
+        self._rows.append(row)
+
+    def flush(self) -> None:
+        table = zip(*self._rows, strict=True) if self._rows else [[]] * len(self._kinds)
+        columns = zip(self._kinds.items(), table, strict=True)
+        self._file.write({name: _column(kind, values) for (name, kind), values in columns})
+        self._rows.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+
+
+def _column(kind: str, values: Any) -> np.ndarray[Any, Any]:
+    if kind == "S":
+        texts = np.array([text.encode() for text in values], dtype=np.bytes_)
+        return texts if len(texts) else np.empty(0, dtype="S1")
+    return np.array(values, dtype=kind)
+
+
+EVENTS = {"tick": "i8", "time_ms": "i8", "device": "S", "event": "S", "before": "i8", "after": "i8"}
+FAULTS = {
+    "tick": "i8", "time_ms": "i8", "device": "S", "fault": "S", "point": "S", "severity": "f8", "true": "f8",
+}  # fmt: skip
+
+
+def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
+    """Runs a plant that has just begun, as fast as it goes, and writes; yields how many rows are done.
+
+    ConfigError: a file is there already or cannot be written. `dataset.json` is the last to be written.
+    """
+    room_for(len(plant.devices))
+    with ExitStack() as stack:
+        run = _Run(plant, folder, what, stack)
+        for row in range(what.rows):
+            run.take()
+            if row + 1 < what.rows:
+                plant.advance(what.ticks)
+            yield row + 1
+        run.flush()
+    (folder / "dataset.json").write_text(_described(plant, what), encoding="utf-8")
+
+
+class _Run:
+    """The files of one export and what waits to be written into them."""
+
+    def __init__(self, plant: Plant, folder: Path, what: ExportPlan, stack: ExitStack) -> None:
+        self._plant = plant
+        size = sum(len(buffer) for image in plant.images for buffer in image.buffers.values())
+        self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, what.rows), 1)
+        self._recorders = [Recorder(image, self._chunk) for image in plant.images]
+        self._stamps: list[Stamp] = []
+        self._began_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
+        self._files: dict[str, TableFile] = {}
+        for device in plant.devices:
+            self._files[device] = table_file(folder / "devices", device, what.form)
+            stack.callback(self._files[device].close)
+        self._events = _Rows(table_file(folder / "truth", "events", what.form), EVENTS)
+        self._faults = _Rows(table_file(folder / "truth", "faults", what.form), FAULTS)
+        stack.callback(self._events.close)
+        stack.callback(self._faults.close)
+        stack.callback(plant.events.listen, None)
+        plant.listen(self._on_event)
+
+    def take(self) -> None:
+        """One row of every device, as its registers stand now."""
+        stamp = self._stamp(self._plant.tick)
+        self._stamps.append(stamp)
+        for recorder in self._recorders:
+            recorder.take()
+        now = self._plant.seconds
+        for course in self._plant.faults:
+            if course.active:
+                fault, true = course.fault, np.nan if course.true is None else course.true
+                severity = course.severity(now)
+                self._faults.add(*stamp, fault.device, fault.fault, fault.point or "", severity, true)
+        if len(self._stamps) == self._chunk:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was taken."""
+        if not self._stamps:
+            return
+        ticks, times = np.array(self._stamps, dtype=np.int64).T
+        for recorder in self._recorders:
+            rows = recorder.read()
+            for row, device in enumerate(recorder.image.devices):
+                points = columns(recorder.image, rows, row)
+                self._files[device].write({"tick": ticks, "time_ms": times, **points})
+        self._stamps.clear()
+        self._events.flush()
+        self._faults.flush()
+
+    def _stamp(self, tick: int) -> Stamp:
+        return Stamp(tick, self._began_ms + round(tick * self._plant.settings.step * 1000))
+
+    def _on_event(self, event: Event) -> None:
+        self._events.add(*self._stamp(event.tick), event.device, event.event, event.before, event.after)
+
+
+def _described(plant: Plant, what: ExportPlan) -> str:
+    settings = plant.settings
+    models = {device.profile.profile: device.profile for device in plant.devices.values()}
+    kept = {"label", "unit", "kind", "enum", "limits"}
+    described = {
+        "version": VERSION,
+        "plant": settings.plant,
+        "seed": settings.seed,
+        "step": settings.step,
+        "every": what.ticks * settings.step,
+        "rows": what.rows,
+        "start": settings.start.isoformat(),
+        "form": what.form,
+        "devices": {
+            placed.device: {"model": placed.settings.machine, "line": placed.settings.line}
+            for placed in settings.placed()
+        },
+        "models": {
+            name: {point.name: point.model_dump(mode="json", include=kept) for point in profile.points}
+            for name, profile in models.items()
+        },
+    }
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,116 @@
+"""All faults of the wire by their names, and how one is read from a file or from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
+from pydantic_core import CoreSchema
+
+from qilu.config.error_texts import nearest
+from qilu.contract.validation import Problem, invalid, refuse, shown
+from simulator.network_faults.connections import HalfOpen, IdleClose, MaxClients, PowerCycle, Reset
+from simulator.network_faults.fault import WireFault
+from simulator.network_faults.frames import (
+    BadLength,
+    CrossedMasters,
+    Garbage,
+    Truncate,
+    WrongTransaction,
+    WrongUnit,
+)
+from simulator.network_faults.registers import (
+    CounterGlitch,
+    CounterReset,
+    CounterRollover,
+    Frozen,
+    Sentinel,
+    ShiftedByOne,
+    Torn,
+    WordSwap,
+)
+from simulator.network_faults.replies import (
+    BlockLimit,
+    ByteCount,
+    DeadUnit,
+    Exception_,
+    NoLimits,
+    NoRead,
+    PartialIllegal,
+    UnitZeroOnly,
+    WriteEcho,
+    WriteNotApplied,
+    WrongFunction,
+)
+from simulator.network_faults.timing import Coalesce, LateReply, NeedsGap, OutOfOrder, Slow, Split
+
+FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
+    "replies": (
+        Exception_,
+        PartialIllegal,
+        BlockLimit,
+        NoRead,
+        NoLimits,
+        DeadUnit,
+        UnitZeroOnly,
+        ByteCount,
+        WrongFunction,
+        WriteEcho,
+        WriteNotApplied,
+    ),
+    "timing": (Slow, LateReply, Split, Coalesce, OutOfOrder, NeedsGap),
+    "frames": (WrongTransaction, WrongUnit, CrossedMasters, Truncate, BadLength, Garbage),
+    "connections": (Reset, HalfOpen, IdleClose, MaxClients, PowerCycle),
+    "registers": (
+        WordSwap,
+        ShiftedByOne,
+        Sentinel,
+        CounterRollover,
+        CounterReset,
+        CounterGlitch,
+        Torn,
+        Frozen,
+    ),
+}
+"""In the order of docs/faults.md."""
+
+FAULTS: Mapping[str, type[WireFault]] = {
+    str(kind.model_fields["fault"].default): kind for kinds in FAMILIES.values() for kind in kinds
+}
+
+
+def wire_fault(raw: object) -> WireFault:
+    """The fault that a mapping describes; ValidationError (a ValueError) that tells key and remedy."""
+    if isinstance(raw, WireFault):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise invalid(f"{shown(raw)} is not a fault", "write {fault: NAME} and its parameters")
+    name = raw.get("fault")
+    if not isinstance(name, str) or name not in FAULTS:
+        listed = f"there are: {', '.join(sorted(FAULTS))}"
+        close = nearest(str(name), FAULTS)
+        problem = "is missing" if name is None else f"no fault of the wire {shown(name)}"
+        refuse([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
+    kind = FAULTS[str(name)]
+    refuse(_unknown_key(kind, str(key)) for key in raw if key not in kind.model_fields)
+    return kind.model_validate(raw)
+
+
+def _unknown_key(kind: type[WireFault], key: str) -> Problem:
+    close = nearest(key, kind.model_fields)
+    remedy = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(kind.model_fields))}"
+    return Problem((key,), "unknown key", remedy)
+
+
+class _AnyOfThem:
+    """Has an editor know the parameters of every fault."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in FAULTS.values()]}
+
+
+AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault), _AnyOfThem()]
+"""A field of this type takes any of them."""

@@ -1,0 +1,146 @@
+"""Connections that are refused, reset, closed, half open or for one client only, and devices that restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+from weakref import WeakKeyDictionary
+
+from pydantic import Field, PrivateAttr
+
+from qilu.contract.units import Duration, Period
+from qilu.modbus.framing import Frame
+from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.network_faults.port_state import PortState, reset
+from simulator.serving.response_hook import ClientConnection, Responder
+
+
+class Reset(WireFault):
+    """A reset of the connection: as soon as it is made, instead of a reply, or in the middle of one.
+
+    A connection that is not wanted is accepted and reset at once: a listening program cannot refuse it.
+    """
+
+    catalogue_numbers = (18, 20)
+    of_connections: ClassVar[bool] = True
+    fault: Literal["reset"] = "reset"
+    at: Literal["connect", "request", "reply"] = "request"
+
+    def concerns_connection(self, shared: PortState) -> bool:
+        return self.at == "connect"
+
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
+        reset(line)
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return self.at != "connect"
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        return None if self.at == "request" else device(asked)
+
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        data = b"".join(piece.data for piece in pieces)
+        # a moment later, or the system throws away what it has not sent yet
+        return [Chunk(data[: len(data) // 2]), Chunk(after=0.005, then="reset")]
+
+
+class HalfOpen(WireFault):
+    """From one request on, a connection is neither read from nor answered, and never closed.
+
+    The system below still confirms what arrives, until its buffer is full: no program can suppress that.
+    """
+
+    catalogue_numbers = (19,)
+    of_connections: ClassVar[bool] = True
+    fault: Literal["half_open"] = "half_open"
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        exchange.shared.blackhole(exchange.line)
+        return None
+
+
+class IdleClose(WireFault):
+    """A connection is closed when nothing more is asked on it for a while after a request."""
+
+    catalogue_numbers = (20,)
+    of_connections: ClassVar[bool] = True
+    fault: Literal["idle_close"] = "idle_close"
+    after: Period = 30.0
+    """Seconds without a request."""
+    _timers: WeakKeyDictionary[ClientConnection, asyncio.TimerHandle] = PrivateAttr(
+        default_factory=WeakKeyDictionary
+    )
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        timer = self._timers.pop(exchange.line, None)
+        if timer is not None:
+            timer.cancel()
+        return True
+
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        close = exchange.line.transport.close
+        self._timers[exchange.line] = asyncio.get_running_loop().call_later(self.after, close)
+        return pieces
+
+
+class MaxClients(WireFault):
+    """A device that serves so many clients; what becomes of one more, or of the oldest, is its own choice."""
+
+    catalogue_numbers = (21,)
+    of_connections: ClassVar[bool] = True
+    fault: Literal["one_client"] = "one_client"
+    clients: int = Field(default=1, ge=1)
+    then: Literal["refuse", "hang", "evict"] = "refuse"
+    """The new one is reset; it is never answered; the oldest one is reset."""
+
+    def concerns_connection(self, shared: PortState) -> bool:
+        return len(shared.served) > self.clients
+
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
+        match self.then:
+            case "refuse":
+                reset(line)
+            case "hang":
+                shared.blackhole(line)
+            case "evict":
+                reset(shared.served[0])
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return False
+
+
+class PowerCycle(WireFault):
+    """A device loses its power: connections are reset for `down`, then its registers are zero for `zeros`.
+
+    On all ports of a plant at once, all its clients come back at once: a connect storm.
+    """
+
+    catalogue_numbers = (31, 33)
+    fault: Literal["power_cycle"] = "power_cycle"
+    down: Duration = 20.0
+    zeros: Duration = 10.0
+
+    def concerns_connection(self, shared: PortState) -> bool:
+        return self._age(shared) < self.down
+
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
+        reset(line)
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return self._age(exchange.shared) < self.down + self.zeros
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        if self._age(exchange.shared) < self.down:
+            return None
+        reply = device(asked)
+        if reply is None or exchange.read is None or reply[0] != asked.pdu[0]:
+            return reply
+        return reply[:2] + bytes(len(reply) - 2)
+
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        return [Chunk(then="reset")] if self._age(exchange.shared) < self.down else pieces
+
+    def _age(self, shared: PortState) -> float:
+        """Seconds of the plant since it began."""
+        return shared.seconds - self.since

@@ -1,0 +1,134 @@
+"""What every fault of the wire is: its settings, and the places at which it may interfere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import ClassVar, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qilu.contract.profile import DeviceProfile
+from qilu.contract.units import Duration, Period
+from qilu.contract.validation import Problem, refuse
+from qilu.modbus.errors import ExceptionReply
+from qilu.modbus.framing import Frame
+from qilu.modbus.pdu import Read, parse_request
+from simulator.network_faults.port_state import PortState
+from simulator.serving.response_hook import ClientConnection, Responder
+
+
+class Chunk(NamedTuple):
+    """Bytes to be sent `after` so many seconds from the piece before them, and what follows them."""
+
+    data: bytes = b""
+    after: float = 0.0
+    then: Literal["", "close", "reset"] = ""
+
+
+class Exchange:
+    """One request on its way to its reply."""
+
+    def __init__(self, line: ClientConnection, request: Frame, number: int, shared: PortState) -> None:
+        self.line = line
+        self.request = request
+        self.number = number
+        """Of this request among all to its unit id, from 1."""
+        self.shared = shared
+        try:
+            asked = parse_request(request.pdu)
+        except ExceptionReply:
+            asked = None
+        self.read = asked if isinstance(asked, Read) else None
+        """What is read; None for all other requests and for those that may not be asked."""
+
+    @property
+    def profile(self) -> DeviceProfile | None:
+        return self.shared.profiles.get(self.request.unit)
+
+    def draw(self, salt: str) -> float:
+        """A number from 0 to 1 (excluded), the same for the same request in every run."""
+        return drawn(f"{self.shared.seed}/{self.request.unit}/{salt}/{self.number}")
+
+
+def drawn(key: str) -> float:
+    """From 0 to 1 (excluded), evenly spread over all keys."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
+
+
+class WireFault(BaseModel):
+    """A fault as a scenario file says it, and what it does. Each object acts on one port only: see `fresh`.
+
+    A subclass overrides the places at which it interferes; what it leaves as it is goes on to the next fault,
+    and in the end to the device and to the line.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    catalogue_numbers: ClassVar[tuple[int, ...]] = ()
+    """Numbers of the Modbus faults, as docs/faults.md lists them, which it acts out."""
+    of_connections: ClassVar[bool] = False
+    """Whether it needs connections: a serial line has none."""
+
+    fault: str
+    device: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Strikes one device or all of a port; without both, every device of the plant."""
+    since: Duration = 0.0
+    """Seconds since the plant began."""
+    until: Period | None = None
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Of the requests that it could strike, those that it strikes; which ones is drawn from the seed."""
+    skip: int = Field(default=0, ge=0)
+    """Requests that it could strike and lets pass first."""
+    times: int | None = Field(default=None, ge=1)
+    """Requests that it strikes at most."""
+
+    @model_validator(mode="after")
+    def _times(self) -> Self:
+        if self.until is not None and self.until <= self.since:
+            problem = f"{self.until:g} s is not after the begin at {self.since:g} s"
+            refuse([Problem(("until",), problem, "let it end after it has begun, or leave `until` out")])
+        if self.device is not None and self.port is not None:
+            refuse([Problem(("port",), "a device is given too", "leave one of them out")])
+        return self
+
+    def copy_with(self, **changes: object) -> Self:
+        """The same fault with some settings changed, and nothing remembered."""
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+    def active(self, seconds: float) -> bool:
+        """At a time of the plant."""
+        return self.since <= seconds and (self.until is None or seconds < self.until)
+
+    def problems(self, profile: DeviceProfile) -> Iterator[Problem]:
+        """What does not fit a device; each place is a key of this fault."""
+        yield from ()
+
+    # The places, in the order in which a request comes past them.
+
+    def concerns_connection(self, shared: PortState) -> bool:
+        """Whether it could strike the client that has just connected, the last of `shared.lines`."""
+        return False
+
+    def connected(self, line: ClientConnection, shared: PortState) -> None:
+        """Strikes it."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Whether it could strike this request."""
+        return True
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        """The response PDU, with the device asked or not; None: there is none.
+
+        asked: the request, as the faults before this one have left it.
+        """
+        return device(asked)
+
+    def identify(self, exchange: Exchange, reply: Frame) -> Frame:
+        """The reply, with its ids, before it is framed."""
+        return reply
+
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        """What goes onto the line; no pieces come where there is no reply, and none need to go."""
+        return pieces

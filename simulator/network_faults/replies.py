@@ -1,0 +1,231 @@
+"""Exceptions, silence and refusals: what a device or the gateway before it says instead of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from qilu.contract.profile import Table
+from qilu.contract.units import Duration
+from qilu.modbus.framing import Frame
+from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
+from qilu.modbus.pdu import exception_response, pack_bits, write_echo
+from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.serving.response_hook import Responder
+
+TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+Address = Field(ge=0, le=65535)
+Refusal = Literal["exception", "silence", "reset"]
+
+
+class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an exception
+    """The device answers with an exception code, of the specification or of its own."""
+
+    catalogue_numbers = (1, 2, 3, 4)
+    fault: Literal["exception"] = "exception"
+    code: int = Field(ge=1, le=255)
+    function: int | None = Field(default=None, ge=1, le=127)
+    """Strikes only requests with this function code."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return self.function in (None, exchange.request.pdu[0])
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        return exception_response(asked.pdu[0], self.code)
+
+
+class _Refusing(WireFault):
+    """Certain requests are met with an exception, with silence, or with the end of the connection."""
+
+    then: Refusal = "exception"
+    code: int = Field(default=2, ge=1, le=255)
+    """Of the exception."""
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        return exception_response(asked.pdu[0], self.code) if self.then == "exception" else None
+
+    def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+        return [Chunk(then="reset")] if self.then == "reset" else pieces
+
+
+class PartialIllegal(_Refusing):
+    """Some addresses do not exist: every block that touches one of them is refused."""
+
+    catalogue_numbers = (5,)
+    fault: Literal["partial_illegal"] = "partial_illegal"
+    address: int = Address
+    last: int | None = Field(default=None, ge=0, le=65535)
+    """Up to this address; by default just the one."""
+    table: Table | None = None
+    """By default in every table."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        read = exchange.read
+        if read is None or self.table not in (None, TABLES[read.function]):
+            return False
+        last = self.address if self.last is None else self.last
+        return read.address <= last and self.address < read.address + read.quantity
+
+
+class NoRead(PartialIllegal):
+    """Addresses that must not be read: a device that is asked for them drops its connection or is silent."""
+
+    catalogue_numbers = (7,)
+    fault: Literal["no_read"] = "no_read"  # type: ignore[assignment]
+    then: Refusal = "reset"
+
+
+class BlockLimit(_Refusing):
+    """Blocks of more than `most` addresses are refused."""
+
+    catalogue_numbers = (6,)
+    fault: Literal["block_limit"] = "block_limit"
+    most: int = Field(ge=1, le=2000)
+    code: int = Field(default=3, ge=1, le=255)
+    """Of the exception."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return exchange.read is not None and exchange.read.quantity > self.most
+
+
+class NoLimits(WireFault):
+    """A device that checks nothing: a block past the last address goes on at 0, and the byte count of a block
+    that is too long has lost what does not fit into a byte.
+    """
+
+    catalogue_numbers = (6, 34)
+    fault: Literal["no_limits"] = "no_limits"
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return exchange.read is None and exchange.request.pdu[0] in READ_LIMITS
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        function, pdu = asked.pdu[0], asked.pdu.ljust(5, b"\0")
+        first, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
+        data = b""
+        for address in range(first, first + min(count, 2 * ADDRESSES)):
+            part = function.to_bytes(1, "big") + (address % ADDRESSES).to_bytes(2, "big") + b"\0\1"
+            reply = device(asked._replace(pdu=part))
+            if reply is None or reply[0] != function:
+                return reply
+            data += reply[2:]
+        if function <= Function.READ_DISCRETE_INPUTS:
+            data = pack_bits([byte == 1 for byte in data])
+        return bytes((function, len(data) & 0xFF)) + data
+
+
+class DeadUnit(WireFault):
+    """A unit that does not answer; what asks for it (a serial line, a gateway) is busy meanwhile."""
+
+    catalogue_numbers = (12, 23)
+    fault: Literal["dead_unit"] = "dead_unit"
+    unit: int | None = Field(default=None, ge=0, le=255)
+    """Strikes only requests to this unit id."""
+    busy: Duration = 0.0
+    """Seconds for which nobody behind the port answers, from each request on."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return self.unit in (None, exchange.request.unit)
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        shared = exchange.shared
+        shared.busy_until = max(shared.now(), shared.busy_until) + self.busy
+        return None
+
+
+class UnitZeroOnly(WireFault):
+    """A device that answers to one unit id only, most often 0, whatever the others are told."""
+
+    catalogue_numbers = (12,)
+    fault: Literal["unit_zero_only"] = "unit_zero_only"
+    unit: int = Field(default=0, ge=0, le=255)
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return exchange.request.unit != self.unit
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        return None
+
+
+class ByteCount(WireFault):
+    """A reply whose byte count is not that of the request: only said so, or with data to match."""
+
+    catalogue_numbers = (17,)
+    fault: Literal["byte_count"] = "byte_count"
+    said: int = Field(default=0, ge=-255, le=255)
+    """Added to the byte count alone."""
+    data: int = Field(default=0, ge=-250, le=250)
+    """So many bytes of data more or fewer, and counted."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return exchange.read is not None
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        reply = device(asked)
+        if reply is None or reply[0] != asked.pdu[0]:
+            return reply
+        data = reply[2:][: self.data or None] if self.data < 0 else reply[2:] + bytes(self.data)
+        return bytes((reply[0], len(data) + self.said & 0xFF)) + data
+
+
+class WrongFunction(WireFault):
+    """A reply of the right shape with the code of another function."""
+
+    catalogue_numbers = (17,)
+    fault: Literal["wrong_function"] = "wrong_function"
+    function: int | None = Field(default=None, ge=1, le=255)
+    """By default that of the other table with values of the same size."""
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        reply = device(asked)
+        if reply is None:
+            return None
+        other = {1: 2, 2: 1, 3: 4, 4: 3}.get(reply[0], reply[0] ^ 1)
+        return bytes((self.function or other,)) + reply[1:]
+
+
+class WriteEcho(WireFault):
+    """A write is carried out, and its confirmation names another address or value."""
+
+    catalogue_numbers = (32,)
+    fault: Literal["write_echo"] = "write_echo"
+    wrong: Literal["value", "address"] = "value"
+    """What is wrong in it; of a multiple write the value is the count."""
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return _writes(exchange)
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        reply = device(asked)
+        if reply is None or reply[0] != asked.pdu[0]:
+            return reply
+        place = 4 if self.wrong == "value" else 2
+        return reply[:place] + bytes((reply[place] ^ 1,)) + reply[place + 1 :]
+
+
+class WriteNotApplied(WireFault):
+    """A write is confirmed and never carried out."""
+
+    catalogue_numbers = (32,)
+    fault: Literal["write_not_applied"] = "write_not_applied"
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        return _writes(exchange)
+
+    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+        return write_echo(asked.pdu)
+
+
+_WRITES = (
+    Function.WRITE_COIL,
+    Function.WRITE_REGISTER,
+    Function.WRITE_COILS,
+    Function.WRITE_REGISTERS,
+    Function.MASK_WRITE_REGISTER,
+)
+
+
+def _writes(exchange: Exchange) -> bool:
+    return exchange.request.pdu[0] in _WRITES

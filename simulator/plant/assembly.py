@@ -1,0 +1,81 @@
+"""How a plant is put together from its settings: who feeds whom, which buffers stand where, which wires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qilu.contract.profile import DeviceProfile
+from simulator.network_faults.plant_injector import Wired, Wires
+from simulator.physics.machine import Machines, Utility
+from simulator.plant.buffers import Buffer
+from simulator.plant.settings import DevicePlacement, PlantSettings
+from simulator.registers.image import Image
+
+IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
+
+
+@dataclass(frozen=True)
+class ModelGroup:
+    """All machines of one model; `places` are their indexes in the plant's order of devices."""
+
+    machines: Machines
+    image: Image
+    places: np.ndarray
+
+
+def feeds(
+    settings: PlantSettings, placed: Sequence[DevicePlacement], rows: Sequence[ModelGroup]
+) -> Mapping[Utility, Sequence[tuple[int, int]]]:
+    """Pairs (supplier, consumer) of each utility: what a machine gives goes to all that it feeds."""
+    pairs: dict[Utility, list[tuple[int, int]]] = {}
+    fed = {id(entry.settings): settings.fed_by(entry.settings) for entry in placed if entry.settings.feeds}
+    for row in rows:
+        for place in row.places:
+            names = fed.get(id(placed[place].settings), frozenset())
+            consumers = [index for index, entry in enumerate(placed) if entry.device in names]
+            for utility in row.machines.supplies:
+                pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
+    return pairs
+
+
+def buffers(settings: PlantSettings, placed: Sequence[DevicePlacement]) -> list[Buffer]:
+    def places(names: Sequence[str]) -> list[int]:
+        devices = settings.devices_of(names)
+        return [index for index, entry in enumerate(placed) if entry.device in devices]
+
+    return [
+        Buffer(buffer.capacity, buffer.filled, places(buffer.after), places(buffer.before))
+        for buffer in settings.buffers
+    ]
+
+
+def wires(
+    placed: Sequence[DevicePlacement],
+    profiles: Mapping[str, DeviceProfile],
+    seed: int,
+    seconds: Callable[[], float],
+) -> Wires:
+    devices = [
+        Wired(
+            entry.device,
+            entry.port or entry.settings.place,
+            entry.unit,
+            profiles[entry.settings.machine],
+            entry.settings.framing if entry.port else "rtu",
+        )
+        for entry in placed
+    ]
+    return Wires(devices, seed, seconds)
+
+
+def identity(entry: DevicePlacement, profile: DeviceProfile) -> Mapping[int, bytes]:
+    given_fields = {
+        IDENTITY_VENDOR: b"Qilu",
+        IDENTITY_PRODUCT: profile.profile.encode(),
+        IDENTITY_REVISION: b"1.0",
+        IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
+    }
+    return given_fields | entry.settings.identity.objects()

@@ -1,0 +1,61 @@
+"""Whether a model of machine fits a device profile: a plant may bring its own in `profiles/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qilu.config.error_texts import nearest
+from qilu.config.profiles import profile_path
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DataType, DeviceProfile, Point
+from simulator.machines import MODELS
+from simulator.physics.machine import fleet, nominal_surroundings
+from simulator.registers.image import COUNTER
+
+UNSERVED = (DataType.UINT8, DataType.INT8, DataType.BCD16, DataType.BCD32)
+
+
+def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
+    """ConfigError that names every point for which the model of this name cannot be asked, or not so.
+
+    folder: where the profile may be from, besides the shipped ones.
+    """
+    errors = [
+        ConfigError(problem, key=f"points.{name}", remedy=remedy)
+        for name, problem, remedy in _misfits(profile.profile, profile)
+    ]
+    if errors:
+        first, *others = errors
+        first.file, first.others = str(profile_path(profile.profile, folder)), tuple(others)
+        raise first
+
+
+def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str]]:
+    """Point, problem and remedy."""
+    machines = MODELS[model](fleet("any"))
+    machines.step(1.0, nominal_surroundings(1))
+    texts = sorted(machines.values())
+    names = {point.name for point in profile.points}
+    if COUNTER not in names:
+        remedy = "add it to the first group: uint32, kind: counter"
+        yield COUNTER, "every simulated device has this point, which proves what was served", remedy
+    for point in profile.points:
+        if point.name != COUNTER and point.name not in texts and point.alias_of is None:
+            meant = nearest(point.name, texts)
+            remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(texts)}"
+            yield point.name, f"a {model} knows nothing of it", remedy
+        elif problem := _unserved(point):
+            yield point.name, f"the simulator cannot serve {problem}", "use a plainer layout for it"
+
+
+def _unserved(point: Point) -> str | None:
+    if point.type in UNSERVED:
+        return str(point.type)
+    if point.word_order not in ("big", "little"):
+        return f"word_order: {point.word_order}"
+    if point.type is DataType.STRING and (
+        point.packing != "both" or point.encoding not in ("utf-8", "ascii")
+    ):
+        return "a text in this packing or encoding"
+    return None

@@ -1,0 +1,79 @@
+"""A plant as its server sees it: which devices are behind which port or serial line, and how they answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from simulator.physics.noise import stream
+from simulator.plant.plant import Plant
+from simulator.plant.settings import DevicePlacement
+from simulator.registers.device import Device
+from simulator.serving.server import BROADCAST, SERVER_UNIT_ID, Bus, Delay, Port, RequestObserver
+from simulator.serving.settings import LatencySettings
+
+
+def ports(plant: Plant, observer: RequestObserver | None, *, free: bool = False) -> list[Port]:
+    """In the order of `plant.endpoints()`. free: any port of the machine instead of that of the settings."""
+    framing = {placed.port: placed.settings.framing for placed in plant.settings.placed()}
+    latencies = _latencies(plant)
+    return [
+        Port(
+            units,
+            0 if free else port,
+            plant.settings.host,
+            framing=framing[port],
+            wire=plant.wires[port],
+            delays=_delays(plant, units, latencies),
+            observer=observer,
+        )
+        for port, units in plant.endpoints().items()
+    ]
+
+
+def buses(plant: Plant, observer: RequestObserver | None) -> Iterator[Bus]:
+    """Every serial line of the plant."""
+    together: dict[str, list[DevicePlacement]] = {}
+    for placed in plant.settings.placed():
+        if placed.settings.serial is not None:
+            together.setdefault(str(placed.settings.place), []).append(placed)
+    latencies = _latencies(plant)
+    for on_line in together.values():
+        units = {placed.unit: plant.devices[placed.device] for placed in on_line}
+        serial = on_line[0].settings.serial
+        assert serial is not None
+        delays = _delays(plant, units, latencies)
+        wire = plant.wires[on_line[0].settings.place]
+        yield Bus(Port(units, framing="rtu", wire=wire, delays=delays, observer=observer), serial)
+
+
+def _latencies(plant: Plant) -> Mapping[str, LatencySettings]:
+    return {
+        placed.device: placed.settings.latency
+        for placed in plant.settings.placed()
+        if placed.settings.latency is not None
+    }
+
+
+def _delays(
+    plant: Plant, units: Mapping[int, Device], latencies: Mapping[str, LatencySettings]
+) -> Mapping[int, Delay]:
+    delays: dict[int, Delay] = {
+        unit: delay(latencies[device.name], plant.settings.seed, device.name)
+        for unit, device in units.items()
+        if device.name in latencies
+    }
+    if len(units) == 1 and delays:
+        [only] = delays.values()
+        return {BROADCAST: only, SERVER_UNIT_ID: only, **delays}
+    return delays
+
+
+def delay(latency: LatencySettings, seed: int, device: str) -> Delay:
+    """Waits as long as the device takes, each time anew between mean - jitter and mean + jitter (uniform)."""
+    generator = stream(seed, device, "latency")
+
+    async def wait() -> None:
+        await asyncio.sleep(latency.mean + latency.jitter * (2.0 * generator.random() - 1.0))
+
+    return wait
