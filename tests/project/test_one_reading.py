@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("qilu/", "simulator/", "gateway/", "cloud/")
 STEP = re.compile(r"^- `([\w/]+\.py):([\w.]+)`", re.MULTILINE)
 ROOM = re.compile(r"`([\w/]+(?:\.py|/))`")
-DUE = "gateway/sources/modbus/poll_schedule.py:_Grid.take"
+DUE = "gateway/sources/modbus/poll_schedule.py:_Grid.pop_due"
 """Called once at the begin of each turn, right after the first step of the walk."""
 
 PLANT = "machines: [{device: compressor-1, machine: screw-air-compressor, port: PORT}]"

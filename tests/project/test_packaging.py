@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_a_wheel_carries_every_room_and_the_profiles_and_nothing_of_the_tests(wheel: list[str]) -> None:
     tops = {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
-    assert tops == {"qilu", "simulator", "gateway", "cloud"}
+    assert tops == {"qilu", "qilu_cli", "simulator", "gateway", "cloud"}
     profiles = {path.name for path in (PROJECT / "configs" / "profiles").glob("*.yaml")}
     assert {name.split("/")[-1] for name in wheel if name.startswith("qilu/configs/profiles/")} == profiles
     assert any(name.endswith("/licenses/LICENSE") for name in wheel)
