@@ -350,6 +350,9 @@ def audit(
     edge: Annotated[
         list[str] | None, typer.Option(help="Only devices of this edge; may be repeated.")
     ] = None,
+    tz: Annotated[
+        str, typer.Option(help="Zone of all times: utc, local, or a name such as Asia/Shanghai.")
+    ] = "utc",
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
     """Compare what was due with what the store has; exit 1 unless each value is accounted for with certainty.
@@ -358,4 +361,4 @@ def audit(
     """
     from qilu_cli.commands import audit as command
 
-    run(lambda: command.run(store, last, device or (), edge or (), form), "warning", False)
+    run(lambda: command.run(store, last, device or (), edge or (), form, tz), "warning", False)

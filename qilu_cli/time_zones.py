@@ -27,11 +27,18 @@ def zone(text: str) -> Zone:
         ) from error
 
 
+def local_time(time_ms: int, shown_in: Zone = UTC) -> datetime | None:
+    """The date and time of a zone; None where no calendar knows the year, which a store may hold."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(shown_in)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def moment(time_ms: int, shown_in: Zone = UTC) -> str:
     """ISO 8601 in milliseconds: UTC with Z, another zone with its offset."""
-    try:
-        found = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(shown_in)
-    except (ValueError, OverflowError, OSError):  # a store may hold times of which no calendar knows the year
+    found = local_time(time_ms, shown_in)
+    if found is None:
         return f"{time_ms} ms"
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z" if shown_in is UTC else "+00:00")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from cloud.audit.audit import Audit, Finding, audit
@@ -12,7 +12,7 @@ from cloud.audit.causes import Cause, Missing, Verdict
 from qilu.contract.errors import QiluError
 from qilu_cli.store_access import duration, reader, show, show_json, unknown_device
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import moment
+from qilu_cli.time_zones import Zone, local_time, moment, zone
 
 
 class IncompleteError(QiluError):
@@ -39,8 +39,11 @@ _TEXTS: Mapping[Cause, str] = {
 }
 
 
-async def run(store: str, last: str, devices: Sequence[str], edges: Sequence[str], form: str) -> None:
+async def run(
+    store: str, last: str, devices: Sequence[str], edges: Sequence[str], form: str, tz: str = "utc"
+) -> None:
     """Print what is found on stdout; IncompleteError unless it is complete, ConfigError."""
+    shown_in = zone(tz)
     end_ms = int(time.time() * 1000)
     start_ms = end_ms - round(duration("--last", last) * 1000)
     async with reader(store) as opened:
@@ -49,9 +52,9 @@ async def run(store: str, last: str, devices: Sequence[str], edges: Sequence[str
             if device not in {one.device for one in found.findings}:
                 raise await unknown_device(opened, device)
     if form == "json":
-        show_json([_as_json(one) for one in found.findings])
+        show_json([_as_json(one, shown_in) for one in found.findings])
     else:
-        _table(found.findings)
+        _table(found.findings, shown_in)
     if not found.complete:
         raise IncompleteError("; ".join(_reasons(found)))
 
@@ -88,36 +91,45 @@ def text_of(missing: Missing) -> str:
     return text
 
 
-def at(time_ms: int) -> str:
-    """A moment in UTC, for people."""
-    try:
-        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%m-%d %H:%M:%S}Z"
-    except (ValueError, OverflowError, OSError):  # a store may hold times of which no calendar knows the year
+def at(time_ms: int, shown_in: Zone = UTC) -> str:
+    """A moment, for people: `11-23 02:10:05Z`, or with the offset of another zone."""
+    found = local_time(time_ms, shown_in)
+    if found is None:
         return moment(time_ms)
+    return f"{found:%m-%d %H:%M:%S}{_offset(time_ms, shown_in)}"
 
 
-def span(begin_ms: int, end_ms: int) -> str:
-    """`11-23 02:10:05-05:10:00Z` in UTC, with both dates where they differ."""
-    begin, end = at(begin_ms).removesuffix("Z"), at(end_ms)
+def span(begin_ms: int, end_ms: int, shown_in: Zone = UTC) -> str:
+    """`11-23 02:10:05-05:10:00Z`, with both dates, and both offsets, where they differ."""
+    begin, end = at(begin_ms, shown_in), at(end_ms, shown_in)
+    if _offset(begin_ms, shown_in) == _offset(end_ms, shown_in):
+        begin = begin.removesuffix(_offset(end_ms, shown_in))
     return f"{begin}-{end.removeprefix(begin[:6])}"
 
 
-def _table(findings: Sequence[Finding]) -> None:
+def _offset(time_ms: int, shown_in: Zone) -> str:
+    found = local_time(time_ms, shown_in)
+    if found is None:
+        return ""
+    return "Z" if shown_in is UTC else found.isoformat(timespec="seconds")[19:]
+
+
+def _table(findings: Sequence[Finding], shown_in: Zone) -> None:
     header = (
         "device", "edge", "from", "to", "expected", "good", "uncertain", "bad", "suppressed", "missing",
         "unexplained", "twice", "verdict",
     )  # fmt: skip
     rows = [
         (
-            one.device, one.edge, moment(one.begin_ms), moment(one.end_ms), one.expected, one.good,
-            one.uncertain, sum(one.bad.values()), one.suppressed, sum(m.values for m in one.missing),
-            one.unexplained, one.twice, one.verdict,
+            one.device, one.edge, moment(one.begin_ms, shown_in), moment(one.end_ms, shown_in), one.expected,
+            one.good, one.uncertain, sum(one.bad.values()), one.suppressed,
+            sum(m.values for m in one.missing), one.unexplained, one.twice, one.verdict,
         )
         for one in findings
     ]  # fmt: skip
     show("table", header, rows)
     for one in findings:
-        lines = _lines(one)
+        lines = _lines(one, shown_in)
         if lines:
             _console.print()
             _console.print(f"{one.edge}/{one.device}")
@@ -125,8 +137,8 @@ def _table(findings: Sequence[Finding]) -> None:
             _console.print(f"  {line}")
 
 
-def _lines(finding: Finding) -> list[str]:
-    lines = [f"missing: {_line(missing)}" for missing in finding.missing]
+def _lines(finding: Finding, shown_in: Zone) -> list[str]:
+    lines = [f"missing: {_line(missing, shown_in)}" for missing in finding.missing]
     if finding.bad:
         lines.append("bad: " + ", ".join(f"{count} {reason}" for reason, count in finding.bad.items()))
     if finding.surplus:
@@ -136,22 +148,22 @@ def _lines(finding: Finding) -> list[str]:
             "not known: the store has no whole account of this time; an edge reports one a minute"
             " (completeness_every): ask later, or farther back with --last"
         )
-    return [*lines, *notes_of(finding)]
+    return [*lines, *notes_of(finding, shown_in)]
 
 
-def _line(missing: Missing) -> str:
+def _line(missing: Missing, shown_in: Zone) -> str:
     sure = "" if missing.certain or not missing.explained else " (not certain)"
-    return f"{missing.values} {text_of(missing)} {span(missing.begin_ms, missing.end_ms)}{sure}"
+    return f"{missing.values} {text_of(missing)} {span(missing.begin_ms, missing.end_ms, shown_in)}{sure}"
 
 
-def notes_of(finding: Finding) -> list[str]:
+def notes_of(finding: Finding, shown_in: Zone = UTC) -> list[str]:
     """What a person should know: when the device was offline, when the clock was set."""
     notes = []
     for away in finding.offline:
         reason = f" ({away.reason})" if away.reason else ""
-        notes.append(f"device offline {span(away.begin_ms, away.end_ms)}{reason}")
+        notes.append(f"device offline {span(away.begin_ms, away.end_ms, shown_in)}{reason}")
     notes += [
-        f"clock of {finding.edge} set by {step.seconds:+.1f} s at {at(step.time_ms)}"
+        f"clock of {finding.edge} set by {step.seconds:+.1f} s at {at(step.time_ms, shown_in)}"
         for step in finding.clock_steps
     ]
     if finding.texts:
@@ -159,12 +171,12 @@ def notes_of(finding: Finding) -> list[str]:
     return notes
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def _as_json(finding: Finding, shown_in: Zone) -> dict[str, Any]:
     return {
         "device": finding.device,
         "edge": finding.edge,
-        "from": moment(finding.begin_ms),
-        "to": moment(finding.end_ms),
+        "from": moment(finding.begin_ms, shown_in),
+        "to": moment(finding.end_ms, shown_in),
         "verdict": finding.verdict,
         "accounted": finding.accounted,
         "expected": finding.expected,
@@ -179,14 +191,14 @@ def _as_json(finding: Finding) -> dict[str, Any]:
                 "why": text_of(one),
                 "explained": one.explained,
                 "certain": one.certain,
-                "from": moment(one.begin_ms),
-                "to": moment(one.end_ms),
-                "text": f"{text_of(one)} {span(one.begin_ms, one.end_ms)}",
+                "from": moment(one.begin_ms, shown_in),
+                "to": moment(one.end_ms, shown_in),
+                "text": f"{text_of(one)} {span(one.begin_ms, one.end_ms, shown_in)}",
             }
             for one in finding.missing
         ],
         "unexplained": finding.unexplained,
         "surplus": finding.surplus,
         "twice": finding.twice,
-        "notes": notes_of(finding),
+        "notes": notes_of(finding, shown_in),
     }

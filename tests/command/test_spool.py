@@ -77,3 +77,19 @@ async def test_rejected_records_are_listed_by_device_and_reason_and_sent_again(t
 def _made(directory: Path) -> Path:
     (directory / "owner").write_text("1")
     return directory
+
+
+async def test_times_are_shown_in_the_zone_that_is_asked_for(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path) as spool:
+        fill(spool, range(3))
+        spool.quarantine(spool.stream, {1: "bad_value: nan"})
+    zoned = "--tz", "Asia/Shanghai", "--format", "json"
+    [stream] = json.loads(typed("show", tmp_path, *zoned))["streams"]
+    assert stream["newest"].endswith("+08:00")
+    [group] = json.loads(typed("quarantine", tmp_path, *zoned))["quarantined"]
+    assert (group["from"][-6:], group["to"][-6:]) == ("+08:00", "+08:00")
+    assert "+08:00" in typed("quarantine", tmp_path, "--bodies", "--tz", "Asia/Shanghai")
+    assert (
+        "there is no time zone"
+        in CliRunner().invoke(app, ["spool", "show", str(tmp_path), "--tz", "x"]).output
+    )

@@ -81,7 +81,7 @@ async def test_neither_a_second_start_nor_a_secret_that_disappears_stops_anybody
             await road.flows()
             for program in (gateway, ingester):  # started a second time by mistake
                 second = await asyncio.to_thread(qilu, *program.arguments)
-                assert second.returncode == 2
+                assert second.returncode == 1  # a service manager starts it again
                 assert re.search("process .* (holds|writes) this (spool|store);", second.stderr), (
                     second.stderr
                 )

@@ -18,11 +18,14 @@ app = typer.Typer(
 Place = Annotated[
     Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
 ]
+TimeZone = Annotated[
+    str, typer.Option("--tz", help="Zone of all times: utc, local, or a name such as Asia/Shanghai.")
+]
 Form = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
 
 
 @app.command()
-def show(place: Place, form: Form = "table") -> None:
+def show(place: Place, tz: TimeZone = "utc", form: Form = "table") -> None:
     """Show what waits, what is held or set aside, what was dropped, and how long an outage may last.
 
     It changes nothing, and a gateway may be running.
@@ -31,7 +34,7 @@ def show(place: Place, form: Form = "table") -> None:
     """
     from qilu_cli.commands.spool import show as command
 
-    now(lambda: command.show_spool(place, form))
+    now(lambda: command.show_spool(place, form, tz))
 
 
 @app.command()
@@ -55,6 +58,7 @@ def replay(
     since: Annotated[
         str | None, typer.Option(help="How far back, such as 2h; default: all that is there.")
     ] = None,
+    tz: TimeZone = "utc",
 ) -> None:
     """Send again what `keep_acked` kept, to fill a lost store. The gateway must be stopped.
 
@@ -62,7 +66,7 @@ def replay(
     """
     from qilu_cli.commands.spool import change as command
 
-    now(lambda: command.replay(place, since))
+    now(lambda: command.replay(place, since, tz))
 
 
 @app.command()
@@ -82,6 +86,7 @@ def resend(place: Place) -> None:
 @app.command()
 def quarantine(
     place: Place,
+    tz: TimeZone = "utc",
     form: Form = "table",
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Each record with its body, as a line of JSON.")
@@ -93,7 +98,7 @@ def quarantine(
     """
     from qilu_cli.commands.spool import quarantine as command
 
-    now(lambda: command.quarantine(place, form, bodies=bodies))
+    now(lambda: command.quarantine(place, form, tz, bodies=bodies))
 
 
 @app.command()

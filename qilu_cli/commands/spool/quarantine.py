@@ -13,7 +13,7 @@ from gateway.spool.requeue import Quarantined
 from qilu_cli.commands.spool.place import named_spool
 from qilu_cli.store_access import show, show_json
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import moment
+from qilu_cli.time_zones import Zone, moment, zone
 
 _MAX_GROUPS = 1000
 _OTHERS = "others"
@@ -29,19 +29,20 @@ class _Group:
     to_ms: int
 
 
-def quarantine(place: Path, form: str, *, bodies: bool) -> None:
+def quarantine(place: Path, form: str, tz: str = "utc", *, bodies: bool) -> None:
     """Print what is set aside, by edge, device and reason, or record by record."""
+    shown_in = zone(tz)
     groups: dict[tuple[str, str, str], _Group] = {}
     for one in requeueing.quarantined(named_spool(place).settings.directory):
         if bodies:
-            print(json.dumps(_plain(one), ensure_ascii=False))
+            print(json.dumps(_plain(one, shown_in), ensure_ascii=False))
         else:
             _add(groups, one)
     if bodies:
         return
     rows: list[Mapping[str, Any]] = [
         {"edge": edge, "device": device, "records": one.records}
-        | {"from": moment(one.from_ms), "to": moment(one.to_ms), "reason": reason}
+        | {"from": moment(one.from_ms, shown_in), "to": moment(one.to_ms, shown_in), "reason": reason}
         for (edge, device, reason), one in groups.items()
     ]
     if form == "json":
@@ -69,8 +70,8 @@ def _add(groups: dict[tuple[str, str, str], _Group], one: Quarantined) -> None:
     group.to_ms = max(group.to_ms, one.time_ms)
 
 
-def _plain(one: Quarantined) -> Mapping[str, Any]:
-    name = {"time": moment(one.time_ms), "stream": f"{one.stream:016x}", "offset": one.offset}
+def _plain(one: Quarantined, shown_in: Zone) -> Mapping[str, Any]:
+    name = {"time": moment(one.time_ms, shown_in), "stream": f"{one.stream:016x}", "offset": one.offset}
     return name | {"reason": one.reason, "body": one.body.decode("utf-8", "backslashreplace")}
 
 
