@@ -13,7 +13,7 @@ from tests.campaign.script import write_script, write_sharing_script
 from tests.campaign.works import StoreKind, Works
 from tests.system.verdict import Verdict
 
-SETTLE_WITHIN = 60.0
+SETTLE_WITHIN = 180.0
 """Seconds in which everything must be stored, when nothing goes wrong any more."""
 
 Plot = Literal["everything", "sharing"]
