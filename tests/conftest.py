@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tests.servers.programs import missing_servers
+from tests.support.markers import mark
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -16,6 +17,12 @@ settings.load_profile("shared machine")
 def pytest_configure() -> None:
     """A run that is told to end (by `timeout`, by CI) ends as with Ctrl-C, and its servers with it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by where it is and what it uses; `make test-fast` leaves the marked ones out."""
+    for item in items:
+        mark(item)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

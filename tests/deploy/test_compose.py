@@ -1,6 +1,8 @@
 """The compose file, as far as it can be judged without an engine: nothing is missing, open or unsaid."""
 
+import os
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -148,6 +150,15 @@ def test_the_image_has_the_version_of_the_project_and_is_made_from_files_that_ex
     assert copied == let_in
     assert all((PROJECT / name).exists() for name in copied)
     assert len(set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))) == 1
+
+
+def test_the_image_has_the_interpreter_that_runs_the_tests() -> None:
+    """An image with another minor version would run what no test has run."""
+    (image,) = set(re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
+    version = re.fullmatch(r"python:(\d+\.\d+)(?:\.\d+)?-slim-bookworm", image)
+    assert version is not None
+    if os.environ.get("CI") == "true":
+        assert version[1] == f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def test_grafana_finds_every_data_source_that_compose_provides() -> None:

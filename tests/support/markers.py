@@ -1,0 +1,39 @@
+"""Which tests are marked `server`, `campaign` and `slow`: by what they use and by the folder they are in.
+
+A single test is marked slow by hand: `@pytest.mark.slow`.
+"""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+
+SERVER_FIXTURES = frozenset({"mosquitto", "victoria_metrics", "influxdb1"})
+SERVER_MODULES = frozenset(
+    f"tests.servers.{name}"
+    for name in ("influxdb1", "libmodbus", "libmodbus_process", "mosquitto", "programs", "victoria_metrics")
+)
+SLOW_FOLDERS = frozenset({"campaign", "deploy", "fuzz", "system"})
+"""Whole roads: every test starts processes of ours or runs for seconds."""
+
+
+def mark(item: pytest.Item) -> None:
+    """Give a collected test the markers that follow from where it is and what it uses."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder == "campaign":
+        item.add_marker(pytest.mark.campaign)
+    if folder in SLOW_FOLDERS:
+        item.add_marker(pytest.mark.slow)
+    if isinstance(item, pytest.Function) and _uses_server(item):
+        item.add_marker(pytest.mark.server)
+
+
+def _uses_server(item: pytest.Function) -> bool:
+    """Whether it asks for a server's fixture, or its module imports what starts one."""
+    return not SERVER_FIXTURES.isdisjoint(item.fixturenames) or _imports_server(item.module)
+
+
+def _imports_server(module: ModuleType) -> bool:
+    return any(getattr(value, "__module__", None) in SERVER_MODULES for value in vars(module).values())
