@@ -121,6 +121,11 @@ def build(
         clock.blocked(refused)
         reports.blocked(refused)
 
+    def made_again() -> None:
+        clock.open_again()
+        reports.open_ledger_again()
+
+    spool.made_again = made_again
     clock.told = stepped
     clock.stepped = spool.clock_stepped
     slot = slot_for(sum(1 / one.period for one in expected))

@@ -118,9 +118,12 @@ class Clock:
                 self._save()
         finally:
             self._save(ended=True)
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._close()
+
+    def open_again(self) -> None:
+        """The file was removed with its folder, or replaced: save into the one that has the name now."""
+        self._close()
+        self._save()
 
     def look(self) -> None:
         """Compare the clocks, and begin another epoch where the trust in them changes."""
@@ -272,6 +275,11 @@ class Clock:
         )
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
             os.pwrite(self._descriptor, encode_saved(saved), 0)
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _open(self) -> int | None:
         try:

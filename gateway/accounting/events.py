@@ -132,6 +132,11 @@ class Reports:
         if self._ledger is not None:
             self._ledger.open(self._counts.accounts)
 
+    def open_ledger_again(self) -> None:
+        """The ledger was removed with its folder, or replaced: begin it anew with what is counted now."""
+        if self._ledger is not None and self._counts is not None:
+            self._ledger.open(self._counts.accounts)
+
     def _close_left(self, left: Left, time_ms: int) -> None:
         """Close the accounts that a killed gateway left open, and report since when nobody collected."""
         for device, account in left.accounts.items():

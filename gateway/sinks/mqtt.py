@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from gateway.interfaces import Edges, Record
+from gateway.sinks.adopted_edges import AdoptedEdges
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.messages import (
@@ -81,6 +82,7 @@ class MqttSink:
         self._per_device = per_device
         self._ack_by_broker = ack_by_broker
         self._edges = edges
+        self._adopted = None if edges is None or ack_by_broker else AdoptedEdges(edge, edges)
         self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
         self._keepalive = Keepalive(settings.keepalive)
         self._link: Link | None = None
@@ -115,6 +117,8 @@ class MqttSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._discarded = self.discarded
+        if self._adopted is not None:
+            self._adopted.link_lost()
         link, self._link = self._link, None
         try:
             if link is not None and not isinstance(error, UnreachableError | BaseExceptionGroup):
@@ -124,7 +128,10 @@ class MqttSink:
 
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         rejected: dict[int, Refusal] = {}
-        await self._hear_answers(self._edge_of(records[0].stream))
+        edge = self._edge_of(records[0].stream)
+        if self._adopted is not None:
+            self._adopted.sent(edge, time.monotonic())
+        await self._hear_answers(edge)
         messages = self._by_topic(lane, records)
         waiting = iter(messages)
 
@@ -158,7 +165,10 @@ class MqttSink:
                 self._complaints.tell("discarded", text, time.monotonic())
             try:
                 if message.topic.startswith(self._topics.answer("")):
-                    yield decode_answer(message.payload)
+                    answer = decode_answer(message.payload)
+                    if self._adopted is not None:
+                        self._adopted.answered(answer.stream, time.monotonic())
+                    yield answer
                 elif message.topic == self._topics.status(self._edge):
                     await self._contradict(link, message)
                 elif message.payload:

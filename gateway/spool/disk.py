@@ -93,6 +93,8 @@ class DiskSpool:
         self._complaints = Complaints(logger)
         self._left: Sequence[Dropped] = []
         self._requeued = 0
+        self.made_again: Callable[[], None] = lambda: None
+        """Is called when the directory was removed or replaced and is there again: files in it are new."""
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -264,6 +266,7 @@ class DiskSpool:
         self._backlog.check_present(names)
         self._quarantine.check_present(names)
         self._bounds.usable(True)
+        self.made_again()
 
     @property
     def size(self) -> int:

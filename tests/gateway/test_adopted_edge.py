@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from gateway.interfaces import Record
+from gateway.sinks.adopted_edges import MAX_LOST_LINKS, UNANSWERED_S, AdoptedEdges
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.errors import UnreachableError
 from qilu.contract.messages import Answer, encode_answer
@@ -72,3 +74,57 @@ async def test_a_broker_that_refuses_the_old_topics_costs_only_the_old_records(t
         assert refusal.startswith("old: qilu/backlog/old: refused by the broker")
         async with sink:
             await sink.send(Lane.BACKLOG, [Record(OWN, 0, BODY)])
+
+
+def test_what_nobody_answers_is_held_while_other_records_are_answered() -> None:
+    edges = OneAdopted()
+    adopted = AdoptedEdges("new", edges)
+    adopted.sent("new", 0)
+    adopted.sent("old", 1)
+    adopted.answered(OWN, UNANSWERED_S)
+    assert edges.refusals == []
+    adopted.answered(OWN, UNANSWERED_S + 1)
+    adopted.answered(OWN, UNANSWERED_S + 2)
+    assert [refusal.split(",")[0] for refusal in edges.refusals] == ["old: nobody has answered for 60 s"]
+
+
+def test_what_is_answered_or_waits_for_any_answer_is_not_held() -> None:
+    edges = OneAdopted()
+    adopted = AdoptedEdges("new", edges)
+    adopted.sent("old", 0)
+    adopted.answered(OLD, 2 * UNANSWERED_S)
+    adopted.sent("old", 2 * UNANSWERED_S)
+    adopted.link_lost()
+    adopted.sent("old", 9 * UNANSWERED_S)  # nobody was there in between
+    adopted.answered(OWN, 9 * UNANSWERED_S + 1)
+    assert edges.refusals == []
+
+
+def test_what_ends_one_link_after_the_other_is_held() -> None:
+    edges = OneAdopted()
+    adopted = AdoptedEdges("new", edges)
+    for _ in range(MAX_LOST_LINKS):
+        assert edges.refusals == []
+        adopted.sent("old", 0)
+        adopted.link_lost()
+    assert edges.refusals == [f"old: the link was lost {MAX_LOST_LINKS} times before anybody answered"]
+
+
+async def test_a_broker_that_ends_the_link_at_the_old_topics_costs_only_the_old_records(
+    tmp_path: Path,
+) -> None:
+    """mosquitto acknowledges what it refuses where the protocol is 3.1.1, and then closes the link."""
+    edges = OneAdopted()
+    with Mosquitto(tmp_path, acl=ACCESS) as server:
+        sink = MqttSink(
+            MqttSettings(port=server.port, protocol="3.1.1"), "new", "boot", lambda: 0, edges=edges
+        )
+        for _ in range(MAX_LOST_LINKS):
+            assert edges.refusals == []
+            with contextlib.suppress(UnreachableError):
+                async with sink, aclosing(sink.answers()) as answers:
+                    await sink.send(Lane.BACKLOG, [Record(OLD, 0, BODY)])
+                    await anext(answers)
+        assert edges.refusals == [f"old: the link was lost {MAX_LOST_LINKS} times before anybody answered"]
+        async with sink:
+            assert await sink.send(Lane.BACKLOG, [Record(OWN, 0, BODY)]) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.clock import Clock
+from gateway.timekeeping.clock_file import read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Reason, TimeTrust
@@ -110,6 +112,27 @@ def test_times_of_a_clock_that_was_wrong_for_a_week_are_true_within_a_minute_of_
         assert_times_hold(plant)
         assert all(abs(error) < NEAR for number, error in plant.errors().items() if number >= first)
         assert len(plant.errors()) > 950
+
+    scene()
+
+
+def test_what_is_saved_is_saved_again_where_the_folder_was_removed(tmp_path: Path) -> None:
+    @virtual_time
+    async def scene() -> None:
+        box, file = Box(), tmp_path / "spool" / "clock"
+        file.parent.mkdir()
+        clock = box.clock(file)
+        watching = asyncio.create_task(clock.run())
+        await asyncio.sleep(5)
+        shutil.rmtree(file.parent)
+        await asyncio.sleep(5)
+        file.parent.mkdir()
+        clock.open_again()
+        await asyncio.sleep(5.5)
+        saved = read_saved(file)
+        assert saved is not None
+        assert saved.alive_ms == pytest.approx((NOW + 15) * 1000, abs=100)
+        watching.cancel()
 
     scene()
 

@@ -67,4 +67,6 @@ async def test_a_gateway_whose_spool_directory_is_removed_goes_on(
         shutil.rmtree(road.folder / "spool")
         await eventually(lambda: "it is made again" in road.gateway.said(), "the directory")
         await road.flows()
+        there = {file.name for file in (road.folder / "spool").iterdir()}
+        assert {"clock", "accounts"} <= there  # else the next start would not know when this one ended
         await road.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Hashable
 from itertools import count
@@ -54,6 +55,23 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
         ("press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}),
         ("press-1", {"event": EventKind.STARTED, "ago_s": 7.999, "length_s": 7.999}),
     ]
+
+
+def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    some = reports(folder / "accounts", START)
+    some.started()
+    some.passed(poll(START + 1000), [poll(START + 1000)])
+    shutil.rmtree(folder)
+    folder.mkdir()
+    some.open_ledger_again()
+    some.passed(poll(START + 2000), [poll(START + 2000)])
+    later = reports(folder / "accounts", START + 10_000)
+    later.started()
+    assert told(later)[1] == (
+        "press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}
+    )  # fmt: skip
 
 
 def test_after_a_stop_no_account_is_told_twice(tmp_path: Path) -> None:
