@@ -15,7 +15,7 @@ from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import PROFILES
-from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName
+from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
 from qilu.contract.topics import level
 from qilu.contract.units import ByteSize, Duration, Period
 from qilu.contract.validation import Problem, invalid, refuse
@@ -42,7 +42,7 @@ class DeliverySettings(_Model):
 
     ack: Literal["store", "broker"] = "store"
     """`store`: kept until an ingester says it is durable. `broker`: until the broker has taken it."""
-    durable_when: tuple[str, ...] = ()
+    durable_when: tuple[StoreName, ...] = ()
     """Ids of the stores that are trusted; any one of them suffices. Needed with `ack: store`."""
     batch_by: Literal["edge", "device"] = "edge"
     """One topic for the edge, or one for each device; records of one topic share messages."""

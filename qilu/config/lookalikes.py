@@ -1,14 +1,9 @@
-"""Punctuation that looks like YAML's and is not: of Chinese input methods, word processors and web pages."""
+"""The characters of a file that look like YAML's, named in the errors about their lines."""
 
 from __future__ import annotations
 
 from qilu.contract.errors import ConfigError
-
-_MEANT = {
-    "：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]", "＃": "#", "－": "-", "．": ".",
-    "＂": '"', "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "—": "-", "–": "-", "−": "-",
-    "　": " ", "\xa0": " ",
-}  # fmt: skip
+from qilu.contract.lookalikes import describe_lookalike, find_lookalike
 
 
 def name_lookalikes(error: ConfigError, text: str) -> None:
@@ -18,8 +13,8 @@ def name_lookalikes(error: ConfigError, text: str) -> None:
         if single.line is None or not 0 < single.line <= len(lines):
             continue
         around = lines[max(single.line - 2, 0) : single.line]  # a parser notices it in the line after
-        lookalike = next((char for line in reversed(around) for char in line if char in _MEANT), None)
+        found = (find_lookalike(line.partition(" #")[0]) for line in reversed(around))
+        lookalike = next((char for char in found if char is not None), None)
         if lookalike is not None:
-            meant = "a plain space" if _MEANT[lookalike] == " " else _MEANT[lookalike]
-            hint = f"there stands {lookalike!r} (U+{ord(lookalike):04X}): type {meant} in its place"
+            hint = describe_lookalike(lookalike)
             single.remedy = hint if single.remedy is None else f"{single.remedy}; {hint}"

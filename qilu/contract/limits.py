@@ -13,8 +13,9 @@ from typing import Annotated, cast
 
 from pydantic import AfterValidator
 
+from qilu.contract.lookalikes import find_lookalike
 from qilu.contract.reading import Poll, Reading, Reason, Value
-from qilu.contract.validation import invalid
+from qilu.contract.validation import invalid, shown
 
 MAX_NAME = 128
 """Characters of a name: of an edge, device, profile, poll group, point, enterprise, site or line."""
@@ -57,6 +58,19 @@ def _place_name(name: str) -> str:
 
 PlaceName = Annotated[str, AfterValidator(_place_name)]
 """The name of an enterprise, a site or a line in a file of settings."""
+
+
+def _store_name(name: str) -> str:
+    if not name or not name.isprintable() or name != name.strip() or find_lookalike(name):
+        problem = (
+            f"{shown(name)} cannot be the name of a store: it is in the settings of gateways and ingesters"
+        )
+        raise invalid(problem, "use letters, digits and hyphens, such as plant-store")
+    return name
+
+
+StoreName = Annotated[str, AfterValidator(_store_name)]
+"""The id of a store, the same in the settings of its ingesters and of the gateways that trust it."""
 
 
 def is_ordinary(values: tuple[Value, ...]) -> bool:

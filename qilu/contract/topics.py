@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_NAME
+from qilu.contract.lookalikes import find_lookalike
 
 
 class Lane(StrEnum):
@@ -33,6 +34,11 @@ def level(name: str) -> str:
         raise ValueError(
             f"{name!r} cannot be part of a topic: it may not be empty or contain / + # $, blanks or control"
             " characters"
+        )
+    if lookalike := find_lookalike(name):
+        raise ValueError(
+            f"{name!r} cannot be part of a topic: {lookalike!r} (U+{ord(lookalike):04X}) looks like"
+            " a character of ASCII and is another one"
         )
     if len(name) > MAX_NAME:
         raise ValueError(f"{name[:40]!r}... has {len(name)} characters; the limit is {MAX_NAME}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from qilu.contract.lookalikes import host_problem
 from qilu.contract.validation import invalid
 
 DEFAULT_PORT = 502
@@ -82,6 +83,8 @@ def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
             problem = f"{url!r}: serial lines are read on Linux, macOS and the like only"
             raise invalid(problem, "use a serial device server and rtu+tcp://HOST:PORT")
         return _serial(url, parts)
+    if host_reason := host_problem(host or ""):
+        raise invalid(f"{url!r} is not an endpoint: {host_reason}", _REMEDY)
     if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
         raise invalid(f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY)
     return Endpoint(_SCHEMES[parts.scheme], host, DEFAULT_PORT if port is None else port)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError
+from qilu.contract.lookalikes import host_problem
 from qilu.contract.topics import Topics, level
 from qilu.contract.units import Period
 from qilu.contract.validation import Problem, invalid, refuse, shown
@@ -30,6 +31,8 @@ def _protocol(text: object) -> object:
 
 def _host(text: str) -> str:
     """A host name or an address, and nothing else: no scheme, user, port or path."""
+    if problem := host_problem(text):
+        raise invalid(problem, "write the broker's name or address, such as 192.168.0.10")
     url = _URL.fullmatch(text)
     scheme, rest = (url["scheme"].lower(), url["rest"]) if url else ("", text)
     if scheme in ("ws", "wss", "http", "https"):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qilu.config.settings_file import read_secret
+from qilu.contract.limits import StoreName
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import Problem, invalid, refuse
 
@@ -23,7 +24,7 @@ class SqliteSettings(BaseModel):
     type: Literal["sqlite"]
     file: Path
     """Where it is, made when it is not there; on a disk of this machine."""
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: StoreName | None = None
     """The store's id in answers; default: one that the file was given when it was made."""
     retention: Period | None = None
     """Seconds for which single readings are kept, by their own time; default: for ever."""
@@ -41,7 +42,7 @@ class InfluxSettings(BaseModel):
     """Which server it is."""
     url: str
     """`http://HOST:PORT` or `https://...`."""
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: StoreName | None = None
     """The store's id in answers; default: KIND:HOST:PORT[/DATABASE]. Give one where the address of the same
     store may change, or differ from ingester to ingester."""
     database: Annotated[str, Field(min_length=1)] | None = None

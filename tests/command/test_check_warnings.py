@@ -18,7 +18,8 @@ GATEWAY = """
 edge: edge-1
 profiles: .
 spool: {{directory: spool, max_bytes: {max_bytes}}}
-delivery: {{durable_when: [s]}}
+mqtt: {{host: 127.0.0.1}}
+delivery: {{durable_when: [plant-store]}}
 sources:
   - {{type: modbus, url: "tcp://127.0.0.1", timeout: {timeout}, devices: [{{device: m, profile: meter}}]}}
 """
@@ -73,6 +74,39 @@ def test_full_width_and_typographic_characters_are_named(text: str, named: str, 
     with pytest.raises(ConfigError) as caught:
         check([file])
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("edge: edge-1", "edge: “edge-1”", "edge: '“edge-1”' cannot be part of a topic"),
+        ("device: m,", "device: m：1,", "'：' (U+FF1A): type : in its place"),
+        ("host: 127.0.0.1", "host: ‘127.0.0.1’", "'‘' (U+2018): type ' in its place"),
+        ("host: 127.0.0.1", r'host: "broker\x1b[31m"', "is no host name"),
+        ("host: 127.0.0.1", "host: 127.0.0.1, port: １８８３", "'１' (U+FF11): type 1 in its place"),
+        ("[plant-store]", "[“plant-store”]", "cannot be the name of a store"),
+        ("[plant-store]", "【plant-store】", "'【' (U+3010): type [ in its place"),
+    ],
+)
+def test_a_name_in_typographic_or_full_width_characters_is_refused(
+    old: str, new: str, named: str, tmp_path: Path
+) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE.format(table="input", address=1))
+    text = GATEWAY.format(max_bytes="2MB", timeout="3s")
+    assert old in text
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        check([file])
+    assert named in str(caught.value)
+
+
+def test_a_remark_in_chinese_is_not_taken_for_the_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("edge: [1]  # 名称：边缘\nspool: {directory: x}\nsources: []\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        check([file])
+    assert "U+FF1A" not in str(caught.value)
 
 
 def test_the_gateway_of_a_thousand_devices_can_keep_up(

@@ -24,3 +24,11 @@ def test_what_mqtt_cannot_carry_in_a_level_is_refused(name: str) -> None:
 def test_what_nats_and_rabbitmq_translate_is_refused_with_that_reason(name: str) -> None:
     with pytest.raises(ValueError, match="NATS and RabbitMQ translate topics.*separator or a wildcard"):
         level(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["“edge-1”", "‘e’", "«e»", "edge，1", "edge：1", "ｅｄｇｅ－１", "edge–1", "【e】", "e、f"]
+)
+def test_what_looks_like_ascii_and_is_not_is_refused_with_its_code(name: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be part of a topic: '.' \(U\+[0-9A-F]{4}\) looks like"):
+        level(name)

@@ -1,0 +1,35 @@
+"""Characters that look like ASCII and are not: of Chinese input methods, word processors and web pages."""
+
+from __future__ import annotations
+
+_MEANT = {
+    "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"', "»": '"', "—": "-", "–": "-", "−": "-",
+    "、": ",", "。": ".", "【": "[", "】": "]", "「": '"', "」": '"', "『": '"', "』": '"',
+    "《": '"', "》": '"', "　": " ", "\xa0": " ",
+}  # fmt: skip
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_TO_ASCII = 0xFF01 - 0x21
+
+
+def meant_by(char: str) -> str | None:
+    """The ASCII character that `char` looks like, None for any that is itself."""
+    return chr(ord(char) - _TO_ASCII) if ord(char) in _FULL_WIDTH else _MEANT.get(char)
+
+
+def find_lookalike(text: str) -> str | None:
+    """The first such character of `text`; punctuation goes before letters and digits of full width."""
+    found = [char for char in text if meant_by(char) is not None]
+    return min(found, key=str.isalnum, default=None)
+
+
+def host_problem(host: str) -> str | None:
+    """Why `host` cannot be the name or address of a machine; None when nothing in its characters says so."""
+    bad = find_lookalike(host) or next((c for c in host if c.isspace() or not c.isprintable()), None)
+    return None if bad is None else f"{host!r} is no host name: {bad!r} (U+{ord(bad):04X}) cannot be in one"
+
+
+def describe_lookalike(char: str) -> str:
+    """Which character it is, and what to type in its place."""
+    meant = meant_by(char)
+    instead = "a plain space" if meant == " " else meant
+    return f"there stands {char!r} (U+{ord(char):04X}): type {instead} in its place"
