@@ -161,7 +161,7 @@ def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports
         every_ms=int(settings.completeness_every * 1000),
         down_since_ms=clock.alive_ms,
         blocked_since_ms=clock.blocked_ms,
-        ledger=Ledger(settings.spool.directory / _LEDGER_FILE, boot_id()),
+        ledger=Ledger(settings.spool.directory / _LEDGER_FILE, boot_id(), settings.edge),
         tag=clock.tag,
     )
 

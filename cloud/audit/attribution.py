@@ -198,13 +198,20 @@ def _unread(edge: Edge) -> Iterator[_Records]:
 
 def _kept(edge: Edge) -> Iterator[_Records]:
     """Records that wait on the edge, for one reason or another."""
-    status = edge.status
-    if status is not None:
-        for cause, records in (
-            (Cause.DEFERRED, status.deferred),
-            (Cause.QUARANTINED, status.quarantined),
-            (Cause.WAITING, status.waiting),
-        ):
-            since_ms = 0 if cause is Cause.QUARANTINED else status.oldest_ms
-            yield _Records(cause, since_ms, 2**62, records, records)
-    yield _Records(Cause.HELD, 0, 2**62, edge.held, edge.held)
+    oldest_ms = edge.status.oldest_ms if edge.status is not None else 0
+    for cause, records in kept_records(edge).items():
+        since_ms = oldest_ms if cause in (Cause.DEFERRED, Cause.WAITING) else 0
+        yield _Records(cause, since_ms, 2**62, records, records)
+
+
+def kept_records(edge: Edge) -> Mapping[Cause, int]:
+    """How many records are kept on the edge, by why; those that other edges hold are `HELD`."""
+    found = {Cause.HELD: edge.held}
+    if edge.status is not None:
+        found = {
+            Cause.DEFERRED: edge.status.deferred,
+            Cause.QUARANTINED: edge.status.quarantined,
+            Cause.WAITING: edge.status.waiting,
+            **found,
+        }
+    return {cause: records for cause, records in found.items() if records}

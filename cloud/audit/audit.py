@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
-from cloud.audit.attribution import Counted, EdgeRecords, explain
-from cloud.audit.causes import ONE_ENTRY, Missing, Verdict
+from cloud.audit.attribution import Counted, EdgeRecords, explain, kept_records
+from cloud.audit.causes import ONE_ENTRY, Cause, Missing, Verdict
 from cloud.audit.coverage import Stretch, stretches
 from cloud.audit.duplicates import COUNTER, stored_twice
 from cloud.audit.loader import Known, by_edge, is_removed, read_books, read_edge
@@ -62,6 +62,8 @@ class Finding:
     """Texts that were sent to a store which has no place for them; they are not expected."""
     offline: list[Offline] = field(default_factory=list)
     clock_steps: list[ClockStep] = field(default_factory=list)
+    kept: Mapping[Cause, int] = field(default_factory=dict)
+    """Records of all devices that its edge keeps, by why."""
     accounted: bool = True
     """False: the store has no account of this time, so nothing can be said."""
 
@@ -172,6 +174,7 @@ class _Counting:
         begin = parts[0].begin_ms if parts else start_ms
         end = parts[-1].end_ms if parts else end_ms
         finding = Finding(books.device, books.edge.name, begin, end, accounted=bool(parts))
+        finding.kept = kept_records(books.edge)
         counted = await self._counted(parts)
         if not parts:
             self._counts = await self._ask(begin, end)

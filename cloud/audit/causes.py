@@ -40,7 +40,9 @@ class Cause(StrEnum):
 
 FINAL = frozenset((Cause.BUSY, Cause.BLOCKED, Cause.DOWN, Cause.DROPPED, Cause.REJECTED))
 """Causes after which nothing can come any more; only these can be certain."""
-ONE_ENTRY = frozenset((Cause.BUSY, Cause.BLOCKED, Cause.WAITING, Cause.UNEXPLAINED))
+ONE_ENTRY = frozenset(Cause) - {
+    Cause.DOWN, Cause.DROPPED, Cause.STOPPED, Cause.NOT_HEARD, Cause.NOT_COUNTED, Cause.OVERLAP,
+}  # fmt: skip
 """Causes that are one entry of a finding, however often they come."""
 
 

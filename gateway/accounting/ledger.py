@@ -1,10 +1,11 @@
 """Keeps the open accounts in a file, so that the next start can close those of a killed gateway exactly.
 
 file = head, one block for each device        each of BLOCK bytes with a checksum, written in place
-head = boot id of the system, end of collecting (ms, UTC; 0 while it goes on)
+head = boot id of the system, end of collecting (ms, UTC; 0 while it goes on), name of the edge
 
 The numbers are not synced: after a power cut they may be old, so that only those of this boot are believed.
-When an edge first collected from a device is believed of every boot.
+When an edge first collected from a device is believed of every boot. What another edge left is not believed:
+after a new name the devices are other ones.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Left:
 class Ledger:
     """The file, open between `open` and `close`. A disk that refuses costs the exactness of a restart."""
 
-    def __init__(self, file: Path, boot: UUID) -> None:
+    def __init__(self, file: Path, boot: UUID, edge: str = "") -> None:
         self._file = file
+        self._edge = edge.encode()[: BLOCK - _CHECK.size - _HEAD.size]
         self._boot = boot
         self._descriptor: int | None = None
         self._places: dict[str, int] = {}
@@ -58,6 +60,8 @@ class Ledger:
         if head is None:
             return Left()
         boot, ended_ms = _HEAD.unpack_from(head)
+        if head[_HEAD.size :].rstrip(b"\0") not in (b"", self._edge):
+            return Left()
         accounts = {}
         for block in blocks:
             if block is not None:
@@ -104,7 +108,7 @@ class Ledger:
             self._descriptor = None
 
     def _head(self, ended_ms: int) -> bytes:
-        return _block(_HEAD.pack(self._boot.bytes, ended_ms))
+        return _block(_HEAD.pack(self._boot.bytes, ended_ms) + self._edge)
 
     def _write(self, block: bytes, place: int) -> None:
         if self._descriptor is not None:

@@ -148,6 +148,10 @@ def _lines(finding: Finding, shown_in: Zone) -> list[str]:
             "not known: the store has no whole account of this time; an edge reports one a minute"
             " (completeness_every): ask later, or farther back with --last"
         )
+        lines += [
+            f"not known: {records} records of {finding.edge} are not in the store: {_TEXTS[cause]}"
+            for cause, records in finding.kept.items()
+        ]
     return [*lines, *notes_of(finding, shown_in)]
 
 
@@ -184,6 +188,7 @@ def _as_json(finding: Finding, shown_in: Zone) -> dict[str, Any]:
         "uncertain": finding.uncertain,
         "bad": dict(finding.bad),
         "suppressed": finding.suppressed,
+        "kept": dict(finding.kept),
         "missing": [
             {
                 "values": one.values,

@@ -89,7 +89,7 @@ async def test_neither_a_second_start_nor_a_secret_that_disappears_stops_anybody
             secret.unlink()
             broker.kill()
             broker.start()
-            told = f"not connected: {secret}: mqtt.password_file: no such file"
+            told = f"not connected: mqtt.password_file: {secret}: no such file"
             await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
             secret.write_text("open sesame\n")
             await road.flows()

@@ -85,6 +85,33 @@ async def test_05_a_store_that_drops_all_series_of_a_device(tmp_path: Path) -> N
     assert (await found([*scene.sent, status(scene, devices=1)], scene.now_ms)).complete
 
 
+async def test_many_records_with_one_reason_are_one_entry(tmp_path: Path) -> None:
+    scene = healthy(tmp_path)
+    for second in (100, 150, 320):
+        scene.reject(START + 1000 * second, START + 1000 * second + 999)
+    scene.collect(60)
+    [finding] = (await found(scene.sent, scene.now_ms)).findings
+    [missing] = finding.missing
+    assert (missing.cause, missing.values, missing.certain) == (Cause.REJECTED, 9, True)
+    assert (missing.begin_ms, missing.end_ms) == (START + 100_000, START + 320_000)
+
+
+async def test_records_that_an_edge_keeps_are_named_where_no_account_arrived(tmp_path: Path) -> None:
+    scene = healthy(tmp_path)
+    kept = status(
+        scene, devices=1, backlog_records=9, deferred_records=7, oldest_s=600, quarantined_records=2
+    )
+    polls = [one for one in scene.sent if one.origin.profile != "collection"]
+    [finding] = (await found([*polls, one_report(scene), kept], scene.now_ms)).findings
+    assert not finding.accounted
+    assert finding.kept == {Cause.DEFERRED: 7, Cause.QUARANTINED: 2, Cause.WAITING: 2}
+
+
+def one_report(scene: Scene) -> Poll:
+    """Something of the device that is no account."""
+    return next(one for one in scene.sent if "rate" in one.readings[0].columns.points)
+
+
 async def test_06b_records_that_were_delivered_long_ago_do_not_wait(tmp_path: Path) -> None:
     scene = healthy(tmp_path)
     scene.lose(range(START + 100_000, START + 200_000, 1000))

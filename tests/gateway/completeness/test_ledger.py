@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.accounting.account import CELLS, Account
 from gateway.accounting.events import Reports
-from gateway.accounting.ledger import BLOCK, Ledger
+from gateway.accounting.ledger import BLOCK, Ledger, Left
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Origin
 from tests.gateway.completeness.test_counts import ORIGIN, poll
@@ -55,6 +55,15 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
         ("press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}),
         ("press-1", {"event": EventKind.STARTED, "ago_s": 7.999, "length_s": 7.999}),
     ]
+
+
+def test_what_an_edge_of_another_name_left_is_not_told(tmp_path: Path) -> None:
+    accounts = {"press-1": Account(START, START)}
+    Ledger(tmp_path / "accounts", BOOT, "old").open(accounts)
+    assert Ledger(tmp_path / "accounts", BOOT, "old").read().accounts == accounts
+    assert Ledger(tmp_path / "accounts", BOOT, "new").read() == Left()
+    Ledger(tmp_path / "accounts", BOOT).open(accounts)  # as gateways wrote it before
+    assert Ledger(tmp_path / "accounts", BOOT, "new").read().accounts == accounts
 
 
 def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path) -> None:
