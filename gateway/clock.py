@@ -258,6 +258,8 @@ class Clock:
         )
 
     def _save(self, *, ended: bool = False) -> None:
+        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
+            self._close()  # somebody removed or replaced the file
         if self._descriptor is None:
             self._descriptor = self._open()
         if self._descriptor is None:

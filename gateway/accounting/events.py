@@ -169,6 +169,8 @@ class Reports:
     def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
         """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
         if self._counts is not None:
+            if self._ledger is not None and self._ledger.removed:
+                self.open_ledger_again()
             for done in self._counts.passed(poll, kept):
                 self._tell(done)
             for device, first_ms, away_ms in self._counts.between_epochs():

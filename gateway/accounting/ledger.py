@@ -101,6 +101,11 @@ class Ledger:
         self._write(self._head(ended_ms), 0)
         self.close()
 
+    @property
+    def removed(self) -> bool:
+        """Whether somebody removed or replaced the file while it was open."""
+        return self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0
+
     def close(self) -> None:
         """Leave the file as it is."""
         if self._descriptor is not None:

@@ -132,6 +132,9 @@ def test_what_is_saved_is_saved_again_where_the_folder_was_removed(tmp_path: Pat
         saved = read_saved(file)
         assert saved is not None
         assert saved.alive_ms == pytest.approx((NOW + 15) * 1000, abs=100)
+        file.unlink()
+        await asyncio.sleep(1)
+        assert read_saved(file) is not None
         watching.cancel()
 
     scene()

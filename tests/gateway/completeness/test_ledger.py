@@ -57,6 +57,17 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
     ]
 
 
+def test_a_ledger_that_was_removed_alone_is_begun_anew(tmp_path: Path) -> None:
+    file = tmp_path / "accounts"
+    some = reports(file, START)
+    some.started()
+    some.passed(poll(START + 1000), [poll(START + 1000)])
+    file.unlink()
+    some.passed(poll(START + 2000), [poll(START + 2000)])
+    [account] = Ledger(file, BOOT).read().accounts.values()
+    assert account.expected == 6
+
+
 def test_what_an_edge_of_another_name_left_is_not_told(tmp_path: Path) -> None:
     accounts = {"press-1": Account(START, START)}
     Ledger(tmp_path / "accounts", BOOT, "old").open(accounts)
