@@ -15,6 +15,11 @@ ifneq ($(shell command -v apt-get 2>/dev/null),)
 NEEDED_SERVERS := $(SERVERS)
 endif
 
+FAST := not server and not slow and not campaign
+WORKERS ?= auto
+PURE_TESTS := tests/contract tests/modbus tests/gateway/spool tests/conformance/test_every_spool.py \
+	tests/gateway/test_outbox.py tests/gateway/test_outbox_histories.py
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +32,15 @@ demo: $(RUN) ## run a whole simulated factory, from registers to store, in this 
 .PHONY: test
 test: $(DEV) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(DEV) ## run the tests without servers, without processes and without those that take seconds
+	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile=fast -m "$(FAST)" $(ARGS)
+
+.PHONY: cover
+cover: $(DEV) ## measure line and branch coverage of the pure packages; fails below the floor in pyproject.toml
+	$(BIN)/python -m coverage run -m pytest -q --hypothesis-profile=fast -m "$(FAST)" $(PURE_TESTS)
+	$(BIN)/python -m coverage report
 
 .PHONY: check
 check: $(DEV) ## lint, format, types, layers
@@ -69,7 +83,7 @@ lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest 
 
 .PHONY: clean
 clean: ## remove what make has set up and what tools have left behind
-	rm -rf .venv .servers build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .servers build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up

@@ -11,6 +11,7 @@ from tests.support.markers import mark
 pytest_plugins = ["tests.servers.fixtures"]
 
 settings.register_profile("shared machine", deadline=None)  # how long an example takes is not a result
+settings.register_profile("fast", deadline=None, max_examples=20)  # make test-fast and make cover
 settings.load_profile("shared machine")
 
 

@@ -109,6 +109,7 @@ def test_a_remark_in_chinese_is_not_taken_for_the_mistake(tmp_path: Path) -> Non
     assert "U+FF1A" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_gateway_of_a_thousand_devices_can_keep_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,5 +201,5 @@ class History(RuleBasedStateMachine):
         pytest.fail(f"still pending after the faults ended: {world.pending}")
 
 
-TestHistory = History.TestCase
+TestHistory = pytest.mark.slow(History.TestCase)
 TestHistory.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)

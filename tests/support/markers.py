@@ -17,6 +17,8 @@ SERVER_MODULES = frozenset(
 )
 SLOW_FOLDERS = frozenset({"campaign", "deploy", "fuzz", "system"})
 """Whole roads: every test starts processes of ours or runs for seconds."""
+PROCESS_MODULES = frozenset({"subprocess", "tests.system.programs"})
+"""A test module that imports one of these starts processes."""
 
 
 def mark(item: pytest.Item) -> None:
@@ -24,7 +26,9 @@ def mark(item: pytest.Item) -> None:
     folder = item.path.relative_to(TESTS).parts[0]
     if folder == "campaign":
         item.add_marker(pytest.mark.campaign)
-    if folder in SLOW_FOLDERS:
+    if folder in SLOW_FOLDERS or (
+        isinstance(item, pytest.Function) and _imports(item.module, PROCESS_MODULES)
+    ):
         item.add_marker(pytest.mark.slow)
     if isinstance(item, pytest.Function) and _uses_server(item):
         item.add_marker(pytest.mark.server)
@@ -32,8 +36,12 @@ def mark(item: pytest.Item) -> None:
 
 def _uses_server(item: pytest.Function) -> bool:
     """Whether it asks for a server's fixture, or its module imports what starts one."""
-    return not SERVER_FIXTURES.isdisjoint(item.fixturenames) or _imports_server(item.module)
+    return not SERVER_FIXTURES.isdisjoint(item.fixturenames) or _imports(item.module, SERVER_MODULES)
 
 
-def _imports_server(module: ModuleType) -> bool:
-    return any(getattr(value, "__module__", None) in SERVER_MODULES for value in vars(module).values())
+def _imports(module: ModuleType, wanted: frozenset[str]) -> bool:
+    """Whether a module has imported one of these modules, or a class or function that is defined there."""
+    return any(
+        (value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)) in wanted
+        for value in vars(module).values()
+    )

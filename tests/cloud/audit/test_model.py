@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def due_in(scene: Scene, finding: Finding) -> int:
     return sum(finding.begin_ms <= time_ms < finding.end_ms for time_ms in scene.due)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(histories, st.data())
 def test_no_loss_is_ever_called_complete(history: list[Step], data: st.DataObject) -> None:
@@ -99,6 +101,7 @@ def test_no_loss_is_ever_called_complete(history: list[Step], data: st.DataObjec
             assert finding.expected >= due_in(scene, finding) - len(POINTS) * starts
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(
     st.builds(collect, seconds, st.integers(0, 2), st.booleans(), st.sampled_from([1, 1, 4])),
