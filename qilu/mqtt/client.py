@@ -31,6 +31,8 @@ IN_FLIGHT = 20
 """Messages on the way without acknowledgement: mosquitto's own window; more wait in publish()."""
 CAPACITY = 1000
 """Messages received and not yet taken by messages()."""
+CAPACITY_BYTES = 64_000_000
+"""Bytes of their topics and payloads; a single message beyond it is never taken."""
 
 _T = TypeVar("_T")
 _MARGIN = 32  # bytes of a PUBLISH beside its topic and payload, rounded up
@@ -54,9 +56,9 @@ class Link:
     It starts with a clean session that ends with it, so nothing waits in the broker or in the client to be
     sent a second time: whoever publishes keeps what is not acknowledged.
 
-    What arrives while `capacity` messages wait in front of messages() is discarded and counted in
-    `discarded`: harmless, because records are sent again until they are answered, answers are repeated when
-    they are, and retained notices come again with the next subscription.
+    What arrives while `capacity` messages, or `capacity_bytes` of them, wait in front of messages() is
+    discarded and counted in `discarded`: harmless, because records are sent again until they are answered,
+    answers are repeated when they are, and retained notices come again with the next subscription.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Link:
         *,
         will: Message | None = None,
         capacity: int = CAPACITY,
+        capacity_bytes: int = CAPACITY_BYTES,
         connect_timeout: float = CONNECT_TIMEOUT,
         ack_timeout: float | None = None,
         keepalive: Keepalive | None = None,
@@ -76,6 +79,7 @@ class Link:
         self._client_id = client_id
         self._will = will
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
         self._connect_timeout = connect_timeout
         self._keepalive = Keepalive(settings.keepalive) if keepalive is None else keepalive
         self._keepalive_s = self._keepalive.seconds
@@ -185,7 +189,7 @@ class Link:
         incoming = client.incoming
         while True:
             while incoming:
-                yield incoming.popleft()
+                yield client.take()
             if client.lost:
                 raise self._ended()
             await client.arrival()
@@ -217,6 +221,7 @@ class Link:
             settings.host,
             settings.port,
             capacity=self._capacity,
+            capacity_bytes=self._capacity_bytes,
             identifier=self._client_id,
             username=settings.username,
             password=settings.password(),

@@ -31,6 +31,11 @@ class Message:
     payload: bytes
     retain: bool = False
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of a queue's room: its payload, and its topic with one byte for each character."""
+        return len(self.topic) + len(self.payload)
+
 
 class GuardedClient(aiomqtt.Client):
     """One connection of one client, entered once. Everything but connecting happens in the event loop."""
@@ -41,6 +46,7 @@ class GuardedClient(aiomqtt.Client):
         port: int,
         *,
         capacity: int,
+        capacity_bytes: int,
         connect_timeout: float,
         tls: ssl.SSLContext | None,
         **kwargs: Any,
@@ -51,6 +57,8 @@ class GuardedClient(aiomqtt.Client):
         self.max_packet: int | None = None
         """Bytes; what the broker said it takes, None where it did not say."""
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._incoming_bytes = 0
         self._acks: dict[int, asyncio.Future[int]] = {}
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._arrival: asyncio.Future[None] | None = None
@@ -126,6 +134,12 @@ class GuardedClient(aiomqtt.Client):
             self._arrival = self._loop.create_future()
             await self._arrival
 
+    def take(self) -> Message:
+        """The oldest message of `incoming`, which then makes room for others."""
+        message = self.incoming.popleft()
+        self._incoming_bytes -= message.size_bytes
+        return message
+
     # ------------------------------------------------------------------------- called by paho, in the loop
 
     def _on_connect(
@@ -179,7 +193,12 @@ class GuardedClient(aiomqtt.Client):
         except UnicodeDecodeError:  # no broker may pass this on; should one do it, it is nobody's message
             self.discarded += 1
             return
-        self.incoming.append(Message(topic, bytes(message.payload), message.retain))
+        arrived = Message(topic, bytes(message.payload), message.retain)
+        if self._incoming_bytes + arrived.size_bytes > self._capacity_bytes:
+            self.discarded += 1
+            return
+        self.incoming.append(arrived)
+        self._incoming_bytes += arrived.size_bytes
         self._wake()
 
     def _on_socket_open(self, _client: paho.Client, _data: Any, sock: Any) -> None:

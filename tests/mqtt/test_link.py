@@ -104,6 +104,20 @@ async def test_messages_that_find_no_room_are_counted_and_the_others_stay_in_ord
         assert slow.discarded == 15
 
 
+async def test_few_long_messages_are_bounded_by_their_bytes_and_room_comes_back(broker: MqttSettings) -> None:
+    async with Link(broker, "slow", capacity_bytes=1000) as slow, Link(broker, "sender") as sender:
+        await slow.subscribe(["#"])
+        for letter in (b"a", b"b", b"c"):
+            await sender.publish("x", 400 * letter)
+        async with asyncio.timeout(10):
+            while slow.discarded < 1:  # a plain count, nobody announces its change
+                await asyncio.sleep(0.01)
+        assert [message.payload[:1] for message in await take(slow, 2)] == [b"a", b"b"]
+        await sender.publish("x", 900 * b"d")
+        assert [message.payload[:1] for message in await take(slow, 1)] == [b"d"]
+        assert slow.discarded == 1
+
+
 async def test_a_link_used_after_its_end_says_so(broker: MqttSettings) -> None:
     async with Link(broker, "once") as link:
         pass
