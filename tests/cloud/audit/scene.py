@@ -43,6 +43,7 @@ class Scene:
         """When each value was due, polled or not."""
         self._origin = Origin(edge, device, "press")
         self._columns = Columns(self._origin, "fast", POINTS)
+        self._rest = Columns(self._origin, "fast", POINTS[:-1])
         self._edge = Origin(edge, edge, "gateway")
         self._counter = 0
         self._last: dict[Hashable, int] = {}
@@ -143,6 +144,19 @@ class Scene:
         self.sent = [one for one in self.sent if one not in lost]
         self.refused += lost
         self.reports.rejected([Record(7, n, encode_record(one)) for n, one in enumerate(lost)], "too long")
+        self._flush()
+
+    def reject_in_part(self, begin_ms: int, end_ms: int) -> None:
+        """Of what was polled in this time the store takes all points but the last one."""
+        records: list[Record] = []
+        for index, poll in enumerate(self.sent):
+            [reading] = poll.readings
+            if reading.columns is self._columns and begin_ms <= reading.time_ms < end_ms:
+                records.append(Record(7, index, encode_record(poll)))
+                rest = {place: why for place, why in reading.reasons.items() if place < len(POINTS) - 1}
+                stored = Reading(self._rest, reading.time_ms, reading.values[:-1], rest)
+                self.sent[index] = poll._replace(readings=(stored,))
+        self.reports.rejected(records, "field_conflict 1: oil", 1)
         self._flush()
 
     def requeue(self, begin_ms: int, end_ms: int) -> None:

@@ -96,6 +96,18 @@ async def test_many_records_with_one_reason_are_one_entry(tmp_path: Path) -> Non
     assert (missing.begin_ms, missing.end_ms) == (START + 100_000, START + 320_000)
 
 
+async def test_fields_in_conflict_are_counted_to_the_value(tmp_path: Path) -> None:
+    scene = healthy(tmp_path)
+    scene.reject_in_part(START + 100_000, START + 110_000)
+    scene.collect(60)
+    [finding] = (await found(scene.sent, scene.now_ms)).findings
+    assert [(one.cause, one.values) for one in finding.missing] == [(Cause.REJECTED, 10)]
+    assert finding.verdict is Verdict.COMPLETE
+    scene.lose([START + 105_000])
+    [finding] = (await found(scene.sent, scene.now_ms)).findings
+    assert (finding.verdict, finding.unexplained) == (Verdict.INCOMPLETE, 2)
+
+
 async def test_records_that_an_edge_keeps_are_named_where_no_account_arrived(tmp_path: Path) -> None:
     scene = healthy(tmp_path)
     kept = status(

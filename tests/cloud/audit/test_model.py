@@ -50,11 +50,12 @@ def ago(what: Callable[[Scene, int, int], None], begin: int, length: int) -> Ste
 
 
 seconds = st.integers(1, 30)
+changes = [Scene.drop, Scene.reject, Scene.reject_in_part, Scene.requeue]
 ends = st.sampled_from([Scene.kill, Scene.stop, Scene.cut_power])
 steps = st.one_of(
     st.builds(collect, seconds, st.integers(0, 2), st.booleans(), st.sampled_from([1, 1, 4])),
     st.builds(again, ends, seconds),
-    st.builds(ago, st.sampled_from([Scene.drop, Scene.reject, Scene.requeue]), seconds, seconds),
+    st.builds(ago, st.sampled_from(changes), seconds, seconds),
 )
 histories = st.lists(steps, min_size=1, max_size=12)
 
