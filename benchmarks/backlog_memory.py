@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.road import new_store, qilu, serve, write_settings
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.contract.record_codec import encode_record
 from qilu.contract.units import parse_bytes
 from qilu.stores.sqlite.reader import SqliteReader
@@ -35,7 +35,7 @@ async def fill(directory: Path, size: int) -> int:
     """Fill a spool with about `size` bytes; how many records that is."""
     points = tuple(f"p{number}" for number in range(POINTS))
     columns = [
-        Columns(Origin("bench-edge", f"old-{number}", "bench"), "default", points)
+        BlockSchema(Origin("bench-edge", f"old-{number}", "bench"), "default", points)
         for number in range(DEVICES)
     ]
     values = tuple(random.Random(1).uniform(0, 500) for _ in range(POINTS))

@@ -12,20 +12,20 @@ import time
 from collections.abc import Callable
 
 from gateway.timekeeping.provisional import is_provisional
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.contract.record_codec import encode_record
 from qilu.runtime.monotonic_utc import Timebase
 
 
 def cost(work: Callable[[], object], records: int) -> float:
     """Seconds of CPU of one call, the least of five tries."""
-    found = []
+    times = []
     for _ in range(5):
-        begin = time.process_time()
+        start = time.process_time()
         for _ in range(records):
             work()
-        found.append((time.process_time() - begin) / records)
-    return min(found)
+        times.append((time.process_time() - start) / records)
+    return min(times)
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
     records = parser.parse_args().records
-    columns = Columns(Origin("edge-1", "press-1", "press"), "fast", tuple(f"p{n}" for n in range(100)))
+    columns = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", tuple(f"p{n}" for n in range(100)))
     poll = Poll(1, (Reading(columns, 1_764_000_000_000, tuple(n * 0.37 for n in range(100))),))
     body = encode_record(poll)
     timebase = Timebase(time.time(), time.monotonic())

@@ -27,11 +27,11 @@ from cloud.app import ingest
 from cloud.ingester import Tally
 from cloud.settings import IngesterSettings
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.contract.record_codec import encode_message, encode_record
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.interfaces import Store
@@ -47,7 +47,7 @@ class NullStore:
     """Takes everything and keeps nothing."""
 
     identity = "null"
-    horizon = 0.0
+    durability_delay = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,20 +70,22 @@ def messages(count: int, records: int) -> list[bytes]:
     chance = random.Random(1)
     names = tuple(f"point_{number}" for number in range(POINTS))
     columns = [
-        Columns(Origin("edge-1", f"device-{number}", "machine", "acme", "jinan", "a"), "fast", names)
+        BlockSchema(Origin("edge-1", f"device-{number}", "machine", "acme", "jinan", "a"), "fast", names)
         for number in range(DEVICES)
     ]
-    found = []
+    encoded = []
     for number in range(count):
         bodies = []
         for offset in range(number * records, (number + 1) * records):
-            turn, device = divmod(offset, DEVICES)
-            time_ms = 1_764_000_000_000 + turn * 1000 + device
+            poll_number, device = divmod(offset, DEVICES)
+            time_ms = 1_764_000_000_000 + poll_number * 1000 + device
             floats = struct.pack(f"{POINTS}f", *(chance.uniform(0, 100) for _ in range(POINTS)))
             reading = Reading(columns[device], time_ms, struct.unpack(f"{POINTS}f", floats))
             bodies.append(encode_record(Poll(time_ms, (reading,))))
-        found.append(encode_message(1, Ranges([(number * records, (number + 1) * records - 1)]), bodies))
-    return found
+        encoded.append(
+            encode_message(1, IntervalSet([(number * records, (number + 1) * records - 1)]), bodies)
+        )
+    return encoded
 
 
 def run_ingester(port: int, file: Path | None, records: int, pipe: Connection) -> None:
@@ -116,13 +118,13 @@ async def publish(port: int, payloads: Sequence[bytes], pause: float) -> float:
     topic = settings.topics.records(Lane.LIVE, "edge-1")
     waiting = iter(payloads)
 
-    async def worker(link: Link) -> None:
+    async def worker(link: BrokerConnection) -> None:
         for payload in waiting:
             await link.publish(topic, payload)
             if pause:
                 await asyncio.sleep(pause)
 
-    async with Link(settings, "bench-edge") as link:
+    async with BrokerConnection(settings, "bench-edge") as link:
         cpu = time.process_time()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(1 if pause else 4):

@@ -22,7 +22,7 @@ from benchmarks.stores import POINTS, polls
 from qilu.contract.record_codec import decode_record, encode_record
 from qilu.stores.confirmation import Mark, Write, traces
 from qilu.stores.influx.http import Http
-from qilu.stores.influx.victoria_confirmation import KeptSamples
+from qilu.stores.influx.victoria_confirmation import WriteVerifier
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import VictoriaMetrics, find
@@ -48,14 +48,14 @@ async def measure(server: VictoriaMetrics, records: Sequence[bytes], devices: in
         mark = await store.mark()
         for at in range(0, len(records), devices):
             now += 1.0
-            begin = time.process_time()
+            start = time.process_time()
             mark = await store.mark()
             marked = time.process_time()
             batch = [decode_record(record) for record in records[at : at + devices]]
             assert not await store.write(batch)
             worked = time.process_time()
             writes.append(Write(mark, [traces(poll) for poll in batch]))
-            cpu.mark += marked - begin
+            cpu.mark += marked - start
             cpu.work += worked - marked
             cpu.traces += time.process_time() - worked
         await asyncio.sleep(1.5)
@@ -67,29 +67,29 @@ async def measure(server: VictoriaMetrics, records: Sequence[bytes], devices: in
         )
         rounds = [writes[at : at + ROUND] for at in range(0, seconds, ROUND)]
         per_round = cpu.work / len(rounds)
-        every = [[replace(one, every_sample=True) for one in some] for some in rounds[1:]]
+        every = [[replace(write, every_sample=True) for write in round_writes] for round_writes in rounds[1:]]
         async with Http(settings) as http:
-            kept = KeptSamples(http, server.url, store.horizon, lambda: now)
+            kept = WriteVerifier(http, server.url, store.durability_delay, lambda: now)
             new = await confirm(kept, rounds[:1], mark)
             print(f"confirm, all series are new          {new / per_round:7.1%} of one round, once an hour")
             share = await confirm(kept, rounds[1:], mark) / len(every) / per_round
             print(f"confirm, nothing to read back        {share:7.1%}")
-            begin = time.process_time()
-            for number, some in enumerate(rounds[1:]):
+            start = time.process_time()
+            for number, round_writes in enumerate(rounds[1:]):
                 now = 1e6 + number * ROUND
-                await kept.confirm(some, replace(mark, dropped=None))
-            share = (time.process_time() - begin) / len(every) / per_round
+                await kept.confirm(round_writes, replace(mark, dropped=None))
+            share = (time.process_time() - start) / len(every) / per_round
             print(f"confirm, no counters of dropped rows {share:7.1%}")
             share = await confirm(kept, every, mark) / len(every) / per_round
             print(f"confirm, every sample                {share:7.1%}")
 
 
-async def confirm(kept: KeptSamples, rounds: Sequence[Sequence[Write]], mark: Mark) -> float:
+async def confirm(kept: WriteVerifier, rounds: Sequence[Sequence[Write]], mark: Mark) -> float:
     """CPU of confirming these rounds, all of which must be found kept."""
-    begin = time.process_time()
-    for some in rounds:
-        assert not any(one.doubtful for one in await kept.confirm(some, mark))
-    return time.process_time() - begin
+    start = time.process_time()
+    for round_writes in rounds:
+        assert not any(result.doubtful for result in await kept.confirm(round_writes, mark))
+    return time.process_time() - start
 
 
 def main() -> None:

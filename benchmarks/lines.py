@@ -19,28 +19,28 @@ LOSSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 UNITS = (1, 2, 3)
 
 
-def measured(world: World, share: float, retries: int, turns: int) -> tuple[float, int]:
+def measured(world: World, share: float, retries: int, poll_count: int) -> tuple[float, int]:
     """The share of good values, and how often something was learnt from silence."""
     polls, source = run(
-        world.polls(losing(share), turns * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries)
+        world.polls(losing(share), poll_count * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries)
     )
     bad = sum(len(reading.reasons) for poll in polls for reading in poll.readings)
-    learnt = sum(event.kind == "learnt" for event in source.stats.events)
-    return 1 - bad / sum(poll.size for poll in polls), learnt
+    learned_count = sum(event.kind == "learnt" for event in source.stats.events)
+    return 1 - bad / sum(poll.size for poll in polls), learned_count
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What lines that lose frames cost.")
     parser.add_argument("--turns", type=int, default=1500, help="of each unit")
-    turns = parser.parse_args().turns
+    poll_count = parser.parse_args().turns
     logging.disable(logging.CRITICAL)
     for name, world in WORLDS.items():
         print(f"{name}: good values, and lessons that are wrong")
         print(f"{'frames lost':>12}{'retries: 0':>18}{'retries: 1':>18}{'retries: 2':>18}")
         for share in LOSSES:
-            cells = [measured(world, share, retries, turns) for retries in range(3)]
-            told = "".join(f"{100 * good:>12.1f} %{learnt:>4}" for good, learnt in cells)
-            print(f"{100 * share:>10.0f} %{told}", flush=True)
+            cells = [measured(world, share, retries, poll_count) for retries in range(3)]
+            row = "".join(f"{100 * good:>12.1f} %{learned_count:>4}" for good, learned_count in cells)
+            print(f"{100 * share:>10.0f} %{row}", flush=True)
 
 
 if __name__ == "__main__":

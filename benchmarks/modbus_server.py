@@ -25,7 +25,7 @@ REQUEST = tcp_frame(1, 1, read_request(3, 0, REGISTERS))
 RESPONSE = tcp_frame(1, 1, read_response(3, bytes(2 * REGISTERS)))
 
 
-class Zeros:
+class ZeroDevice:
     """A device that costs next to nothing, so that the server is what is measured."""
 
     identity: Mapping[int, bytes] = {}
@@ -43,7 +43,7 @@ class Zeros:
     def require_registers(self, table: Table, address: int, count: int) -> None: ...
 
 
-class Bare(asyncio.BufferedProtocol):
+class BareServerProtocol(asyncio.BufferedProtocol):
     """Takes every chunk for one request and sends the same bytes back."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,7 +58,7 @@ class Bare(asyncio.BufferedProtocol):
         self._write(RESPONSE)
 
 
-class BareStreaming(asyncio.Protocol):
+class BareStreamProtocol(asyncio.Protocol):
     """The same with the more usual kind of protocol, for which asyncio allocates 256 kB per chunk."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,11 +73,11 @@ Ready = Callable[[int], Awaitable[None]]
 
 
 async def serve_ours(ready: Ready) -> None:
-    async with ModbusServer([Port({1: Zeros()})]) as server:
+    async with ModbusServer([Port({1: ZeroDevice()})]) as server:
         await ready(server.addresses[0][1])
 
 
-async def serve_bare(ready: Ready, kind: Callable[[], asyncio.BaseProtocol] = Bare) -> None:
+async def serve_bare(ready: Ready, kind: Callable[[], asyncio.BaseProtocol] = BareServerProtocol) -> None:
     server = await asyncio.get_running_loop().create_server(kind, "127.0.0.1", 0)
     await ready(server.sockets[0].getsockname()[1])
     server.close()
@@ -97,13 +97,13 @@ async def serve_pymodbus(ready: Ready) -> None:
 
 SERVERS: dict[str, Callable[[Ready], Coroutine[Any, Any, None]]] = {
     "bare": serve_bare,
-    "bare, Protocol": partial(serve_bare, kind=BareStreaming),
+    "bare, Protocol": partial(serve_bare, kind=BareStreamProtocol),
     "ours": serve_ours,
     "pymodbus": serve_pymodbus,
 }
 
 
-async def until_told(port: int) -> None:
+async def serve_until_eof(port: int) -> None:
     """Serve until standard input ends, then print the CPU seconds that it took."""
     print(port, flush=True)
     before = time.process_time()
@@ -111,7 +111,7 @@ async def until_told(port: int) -> None:
     print(time.process_time() - before, flush=True)
 
 
-class Asking(asyncio.Protocol):
+class RequestProtocol(asyncio.Protocol):
     """One connection that asks again as soon as it is answered."""
 
     def __init__(self, requests: int) -> None:
@@ -139,8 +139,11 @@ async def ask(port: int, requests: int) -> float:
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     each = requests // CONNECTIONS
-    made = [await loop.create_connection(lambda: Asking(each), "127.0.0.1", port) for _ in range(CONNECTIONS)]
-    await asyncio.gather(*(protocol.done for _, protocol in made))
+    connections = [
+        await loop.create_connection(lambda: RequestProtocol(each), "127.0.0.1", port)
+        for _ in range(CONNECTIONS)
+    ]
+    await asyncio.gather(*(protocol.done for _, protocol in connections))
     return time.perf_counter() - began
 
 
@@ -160,7 +163,7 @@ def main() -> None:
     parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(SERVERS[options.serve](until_told))
+        asyncio.run(SERVERS[options.serve](serve_until_eof))
         return
     measured = {name: measure(name, options.requests) for name in SERVERS}
     floor = measured["bare"][0]

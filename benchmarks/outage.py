@@ -20,16 +20,17 @@ import struct
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
-from benchmarks.road import WARM_UP, Answer, Used, new_store, qilu, write_settings
+from benchmarks.road import WARM_UP, FixedReplyProtocol, ProcessUsage, new_store, qilu, write_settings
 from qilu.contract.errors import UnreachableError
-from qilu.contract.messages import decode_answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import decode_ack
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import decode_record, read_head, split_body
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link, Message
+from qilu.mqtt.client import BrokerConnection, Message
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 
@@ -46,7 +47,7 @@ WHERE json_extract(points, '$[0]') = 'p0' AND reasons IS NULL
 """
 
 
-class Counting(Answer):
+class CounterReplyProtocol(FixedReplyProtocol):
     """The first value of the first block is how often it was asked for."""
 
     def __init__(self, counts: list[int], number: int) -> None:
@@ -72,15 +73,15 @@ def serve(pipe: Pipe, devices: int) -> None:
         loop = asyncio.get_running_loop()
         counts = [0] * devices
         servers = [
-            await loop.create_server(lambda number=number: Counting(counts, number), "127.0.0.1", 0)  # type: ignore[misc]
+            await loop.create_server(partial(CounterReplyProtocol, counts, number), "127.0.0.1", 0)
             for number in range(devices)
         ]
 
-        def tell() -> None:
+        def send_counts() -> None:
             pipe.recv()
             pipe.send(counts)
 
-        loop.add_reader(pipe.fileno(), tell)
+        loop.add_reader(pipe.fileno(), send_counts)
         pipe.send([server.sockets[0].getsockname()[1] for server in servers])
         await asyncio.Event().wait()
 
@@ -96,12 +97,12 @@ class Observer:
         self._sent_live: dict[int, int] = {}
         self.latencies: list[tuple[float, float]] = []
         """When (UTC) what travelled live was read, and how long after that it was durable."""
-        self.durable = Ranges()
+        self.durable = IntervalSet()
         self.draining = asyncio.Event()
         """Backlog travels, and there is an ingester for it."""
-        self.begins_anew()
+        self.reset()
 
-    def begins_anew(self) -> None:
+    def reset(self) -> None:
         """Forget what was heard of backlog."""
         self.draining.clear()
         self.ingester = False
@@ -113,19 +114,19 @@ class Observer:
 
     async def run(self) -> None:
         """Listen over one link after the other, until cancelled."""
-        topics = [self._topics.answer(EDGE), *(self._topics.every_record(lane) for lane in Lane)]
-        topics.append(self._topics.every_ingester())
+        topics = [self._topics.ack(EDGE), *(self._topics.records_filter(lane) for lane in Lane)]
+        topics.append(self._topics.ingesters_filter())
         while True:
             with contextlib.suppress(UnreachableError):
-                async with Link(self._settings, "observer", capacity=100_000) as link:
+                async with BrokerConnection(self._settings, "observer", capacity=100_000) as link:
                     await link.subscribe(topics)
                     async for message in link.messages():
                         self._heard(message, time.time())
             await asyncio.sleep(0.02)
 
     def _heard(self, message: Message, now: float) -> None:
-        if message.topic == self._topics.answer(EDGE):
-            durable = decode_answer(message.payload).durable
+        if message.topic == self._topics.ack(EDGE):
+            durable = decode_ack(message.payload).durable
             self.durable.update(durable)
             for offset in durable:
                 if (read_ms := self._sent_live.pop(offset, None)) is not None:
@@ -155,7 +156,7 @@ class Observer:
     async def drained(self, first: int) -> int:
         """Wait until all records from `first` to the first live one are durable; how many they are."""
         async with asyncio.timeout(GIVE_UP):
-            while self.live_again < 0 or Ranges([(first, self.live_again - 1)]).without(self.durable):  # noqa: ASYNC110
+            while self.live_again < 0 or IntervalSet([(first, self.live_again - 1)]).difference(self.durable):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return self.live_again - first
 
@@ -181,15 +182,15 @@ async def measure(folder: Path, broker: Mosquitto, outage: float) -> None:
             idle = observer.between(idle_from, time.time())
             first = observer.durable.last() + 1
             broker.kill()
-            observer.begins_anew()  # what was polled before the gateway's first connection was backlog too
+            observer.reset()  # what was polled before the gateway's first connection was backlog too
             await asyncio.sleep(outage)
             await asyncio.to_thread(broker.start)
             restarted = time.time()
             await observer.draining.wait()
-            used = [Used.by(process).cpu for process in (gateway, ingest)]
+            used = [ProcessUsage.by(process).cpu for process in (gateway, ingest)]
             records = await observer.drained(first)
             ended = time.time()
-            cores = [Used.by(process).cpu for process in (gateway, ingest)]
+            cores = [ProcessUsage.by(process).cpu for process in (gateway, ingest)]
             await asyncio.sleep(SETTLING)
             observing.cancel()
     seconds = ended - observer.since

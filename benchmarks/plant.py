@@ -31,10 +31,10 @@ def built(counts: dict[str, int]) -> Plant:
 def measured(plant: Plant, seconds: int) -> dict[str, Any]:
     """CPU of `seconds` ticks, after some to warm up."""
     plant.advance(5)
-    begin = time.process_time()
+    start = time.process_time()
     for _ in range(seconds):
         plant.advance()
-    cpu = time.process_time() - begin
+    cpu = time.process_time() - start
     devices = len(plant.devices)
     points = sum(len(device.profile.points) for device in plant.devices.values())
     return {

@@ -38,7 +38,7 @@ _PER_REQUEST = 50
 """float32 values in the 100 registers of one request."""
 
 
-class Answer(asyncio.BufferedProtocol):
+class FixedReplyProtocol(asyncio.BufferedProtocol):
     """Answers every request with the same 50 numbers, which look like those of a sensor."""
 
     _body = struct.pack(f">{_PER_REQUEST}f", *(random.Random(1).uniform(0, 500) for _ in range(_PER_REQUEST)))
@@ -64,14 +64,14 @@ def serve(pipe: Pipe, ports: int) -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        servers = [await loop.create_server(Answer, "127.0.0.1", 0) for _ in range(ports)]
+        servers = [await loop.create_server(FixedReplyProtocol, "127.0.0.1", 0) for _ in range(ports)]
         pipe.send([server.sockets[0].getsockname()[1] for server in servers])
         await asyncio.Event().wait()
 
     asyncio.run(main())
 
 
-class Bare(asyncio.BufferedProtocol):
+class BareClientProtocol(asyncio.BufferedProtocol):
     """Waits for as many bytes as were asked for, and checks nothing."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ async def poll_barely(ports: Sequence[int], requests: int, seconds: float) -> No
 
     async def collect(number: int, port: int) -> None:
         nonlocal points
-        _, bare = await loop.create_connection(Bare, "127.0.0.1", port)
+        _, bare = await loop.create_connection(BareClientProtocol, "127.0.0.1", port)
         due = loop.time() + number / len(ports)
         while True:
             await asyncio.sleep(due - loop.time())
@@ -126,14 +126,14 @@ async def poll_barely(ports: Sequence[int], requests: int, seconds: float) -> No
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ProcessUsage:
     """What a process has used so far (CPU-seconds) and holds now (MB)."""
 
     cpu: float
     memory: float
 
     @classmethod
-    def by(cls, process: subprocess.Popen[bytes]) -> Used:
+    def by(cls, process: subprocess.Popen[bytes]) -> ProcessUsage:
         stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         memory = int(stat[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
         return cls((int(stat[11]) + int(stat[12])) / _TICKS, memory)
@@ -190,13 +190,13 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[int, float, float, 
     """Points stored of one window, and what gateway and ingester used for it and hold."""
     with qilu(folder, "ingest") as ingest, qilu(folder, "gateway") as gateway:
         time.sleep(WARM_UP)
-        begin_ms = time.time_ns() // 1_000_000
-        before = Used.by(gateway), Used.by(ingest)
+        start_ms = time.time_ns() // 1_000_000
+        before = ProcessUsage.by(gateway), ProcessUsage.by(ingest)
         time.sleep(args.seconds)
         end_ms = time.time_ns() // 1_000_000
-        after = Used.by(gateway), Used.by(ingest)
+        after = ProcessUsage.by(gateway), ProcessUsage.by(ingest)
         time.sleep(2)
-        points = asyncio.run(stored(folder / "store.db", begin_ms, end_ms))
+        points = asyncio.run(stored(folder / "store.db", start_ms, end_ms))
     return (
         points,
         after[0].cpu - before[0].cpu,
@@ -212,9 +212,9 @@ async def new_store(file: Path) -> str:
         return store.identity
 
 
-async def stored(file: Path, begin_ms: int, end_ms: int) -> int:
+async def stored(file: Path, start_ms: int, end_ms: int) -> int:
     async with SqliteReader(file) as reader:
-        return await reader.count_all(begin_ms) - await reader.count_all(end_ms)
+        return await reader.count_all(start_ms) - await reader.count_all(end_ms)
 
 
 def bare(ports: Sequence[int], args: argparse.Namespace) -> float:
@@ -223,8 +223,8 @@ def bare(ports: Sequence[int], args: argparse.Namespace) -> float:
         "import asyncio, sys; from benchmarks.road import poll_barely; asyncio.run(poll_barely({}, {}, {}))"
     )
     code = code.format(list(ports), args.points // _PER_REQUEST, args.seconds)
-    found = json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-    return float(found["cpu"] / found["points"] * 1e6)
+    result = json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+    return float(result["cpu"] / result["points"] * 1e6)
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def polls(count: int) -> Iterator[tuple[int, int, list[float]]]:
         yield number % DEVICES, 1_764_000_000_000 + number // DEVICES * 1000, values
 
 
-def measure(layout: str, file: Path, given: list[tuple[int, int, list[float]]]) -> tuple[float, int]:
+def measure(layout: str, file: Path, records: list[tuple[int, int, list[float]]]) -> tuple[float, int]:
     """CPU-seconds and bytes of the file after all is written."""
     encode = msgspec.json.Encoder().encode
     connection = sqlite3.connect(file, isolation_level=None)
@@ -47,9 +47,9 @@ def measure(layout: str, file: Path, given: list[tuple[int, int, list[float]]]) 
     connection.execute(f"CREATE TABLE {LAYOUTS[layout]}")
     table = "samples" if layout == "value" else "readings"
     began = time.process_time()
-    for start in range(0, len(given), DEVICES):
+    for start in range(0, len(records), DEVICES):
         rows: list[Row] = []
-        for device, time_ms, values in given[start : start + DEVICES]:
+        for device, time_ms, values in records[start : start + DEVICES]:
             if layout == "value":
                 rows += [(device * POINTS + point, time_ms, value) for point, value in enumerate(values)]
             else:
@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
-    given = list(polls(args.points // POINTS))
+    records = list(polls(args.points // POINTS))
     for layout in LAYOUTS:
         with tempfile.TemporaryDirectory(prefix="qilu-bench-", dir=args.directory) as name:
-            cpu, size = measure(layout, Path(name) / "rows.db", given)
+            cpu, size = measure(layout, Path(name) / "rows.db", records)
         each = cpu / args.points * 1e6
         print(f"{layout:8} {each:6.2f} CPU-s per million points {size / args.points:6.1f} bytes")
 

@@ -34,13 +34,13 @@ from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.runtime.monotonic_utc import Timebase
-from qilu.runtime.timers import Alarms
+from qilu.runtime.timers import Timers
 
 WARM_UP = 4.0
 """Seconds, or two periods if that is longer, before anything is measured."""
 
 
-class Answer(asyncio.Protocol):
+class FixedReplyProtocol(asyncio.Protocol):
     """The fastest server there is: every register is half of the number 1.0."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,7 +58,9 @@ def serve(pipe: Pipe) -> None:
     """Serve until killed, after sending the port."""
 
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", 0, backlog=4096)
+        server = await asyncio.get_running_loop().create_server(
+            FixedReplyProtocol, "127.0.0.1", 0, backlog=4096
+        )
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -117,12 +119,12 @@ late: list[float] = []
 """Of each poll of the source: ms from its time on the grid to its start."""
 
 
-class Punctual(ModbusSource):
+class TimedSource(ModbusSource):
     """Notes when each poll begins."""
 
-    async def _poll(self, turn: DuePoll, now: float) -> Poll:
-        late.append((now - turn.due) * 1000)
-        return await super()._poll(turn, now)
+    async def _poll(self, due: DuePoll, now: float) -> Poll:
+        late.append((now - due.due) * 1000)
+        return await super()._poll(due, now)
 
 
 async def through_the_source(port: int, args: argparse.Namespace, count: Callable[[int], None]) -> None:
@@ -130,7 +132,7 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
     loop = asyncio.get_running_loop()
     timebase = Timebase(time.time(), loop.time())
     meter = (mixed if args.mixed else profile)(args.points)
-    alarms = Alarms()
+    alarms = Timers()
 
     async def collect(device: str) -> None:
         settings = ModbusSettings(
@@ -139,7 +141,7 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
             devices=(DeviceSettings(device=device, profile="meter", groups={"default": args.period}),),
         )
         setup = DeviceSetup(settings.devices[0], meter, Origin("edge", device, "meter"))
-        async with Punctual(settings, [setup], timebase, Random(), alarms=alarms) as source:
+        async with TimedSource(settings, [setup], timebase, Random(), alarms=alarms) as source:
             source.slot = args.slot
             async for poll in source.polls():
                 count(poll.size)
@@ -149,7 +151,7 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
             tasks.create_task(collect(f"meter-{number}"))
 
 
-class Bare(asyncio.BufferedProtocol):
+class BareClientProtocol(asyncio.BufferedProtocol):
     """Waits for as many bytes as were asked for, and checks nothing."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -190,7 +192,7 @@ async def through_a_bare_loop(port: int, args: argparse.Namespace, count: Callab
     ]
 
     async def collect(number: int) -> None:
-        _, bare = await loop.create_connection(Bare, "127.0.0.1", port)
+        _, bare = await loop.create_connection(BareClientProtocol, "127.0.0.1", port)
         due = PollSchedule([(f"meter-{number}", args.period)], loop.time(), args.slot).next_due
         while True:
             await asyncio.sleep(due - loop.time())
@@ -220,12 +222,12 @@ async def measure(args: argparse.Namespace) -> None:
     points, cpu, wall = total - points, time.process_time() - cpu, time.perf_counter() - wall
     working.cancel()
     lateness = sorted(late)
-    found: dict[str, float | None] = {"points": points, "cpu": cpu, "wall": wall, "in_time": None}
+    result: dict[str, float | None] = {"points": points, "cpu": cpu, "wall": wall, "in_time": None}
     if lateness:
-        found["in_time"] = sum(ms <= 10 for ms in lateness) / len(lateness)
-        found["half"] = lateness[len(lateness) // 2]
-        found["most"] = lateness[len(lateness) * 99 // 100]
-    print(json.dumps(found))
+        result["in_time"] = sum(ms <= 10 for ms in lateness) / len(lateness)
+        result["half"] = lateness[len(lateness) // 2]
+        result["most"] = lateness[len(lateness) * 99 // 100]
+    print(json.dumps(result))
 
 
 def run(way: str, port: int, args: argparse.Namespace) -> float:
@@ -234,14 +236,14 @@ def run(way: str, port: int, args: argparse.Namespace) -> float:
     for key in ("devices", "points", "period", "seconds", "slot"):
         command += [f"--{key}", str(getattr(args, key))]
     command += ["--mixed"] * args.mixed
-    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    expected = args.devices * args.points * found["wall"] / args.period
-    cost = float(found["cpu"] / found["points"] * 1e6)
+    result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    expected = args.devices * args.points * result["wall"] / args.period
+    cost = float(result["cpu"] / result["points"] * 1e6)
     kept = ""
-    if found["in_time"] is not None:
-        kept = f", {found['in_time']:.1%} of the polls within 10 ms of their grid"
-        kept += f" (half within {found['half']:.1f} ms, 99 % within {found['most']:.1f} ms)"
-    share = found["points"] / expected
+    if result["in_time"] is not None:
+        kept = f", {result['in_time']:.1%} of the polls within 10 ms of their grid"
+        kept += f" (half within {result['half']:.1f} ms, 99 % within {result['most']:.1f} ms)"
+    share = result["points"] / expected
     print(f"{way:8} {cost:6.3f} CPU-s per million points, {share:.1%} of the points due{kept}")
     return cost
 
@@ -270,8 +272,8 @@ def main() -> None:
     port = near.recv()
     costs: dict[str, list[float]] = {"bare": [], "source": []}
     for _ in range(args.rounds):
-        for way, found in costs.items():
-            found.append(run(way, port, args))
+        for way, samples in costs.items():
+            samples.append(run(way, port, args))
     server.kill()
     ratio = median(costs["source"]) / median(costs["bare"])
     print(f"the source costs {ratio:.2f} times the bare loop")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 BODY = b'{"edge":"edge-1","device":"compressor-1",' + b"1234.5," * 350 + b"}"
 GROUP = 200
@@ -84,10 +84,10 @@ async def spool(directory: Path, records: int) -> None:
         print(f"{'':34} of which commit: {commits / (records / GROUP) * 1e6:.0f} µs CPU each")
         timed("spool: append only", records, lambda: append_all(opened, records))
         await opened.commit()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     async with DiskSpool(settings, "edge-1") as opened:
         size = 2 * records * len(BODY) / 1e6
-        print(f"spool: opened with {size:.0f} MB in {(time.perf_counter() - begun) * 1e3:.1f} ms")
+        print(f"spool: opened with {size:.0f} MB in {(time.perf_counter() - start) * 1e3:.1f} ms")
         stream = next(iter(opened.pending()))
         timed("spool: read back, 64 kB a time", 2 * records, lambda: read_all(opened, stream, 2 * records))
         timed(
@@ -112,14 +112,14 @@ def read_all(opened: DiskSpool, stream: int, count: int) -> None:
     """Read a whole stream as delivery does."""
     offset = 0
     while offset < count:
-        records = opened.read(stream, Ranges([(offset, min(offset + 999, count - 1))]), 64_000)
+        records = opened.read(stream, IntervalSet([(offset, min(offset + 999, count - 1))]), 64_000)
         offset = records[-1].offset + 1
 
 
 def forget_all(opened: DiskSpool, stream: int, count: int) -> None:
     """Forget a whole stream as answers come in."""
     for offset in range(0, count, 25):
-        opened.forget(stream, Ranges([(offset, min(offset + 24, count - 1))]))
+        opened.forget(stream, IntervalSet([(offset, min(offset + 24, count - 1))]))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.contract.record_codec import encode_record
 from qilu.stores.factory import open_store
 from qilu.stores.influx.line_protocol import VICTORIAMETRICS, LineEncoder
@@ -37,18 +37,18 @@ def polls(count: int, devices: int = DEVICES) -> list[Poll]:
     chance = random.Random(1)
     names = tuple(f"point_{i}" for i in range(POINTS))
     columns = [
-        Columns(Origin("edge-1", f"device-{i}", "machine", "acme", "jinan", "a"), "fast", names)
+        BlockSchema(Origin("edge-1", f"device-{i}", "machine", "acme", "jinan", "a"), "fast", names)
         for i in range(devices)
     ]
-    begin = round(time.time()) * 1000 - count // devices * 1000
-    found = []
+    start_ms = round(time.time()) * 1000 - count // devices * 1000
+    result = []
     for number in range(count):
-        turn, device = divmod(number, devices)
+        poll_number, device = divmod(number, devices)
         floats = struct.pack(f"{POINTS}f", *(chance.uniform(0, 100) for _ in range(POINTS)))
-        time_ms = begin + turn * 1000 + device
+        time_ms = start_ms + poll_number * 1000 + device
         reading = Reading(columns[device], time_ms, struct.unpack(f"{POINTS}f", floats))
-        found.append(Poll(time_ms, (reading,)))
-    return found
+        result.append(Poll(time_ms, (reading,)))
+    return result
 
 
 def report(what: str, cpu: float, points: int, bare: float, rest: str = "") -> None:
@@ -57,26 +57,26 @@ def report(what: str, cpu: float, points: int, bare: float, rest: str = "") -> N
     print(f"{what:32} {million:7.3f} CPU-s per million points  {million / bare:6.1f} times bare  {rest}")
 
 
-def baseline(directory: Path, given: list[Poll]) -> float:
+def baseline(directory: Path, all_polls: list[Poll]) -> float:
     """CPU per million points of encoding each poll as JSON and handing it to the operating system."""
     fd = os.open(directory / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    begin = time.process_time()
-    for poll in given:
+    start = time.process_time()
+    for poll in all_polls:
         os.write(fd, encode_record(poll))
-    cpu = time.process_time() - begin
+    cpu = time.process_time() - start
     os.close(fd)
-    return cpu / (len(given) * POINTS) * 1e6
+    return cpu / (len(all_polls) * POINTS) * 1e6
 
 
-async def write_all(store: Store, given: list[Poll], batch: int) -> float:
+async def write_all(store: Store, all_polls: list[Poll], batch: int) -> float:
     """CPU of writing `given`."""
     async with store:
-        await store.write(given[:1])  # the connection and the tables
-        begin = time.process_time()
-        for at in range(0, len(given), batch):
-            refused = await store.write(given[at : at + batch])
+        await store.write(all_polls[:1])  # the connection and the tables
+        start = time.process_time()
+        for at in range(0, len(all_polls), batch):
+            refused = await store.write(all_polls[at : at + batch])
             assert not refused, refused
-        return time.process_time() - begin
+        return time.process_time() - start
 
 
 def on_disk(folder: Path) -> int:
@@ -85,7 +85,7 @@ def on_disk(folder: Path) -> int:
 
 
 def against(
-    server: VictoriaMetrics | Influxdb1, given: list[Poll], batch: int, gzip: bool, bare: float
+    server: VictoriaMetrics | Influxdb1, all_polls: list[Poll], batch: int, gzip: bool, bare: float
 ) -> None:
     """Measure one server with plain or compressed bodies."""
     kind = "victoriametrics" if isinstance(server, VictoriaMetrics) else "influxdb1"
@@ -93,26 +93,26 @@ def against(
     settings = {"type": "influx", "kind": kind, "url": server.url, "gzip": gzip, "timeout": 60, **database}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with server:
-        cpu = asyncio.run(write_all(open_store(InfluxSettings.model_validate(settings)), given, batch))
+        cpu = asyncio.run(write_all(open_store(InfluxSettings.model_validate(settings)), all_polls, batch))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    points = len(given) * POINTS
+    points = len(all_polls) * POINTS
     served = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / points * 1e6
     rest = f"server {served:.2f}, {on_disk(server.directory) / points:.1f} bytes"
     report(f"{kind}{', gzip' if gzip else ''}", cpu, points, bare, rest)
 
 
-def measure(directory: Path, given: list[Poll], batch: int) -> None:
+def measure(directory: Path, all_polls: list[Poll], batch: int) -> None:
     """Print the table."""
-    points = len(given) * POINTS
-    bare = baseline(directory, given)
+    points = len(all_polls) * POINTS
+    bare = baseline(directory, all_polls)
     report("JSON and bare os.write", bare * points / 1e6, points, bare)
     encoder = LineEncoder(VICTORIAMETRICS)
-    begin = time.process_time()
-    for poll in given:
+    start = time.process_time()
+    for poll in all_polls:
         encoder.encode(poll)
-    report("line protocol, encoding only", time.process_time() - begin, points, bare)
+    report("line protocol, encoding only", time.process_time() - start, points, bare)
     file = directory / "sqlite" / "store.db"
-    cpu = asyncio.run(write_all(open_store(SqliteSettings(type="sqlite", file=file)), given, batch))
+    cpu = asyncio.run(write_all(open_store(SqliteSettings(type="sqlite", file=file)), all_polls, batch))
     report("sqlite", cpu, points, bare, f"{on_disk(file.parent) / points:.1f} bytes")
     servers: list[tuple[str, Callable[[Path], VictoriaMetrics | Influxdb1]]] = [
         ("victoria-metrics", VictoriaMetrics),
@@ -123,7 +123,7 @@ def measure(directory: Path, given: list[Poll], batch: int) -> None:
             print(f"{program}: not on this machine, `make servers` fetches it")
             continue
         for gzip in (False, True):
-            against(server(directory), given, batch, gzip, bare)
+            against(server(directory), all_polls, batch, gzip, bare)
 
 
 def main() -> None:

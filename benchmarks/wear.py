@@ -20,7 +20,7 @@ from typing import Literal
 from gateway.spool.disk import DiskSpool
 from gateway.spool.filesystem import AppendFile, OsFiles
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 RATES = (1, 30, 300)
 INTERVALS: tuple[float | Literal["always"], ...] = ("always", 0.2, 1.0, 5.0)
@@ -30,7 +30,7 @@ _BEHIND = 0.3
 """Seconds from a record to its being durable."""
 
 
-class Counted(OsFiles):
+class CountingFiles(OsFiles):
     """The directory, counting fsyncs."""
 
     def __init__(self, directory: Path) -> None:
@@ -38,17 +38,17 @@ class Counted(OsFiles):
         self.flushes = 0
 
     def create(self, name: str) -> AppendFile:
-        return CountedFile(super().create(name), self)
+        return CountingFile(super().create(name), self)
 
     def sync_names(self) -> None:
         self.flushes += 1
         super().sync_names()
 
 
-class CountedFile:
+class CountingFile:
     """One file of it."""
 
-    def __init__(self, file: AppendFile, of: Counted) -> None:
+    def __init__(self, file: AppendFile, of: CountingFiles) -> None:
         self.append, self.truncate, self.close = file.append, file.truncate, file.close
         self._file, self._of = file, of
 
@@ -67,7 +67,7 @@ async def measure(
     directory: Path, rate: int, interval: float | Literal["always"], seconds: float
 ) -> tuple[float, float]:
     """Flushes and bytes per second."""
-    files = Counted(directory)
+    files = CountingFiles(directory)
     loop = asyncio.get_running_loop()
     on_the_way: deque[tuple[float, int]] = deque()
 
@@ -87,12 +87,12 @@ async def measure(
                 await spool.commit()
             on_the_way.append((loop.time() + _BEHIND, record.offset))
             while on_the_way and on_the_way[0][0] <= loop.time():
-                spool.forget(spool.stream, Ranges([(on_the_way[0][1],) * 2]))
+                spool.forget(spool.stream, IntervalSet([(on_the_way[0][1],) * 2]))
                 on_the_way.popleft()
         took = loop.time() - start
-        found = (files.flushes - flushes) / took, (written() - size) / took
+        rates = (files.flushes - flushes) / took, (written() - size) / took
         committing.cancel()
-    return found
+    return rates
 
 
 def main() -> None:

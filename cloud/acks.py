@@ -8,12 +8,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from qilu.contract.ack_codes import AckCode, Family, Refusal
-from qilu.contract.messages import Answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack
+from qilu.contract.ranges import IntervalSet
 
-MOST_REFUSED = 1000
+MAX_REFUSED = 1000
 """Rejected and deferred records in one answer."""
-MOST_BYTES = 32_000
+MAX_REFUSED_BYTES = 32_000
 """Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
 MAX_PENDING = 5_000
 """Rejected and deferred records of one edge that wait to be answered; what comes on top is sent again."""
@@ -21,42 +21,42 @@ _BESIDE = 28  # bytes of a rejection beside its reason: offset, code, quotes
 _LONGEST = 1000  # characters of a reason
 
 
-class Named(NamedTuple):
+class StreamKey(NamedTuple):
     """Whose records: those of one stream of one edge."""
 
     edge: str
     stream: int
 
 
-class Answers:
+class AckBuffer:
     """What one ingester has to acknowledge. Pure. What a store with horizon 0 took is durable at once."""
 
-    def __init__(self, store: str, ingester: str, horizon: float) -> None:
+    def __init__(self, store: str, ingester: str, durability_delay: float) -> None:
         self._store = store
         self._ingester = ingester
-        self._horizon = horizon
-        self._stored: dict[Named, Ranges] = {}
-        self._durable: dict[Named, Ranges] = {}
-        self._refused: dict[Named, dict[int, Refusal]] = {}
+        self._durability_delay = durability_delay
+        self._stored: dict[StreamKey, IntervalSet] = {}
+        self._durable: dict[StreamKey, IntervalSet] = {}
+        self._refused: dict[StreamKey, dict[int, Refusal]] = {}
         self._pending: Counter[str] = Counter()
 
-    def stored(self, named: Named, offsets: Ranges) -> None:
+    def stored(self, named: StreamKey, offsets: IntervalSet) -> None:
         """These are in the store."""
         if offsets:
-            into = self._durable if self._horizon == 0 else self._stored
-            into.setdefault(named, Ranges()).update(offsets)
+            into = self._durable if self._durability_delay == 0 else self._stored
+            into.setdefault(named, IntervalSet()).update(offsets)
 
-    def durable(self, named: Named, offsets: Ranges) -> None:
+    def durable(self, named: StreamKey, offsets: IntervalSet) -> None:
         """These survive a crash of the store."""
         if offsets:
-            self._durable.setdefault(named, Ranges()).update(offsets)
+            self._durable.setdefault(named, IntervalSet()).update(offsets)
 
-    def refused(self, named: Named, refused: Mapping[int, Refusal]) -> None:
+    def refused(self, named: StreamKey, refused: Mapping[int, Refusal]) -> None:
         """These are not in the store: offset -> why. Of one edge MAX_PENDING wait to be answered."""
         room = MAX_PENDING - self._pending[named.edge]
         short = {
-            offset: Refusal(one.code, one.text[:_LONGEST], one.values)
-            for offset, one in islice(refused.items(), max(room, 0))
+            offset: Refusal(refusal.code, refusal.text[:_LONGEST], refusal.values)
+            for offset, refusal in islice(refused.items(), max(room, 0))
         }
         if short:
             pending = self._refused.setdefault(named, {})
@@ -64,32 +64,32 @@ class Answers:
             pending.update(short)
             self._pending[named.edge] += len(pending)
 
-    def due(self) -> list[tuple[str, Answer]]:
+    def take_due(self) -> list[tuple[str, Ack]]:
         """Everything to be answered now: edge and answer, one for each stream; then it counts as answered."""
-        said = []
+        acks = []
         for named in {**self._stored, **self._durable, **self._refused}:
-            refused = self._some_refused(named)
-            answer = Answer(
+            refused = self._take_refused(named)
+            ack = Ack(
                 self._store,
                 self._ingester,
                 named.stream,
-                self._stored.pop(named, Ranges()),
-                self._durable.pop(named, Ranges()),
-                {offset: one for offset, one in refused.items() if one.family is Family.REJECTED},
+                self._stored.pop(named, IntervalSet()),
+                self._durable.pop(named, IntervalSet()),
+                {offset: refusal for offset, refusal in refused.items() if refusal.family is Family.REJECTED},
                 _by_code(refused),
             )
-            said.append((named.edge, answer))
-        return said
+            acks.append((named.edge, ack))
+        return acks
 
-    def _some_refused(self, named: Named) -> dict[int, Refusal]:
+    def _take_refused(self, named: StreamKey) -> dict[int, Refusal]:
         """As many as fit into a message of moderate size; the others keep until the next round."""
         refused = self._refused.pop(named, {})
         size = count = 0
-        for one in islice(refused.values(), MOST_REFUSED):
+        for refusal in islice(refused.values(), MAX_REFUSED):
             # Of one that is deferred only the code is sent: the log of the ingester has the text.
-            text = one.text if one.family is Family.REJECTED else ""
+            text = refusal.text if refusal.family is Family.REJECTED else ""
             size += len(text.encode(errors="replace")) + _BESIDE
-            if count and size > MOST_BYTES:
+            if count and size > MAX_REFUSED_BYTES:
                 break
             count += 1
         if count < len(refused):
@@ -101,10 +101,10 @@ class Answers:
         return refused
 
 
-def _by_code(refused: Mapping[int, Refusal]) -> dict[AckCode, Ranges]:
+def _by_code(refused: Mapping[int, Refusal]) -> dict[AckCode, IntervalSet]:
     """The deferred ones."""
-    found: dict[AckCode, Ranges] = {}
-    for offset, one in refused.items():
-        if one.family is Family.DEFERRED:
-            found.setdefault(one.code, Ranges()).add(offset)
-    return found
+    offsets: dict[AckCode, IntervalSet] = {}
+    for offset, refusal in refused.items():
+        if refusal.family is Family.DEFERRED:
+            offsets.setdefault(refusal.code, IntervalSet()).add(offset)
+    return offsets

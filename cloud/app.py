@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack
 from random import Random, SystemRandom
 from urllib.parse import quote
 
-from cloud.ingester import Bounds, Ingester, Tally
+from cloud.ingester import BatchLimits, Ingester, Tally
 from cloud.settings import IngesterSettings
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
-from qilu.mqtt.client import Link, Message
+from qilu.mqtt.client import BrokerConnection, Message
 from qilu.mqtt.keepalive import Keepalive
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Outage
+from qilu.runtime.log_throttle import OutageLog
 from qilu.runtime.reconnection import Reconnection
-from qilu.runtime.tasks import leaves
+from qilu.runtime.tasks import flatten
 from qilu.stores.factory import open_store
 from qilu.stores.interfaces import Store
 
@@ -46,9 +46,9 @@ async def ingest(
     name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
     async with AsyncExitStack() as stack:
         if store is None:
-            store = await _opened(stack, settings, Backoff(random))
+            store = await _open_store(stack, settings, Backoff(random))
         _log.info("ingester %s fills store %s", name, store.identity)
-        bounds = Bounds(
+        bounds = BatchLimits(
             settings.linger,
             settings.batch_records,
             settings.batch_bytes,
@@ -61,7 +61,7 @@ async def ingest(
             name,
             tally=Tally() if tally is None else tally,
             random=random,
-            bounds=bounds,
+            limits=bounds,
             owners=settings.owners,
         )
         async with asyncio.TaskGroup() as tasks:
@@ -70,13 +70,13 @@ async def ingest(
             await _serve(settings, ingester, name, store.identity, Reconnection(_log, Backoff(random)), ready)
 
 
-async def _opened(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
-    loop, outage = asyncio.get_running_loop(), Outage(_log)
+async def _open_store(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
+    loop, outage = asyncio.get_running_loop(), OutageLog(_log)
     while True:
         try:
             return await stack.enter_async_context(open_store(settings.store))
         except UnreachableError as error:
-            outage.tell(f"{error}; it is tried again", loop.time())
+            outage.warn(f"{error}; it is tried again", loop.time())
             await asyncio.sleep(backoff.next(error.retry_after))
 
 
@@ -90,10 +90,10 @@ async def _serve(
 ) -> None:
     """Over one link after the other, until cancelled."""
     topics = settings.mqtt.topics
-    gone = Message(topics.ingester(name), b"", retain=True)
+    will = Message(topics.ingester(name), b"", retain=True)
     loop = asyncio.get_running_loop()
     shares = settings.share and settings.mqtt.protocol == "5"
-    wanted = filters(topics, store if shares else None)
+    wanted = subscriptions(topics, store if shares else None)
 
     def flowing() -> None:
         reconnection.connected(f"connected to {settings.mqtt.address}", loop.time())
@@ -103,22 +103,24 @@ async def _serve(
     while True:
         pause = 0.0
         try:
-            async with Link(settings.mqtt, f"qilu-{name}", will=gone, keepalive=keepalive) as link:
+            async with BrokerConnection(
+                settings.mqtt, f"qilu-{name}", will=will, keepalive=keepalive
+            ) as link:
                 await ingester.serve(link, wanted, flowing)
         except* UnreachableError as lost:
-            pause = reconnection.failed(leaves(lost), loop.time())
+            pause = reconnection.failed(flatten(lost), loop.time())
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise
-            pause = reconnection.failed(leaves(wrong), loop.time())
+            pause = reconnection.failed(flatten(wrong), loop.time())
         tried = True
         await asyncio.sleep(pause)
 
 
-def filters(topics: Topics, store: str | None) -> list[str]:
+def subscriptions(topics: Topics, store: str | None) -> list[str]:
     """What to subscribe to: with a store's id together with all other ingesters of it, without it alone."""
-    wanted = [topics.every_record(lane) for lane in Lane]
+    wanted = [topics.records_filter(lane) for lane in Lane]
     if store is None:
         return wanted
     group = quote(store, safe="")  # a level of a topic may not contain everything, yet no two may be the same
-    return [f"$share/{group}/{one}" for one in wanted]
+    return [f"$share/{group}/{topic_filter}" for topic_filter in wanted]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from cloud.acks import Answers, Named
-from cloud.maturity import MAX_HORIZONS, Maturing, Settled
+from cloud.acks import AckBuffer, StreamKey
+from cloud.maturity import MAX_DURABILITY_DELAYS, ConfirmationQueue, Settlement
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import Poll
@@ -23,60 +23,61 @@ class Durability:
     def __init__(
         self,
         store: Store,
-        answers: Answers,
-        refuse: Callable[[Named, dict[int, Refusal]], None],
+        acks: AckBuffer,
+        refuse: Callable[[StreamKey, dict[int, Refusal]], None],
         complain: Callable[[str, str], None],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._answers = answers
+        self._acks = acks
         self._refuse = refuse
         self._complain = complain
         self._clock = clock
-        self._maturing = Maturing(store.horizon)
+        self._queue = ConfirmationQueue(store.durability_delay)
 
     def took(
         self,
         mark: Mark,
         polls: Sequence[Poll],
-        names: Sequence[tuple[Named, int]],
+        names: Sequence[tuple[StreamKey, int]],
         refused: Mapping[int, Refusal],
     ) -> None:
         """The store has just taken `polls` but the refused ones; `mark` is from before that."""
-        if self._store.horizon:
+        if self._store.durability_delay:
             kept = [index for index in range(len(polls)) if index not in refused]
             write = Write(mark, [traces(polls[index]) for index in kept])
-            self._maturing.add(write, [names[index] for index in kept], self._clock())
+            self._queue.add(write, [names[index] for index in kept], self._clock())
 
     async def run(self) -> None:
         """Ask and acknowledge, until cancelled; return at once where there is no horizon."""
-        while self._store.horizon:
-            await asyncio.sleep(self._store.horizon / _ROUNDS)
+        while self._store.durability_delay:
+            await asyncio.sleep(self._store.durability_delay / _ROUNDS)
             await self._ask()
 
     async def _ask(self) -> None:
-        asked = self._maturing.ripe(self._clock())
+        asked = self._queue.take_due(self._clock())
         if not asked:
             return
         try:
-            found = await self._store.confirm([pending.write for pending in asked])
+            confirmations = await self._store.confirm([pending.write for pending in asked])
         except UnreachableError as error:
             self._complain("confirm", f"store {self._store.identity}: nothing becomes durable: {error}")
             why = Refusal(AckCode.STORE_IN_DOUBT, f"the store could not be asked what it has kept: {error}")
-            settled = self._maturing.postpone(asked, why, self._clock())
+            settled = self._queue.postpone(asked, why, self._clock())
         else:
-            settled = self._maturing.settle(asked, found, self._clock())
+            settled = self._queue.settle(asked, confirmations, self._clock())
         self._acknowledge(settled)
 
-    def _acknowledge(self, settled: Settled) -> None:
+    def _acknowledge(self, settled: Settlement) -> None:
         if settled.example is not None:
             self._complain(
                 "doubt",
                 f"store {self._store.identity}: {settled.doubtful} records are stored but not durable, and"
-                f" deferred {MAX_HORIZONS * self._store.horizon:g} s after their write if that lasts:"
+                f" deferred {MAX_DURABILITY_DELAYS * self._store.durability_delay:g} s after their write"
+                " if that lasts:"
                 f" {settled.example.text}",
             )
         for named, offsets in settled.durable.items():
-            self._answers.durable(named, offsets)
+            self._acks.durable(named, offsets)
         for named, refused in settled.deferred.items():
             self._refuse(named, refused)

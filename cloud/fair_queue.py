@@ -9,14 +9,14 @@ QUANTUM = 64_000
 """Bytes that an edge has taken from it in one turn: one full message of a gateway."""
 
 
-class Sized(Protocol):
+class SizedItem(Protocol):
     """Whatever waits; `size` is what it takes of the room, in bytes."""
 
     @property
     def size(self) -> int: ...
 
 
-_Item = TypeVar("_Item", bound=Sized)
+_Item = TypeVar("_Item", bound=SizedItem)
 
 
 class _Queue(Generic[_Item]):

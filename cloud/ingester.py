@@ -15,31 +15,31 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from cloud.acks import Answers, Named
+from cloud.acks import AckBuffer, StreamKey
 from cloud.durability import Durability
 from cloud.isolation import write_isolated
 from cloud.owners import Owners
-from cloud.queue import Batch, Waiting
+from cloud.queue import Batch, IngestQueue
 from cloud.shared_names import SharedNames
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, TimedOutError, UnreachableError
 from qilu.contract.limits import name_problem
-from qilu.contract.messages import Announcement, Answer, encode_answer, encode_notice
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, Announcement, encode_ack, encode_notice
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import UnknownVersionError
 from qilu.contract.topics import Topics
-from qilu.mqtt.client import Link, Message, RefusedError
+from qilu.mqtt.client import BrokerConnection, Message, RefusedError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 from qilu.runtime.tasks import run_together
 from qilu.stores.interfaces import Store
 
 _log = logging.getLogger(__name__)
 
-ANSWER_EVERY = 0.05
+ACK_INTERVAL_S = 0.05
 """Seconds between two rounds of answers."""
-_AT_ONCE = 20  # answers under way together
+_MAX_CONCURRENT_ACKS = 20  # answers under way together
 _LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
 
 
@@ -69,7 +69,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class BatchLimits:
     """How much is written together, and how much may wait for it."""
 
     linger: float = 0.05
@@ -91,51 +91,51 @@ class Ingester:
         *,
         tally: Tally,
         random: Random,
-        bounds: Bounds | None = None,
+        limits: BatchLimits | None = None,
         owners: Mapping[str, str] = {},
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        bounds = bounds or Bounds()
+        limits = limits or BatchLimits()
         self._store = store
         self._topics = topics
         self._ingester = ingester
         self._tally = tally
         self._random = random
         self._run = f"{random.getrandbits(64):016x}"
-        self._linger = bounds.linger
+        self._linger = limits.linger
         self._clock = clock
-        self._waiting = Waiting(
-            records=bounds.batch_records,
-            batch_bytes=bounds.batch_bytes,
-            backlog_bytes=bounds.backlog_bytes,
-            room=bounds.waiting_bytes,
+        self._queue = IngestQueue(
+            records=limits.batch_records,
+            batch_bytes=limits.batch_bytes,
+            backlog_bytes=limits.backlog_bytes,
+            room=limits.waiting_bytes,
         )
-        self._answers = Answers(store.identity, ingester, store.horizon)
-        self._complaints = Complaints(_log)
+        self._acks = AckBuffer(store.identity, ingester, store.durability_delay)
+        self._log_throttle = LogThrottle(_log)
         self._shared_names = SharedNames()
         self._owners = Owners(owners)
-        self._write_size = WriteSize(bounds.batch_records)
-        self._durability = Durability(store, self._answers, self._refuse, self._complain, clock)
+        self._write_size = WriteSize(limits.batch_records)
+        self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
 
-    async def serve(self, link: Link, filters: Sequence[str], ready: Callable[[], None]) -> None:
+    async def serve(self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None]) -> None:
         """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
 
-        async def begin() -> None:
+        async def start() -> None:
             await link.subscribe(filters)
             await self._announce(link)
             ready()
 
         await run_together(
-            {"receive records": self._receive(link), "answer": self._answer(link), "subscribe": begin()}
+            {"receive records": self._receive(link), "answer": self._send_acks(link), "subscribe": start()}
         )
 
     async def fill(self) -> None:
         """Write what waits into the store, until cancelled, link or not."""
         while True:
-            await self._waiting.some()
-            if not self._waiting.enough:
+            await self._queue.wait_nonempty()
+            if not self._queue.batch_ready:
                 await asyncio.sleep(self._linger)
-            batch = self._owners.refuse_foreign(self._waiting.take())
+            batch = self._owners.refuse_foreign(self._queue.take())
             for named, refused in batch.rejected.items():
                 self._refuse(named, refused)
             if batch.polls:
@@ -147,7 +147,7 @@ class Ingester:
 
     # Coming in.
 
-    async def _receive(self, link: Link) -> None:
+    async def _receive(self, link: BrokerConnection) -> None:
         discarded = 0
         async for message in link.messages():
             self._tally.messages += 1
@@ -169,15 +169,15 @@ class Ingester:
         lane, edge = self._topics.sender(message.topic)
         if problem := name_problem("an edge", edge):
             raise DataError(problem)
-        if not self._waiting.add(lane, edge, message.payload):
-            self._tally.overflow = self._waiting.dropped
+        if not self._queue.add(lane, edge, message.payload):
+            self._tally.overflow = self._queue.dropped
             self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")
 
     # Going into the store.
 
     async def _write(self, batch: Batch) -> None:
         """Write all of `batch`, after as many tries as it takes and in as many writes."""
-        backoff = Backoff(self._random, most=_LONGEST_PAUSE)
+        backoff = Backoff(self._random, max_s=_LONGEST_PAUSE)
         while batch.polls:
             part = batch.first(self._write_size.records or len(batch.polls))
             records = len(part.polls)
@@ -209,18 +209,18 @@ class Ingester:
         for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
             self._complain("shared names", warning)
         for named, offsets in part.stored(refused).items():
-            self._answers.stored(named, offsets)
+            self._acks.stored(named, offsets)
         self._durability.took(mark, part.polls, part.names, refused)
-        for named, some in part.refused(refused).items():
-            self._refuse(named, some)
+        for named, refusals in part.refused(refused).items():
+            self._refuse(named, refusals)
         self._tally.batches += 1
         self._tally.records += len(part.polls)
         self._tally.points += sum(poll.size for poll in part.polls)
 
-    def _refuse(self, named: Named, refused: Mapping[int, Refusal]) -> None:
-        by_code: dict[AckCode, Ranges] = {}
-        for offset, one in refused.items():
-            by_code.setdefault(one.code, Ranges()).add(offset)
+    def _refuse(self, named: StreamKey, refused: Mapping[int, Refusal]) -> None:
+        by_code: dict[AckCode, IntervalSet] = {}
+        for offset, refusal in refused.items():
+            by_code.setdefault(refusal.code, IntervalSet()).add(offset)
         for code, offsets in by_code.items():
             if code.family is Family.REJECTED:
                 self._tally.rejected += len(offsets)
@@ -232,31 +232,33 @@ class Ingester:
             self._complain(
                 f"refused {code}",
                 f"{named.edge}: {len(offsets)} records of stream {named.stream:016x} {code.family.value} as"
-                f" {code} ({offsets.head(1000)}): {refused[offsets.first()].text}; {code.remedy}",
+                f" {code} ({offsets.take(1000)}): {refused[offsets.first()].text}; {code.remedy}",
             )
-        self._answers.refused(named, refused)
+        self._acks.refused(named, refused)
 
     # Going out.
 
-    async def _answer(self, link: Link) -> None:
+    async def _send_acks(self, link: BrokerConnection) -> None:
         try:
             while True:
-                await asyncio.sleep(ANSWER_EVERY)
-                due = iter(self._answers.due())
-                while some := list(islice(due, _AT_ONCE)):
-                    await asyncio.gather(*(self._say(link, edge, answer) for edge, answer in some))
+                await asyncio.sleep(ACK_INTERVAL_S)
+                due = iter(self._acks.take_due())
+                while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
+                    await asyncio.gather(*(self._publish_ack(link, edge, ack) for edge, ack in batch))
         except asyncio.CancelledError:
-            await self._withdraw(link)
+            await self._clear_announcement(link)
             raise
 
-    async def _say(self, link: Link, edge: str, answer: Answer) -> None:
+    async def _publish_ack(self, link: BrokerConnection, edge: str, ack: Ack) -> None:
         try:
-            await link.publish(self._topics.answer(edge), encode_answer(answer))
+            await link.publish(self._topics.ack(edge), encode_ack(ack))
         except RefusedError as error:
             self._complain("answer", f"{edge} cannot be answered, and will send for ever: {error}")
 
-    async def _announce(self, link: Link) -> None:
-        announcement = Announcement(self._ingester, self._store.identity, self._store.horizon, self._run)
+    async def _announce(self, link: BrokerConnection) -> None:
+        announcement = Announcement(
+            self._ingester, self._store.identity, self._store.durability_delay, self._run
+        )
         try:
             await link.publish(
                 self._topics.ingester(self._ingester), encode_notice(announcement), retain=True
@@ -264,7 +266,7 @@ class Ingester:
         except RefusedError as error:  # edges then assume a long horizon
             self._complain("announcement", f"cannot announce this ingester: {error}")
 
-    async def _withdraw(self, link: Link) -> None:
+    async def _clear_announcement(self, link: BrokerConnection) -> None:
         """Remove the announcement in good order; where that fails the will does it."""
         try:
             async with asyncio.timeout(1):
@@ -273,4 +275,4 @@ class Ingester:
             _log.debug("the announcement stays until the will removes it: %s", error)
 
     def _complain(self, kind: str, text: str) -> None:
-        self._complaints.tell(kind, text, self._clock())
+        self._log_throttle.warn(kind, text, self._clock())

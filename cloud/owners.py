@@ -26,16 +26,16 @@ class Owners:
         """`batch` with the records of other edges than the owner among the rejected ones."""
         if not self._owners:
             return batch
-        found = Batch(rejected=batch.rejected)
+        accepted = Batch(rejected=batch.rejected)
         for poll, name in zip(batch.polls, batch.names, strict=True):
             named, offset = name
             refusal = self.refusal(named.edge, poll.origin.device)
             if refusal is None:
-                found.polls.append(poll)
-                found.names.append(name)
+                accepted.polls.append(poll)
+                accepted.names.append(name)
             else:
-                found.rejected.setdefault(named, {})[offset] = refusal
-        return found
+                accepted.rejected.setdefault(named, {})[offset] = refusal
+        return accepted
 
     def refusal(self, edge: str, device: str) -> Refusal | None:
         """Why `edge` may not write `device`, naming the owner; None when it may."""
@@ -50,6 +50,6 @@ class Owners:
         if device not in self._known:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            matching = (one for one in self._owners.items() if fnmatchcase(device, one[0]))
+            matching = (rule for rule in self._owners.items() if fnmatchcase(device, rule[0]))
             self._known[device] = next(matching, None)
         return self._known[device]

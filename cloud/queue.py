@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cloud.acks import Named
+from cloud.acks import StreamKey
 from cloud.fair_queue import FairQueue
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_MESSAGE_BYTES
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll
 from qilu.contract.record_codec import Head, decode_record, read_head, split_body
 from qilu.contract.topics import Lane
@@ -22,7 +22,7 @@ OVERHEAD = 500
 
 
 class _Message(NamedTuple):
-    named: Named
+    named: StreamKey
     head: Head
     payload: bytes
     """Empty where it is too long."""
@@ -38,8 +38,8 @@ class Batch:
     """Polls to write together, each with its name; `rejected` are those that were not given to the store."""
 
     polls: list[Poll] = field(default_factory=list)
-    names: list[tuple[Named, int]] = field(default_factory=list)
-    rejected: dict[Named, dict[int, Refusal]] = field(default_factory=dict)
+    names: list[tuple[StreamKey, int]] = field(default_factory=list)
+    rejected: dict[StreamKey, dict[int, Refusal]] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -54,23 +54,23 @@ class Batch:
         """What follows the first polls."""
         return Batch(self.polls[count:], self.names[count:])
 
-    def stored(self, refused: Mapping[int, Refusal]) -> dict[Named, Ranges]:
+    def stored(self, refused: Mapping[int, Refusal]) -> dict[StreamKey, IntervalSet]:
         """The offsets that the store took, where `refused` is what its `write` returned."""
-        found: dict[Named, Ranges] = {}
+        offsets: dict[StreamKey, IntervalSet] = {}
         for index, (named, offset) in enumerate(self.names):
             if index not in refused:
-                found.setdefault(named, Ranges()).add(offset)
-        return found
+                offsets.setdefault(named, IntervalSet()).add(offset)
+        return offsets
 
-    def refused(self, refused: Mapping[int, Refusal]) -> dict[Named, dict[int, Refusal]]:
+    def refused(self, refused: Mapping[int, Refusal]) -> dict[StreamKey, dict[int, Refusal]]:
         """The offsets that it did not take, with the reasons."""
-        found: dict[Named, dict[int, Refusal]] = {}
+        refusals: dict[StreamKey, dict[int, Refusal]] = {}
         for index, reason in refused.items():
             named, offset = self.names[index]
-            found.setdefault(named, {})[offset] = reason
-        return found
+            refusals.setdefault(named, {})[offset] = reason
+        return refusals
 
-    def add(self, named: Named, head: Head, payload: bytes) -> None:
+    def add(self, named: StreamKey, head: Head, payload: bytes) -> None:
         """Decode one message into the batch; what cannot be decoded is rejected by its name."""
         try:
             if not payload:
@@ -92,7 +92,7 @@ class Batch:
                 self.names.append((named, offset))
 
 
-class Waiting:
+class IngestQueue:
     """At most `room` bytes of messages: half of them live, half of the backlog.
 
     In each half the edges share the room and take turns (`FairQueue`). A batch ends with the live message in
@@ -118,7 +118,7 @@ class Waiting:
         return any(self._lanes.values())
 
     @property
-    def enough(self) -> bool:
+    def batch_ready(self) -> bool:
         """Whether a whole batch is there, or all of the backlog that one may have."""
         return (
             self._count >= self._records
@@ -130,17 +130,17 @@ class Waiting:
         """Keep a message; False when it, or others, had to be dropped. DataError when its head is none."""
         head = read_head(payload)
         message = _Message(
-            Named(edge, head.stream), head, payload if len(payload) <= MAX_MESSAGE_BYTES else b""
+            StreamKey(edge, head.stream), head, payload if len(payload) <= MAX_MESSAGE_BYTES else b""
         )
         self._note(lane, message, 1)
         dropped = self._lanes[lane].add(edge, message)
-        for one in dropped:
-            self._note(lane, one, -1)
+        for evicted in dropped:
+            self._note(lane, evicted, -1)
         self.dropped += len(dropped)
         self._arrived.set()
         return not dropped
 
-    async def some(self) -> None:
+    async def wait_nonempty(self) -> None:
         """Return when there is a message."""
         await self._arrived.wait()
 

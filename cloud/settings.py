@@ -6,23 +6,25 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from qilu.contract.topics import level
+from qilu.contract.topics import topic_level
 from qilu.contract.units import ByteSize, Duration
-from qilu.contract.validation import invalid
+from qilu.contract.validation import validation_error
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
 
 def _name(text: str) -> str:
     try:
-        return level(text)
+        return topic_level(text)
     except ValueError as error:
-        raise invalid(str(error), "use letters, digits, - and _") from None
+        raise validation_error(str(error), "use letters, digits, - and _") from None
 
 
 def _pattern(text: str) -> str:
     if not text:
-        raise invalid("an empty pattern matches no device", 'write the name of a device, or "press-*"')
+        raise validation_error(
+            "an empty pattern matches no device", 'write the name of a device, or "press-*"'
+        )
     return text
 
 

@@ -8,7 +8,7 @@ from qilu.contract.reading import DeviceKey
 
 MAX_NAMES = 100_000
 """Names that are remembered; of more of them nothing is noticed, which `qilu query --devices` still does."""
-_NAMED_AT_MOST = 5
+_MAX_LISTED_NAMES = 5
 
 
 class SharedNames:
@@ -34,9 +34,9 @@ class SharedNames:
 
 
 def _warning(first: str, second: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    more = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
     return (
         f"the edges {first} and {second} both have devices of these names: "
-        f"{', '.join(names[:_NAMED_AT_MOST])}{more}; each is stored as two machines. Where one machine is "
+        f"{', '.join(names[:_MAX_LISTED_NAMES])}{more}; each is stored as two machines. Where one machine is "
         "meant, give it to one edge alone; else rename it at one of them"
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random, SystemRandom
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.accounting.expected import ScheduleSource
 from gateway.accounting.ledger import Ledger
 from gateway.clock import Clock
@@ -20,7 +20,7 @@ from gateway.heartbeat import beat
 from gateway.interfaces import Processor, Sink
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
-from gateway.processors.unwrap import Counters
+from gateway.processors.unwrap import CounterUnwrapper
 from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
@@ -35,8 +35,8 @@ from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
 from qilu.runtime.monotonic_utc import ClockStep
-from qilu.runtime.rlimits import room_for
-from qilu.runtime.timers import Alarms
+from qilu.runtime.rlimits import raise_open_file_limit
+from qilu.runtime.timers import Timers
 
 _CLOCK_FILE = "clock"
 _LEDGER_FILE = "accounts"
@@ -56,7 +56,9 @@ class Gateway:
 
     async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
         """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
-        room_for(2 * len(self.sources))  # a new connection may be made while the old one is not closed yet
+        raise_open_file_limit(
+            2 * len(self.sources)
+        )  # a new connection may be made while the old one is not closed yet
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(self.clock.run(), name="watch the clock"),
@@ -109,16 +111,16 @@ def build(
         discarded=lambda: sink.discarded,
         clock_known=lambda: clock.trust is TimeTrust.KNOWN,
     )
-    expected = [one for source in sources for one in source.schedule()]
+    expected = [group for source in sources for group in source.schedule()]
     status = StatusSource(itself, settings.status_every, health.read, clock.stamp, clock.tag)
     schedule = ScheduleSource(expected, settings.completeness_every, clock.stamp, clock.tag)
 
     def stepped(step: ClockStep) -> None:
-        reports.stepped(step)
-        schedule.again()
+        reports.clock_stepped(step)
+        schedule.announce_now()
 
     def blocked(refused: bool) -> None:
-        clock.blocked(refused)
+        clock.set_spool_blocked(refused)
         reports.blocked(refused)
 
     def made_again() -> None:
@@ -126,14 +128,14 @@ def build(
         reports.open_ledger_again()
 
     spool.made_again = made_again
-    clock.told = stepped
-    clock.stepped = spool.clock_stepped
-    slot = slot_for(sum(1 / one.period for one in expected))
+    clock.on_step = stepped
+    clock.on_wall_clock_set = spool.clock_stepped
+    slot = slot_for(sum(1 / group.period for group in expected))
     for source in sources:
         source.slot = slot
     pipeline = Pipeline(
         sources=sources,
-        own=[status, schedule, reports],
+        internal_sources=[status, schedule, reports],
         reports=reports,
         processors=[
             *_counters(settings, profiles),
@@ -145,16 +147,16 @@ def build(
         tally=tally,
         sync=None if settings.spool.sync == "always" else settings.spool.sync,
         backoff=lambda: Backoff(random),
-        stamp=clock.stamp,
+        next_timestamp=clock.stamp,
         tag=clock.tag,
-        blocked=blocked,
+        on_spool_blocked=blocked,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
 
 
-def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Reports:
+def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> AccountingSource:
     devices = (device for source in settings.sources for device in source.devices)
-    return Reports(
+    return AccountingSource(
         itself,
         {device.device: _origin(settings, device) for device in devices},
         clock.stamp,
@@ -171,9 +173,9 @@ def _sources(
     profiles: Mapping[str, DeviceProfile],
     clock: Clock,
     random: Random,
-    reports: Reports,
+    reports: AccountingSource,
 ) -> list[ModbusSource]:
-    slots, alarms = ConnectLimiter(settings.connects_at_once), Alarms()
+    slots, alarms = ConnectLimiter(settings.connects_at_once), Timers()
     memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
     return [
         ModbusSource(
@@ -196,7 +198,7 @@ def _delivery(
     sink: Sink,
     outbox: Outbox,
     random: Random,
-    reports: Reports,
+    reports: AccountingSource,
 ) -> Delivery:
     return Delivery(
         spool,
@@ -219,7 +221,7 @@ def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) 
         for device in source.devices:
             profile = profiles[device.profile]
             devices[device.device] = profile, profile.parameters_with(device.parameters)
-    counters = Counters(devices)
+    counters = CounterUnwrapper(devices)
     return [counters] if counters else []
 
 

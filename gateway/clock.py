@@ -69,7 +69,7 @@ class Clock:
         self._same_boot = saved is not None and saved.same_boot(boot)
         self._offset_ms = saved.offset_ms if saved is not None and self._same_boot else None
         doubt = self._doubt_at_start(saved, utc, now)
-        self._doubt = Doubt(hold_s, now, begun_in_doubt=bool(doubt))
+        self._doubt = Doubt(hold_s, now, in_doubt_at_start=bool(doubt))
         grids = Grids(_high_ms(saved))
         self.timebase = Timebase(
             utc, now, grids=grids, trust=self._doubt.trust, guess=self._guess(saved, utc, now)
@@ -82,9 +82,9 @@ class Clock:
         self._note_known()
         if doubt:
             _log.warning("the time is in doubt: %s; %s", doubt, self._what_follows())
-        self.stepped: Callable[[], None] = lambda: None
+        self.on_wall_clock_set: Callable[[], None] = lambda: None
         """Is called when the wall clock was set."""
-        self.told: Callable[[ClockStep], None] = lambda _: None
+        self.on_step: Callable[[ClockStep], None] = lambda _: None
         """Is called when the time is known after a step, with the step between the two known epochs."""
 
     def now_ms(self) -> int:
@@ -104,7 +104,7 @@ class Clock:
         """How far the time is known now; at most a second old."""
         return self.timebase.epoch.tag.trust
 
-    def blocked(self, blocked: bool) -> None:
+    def set_spool_blocked(self, blocked: bool) -> None:
         """Whether the spool takes no record just now: what is read then nobody will have after a kill."""
         self._blocked_ms = (self._blocked_ms or self.now_ms()) if blocked else 0
 
@@ -114,7 +114,7 @@ class Clock:
             self._save()
             while True:
                 await asyncio.sleep(_EVERY)
-                self.look()
+                self.check()
                 self._save()
         finally:
             self._save(ended=True)
@@ -125,11 +125,11 @@ class Clock:
         self._close()
         self._save()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Compare the clocks, and begin another epoch where the trust in them changes."""
         wall, now = self._wall(), self._monotonic()
         step = self.timebase.observe(wall, now)
-        trust = self._doubt.look(
+        trust = self._doubt.check(
             now,
             stepped=step is not None,
             early=wall < EARLIEST,
@@ -138,13 +138,13 @@ class Clock:
         if step is not None:
             _log.warning("the wall clock was set by %+.1f s", step.seconds)
         if trust is not self.trust:
-            self._begin(trust, now)
+            self._start_epoch(trust, now)
             level = logging.INFO if trust is TimeTrust.KNOWN else logging.WARNING
             _log.log(level, "the time is %s: %s", _NAMES[trust], self._what_follows())
             self._save()
         self._note_known()
         if step is not None:
-            self.stepped()
+            self.on_wall_clock_set()
 
     # What becomes of provisional times.
 
@@ -165,11 +165,11 @@ class Clock:
             offset_ms = self.timebase.offset_ms if self.trust is TimeTrust.KNOWN else None
         known = offset_ms is not None
         shift_ms = 0 if offset_ms is None else offset_ms - mark.offset_ms
-        begin_ms = mark.epoch + mark.offset_ms + shift_ms - STEP_MS
-        end_ms = begin_ms + round(self._hold_s * 1000)
+        start_ms = mark.epoch + mark.offset_ms + shift_ms - STEP_MS
+        end_ms = start_ms + round(self._hold_s * 1000)
         if known:
             end_ms = min(end_ms, self.now_ms())
-        later_ms, residue = self.timebase.reserve(begin_ms, end_ms + _MARGIN_MS)
+        later_ms, residue = self.timebase.reserve(start_ms, end_ms + _MARGIN_MS)
         shift_ms += later_ms - STEP_MS // 2
         shift_ms += (residue - shift_ms) % STEP_MS
         self._save()
@@ -177,9 +177,9 @@ class Clock:
 
     # Inside.
 
-    def _begin(self, trust: TimeTrust, monotonic: float) -> None:
+    def _start_epoch(self, trust: TimeTrust, monotonic: float) -> None:
         highest_ms = max(self.timebase.grids.high_ms)
-        tag = self.timebase.begin(trust, monotonic).tag
+        tag = self.timebase.start_epoch(trust, monotonic).tag
         held = self._held
         if trust is TimeTrust.HELD:
             self._held = tag
@@ -192,7 +192,7 @@ class Clock:
             step_ms = self.timebase.offset_ms - held.offset_ms
             if self._known_before and abs(step_ms) > TOLERANCE * 1000:
                 time_ms = held.number + held.offset_ms
-                self.told(ClockStep(time_ms, step_ms / 1000, unused=time_ms + step_ms > highest_ms))
+                self.on_step(ClockStep(time_ms, step_ms / 1000, unused=time_ms + step_ms > highest_ms))
 
     def _doubt_at_start(self, saved: SavedTime | None, wall: float, monotonic: float) -> str:
         """Why the clock is in doubt when this process starts; empty when it is not."""

@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 _number = msgspec.json.Decoder(float).decode
 
 
-class Lost(msgspec.Struct):
+class DeviceLosses(msgspec.Struct):
     """What was given up of one device: values of the equipment, and what the edge reported of it.
 
     `accounts`: begin (ms) -> COUNTS_POINTS; `starts`: time of a start (ms) -> since when none collected.
@@ -57,7 +57,7 @@ class Lost(msgspec.Struct):
     accounts: dict[int, list[float]] = {}
     starts: dict[int, int] = {}
 
-    def add(self, other: Lost) -> None:
+    def add(self, other: DeviceLosses) -> None:
         """The two together."""
         if other.records:
             self.from_ms = min(self.from_ms, other.from_ms) if self.records else other.from_ms
@@ -71,14 +71,14 @@ class Lost(msgspec.Struct):
 class Content(msgspec.Struct):
     """What was given up, by device; `known`: records that could be read, of any kind."""
 
-    devices: dict[str, Lost] = {}
+    devices: dict[str, DeviceLosses] = {}
     known: int = 0
 
     def add(self, other: Content) -> None:
         """The two together."""
         self.known += other.known
         for device, lost in other.devices.items():
-            self.devices.setdefault(device, Lost()).add(lost)
+            self.devices.setdefault(device, DeviceLosses()).add(lost)
 
 
 NOTHING = Content()
@@ -96,17 +96,19 @@ def content_of(bodies: Iterable[bytes]) -> Content:
         content.known += 1
         if record.profile == GATEWAY or not record.readings:
             continue
-        lost = content.devices.setdefault(record.device, Lost())
+        lost = content.devices.setdefault(record.device, DeviceLosses())
         if record.profile == COLLECTION:
-            lost.add(Lost(accounts=_accounts(record), starts=_starts(record)))
+            lost.add(DeviceLosses(accounts=_accounts(record), starts=_starts(record)))
         else:
             times = [reading.t for reading in record.readings]
-            lost.add(Lost(min(times), max(times), 1, sum(len(reading.v) for reading in record.readings)))
+            lost.add(
+                DeviceLosses(min(times), max(times), 1, sum(len(reading.v) for reading in record.readings))
+            )
     return content
 
 
 def _accounts(record: _Record) -> dict[int, list[float]]:
-    found = {}
+    accounts = {}
     points = {COUNTS: COUNTS_POINTS, RECOUNT: RECOUNT_POINTS}.get(record.group, ())
     for reading in record.readings:
         if points and reading.v.keys() >= set(points):
@@ -115,12 +117,12 @@ def _accounts(record: _Record) -> dict[int, list[float]]:
             except msgspec.MsgspecError:
                 continue
             ago_ms = round(1000 * numbers.pop(0)) if record.group == RECOUNT else 0
-            found[reading.t - ago_ms] = numbers
-    return found
+            accounts[reading.t - ago_ms] = numbers
+    return accounts
 
 
 def _starts(record: _Record) -> dict[int, int]:
-    found = {}
+    starts = {}
     for reading in record.readings:
         if record.group == EVENTS:
             try:
@@ -129,28 +131,28 @@ def _starts(record: _Record) -> dict[int, int]:
                 )
             except (KeyError, msgspec.MsgspecError):
                 continue
-            begin_ms = reading.t - round(1000 * ago_s)
+            start_ms = reading.t - round(1000 * ago_s)
             if kind == EventKind.STARTED and length_s:
-                found[begin_ms + round(1000 * length_s)] = begin_ms
-    return found
+                starts[start_ms + round(1000 * length_s)] = start_ms
+    return starts
 
 
 def _joined(accounts: Iterable[tuple[int, list[float]]]) -> dict[int, list[float]]:
     """Accounts that follow each other as one, the newest MAX_ACCOUNTS; one within another is part of it."""
-    found: list[tuple[int, list[float]]] = []
-    for begin_ms, numbers in sorted(accounts, key=lambda one: (one[0], -one[1][0])):
-        reached_ms = found[-1][0] + int(found[-1][1][0]) if found else None
-        if reached_ms is None or begin_ms > reached_ms:
-            found.append((begin_ms, numbers))
-        elif begin_ms == reached_ms:
-            found[-1] = found[-1][0], _sum(found[-1][1], numbers)
-    return dict(found[-MAX_ACCOUNTS:])
+    joined: list[tuple[int, list[float]]] = []
+    for start_ms, numbers in sorted(accounts, key=lambda account: (account[0], -account[1][0])):
+        reached_ms = joined[-1][0] + int(joined[-1][1][0]) if joined else None
+        if reached_ms is None or start_ms > reached_ms:
+            joined.append((start_ms, numbers))
+        elif start_ms == reached_ms:
+            joined[-1] = joined[-1][0], _sum(joined[-1][1], numbers)
+    return dict(joined[-MAX_ACCOUNTS:])
 
 
-def _sum(one: list[float], behind: list[float]) -> list[float]:
-    both = [first + second for first, second in zip(one, behind, strict=True)]
-    both[_LARGEST] = max(one[_LARGEST], behind[_LARGEST])
-    both[_KNOWN] = one[_KNOWN]
+def _sum(earlier: list[float], later: list[float]) -> list[float]:
+    both = [first + second for first, second in zip(earlier, later, strict=True)]
+    both[_LARGEST] = max(earlier[_LARGEST], later[_LARGEST])
+    both[_KNOWN] = earlier[_KNOWN]
     return both
 
 

@@ -12,8 +12,8 @@ from gateway.interfaces import Spool
 from gateway.pipeline import Tally
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
 from qilu.contract.record_codec import decode_record
 
 PROFILE = "gateway"
@@ -93,7 +93,7 @@ class Health:
             "points": tally.points,
             "bad_points": tally.bad_points,
             "suppressed_points": tally.suppressed_points,
-            "missed_turns": sum(stats.missed_turns for stats in sources),
+            "missed_turns": sum(stats.missed_polls for stats in sources),
             "timeouts": sum(stats.timeouts for stats in sources),
             "reconnects": sum(stats.reconnects for stats in sources),
             "devices": self._devices,
@@ -111,7 +111,7 @@ class Health:
             "deferred_records": deferred,
             "rejected_records": delivered.rejected,
             "sent_again_records": delivered.sent_again,
-            "unanswered_records": self._outbox.unanswered,
+            "unanswered_records": self._outbox.unacknowledged,
             "clock_known": int(self._clock_known()),
             "link": int(self._outbox.connected),
             "lost_links": self._lost_links(),
@@ -124,7 +124,7 @@ def oldest_s(spool: Spool, now_ms: int) -> float:
     for stream, kept in spool.pending().items():
         if kept:
             try:
-                records = spool.read(stream, Ranges([(kept.first(), kept.first())]), 0)
+                records = spool.read(stream, IntervalSet([(kept.first(), kept.first())]), 0)
                 return max((now_ms - decode_record(records[0].body).due_ms) / 1000, 0.0) if records else 0.0
             except (UnreachableError, DataError):
                 return 0.0
@@ -148,7 +148,7 @@ class StatusSource:
         stamp: Callable[[Hashable], int],
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
-        self._columns = Columns(origin, GROUP, tuple(POINTS))
+        self._columns = BlockSchema(origin, GROUP, tuple(POINTS))
         self._period = period
         self._read = read
         self._stamp = stamp
@@ -162,7 +162,7 @@ class StatusSource:
     ) -> None:
         return None
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         return (self._columns,)
 
     async def polls(self) -> AsyncGenerator[Poll]:

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from gateway.content import NOTHING, Content
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.messages import Announcement, Answer
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reason
+from qilu.contract.messages import Ack, Announcement
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reason
 from qilu.contract.topics import Lane
 from qilu.runtime.boot import UNKNOWN_BOOT
 
@@ -40,7 +40,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DropReport:
     """Records that the spool had to give up before they were durable, or never took.
 
     `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
@@ -50,7 +50,7 @@ class Dropped:
     """
 
     stream: int
-    offsets: Ranges
+    offsets: IntervalSet
     reason: str
     from_ms: int
     to_ms: int
@@ -77,7 +77,7 @@ class SpoolCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedPolls:
     """One poll group of a device: `points` values every `period` seconds."""
 
     origin: Origin
@@ -106,7 +106,7 @@ class Source(AbstractAsyncContextManager["Source"], Protocol):
     busy: bool
     """Whether a turn is under way: to cancel it now would lose what was already answered."""
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         """Everything it is expected to read: one entry per block that a poll has in good times."""
         ...
 
@@ -168,7 +168,7 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """Under which edge and boot a stream was written, as far as known."""
         ...
 
-    def pending(self) -> Mapping[int, Ranges]:
+    def pending(self) -> Mapping[int, IntervalSet]:
         """Stream -> the offsets to be sent, the oldest stream first. Do not change it."""
         ...
 
@@ -180,11 +180,11 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """The same records as they are sent, without those that must wait until the clock is known."""
         ...
 
-    def sendable(self) -> Mapping[int, Ranges]:
+    def sendable(self) -> Mapping[int, IntervalSet]:
         """What of `pending` may be sent now: the other records wait until the clock is known."""
         ...
 
-    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
+    def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
 
         What is damaged or gone is not returned and is from then on absent from `pending`. UnreachableError
@@ -192,7 +192,7 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """
         ...
 
-    def forget(self, stream: int, durable: Ranges) -> None:
+    def forget(self, stream: int, durable: IntervalSet) -> None:
         """These need not be kept any longer. Freeing them needs no disk space."""
         ...
 
@@ -200,15 +200,15 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """Set these aside with their reasons, under the bounds of the spool, and forget them."""
         ...
 
-    def dropped(self) -> Sequence[Dropped]:
+    def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call; it is absent from `pending` already."""
         ...
 
-    def told(self) -> None:
-        """All that was given up so far is told: `left_untold` has none of it after the next opening."""
+    def mark_drops_reported(self) -> None:
+        """All that was given up so far is told: `unreported_drops` has none of it after the next opening."""
         ...
 
-    def left_untold(self) -> Sequence[Dropped]:
+    def unreported_drops(self) -> Sequence[DropReport]:
         """What runs before this one gave up and did not call told."""
         ...
 
@@ -228,6 +228,6 @@ class Sink(AbstractAsyncContextManager["Sink"], Protocol):
         """
         ...
 
-    def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    def acks(self) -> AsyncGenerator[Ack | Announcement]:
         """What the far side says, until cancelled; UnreachableError when the link is lost."""
         ...

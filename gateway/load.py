@@ -9,7 +9,7 @@ from gateway.settings import GatewaySettings
 from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.config.profiles import profiles
-from qilu.config.settings_file import load_with_places
+from qilu.config.settings_file import load_with_line_index
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc
@@ -20,7 +20,7 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
 
     ConfigError with file, line, key and remedy: for all devices at once that do not fit their profiles.
     """
-    settings, places = load_with_places(path, GatewaySettings)
+    settings, places = load_with_line_index(path, GatewaySettings)
     known: dict[str, DeviceProfile] = {}
     errors: list[ConfigError] = []
     for place, device in _devices(settings):
@@ -37,8 +37,8 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
             for problem in fitting.problems(known[device.profile], device)
         )
     if errors:
-        first, *others = errors
-        first.others = tuple(others)
+        first, *remaining = errors
+        first.further = tuple(remaining)
         raise first
     return settings, known
 

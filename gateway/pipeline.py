@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.delivery.delivery import Delivery
 from gateway.interfaces import Processor, Record, Source, Spool
 from gateway.timekeeping.provisional import marked
@@ -20,7 +20,7 @@ from qilu.contract.limits import bounded
 from qilu.contract.reading import EpochTag, Poll, Reading, Reason, TimeTrust
 from qilu.contract.record_codec import encode_record
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 
 _log = logging.getLogger(__name__)
 
@@ -59,14 +59,14 @@ class Pipeline:
     tally: Tally
     sync: float | None
     backoff: Callable[[], Backoff]
-    stamp: Callable[[Hashable], int]
+    next_timestamp: Callable[[Hashable], int]
     tag: Callable[[], EpochTag | None] = lambda: None
-    blocked: Callable[[bool], None] = lambda _: None
-    own: Sequence[Source] = ()
-    last_turns: float = 2.0
+    on_spool_blocked: Callable[[bool], None] = lambda _: None
+    internal_sources: Sequence[Source] = ()
+    shutdown_grace: float = 2.0
     """Seconds that turns under way may take to end when it stops."""
-    reports: Reports | None = None
-    complaints: Complaints = field(default_factory=lambda: Complaints(_log))
+    reports: AccountingSource | None = None
+    complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.
@@ -78,21 +78,21 @@ class Pipeline:
                 self.reports.started()
                 if requeued := self.spool.requeued():
                     self.reports.requeued(requeued)
-                for dropped in self.spool.left_untold():
+                for dropped in self.spool.unreported_drops():
                     self.reports.dropped(dropped)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(self._commit(), name="commit the spool")
                     delivering = tasks.create_task(self.delivery.run(), name="deliver")
                     await self._collect_all(stop)
-                    self._take_leave()
+                    self._flush_reports()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(grace):
-                            await self.delivery.emptied()
+                            await self.delivery.wait_drained()
                     delivering.cancel()
                     keeping.cancel()
             finally:
-                self._take_leave()
+                self._flush_reports()
 
     async def _collect_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -100,7 +100,10 @@ class Pipeline:
                 tasks.create_task(
                     self._collect(source, keep, stop), name=f"collect from {source.name}"
                 ): source
-                for sources, keep in ((self.sources, self._keep), (self.own, self._keep_own))
+                for sources, keep in (
+                    (self.sources, self._process),
+                    (self.internal_sources, self._process_internal),
+                )
                 for source in sources
             }
             await stop.wait()
@@ -108,7 +111,7 @@ class Pipeline:
                 if not source.busy:
                     task.cancel()
             if collecting:
-                await asyncio.wait(collecting, timeout=self.last_turns)
+                await asyncio.wait(collecting, timeout=self.shutdown_grace)
             for task in collecting:
                 task.cancel()
 
@@ -126,11 +129,11 @@ class Pipeline:
                             return
             except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
                 _log.exception("%s: internal error, this source starts again", source.name)
-                for poll in _all_bad(source, self.stamp, self.tag()):
+                for poll in _all_bad(source, self.next_timestamp, self.tag()):
                     await keep(poll)
             await asyncio.sleep(backoff.next())
 
-    async def _keep(self, poll: Poll) -> None:
+    async def _process(self, poll: Poll) -> None:
         if poll.epoch is not None and poll.epoch.trust is TimeTrust.UNCERTAIN:
             poll = _uncertain(poll)
         kept: Sequence[Poll] = (poll,)
@@ -138,12 +141,12 @@ class Pipeline:
             kept = [after for before in kept for after in processor.process(before)]
         kept = list(map(bounded, kept))
         self._count(poll, kept)
-        records = [await self._append(one) for one in kept]
+        records = [await self._append(kept_poll) for kept_poll in kept]
         if self.reports is not None:
-            self.reports.passed(poll, kept)  # what a kill keeps from the spool must not be counted
+            self.reports.record_poll(poll, kept)  # what a kill keeps from the spool must not be counted
         await self._deliver(records)
 
-    async def _keep_own(self, poll: Poll) -> None:
+    async def _process_internal(self, poll: Poll) -> None:
         self._count(poll, (poll,))
         record = await self._append(poll)
         if self.reports is not None:
@@ -154,9 +157,9 @@ class Pipeline:
         body = _record_of(poll)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
-            self.blocked(True)
+            self.on_spool_blocked(True)
             await asyncio.sleep(_RETRY)
-        self.blocked(False)
+        self.on_spool_blocked(False)
         return record
 
     async def _deliver(self, records: Sequence[Record]) -> None:
@@ -165,12 +168,12 @@ class Pipeline:
         for record in records:
             self.delivery.appended(record)
 
-    def _take_leave(self) -> None:
+    def _flush_reports(self) -> None:
         """Keep the last reports, if there is room; what they say is true only when nothing follows them."""
         if self.reports is None:
             return
         self.reports.stopped()
-        for poll in self.reports.rest():
+        for poll in self.reports.drain():
             self._count(poll, (poll,))
             record = self.spool.append(_record_of(poll))
             if record is not None:
@@ -186,14 +189,14 @@ class Pipeline:
             await self.spool.commit()
         except UnreachableError as error:
             text = f"{error}: a power cut could now cost more than the interval of commits"
-            self.complaints.tell("commit", text, asyncio.get_running_loop().time())
+            self.complaints.warn("commit", text, asyncio.get_running_loop().time())
         for dropped in self.spool.dropped():
             self.tally.dropped += dropped.records
             if self.reports is not None:
                 self.reports.dropped(dropped, self.delivery.in_flight(dropped))
         if self.reports is not None and self.reports.losses_durable(self.spool.pending()):
             self.reports.drained()
-            self.spool.told()
+            self.spool.mark_drops_reported()
 
     def _count(self, poll: Poll, kept: Sequence[Poll]) -> None:
         tally = self.tally
@@ -201,7 +204,7 @@ class Pipeline:
         size = poll.size
         tally.points += size
         tally.bad_points += sum(len(reading.reasons) for reading in poll.readings)
-        tally.suppressed_points += size - sum(one.size for one in kept)
+        tally.suppressed_points += size - sum(kept_poll.size for kept_poll in kept)
 
 
 def _record_of(poll: Poll) -> bytes:
@@ -214,12 +217,12 @@ def _record_of(poll: Poll) -> bytes:
 
 def _all_bad(source: Source, stamp: Callable[[Hashable], int], tag: EpochTag | None) -> list[Poll]:
     """One poll per block that the source should have read, all of it `internal_error`."""
-    found = []
+    polls = []
     for columns in source.columns():
         time_ms, points = stamp(f"{columns.origin.device}/{columns.group}"), len(columns.points)
         reasons = dict.fromkeys(range(points), Reason.INTERNAL_ERROR)
-        found.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),), epoch=tag))
-    return found
+        polls.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),), epoch=tag))
+    return polls
 
 
 def _uncertain(poll: Poll) -> Poll:

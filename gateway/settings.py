@@ -16,9 +16,9 @@ from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import PROFILES
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
-from qilu.contract.topics import level
+from qilu.contract.topics import topic_level
 from qilu.contract.units import ByteSize, Duration, Period
-from qilu.contract.validation import Problem, invalid, refuse
+from qilu.contract.validation import Problem, raise_problems, validation_error
 from qilu.modbus_client.connect_limiter import MAX_CONCURRENT_CONNECTS
 from qilu.mqtt.settings import MqttSettings
 
@@ -26,11 +26,11 @@ from qilu.mqtt.settings import MqttSettings
 def _edge_name(name: str) -> str:
     remedy = "use letters, digits and hyphens, such as edge-1"
     if len(name.encode()) > MAX_EDGE_BYTES:
-        raise invalid(f"longer than {MAX_EDGE_BYTES} bytes of UTF-8", remedy)
+        raise validation_error(f"longer than {MAX_EDGE_BYTES} bytes of UTF-8", remedy)
     try:
-        return level(name)
+        return topic_level(name)
     except ValueError as error:
-        raise invalid(str(error), remedy) from error
+        raise validation_error(str(error), remedy) from error
 
 
 class _Model(BaseModel):
@@ -61,7 +61,7 @@ class DeliverySettings(_Model):
         if self.ack == "store" and not self.durable_when:
             text = "no store is trusted, so nothing would ever count as delivered"
             remedy = "name the store's id as `qilu ingest` prints it, or use `ack: broker`"
-            refuse([Problem(("durable_when",), text, remedy)])
+            raise_problems([Problem(("durable_when",), text, remedy)])
         return self
 
     @property
@@ -72,7 +72,9 @@ class DeliverySettings(_Model):
     @property
     def limits(self) -> Limits:
         """The bounds of the outbox."""
-        return Limits(message=self.message_bytes, overtaken=self.resend_after, silence=3 * self.resend_after)
+        return Limits(
+            message=self.message_bytes, reorder_timeout=self.resend_after, ack_timeout=3 * self.resend_after
+        )
 
 
 class GatewaySettings(_Model):
@@ -127,5 +129,5 @@ class GatewaySettings(_Model):
                 text = f"sources.{places[end]} is the same endpoint, and its devices share a connection"
                 problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
             places.setdefault(end, number)
-        refuse(problems)
+        raise_problems(problems)
         return self

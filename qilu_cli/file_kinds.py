@@ -45,8 +45,8 @@ def expected(kind: Kind, file: Path, remedy: str | None = None) -> Iterator[None
         yield
     except ConfigError:
         raw = load_plain(file)
-        found = kind_of(raw)
-        if found is None or kind.is_of(raw):
+        actual = kind_of(raw)
+        if actual is None or kind.is_of(raw):
             raise
-        run = f"run `qilu {found.command} {file}`"
-        raise ConfigError(found.sentence, file=file, remedy=remedy or run) from None
+        run = f"run `qilu {actual.command} {file}`"
+        raise ConfigError(actual.sentence, file=file, remedy=remedy or run) from None

@@ -11,7 +11,7 @@ import typer
 
 from qilu_cli.commands.profile import app as profile_app
 from qilu_cli.commands.spool.app import app as spool_app
-from qilu_cli.runner import now, run
+from qilu_cli.runner import run, run_sync
 
 app = typer.Typer(
     name="qilu",
@@ -39,8 +39,8 @@ def main() -> None:
     app()
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show_version: bool) -> None:
+    if show_version:
         from importlib.metadata import version
 
         typer.echo(f"qilu {version('qilu')}")
@@ -134,9 +134,11 @@ def simulate(
         raise typer.BadParameter(
             "is of a data set: name its folder with --export", param_hint="--span, --every, --step"
         )
-    data_set = None if export is None else exporting.Exported(export, span or "1d", every or "1s", step, form)
-    asked = command.Asked(file, truth, speed, paused, control, emit_gateway, data_set)
-    run(lambda: command.simulate(asked), log_level, log_json, duration)
+    data_set = (
+        None if export is None else exporting.ExportOptions(export, span or "1d", every or "1s", step, form)
+    )
+    options = command.SimulateOptions(file, truth, speed, paused, control, emit_gateway, data_set)
+    run(lambda: command.simulate(options), log_level, log_json, duration)
 
 
 @app.command()
@@ -164,10 +166,10 @@ def fault(
     """
     from qilu_cli.commands import fault as command
 
-    said = {"begin": after, "growth": growth, "duration": lasts, "severity": severity, "point": point}
-    how = {key: value for key, value in {**said, "amount": amount}.items() if value is not None}
-    asked = command.Asked(plant, action, arguments or [], how, as_json)
-    run(lambda: command.fault(asked), "warning", False)
+    values = {"begin": after, "growth": growth, "duration": lasts, "severity": severity, "point": point}
+    how = {key: value for key, value in {**values, "amount": amount}.items() if value is not None}
+    options = command.FaultOptions(plant, action, arguments or [], how, as_json)
+    run(lambda: command.fault(options), "warning", False)
 
 
 @app.command()
@@ -239,7 +241,7 @@ def check(
         raise typer.BadParameter("name at least one file, or use --schema", param_hint="FILES")
     from qilu_cli.commands import check as command
 
-    now(lambda: command.check(files))
+    run_sync(lambda: command.check(files))
 
 
 @app.command()
@@ -273,10 +275,10 @@ def probe(
     """
     from qilu_cli.commands.probe import command as session
 
-    asked = session.ProbeOptions(
+    options = session.ProbeOptions(
         target, unit, units, tuple(read or ()), expect, tolerance, watch, timeout, form
     )
-    run(lambda: session.probe(asked), log_level, False, duration)
+    run(lambda: session.probe(options), log_level, False, duration)
 
 
 @app.command()
@@ -321,7 +323,7 @@ def query(
     """
     from qilu_cli.commands import query as command
 
-    asked = command.Asked(
+    options = command.QueryOptions(
         store=store,
         devices=devices,
         points=points,
@@ -337,7 +339,7 @@ def query(
         profiles=profiles,
         form=form,
     )
-    run(lambda: command.query(asked), "warning", False)
+    run(lambda: command.query(options), "warning", False)
 
 
 @app.command()

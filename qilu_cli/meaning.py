@@ -37,27 +37,27 @@ class Meanings:
 
     def unit(self, profile: str, point: str) -> str:
         """The unit of the point, or nothing."""
-        found = self._point(profile, point)
-        return "" if found is None else found.unit
+        definition = self._point(profile, point)
+        return "" if definition is None else definition.unit
 
     def is_quantity(self, profile: str, point: str) -> bool:
         """Whether a mean of its values makes sense: not of a bool, a text, a code or a set of bits.
 
         True where no profile says; then the type of the stored value decides.
         """
-        found = self._point(profile, point)
-        if found is None:
+        definition = self._point(profile, point)
+        if definition is None:
             return not (profile in PROFILES and point in _EVENT_CODES)
-        return found.kind != "state" and not found.enum and found.type is not DataType.BOOL
+        return definition.kind != "state" and not definition.enum and definition.type is not DataType.BOOL
 
     def value(self, profile: str, point: str, stored: Value) -> Value:
         """The value in its own type: some stores keep every number as a float."""
-        found = self._point(profile, point)
-        if found is None or not isinstance(stored, int | float):
+        definition = self._point(profile, point)
+        if definition is None or not isinstance(stored, int | float):
             return stored
-        if found.type is DataType.BOOL:
+        if definition.type is DataType.BOOL:
             return bool(stored)
-        return int(stored) if found.kind == "state" and _is_whole(stored) else stored
+        return int(stored) if definition.kind == "state" and _is_whole(stored) else stored
 
     def text(self, profile: str, point: str, stored: Value) -> str:
         """The text of a code, or nothing. A named bit is a point of its own."""
@@ -66,16 +66,16 @@ class Meanings:
         code = int(stored)
         if profile in PROFILES and point == "event":
             return EventKind(code).name.lower() if code in set(EventKind) else ""
-        found = self._point(profile, point)
-        return "" if found is None or code not in found.enum else str(found.enum[code])
+        definition = self._point(profile, point)
+        return "" if definition is None or code not in definition.enum else str(definition.enum[code])
 
     def _point(self, profile: str, point: str) -> Point | None:
         return (self._points(profile) or {}).get(point)
 
     def _points(self, profile: str) -> dict[str, Point] | None:
         if profile not in self._known:
-            found = self._load(profile)
-            self._known[profile] = None if found is None else {one.name: one for one in found.points}
+            loaded = self._load(profile)
+            self._known[profile] = None if loaded is None else {point.name: point for point in loaded.points}
         return self._known[profile]
 
     def _load(self, profile: str) -> DeviceProfile | None:

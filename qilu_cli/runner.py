@@ -34,17 +34,17 @@ def run(
             except OSError as error:
                 problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
                 remedy = "name a folder that this user may write"
-                raise typer.Exit(process.tell(ConfigError(problem, file=log, remedy=remedy))) from None
+                raise typer.Exit(process.report(ConfigError(problem, file=log, remedy=remedy))) from None
         stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
         code = process.run(start, duration, survives_hangup=survives_hangup)
     raise typer.Exit(code)
 
 
-def now(work: Callable[[], None]) -> None:
+def run_sync(work: Callable[[], None]) -> None:
     """Do it; an error of ours becomes its message and exit code."""
-    from qilu.runtime.process import tell
+    from qilu.runtime.process import report
 
     try:
         work()
     except QiluError as error:
-        raise typer.Exit(tell(error)) from None
+        raise typer.Exit(report(error)) from None

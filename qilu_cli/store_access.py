@@ -54,7 +54,7 @@ def duration(option: str, text: str) -> float:
 
 async def unknown_device(store: Reader, device: str) -> ConfigError:
     """The error for a device that the store has never heard of."""
-    meant = nearest(device, [one.device for one in await store.devices()])
+    meant = nearest(device, [entry.device for entry in await store.devices()])
     remedy = f"did you mean {meant}?" if meant else "see `qilu query --devices`"
     return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)
 
@@ -64,7 +64,7 @@ def warn(message: str) -> None:
     print(f"qilu: {plain(message)}", file=sys.stderr)
 
 
-def show(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str] = ()) -> None:
+def print_table(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str] = ()) -> None:
     """Print a table on stdout, as `table`, `csv` or `json`.
 
     JSON keeps texts as they are; in CSV a text that a spreadsheet would run begins with an apostrophe, and
@@ -72,7 +72,7 @@ def show(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str]
     columns `whose`, what is the same in all rows stands once, above it.
     """
     if form == "json":
-        show_json([dict(zip(header, row, strict=True)) for row in rows])
+        print_json([dict(zip(header, row, strict=True)) for row in rows])
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
@@ -102,9 +102,9 @@ def _show_table(columns: Mapping[str, Sequence[Any]], header: Sequence[str], who
     console().print(table)
 
 
-def show_json(answer: object) -> None:
+def print_json(document: object) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json_text(answer) + "\n")
+    sys.stdout.write(json_text(document) + "\n")
 
 
 def _csv_cell(value: Any) -> Any:

@@ -34,6 +34,6 @@ def console(*, stderr: bool = False) -> PlainConsole:
     return PlainConsole(stderr=stderr, width=None if stream.isatty() else _WIDE)
 
 
-def json_text(answer: object) -> str:
+def json_text(document: object) -> str:
     """A JSON document; characters that a terminal obeys stand there as escapes, which mean the same."""
-    return plain_json(json.dumps(answer, ensure_ascii=False, indent=1))
+    return plain_json(json.dumps(document, ensure_ascii=False, indent=1))

@@ -35,7 +35,7 @@ def local_time(time_ms: int, shown_in: Zone = UTC) -> datetime | None:
         return None
 
 
-def moment(time_ms: int, shown_in: Zone = UTC) -> str:
+def iso_time(time_ms: int, shown_in: Zone = UTC) -> str:
     """ISO 8601 in milliseconds: UTC with Z, another zone with its offset."""
     found = local_time(time_ms, shown_in)
     if found is None:
@@ -43,16 +43,16 @@ def moment(time_ms: int, shown_in: Zone = UTC) -> str:
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z" if shown_in is UTC else "+00:00")
 
 
-def parse_moment(option: str, text: str, given_in: Zone = UTC) -> int:
+def parse_iso_time(option: str, text: str, input_zone: Zone = UTC) -> int:
     """UTC in milliseconds of a date, or a date and time, of ISO 8601; ConfigError.
 
     Without an offset it is of the zone `given_in`.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-        if found.tzinfo is None:
-            found = found.astimezone() if given_in is None else found.replace(tzinfo=given_in)
-        return round(found.timestamp() * 1000)
+        parsed = datetime.fromisoformat(text.strip())
+        if parsed.tzinfo is None:
+            parsed = parsed.astimezone() if input_zone is None else parsed.replace(tzinfo=input_zone)
+        return round(parsed.timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as error:
         raise ConfigError(
             f"{text!r} is not a time",

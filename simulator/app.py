@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.config.profiles import profiles
-from qilu.config.settings_file import load_with_places
+from qilu.config.settings_file import load_with_line_index
 from qilu.contract.profile import DeviceProfile
-from qilu.runtime.rlimits import room_for
+from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.control import serve_control
 from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
@@ -43,7 +43,7 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
     lowest_port: the first that may be listened on; the system is asked where it is not given. step: instead
     of that of the settings.
     """
-    settings, places = load_with_places(path, PlantSettings)
+    settings, places = load_with_line_index(path, PlantSettings)
     if step is not None:
         settings = settings.model_copy(update={"step": step})
     lowest = first_free_port() if lowest_port is None else lowest_port
@@ -97,7 +97,7 @@ async def simulate(
         if truth is not None:
             log = await stack.enter_async_context(TruthLog(plant, truth, now_ms))
         on_event = log.responded if log is not None else None
-        room_for(2 * len(plant.endpoints()))
+        raise_open_file_limit(2 * len(plant.endpoints()))
         server = ModbusServer(ports(plant, on_event, free=free_ports), buses(plant, on_event))
         await stack.enter_async_context(server)
         listening = None

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from cloud.audit.causes import Cause, Missing
-from cloud.audit.coverage import Stretch, rate_of
-from cloud.audit.model import Account, Books, Edge, Happening
+from cloud.audit.causes import Cause, MissingValues
+from cloud.audit.coverage import Span, rate_of
+from cloud.audit.model import Account, DeviceHistory, Edge, EdgeEvent
 from qilu.contract.accounting import DropReason, EventKind
 
 _EARLIER_MS = 30_000
@@ -23,10 +23,10 @@ _DROPS: Mapping[int, str] = {reason.value: reason.name for reason in DropReason}
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedSpan:
     """A stretch, and how many values the store has of it."""
 
-    stretch: Stretch
+    span: Span
     stored: int
 
 
@@ -35,7 +35,7 @@ class _Budget:
     """Values of one device that the edge counted for a cause, and how many are not laid to it yet."""
 
     cause: Cause
-    begin_ms: int
+    start_ms: int
     end_ms: int
     values: int
     detail: str = ""
@@ -55,7 +55,7 @@ class _Budget:
 
     def over(self, account: Account) -> bool:
         """Whether what it counts may be in this account."""
-        return self.begin_ms < account.end_ms and self.end_ms >= account.begin_ms
+        return self.start_ms < account.end_ms and self.end_ms >= account.start_ms
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Records:
     """Records of an edge that are known by their number alone."""
 
     cause: Cause
-    begin_ms: int
+    start_ms: int
     end_ms: int
     records: int
     left: int
@@ -77,123 +77,128 @@ class EdgeRecords:
         self.edge = edge
         self._records = [*_unread(edge), *_kept(edge)]
 
-    def lay(self, lost: int, account: Account, books: Books) -> Iterator[Missing]:
+    def lay(self, lost: int, account: Account, history: DeviceHistory) -> Iterator[MissingValues]:
         """As much of `lost` values of an account of this device as these records can hold."""
-        codes = [one.text for one in books.events if one.kind is EventKind.DEFERRED and one.text]
+        codes = [entry.text for entry in history.events if entry.kind is EventKind.DEFERRED and entry.text]
         largest = max(account.largest, 1)
-        for one in self._records:
-            if lost > 0 and one.left and one.begin_ms < account.end_ms and one.end_ms >= account.begin_ms:
-                values = min(lost, one.left * largest)
-                one.left -= ceil(values / largest)
+        for entry in self._records:
+            if (
+                lost > 0
+                and entry.left
+                and entry.start_ms < account.end_ms
+                and entry.end_ms >= account.start_ms
+            ):
+                values = min(lost, entry.left * largest)
+                entry.left -= ceil(values / largest)
                 lost -= values
-                detail = codes[-1] if codes and one.cause is Cause.DEFERRED else one.detail
-                yield Missing(
-                    one.cause, values, account.begin_ms, account.end_ms,
-                    detail=detail, records=one.records, edge=self.edge.name,
+                detail = codes[-1] if codes and entry.cause is Cause.DEFERRED else entry.detail
+                yield MissingValues(
+                    entry.cause, values, account.start_ms, account.end_ms,
+                    detail=detail, records=entry.records, edge=self.edge.name,
                 )  # fmt: skip
 
 
-def explain(books: Books, counted: Sequence[Counted], records: EdgeRecords) -> list[Missing]:
+def explain(
+    history: DeviceHistory, counted: Sequence[CountedSpan], records: EdgeRecords
+) -> list[MissingValues]:
     """What is missing of a device in these stretches, cause by cause, in the order of time."""
-    found: list[Missing] = []
-    accounts = [one for one in counted if one.stretch.account is not None]
-    begin_ms = min((one.stretch.begin_ms for one in accounts), default=0)
-    end_ms = max((one.stretch.end_ms for one in accounts), default=0)
-    budgets = sorted(_budgets(books, begin_ms, end_ms), key=lambda one: one.end_ms)
+    missing: list[MissingValues] = []
+    accounts = [item for item in counted if item.span.account is not None]
+    start_ms = min((item.span.start_ms for item in accounts), default=0)
+    end_ms = max((item.span.end_ms for item in accounts), default=0)
+    budgets = sorted(_budgets(history, start_ms, end_ms), key=lambda item: item.end_ms)
     laid: list[tuple[Account, _Budget, int]] = []
-    for one in counted:
-        account = one.stretch.account
+    for item in counted:
+        account = item.span.account
         if account is None:
-            found += _of_gap(books, one)
+            missing += _of_gap(history, item)
             continue
-        found += _of_account(account)
-        lost = account.sent - one.stored
+        missing += _of_account(account)
+        lost = account.sent - item.stored
         for budget in budgets:
             if lost > 0 and budget.left and budget.over(account):
                 values = min(lost, budget.left)
                 budget.left -= values
                 lost -= values
                 laid.append((account, budget, values))
-        for more in records.lay(lost, account, books):
-            found.append(more)
+        for more in records.lay(lost, account, history):
+            missing.append(more)
             lost -= more.values
         if lost > 0:
-            found.append(Missing(Cause.UNEXPLAINED, lost, account.begin_ms, account.end_ms))
-    loose = [one for one in budgets if not one.spent]
+            missing.append(MissingValues(Cause.UNEXPLAINED, lost, account.start_ms, account.end_ms))
+    loose = [item for item in budgets if not item.spent]
     for account, budget, values in laid:
-        certain = budget.exact and budget.spent and not any(one.over(account) for one in loose)
-        found.append(
-            Missing(budget.cause, values, budget.begin_ms, budget.end_ms, certain, budget.detail)
+        certain = budget.exact and budget.spent and not any(item.over(account) for item in loose)
+        missing.append(
+            MissingValues(budget.cause, values, budget.start_ms, budget.end_ms, certain, budget.detail)
         )  # fmt: skip
-    return found
+    return missing
 
 
-def _of_account(account: Account) -> Iterator[Missing]:
-    times = account.begin_ms, account.end_ms
+def _of_account(account: Account) -> Iterator[MissingValues]:
+    times = account.start_ms, account.end_ms
     if account.missed:
-        yield Missing(Cause.BUSY, account.missed, *times, certain=True)
+        yield MissingValues(Cause.BUSY, account.missed, *times, certain=True)
     if account.blocked:
-        yield Missing(Cause.BLOCKED, account.blocked, *times, certain=True)
+        yield MissingValues(Cause.BLOCKED, account.blocked, *times, certain=True)
     if account.overlaps:
-        yield Missing(Cause.OVERLAP, 0, *times)
+        yield MissingValues(Cause.OVERLAP, 0, *times)
 
 
-def _of_gap(books: Books, one: Counted) -> Iterator[Missing]:
+def _of_gap(history: DeviceHistory, counted: CountedSpan) -> Iterator[MissingValues]:
     """In a gap the rate tells what was due; a gateway that is down stores no more than a last record."""
-    stretch = one.stretch
-    if stretch.cause is None:
+    span = counted.span
+    if span.cause is None:
         return
-    rate = rate_of(books, stretch.begin_ms)
-    values = max(round(rate * (stretch.end_ms - stretch.begin_ms) / 1000) - one.stored, 0)
-    largest = max((account.largest for account in books.accounts), default=0)
-    certain = stretch.cause in (Cause.DOWN, Cause.BLOCKED) and one.stored <= largest and rate > 0
+    rate = rate_of(history, span.start_ms)
+    values = max(round(rate * (span.end_ms - span.start_ms) / 1000) - counted.stored, 0)
+    largest = max((account.largest for account in history.accounts), default=0)
+    certain = span.cause in (Cause.DOWN, Cause.BLOCKED) and counted.stored <= largest and rate > 0
     if certain and not values:
         return
-    cause = (
-        stretch.cause if certain or stretch.cause not in (Cause.DOWN, Cause.BLOCKED) else Cause.NOT_COUNTED
-    )
-    yield Missing(cause, values, stretch.begin_ms, stretch.end_ms, certain, edge=books.edge.name)
+    cause = span.cause if certain or span.cause not in (Cause.DOWN, Cause.BLOCKED) else Cause.NOT_COUNTED
+    yield MissingValues(cause, values, span.start_ms, span.end_ms, certain, edge=history.edge.name)
 
 
-def _budgets(books: Books, begin_ms: int, end_ms: int) -> Iterator[_Budget]:
+def _budgets(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[_Budget]:
     """What the edge counted of this device, to the value, after the spool had it."""
-    largest = max((one.largest for one in books.accounts), default=0)
-    requeued = [one.time_ms for one in books.edge.events if one.kind is EventKind.REQUEUED]
-    for one in last_told(books.events):
-        inside = begin_ms <= one.begin_ms and one.end_ms < end_ms
-        detail = _DROPS.get(one.detail, "")
-        stored = min(one.values, one.in_flight * largest)
-        yield _Budget(Cause.DROPPED, one.begin_ms, one.end_ms, one.values, detail, inside, stored)
-    for one in books.events:
-        if one.kind is EventKind.REJECTED:
-            kept = not any(time_ms > one.time_ms for time_ms in requeued)
-            exact = kept and begin_ms <= one.begin_ms and one.end_ms < end_ms
-            yield _Budget(Cause.REJECTED, one.begin_ms, one.end_ms, one.values, one.text, exact)
+    largest = max((entry.largest for entry in history.accounts), default=0)
+    requeued = [entry.time_ms for entry in history.edge.events if entry.kind is EventKind.REQUEUED]
+    for entry in latest_reports(history.events):
+        inside = start_ms <= entry.start_ms and entry.end_ms < end_ms
+        detail = _DROPS.get(entry.detail, "")
+        stored = min(entry.values, entry.in_flight * largest)
+        yield _Budget(Cause.DROPPED, entry.start_ms, entry.end_ms, entry.values, detail, inside, stored)
+    for entry in history.events:
+        if entry.kind is EventKind.REJECTED:
+            kept = not any(time_ms > entry.time_ms for time_ms in requeued)
+            exact = kept and start_ms <= entry.start_ms and entry.end_ms < end_ms
+            yield _Budget(Cause.REJECTED, entry.start_ms, entry.end_ms, entry.values, entry.text, exact)
 
 
-def last_told(events: Sequence[Happening]) -> list[Happening]:
+def latest_reports(events: Sequence[EdgeEvent]) -> list[EdgeEvent]:
     """The last report of each stretch that a spool gave up: it includes the ones before."""
-    found: list[Happening] = []
-    for one in events:
-        if one.kind is EventKind.DROPPED and one.detail != DropReason.blocked:
-            found = [
+    latest: list[EdgeEvent] = []
+    for event in events:
+        if event.kind is EventKind.DROPPED and event.detail != DropReason.blocked:
+            latest = [
                 earlier
-                for earlier in found
-                if earlier.detail != one.detail
-                or not (one.begin_ms <= earlier.begin_ms and earlier.end_ms <= one.end_ms)
-                or earlier.records > one.records
+                for earlier in latest
+                if earlier.detail != event.detail
+                or not (event.start_ms <= earlier.start_ms and earlier.end_ms <= event.end_ms)
+                or earlier.records > event.records
             ]
-            found.append(one)
-    return found
+            latest.append(event)
+    return latest
 
 
 def _unread(edge: Edge) -> Iterator[_Records]:
     """Records that a spool gave up and could not read."""
-    for one in last_told(edge.events):
-        if one.unread:
-            times = one.begin_ms - _EARLIER_MS, one.end_ms + _LATER_MS
-            detail = _DROPS.get(one.detail, "")
-            yield _Records(Cause.DROPPED, *times, one.unread, one.unread, detail)
+    for event in latest_reports(edge.events):
+        if event.unread:
+            times = event.start_ms - _EARLIER_MS, event.end_ms + _LATER_MS
+            detail = _DROPS.get(event.detail, "")
+            yield _Records(Cause.DROPPED, *times, event.unread, event.unread, detail)
 
 
 def _kept(edge: Edge) -> Iterator[_Records]:

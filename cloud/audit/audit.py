@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
-from cloud.audit.attribution import Counted, EdgeRecords, explain, kept_records
-from cloud.audit.causes import ONE_ENTRY, Cause, Missing, Verdict
-from cloud.audit.coverage import Stretch, stretches
-from cloud.audit.duplicates import COUNTER, stored_twice
-from cloud.audit.loader import Known, by_edge, is_removed, read_books, read_edge
-from cloud.audit.model import Account, Books, Edge
+from cloud.audit.attribution import CountedSpan, EdgeRecords, explain, kept_records
+from cloud.audit.causes import SINGLE_ENTRY, Cause, MissingValues, Verdict
+from cloud.audit.coverage import Span, covered_spans
+from cloud.audit.duplicates import COUNTER, find_duplicates
+from cloud.audit.loader import KnownDevice, by_edge, is_removed, read_edge, read_history
+from cloud.audit.model import Account, DeviceHistory, Edge
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import DeviceKey, Quality, Reason
 from qilu.stores.interfaces import Reader
@@ -22,10 +22,10 @@ MAX_QUESTIONS = 400
 """Counts of one device that a store is asked for; where it would take more, accounts are judged together."""
 
 
-class Offline(NamedTuple):
+class OfflinePeriod(NamedTuple):
     """When a device did not answer."""
 
-    begin_ms: int
+    start_ms: int
     end_ms: int
     reason: Reason | None
 
@@ -46,38 +46,38 @@ class Finding:
 
     device: str
     edge: str
-    begin_ms: int
+    start_ms: int
     end_ms: int
     expected: int = 0
     suppressed: int = 0
     good: int = 0
     uncertain: int = 0
     bad: Mapping[str, int] = field(default_factory=dict)
-    missing: list[Missing] = field(default_factory=list)
+    missing: list[MissingValues] = field(default_factory=list)
     surplus: int = 0
     """Values that the store has and that no account tells of."""
-    twice: int | None = None
+    duplicates: int | None = None
     """Serve counters stored under two times; None where the device has no such counter."""
     texts: int = 0
     """Texts that were sent to a store which has no place for them; they are not expected."""
-    offline: list[Offline] = field(default_factory=list)
+    offline: list[OfflinePeriod] = field(default_factory=list)
     clock_steps: list[ClockStep] = field(default_factory=list)
     kept: Mapping[Cause, int] = field(default_factory=dict)
     """Records of all devices that its edge keeps, by why."""
-    accounted: bool = True
+    has_accounting: bool = True
     """False: the store has no account of this time, so nothing can be said."""
 
     @property
     def unexplained(self) -> int:
         """Values that are missing without a cause."""
-        return sum(one.values for one in self.missing if not one.explained)
+        return sum(missing.values for missing in self.missing if not missing.explained)
 
     @property
     def verdict(self) -> Verdict:
         """What can be said of the device in this time; it errs towards not known."""
-        if self.unexplained or self.surplus or self.twice:
+        if self.unexplained or self.surplus or self.duplicates:
             return Verdict.INCOMPLETE
-        if not self.accounted or any(not one.certain for one in self.missing):
+        if not self.has_accounting or any(not missing.certain for missing in self.missing):
             return Verdict.NOT_KNOWN
         return Verdict.COMPLETE
 
@@ -101,7 +101,7 @@ class Audit:
     @property
     def complete(self) -> bool:
         """Whether every value of all that was asked for is accounted for with certainty."""
-        whole = all(one.verdict is Verdict.COMPLETE for one in self.findings)
+        whole = all(finding.verdict is Verdict.COMPLETE for finding in self.findings)
         return bool(self.findings) and whole and not self.unknown
 
 
@@ -114,171 +114,189 @@ async def audit(
         for name, devices in sorted(by_edge(await reader.devices()).items())
         if not edges or name in edges
     }
-    found = {name: await read_edge(reader, name, start_ms, end_ms) for name in known if _reports(known[name])}
+    edges_by_name = {
+        name: await read_edge(reader, name, start_ms, end_ms) for name in known if _reports(known[name])
+    }
     findings: list[Finding] = []
     unknown: list[UnknownDevices] = []
     for name, devices in known.items():
-        edge = _with_held(found.get(name, Edge(name)), found.values())
+        edge = _with_held(edges_by_name.get(name, Edge(name)), edges_by_name.values())
         records = EdgeRecords(edge)
         heard = 0
-        for device, one in sorted(devices.items()):
+        for device, known_device in sorted(devices.items()):
             if only and device not in only:
                 continue
-            finding = await _device(reader, edge, records, device, one, start_ms, end_ms)
+            finding = await _device(reader, edge, records, device, known_device, start_ms, end_ms)
             if finding is not None:
                 findings.append(finding)
-                heard += one.collected_ms is not None
+                heard += known_device.collected_ms is not None
         configured = edge.status.devices if edge.status else 0
         if not only and configured > heard:
             unknown.append(UnknownDevices(name, configured, heard))
     return Audit(findings, unknown)
 
 
-def _reports(devices: Mapping[str, Known]) -> bool:
+def _reports(devices: Mapping[str, KnownDevice]) -> bool:
     """Whether an edge keeps accounts; whoever writes without any costs no question."""
-    return not devices or any(one.collected_ms is not None for one in devices.values())
+    return not devices or any(device.collected_ms is not None for device in devices.values())
 
 
-def _with_held(edge: Edge, others: Iterable[Edge]) -> Edge:
-    held = sum(one.status.held for one in others if one.status and one.name != edge.name)
+def _with_held(edge: Edge, edges: Iterable[Edge]) -> Edge:
+    held = sum(other.status.held for other in edges if other.status and other.name != edge.name)
     return replace(edge, held=held)
 
 
 async def _device(
-    reader: Reader, edge: Edge, records: EdgeRecords, device: str, known: Known, start_ms: int, end_ms: int
+    reader: Reader,
+    edge: Edge,
+    records: EdgeRecords,
+    device: str,
+    known: KnownDevice,
+    start_ms: int,
+    end_ms: int,
 ) -> Finding | None:
     """None where its edge reported before this time that it does not collect from the device any more."""
     key = DeviceKey(edge.name, device)
     if known.collected_ms is None:
-        return Finding(device, edge.name, start_ms, end_ms, accounted=False)
+        return Finding(device, edge.name, start_ms, end_ms, has_accounting=False)
     if known.collected_ms < start_ms and await is_removed(reader, key, known.collected_ms):
         return None
-    books = await read_books(reader, device, edge, start_ms, end_ms)
-    return await _Counting(reader, books, known.profiles).run(records, start_ms, end_ms)
+    history = await read_history(reader, device, edge, start_ms, end_ms)
+    return await _DeviceAudit(reader, history, known.profiles).run(records, start_ms, end_ms)
 
 
-class _Counting:
+class _DeviceAudit:
     """One device."""
 
-    def __init__(self, reader: Reader, books: Books, profiles: Sequence[str]) -> None:
+    def __init__(self, reader: Reader, history: DeviceHistory, profiles: Sequence[str]) -> None:
         self._reader = reader
-        self._books = books
+        self._history = history
         self._profiles = profiles
-        self._device = DeviceKey(books.edge.name, books.device)
+        self._device = DeviceKey(history.edge.name, history.device)
         self._counts: Counter[Reason | None] = Counter()
         self._questions = 0
 
     async def run(self, records: EdgeRecords, start_ms: int, end_ms: int) -> Finding:
-        books = self._books if self._reader.has_texts else _without_texts(self._books)
-        parts = stretches(books, start_ms, end_ms)
-        begin = parts[0].begin_ms if parts else start_ms
+        history = self._history if self._reader.has_texts else _without_texts(self._history)
+        parts = covered_spans(history, start_ms, end_ms)
+        span_start = parts[0].start_ms if parts else start_ms
         end = parts[-1].end_ms if parts else end_ms
-        finding = Finding(books.device, books.edge.name, begin, end, accounted=bool(parts))
-        finding.kept = kept_records(books.edge)
+        finding = Finding(history.device, history.edge.name, span_start, end, has_accounting=bool(parts))
+        finding.kept = kept_records(history.edge)
         counted = await self._counted(parts)
         if not parts:
-            self._counts = await self._ask(begin, end)
-        finding.missing = _joined(explain(books, counted, records))
+            self._counts = await self._ask(span_start, end)
+        finding.missing = _joined(explain(history, counted, records))
         _fill(finding, counted, self._counts)
         if not self._reader.has_texts:
-            finding.texts = sum(one.texts for one in self._books.accounts if begin <= one.begin_ms < end)
+            finding.texts = sum(
+                entry.texts for entry in self._history.accounts if span_start <= entry.start_ms < end
+            )
         if COUNTER in await self._reader.points(self._device):
-            samples = await self._reader.samples(self._device, COUNTER, begin, end)
-            away = [one.time_ms for one in books.events if one.kind in (EventKind.OFFLINE, EventKind.ONLINE)]
-            finding.twice = len(stored_twice(samples, away))
-        finding.offline = [*_offline(books, begin, end)]
-        finding.clock_steps = [*_clock_steps(books, begin, end)]
+            samples = await self._reader.samples(self._device, COUNTER, span_start, end)
+            offline_ms = [
+                entry.time_ms
+                for entry in history.events
+                if entry.kind in (EventKind.OFFLINE, EventKind.ONLINE)
+            ]
+            finding.duplicates = len(find_duplicates(samples, offline_ms))
+        finding.offline = [*_offline(history, span_start, end)]
+        finding.clock_steps = [*_clock_steps(history, span_start, end)]
         return finding
 
-    async def _counted(self, parts: Sequence[Stretch]) -> list[Counted]:
+    async def _counted(self, parts: Sequence[Span]) -> list[CountedSpan]:
         """What the store has of each stretch; accounts that follow each other are asked for together."""
-        found: list[Counted] = []
-        run: list[Stretch] = []
+        counted: list[CountedSpan] = []
+        run: list[Span] = []
         for part in parts:
             if part.account is not None:
                 run.append(part)
                 continue
-            found += await self._of_run(run)
+            counted += await self._of_run(run)
             run = []
-            found.append(Counted(part, self._keep(await self._ask(part.begin_ms, part.end_ms))))
-        return found + await self._of_run(run)
+            counted.append(CountedSpan(part, self._keep(await self._ask(part.start_ms, part.end_ms))))
+        return counted + await self._of_run(run)
 
-    async def _of_run(self, run: Sequence[Stretch]) -> list[Counted]:
+    async def _of_run(self, run: Sequence[Span]) -> list[CountedSpan]:
         """Halves a run until every account is either right in sum with others, or alone."""
         if not run:
             return []
-        begin, end = run[0].begin_ms, run[-1].end_ms
-        counts = await self._ask(begin, end)
-        sent = sum(one.account.sent for one in run if one.account)
+        start_ms, end = run[0].start_ms, run[-1].end_ms
+        counts = await self._ask(start_ms, end)
+        sent = sum(span.account.sent for span in run if span.account)
         if counts.total() != sent and len(run) > 1 and self._questions < MAX_QUESTIONS:
             middle = len(run) // 2
             return [*await self._of_run(run[:middle]), *await self._of_run(run[middle:])]
         if counts.total() != sent:  # a store that is being written shows what it had not shown a moment ago
-            counts = await self._ask(begin, end)
+            counts = await self._ask(start_ms, end)
         stored = self._keep(counts)
         if stored == sent:
-            return [Counted(one, one.account.sent) for one in run if one.account]
-        whole = reduce(Account.joined, (one.account for one in run if one.account))
-        return [Counted(Stretch(begin, end, whole), stored)]
+            return [CountedSpan(span, span.account.sent) for span in run if span.account]
+        whole = reduce(Account.joined, (span.account for span in run if span.account))
+        return [CountedSpan(Span(start_ms, end, whole), stored)]
 
     def _keep(self, counts: Counter[Reason | None]) -> int:
         self._counts.update(counts)
         return counts.total()
 
-    async def _ask(self, begin_ms: int, end_ms: int) -> Counter[Reason | None]:
-        found: Counter[Reason | None] = Counter()
+    async def _ask(self, start_ms: int, end_ms: int) -> Counter[Reason | None]:
+        counts: Counter[Reason | None] = Counter()
         for profile in self._profiles:
             self._questions += 1
-            found.update(await self._reader.count(self._device, profile, begin_ms, end_ms))
-        return found
+            counts.update(await self._reader.count(self._device, profile, start_ms, end_ms))
+        return counts
 
 
-def _without_texts(books: Books) -> Books:
+def _without_texts(history: DeviceHistory) -> DeviceHistory:
     """As a store without a place for texts sees it."""
-    accounts = [replace(one, expected=one.expected - one.texts, texts=0) for one in books.accounts]
-    return replace(books, accounts=accounts)
+    accounts = [
+        replace(account, expected=account.expected - account.texts, texts=0) for account in history.accounts
+    ]
+    return replace(history, accounts=accounts)
 
 
-def _fill(finding: Finding, counted: Sequence[Counted], counts: Counter[Reason | None]) -> None:
+def _fill(finding: Finding, counted: Sequence[CountedSpan], counts: Counter[Reason | None]) -> None:
     """The sums of a finding that has all that is missing."""
     finding.good = counts[None]
     finding.bad = {
-        str(one): counts[one] for one in Reason if counts[one] and one.quality is Quality.BAD
+        str(entry): counts[entry] for entry in Reason if counts[entry] and entry.quality is Quality.BAD
     }  # fmt: skip
     finding.uncertain = counts.total() - finding.good - sum(finding.bad.values())
-    accounts = [(one.stretch.account, one.stored) for one in counted if one.stretch.account is not None]
+    accounts = [(entry.span.account, entry.stored) for entry in counted if entry.span.account is not None]
     finding.suppressed = sum(account.suppressed for account, _ in accounts)
     finding.surplus = sum(max(stored - account.sent, 0) for account, stored in accounts)
-    missing = sum(one.values for one in finding.missing)
+    missing = sum(entry.values for entry in finding.missing)
     finding.expected = counts.total() + finding.suppressed + missing - finding.surplus
 
 
-def _joined(missing: Iterable[Missing]) -> list[Missing]:
+def _joined(missing: Iterable[MissingValues]) -> list[MissingValues]:
     """One entry for each cause, in the order of time."""
-    found: dict[tuple[object, ...], Missing] = {}
-    for one in missing:
-        place = () if one.cause in ONE_ENTRY else (one.begin_ms, one.end_ms)
-        key = (one.cause, one.detail, one.certain, *place)
-        known = found.get(key)
-        found[key] = one if known is None else known.joined(one)
-    return sorted(found.values(), key=lambda one: one.begin_ms)
+    merged: dict[tuple[object, ...], MissingValues] = {}
+    for entry in missing:
+        place = () if entry.cause in SINGLE_ENTRY else (entry.start_ms, entry.end_ms)
+        key = (entry.cause, entry.detail, entry.certain, *place)
+        known = merged.get(key)
+        merged[key] = entry if known is None else known.joined(entry)
+    return sorted(merged.values(), key=lambda entry: entry.start_ms)
 
 
-def _offline(books: Books, begin_ms: int, end_ms: int) -> Iterator[Offline]:
+def _offline(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[OfflinePeriod]:
     """When the device did not answer; a start of the gateway asks it anew."""
     reached_ms = 0
-    for one in books.events:
-        if one.kind is EventKind.OFFLINE and one.time_ms >= reached_ms:
-            reached_ms = min((time for time in _back(books) if time > one.time_ms), default=end_ms)
-            if one.time_ms < end_ms and reached_ms > begin_ms:
-                yield Offline(one.time_ms, reached_ms, _reason(one.detail))
+    for event in history.events:
+        if event.kind is EventKind.OFFLINE and event.time_ms >= reached_ms:
+            reached_ms = min(
+                (time for time in _online_times(history) if time > event.time_ms), default=end_ms
+            )
+            if event.time_ms < end_ms and reached_ms > start_ms:
+                yield OfflinePeriod(event.time_ms, reached_ms, _reason(event.detail))
 
 
-def _back(books: Books) -> Iterator[int]:
+def _online_times(history: DeviceHistory) -> Iterator[int]:
     """When it answered, or was about to be asked anew; where what told of that was lost, accounts know it."""
-    yield from (one.time_ms for one in books.events if one.kind is EventKind.ONLINE)
-    yield from (one.time_ms for one in books.edge.events if one.kind is EventKind.STARTED)
-    yield from (one.begin_ms for one in books.accounts if one.expected and not one.offline_s)
+    yield from (entry.time_ms for entry in history.events if entry.kind is EventKind.ONLINE)
+    yield from (entry.time_ms for entry in history.edge.events if entry.kind is EventKind.STARTED)
+    yield from (entry.start_ms for entry in history.accounts if entry.expected and not entry.offline_s)
 
 
 def _reason(code: int) -> Reason | None:
@@ -288,7 +306,7 @@ def _reason(code: int) -> Reason | None:
         return None
 
 
-def _clock_steps(books: Books, begin_ms: int, end_ms: int) -> Iterator[ClockStep]:
-    for one in books.edge.events:
-        if one.kind is EventKind.CLOCK_STEPPED and begin_ms <= one.time_ms < end_ms:
-            yield ClockStep(one.time_ms, (one.end_ms - one.begin_ms) / 1000)
+def _clock_steps(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[ClockStep]:
+    for event in history.edge.events:
+        if event.kind is EventKind.CLOCK_STEPPED and start_ms <= event.time_ms < end_ms:
+            yield ClockStep(event.time_ms, (event.end_ms - event.start_ms) / 1000)

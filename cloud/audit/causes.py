@@ -40,14 +40,14 @@ class Cause(StrEnum):
 
 FINAL = frozenset((Cause.BUSY, Cause.BLOCKED, Cause.DOWN, Cause.DROPPED, Cause.REJECTED))
 """Causes after which nothing can come any more; only these can be certain."""
-ONE_ENTRY = frozenset(Cause) - {
+SINGLE_ENTRY = frozenset(Cause) - {
     Cause.DOWN, Cause.DROPPED, Cause.STOPPED, Cause.NOT_HEARD, Cause.NOT_COUNTED, Cause.OVERLAP,
 }  # fmt: skip
 """Causes that are one entry of a finding, however often they come."""
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingValues:
     """Values that are not in the store, and why; the time is that of the cause.
 
     `certain`: the edge counted exactly these values for this cause. `records`: how many wait on `edge`.
@@ -55,7 +55,7 @@ class Missing:
 
     cause: Cause
     values: int
-    begin_ms: int
+    start_ms: int
     end_ms: int
     certain: bool = False
     detail: str = ""
@@ -67,12 +67,12 @@ class Missing:
         """Whether there is a cause at all."""
         return self.cause is not Cause.UNEXPLAINED
 
-    def joined(self, other: Missing) -> Missing:
+    def joined(self, other: MissingValues) -> MissingValues:
         """Both together, of the same cause."""
-        begin, end = min(self.begin_ms, other.begin_ms), max(self.end_ms, other.end_ms)
+        start, end = min(self.start_ms, other.start_ms), max(self.end_ms, other.end_ms)
         values = self.values + other.values
         return replace(
-            self, values=values, begin_ms=begin, end_ms=end, certain=self.certain and other.certain
+            self, values=values, start_ms=start, end_ms=end, certain=self.certain and other.certain
         )
 
 

@@ -7,158 +7,160 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cloud.audit.causes import Cause
-from cloud.audit.model import USUAL_ACCOUNT_S, Account, Books, Edge
+from cloud.audit.model import DEFAULT_INTERVAL_S, Account, DeviceHistory, Edge
 from qilu.contract.accounting import DropReason, EventKind
 
 _SHORTEST_MS = 1000
-PATIENCE_MS = 150_000
+DELIVERY_ALLOWANCE_MS = 150_000
 """How long after the end of the one before an account may take to be in the store; a longer one may more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Span:
     """A time with its account; or without one, and why: the cause is None where nothing was due."""
 
-    begin_ms: int
+    start_ms: int
     end_ms: int
     account: Account | None = None
     cause: Cause | None = None
 
 
-def stretches(books: Books, start_ms: int, end_ms: int) -> list[Stretch]:
+def covered_spans(history: DeviceHistory, start_ms: int, end_ms: int) -> list[Span]:
     """What of `start_ms` to `end_ms` can be told of, without gap or overlap; empty where no account is known.
 
     It begins with a whole account, or when the edge first collected from the device. It ends with a whole
     account, or where one should be there by now.
     """
-    accounts = distinct(books.accounts)
-    inside = [one for one in accounts if one.end_ms > start_ms and one.begin_ms < end_ms]
+    accounts = distinct(history.accounts)
+    inside = [account for account in accounts if account.end_ms > start_ms and account.start_ms < end_ms]
     if not inside:
         return []
-    reached = _begin(books, accounts, start_ms)
-    found: list[Stretch] = []
-    for one in inside:
-        if one.begin_ms < reached or one.end_ms > end_ms:
+    reached = _start(history, accounts, start_ms)
+    spans: list[Span] = []
+    for account in inside:
+        if account.start_ms < reached or account.end_ms > end_ms:
             continue
-        found += _gap(books, reached, one.begin_ms)
-        found.append(Stretch(one.begin_ms, one.end_ms, one))
-        reached = one.end_ms
-    patience = _patience(books)
+        spans += _gap(history, reached, account.start_ms)
+        spans.append(Span(account.start_ms, account.end_ms, account))
+        reached = account.end_ms
+    allowance_ms = _allowance_ms(history)
     last = inside[-1]
-    cut = last.begin_ms if last.end_ms > end_ms and end_ms - last.begin_ms <= patience else end_ms
-    return found + _tail(books, reached, max(cut, reached), patience)
+    cut = last.start_ms if last.end_ms > end_ms and end_ms - last.start_ms <= allowance_ms else end_ms
+    return spans + _tail(history, reached, max(cut, reached), allowance_ms)
 
 
-def rate_of(books: Books, time_ms: int) -> float:
+def rate_of(history: DeviceHistory, time_ms: int) -> float:
     """Values due per second from `time_ms` on: by the schedule, as accounts before it counted, or later ones.
 
     0.0 where nothing is known.
     """
-    schedule = next((one for one in reversed(books.schedules) if one.time_ms <= time_ms), None)
+    schedule = next((entry for entry in reversed(history.schedules) if entry.time_ms <= time_ms), None)
     if schedule is not None:
         return schedule.rate
-    before = _counted_rate([one for one in books.accounts if one.end_ms <= time_ms])
+    before = _counted_rate([entry for entry in history.accounts if entry.end_ms <= time_ms])
     if before:
         return before
-    return books.schedules[0].rate if books.schedules else _counted_rate(books.accounts)
+    return history.schedules[0].rate if history.schedules else _counted_rate(history.accounts)
 
 
 def _counted_rate(accounts: Sequence[Account]) -> float:
     """Values due per second by these accounts; 0.0 where they are too short to tell."""
-    span_ms = sum(one.end_ms - one.begin_ms for one in accounts)
-    return 1000 * sum(one.expected for one in accounts) / span_ms if span_ms >= _SHORTEST_MS else 0.0
+    span_ms = sum(account.end_ms - account.start_ms for account in accounts)
+    return 1000 * sum(account.expected for account in accounts) / span_ms if span_ms >= _SHORTEST_MS else 0.0
 
 
 def distinct(accounts: Sequence[Account]) -> list[Account]:
     """Rising and without overlap: one that was told again replaces what it has joined."""
-    again = [one for one in accounts if one.again]
-    found: list[Account] = []
-    for one in sorted(accounts, key=lambda account: (account.begin_ms, -account.end_ms, not account.again)):
-        joined = any(_has_joined(other, one) for other in again)
-        if joined or one.end_ms <= one.begin_ms:
+    again = [candidate for candidate in accounts if candidate.again]
+    kept: list[Account] = []
+    for candidate in sorted(
+        accounts, key=lambda account: (account.start_ms, -account.end_ms, not account.again)
+    ):
+        joined = any(_has_joined(other, candidate) for other in again)
+        if joined or candidate.end_ms <= candidate.start_ms:
             continue
-        if found and one.begin_ms < found[-1].end_ms:
-            found[-1] = found[-1].joined(one, overlaps=True)
+        if kept and candidate.start_ms < kept[-1].end_ms:
+            kept[-1] = kept[-1].joined(candidate, overlaps=True)
         else:
-            found.append(one)
-    return found
+            kept.append(candidate)
+    return kept
 
 
-def _has_joined(again: Account, one: Account) -> bool:
-    span, other = again.end_ms - again.begin_ms, one.end_ms - one.begin_ms
-    inside = again.begin_ms <= one.begin_ms and one.end_ms <= again.end_ms
-    return inside and (span > other or (not one.again and span == other))
+def _has_joined(again: Account, account: Account) -> bool:
+    span, other = again.end_ms - again.start_ms, account.end_ms - account.start_ms
+    inside = again.start_ms <= account.start_ms and account.end_ms <= again.end_ms
+    return inside and (span > other or (not account.again and span == other))
 
 
-def _begin(books: Books, accounts: Sequence[Account], start_ms: int) -> int:
+def _start(history: DeviceHistory, accounts: Sequence[Account], start_ms: int) -> int:
     """`start_ms`, or the end of the account over it, or when the edge first collected from the device."""
-    known = [one.begin_ms - one.known_ms for one in accounts]
-    known += [one.time_ms for one in books.schedules]
-    over = next((one.end_ms for one in accounts if one.begin_ms < start_ms < one.end_ms), start_ms)
+    known = [entry.start_ms - entry.known_ms for entry in accounts]
+    known += [entry.time_ms for entry in history.schedules]
+    over = next((entry.end_ms for entry in accounts if entry.start_ms < start_ms < entry.end_ms), start_ms)
     return max(over, min(known))
 
 
-def _gap(books: Books, begin_ms: int, end_ms: int) -> list[Stretch]:
+def _gap(history: DeviceHistory, start_ms: int, end_ms: int) -> list[Span]:
     """A time without account, cut by what the edge reported of it."""
-    reported = list(_reported(books))
-    times = {begin_ms, end_ms}
-    times |= {time for one in reported for time in (one.begin_ms, one.end_ms) if begin_ms < time < end_ms}
-    found: list[Stretch] = []
+    reported = list(_reported(history))
+    times = {start_ms, end_ms}
+    times |= {time for span in reported for time in (span.start_ms, span.end_ms) if start_ms < time < end_ms}
+    spans: list[Span] = []
     bounds = sorted(times)
-    for begin, end in pairwise(bounds):
-        over = (one for one in reported if one.begin_ms <= begin and end <= one.end_ms)
-        cause = next((one.cause for one in over), Cause.NOT_COUNTED)
-        if found and found[-1].cause is cause:
-            found[-1] = Stretch(found[-1].begin_ms, end, None, cause)
+    for start, end in pairwise(bounds):
+        over = (span for span in reported if span.start_ms <= start and end <= span.end_ms)
+        cause = next((span.cause for span in over), Cause.NOT_COUNTED)
+        if spans and spans[-1].cause is cause:
+            spans[-1] = Span(spans[-1].start_ms, end, None, cause)
         else:
-            found.append(Stretch(begin, end, None, cause))
-    return found
+            spans.append(Span(start, end, None, cause))
+    return spans
 
 
-def _reported(books: Books) -> Iterator[Stretch]:
+def _reported(history: DeviceHistory) -> Iterator[Span]:
     """Times in which nothing was collected, by the reports of the edge; what goes before comes first."""
-    for one in books.events:
-        if one.kind is EventKind.REMOVED:
-            yield Stretch(one.begin_ms, _next_known(books, one.time_ms))
-        if one.kind is EventKind.CORRECTED:
-            yield Stretch(one.begin_ms, one.end_ms)
-    for one in books.edge.events:
-        if one.kind is EventKind.CLOCK_STEPPED and one.detail and one.begin_ms < one.end_ms:
-            yield Stretch(one.begin_ms, one.end_ms)  # the clock went ahead: this time never was
-        if one.kind is EventKind.DROPPED and one.detail == DropReason.blocked:
-            yield Stretch(one.begin_ms, one.end_ms, None, Cause.BLOCKED)
-    for one in (*books.events, *books.edge.events):
-        if one.kind is EventKind.STARTED and one.begin_ms < one.end_ms:
-            yield Stretch(one.begin_ms, one.end_ms, None, Cause.DOWN)
+    for event in history.events:
+        if event.kind is EventKind.REMOVED:
+            yield Span(event.start_ms, _next_known(history, event.time_ms))
+        if event.kind is EventKind.CORRECTED:
+            yield Span(event.start_ms, event.end_ms)
+    for event in history.edge.events:
+        if event.kind is EventKind.CLOCK_STEPPED and event.detail and event.start_ms < event.end_ms:
+            yield Span(event.start_ms, event.end_ms)  # the clock went ahead: this time never was
+        if event.kind is EventKind.DROPPED and event.detail == DropReason.blocked:
+            yield Span(event.start_ms, event.end_ms, None, Cause.BLOCKED)
+    for event in (*history.events, *history.edge.events):
+        if event.kind is EventKind.STARTED and event.start_ms < event.end_ms:
+            yield Span(event.start_ms, event.end_ms, None, Cause.DOWN)
 
 
-def _next_known(books: Books, time_ms: int) -> int:
+def _next_known(history: DeviceHistory, time_ms: int) -> int:
     """When the device was collected from again, a time far ahead where it was not."""
-    times = [one.begin_ms for one in books.accounts] + [one.time_ms for one in books.schedules]
-    return min((one for one in times if one > time_ms), default=2**62)
+    times = [entry.start_ms for entry in history.accounts] + [one.time_ms for one in history.schedules]
+    return min((entry for entry in times if entry > time_ms), default=2**62)
 
 
-def _patience(books: Books) -> int:
-    schedule = books.schedules[-1] if books.schedules else None
+def _allowance_ms(history: DeviceHistory) -> int:
+    schedule = history.schedules[-1] if history.schedules else None
     if schedule is None:
-        return PATIENCE_MS
-    longer = 2 * schedule.shortest_s + max(schedule.account_s - USUAL_ACCOUNT_S, 0)
-    return PATIENCE_MS + round(1000 * longer)
+        return DELIVERY_ALLOWANCE_MS
+    longer = 2 * schedule.shortest_s + max(schedule.account_s - DEFAULT_INTERVAL_S, 0)
+    return DELIVERY_ALLOWANCE_MS + round(1000 * longer)
 
 
-def _tail(books: Books, begin_ms: int, end_ms: int, patience_ms: int) -> list[Stretch]:
+def _tail(history: DeviceHistory, start_ms: int, end_ms: int, allowance_ms: int) -> list[Span]:
     """Behind the last account: what of it should be known by now."""
-    found = _gap(books, begin_ms, end_ms)
-    if found and found[-1].cause is Cause.NOT_COUNTED:
-        last = found.pop()
-        if last.end_ms - last.begin_ms > patience_ms:
-            found.append(Stretch(last.begin_ms, last.end_ms, None, _silence(books.edge, end_ms)))
-    return found
+    spans = _gap(history, start_ms, end_ms)
+    if spans and spans[-1].cause is Cause.NOT_COUNTED:
+        last = spans.pop()
+        if last.end_ms - last.start_ms > allowance_ms:
+            spans.append(Span(last.start_ms, last.end_ms, None, _absence_cause(history.edge, end_ms)))
+    return spans
 
 
-def _silence(edge: Edge, end_ms: int) -> Cause:
-    heard_ms = edge.heard_ms
-    if heard_ms is not None and heard_ms >= end_ms - PATIENCE_MS:
+def _absence_cause(edge: Edge, end_ms: int) -> Cause:
+    last_seen_ms = edge.last_seen_ms
+    if last_seen_ms is not None and last_seen_ms >= end_ms - DELIVERY_ALLOWANCE_MS:
         return Cause.NOT_COUNTED
     stopped = bool(edge.events) and edge.events[-1].kind is EventKind.STOPPED
     return Cause.STOPPED if stopped else Cause.NOT_HEARD

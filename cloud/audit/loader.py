@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cloud.audit.model import USUAL_ACCOUNT_S, Account, Books, Edge, Happening, Schedule, Status
+from cloud.audit.model import DEFAULT_INTERVAL_S, Account, DeviceHistory, Edge, EdgeEvent, Schedule, Status
 from qilu.contract.accounting import COLLECTION, GATEWAY, EventKind
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.interfaces import Device, Reader
 
-LOOK_BACK_MS = 35 * 86_400_000
+LOOKBACK_MS = 35 * 86_400_000
 """How long before the audit a schedule may have been told, in which it is repeated every day."""
 _BEFORE_MS = 7_200_000
 """How long before the audit, and the length of an account, one may begin that reaches into it (a poll may
@@ -33,41 +33,45 @@ _KEPT = ("held_records", "deferred_records", "quarantined_records")
 
 
 @dataclass(slots=True)
-class Known:
+class KnownDevice:
     """What a store knows of one device; `collected_ms`: when its edge last reported of it, None for never."""
 
     profiles: list[str] = field(default_factory=list)
     collected_ms: int | None = None
 
 
-def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, Known]]:
+def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, KnownDevice]]:
     """Edge -> device -> what is known of it, all by name."""
-    found: dict[str, dict[str, Known]] = {}
-    for one in devices:
-        if one.profile == GATEWAY:
-            found.setdefault(one.edge, {})
+    edges: dict[str, dict[str, KnownDevice]] = {}
+    for device in devices:
+        if device.profile == GATEWAY:
+            edges.setdefault(device.edge, {})
             continue
-        known = found.setdefault(one.edge, {}).setdefault(one.device, Known())
-        if one.profile == COLLECTION:
-            known.collected_ms = max(one.last_ms, known.collected_ms or one.last_ms)
+        known = edges.setdefault(device.edge, {}).setdefault(device.device, KnownDevice())
+        if device.profile == COLLECTION:
+            known.collected_ms = max(device.last_ms, known.collected_ms or device.last_ms)
         else:
-            known.profiles.append(one.profile)
-    return found
+            known.profiles.append(device.profile)
+    return edges
 
 
 async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Edge:
     """What an edge said of itself."""
     key = DeviceKey(edge, edge)
-    events = await _happenings(reader, key, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    events = await _read_events(reader, key, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Edge(edge, events, await _status(reader, key, start_ms, end_ms))
 
 
 async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) -> Status | None:
-    begin_ms = max(start_ms, end_ms - _BEFORE_MS)
+    from_ms = max(start_ms, end_ms - _BEFORE_MS)
     last: dict[str, tuple[int, float]] = {}
     for point in ("uptime", "devices", "oldest_s", *_WAITING, *_KEPT):
-        samples = await reader.samples(key, point, begin_ms, end_ms + 1, profile=GATEWAY)
-        numbers = [(one.time_ms, float(one.value)) for one in samples if isinstance(one.value, int | float)]
+        samples = await reader.samples(key, point, from_ms, end_ms + 1, profile=GATEWAY)
+        numbers = [
+            (sample.time_ms, float(sample.value))
+            for sample in samples
+            if isinstance(sample.value, int | float)
+        ]
         if numbers:
             last[point] = numbers[-1]
     if not last:
@@ -87,65 +91,65 @@ async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) ->
     )
 
 
-async def read_books(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> Books:
+async def read_history(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> DeviceHistory:
     """What an edge said of its collecting from one device."""
     key = DeviceKey(edge.name, device)
     points = ("rate", "points", "shortest_s", "account_s")
-    rows = await _rows(reader, key, points, start_ms - LOOK_BACK_MS, end_ms)
+    rows = await _rows(reader, key, points, start_ms - LOOKBACK_MS, end_ms)
     schedules = [
-        Schedule(time_ms, rate, int(points), shortest, account_s or USUAL_ACCOUNT_S)
+        Schedule(time_ms, rate, int(points), shortest, account_s or DEFAULT_INTERVAL_S)
         for time_ms, (rate, points, shortest, account_s) in rows
     ]
-    longest = max((one.account_s for one in schedules), default=USUAL_ACCOUNT_S)
-    begin_ms = start_ms - _BEFORE_MS - round(1000 * longest)
+    longest = max((entry.account_s for entry in schedules), default=DEFAULT_INTERVAL_S)
+    from_ms = start_ms - _BEFORE_MS - round(1000 * longest)
     counted = [
         _account(time_ms, numbers)
-        for time_ms, numbers in await _rows(reader, key, _COUNTED, begin_ms, end_ms)
+        for time_ms, numbers in await _rows(reader, key, _COUNTED, from_ms, end_ms)
     ]  # fmt: skip
     again: dict[int, Account] = {}
-    for time_ms, (ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, begin_ms, end_ms + _LATER_MS):
+    for time_ms, (ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, from_ms, end_ms + _LATER_MS):
         began_ms = time_ms - round(1000 * ago_s)
         again[began_ms] = _account(began_ms, numbers, again=True)
-    events = await _happenings(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
-    accounts = sorted((*counted, *again.values()), key=lambda one: one.begin_ms)
-    return Books(device, edge, accounts, schedules, events)
+    events = await _read_events(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
+    accounts = sorted((*counted, *again.values()), key=lambda entry: entry.start_ms)
+    return DeviceHistory(device, edge, accounts, schedules, events)
 
 
-def _account(begin_ms: int, numbers: Sequence[float], *, again: bool = False) -> Account:
+def _account(start_ms: int, numbers: Sequence[float], *, again: bool = False) -> Account:
     span, expected, missed, blocked, suppressed, texts, records, largest = map(int, numbers[:8])
     known_s, offline_s = numbers[8:]
     return Account(
-        begin_ms, begin_ms + span, expected, missed, blocked, suppressed, texts, records, largest,
+        start_ms, start_ms + span, expected, missed, blocked, suppressed, texts, records, largest,
         known_ms=round(1000 * known_s), offline_s=offline_s, again=again,
     )  # fmt: skip
 
 
 async def is_removed(reader: Reader, key: DeviceKey, collected_ms: int) -> bool:
     """Whether the last report of a device says that its edge does not collect from it any more."""
-    events = await _happenings(reader, key, COLLECTION, collected_ms, collected_ms + 1)
-    return any(one.kind is EventKind.REMOVED for one in events)
+    events = await _read_events(reader, key, COLLECTION, collected_ms, collected_ms + 1)
+    return any(event.kind is EventKind.REMOVED for event in events)
 
 
-async def _happenings(
+async def _read_events(
     reader: Reader, device: DeviceKey, profile: str, start_ms: int, end_ms: int
-) -> list[Happening]:
+) -> list[EdgeEvent]:
     rows = await _rows(reader, device, _EVENT, start_ms, end_ms, profile)
     texts: dict[int, Value] = {}
     if rows:
-        told = await reader.samples(device, "text", start_ms, end_ms, profile=profile)
-        texts = {one.time_ms: one.value for one in told}
-    found = []
+        text_samples = await reader.samples(device, "text", start_ms, end_ms, profile=profile)
+        texts = {sample.time_ms: sample.value for sample in text_samples}
+    events = []
     for time_ms, (event, ago, length, *numbers) in rows:
         if int(event) in _KNOWN:  # a newer edge may tell of more
-            begin = time_ms - round(ago * 1000)
-            end, text = begin + round(length * 1000), texts.get(time_ms)
+            start = time_ms - round(ago * 1000)
+            end, text = start + round(length * 1000), texts.get(time_ms)
             text = text if isinstance(text, str) else ""
             kind = EventKind(int(event))
             count, values, in_flight, unread, detail = map(int, numbers)
-            found.append(
-                Happening(kind, time_ms, begin, end, count, values, in_flight, unread, detail, text)
+            events.append(
+                EdgeEvent(kind, time_ms, start, end, count, values, in_flight, unread, detail, text)
             )  # fmt: skip
-    return found
+    return events
 
 
 async def _rows(
@@ -161,7 +165,11 @@ async def _rows(
     for point in points:
         samples = await reader.samples(device, point, start_ms, end_ms, profile=profile)
         columns.append(
-            {one.time_ms: float(one.value) for one in samples if isinstance(one.value, int | float)}
+            {
+                sample.time_ms: float(sample.value)
+                for sample in samples
+                if isinstance(sample.value, int | float)
+            }
         )
         if not columns[-1]:
             return []

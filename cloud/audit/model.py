@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from qilu.contract.accounting import EventKind
 
-USUAL_ACCOUNT_S = 60.0
+DEFAULT_INTERVAL_S = 60.0
 """Seconds for which an account runs where no schedule is known."""
 
 
@@ -19,7 +19,7 @@ class Account:
     up and it was reported again, perhaps joined with those before and behind it.
     """
 
-    begin_ms: int
+    start_ms: int
     end_ms: int
     expected: int
     missed: int = 0
@@ -64,16 +64,16 @@ class Schedule:
     rate: float
     points: int
     shortest_s: float = 1.0
-    account_s: float = USUAL_ACCOUNT_S
+    account_s: float = DEFAULT_INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class EdgeEvent:
     """An event that was told at `time_ms` and took place from `begin_ms` to `end_ms`."""
 
     kind: EventKind
     time_ms: int
-    begin_ms: int
+    start_ms: int
     end_ms: int
     records: int = 0
     values: int = 0
@@ -101,23 +101,23 @@ class Edge:
     """One edge: its events, rising in time, and its last status. `held`: records that other edges hold."""
 
     name: str
-    events: Sequence[Happening] = ()
+    events: Sequence[EdgeEvent] = ()
     status: Status | None = None
     held: int = 0
 
     @property
-    def heard_ms(self) -> int | None:
+    def last_seen_ms(self) -> int | None:
         """When it was heard last."""
-        times = [one.time_ms for one in self.events] + ([self.status.time_ms] if self.status else [])
+        times = [event.time_ms for event in self.events] + ([self.status.time_ms] if self.status else [])
         return max(times, default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class DeviceHistory:
     """All about one device: everything is rising in time."""
 
     device: str
     edge: Edge
     accounts: Sequence[Account] = ()
     schedules: Sequence[Schedule] = ()
-    events: Sequence[Happening] = ()
+    events: Sequence[EdgeEvent] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.grafana.dialects import Json, Language
 from deploy.grafana.influxql import Influxql
-from deploy.grafana.panel_factory import Drawing
+from deploy.grafana.panel_factory import PanelFactory
 from deploy.grafana.panels import laid_out
 from deploy.grafana.plant import rows
 from deploy.grafana.promql import Promql
@@ -46,7 +46,7 @@ def plant_dashboard(language: Language) -> Json:
         "templating": {"list": _variables(language)},
         "annotations": {"list": []},
         "links": [],
-        "panels": list(laid_out(rows(Drawing(language, known)), language.source)),
+        "panels": list(laid_out(rows(PanelFactory(language, known)), language.source)),
     }
 
 

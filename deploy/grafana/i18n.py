@@ -57,7 +57,7 @@ REASONS: Mapping[Reason, Text] = {
     Reason.STALE: Text("数值长时间不变", "stale"),
 }
 
-SAID: Mapping[str, str] = {
+DESCRIPTIONS_ZH: Mapping[str, str] = {
     "offline_devices": "当前没有应答的设备数。",
     "spool_records": "尚未落库、保存在网关上的记录数。",
     "spool_bytes": "缓存占用的磁盘空间。",
@@ -71,10 +71,10 @@ SAID: Mapping[str, str] = {
 """What the gateway's own points say; in English gateway.health says it."""
 
 
-def said(point: str) -> Text:
+def point_description(point: str) -> Text:
     """What a point of the profile `gateway` says, as a sentence."""
     english = POINTS[point]
-    return Text(SAID[point], f"{english[0].upper()}{english[1:]}.")
+    return Text(DESCRIPTIONS_ZH[point], f"{english[0].upper()}{english[1:]}.")
 
 
 STATE_WORDS = words(STATES)

@@ -17,8 +17,8 @@ from qilu.contract.accounting import COLLECTION
 
 def _any_but(name: str) -> str:
     """A regular expression for all names but this one, where there is no look-ahead."""
-    others = [f"^{name[:at]}([^{letter}]|$)" for at, letter in enumerate(name)]
-    return "|".join([*others, f"^{name}."])
+    alternatives = [f"^{name[:at]}([^{letter}]|$)" for at, letter in enumerate(name)]
+    return "|".join([*alternatives, f"^{name}."])
 
 
 _VALUE_FIELDS = "/^_?([^_]+_?)*$/"
@@ -57,8 +57,8 @@ class Influxql:
         )
 
     def reasons(self) -> Json:
-        found = self._series("last(/__q$/)", "/.*/", "", CHOSEN, fill="none")
-        return {**found, "alias": f"{_MACHINE_ALIAS} $col"}
+        target = self._series("last(/__q$/)", "/.*/", "", CHOSEN, fill="none")
+        return {**target, "alias": f"{_MACHINE_ALIAS} $col"}
 
     def reasons_over_time(self) -> list[Json]:
         """Every device comes with the columns of all profiles: only those that have values become series."""

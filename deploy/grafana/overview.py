@@ -6,30 +6,30 @@ from collections.abc import Sequence
 
 from deploy.grafana.dialects import EDGES, LAST_HEARD, value_rows
 from deploy.grafana.i18n import LINK_WORDS, REASON_WORDS
-from deploy.grafana.panel_factory import Drawing
+from deploy.grafana.panel_factory import PanelFactory
 from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Row, Text, column, series, stat, table
 
 _ALARM_ABOVE_0 = ((None, GREEN), (1, ORANGE))
 
 
-def overview(draw: Drawing) -> Row:
+def overview(factory: PanelFactory) -> Row:
     """How it is, at a glance."""
     return Row(
         Text("总览", "Overview"),
         (
-            *_devices(draw),
-            *_rates(draw),
-            *_road(draw),
-            _freshness(draw),
-            _reasons(draw),
-            _rates_over_time(draw),
+            *_devices(factory),
+            *_rates(factory),
+            *_road(factory),
+            _freshness(factory),
+            _reasons(factory),
+            _rates_over_time(factory),
         ),
     )
 
 
-def _devices(draw: Drawing) -> Sequence[Panel]:
+def _devices(factory: PanelFactory) -> Sequence[Panel]:
     """How many there are, and how many do not answer."""
-    ask = draw.language
+    ask = factory.language
     return (
         stat(
             Text("设备与网关", "Devices and gateways"),
@@ -38,13 +38,13 @@ def _devices(draw: Drawing) -> Sequence[Panel]:
             [ask.device_count()],
             calc="count" if ask.count_rows() else "lastNotNull",
         ).but(transformations=ask.count_rows()),
-        draw.edge_stat("offline_devices", Text("离线设备", "Offline devices"), "none", _ALARM_ABOVE_0),
+        factory.edge_stat("offline_devices", Text("离线设备", "Offline devices"), "none", _ALARM_ABOVE_0),
     )
 
 
-def _rates(draw: Drawing) -> Sequence[Panel]:
+def _rates(factory: PanelFactory) -> Sequence[Panel]:
     """How many values come, and how many of them are bad."""
-    ask = draw.language
+    ask = factory.language
     return (
         stat(
             Text("采集速率", "Points per second"),
@@ -66,30 +66,30 @@ def _rates(draw: Drawing) -> Sequence[Panel]:
     )
 
 
-def _road(draw: Drawing) -> Sequence[Panel]:
+def _road(factory: PanelFactory) -> Sequence[Panel]:
     """Whether what was collected gets away."""
     return (
-        draw.edge_stat(
+        factory.edge_stat(
             "spool_records", Text("缓存深度", "Spool depth"), "none", ((None, GREEN), (1000, ORANGE))
         ),
-        draw.edge_stat(
+        factory.edge_stat(
             "link", Text("上云链路", "Link to the broker"), "none", ((None, RED), (1, GREEN)), LINK_WORDS
         ),
     )
 
 
-def _freshness(draw: Drawing) -> Panel:
+def _freshness(factory: PanelFactory) -> Panel:
     """When each device was heard last."""
     return table(
         Text("数据新鲜度", "Freshness"),
         Text("每台设备最近一条数据的时间。", "When the last value of each device was measured."),
         "dateTimeFromNow",
-        [draw.language.heard()],
+        [factory.language.heard()],
         [column(LAST_HEARD, unit="dateTimeFromNow")],
-    ).but(transformations=draw.language.heard_rows())
+    ).but(transformations=factory.language.heard_rows())
 
 
-def _reasons(draw: Drawing) -> Panel:
+def _reasons(factory: PanelFactory) -> Panel:
     """How often values were bad, and why."""
     counted = {
         "Value": {"operation": "groupby", "aggregations": []},
@@ -101,7 +101,7 @@ def _reasons(draw: Drawing) -> Panel:
         Text("坏值原因", "Bad values by reason"),
         Text("每个点位在每个时间间隔内计一次。", "Each point counts once in each interval."),
         "none",
-        [draw.language.reasons()],
+        [factory.language.reasons()],
         [column(reason, mappings=REASON_WORDS), column(times, unit="short")],
     ).but(
         transformations=[
@@ -112,9 +112,9 @@ def _reasons(draw: Drawing) -> Panel:
     )
 
 
-def _rates_over_time(draw: Drawing) -> Panel:
+def _rates_over_time(factory: PanelFactory) -> Panel:
     """The course of both rates."""
-    ask, points, bad = draw.language, Text("采集点数", "Points"), Text("坏值", "Bad values")
+    ask, points, bad = factory.language, Text("采集点数", "Points"), Text("坏值", "Bad values")
     return series(
         Text("采集点数与坏值", "Points and bad values per second"),
         Text("网关每秒采集的点数及其中的坏值。", "All values per second, and those that are not good."),

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.grafana.dialects import EDGES, Json, Language
-from deploy.grafana.i18n import UNITS, said
+from deploy.grafana.i18n import UNITS, point_description
 from deploy.grafana.panels import Panel, Text, series, stat
 from qilu.contract.profile import DeviceProfile
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class PanelFactory:
     """Makes panels in one language; those of the gateways have one series for each edge."""
 
     language: Language
@@ -58,14 +58,16 @@ class Drawing:
         mappings: Sequence[Json] = (),
     ) -> Panel:
         target = self.language.states("gateway", point, EDGES)
-        return stat(title, said(point), unit, [target], colors=colors, mappings=mappings).but(every=20)
+        return stat(title, point_description(point), unit, [target], colors=colors, mappings=mappings).but(
+            every=20
+        )
 
     def edge_lines(self, point: str, title: Text, unit: str) -> Panel:
         target = self.language.values("gateway", point, whose=EDGES)
-        return series(title, said(point), unit, [target]).but(every=20)
+        return series(title, point_description(point), unit, [target]).but(every=20)
 
     def edge_rate(self, point: str, title: Text, per: str, more: Text | None = None) -> Panel:
-        about = said(point)
+        about = point_description(point)
         if more is not None:
             about = Text(about.zh + more.zh, f"{about.en} {more.en}")
         target = self.language.rate("gateway", point, per, whose=EDGES)

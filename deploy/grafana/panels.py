@@ -182,7 +182,7 @@ def laid_out(rows: Iterable[Row], source: str) -> Iterator[Json]:
 
 
 def _panel(panel: Panel, number: int, place: Json, source: str) -> Json:
-    asked = {"type": source, "uid": "${datasource}"}
+    datasource = {"type": source, "uid": "${datasource}"}
     configured = panel.body.get("fieldConfig", {})
     defaults = {"unit": panel.unit, **configured.get("defaults", {})}
     return {
@@ -190,11 +190,11 @@ def _panel(panel: Panel, number: int, place: Json, source: str) -> Json:
         "type": panel.kind,
         "title": str(panel.title),
         "description": f"{panel.about.zh}\n\n{panel.about.en}",
-        "datasource": asked,
+        "datasource": datasource,
         "gridPos": place,
         "interval": f"{panel.every:g}s",
         "targets": [
-            {"refId": chr(ord("A") + index), "datasource": asked, **target}
+            {"refId": chr(ord("A") + index), "datasource": datasource, **target}
             for index, target in enumerate(panel.targets)
         ],
         "transformations": list(panel.transformations),

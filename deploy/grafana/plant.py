@@ -8,27 +8,27 @@ from deploy.grafana.dialects import EDGES
 from deploy.grafana.i18n import LINK_WORDS, REASON_WORDS, STATE_WORDS
 from deploy.grafana.machines import energy, machining, production, utilities
 from deploy.grafana.overview import overview
-from deploy.grafana.panel_factory import Drawing
+from deploy.grafana.panel_factory import PanelFactory
 from deploy.grafana.panels import Row, Text, timeline
 
 
-def rows(draw: Drawing) -> Sequence[Row]:
+def rows(factory: PanelFactory) -> Sequence[Row]:
     """All rows in their order."""
     return (
-        overview(draw),
-        states(draw),
-        energy(draw),
-        utilities(draw),
-        machining(draw),
-        production(draw),
-        completeness(draw),
-        gateways(draw),
+        overview(factory),
+        states(factory),
+        energy(factory),
+        utilities(factory),
+        machining(factory),
+        production(factory),
+        completeness(factory),
+        gateways(factory),
     )
 
 
-def states(draw: Drawing) -> Row:
+def states(factory: PanelFactory) -> Row:
     """What the machines did, and where values are missing."""
-    ask = draw.language
+    ask = factory.language
     return Row(
         Text("状态", "States"),
         (
@@ -54,25 +54,25 @@ def states(draw: Drawing) -> Row:
     )
 
 
-def completeness(draw: Drawing) -> Row:
+def completeness(factory: PanelFactory) -> Row:
     """What became of the values that were due; `qilu audit` compares it with the store."""
     return Row(
         Text("采集完整性", "Completeness"),
         (
-            draw.account(
+            factory.account(
                 "expected", Text("应采点数", "Values due"), Text("按计划应采", "Due by the schedule")
             ),
-            draw.account(
+            factory.account(
                 "silent",
                 Text("无应答点数", "Values without an answer"),
                 Text("设备未应答或不可达", "The device did not answer or was not reached"),
             ),
-            draw.account(
+            factory.account(
                 "missed",
                 Text("漏采点数", "Values of missed turns"),
                 Text("因端口繁忙跳过的轮次", "Of turns that were skipped because the endpoint was busy"),
             ),
-            draw.account(
+            factory.account(
                 "offline_s",
                 Text("离线秒数", "Seconds offline"),
                 Text("设备离线的时间", "For how long the device was offline"),
@@ -82,24 +82,26 @@ def completeness(draw: Drawing) -> Row:
     )
 
 
-def gateways(draw: Drawing) -> Row:
+def gateways(factory: PanelFactory) -> Row:
     """How the gateways are."""
     per_minute = Text("每分钟次数。", "Per minute.")
     return Row(
         Text("网关健康", "Gateway health"),
         (
-            draw.edge_lines("spool_records", Text("缓存记录数", "Records in the spool"), "none"),
-            draw.edge_lines("spool_bytes", Text("缓存占用", "Disk taken by the spool"), "decbytes"),
-            draw.edge_rate("durable_records", Text("落库速率", "Records made durable"), "s"),
-            draw.edge_rate("missed_turns", Text("漏采轮次", "Missed turns"), "min", per_minute),
-            draw.edge_rate("timeouts", Text("应答超时", "Time-outs"), "min", per_minute),
-            draw.edge_rate("reconnects", Text("设备重连", "Reconnections to machines"), "min", per_minute),
-            draw.edge_lines("offline_devices", Text("离线设备数", "Devices that do not answer"), "none"),
-            draw.edge_rate("sent_again_records", Text("重发记录", "Records sent again"), "min", per_minute),
+            factory.edge_lines("spool_records", Text("缓存记录数", "Records in the spool"), "none"),
+            factory.edge_lines("spool_bytes", Text("缓存占用", "Disk taken by the spool"), "decbytes"),
+            factory.edge_rate("durable_records", Text("落库速率", "Records made durable"), "s"),
+            factory.edge_rate("missed_turns", Text("漏采轮次", "Missed turns"), "min", per_minute),
+            factory.edge_rate("timeouts", Text("应答超时", "Time-outs"), "min", per_minute),
+            factory.edge_rate("reconnects", Text("设备重连", "Reconnections to machines"), "min", per_minute),
+            factory.edge_lines("offline_devices", Text("离线设备数", "Devices that do not answer"), "none"),
+            factory.edge_rate(
+                "sent_again_records", Text("重发记录", "Records sent again"), "min", per_minute
+            ),
             timeline(
                 Text("链路状态", "Link to the broker over time"),
                 Text("网关与消息服务器的连接。", "Whether the gateway was connected to its broker."),
-                [draw.language.states("gateway", "link", EDGES)],
+                [factory.language.states("gateway", "link", EDGES)],
                 LINK_WORDS,
             ).but(every=20),
         ),

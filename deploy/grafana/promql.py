@@ -34,8 +34,8 @@ class Promql:
 
     def reasons(self) -> Json:
         codes = self._metric('=~".+__q"', CHOSEN)
-        found = self._range(f"last_over_time({codes}[$__interval])", "", CHOSEN)
-        return {**found, "legendFormat": f"{_MACHINE} {{{{__name__}}}}"}
+        target = self._range(f"last_over_time({codes}[$__interval])", "", CHOSEN)
+        return {**target, "legendFormat": f"{_MACHINE} {{{{__name__}}}}"}
 
     def reasons_over_time(self) -> list[Json]:
         return [self.reasons()]

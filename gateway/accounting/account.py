@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, family
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, TimeTrust
+from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, count_column
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, TimeTrust
 
 _TRUSTS = tuple(TimeTrust)
 
@@ -20,7 +20,7 @@ class Account:
     `offline_since`: when the device stopped to answer, 0 while it answers.
     """
 
-    begin_ms: int
+    start_ms: int
     known_ms: int
     last_ms: int = 0
     offline_since: int = 0
@@ -43,7 +43,7 @@ class Account:
     """The numbers of the tag of the epoch of all its times; `epoch` is 0 where that is not known."""
 
     def __post_init__(self) -> None:
-        self.last_ms = max(self.last_ms, self.begin_ms)
+        self.last_ms = max(self.last_ms, self.start_ms)
 
     def count(self, poll: Poll, kept: Sequence[Poll], blocked: int) -> None:
         """A poll, what the processors left of it, and how many of its skipped turns the spool blocked."""
@@ -53,16 +53,16 @@ class Account:
             self.last_ms = max(self.last_ms, reading.time_ms)
             size += len(reading.values)
             if reading.reasons:
-                bad.update(map(family, reading.reasons.values()))
+                bad.update(map(count_column, reading.reasons.values()))
         for name, values in bad.items():
             setattr(self, name, getattr(self, name) + values)
         sent = 0
-        for one in kept:
-            values = one.size
+        for kept_poll in kept:
+            values = kept_poll.size
             sent += values
             self.largest = max(self.largest, values)
             self.texts += sum(
-                isinstance(value, str) for reading in one.readings for value in reading.values
+                isinstance(value, str) for reading in kept_poll.readings for value in reading.values
             )  # fmt: skip
         self.sent_records += len(kept)
         self.expected += size * (1 + poll.skipped)
@@ -73,7 +73,7 @@ class Account:
     def online(self, time_ms: int) -> None:
         """The device answers."""
         if self.offline_since:
-            self.offline_ms += max(time_ms - max(self.offline_since, self.begin_ms), 0)
+            self.offline_ms += max(time_ms - max(self.offline_since, self.start_ms), 0)
             self.offline_since = 0
 
     @property
@@ -81,7 +81,7 @@ class Account:
         """The epoch of all its times, where that is known."""
         return EpochTag(self.epoch, _TRUSTS[self.trust], self.offset_ms) if self.epoch else None
 
-    def begin_in(self, tag: EpochTag | None) -> Account:
+    def start_in_epoch(self, tag: EpochTag | None) -> Account:
         """The same account, which is still empty, in this epoch."""
         if tag is not None:
             self.epoch, self.trust, self.offset_ms = tag.number, _TRUSTS.index(tag.trust), tag.offset_ms
@@ -89,26 +89,28 @@ class Account:
 
     def next(self, end_ms: int) -> Account:
         """The account after this one."""
-        return Account(end_ms, self.known_ms, offline_since=self.offline_since).begin_in(self.tag)
+        return Account(end_ms, self.known_ms, offline_since=self.offline_since).start_in_epoch(self.tag)
 
     def values(self, end_ms: int) -> tuple[float, ...]:
         """One for each point of an account that ends at `end_ms`."""
         offline_ms = self.offline_ms
         if self.offline_since:
-            offline_ms += max(end_ms - max(self.offline_since, self.begin_ms), 0)
+            offline_ms += max(end_ms - max(self.offline_since, self.start_ms), 0)
         bad = self.uncertain + self.silent + self.refused + self.invalid + self.internal
-        found = {
-            "span_ms": end_ms - self.begin_ms,
+        computed = {
+            "span_ms": end_ms - self.start_ms,
             "good": self.expected - self.missed - self.blocked - bad,
             "offline_s": offline_ms / 1000,
-            "known_s": max(self.begin_ms - self.known_ms, 0) / 1000,
+            "known_s": max(self.start_ms - self.known_ms, 0) / 1000,
         }
-        return tuple(found[point] if point in found else getattr(self, point) for point in COUNTS_POINTS)
+        return tuple(
+            computed[point] if point in computed else getattr(self, point) for point in COUNTS_POINTS
+        )
 
-    def told(self, origin: Origin, end_ms: int) -> Poll:
+    def to_poll(self, origin: Origin, end_ms: int) -> Poll:
         """The account as a poll of the device's profile `collection`."""
-        columns = Columns(own(origin), COUNTS, COUNTS_POINTS)
-        return Poll(self.begin_ms, (Reading(columns, self.begin_ms, self.values(end_ms)),), epoch=self.tag)
+        columns = BlockSchema(own(origin), COUNTS, COUNTS_POINTS)
+        return Poll(self.start_ms, (Reading(columns, self.start_ms, self.values(end_ms)),), epoch=self.tag)
 
 
 CELLS = tuple(field.name for field in fields(Account))

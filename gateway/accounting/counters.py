@@ -30,13 +30,13 @@ class Counts:
     def __init__(
         self,
         every_ms: int,
-        begin_ms: int,
+        start_ms: int,
         known_ms: Mapping[str, int] | None = None,
         keep: Keep | None = None,
         epoch: EpochTag | None = None,
     ) -> None:
         self._every_ms = every_ms
-        self._begin_ms = begin_ms
+        self._start_ms = start_ms
         self._known_ms = known_ms or {}
         self._keep = keep
         self._epoch = epoch
@@ -53,12 +53,12 @@ class Counts:
         """Those that are open, by device."""
         return self._accounts
 
-    def begin(self, origins: Mapping[str, Origin]) -> None:
+    def start(self, origins: Mapping[str, Origin]) -> None:
         """Open the accounts of these devices."""
         for origin in origins.values():
             self._of(origin)
 
-    def passed(self, poll: Poll, kept: Sequence[Poll]) -> Sequence[Poll]:
+    def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> Sequence[Poll]:
         """Count a poll and what the processors left of it; returns the accounts that ended before it."""
         origin = poll.origin
         account = self._of(origin)
@@ -66,10 +66,13 @@ class Counts:
         done: list[Poll] = []
         if poll.epoch is not None and poll.epoch.number != account.epoch:
             account = self._of_epoch(poll.epoch, origin, first_ms)
-        elif first_ms > account.last_ms and first_ms // self._every_ms > account.begin_ms // self._every_ms:
-            done = [account.told(self._origins[origin.device], first_ms), *self._close_ended(origin.device)]
+        elif first_ms > account.last_ms and first_ms // self._every_ms > account.start_ms // self._every_ms:
+            done = [
+                account.to_poll(self._origins[origin.device], first_ms),
+                *self._close_ended(origin.device),
+            ]
             account = self._accounts[origin.device] = account.next(first_ms)
-        account.count(poll, kept, self._blocked_turns(poll))
+        account.count(poll, kept, self._blocked_polls(poll))
         if self._keep is not None and account is self._accounts[origin.device]:
             self._keep(origin.device, account)
         return done
@@ -85,9 +88,9 @@ class Counts:
         known_ms = present.known_ms
         if present.epoch:
             known_ms += epoch.offset_ms - present.offset_ms
-            away_ms = first_ms - epoch.offset_ms - (present.last_ms - present.offset_ms)
-            self._between.append((origin.device, first_ms, away_ms))
-        account = self._accounts[origin.device] = Account(first_ms, known_ms).begin_in(epoch)
+            unpolled_ms = first_ms - epoch.offset_ms - (present.last_ms - present.offset_ms)
+            self._between.append((origin.device, first_ms, unpolled_ms))
+        account = self._accounts[origin.device] = Account(first_ms, known_ms).start_in_epoch(epoch)
         if present.offline_since:
             present.online(present.last_ms)
             account.offline_since = first_ms
@@ -95,16 +98,16 @@ class Counts:
 
     def between_epochs(self) -> list[tuple[str, int, int]]:
         """Since the last call: device, its first reading in an epoch, ms from the reading before to that."""
-        found, self._between = self._between, []
-        return found
+        gaps, self._between = self._between, []
+        return gaps
 
     def _close_ended(self, device: str) -> list[Poll]:
         origin = self._origins[device]
-        return [account.told(origin, account.last_ms + 1) for account in self._ended.pop(device, [])]
+        return [account.to_poll(origin, account.last_ms + 1) for account in self._ended.pop(device, [])]
 
-    def blocked(self, begin_ms: int, end_ms: int) -> None:
+    def blocked(self, start_ms: int, end_ms: int) -> None:
         """The spool took no record from `begin_ms` to `end_ms`, so that nothing was polled."""
-        self._blocked.append((begin_ms, end_ms))
+        self._blocked.append((start_ms, end_ms))
 
     def offline(self, origin: Origin, time_ms: int) -> None:
         """The device does not answer from now on."""
@@ -121,16 +124,18 @@ class Counts:
     def close(self, now_ms: int) -> list[Poll]:
         """End every account at one time: `ended_ms`."""
         end_ms = self.ended_ms(now_ms)
-        found = [account for device in self._accounts for account in self._close_ended(device)]
-        found += [account.told(self._origins[device], end_ms) for device, account in self._accounts.items()]
+        polls = [account for device in self._accounts for account in self._close_ended(device)]
+        polls += [
+            account.to_poll(self._origins[device], end_ms) for device, account in self._accounts.items()
+        ]
         self._accounts = {device: account.next(end_ms) for device, account in self._accounts.items()}
-        return found
+        return polls
 
     def ended_ms(self, now_ms: int) -> int:
         """When accounts that are closed `now_ms` end: behind all that is counted."""
         return max([now_ms, *(account.last_ms + 1 for account in self._accounts.values())])
 
-    def _blocked_turns(self, poll: Poll) -> int:
+    def _blocked_polls(self, poll: Poll) -> int:
         """How many of the skipped turns before this poll were due while the spool took no record."""
         series = poll.origin.device, poll.readings[0].columns.group
         before_ms = self._due.get(series)
@@ -138,15 +143,15 @@ class Counts:
         if not poll.skipped or before_ms is None or not self._blocked:
             return 0
         period_ms = max((poll.due_ms - before_ms) / (1 + poll.skipped), 1)
-        overlaps = (min(end, poll.due_ms) - max(begin, before_ms) for begin, end in self._blocked)
-        turns = sum(ceil(overlap / period_ms) for overlap in overlaps if overlap > 0)
-        return min(poll.skipped, turns)
+        overlaps = (min(end, poll.due_ms) - max(start, before_ms) for start, end in self._blocked)
+        polls = sum(ceil(overlap / period_ms) for overlap in overlaps if overlap > 0)
+        return min(poll.skipped, polls)
 
     def _of(self, origin: Origin) -> Account:
         account = self._accounts.get(origin.device)
         if account is None:
-            known_ms = self._known_ms.get(origin.device, self._begin_ms)
-            account = Account(self._begin_ms, known_ms).begin_in(self._epoch)
+            known_ms = self._known_ms.get(origin.device, self._start_ms)
+            account = Account(self._start_ms, known_ms).start_in_epoch(self._epoch)
             self._accounts[origin.device] = account
             self._origins[origin.device] = origin
         return account

@@ -11,10 +11,10 @@ from typing import Self
 
 from gateway.accounting.account import own
 from gateway.accounting.counters import Counts
-from gateway.accounting.ledger import Ledger, Left
-from gateway.accounting.loss_periods import Losses, Stretch
+from gateway.accounting.ledger import Ledger, PreviousRun
+from gateway.accounting.loss_periods import LossPeriod, LossPeriods
 from gateway.content import MAX_ACCOUNTS, Content, content_of
-from gateway.interfaces import Dropped, Event, Record
+from gateway.interfaces import DropReport, Event, Record
 from qilu.contract.accounting import (
     COLLECTION,
     EVENT_POINTS,
@@ -24,20 +24,20 @@ from qilu.contract.accounting import (
     DropReason,
     EventKind,
 )
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
 from qilu.runtime.monotonic_utc import ClockStep
 
 _log = logging.getLogger(__name__)
 
-_MOST = 10_000
+_MAX_QUEUED = 10_000
 """Reports that wait for their turn; the spool takes them within milliseconds unless it blocks."""
 _EPOCH_MARGIN_MS = 1000
 """A correction of times is exact to less than this."""
 _DEVICE_EVENTS = {"offline": EventKind.OFFLINE, "online": EventKind.ONLINE, "learnt": EventKind.LEARNT}
 
 
-class Reports:
+class AccountingSource:
     """The source of the reports. Who has something to tell calls a method; none of them waits.
 
     `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
@@ -61,23 +61,25 @@ class Reports:
         ledger: Ledger | None = None,
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
-        self._edge = Columns(edge, EVENTS, EVENT_POINTS)
+        self._edge = BlockSchema(edge, EVENTS, EVENT_POINTS)
         self._origins = devices
-        self._devices = {name: Columns(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()}
+        self._devices = {
+            name: BlockSchema(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()
+        }
         self._stamp = stamp
         self._tag = tag
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
         self._blocked_since_ms = blocked_since_ms
         self._ledger = ledger
-        self._losses = Losses()
+        self._losses = LossPeriods()
         self._again: dict[str, dict[int, int]] = {}
         self._of_losses: deque[Poll] = deque()
         self._last_of_losses: Record | None = None
         self._counts: Counts | None = None
         self._blocked_from_ms = 0
-        self._waiting: deque[Poll] = deque(maxlen=_MOST)
-        self._some = asyncio.Event()
+        self._waiting: deque[Poll] = deque(maxlen=_MAX_QUEUED)
+        self._queue_filled = asyncio.Event()
         self.started_ms = 0
 
     async def __aenter__(self) -> Self:
@@ -88,47 +90,49 @@ class Reports:
     ) -> None:
         return None
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         """None: nothing of this is expected at any time."""
         return ()
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:
-            await self._some.wait()
-            self._some.clear()
+            await self._queue_filled.wait()
+            self._queue_filled.clear()
             while self._waiting:
                 yield self._waiting.popleft()
 
-    def rest(self) -> Sequence[Poll]:
+    def drain(self) -> Sequence[Poll]:
         """What waits, taken out."""
-        rest = list(self._waiting)
+        drained = list(self._waiting)
         self._waiting.clear()
-        return rest
+        return drained
 
     # What happens, in the order of a run.
 
     def started(self) -> None:
         """Collecting begins; call it before the first poll passes."""
         time_ms = self.started_ms = self._stamp(self._edge)
-        left = Left() if self._ledger is None else self._ledger.read()
-        self._begin_accounts(left, time_ms)
+        left = PreviousRun() if self._ledger is None else self._ledger.read()
+        self._start_accounts(left, time_ms)
         since_ms = self._down_since_ms
         down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
         text = "first start here" if since_ms is None else f"started after {down:.1f} s"
         self._add(self._edge, time_ms, EventKind.STARTED, text, ago_s=down, length_s=down)
         if self._blocked_since_ms is not None:
             end_ms = max(since_ms or time_ms, self._blocked_since_ms)
-            self.dropped(Dropped(0, Ranges(), DropReason.blocked.name, self._blocked_since_ms, end_ms))
+            self.dropped(
+                DropReport(0, IntervalSet(), DropReason.blocked.name, self._blocked_since_ms, end_ms)
+            )
 
         self._close_left(left, time_ms)
 
-    def _begin_accounts(self, left: Left, time_ms: int) -> None:
+    def _start_accounts(self, left: PreviousRun, time_ms: int) -> None:
         known_ms = {device: account.known_ms for device, account in left.accounts.items()}
         if self._ledger is None:
             self._counts = Counts(self._every_ms, time_ms, known_ms, epoch=self._tag())
         else:
             self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep, self._tag())
-        self._counts.begin(self._origins)
+        self._counts.start(self._origins)
         if self._ledger is not None:
             self._ledger.open(self._counts.accounts)
 
@@ -137,7 +141,7 @@ class Reports:
         if self._ledger is not None and self._counts is not None:
             self._ledger.open(self._counts.accounts)
 
-    def _close_left(self, left: Left, time_ms: int) -> None:
+    def _close_left(self, left: PreviousRun, time_ms: int) -> None:
         """Close the accounts that a killed gateway left open, and report since when nobody collected."""
         for device, account in left.accounts.items():
             origin = self._origins.get(device)
@@ -147,15 +151,15 @@ class Reports:
                 origin = Origin(edge.edge, device, COLLECTION, edge.enterprise, edge.site)
             end_ms = left.ended_ms or account.last_ms + 1
             if left.exact and not left.ended_ms:
-                self._tell(account.told(origin, end_ms))
-            away = (time_ms - end_ms) / 1000 if left.exact else 0.0
-            columns = Columns(own(origin), EVENTS, EVENT_POINTS)
+                self._enqueue(account.to_poll(origin, end_ms))
+            down_s = (time_ms - end_ms) / 1000 if left.exact else 0.0
+            columns = BlockSchema(own(origin), EVENTS, EVENT_POINTS)
             if removed:
                 text = f"{origin.edge} does not collect from this device any more"
-                self._add(columns, time_ms, EventKind.REMOVED, text, ago_s=away)
-            elif away > 0:
-                text = f"collected again after {away:.1f} s"
-                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=away, length_s=away)
+                self._add(columns, time_ms, EventKind.REMOVED, text, ago_s=down_s)
+            elif down_s > 0:
+                text = f"collected again after {down_s:.1f} s"
+                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=down_s, length_s=down_s)
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool refuses records just now; called with each record."""
@@ -166,37 +170,45 @@ class Reports:
                 self._counts.blocked(self._blocked_from_ms, self._stamp("blocked"))
             self._blocked_from_ms = 0
 
-    def passed(self, poll: Poll, kept: Sequence[Poll]) -> None:
+    def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> None:
         """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
         if self._counts is not None:
             if self._ledger is not None and self._ledger.removed:
                 self.open_ledger_again()
-            for done in self._counts.passed(poll, kept):
-                self._tell(done)
-            for device, first_ms, away_ms in self._counts.between_epochs():
-                self._between_epochs(device, first_ms, away_ms + _EPOCH_MARGIN_MS)
+            for done in self._counts.record_poll(poll, kept):
+                self._enqueue(done)
+            for device, first_ms, unpolled_ms in self._counts.between_epochs():
+                self._between_epochs(device, first_ms, unpolled_ms + _EPOCH_MARGIN_MS)
 
-    def _between_epochs(self, device: str, first_ms: int, away_ms: int) -> None:
+    def _between_epochs(self, device: str, first_ms: int, unpolled_ms: int) -> None:
         """Accounts of two epochs do not touch: nothing was polled of the device in between."""
         columns = self._devices[device]
-        time_ms, begin_ms = self._stamp(columns), first_ms - away_ms
+        time_ms, start_ms = self._stamp(columns), first_ms - unpolled_ms
         self._add(
             columns, time_ms, EventKind.CORRECTED, "the clock was corrected between two readings",
-            ago_s=(time_ms - begin_ms) / 1000, length_s=away_ms / 1000,
+            ago_s=(time_ms - start_ms) / 1000, length_s=unpolled_ms / 1000,
         )  # fmt: skip
 
     def device(self, event: Event) -> None:
         """Something about a device."""
         columns, counts = self._devices[event.device], self._counts
-        away = 0.0
+        offline_s = 0.0
         if counts is not None and event.kind == "offline":
             counts.offline(self._origins[event.device], event.time_ms)
         elif counts is not None and event.kind == "online":
-            away = counts.online(self._origins[event.device], event.time_ms)
+            offline_s = counts.online(self._origins[event.device], event.time_ms)
         kind, detail = _DEVICE_EVENTS[event.kind], 0 if event.reason is None else event.reason.code
-        self._add(columns, self._stamp(columns), kind, event.text, ago_s=away, length_s=away, detail=detail)
+        self._add(
+            columns,
+            self._stamp(columns),
+            kind,
+            event.text,
+            ago_s=offline_s,
+            length_s=offline_s,
+            detail=detail,
+        )
 
-    def stepped(self, step: ClockStep) -> None:
+    def clock_stepped(self, step: ClockStep) -> None:
         """The wall clock was set, and is known again."""
         text, time_ms = f"the wall clock was set by {step.seconds:+.1f} s", self._stamp(self._edge)
         self._add(
@@ -209,68 +221,68 @@ class Reports:
             detail=int(step.unused),
         )
 
-    def dropped(self, dropped: Dropped, in_flight: int = 0) -> None:
+    def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
         """The spool gave records up, of which so many had been sent."""
         self._superseded(dropped.content)
-        stretch = self._losses.dropped(dropped, in_flight)
+        period = self._losses.dropped(dropped, in_flight)
         before = len(self._waiting)
-        detail = DropReason[stretch.reason] if stretch.reason in DropReason.__members__ else 0
+        detail = DropReason[period.reason] if period.reason in DropReason.__members__ else 0
         time_ms = self._stamp(self._edge)
         self._add(
             self._edge,
             time_ms,
             EventKind.DROPPED,
-            f"the spool gave up {stretch.records} records ({stretch.reason})",
-            ago_s=(time_ms - stretch.from_ms) / 1000,
-            length_s=(stretch.to_ms - stretch.from_ms) / 1000,
-            records=stretch.records,
-            in_flight=stretch.in_flight,
-            unread=stretch.unread,
+            f"the spool gave up {period.records} records ({period.reason})",
+            ago_s=(time_ms - period.from_ms) / 1000,
+            length_s=(period.to_ms - period.from_ms) / 1000,
+            records=period.records,
+            in_flight=period.in_flight,
+            unread=period.unread,
             detail=detail,
         )
-        self._dropped_of_devices(stretch, dropped, detail)
+        self._dropped_of_devices(period, dropped, detail)
         self._of_losses.extend(list(self._waiting)[before:])
 
-    def _dropped_of_devices(self, stretch: Stretch, dropped: Dropped, detail: int) -> None:
+    def _dropped_of_devices(self, period: LossPeriod, dropped: DropReport, detail: int) -> None:
         """The whole stretch for each device of which something more was given up, and its accounts again."""
         for device in dropped.content.devices:
-            lost, columns = stretch.content.devices[device], self._devices.get(device)
+            lost, columns = period.content.devices[device], self._devices.get(device)
             if columns is None:
                 continue
             if lost.records:
                 time_ms = self._stamp(columns)
                 self._add(
-                    columns, time_ms, EventKind.DROPPED, stretch.reason, records=lost.records,
+                    columns, time_ms, EventKind.DROPPED, period.reason, records=lost.records,
                     ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
-                    values=lost.values, in_flight=min(stretch.in_flight, lost.records), detail=detail,
+                    values=lost.values, in_flight=min(period.in_flight, lost.records), detail=detail,
                 )  # fmt: skip
-            for started_ms, begin_ms in lost.starts.items():
-                time_ms, length_s = self._stamp(columns), (started_ms - begin_ms) / 1000
+            for started_ms, start_ms in lost.starts.items():
+                time_ms, length_s = self._stamp(columns), (started_ms - start_ms) / 1000
                 text = f"collected again after {length_s:.1f} s"
-                ago_s = (time_ms - begin_ms) / 1000
+                ago_s = (time_ms - start_ms) / 1000
                 self._add(columns, time_ms, EventKind.STARTED, text, ago_s=ago_s, length_s=length_s)
-            again = Columns(columns.origin, RECOUNT, RECOUNT_POINTS)
-            for begin_ms, numbers in lost.accounts.items():
-                told = self._again.setdefault(device, {})
-                told[begin_ms] = max(begin_ms + int(numbers[0]), told.get(begin_ms, 0))
+            again = BlockSchema(columns.origin, RECOUNT, RECOUNT_POINTS)
+            for start_ms, numbers in lost.accounts.items():
+                repeated = self._again.setdefault(device, {})
+                repeated[start_ms] = max(start_ms + int(numbers[0]), repeated.get(start_ms, 0))
                 time_ms = self._stamp(again)
-                values = ((time_ms - begin_ms) / 1000, *numbers)
-                self._tell(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
+                values = ((time_ms - start_ms) / 1000, *numbers)
+                self._enqueue(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
 
     def _superseded(self, content: Content) -> None:
         """Leave out accounts that are part of one that was told again since."""
         for device, lost in content.devices.items():
-            told = self._again.get(device, {})
-            for begin_ms, numbers in list(lost.accounts.items()):
-                end_ms = begin_ms + int(numbers[0])
-                wider = (one for one in told.items() if one[0] <= begin_ms and end_ms <= one[1])
-                if any(one != (begin_ms, end_ms) for one in wider):
-                    del lost.accounts[begin_ms]
-            while len(told) > MAX_ACCOUNTS:
-                del told[min(told)]
+            repeated = self._again.get(device, {})
+            for start_ms, numbers in list(lost.accounts.items()):
+                end_ms = start_ms + int(numbers[0])
+                wider = (span for span in repeated.items() if span[0] <= start_ms and end_ms <= span[1])
+                if any(span != (start_ms, end_ms) for span in wider):
+                    del lost.accounts[start_ms]
+            while len(repeated) > MAX_ACCOUNTS:
+                del repeated[min(repeated)]
 
     @property
-    def losing(self) -> bool:
+    def has_open_losses(self) -> bool:
         """Whether records were given up and those that told of it may be given up too."""
         return self._losses.open
 
@@ -280,17 +292,17 @@ class Reports:
             self._of_losses.popleft()
             self._last_of_losses = record
 
-    def losses_durable(self, pending: Mapping[int, Ranges]) -> bool:
+    def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
         """Whether all that was told of losses is in the spool, and in the store for good."""
         last = self._last_of_losses
-        if not self.losing or self._of_losses or last is None:
+        if not self.has_open_losses or self._of_losses or last is None:
             return False
         kept = pending.get(last.stream)
         return not kept or kept.first() > last.offset
 
     def drained(self) -> None:
         """All that was told of losses is durable."""
-        self._losses.drained()
+        self._losses.close()
 
     def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
         """The store will never take these; where it stored a part, so many `values` of each are missing."""
@@ -332,14 +344,14 @@ class Reports:
         time_ms = self._stamp(self._edge)
         ended_ms = counts.ended_ms(time_ms)
         for account in counts.close(time_ms):
-            self._tell(account)
+            self._enqueue(account)
         if self._ledger is not None:
             self._ledger.end(ended_ms, counts.accounts)
         self._add(self._edge, time_ms, EventKind.STOPPED, "stopped")
 
     def _add(
         self,
-        columns: Columns,
+        columns: BlockSchema,
         time_ms: int,
         kind: EventKind,
         text: str,
@@ -353,10 +365,10 @@ class Reports:
         detail: int = 0,
     ) -> None:
         row = (int(kind), ago_s, length_s, records, values, in_flight, unread, int(detail), text)
-        self._tell(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
+        self._enqueue(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
 
-    def _tell(self, poll: Poll) -> None:
-        if len(self._waiting) == _MOST:
+    def _enqueue(self, poll: Poll) -> None:
+        if len(self._waiting) == _MAX_QUEUED:
             _log.error("too many reports wait: the oldest is lost")
         self._waiting.append(poll)
-        self._some.set()
+        self._queue_filled.set()

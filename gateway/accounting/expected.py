@@ -11,9 +11,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from gateway.interfaces import Expected
+from gateway.interfaces import ExpectedPolls
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
 
 EVERY = 86_400.0
 """Seconds between two repetitions."""
@@ -30,20 +30,22 @@ class ScheduleSource:
 
     def __init__(
         self,
-        expected: Iterable[Expected],
+        expected: Iterable[ExpectedPolls],
         account_s: float,
         stamp: Callable[[Hashable], int],
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
-        groups: dict[Origin, list[Expected]] = {}
-        for one in expected:
-            groups.setdefault(one.origin, []).append(one)
-        self._rows = [(_columns(origin), _values(mine, account_s)) for origin, mine in groups.items()]
+        groups: dict[Origin, list[ExpectedPolls]] = {}
+        for group in expected:
+            groups.setdefault(group.origin, []).append(group)
+        self._rows = [
+            (_columns(origin), _values(device_groups, account_s)) for origin, device_groups in groups.items()
+        ]
         self._stamp = stamp
         self._tag = tag
         self._wanted = asyncio.Event()
 
-    def again(self) -> None:
+    def announce_now(self) -> None:
         """Say it once more now."""
         self._wanted.set()
 
@@ -55,7 +57,7 @@ class ScheduleSource:
     ) -> None:
         return None
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         return [columns for columns, _ in self._rows]
 
     async def polls(self) -> AsyncGenerator[Poll]:
@@ -69,12 +71,12 @@ class ScheduleSource:
                     await self._wanted.wait()
 
 
-def _columns(origin: Origin) -> Columns:
+def _columns(origin: Origin) -> BlockSchema:
     own = Origin(origin.edge, origin.device, COLLECTION, origin.enterprise, origin.site, origin.line)
-    return Columns(own, SCHEDULE, SCHEDULE_POINTS)
+    return BlockSchema(own, SCHEDULE, SCHEDULE_POINTS)
 
 
-def _values(groups: Sequence[Expected], account_s: float) -> tuple[float, ...]:
+def _values(groups: Sequence[ExpectedPolls], account_s: float) -> tuple[float, ...]:
     rate = sum(group.points / group.period for group in groups)
     points = sum(group.points for group in groups)
     return (rate, points, len(groups), min(group.period for group in groups), account_s)

@@ -32,7 +32,7 @@ _MAX_NAME = BLOCK - _CHECK.size - _CELLS.size
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class PreviousRun:
     """What the gateway before this one left: its open accounts, whether they are exact, when it ended."""
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
@@ -50,31 +50,31 @@ class Ledger:
         self._descriptor: int | None = None
         self._places: dict[str, int] = {}
 
-    def read(self) -> Left:
+    def read(self) -> PreviousRun:
         """What is in the file; nothing where there is none."""
         try:
             blocks = _blocks(self._file.read_bytes())
         except OSError:
-            return Left()
+            return PreviousRun()
         head = next(blocks, None)
         if head is None:
-            return Left()
+            return PreviousRun()
         boot, ended_ms = _HEAD.unpack_from(head)
         if head[_HEAD.size :].rstrip(b"\0") not in (b"", self._edge):
-            return Left()
+            return PreviousRun()
         accounts = {}
         for block in blocks:
             if block is not None:
                 name = block[_CELLS.size :].rstrip(b"\0").decode("utf-8", "replace")
                 accounts[name] = Account(*_CELLS.unpack_from(block))
         same_boot = UUID(bytes=boot) == self._boot != UNKNOWN_BOOT
-        return Left(accounts, same_boot or ended_ms > 0, ended_ms)
+        return PreviousRun(accounts, same_boot or ended_ms > 0, ended_ms)
 
     def open(self, accounts: Mapping[str, Account]) -> None:
         """Begin the file anew with these accounts."""
         self.close()
-        named = {name: one for name, one in accounts.items() if len(name.encode()) <= _MAX_NAME}
-        text = b"".join((self._head(0), *(_block(_body(name, one)) for name, one in named.items())))
+        named = {name: account for name, account in accounts.items() if len(name.encode()) <= _MAX_NAME}
+        text = b"".join((self._head(0), *(_block(_body(name, account)) for name, account in named.items())))
         fresh = self._file.with_name(f"{self._file.name}.new")
         try:
             with fresh.open("wb") as writing:
@@ -142,9 +142,9 @@ def _block(body: bytes) -> bytes:
 
 def _blocks(text: bytes) -> Iterator[bytes | None]:
     """The body of each block, None where its checksum is wrong."""
-    for begin in range(0, len(text) - BLOCK + 1, BLOCK):
-        body = text[begin + _CHECK.size : begin + BLOCK]
-        yield body if _CHECK.unpack_from(text, begin)[0] == crc32(body) else None
+    for start in range(0, len(text) - BLOCK + 1, BLOCK):
+        body = text[start + _CHECK.size : start + BLOCK]
+        yield body if _CHECK.unpack_from(text, start)[0] == crc32(body) else None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.content import Content
-from gateway.interfaces import Dropped
+from gateway.interfaces import DropReport
 
 
 @dataclass(slots=True)
-class Stretch:
+class LossPeriod:
     """`records` given up for `reason`, appended between `from_ms` and `to_ms` (UTC), and what was in them."""
 
     reason: str
@@ -26,36 +26,36 @@ class Stretch:
         return max(self.records - self.content.known, 0)
 
 
-class Losses:
+class LossPeriods:
     """Joins what is given up while a backlog lasts: what told of the begin may be given up before it arrives.
 
     So each telling repeats the whole stretch, and the last one is enough.
     """
 
     def __init__(self) -> None:
-        self._open: dict[str, Stretch] = {}
+        self._open: dict[str, LossPeriod] = {}
 
     @property
     def open(self) -> bool:
         """Whether there is anything that a further loss would be joined to."""
         return bool(self._open)
 
-    def dropped(self, dropped: Dropped, in_flight: int = 0) -> Stretch:
+    def dropped(self, dropped: DropReport, in_flight: int = 0) -> LossPeriod:
         """One more loss; returns the stretch to tell."""
         records = dropped.records
-        found = self._open.get(dropped.reason)
-        if found is None:
-            found = self._open[dropped.reason] = Stretch(
+        period = self._open.get(dropped.reason)
+        if period is None:
+            period = self._open[dropped.reason] = LossPeriod(
                 dropped.reason, dropped.from_ms, dropped.to_ms, records
             )
         else:
-            found.from_ms = min(found.from_ms, dropped.from_ms)
-            found.to_ms = max(found.to_ms, dropped.to_ms)
-            found.records += records
-        found.in_flight += in_flight
-        found.content.add(dropped.content)
-        return found
+            period.from_ms = min(period.from_ms, dropped.from_ms)
+            period.to_ms = max(period.to_ms, dropped.to_ms)
+            period.records += records
+        period.in_flight += in_flight
+        period.content.add(dropped.content)
+        return period
 
-    def drained(self) -> None:
+    def close(self) -> None:
         """All that was told is durable: the next loss is another one."""
         self._open.clear()

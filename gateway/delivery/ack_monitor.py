@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 
 
-class Hearing:
+class AckMonitor:
     """Who was heard, and when. Times are seconds of a monotonic clock.
 
     `patience`: seconds without a word of a trusted store while others speak, after which it is told; where
@@ -15,10 +15,10 @@ class Hearing:
     """
 
     def __init__(
-        self, trusted: AbstractSet[str], patience: float, complaints: Complaints, now: float
+        self, trusted: AbstractSet[str], timeout: float, complaints: LogThrottle, now: float
     ) -> None:
         self._trusted = trusted
-        self._patience = patience
+        self._timeout = timeout
         self._complaints = complaints
         self._trusted_at = now
         self._waiting_since: float | None = None  # for an answer, be it from whom it may
@@ -27,29 +27,29 @@ class Hearing:
         """The link was made."""
         self._trusted_at, self._waiting_since = now, None
 
-    def answered(self, store: str, now: float) -> None:
+    def ack_received(self, store: str, now: float) -> None:
         """Somebody spoke in the name of this store: with a name mistyped on one side that frees nothing."""
         self._waiting_since = None
         if store in self._trusted:
             self._trusted_at = now
-        elif now - self._trusted_at > self._patience:
+        elif now - self._trusted_at > self._timeout:
             text = (
                 f"store {store} has what is sent, but delivery.durable_when trusts"
                 f" {', '.join(sorted(self._trusted))} alone, of which nothing is heard: all is kept here;"
                 " start its ingester, or correct the name on one side"
             )
-            self._complaints.tell("strangers", text, now)
+            self._complaints.warn("strangers", text, now)
 
-    def look(self, waiting: bool, now: float) -> None:
+    def check(self, waiting: bool, now: float) -> None:
         """Called every second or so; `waiting`: whether there are records that nobody has answered."""
         if not waiting:
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
-        elif now - self._waiting_since > 2 * self._patience:
+        elif now - self._waiting_since > 2 * self._timeout:
             text = (
                 f"nobody has answered for {now - self._waiting_since:.0f} s, and all is kept here: is an"
                 " ingester connected to this broker, with the same mqtt.prefix, and its store there, and does"
                 " the broker's access list let it read what this edge publishes, and answer?"
             )
-            self._complaints.tell("unanswered", text, now)
+            self._complaints.warn("unanswered", text, now)

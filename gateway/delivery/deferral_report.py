@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from gateway.delivery.outbox import Freed, Outbox
+from gateway.delivery.outbox import Outbox, Release
 from gateway.interfaces import Record, Spool
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 _log = logging.getLogger(__name__)
 
@@ -28,26 +28,26 @@ class DeferralReport:
         self._spool = spool
         self._outbox = outbox
         self._report = report
-        self._fresh: dict[tuple[AckCode, int], Ranges] = {}
+        self._fresh: dict[tuple[AckCode, int], IntervalSet] = {}
         self._logged: dict[AckCode, float] = {}
         self._reported: dict[tuple[AckCode, int], float] = {}
 
-    def deferred(self, freed: Freed, now: float) -> None:
+    def deferred(self, freed: Release, now: float) -> None:
         """An ingester, or the transport, deferred some."""
         for code, offsets in freed.fresh.items():
-            self._fresh.setdefault((code, freed.stream), Ranges()).update(offsets)
+            self._fresh.setdefault((code, freed.stream), IntervalSet()).update(offsets)
         for code, offsets in freed.deferred.items():
             if now - self._logged.get(code, -_EVERY_S) >= _EVERY_S:
                 self._logged[code] = now
                 self._log(code, freed.stream, offsets.first())
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Called every second or so: reports some of what was deferred for the first time."""
         for key, offsets in list(self._fresh.items()):
             code, stream = key
             if now - self._reported.get(key, -_EVERY_S) < _EVERY_S:
                 continue
-            kept = self._spool.pending().get(stream, Ranges()).common(offsets)
+            kept = self._spool.pending().get(stream, IntervalSet()).intersection(offsets)
             try:
                 records = self._spool.read(stream, kept, _MAX_BYTES) if kept else []
             except UnreachableError as error:

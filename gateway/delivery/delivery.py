@@ -8,26 +8,26 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from gateway.delivery.ack_monitor import Hearing
+from gateway.delivery.ack_monitor import AckMonitor
 from gateway.delivery.deferral_report import DeferralReport
 from gateway.delivery.latency import Latency
-from gateway.delivery.outbox import Freed, Outbox
-from gateway.delivery.size_limit import MOST_TRIES, MessageSize
-from gateway.interfaces import Dropped, Record, Sink, Spool
+from gateway.delivery.outbox import Outbox, Release
+from gateway.delivery.size_limit import MAX_TRIES, MessageSize
+from gateway.interfaces import DropReport, Record, Sink, Spool
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.messages import Announcement
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 from qilu.runtime.reconnection import INTERVAL_S, Reconnection
-from qilu.runtime.tasks import leaves, run_together
+from qilu.runtime.tasks import flatten, run_together
 
 _log = logging.getLogger(__name__)
 
-_IDLE = 1.0
+_TIMER_INTERVAL_S = 1.0
 """Seconds between two looks at the timers and at a backlog that could not be read."""
 
 _REJECTED = 10_000_000
@@ -70,9 +70,9 @@ class Delivery:
         self._deferral_report = DeferralReport(spool, outbox, deferred)
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
-        self._complaints = Complaints(_log)
+        self._complaints = LogThrottle(_log)
         self._reconnection = Reconnection(_log, backoff, interval_s=connect_interval_s)
-        self._hearing = Hearing(outbox.trusted, outbox.limits.silence, self._complaints, clock())
+        self._ack_monitor = AckMonitor(outbox.trusted, outbox.limits.ack_timeout, self._complaints, clock())
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
         self._freed = asyncio.Event()
@@ -96,12 +96,14 @@ class Delivery:
                     self._reconnection.connected(f"connected, {waiting} records wait", self._clock())
                     await self._exchange()
             except* UnreachableError as lost:
-                pause = self._reconnection.failed(leaves(lost), self._clock())
-                self._look_at_size({error.end for error in leaves(lost) if isinstance(error, LinkLostError)})
+                pause = self._reconnection.failed(flatten(lost), self._clock())
+                self._adapt_message_size(
+                    {error.end for error in flatten(lost) if isinstance(error, LinkLostError)}
+                )
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise
-                pause = self._reconnection.failed(leaves(wrong), self._clock())
+                pause = self._reconnection.failed(flatten(wrong), self._clock())
             tried = True
             await asyncio.sleep(pause)
 
@@ -110,19 +112,19 @@ class Delivery:
         """Links that were lost since the start."""
         return self._reconnection.lost_connections
 
-    def in_flight(self, dropped: Dropped) -> int:
+    def in_flight(self, dropped: DropReport) -> int:
         """How many of these records had been sent: they may be in the store."""
-        return len(self._outbox.sent(dropped.stream).common(dropped.offsets))
+        return len(self._outbox.sent(dropped.stream).intersection(dropped.offsets))
 
-    async def emptied(self) -> None:
+    async def wait_drained(self) -> None:
         """Return once the spool keeps nothing any more."""
         while any(self._spool.pending().values()):
             self._freed.clear()
             await self._freed.wait()
 
     async def _exchange(self) -> None:
-        self._outbox.opened()
-        self._hearing.connected(self._clock())
+        self._outbox.link_up()
+        self._ack_monitor.connected(self._clock())
         self._live.set()
         self._backlog.set()
         try:
@@ -130,25 +132,25 @@ class Delivery:
                 {
                     "send live records": self._send_live(),
                     "send the backlog": self._send_backlog(),
-                    "take answers": self._take_answers(),
+                    "take answers": self._receive_acks(),
                     "watch timers": self._watch_timers(),
                 }
             )
         finally:
-            self._outbox.lost()
+            self._outbox.link_down()
 
     async def _send_live(self) -> None:
         while True:
             await self._live.wait()
             await asyncio.sleep(self._linger)
             self._live.clear()
-            while records := self._outbox.next_live(self._clock(), self._size.most(self._clock())):
+            while records := self._outbox.next_live(self._clock(), self._size.limit(self._clock())):
                 await self._send(Lane.LIVE, records)
 
     async def _send_backlog(self) -> None:
         while True:
             self._backlog.clear()
-            pending, limit = self._spool.sendable(), self._most_bytes()
+            pending, limit = self._spool.sendable(), self._max_message_bytes()
             wanted = self._outbox.next_deferred(pending, self._clock())
             if wanted is not None:
                 limit = min(limit, self._outbox.limits.deferred_window)
@@ -156,7 +158,7 @@ class Delivery:
                 wanted = self._outbox.next_backlog(pending)
             if wanted is None:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_IDLE):
+                    async with asyncio.timeout(_TIMER_INTERVAL_S):
                         await self._backlog.wait()
                 continue
             stream, offsets = wanted
@@ -167,7 +169,7 @@ class Delivery:
                 records = self._spool.corrected(self._spool.read(stream, offsets, limit))
             except UnreachableError as error:
                 _log.warning("the backlog cannot be read now: %s", error)
-                await asyncio.sleep(_IDLE)
+                await asyncio.sleep(_TIMER_INTERVAL_S)
                 continue
             if not records:
                 await asyncio.sleep(0)  # gone or damaged: `pending` knows it now
@@ -181,29 +183,29 @@ class Delivery:
     async def _send(self, lane: Lane, records: Sequence[Record]) -> None:
         size, first = sum(len(record.body) for record in records), records[0]
         rejected: Mapping[int, Refusal]
-        if len(records) == 1 and self._size.hopeless((first.stream, first.offset), size):
+        if len(records) == 1 and self._size.exceeds_retry_limit((first.stream, first.offset), size):
             text = (
-                f"record: {size} bytes ended the link to the broker {MOST_TRIES} times, and shorter messages"
+                f"record: {size} bytes ended the link to the broker {MAX_TRIES} times, and shorter messages"
                 " passed: it is too long for it, or its access list (ACL) forbids the topic"
             )
-            self._complaints.tell("too large", f"{text}; it is kept, and tried again later", self._clock())
+            self._complaints.warn("too large", f"{text}; it is kept, and tried again later", self._clock())
             rejected = {first.offset: Refusal(AckCode.TOO_LARGE, text)}
         else:
-            self._size.begun(lane, size, (first.stream, first.offset) if len(records) == 1 else None)
+            self._size.started(lane, size, (first.stream, first.offset) if len(records) == 1 else None)
             rejected = await self._sink.send(lane, records)
-            self._size.taken(lane)
-            self._size.gone((first.stream, first.offset))
+            self._size.acknowledged(lane)
+            self._size.forget((first.stream, first.offset))
         if rejected:
             pending = self._spool.pending()
-            self._let_go(self._outbox.refused(first.stream, rejected, pending, self._clock()))
+            self._release(self._outbox.refused(first.stream, rejected, pending, self._clock()))
 
-    def _look_at_size(self, ends: AbstractSet[LinkEnd]) -> None:
+    def _adapt_message_size(self, ends: AbstractSet[LinkEnd]) -> None:
         """Make messages shorter where that may help; never where the far side gave another reason."""
-        if not ends & {LinkEnd.CLOSED, LinkEnd.SILENT}:
+        if not ends & {LinkEnd.CLOSED, LinkEnd.TIMED_OUT}:
             self._size.ended()
             return
-        slow = LinkEnd.SILENT in ends
-        max_bytes = self._size.lost(self._clock(), slow=slow)
+        slow = LinkEnd.TIMED_OUT in ends
+        max_bytes = self._size.link_lost(self._clock(), slow=slow)
         if max_bytes is None:
             return
         why = "nothing came back in time while a message was on its way: the line may be too slow for it"
@@ -213,45 +215,45 @@ class Delivery:
                 " publish, or it takes only shorter messages"
             )
         text = f"{why}; messages have {max_bytes} bytes for now (delivery.message_bytes)"
-        self._complaints.tell("message length", text, self._clock())
+        self._complaints.warn("message length", text, self._clock())
 
-    def _most_bytes(self) -> int:
+    def _max_message_bytes(self) -> int:
         """Bytes of one message of the backlog: not more than it may send in a second."""
-        most = self._size.most(self._clock())
-        return most if self._backlog_rate is None else min(most, int(self._backlog_rate))
+        max_bytes = self._size.limit(self._clock())
+        return max_bytes if self._backlog_rate is None else min(max_bytes, int(self._backlog_rate))
 
-    async def _take_answers(self) -> None:
-        async with contextlib.aclosing(self._sink.answers()) as answers:
-            async for answer in answers:
-                if isinstance(answer, Announcement):  # retained: of an ingester that may be gone
-                    self._outbox.announced(answer)
+    async def _receive_acks(self) -> None:
+        async with contextlib.aclosing(self._sink.acks()) as acks:
+            async for ack in acks:
+                if isinstance(ack, Announcement):  # retained: of an ingester that may be gone
+                    self._outbox.announced(ack)
                     self._live.set()  # the windows are open again
                     self._backlog.set()
                 else:
-                    self._hearing.answered(answer.store, self._clock())
-                    self._let_go(self._outbox.answered(answer, self._spool.pending(), self._clock()))
+                    self._ack_monitor.ack_received(ack.store, self._clock())
+                    self._release(self._outbox.ack_received(ack, self._spool.pending(), self._clock()))
 
     async def _watch_timers(self) -> None:
         while True:
-            await asyncio.sleep(_IDLE)
+            await asyncio.sleep(_TIMER_INTERVAL_S)
             now = self._clock()
-            waiting = bool(self._outbox.unanswered or self._outbox.backlog(self._spool.sendable()))
-            self._hearing.look(waiting, now)
+            waiting = bool(self._outbox.unacknowledged or self._outbox.backlog(self._spool.sendable()))
+            self._ack_monitor.check(waiting, now)
             self._outbox.expire(now)
             self._outbox.rescan()
-            self._deferral_report.look(now)
+            self._deferral_report.check(now)
             if self._resend_requested is not None and self._resend_requested():
                 _log.info("all deferred records are sent again, by request")
                 self._outbox.resend()
             self._backlog.set()
 
-    def _let_go(self, freed: Freed) -> None:
+    def _release(self, freed: Release) -> None:
         if freed.rejected:
             why = next(iter(freed.rejected.values()))
             text = f"set aside {len(freed.rejected)} rejected records: {why}"
-            self._complaints.tell("rejected", text, self._clock())
-            self._tell_rejected(freed)
-            self._spool.quarantine(freed.stream, {o: str(one) for o, one in freed.rejected.items()})
+            self._complaints.warn("rejected", text, self._clock())
+            self._report_rejected(freed)
+            self._spool.quarantine(freed.stream, {o: str(refusal) for o, refusal in freed.rejected.items()})
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
@@ -260,16 +262,18 @@ class Delivery:
         self._live.set()  # a window may have opened
         self._backlog.set()
 
-    def _tell_rejected(self, freed: Freed) -> None:
+    def _report_rejected(self, freed: Release) -> None:
         """Tell of each kind of rejection with its own records: what is stored in part costs fewer values."""
         if self._rejected is None:
             return
         kinds: dict[tuple[AckCode, int], list[int]] = {}
-        for offset, one in freed.rejected.items():
-            kinds.setdefault((one.code, one.values), []).append(offset)
+        for offset, refusal in freed.rejected.items():
+            kinds.setdefault((refusal.code, refusal.values), []).append(offset)
         for (_, values), offsets in kinds.items():
             try:
-                records = self._spool.corrected(self._spool.read(freed.stream, Ranges.of(offsets), _REJECTED))
+                records = self._spool.corrected(
+                    self._spool.read(freed.stream, IntervalSet.of(offsets), _REJECTED)
+                )
             except UnreachableError as error:
                 _log.warning("what was rejected cannot be read now: %s", error)
             else:

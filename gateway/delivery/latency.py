@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 from gateway.interfaces import Record
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 
 class Latency:
@@ -23,7 +23,7 @@ class Latency:
         if len(self._since) > self._watched:  # some were given up or rejected, of which nobody tells us
             self._since.popitem(last=False)
 
-    def durable(self, stream: int, offsets: Ranges, now: float) -> None:
+    def durable(self, stream: int, offsets: IntervalSet, now: float) -> None:
         """These records are durable."""
         if len(offsets) > self._watched:  # an old backlog: nothing of it was watched in this run
             return

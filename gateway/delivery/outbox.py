@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from gateway.delivery.deferral import Deferral, Wait
+from gateway.delivery.deferral import Deferral, DeferralGroup
 from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.limits import MAX_RECORDS
-from qilu.contract.messages import Announcement, Answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, Announcement
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
 
-_MOST = MAX_RECORDS
+_MAX_RECORDS_PER_READ = MAX_RECORDS
 """Records asked of the spool at once; its own bound in bytes is nearly always met first."""
 
 LONGEST_HORIZON = 3600.0
@@ -52,9 +52,9 @@ class Limits:
     """Live records that wait; beyond it they join the backlog."""
     live_window: int = 4_000_000
     backlog_window: int = 512_000
-    overtaken: float = 10.0
+    reorder_timeout: float = 10.0
     """Given up at this age when one that was sent later on the same lane is stored."""
-    silence: float = 30.0
+    ack_timeout: float = 30.0
     """Given up at this age whatever else was heard."""
     horizon: float = 60.0
     """Assumed until an ingester announces its store's; two of them after `stored`, it is sent again."""
@@ -79,44 +79,44 @@ class Tally:
     rejected: int = 0
     deferred: int = 0
     """Deferrals: a record that is deferred again counts again."""
-    strangers: int = 0
+    untrusted_acks: int = 0
     """Answers of stores that are not trusted; they free nothing."""
 
 
-class Freed(NamedTuple):
+class Release(NamedTuple):
     """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons.
 
     `deferred` are kept; `fresh` are those of them that were not deferred before.
     """
 
     stream: int
-    durable: Ranges
+    durable: IntervalSet
     rejected: Mapping[int, Refusal]
-    deferred: Mapping[AckCode, Ranges] = {}
-    fresh: Mapping[AckCode, Ranges] = {}
+    deferred: Mapping[AckCode, IntervalSet] = {}
+    fresh: Mapping[AckCode, IntervalSet] = {}
 
 
-class _Sent(NamedTuple):
+class _SentRecord(NamedTuple):
     at: float
     lane: Lane
     size: int
-    wait: Wait | None
+    wait: DeferralGroup | None
     """Where it waited, if it had been deferred."""
 
 
-class _Stored(NamedTuple):
+class _StoredRun(NamedTuple):
     until: float
     stream: int
-    offsets: Ranges
+    offsets: IntervalSet
 
 
 @dataclass(slots=True)
-class _Places:
+class _StreamState:
     """Where the records of one stream are, as far as they are not simply backlog."""
 
-    away: Ranges = field(default_factory=Ranges)
+    in_flight: IntervalSet = field(default_factory=IntervalSet)
     """Queued, sent, stored or deferred."""
-    again: Ranges = field(default_factory=Ranges)
+    retry: IntervalSet = field(default_factory=IntervalSet)
     """Backlog that was sent in vain: goes first."""
     fresh_from: int = 0
     """No offset below it was backlog that was never sent: spares a search through all that was deferred."""
@@ -137,9 +137,9 @@ class Outbox:
         self._random = random
         self._queue: OrderedDict[_Name, Record] = OrderedDict()
         self._queue_bytes = 0
-        self._sent: dict[_Name, _Sent] = {}
-        self._stored: deque[_Stored] = deque()
-        self._places: dict[int, _Places] = {}
+        self._sent: dict[_Name, _SentRecord] = {}
+        self._stored: deque[_StoredRun] = deque()
+        self._streams: dict[int, _StreamState] = {}
         self._window = dict.fromkeys(Lane, 0)
         self._reached = dict.fromkeys(Lane, float("-inf"))  # when the latest one known to be stored was sent
         self._horizons: dict[str, float] = {}
@@ -154,52 +154,52 @@ class Outbox:
         return len(self._queue)
 
     @property
-    def unanswered(self) -> int:
+    def unacknowledged(self) -> int:
         """How many records are on their way."""
         return len(self._sent)
 
-    def sent(self, stream: int) -> Ranges:
+    def sent(self, stream: int) -> IntervalSet:
         """The offsets of a stream that were sent: of what became of them the store may know more."""
-        places = self._of(stream)
-        sent = Ranges.of(offset for of, offset in self._sent if of == stream)
-        sent.update(places.again)
+        places = self._stream_state(stream)
+        sent = IntervalSet.of(offset for of, offset in self._sent if of == stream)
+        sent.update(places.retry)
         return sent
 
-    def backlog(self, pending: Mapping[int, Ranges]) -> int:
+    def backlog(self, pending: Mapping[int, IntervalSet]) -> int:
         """How many records are neither on their way, stored nor deferred."""
         count = 0
         for stream, kept in pending.items():
-            again = self._of(stream).again
-            count += len(kept.common(again)) + len(self._fresh(stream, kept).without(again))
+            again = self._stream_state(stream).retry
+            count += len(kept.intersection(again)) + len(self._fresh(stream, kept).difference(again))
         return count
 
-    def deferred(self, pending: Mapping[int, Ranges]) -> Mapping[AckCode, int]:
+    def deferred(self, pending: Mapping[int, IntervalSet]) -> Mapping[AckCode, int]:
         """Code -> how many records were deferred with it and wait to be sent again."""
         return self._deferral.counts(pending)
 
     # What happens.
 
-    def opened(self) -> None:
+    def link_up(self) -> None:
         """A link stands: what is appended from now on is live."""
         self.connected = True
 
-    def lost(self) -> None:
+    def link_down(self) -> None:
         """The link is gone, and with it all that was queued or unanswered."""
         self.connected = False
         for stream, offset in self._queue:
-            places = self._places[stream]
-            places.away.remove(offset)
+            places = self._streams[stream]
+            places.in_flight.remove(offset)
             places.fresh_from = min(places.fresh_from, offset)
         self._queue.clear()
         self._queue_bytes = 0
-        self._give_up(list(self._sent))
+        self._requeue(list(self._sent))
 
     def appended(self, record: Record) -> None:
         """The spool has a new record."""
         if self.connected and self._queue_bytes < self.limits.queue:
             self._queue[record.stream, record.offset] = record
             self._queue_bytes += len(record.body)
-            self._of(record.stream).away.add(record.offset)
+            self._stream_state(record.stream).in_flight.add(record.offset)
 
     def announced(self, announcement: Announcement) -> None:
         """An ingester is there, and told how long its store takes to be safe.
@@ -211,7 +211,7 @@ class Outbox:
         """
         if announcement.store in self.trusted:
             self._horizons[announcement.store] = min(max(announcement.horizon, 1.0), LONGEST_HORIZON)
-            self._give_up(list(self._sent))
+            self._requeue(list(self._sent))
             if not announcement.run or self._runs.get(announcement.ingester) != announcement.run:
                 if len(self._runs) >= _MAX_INGESTERS:
                     self._runs.clear()
@@ -222,75 +222,85 @@ class Outbox:
         """Somebody asks to send all deferred records again now."""
         self._deferral.hasten()
 
-    def answered(self, answer: Answer, pending: Mapping[int, Ranges], now: float) -> Freed:
+    def ack_received(self, ack: Ack, pending: Mapping[int, IntervalSet], now: float) -> Release:
         """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""
-        stream, kept = answer.stream, pending.get(answer.stream)
-        if answer.store not in self.trusted:
-            self.tally.strangers += 1
+        stream, kept = ack.stream, pending.get(ack.stream)
+        if ack.store not in self.trusted:
+            self.tally.untrusted_acks += 1
             kept = None
         if kept is None:
-            return Freed(stream, Ranges(), {})
-        freed = self._free(stream, kept, answer.durable, answer.rejected)
-        self._arrived(stream, answer.stored)
-        stored = kept.common(answer.stored).without(answer.durable).without(Ranges.of(answer.rejected))
-        self._keep_stored(stream, stored, answer.store, now)
-        taken = Ranges.of(answer.rejected)
-        taken.update(answer.durable)
-        taken.update(answer.stored)
-        deferred = {code: kept.common(some).without(taken) for code, some in answer.deferred.items()}
+            return Release(stream, IntervalSet(), {})
+        freed = self._free(stream, kept, ack.durable, ack.rejected)
+        self._arrived(stream, ack.stored)
+        stored = (
+            kept.intersection(ack.stored).difference(ack.durable).difference(IntervalSet.of(ack.rejected))
+        )
+        self._keep_stored(stream, stored, ack.store, now)
+        settled = IntervalSet.of(ack.rejected)
+        settled.update(ack.durable)
+        settled.update(ack.stored)
+        deferred = {
+            code: kept.intersection(offsets).difference(settled) for code, offsets in ack.deferred.items()
+        }
         return self._defer(freed, deferred, now)
 
     def refused(
-        self, stream: int, refused: Mapping[int, Refusal], pending: Mapping[int, Ranges], now: float
-    ) -> Freed:
+        self, stream: int, refused: Mapping[int, Refusal], pending: Mapping[int, IntervalSet], now: float
+    ) -> Release:
         """The transport did not take these: offset -> why."""
-        kept = pending.get(stream, Ranges())
-        rejected = {o: one for o, one in refused.items() if one.family is Family.REJECTED}
-        deferred: dict[AckCode, Ranges] = {}
-        for offset, one in refused.items():
-            if one.family is Family.DEFERRED and offset in kept:
-                deferred.setdefault(one.code, Ranges()).add(offset)
-        return self._defer(self._free(stream, kept, Ranges(), rejected), deferred, now)
+        kept = pending.get(stream, IntervalSet())
+        rejected = {o: refusal for o, refusal in refused.items() if refusal.family is Family.REJECTED}
+        deferred: dict[AckCode, IntervalSet] = {}
+        for offset, refusal in refused.items():
+            if refusal.family is Family.DEFERRED and offset in kept:
+                deferred.setdefault(refusal.code, IntervalSet()).add(offset)
+        return self._defer(self._free(stream, kept, IntervalSet(), rejected), deferred, now)
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
         limits, late = self.limits, []
         for name, sent in self._sent.items():  # in the order of sending
             age = now - sent.at
-            if age < min(limits.overtaken, limits.silence):
+            if age < min(limits.reorder_timeout, limits.ack_timeout):
                 break
-            if age >= limits.silence or (age >= limits.overtaken and sent.at < self._reached[sent.lane]):
+            if age >= limits.ack_timeout or (
+                age >= limits.reorder_timeout and sent.at < self._reached[sent.lane]
+            ):
                 late.append(name)
-        self._give_up(late)
+        self._requeue(late)
         while self._stored and self._stored[0].until <= now:
             _, stream, offsets = self._stored.popleft()
-            places = self._of(stream)
-            undone = Ranges.of(o for o in places.away.common(offsets) if (stream, o) not in self._sent)
+            places = self._stream_state(stream)
+            undone = IntervalSet.of(
+                o for o in places.in_flight.intersection(offsets) if (stream, o) not in self._sent
+            )
             undone.subtract(self._deferral.among(stream, undone))
-            places.away.subtract(undone)
-            places.again.update(undone)
+            places.in_flight.subtract(undone)
+            places.retry.update(undone)
 
     # What is to be done.
 
-    def next_live(self, now: float, most: int | None = None) -> Sequence[Record]:
+    def next_live(self, now: float, max_bytes: int | None = None) -> Sequence[Record]:
         """The records of the next live send, counted as sent; empty when none waits or the window is full.
 
         `most`: bytes that they may have together; a longer one goes alone.
         """
-        most = self.limits.message if most is None else most
+        max_bytes = self.limits.message if max_bytes is None else max_bytes
         batch: list[Record] = []
         size = 0
         while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
             name, record = next(iter(self._queue.items()))
             size += len(record.body)
-            if batch and (size > most or len(batch) >= _MOST or record.stream != batch[0].stream):
+            if batch and (
+                size > max_bytes or len(batch) >= _MAX_RECORDS_PER_READ or record.stream != batch[0].stream
+            ):
                 break
             batch.append(self._queue.pop(name))
             self._queue_bytes -= len(record.body)
             self._note_sent(record, Lane.LIVE, now)
         return batch
 
-    def next_backlog(self, pending: Mapping[int, Ranges]) -> tuple[int, Ranges] | None:
+    def next_backlog(self, pending: Mapping[int, IntervalSet]) -> tuple[int, IntervalSet] | None:
         """Stream and offsets to read from the spool and send next; None when there is nothing, or no room.
 
         What was sent in vain goes first and begins anywhere: in a fixed order it could meet the same dead
@@ -300,7 +310,7 @@ class Outbox:
             return None
         return self._find_backlog(pending)
 
-    def next_deferred(self, pending: Mapping[int, Ranges], now: float) -> tuple[int, Ranges] | None:
+    def next_deferred(self, pending: Mapping[int, IntervalSet], now: float) -> tuple[int, IntervalSet] | None:
         """Stream and offsets of deferred records to read and send next, up to `Limits.deferred_window` bytes.
 
         They take no more than a tenth of the window, and no more than a tenth of what is sent where there is
@@ -310,15 +320,15 @@ class Outbox:
             return None
         if self._owed > 0 and self._find_backlog(pending) is not None:
             return None
-        return self._deferral.next_due(pending, now, _MOST)
+        return self._deferral.next_due(pending, now, _MAX_RECORDS_PER_READ)
 
     def sent_backlog(self, records: Sequence[Record], now: float) -> None:
         """These were read from the spool and go out on the backlog lane."""
         for record in records:
-            places = self._of(record.stream)
-            self.tally.sent_again += record.offset in places.again
-            places.away.add(record.offset)
-            places.again.remove(record.offset)
+            places = self._stream_state(record.stream)
+            self.tally.sent_again += record.offset in places.retry
+            places.in_flight.add(record.offset)
+            places.retry.remove(record.offset)
             wait = self._deferral.take(record.stream, record.offset)
             self._note_sent(record, Lane.BACKLOG, now, wait)
             if wait is None:
@@ -330,120 +340,122 @@ class Outbox:
 
     # Inside.
 
-    def _find_backlog(self, pending: Mapping[int, Ranges]) -> tuple[int, Ranges] | None:
+    def _find_backlog(self, pending: Mapping[int, IntervalSet]) -> tuple[int, IntervalSet] | None:
         for stream, kept in pending.items():
-            again = kept.common(self._of(stream).again)
+            again = kept.intersection(self._stream_state(stream).retry)
             if again:
                 first, last = self._random.choice(list(again.runs()))
                 start = self._random.randint(first, last)
-                return stream, Ranges([(start, min(last, start + _MOST - 1))])
+                return stream, IntervalSet([(start, min(last, start + _MAX_RECORDS_PER_READ - 1))])
         for stream, kept in pending.items():
-            waiting = self._fresh(stream, kept).head(_MOST)
+            waiting = self._fresh(stream, kept).take(_MAX_RECORDS_PER_READ)
             if waiting:
                 return stream, waiting
         return None
 
     def rescan(self) -> None:
         """Look for backlog from the begin of each stream: what waited for the clock may be sent now."""
-        for places in self._places.values():
+        for places in self._streams.values():
             places.fresh_from = 0
 
-    def _fresh(self, stream: int, kept: Ranges) -> Ranges:
+    def _fresh(self, stream: int, kept: IntervalSet) -> IntervalSet:
         """What is nowhere else: backlog, of which only that in `again` was ever sent."""
-        places = self._of(stream)
-        found = kept.tail(places.fresh_from).without(places.away.tail(places.fresh_from))
-        if found:
-            places.fresh_from = found.first()
+        places = self._stream_state(stream)
+        fresh = kept.tail(places.fresh_from).difference(places.in_flight.tail(places.fresh_from))
+        if fresh:
+            places.fresh_from = fresh.first()
         elif kept:
             places.fresh_from = kept.last() + 1
-        return found
+        return fresh
 
-    def _of(self, stream: int) -> _Places:
-        return self._places.setdefault(stream, _Places())
+    def _stream_state(self, stream: int) -> _StreamState:
+        return self._streams.setdefault(stream, _StreamState())
 
-    def _note_sent(self, record: Record, lane: Lane, now: float, wait: Wait | None = None) -> None:
-        self._sent[record.stream, record.offset] = _Sent(now, lane, len(record.body), wait)
+    def _note_sent(self, record: Record, lane: Lane, now: float, wait: DeferralGroup | None = None) -> None:
+        self._sent[record.stream, record.offset] = _SentRecord(now, lane, len(record.body), wait)
         self._window[lane] += len(record.body)
         self.tally.sent += 1
 
-    def _free(self, stream: int, kept: Ranges, durable: Ranges, rejected: Mapping[int, Refusal]) -> Freed:
-        gone = Ranges.of(rejected)
-        gone.update(durable)
-        self._arrived(stream, gone)
-        places = self._of(stream)
-        places.away.subtract(gone)
-        places.again.subtract(gone)
-        self._deferral.remove(stream, gone)
-        freed = Freed(
+    def _free(
+        self, stream: int, kept: IntervalSet, durable: IntervalSet, rejected: Mapping[int, Refusal]
+    ) -> Release:
+        settled = IntervalSet.of(rejected)
+        settled.update(durable)
+        self._arrived(stream, settled)
+        places = self._stream_state(stream)
+        places.in_flight.subtract(settled)
+        places.retry.subtract(settled)
+        self._deferral.remove(stream, settled)
+        freed = Release(
             stream,
-            kept.common(durable),
+            kept.intersection(durable),
             {offset: why for offset, why in rejected.items() if offset in kept},
         )
         self.tally.durable += len(freed.durable)
         self.tally.rejected += len(freed.rejected)
         return freed
 
-    def _keep_stored(self, stream: int, offsets: Ranges, store: str, now: float) -> None:
+    def _keep_stored(self, stream: int, offsets: IntervalSet, store: str, now: float) -> None:
         if offsets:
-            self._of(stream).away.update(offsets)
-            self._of(stream).again.subtract(offsets)
+            self._stream_state(stream).in_flight.update(offsets)
+            self._stream_state(stream).retry.subtract(offsets)
             self._deferral.remove(stream, offsets)
             until = now + 2 * self._horizons.get(store, self.limits.horizon)
-            self._stored.append(_Stored(until, stream, offsets))
+            self._stored.append(_StoredRun(until, stream, offsets))
 
-    def _defer(self, freed: Freed, deferred: Mapping[AckCode, Ranges], now: float) -> Freed:
+    def _defer(self, freed: Release, deferred: Mapping[AckCode, IntervalSet], now: float) -> Release:
         """`freed` with what is deferred now."""
         stream, all_fresh = freed.stream, {}
-        places = self._of(stream)
+        places = self._stream_state(stream)
         for code, offsets in deferred.items():
             self.tally.deferred += len(offsets)
-            fresh = offsets.without(
+            fresh = offsets.difference(
                 self._deferral.among(stream, offsets)
             )  # what waits already goes on waiting
-            again: dict[Wait, Ranges] = {}
-            for name in _among(self._sent, stream, offsets):
+            again: dict[DeferralGroup, IntervalSet] = {}
+            for name in _matching(self._sent, stream, offsets):
                 if (wait := self._sent[name].wait) is not None:
-                    again.setdefault(wait, Ranges()).add(name[1])
-            for wait, some in again.items():
-                fresh.subtract(some)
-                self._deferral.add(stream, code, some, now, wait)
+                    again.setdefault(wait, IntervalSet()).add(name[1])
+            for wait, waiting in again.items():
+                fresh.subtract(waiting)
+                self._deferral.add(stream, code, waiting, now, wait)
             self._deferral.add(stream, code, fresh, now)
             self._arrived(stream, offsets)
-            places.away.update(offsets)
-            places.again.subtract(offsets)
+            places.in_flight.update(offsets)
+            places.retry.subtract(offsets)
             all_fresh[code] = fresh
         return freed._replace(
             deferred={code: offsets for code, offsets in deferred.items() if offsets},
             fresh={code: offsets for code, offsets in all_fresh.items() if offsets},
         )
 
-    def _arrived(self, stream: int, offsets: Ranges) -> None:
-        for name in _among(self._sent, stream, offsets):
+    def _arrived(self, stream: int, offsets: IntervalSet) -> None:
+        for name in _matching(self._sent, stream, offsets):
             sent = self._pop_sent(name)
             self._reached[sent.lane] = max(self._reached[sent.lane], sent.at)
         # Of one that is queued, too, an answer may speak, right or wrong: it would be in two places.
-        for name in _among(self._queue, stream, offsets):
+        for name in _matching(self._queue, stream, offsets):
             self._queue_bytes -= len(self._queue.pop(name).body)
 
-    def _pop_sent(self, name: _Name) -> _Sent:
+    def _pop_sent(self, name: _Name) -> _SentRecord:
         sent = self._sent.pop(name)
         self._window[sent.lane] -= sent.size
         if sent.wait is not None:
             self._resent -= sent.size
         return sent
 
-    def _give_up(self, names: Iterable[_Name]) -> None:
+    def _requeue(self, names: Iterable[_Name]) -> None:
         for stream, offset in names:
             sent = self._pop_sent((stream, offset))
             if sent.wait is not None:
-                self._deferral.put_back(sent.wait, offset)
+                self._deferral.requeue(sent.wait, offset)
                 continue
-            places = self._of(stream)
-            places.away.remove(offset)
-            places.again.add(offset)
+            places = self._stream_state(stream)
+            places.in_flight.remove(offset)
+            places.retry.add(offset)
 
 
-def _among(names: Collection[_Name], stream: int, offsets: Ranges) -> list[_Name]:
+def _matching(names: Collection[_Name], stream: int, offsets: IntervalSet) -> list[_Name]:
     """Those that an answer speaks of. It may name more than exists: never walk over what it claims."""
     if len(offsets) < len(names):
         return [(stream, offset) for offset in offsets if (stream, offset) in names]

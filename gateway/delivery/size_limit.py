@@ -6,11 +6,11 @@ from collections.abc import Hashable
 
 from qilu.contract.topics import Lane
 
-MOST_TRIES = 5
+MAX_TRIES = 5
 """How often one record that is longer than messages may be now is sent, and the link lost meanwhile."""
 _MAX_RECORDS = 1000
 """Records whose tries are counted."""
-_PATIENCE = 300.0
+_RETRY_INTERVAL_S = 300.0
 """Seconds before a longer message is tried again: each try may cost the link."""
 
 
@@ -24,7 +24,7 @@ class MessageSize:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._most = limit
+        self._max_bytes = limit
         self._believed = limit
         """Losing the link with so many bytes under way is laid to the network."""
         self._longer_at = 0.0
@@ -33,26 +33,30 @@ class MessageSize:
         """Lanes of which the broker has taken a message since they are shorter, or since the last link."""
         self._tries: dict[Hashable, int] = {}
 
-    def hopeless(self, record: Hashable, size: int) -> bool:
+    def exceeds_retry_limit(self, record: Hashable, size: int) -> bool:
         """Whether a record that is sent alone, and cannot be shorter, has cost the link too often."""
-        return self._most < self._limit and size > self._most and self._tries.get(record, 0) >= MOST_TRIES
+        return (
+            self._max_bytes < self._limit
+            and size > self._max_bytes
+            and self._tries.get(record, 0) >= MAX_TRIES
+        )
 
-    def gone(self, record: Hashable) -> None:
+    def forget(self, record: Hashable) -> None:
         """It was taken."""
         self._tries.pop(record, None)
 
-    def most(self, now: float) -> int:
+    def limit(self, now: float) -> int:
         """Bytes that the next message may have; a single record may have more."""
-        if self._most < self._limit and now >= self._longer_at:
-            self._most = min(2 * self._most, self._limit)
-            self._longer_at = now + _PATIENCE
-        return self._most
+        if self._max_bytes < self._limit and now >= self._longer_at:
+            self._max_bytes = min(2 * self._max_bytes, self._limit)
+            self._longer_at = now + _RETRY_INTERVAL_S
+        return self._max_bytes
 
-    def begun(self, lane: Lane, size: int, alone: Hashable | None = None) -> None:
+    def started(self, lane: Lane, size: int, alone: Hashable | None = None) -> None:
         """A message is handed over; `alone`: the one record that it has."""
         self._under_way[lane] = size, alone
 
-    def taken(self, lane: Lane) -> None:
+    def acknowledged(self, lane: Lane) -> None:
         """The broker acknowledged it."""
         self._believed = max(self._believed, self._under_way.pop(lane)[0])
         self._passed.add(lane)
@@ -61,25 +65,27 @@ class MessageSize:
         """The link ended for a reason that is known, and has nothing to do with lengths."""
         self._under_way.clear()
 
-    def lost(self, now: float, *, slow: bool = False) -> int | None:
+    def link_lost(self, now: float, *, slow: bool = False) -> int | None:
         """The link ended; returns how long a message may be from now on, where that is less than before.
 
         `slow`: in silence. A slow line is no bound of a broker: no record is too long for it.
         """
         longest = max((size for size, _ in self._under_way.values()), default=0)
         for lane, (size, record) in self._under_way.items():
-            if not slow and record is not None and size > self._most and lane in self._passed:
+            if not slow and record is not None and size > self._max_bytes and lane in self._passed:
                 if len(self._tries) >= _MAX_RECORDS:
                     self._tries.clear()
                 self._tries[record] = self._tries.get(record, 0) + 1
-        if self._most == self._limit:
+        if self._max_bytes == self._limit:
             self._passed.clear()
-        size = 0 if longest > self._most else longest  # a record that is sent alone cannot be made shorter
+        size = (
+            0 if longest > self._max_bytes else longest
+        )  # a record that is sent alone cannot be made shorter
         self._under_way.clear()
         if size <= self._believed:
             self._believed = size - 1 if size else self._believed
             return None
         self._believed = 0
-        self._most = max(min(size, self._most) // 2, 1)
-        self._longer_at = now + _PATIENCE
-        return self._most
+        self._max_bytes = max(min(size, self._max_bytes) // 2, 1)
+        self._longer_at = now + _RETRY_INTERVAL_S
+        return self._max_bytes

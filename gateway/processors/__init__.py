@@ -18,4 +18,4 @@ ProcessorSettings = Annotated[DeadbandSettings | SelectSettings | StaleSettings,
 
 def build_processors(settings: Sequence[ProcessorSettings]) -> list[Processor]:
     """The processors in their order."""
-    return [one.build() for one in settings]
+    return [processor.build() for processor in settings]

@@ -30,7 +30,7 @@ class DeadbandSettings(BaseModel):
 
 
 @dataclass(slots=True)
-class _LastPassed:
+class _LastValue:
     """What was let through of one point last; `width`: how far it may move unnoticed."""
 
     width: float
@@ -43,10 +43,10 @@ class _LastPassed:
 class Deadband:
     """A reading passes whole, or not at all, so that the values of one instant stay together."""
 
-    def __init__(self, bands: Mapping[str, float], silence: float) -> None:
+    def __init__(self, bands: Mapping[str, float], max_interval: float) -> None:
         self._bands = dict(bands)
-        self._interval_ms = round(silence * 1000)
-        self._points = PointStates(lambda _, point: _LastPassed(self._width(point)))
+        self._interval_ms = round(max_interval * 1000)
+        self._points = PointStates(lambda _, point: _LastValue(self._width(point)))
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(reading for reading in poll.readings if self._passes(reading))
@@ -63,7 +63,7 @@ class Deadband:
             last.reason = reading.reasons.get(index)
         return True
 
-    def _moved(self, points: Sequence[_LastPassed], reading: Reading) -> bool:
+    def _moved(self, points: Sequence[_LastValue], reading: Reading) -> bool:
         latest_ms, reasons = reading.time_ms - self._interval_ms, reading.reasons
         return any(
             not last.seen

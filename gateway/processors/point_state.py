@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from qilu.contract.reading import Columns
+from qilu.contract.reading import BlockSchema
 
 StateT = TypeVar("StateT")
 
@@ -21,9 +21,9 @@ class PointStates(Generic[StateT]):
         """`create`: the first state of a point, from the names of device and point."""
         self._create = create
         self._states: dict[tuple[str, str], StateT] = {}
-        self._by_block: WeakKeyDictionary[Columns, tuple[StateT, ...]] = WeakKeyDictionary()
+        self._by_block: WeakKeyDictionary[BlockSchema, tuple[StateT, ...]] = WeakKeyDictionary()
 
-    def of(self, columns: Columns) -> tuple[StateT, ...]:
+    def of(self, columns: BlockSchema) -> tuple[StateT, ...]:
         """The states of the points of a block, in their order."""
         states = self._by_block.get(columns)
         if states is None:

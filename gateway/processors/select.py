@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qilu.contract.reading import Columns, Poll, Reading
+from qilu.contract.reading import BlockSchema, Poll, Reading
 
 
 class SelectSettings(BaseModel):
@@ -23,17 +23,19 @@ class SelectSettings(BaseModel):
     drop: tuple[str, ...] = ()
     """Such patterns of what is left out, also where `keep` has it."""
 
-    def build(self) -> Select:
-        return Select(self.keep, self.drop)
+    def build(self) -> PointSelector:
+        return PointSelector(self.keep, self.drop)
 
 
-class Select:
+class PointSelector:
     """Drops the points whose name, or `device.name`, is not wanted; a poll of nothing else vanishes."""
 
     def __init__(self, keep: Sequence[str], drop: Sequence[str] = ()) -> None:
         self._keep = tuple(keep)
         self._drop = tuple(drop)
-        self._selected: WeakKeyDictionary[Columns, tuple[Columns, tuple[int, ...]]] = WeakKeyDictionary()
+        self._selected: WeakKeyDictionary[BlockSchema, tuple[BlockSchema, tuple[int, ...]]] = (
+            WeakKeyDictionary()
+        )
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(kept for reading in poll.readings if (kept := self._kept(reading)) is not None)
@@ -52,16 +54,19 @@ class Select:
         reasons = {new: reading.reasons[old] for new, old in enumerate(indexes) if old in reading.reasons}
         return Reading(columns, reading.time_ms, values, reasons)
 
-    def _select(self, columns: Columns) -> tuple[Columns, tuple[int, ...]]:
+    def _select(self, columns: BlockSchema) -> tuple[BlockSchema, tuple[int, ...]]:
         """The columns of what is let through, and its indexes in a reading."""
         indexes = tuple(
             index for index, point in enumerate(columns.points) if self._wants(columns.origin.device, point)
         )
         points = tuple(columns.points[index] for index in indexes)
-        return Columns(columns.origin, columns.group, points), indexes
+        return BlockSchema(columns.origin, columns.group, points), indexes
 
     def _wants(self, device: str, point: str) -> bool:
         def among(patterns: Sequence[str]) -> bool:
-            return any(fnmatchcase(point, one) or fnmatchcase(f"{device}.{point}", one) for one in patterns)
+            return any(
+                fnmatchcase(point, pattern) or fnmatchcase(f"{device}.{point}", pattern)
+                for pattern in patterns
+            )
 
         return among(self._keep) and not among(self._drop)

@@ -24,19 +24,19 @@ class StaleSettings(BaseModel):
     after: int = Field(ge=2)
     """Readings in a row with the same value, from which on it is uncertain. It keeps its value."""
 
-    def build(self) -> Stale:
-        return Stale(self.points, self.after)
+    def build(self) -> StaleDetector:
+        return StaleDetector(self.points, self.after)
 
 
 @dataclass(slots=True)
-class _Watched:
+class _WatchedPoint:
     """The last value of one watched point, and how many consecutive readings had it."""
 
     value: Value = None
     times: int = 0
 
 
-class Stale:
+class StaleDetector:
     """A value that is bad already neither counts nor interrupts."""
 
     def __init__(self, points: Sequence[str], after: int) -> None:
@@ -63,7 +63,7 @@ class Stale:
                 stale[index] = Reason.STALE
         return reading._replace(reasons={**reading.reasons, **stale}) if stale else reading
 
-    def _watch(self, device: str, point: str) -> _Watched | None:
+    def _watch(self, device: str, point: str) -> _WatchedPoint | None:
         names = (point, f"{device}.{point}")
         wanted = any(fnmatchcase(name, pattern) for name in names for pattern in self._patterns)
-        return _Watched() if wanted else None
+        return _WatchedPoint() if wanted else None

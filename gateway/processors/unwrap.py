@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from qilu.contract.counters import Counter, CounterEvent
 from qilu.contract.profile import DeviceProfile, ParameterRef, Point, PointRef
-from qilu.contract.reading import Columns, Poll, Reading, Value
+from qilu.contract.reading import BlockSchema, Poll, Reading, Value
 from qilu.contract.scale_factors import MAX_EXPONENT
 
 _log = logging.getLogger(__name__)
@@ -26,17 +26,17 @@ _TEXTS = {
 
 
 @dataclass(slots=True)
-class _Unwrapped:
+class _UnwrappedCounter:
     """One counter of one device. `step`: what 1 in its register is worth, None while that is not known."""
 
     point: Point
     step: float | None
     counter: Counter = field(default_factory=Counter)
-    told: dict[CounterEvent, int] = field(default_factory=dict)
+    warned_at_ms: dict[CounterEvent, int] = field(default_factory=dict)
     """When what happened was told last, UTC in ms."""
 
 
-class Counters:
+class CounterUnwrapper:
     """Puts the total in place of what the register says; another point, `alias_of` the first, can have that.
 
     Nothing is kept over a restart: a total begins with what the register says then.
@@ -45,17 +45,19 @@ class Counters:
     def __init__(self, devices: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]]) -> None:
         """`devices`: by name, the profile and all numbers that it refers to."""
         self._counters = {
-            (device, point.name): _Unwrapped(point, _step(point, parameters))
+            (device, point.name): _UnwrappedCounter(point, _step(point, parameters))
             for device, (profile, parameters) in devices.items()
             for point in profile.points
             if point.unwrap
         }
-        self._exponents: dict[tuple[str, str], list[_Unwrapped]] = {}
-        for (device, _), one in self._counters.items():
-            if isinstance(one.point.scale, PointRef):
-                self._exponents.setdefault((device, one.point.scale.point), []).append(one)
+        self._exponents: dict[tuple[str, str], list[_UnwrappedCounter]] = {}
+        for (device, _), unwrapped in self._counters.items():
+            if isinstance(unwrapped.point.scale, PointRef):
+                self._exponents.setdefault((device, unwrapped.point.scale.point), []).append(unwrapped)
         self._devices = {device for device, _ in self._counters}
-        self._places: WeakKeyDictionary[Columns, tuple[tuple[int, _Unwrapped], ...]] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[BlockSchema, tuple[tuple[int, _UnwrappedCounter], ...]] = (
+            WeakKeyDictionary()
+        )
         if self._counters:
             text = "%d counters of %d devices are followed from what their registers say now"
             _log.info(text, len(self._counters), len(self._devices))
@@ -70,34 +72,37 @@ class Counters:
             return (poll,)
         if self._exponents:
             for reading in poll.readings:
-                self._hear(device, reading)
-        return (poll._replace(readings=tuple(map(self._unwrapped, poll.readings))),)
+                self._observe_scale_factor(device, reading)
+        return (poll._replace(readings=tuple(map(self._with_totals, poll.readings))),)
 
-    def _hear(self, device: str, reading: Reading) -> None:
+    def _observe_scale_factor(self, device: str, reading: Reading) -> None:
         for point, value in zip(reading.columns.points, reading.values, strict=True):
             if isinstance(value, int) and abs(value) <= MAX_EXPONENT and (device, point) in self._exponents:
-                for one in self._exponents[device, point]:
-                    one.step = 10.0**value
+                for unwrapped in self._exponents[device, point]:
+                    unwrapped.step = 10.0**value
 
-    def _unwrapped(self, reading: Reading) -> Reading:
+    def _with_totals(self, reading: Reading) -> Reading:
         places = self._places_in(reading.columns)
         if not places:
             return reading
         values = list(reading.values)
-        for index, one in places:
-            values[index] = self._total(reading, one, values[index])
+        for index, unwrapped in places:
+            values[index] = self._total(reading, unwrapped, values[index])
         return reading._replace(values=tuple(values))
 
-    def _total(self, reading: Reading, one: _Unwrapped, value: Value) -> Value:
+    def _total(self, reading: Reading, unwrapped: _UnwrappedCounter, value: Value) -> Value:
         if not isinstance(value, int | float):
             return value
-        total, happened = one.counter.update(value, *_round(one))
-        if happened is not None and reading.time_ms - one.told.get(happened, -_QUIET_MS) >= _QUIET_MS:
-            one.told[happened] = reading.time_ms
-            _log.warning("%s: %s %s", reading.columns.origin.device, one.point.name, _TEXTS[happened])
+        total, happened = unwrapped.counter.update(value, *_modulus(unwrapped))
+        if (
+            happened is not None
+            and reading.time_ms - unwrapped.warned_at_ms.get(happened, -_QUIET_MS) >= _QUIET_MS
+        ):
+            unwrapped.warned_at_ms[happened] = reading.time_ms
+            _log.warning("%s: %s %s", reading.columns.origin.device, unwrapped.point.name, _TEXTS[happened])
         return total
 
-    def _places_in(self, columns: Columns) -> tuple[tuple[int, _Unwrapped], ...]:
+    def _places_in(self, columns: BlockSchema) -> tuple[tuple[int, _UnwrappedCounter], ...]:
         places = self._places.get(columns)
         if places is None:
             device = columns.origin.device
@@ -115,15 +120,15 @@ def _step(point: Point, parameters: Mapping[str, float]) -> float | None:
     return parameters[point.scale.parameter] if isinstance(point.scale, ParameterRef) else point.scale
 
 
-def _round(one: _Unwrapped) -> tuple[float | None, float]:
+def _modulus(unwrapped: _UnwrappedCounter) -> tuple[float | None, float]:
     """Modulus and lowest number of the register, in the unit of the values; (None, 0) of one without end.
 
     Of whole numbers they are whole numbers, so that totals stay exact.
     """
-    raw = one.point.wraps_at
-    if raw is None or one.step is None:
+    raw = unwrapped.point.wraps_at
+    if raw is None or unwrapped.step is None:
         return None, 0
-    lowest = one.point.wraps_to
-    if one.step == 1 and raw == int(raw):
+    lowest = unwrapped.point.wraps_to
+    if unwrapped.step == 1 and raw == int(raw):
         return int(raw), lowest
-    return raw * abs(one.step), lowest * abs(one.step)
+    return raw * abs(unwrapped.step), lowest * abs(unwrapped.step)

@@ -18,29 +18,29 @@ from gateway.sinks.adopted_edges import AdoptedEdges
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.contract.messages import (
+    Ack,
     Announcement,
-    Answer,
     Status,
+    decode_ack,
     decode_announcement,
-    decode_answer,
     decode_status,
     encode_notice,
 )
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import IN_FLIGHT, Link, Message, RefusedError
+from qilu.mqtt.client import IN_FLIGHT, BrokerConnection, Message, RefusedError
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
-from qilu.runtime.log_throttle import Complaints
-from qilu.runtime.tasks import leaves
+from qilu.runtime.log_throttle import LogThrottle
+from qilu.runtime.tasks import flatten
 
 _log = logging.getLogger(__name__)
 
 BROKER = "broker"
 """The store id of answers that stand for a PUBACK: with `ack: broker` the promise ends there."""
 
-AT_ONCE = IN_FLIGHT // 2
+MAX_CONCURRENT_PUBLISHES = IN_FLIGHT // 2
 """Messages of one lane, of a device each, on their way together: the other lane has room on the link, too."""
 
 _TOO_LARGE = 0x95
@@ -83,28 +83,30 @@ class MqttSink:
         self._ack_by_broker = ack_by_broker
         self._edges = edges
         self._adopted = None if edges is None or ack_by_broker else AdoptedEdges(edge, edges)
-        self._acknowledged: asyncio.Queue[Answer] = asyncio.Queue(maxsize=1000)
+        self._acknowledged: asyncio.Queue[Ack] = asyncio.Queue(maxsize=1000)
         self._keepalive = Keepalive(settings.keepalive)
-        self._link: Link | None = None
+        self._link: BrokerConnection | None = None
         self._links = 0
         self._discarded = 0
-        self._others: list[Status] = []
-        self._answered: set[str] = set()
+        self._foreign_statuses: list[Status] = []
+        self._ack_subscriptions: set[str] = set()
         self._stack = AsyncExitStack()
-        self._complaints = Complaints(_log)
+        self._complaints = LogThrottle(_log)
 
     async def __aenter__(self) -> Self:
         will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
         async with AsyncExitStack() as stack:
-            link = Link(self._settings, f"qilu-{self._edge}", will=will, keepalive=self._keepalive)
+            link = BrokerConnection(
+                self._settings, f"qilu-{self._edge}", will=will, keepalive=self._keepalive
+            )
             await stack.enter_async_context(link)
             wanted = [self._topics.status(self._edge)]
             if not self._ack_by_broker:
-                wanted += [self._topics.answer(self._edge), self._topics.every_ingester()]
+                wanted += [self._topics.ack(self._edge), self._topics.ingesters_filter()]
             await link.subscribe(wanted)
             await self._announce(link)
             self._stack = stack.pop_all()
-        self._link, self._answered = link, {self._edge}
+        self._link, self._ack_subscriptions = link, {self._edge}
         self._links += 1
         return self
 
@@ -122,7 +124,7 @@ class MqttSink:
         link, self._link = self._link, None
         try:
             if link is not None and not isinstance(error, UnreachableError | BaseExceptionGroup):
-                await self._say_goodbye(link)
+                await self._publish_offline(link)
         finally:
             await self._stack.aclose()
 
@@ -131,7 +133,7 @@ class MqttSink:
         edge = self._edge_of(records[0].stream)
         if self._adopted is not None:
             self._adopted.sent(edge, time.monotonic())
-        await self._hear_answers(edge)
+        await self._subscribe_acks(edge)
         messages = self._by_topic(lane, records)
         waiting = iter(messages)
 
@@ -141,68 +143,68 @@ class MqttSink:
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                for number in range(min(AT_ONCE, len(messages))):
+                for number in range(min(MAX_CONCURRENT_PUBLISHES, len(messages))):
                     tasks.create_task(publish(), name=f"publish {lane.value} {number}")
         except* UnreachableError as lost:
-            unreachable = next(leaves(lost))
+            unreachable = next(flatten(lost))
         else:
             return rejected
         raise unreachable
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         link = self._open()
-        heard = self._acknowledgements(link) if self._ack_by_broker else self._messages(link)
-        async with aclosing(heard):
-            async for answer in heard:
-                yield answer
+        messages = self._acknowledgements(link) if self._ack_by_broker else self._messages(link)
+        async with aclosing(messages):
+            async for ack in messages:
+                yield ack
 
-    async def _messages(self, link: Link) -> AsyncGenerator[Answer | Announcement]:
+    async def _messages(self, link: BrokerConnection) -> AsyncGenerator[Ack | Announcement]:
         discarded = 0
         async for message in link.messages():
             if link.discarded > discarded:
                 discarded = link.discarded
                 text = f"{self.discarded} messages of the broker found no room since the start; {_DISCARDED}"
-                self._complaints.tell("discarded", text, time.monotonic())
+                self._complaints.warn("discarded", text, time.monotonic())
             try:
-                if message.topic.startswith(self._topics.answer("")):
-                    answer = decode_answer(message.payload)
+                if message.topic.startswith(self._topics.ack("")):
+                    answer = decode_ack(message.payload)
                     if self._adopted is not None:
                         self._adopted.answered(answer.stream, time.monotonic())
                     yield answer
                 elif message.topic == self._topics.status(self._edge):
-                    await self._contradict(link, message)
+                    await self._reassert_online(link, message)
                 elif message.payload:
                     yield decode_announcement(message.payload)
             except DataError as error:
                 text = f"{message.topic}: ignored: {error}"
-                self._complaints.tell("foreign", text, time.monotonic())
+                self._complaints.warn("foreign", text, time.monotonic())
 
-    async def _acknowledgements(self, link: Link) -> AsyncGenerator[Answer]:
+    async def _acknowledgements(self, link: BrokerConnection) -> AsyncGenerator[Ack]:
         """PUBACKs as answers; the link is listened to all the same, or its loss would go unnoticed."""
-        listening = asyncio.ensure_future(_exhaust(self._messages(link)))
+        listening = asyncio.ensure_future(_drain(self._messages(link)))
         taking = asyncio.ensure_future(self._acknowledged.get())
         try:
             while True:
                 await asyncio.wait({taking, listening}, return_when=asyncio.FIRST_COMPLETED)
                 if not taking.done():
                     await listening  # raises why the link was lost
-                answer, taking = taking.result(), asyncio.ensure_future(self._acknowledged.get())
-                yield answer
+                ack, taking = taking.result(), asyncio.ensure_future(self._acknowledged.get())
+                yield ack
         finally:
             listening.cancel()
             taking.cancel()  # or it would take the first answer of the next link, and nobody would hear it
 
-    async def _hear_answers(self, edge: str) -> None:
+    async def _subscribe_acks(self, edge: str) -> None:
         """Subscribe to the answers to an adopted edge, once for each link; a refusal holds its records."""
-        if self._edges is None or self._ack_by_broker or edge in self._answered:
+        if self._edges is None or self._ack_by_broker or edge in self._ack_subscriptions:
             return
         try:
-            await self._open().subscribe([self._topics.answer(edge)])
+            await self._open().subscribe([self._topics.ack(edge)])
         except LinkLostError as error:
             if error.end is LinkEnd.EXPLAINED:
                 self._edges.refused(edge, str(error))
             raise
-        self._answered.add(edge)
+        self._ack_subscriptions.add(edge)
 
     def _edge_of(self, stream: int) -> str:
         return self._edge if self._edges is None else self._edges.of(stream)
@@ -220,7 +222,7 @@ class MqttSink:
         ]
 
     async def _publish(self, topic: str, records: list[Record], rejected: dict[int, Refusal]) -> None:
-        stream, offsets = records[0].stream, Ranges.of(record.offset for record in records)
+        stream, offsets = records[0].stream, IntervalSet.of(record.offset for record in records)
         message = encode_message(stream, offsets, [record.body for record in records])
         try:
             somebody_has_it = await self._open().publish(topic, message)
@@ -238,15 +240,15 @@ class MqttSink:
             await self._publish(topic, records[middle:], rejected)
         else:
             if self._ack_by_broker and somebody_has_it:
-                await self._acknowledged.put(Answer(BROKER, BROKER, stream, durable=offsets))
+                await self._acknowledged.put(Ack(BROKER, BROKER, stream, durable=offsets))
 
-    async def _announce(self, link: Link) -> None:
+    async def _announce(self, link: BrokerConnection) -> None:
         try:
             await link.publish(self._topics.status(self._edge), self._status("online"), retain=True)
         except RefusedError as error:  # its readings may be welcome all the same
-            self._complaints.tell("status", f"nobody is told that we are online: {error}", time.monotonic())
+            self._complaints.warn("status", f"nobody is told that we are online: {error}", time.monotonic())
 
-    async def _contradict(self, link: Link, message: Message) -> None:
+    async def _reassert_online(self, link: BrokerConnection, message: Message) -> None:
         """Say again that we are online when a late will says otherwise, or when somebody cleared it.
 
         Not when another run of this edge says "online" in its own name: two gateways would do so for ever.
@@ -263,17 +265,17 @@ class MqttSink:
         The run before this one leaves a retained status for our first link, and one will that may be late.
         Another one after these, or one that comes online while we are, is of a gateway that runs now.
         """
-        if (retained and self._links == 1) or status in self._others:
+        if (retained and self._links == 1) or status in self._foreign_statuses:
             return
-        self._others = [*self._others[-1:], status]
-        if len(self._others) > 1 or (status.state == "online" and not retained):
+        self._foreign_statuses = [*self._foreign_statuses[-1:], status]
+        if len(self._foreign_statuses) > 1 or (status.state == "online" and not retained):
             text = (
                 f"another gateway of the name {self._edge!r} is connected to this broker: the two disconnect"
                 " each other, and their records mix; give each its own `edge`, and stop the copy until then"
             )
-            self._complaints.tell("namesake", text, time.monotonic())
+            self._complaints.warn("namesake", text, time.monotonic())
 
-    async def _say_goodbye(self, link: Link) -> None:
+    async def _publish_offline(self, link: BrokerConnection) -> None:
         try:
             async with asyncio.timeout(2):
                 await link.publish(self._topics.status(self._edge), self._status("offline"), retain=True)
@@ -283,13 +285,13 @@ class MqttSink:
     def _status(self, state: str) -> bytes:
         return encode_notice(Status(self._edge, state, self._boot, self._now_ms()))
 
-    def _open(self) -> Link:
+    def _open(self) -> BrokerConnection:
         if self._link is None:
             raise RuntimeError("a sink is used inside `async with`")
         return self._link
 
 
-async def _exhaust(messages: AsyncGenerator[Answer | Announcement]) -> None:
+async def _drain(messages: AsyncGenerator[Ack | Announcement]) -> None:
     async with aclosing(messages):
         async for _ in messages:
             pass

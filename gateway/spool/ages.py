@@ -26,20 +26,20 @@ class Ages:
     def __init__(self, files: Files, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         before, self._written = _read(files)
-        self._begin = monotonic() - before
+        self._start = monotonic() - before
         self.save_at = monotonic() + _SAVE_EVERY_S
         """When the file is saved next, by the same clock."""
         self._rest_until = float("-inf")
 
     def running_s(self) -> float:
         """Seconds since a gateway first ran on this spool, without those in which none did."""
-        return self._monotonic() - self._begin
+        return self._monotonic() - self._start
 
-    def found(self, segments: Iterable[Segment]) -> None:
+    def restore(self, segments: Iterable[Segment]) -> None:
         """These are there at the opening; of those that are not in the file the age begins now."""
         now = self.running_s()
         for segment in segments:
-            segment.begun_s = segment.written_s = min(self._written.get(segment.name, now), now)
+            segment.started_s = segment.written_s = min(self._written.get(segment.name, now), now)
         self._written.clear()
 
     def stepped(self) -> None:
@@ -57,7 +57,7 @@ class Ages:
             return None
         self.save_at = self._monotonic() + _SAVE_EVERY_S
         now = self.running_s()
-        written = {one.name: now if active else one.written_s for one, active in segments}
+        written = {segment.name: now if active else segment.written_s for segment, active in segments}
         text = json.dumps({"running_s": now, "segments": written}).encode()
         return b"%08x %b\n" % (crc32(text), text)
 

@@ -11,27 +11,27 @@ from collections.abc import Mapping
 
 from gateway.spool.notes import decode_note, encode_note
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 FORGOTTEN = "forgotten"
 """The name of the file with this text."""
-MOST_RUNS = 20_000
+MAX_RUNS = 20_000
 """Runs that are remembered of one stream, so that the text stays small however scattered they are."""
 
 
-def encode_forgotten(forgotten: Mapping[int, Ranges]) -> bytes:
+def encode_forgotten(forgotten: Mapping[int, IntervalSet]) -> bytes:
     """The text for these offsets, or for the lowest of them where there are too many runs."""
     return encode_note({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in forgotten.items()})
 
 
-def decode_forgotten(data: bytes) -> dict[int, Ranges]:
+def decode_forgotten(data: bytes) -> dict[int, IntervalSet]:
     """What a text says; empty when it is damaged in any way."""
     try:
-        return {int(stream, 16): Ranges.parse(offsets) for stream, offsets in decode_note(data).items()}
+        return {int(stream, 16): IntervalSet.parse(offsets) for stream, offsets in decode_note(data).items()}
     except (ValueError, AttributeError, DataError):  # damaged, or written by another version
         return {}
 
 
-def _bounded(offsets: Ranges) -> Ranges:
+def _bounded(offsets: IntervalSet) -> IntervalSet:
     runs = list(offsets.runs())
-    return offsets if len(runs) <= MOST_RUNS else Ranges(runs[:MOST_RUNS])
+    return offsets if len(runs) <= MAX_RUNS else IntervalSet(runs[:MAX_RUNS])

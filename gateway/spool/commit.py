@@ -9,11 +9,11 @@ from concurrent.futures import Executor
 
 from gateway.spool.ages import AGES, Ages
 from gateway.spool.checkpoint import FORGOTTEN, encode_forgotten
-from gateway.spool.consumer import Backlog
+from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.quarantine import Quarantine
-from gateway.spool.segment_writer import Sync, Writer
+from gateway.spool.segment_writer import SegmentWriter, Sync
 
 _log = logging.getLogger(__name__)
 
@@ -27,20 +27,20 @@ class Commits:
     def __init__(
         self,
         files: Files,
-        kept: Kept,
-        writer: Writer,
-        backlog: Backlog,
+        kept: SegmentIndex,
+        writer: SegmentWriter,
+        consumer: SpoolConsumer,
         quarantine: Quarantine,
         ages: Ages,
         executor: Executor,
         monotonic: Callable[[], float],
     ) -> None:
-        self.forgot = False
+        self.checkpoint_dirty = False
         """Whether records were forgotten that `forgotten` does not name yet."""
         self._files = files
         self._kept = kept
         self._writer = writer
-        self._backlog = backlog
+        self._consumer = consumer
         self._quarantine = quarantine
         self._ages = ages
         self._executor = executor
@@ -56,20 +56,20 @@ class Commits:
         writers = self._writer, self._quarantine.writer
         try:
             for writer in writers:
-                writer.rescue()
+                writer.rewrite_unsynced()
         except OSError as error:
             return error
         copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
         syncs = [writer.unsynced() for writer in writers]
-        texts = {FORGOTTEN: self._text_to_remember(), AGES: self._ages.text_to_save(self._segments())}
+        texts = {FORGOTTEN: self._due_checkpoint(), AGES: self._ages.text_to_save(self._segments())}
         if any(texts.values()) or any(sync.needed for sync in syncs):
             await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, syncs, texts)
         for writer, sync in zip(writers, syncs, strict=True):
-            writer.synced(sync)
+            writer.apply(sync)
         failure = next((sync.error for sync in syncs if sync.error is not None), None)
         if failure is None and copied:
-            self.forgot = True
-            self._backlog.release(self._kept.settle(copied))
+            self.checkpoint_dirty = True
+            self._consumer.release(self._kept.settle(copied))
         return failure
 
     def _sync(self, syncs: Sequence[Sync], texts: Mapping[str, bytes | None]) -> None:
@@ -83,11 +83,11 @@ class Commits:
             except OSError as error:
                 _log.debug("spool: %s cannot be written: %s", name, error)
 
-    def _text_to_remember(self) -> bytes | None:
+    def _due_checkpoint(self) -> bytes | None:
         now = self._monotonic()
-        if not self.forgot or now < self._remember_at:
+        if not self.checkpoint_dirty or now < self._remember_at:
             return None
-        self.forgot = False
+        self.checkpoint_dirty = False
         self._remember_at = now + _REMEMBER_EVERY_S
         return encode_forgotten(self._kept.forgotten())
 

@@ -9,25 +9,31 @@ from collections.abc import Callable, Collection
 from gateway.content import NOTHING, Content, content_of
 from gateway.interfaces import Record
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.segment_reader import fetch
-from gateway.spool.segment_writer import Writer
+from gateway.spool.segment_writer import SegmentWriter
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
-Lost = Callable[[Segment, Ranges, str, Content], None]
+LossListener = Callable[[Segment, IntervalSet, str, Content], None]
 logger = logging.getLogger(__name__)
 
 _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
-class Backlog:
+class SpoolConsumer:
     """The records of all streams, for as long as they are pending."""
 
     def __init__(
-        self, files: Files, kept: Kept, writer: Writer, lost: Lost, *, keeps_acked: bool = False
+        self,
+        files: Files,
+        kept: SegmentIndex,
+        writer: SegmentWriter,
+        lost: LossListener,
+        *,
+        keeps_acked: bool = False,
     ) -> None:
-        """`keeps_acked`: what has nothing pending stays until `release_acked` or `give_up`.
+        """`keeps_acked`: what has nothing pending stays until `release_acked` or `drop_segment`.
 
         `lost` is called with each segment of which offsets are lost, and why.
         """
@@ -37,30 +43,30 @@ class Backlog:
         self._writer = writer
         self._lost = lost
 
-    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> list[Record]:
+    def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> list[Record]:
         """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
         records: list[Record] = []
         pending = self._kept.pending.get(stream)
         if not pending:
             return records
         room = max_bytes
-        for first, last in pending.common(wanted).runs():
-            for segment in self._kept.holding(stream, first, last):
-                begin, end = max(first, segment.first), min(last, segment.last)
+        for first, last in pending.intersection(wanted).runs():
+            for segment in self._kept.overlapping(stream, first, last):
+                start, end = max(first, segment.first), min(last, segment.last)
                 try:
-                    fetched = fetch(self._files, segment, begin, end, room, at_least_one=not records)
+                    fetched = fetch(self._files, segment, start, end, room, always_first=not records)
                 except OSError as error:
                     self._cannot_read(segment, error)
                     continue
                 if fetched.damaged:
-                    self._lose(segment, fetched.damaged)
+                    self._mark_damaged(segment, fetched.damaged)
                 records += fetched.records
                 room -= sum(len(record.body) for record in fetched.records)
-                if fetched.full or room <= 0:
+                if fetched.truncated or room <= 0:
                     return records
         return records
 
-    def forget(self, stream: int, offsets: Ranges) -> None:
+    def forget(self, stream: int, offsets: IntervalSet) -> None:
         """These are no longer pending; segments with nothing else in them are done with."""
         self.release(self._kept.subtract(stream, offsets))
 
@@ -77,7 +83,7 @@ class Backlog:
             if segment is not self._writer.active and not self._kept.needs(segment):
                 done.append(segment)
         for segment in done:
-            self.give_up(segment, "acked")
+            self.drop_segment(segment, "acked")
 
     def oldest_acked(self) -> Segment | None:
         """The oldest segment that is only kept for `keep_acked`."""
@@ -89,10 +95,10 @@ class Backlog:
                 return segment
         return None
 
-    def give_up(self, segment: Segment, reason: str) -> None:
+    def drop_segment(self, segment: Segment, reason: str) -> None:
         """Unlink a segment whatever is pending in it, but look first whose values that is."""
         if segment is self._writer.active:
-            self._writer.retire()
+            self._writer.roll()
         content = self._content(segment)
         lost = self._kept.remove(segment)
         self.unlink(segment.name)
@@ -105,7 +111,7 @@ class Backlog:
             return NOTHING
         span = pending.first(), pending.last()
         try:
-            fetched = fetch(self._files, segment, *span, segment.size, at_least_one=True)
+            fetched = fetch(self._files, segment, *span, segment.size, always_first=True)
         except OSError as error:
             logger.warning("spool: %s is given up unread: %s", segment.name, error)
             return NOTHING
@@ -125,7 +131,7 @@ class Backlog:
         for segment in list(self._kept.segments()):
             if segment.name not in names:
                 if segment is self._writer.active:
-                    self._writer.retire()
+                    self._writer.roll()
                 self._lost(segment, self._kept.remove(segment), "missing", NOTHING)
 
     def check_active(self) -> None:
@@ -147,9 +153,9 @@ class Backlog:
                 self._kept.remove(segment)
                 self.unlink(segment.name)
 
-    def _lose(self, segment: Segment, damaged: Ranges) -> None:
+    def _mark_damaged(self, segment: Segment, damaged: IntervalSet) -> None:
         """Records that should be in `segment` are not there, or not whole."""
-        lost = damaged.common(self._kept.pending[segment.stream])
+        lost = damaged.intersection(self._kept.pending[segment.stream])
         freed = self._kept.subtract(segment.stream, lost)
         self._lost(segment, lost, "damaged", NOTHING)
         self.release(freed)
@@ -160,7 +166,7 @@ class Backlog:
             raise UnreachableError(f"spool: cannot read now: {error}") from error
         logger.error("spool: %s: %s", segment.name, error)
         if segment is self._writer.active:
-            self._writer.retire()
+            self._writer.roll()
         lost = self._kept.remove(segment)
         reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
         self._lost(segment, lost, reason, NOTHING)

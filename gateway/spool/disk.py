@@ -19,32 +19,32 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from gateway.interfaces import Dropped, Record, SpoolCounts, StreamOrigin
+from gateway.interfaces import DropReport, Record, SpoolCounts, StreamOrigin
 from gateway.spool.ages import Ages
 from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
 from gateway.spool.commit import Commits
-from gateway.spool.consumer import Backlog
-from gateway.spool.drop_log import Losses
+from gateway.spool.consumer import SpoolConsumer
+from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.filesystem import Files, OsFiles
-from gateway.spool.index import Kept
+from gateway.spool.index import SegmentIndex
 from gateway.spool.quarantine import Quarantine
-from gateway.spool.recovery import Recovered, recover
-from gateway.spool.retention import Bounds
+from gateway.spool.recovery import RecoveryResult, recover
+from gateway.spool.retention import Retention
 from gateway.spool.segment import HEAD_SIZE, REQUEUED, SEGMENT, encode_record
-from gateway.spool.segment_writer import Writer
+from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.settings import SpoolSettings
 from gateway.timekeeping.corrections import Corrections
-from gateway.timekeeping.held_records import Authority, Holding
+from gateway.timekeeping.held_records import Authority, HeldRecords
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.runtime.boot import UNKNOWN_BOOT
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 64 * 1024
+_READ_BYTES = 64 * 1024
 """Bytes of rejected records that are read at once."""
 
 
@@ -80,18 +80,18 @@ class DiskSpool:
         self._origin = StreamOrigin(edge, boot)
         self.edges = Edges(edge, settings.directory, monotonic)
         self._time_authority = time_authority
-        self._holding: Holding | None = None
+        self._held_records: HeldRecords | None = None
         self._files: Files = OsFiles(settings.directory) if files is None else files
         self._clock = clock
         self._monotonic = monotonic
         self._new_stream = new_stream
         self._segment_size = settings.segment_size
         self._max_bytes = settings.max_bytes
-        self._kept = Kept()  # nothing, until it is entered
-        self._losses = Losses(self._files, self._now_ms)
+        self._kept = SegmentIndex()  # nothing, until it is entered
+        self._drop_log = DropLog(self._files, self._now_ms)
         self._committing = asyncio.Lock()
-        self._complaints = Complaints(logger)
-        self._left: Sequence[Dropped] = []
+        self._complaints = LogThrottle(logger)
+        self._unreported: Sequence[DropReport] = []
         self._requeued = 0
         self.made_again: Callable[[], None] = lambda: None
         """Is called when the directory was removed or replaced and is there again: files in it are new."""
@@ -110,9 +110,9 @@ class DiskSpool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._writer.retire()
-            self._quarantine.writer.retire()
-            self._backlog.release_all()
+            self._writer.roll()
+            self._quarantine.writer.roll()
+            self._consumer.release_all()
             await self.commit()
             self._commits.save_next()  # what was set aside can be remembered only now
             await self.commit()
@@ -126,68 +126,72 @@ class DiskSpool:
 
     def _open(self) -> None:
         self._files.open()
-        begun = self._monotonic()
-        self._left = self._losses.left()
-        found = recover(self._files)
-        self._kept = kept = found.kept
-        self.stream = self._unused_stream(found)
-        self._build(found, keeps_acked=self._settings.keep_acked > 0)
+        started_at = self._monotonic()
+        self._unreported = self._drop_log.unreported()
+        recovered = recover(self._files)
+        self._kept = kept = recovered.kept
+        self.stream = self._unused_stream(recovered)
+        self._build(recovered, keeps_acked=self._settings.keep_acked > 0)
         forgotten = self._read_forgotten()
-        for segment, lost in found.damaged:
+        for segment, lost in recovered.damaged:
             if segment.quarantined:
                 self._quarantine.lost(segment, lost, "damaged")
             else:
-                lost = lost.without(forgotten.get(segment.stream, Ranges()))
-                self._losses.add(segment, lost, "damaged")
+                lost = lost.difference(forgotten.get(segment.stream, IntervalSet()))
+                self._drop_log.add(segment, lost, "damaged")
         for stream, offsets in forgotten.items():
-            self._backlog.forget(stream, offsets)
-        for name in found.empty:
-            self._backlog.unlink(name)
+            self._consumer.forget(stream, offsets)
+        for name in recovered.empty:
+            self._consumer.unlink(name)
         self.edges.opened(decode_adopted(self._content(ADOPTED)), kept)
         self._requeued = sum(
             len(kept.pending_of(segment)) for segment in kept.segments() if segment.name.endswith(REQUEUED)
         )
-        self._make_safe()
+        self._sync_recovered()
         logger.info(
             "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
-            *(self._monotonic() - begun, self.stream, sum(map(len, kept.pending.values()))),
+            *(self._monotonic() - started_at, self.stream, sum(map(len, kept.pending.values()))),
             *(kept.size, len(kept.pending)),
         )
 
-    def _build(self, found: Recovered, *, keeps_acked: bool) -> None:
-        files, opening, now_ms = self._files, found.opening + 1, self._now_ms
+    def _build(self, recovered: RecoveryResult, *, keeps_acked: bool) -> None:
+        files, opening, now_ms = self._files, recovered.opening + 1, self._now_ms
         self._ages = ages = Ages(files, self._monotonic)
-        ages.found([*found.kept.segments(), *found.quarantined.segments()])
-        writer = Writer(
-            *(files, found.kept, self.stream, self._origin, opening, SEGMENT),
+        ages.restore([*recovered.kept.segments(), *recovered.quarantined.segments()])
+        writer = SegmentWriter(
+            *(files, recovered.kept, self.stream, self._origin, opening, SEGMENT),
             *(now_ms, ages.running_s),
         )
         self._writer = writer
-        self._backlog = Backlog(files, found.kept, writer, self._losses.add, keeps_acked=keeps_acked)
-        self._quarantine = Quarantine(
-            *(self._settings, files, found.quarantined, self._losses, opening),
-            *(now_ms, lambda: self._unused_stream(found), self._room, ages.running_s),
+        self._consumer = SpoolConsumer(
+            files, recovered.kept, writer, self._drop_log.add, keeps_acked=keeps_acked
         )
-        self._bounds = Bounds(
-            *(self._settings, files, found.kept, writer, self._backlog, self._quarantine),
+        self._quarantine = Quarantine(
+            *(self._settings, files, recovered.quarantined, self._drop_log, opening),
+            *(now_ms, lambda: self._unused_stream(recovered), self._room, ages.running_s),
+        )
+        self._retention = Retention(
+            *(self._settings, files, recovered.kept, writer, self._consumer, self._quarantine),
             *(ages, self._monotonic),
         )
         self._commits = Commits(
-            *(files, found.kept, writer, self._backlog, self._quarantine),
+            *(files, recovered.kept, writer, self._consumer, self._quarantine),
             *(ages, self._thread, self._monotonic),
         )
         if self._time_authority is not None:
-            corrections = Corrections(files, found.kept.pending.keys())
-            self._holding = Holding(corrections, self._time_authority, self._of_this_boot, self._monotonic)
+            corrections = Corrections(files, recovered.kept.pending.keys())
+            self._held_records = HeldRecords(
+                corrections, self._time_authority, self._of_this_boot, self._monotonic
+            )
 
-    def _unused_stream(self, found: Recovered) -> int:
-        used = {0, self.stream, *found.kept.pending, *found.quarantined.pending}
+    def _unused_stream(self, recovered: RecoveryResult) -> int:
+        used = {0, self.stream, *recovered.kept.pending, *recovered.quarantined.pending}
         return next(stream for stream in iter(self._new_stream, None) if stream not in used)
 
     def _room(self) -> int:
-        return self._bounds.room()
+        return self._retention.room()
 
-    def _make_safe(self) -> None:
+    def _sync_recovered(self) -> None:
         """Sync what a killed process wrote and did not commit: a power cut may follow."""
         try:
             for segment in (*self._kept.segments(), *self._quarantine.kept.segments()):
@@ -196,7 +200,7 @@ class DiskSpool:
         except OSError as error:
             logger.error("spool: what was found may not survive a power cut: %s", error)
 
-    def _read_forgotten(self) -> dict[int, Ranges]:
+    def _read_forgotten(self) -> dict[int, IntervalSet]:
         return decode_forgotten(self._content(FORGOTTEN))
 
     def _content(self, name: str) -> bytes:
@@ -218,18 +222,18 @@ class DiskSpool:
             or active.size + size > self._segment_size
             or self.size + size > self._max_bytes
         ):  # fmt: skip
-            active = self._bounds.make_room(size)
+            active = self._retention.make_room(size)
             if active is None:
                 return None
         offset = active.last + 1
         try:
             writer.write(encode_record(writer.key, offset - active.first, body))
         except OSError as error:
-            self._bounds.refused(error)
+            self._retention.on_write_error(error)
             return None
         record = Record(self.stream, offset, body)
-        if self._holding is not None and is_provisional(body):
-            self._holding.hold(record)
+        if self._held_records is not None and is_provisional(body):
+            self._held_records.hold(record)
         return record
 
     async def commit(self) -> None:
@@ -240,32 +244,32 @@ class DiskSpool:
         async with self._committing:
             self._keep_directory()
             error = await self._commits.once() and await self._commits.once()
-            self._backlog.check_active()
+            self._consumer.check_active()
             self._quarantine.check_active()
-            self._bounds.keep()
+            self._retention.enforce()
             if error:
                 raise UnreachableError(f"spool: fsync: {error}") from error
 
     def _keep_directory(self) -> None:
         """Make the directory again when somebody removed or replaced it; while it cannot be, take nothing."""
         if self._files.present():
-            self._bounds.usable(True)
+            self._retention.usable(True)
             return
         try:
             self._files.open_again()
         except (ConfigError, UnreachableError) as error:
-            self._bounds.usable(False)
+            self._retention.usable(False)
             text = f"spool: its directory was removed or replaced, and no record is taken: {error}"
-            self._complaints.tell("directory", text, self._monotonic())
+            self._complaints.warn("directory", text, self._monotonic())
             return
         logger.error(
             "spool: its directory %s was removed or replaced; it is made again, and what was in it is lost",
             self._settings.directory,
         )
         names = frozenset(self._files.names())
-        self._backlog.check_present(names)
+        self._consumer.check_present(names)
         self._quarantine.check_present(names)
-        self._bounds.usable(True)
+        self._retention.usable(True)
         self.made_again()
 
     @property
@@ -281,9 +285,9 @@ class DiskSpool:
         boot = self._origin.boot
         return stream == self.stream or (boot != UNKNOWN_BOOT and self.origin(stream).boot == boot)
 
-    def pending(self) -> Mapping[int, Ranges]:
+    def pending(self) -> Mapping[int, IntervalSet]:
         """Stream -> the offsets to be sent (none, perhaps), the oldest stream first."""
-        if not self.edges.several:
+        if not self.edges.has_foreign:
             return self._kept.pending
         return {s: offsets for s, offsets in self._kept.pending.items() if not self.edges.held(s)}
 
@@ -296,37 +300,39 @@ class DiskSpool:
             quarantine_dropped=self._quarantine.dropped,
         )
 
-    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
+    def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
 
         UnreachableError when the process has no file or memory left for it.
         """
-        return self._backlog.read(stream, wanted, max_bytes)
+        return self._consumer.read(stream, wanted, max_bytes)
 
     def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same records as they are sent, without those that must wait until the clock is known."""
-        return records if self._holding is None else self._holding.corrected(records)
+        return records if self._held_records is None else self._held_records.corrected(records)
 
-    def sendable(self) -> Mapping[int, Ranges]:
+    def sendable(self) -> Mapping[int, IntervalSet]:
         """What of `pending` may be sent: what was made while the clock was in doubt may have to wait."""
-        return self.pending() if self._holding is None else self._holding.without_held(self.pending())
+        return (
+            self.pending() if self._held_records is None else self._held_records.without_held(self.pending())
+        )
 
     def clock_stepped(self) -> None:
         """The wall clock was set: nothing is given up for its age within an hour."""
         self._ages.stepped()
 
-    def forget(self, stream: int, durable: Ranges) -> None:
+    def forget(self, stream: int, durable: IntervalSet) -> None:
         """These need not be kept any longer: segments with nothing else in them are unlinked."""
-        self._commits.forgot = True
-        self._backlog.forget(stream, durable)
+        self._commits.checkpoint_dirty = True
+        self._consumer.forget(stream, durable)
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
         """Set these aside with their reasons, and forget them once that survives a power cut."""
-        origin, wanted = self.origin(stream), Ranges.of(rejected)
-        while records := self.read(stream, wanted, _AT_ONCE):
+        origin, wanted = self.origin(stream), IntervalSet.of(rejected)
+        while records := self.read(stream, wanted, _READ_BYTES):
             for record in self.corrected(records):
                 copied = self._set_aside(record, origin, rejected[record.offset])
-                self._kept.set_aside(stream, Ranges.of((record.offset,)), copied=copied)
+                self._kept.set_aside(stream, IntervalSet.of((record.offset,)), copied=copied)
             wanted.remove(0, records[-1].offset)
 
     def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:
@@ -334,21 +340,21 @@ class DiskSpool:
             self._quarantine.add(record, origin, reason)
         except OSError as error:
             text = f"spool: rejected records cannot be set aside, so a later start sends them again: {error}"
-            self._complaints.tell("quarantine", text, self._monotonic())
+            self._complaints.warn("quarantine", text, self._monotonic())
             return False
         return True
 
-    def dropped(self) -> Sequence[Dropped]:
+    def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call; it is absent from `pending` already."""
-        return self._losses.drain()
+        return self._drop_log.drain()
 
-    def told(self) -> None:
-        """All that was given up so far is told: `left_untold` has none of it after the next opening."""
-        self._losses.told()
+    def mark_drops_reported(self) -> None:
+        """All that was given up so far is told: `unreported_drops` has none of it after the next opening."""
+        self._drop_log.mark_reported()
 
-    def left_untold(self) -> Sequence[Dropped]:
+    def unreported_drops(self) -> Sequence[DropReport]:
         """What runs before this one gave up and did not call told."""
-        return self._left
+        return self._unreported
 
     def requeued(self) -> int:
         """How many records were in quarantine before and are pending again since it was opened."""

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.content import NOTHING, Content, from_plain, to_plain
-from gateway.interfaces import Dropped
+from gateway.interfaces import DropReport
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment
 from gateway.spool.jsonl import Journal
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +25,16 @@ _LONGEST = 1000
 _QUARANTINE = "quarantine "
 
 
-class Losses:
+class DropLog:
     """Takes note of losses; those of one stream with one reason are told as one."""
 
     def __init__(self, files: Files, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._journal = Journal(files, JOURNAL, _JOURNAL_BYTES)
-        self._untold: dict[tuple[int, str], Dropped] = {}
-        self._to_tell = False  # whether the journal has losses that are not called told
+        self._unreported: dict[tuple[int, str], DropReport] = {}
+        self._report_due = False  # whether the journal has losses that are not called told
 
-    def add(self, segment: Segment, offsets: Ranges, reason: str, content: Content = NOTHING) -> None:
+    def add(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content = NOTHING) -> None:
         """`offsets` of `segment` are lost for `reason`, with this content as far as it could be read.
 
         Nothing happens when there are none.
@@ -46,76 +46,80 @@ class Losses:
             "spool: %d records given up (%s): %s of stream %016x",
             *(len(offsets), reason, _brief(offsets), stream),
         )
-        told = self._untold.get((stream, reason), Dropped(stream, Ranges(), reason, from_ms, to_ms, count=0))
-        told.offsets.update(offsets)
+        report = self._unreported.get(
+            (stream, reason), DropReport(stream, IntervalSet(), reason, from_ms, to_ms, count=0)
+        )
+        report.offsets.update(offsets)
         both = Content()
-        both.add(told.content)
+        both.add(report.content)
         both.add(content)
-        self._untold[stream, reason] = replace(
-            told,
-            from_ms=min(told.from_ms, from_ms),
-            to_ms=max(told.to_ms, to_ms),
+        self._unreported[stream, reason] = replace(
+            report,
+            from_ms=min(report.from_ms, from_ms),
+            to_ms=max(report.to_ms, to_ms),
             content=both,
-            count=told.records + len(offsets),
+            count=report.records + len(offsets),
         )
         self._write(segment, offsets, reason, content)
-        self._to_tell = True
+        self._report_due = True
 
-    def quarantined(self, segment: Segment, offsets: Ranges, reason: str) -> None:
+    def quarantined(self, segment: Segment, offsets: IntervalSet, reason: str) -> None:
         """`offsets` of `segment`, which were set aside, are lost: the store had rejected them before."""
         if offsets:
             logger.error("spool: %d quarantined records given up (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
-    def _write(self, segment: Segment, offsets: Ranges, reason: str, content: Content) -> None:
+    def _write(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content) -> None:
         entry = {"stream": f"{segment.stream:016x}", "records": len(offsets), "offsets": _brief(offsets)}
         times = {"from_ms": segment.oldest_ms, "to_ms": segment.newest_ms, "given_up_ms": self._now_ms()}
         self._journal.write([entry | {"reason": reason} | times | {"content": to_plain(content)}])
 
-    def drain(self) -> Sequence[Dropped]:
+    def drain(self) -> Sequence[DropReport]:
         """What was added since the last call."""
-        untold, self._untold = list(self._untold.values()), {}
-        return untold
+        reports, self._unreported = list(self._unreported.values()), {}
+        return reports
 
-    def told(self) -> None:
+    def mark_reported(self) -> None:
         """All that was added so far is known where it matters: `left` has none of it any more."""
-        if self._to_tell:
+        if self._report_due:
             self._journal.write([{"told_ms": self._now_ms()}])
-            self._to_tell = False
+            self._report_due = False
 
-    def left(self) -> Sequence[Dropped]:
+    def unreported(self) -> Sequence[DropReport]:
         """What runs before this one gave up and did not call told."""
-        found: list[Dropped] = []
+        reports: list[DropReport] = []
         try:
             lines = self._journal.lines()
         except OSError as error:
             logger.warning("spool: what earlier runs gave up cannot be told again: %s", error)
-            return found
+            return reports
         for line in lines:
             entry = _decoded(line)
             if "told_ms" in entry:
-                found.clear()
+                reports.clear()
             else:
-                found += (one for one in dropped_of(line) if not one.reason.startswith(_QUARANTINE))
-        self._to_tell = bool(found)
-        return found
+                reports += (
+                    report for report in dropped_of(line) if not report.reason.startswith(_QUARANTINE)
+                )
+        self._report_due = bool(reports)
+        return reports
 
 
-def _brief(offsets: Ranges) -> str:
+def _brief(offsets: IntervalSet) -> str:
     """The offsets as text; where there are very many runs, the one run around them all."""
     text = str(offsets)
     return text if len(text) <= _LONGEST else f"{offsets.first()}-{offsets.last()}"
 
 
-def dropped_of(line: bytes) -> Iterable[Dropped]:
+def dropped_of(line: bytes) -> Iterable[DropReport]:
     """The loss that a line of the journal tells of; nothing where it tells of none, or is torn."""
     entry = _decoded(line)
     try:
-        offsets = Ranges.parse(entry["offsets"])
+        offsets = IntervalSet.parse(entry["offsets"])
         times = int(entry["from_ms"]), int(entry["to_ms"])
         reason, records = str(entry["reason"]), int(entry["records"])
         content = from_plain(entry.get("content"))
-        return (Dropped(int(entry["stream"], 16), offsets, reason, *times, content, records),)
+        return (DropReport(int(entry["stream"], 16), offsets, reason, *times, content, records),)
     except (ValueError, KeyError, TypeError, AttributeError, DataError):
         return ()
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from gateway.spool.index import Kept
+from gateway.spool.index import SegmentIndex
 from gateway.spool.notes import decode_note, encode_note
 
 _log = logging.getLogger(__name__)
@@ -46,10 +46,12 @@ class Edges:
         self._refused: dict[str, float] = {}
         self._origins: Mapping[int, str] = {}  # stream -> its edge, where that is another one
 
-    def opened(self, adopted: frozenset[str], kept: Kept) -> None:
+    def opened(self, adopted: frozenset[str], kept: SegmentIndex) -> None:
         """Find out which streams are of another edge, and warn of those that nobody adopted."""
         self._adopted = adopted
-        self._origins = {s: one.edge for s, one in kept.origins.items() if one.edge not in ("", self._own)}
+        self._origins = {
+            s: origin.edge for s, origin in kept.origins.items() if origin.edge not in ("", self._own)
+        }
         for edge, records in self.held_of(kept).items():
             _log.warning(
                 "spool: %d records of edge %s are held, because this gateway is %s: to send them on the"
@@ -57,7 +59,7 @@ class Edges:
                 *(records, edge, self._own, edge, self._place, edge, edge),
             )
 
-    def held_of(self, kept: Kept) -> Counter[str]:
+    def held_of(self, kept: SegmentIndex) -> Counter[str]:
         """Edge -> how many of its records are held."""
         held: Counter[str] = Counter()
         for stream, edge in self._origins.items():
@@ -66,7 +68,7 @@ class Edges:
         return held
 
     @property
-    def several(self) -> bool:
+    def has_foreign(self) -> bool:
         """Whether there are streams of another edge at all."""
         return bool(self._origins)
 

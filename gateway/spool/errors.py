@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
 from gateway.spool.filesystem import Files
-from gateway.spool.recovery import Recovered, recover
+from gateway.spool.recovery import RecoveryResult, recover
 from qilu.contract.errors import ConfigError
 
 
 @contextmanager
-def explained(directory: Path) -> Iterator[None]:
+def explain_os_errors(directory: Path) -> Iterator[None]:
     """A ConfigError with the place and the remedy, where the system refuses something inside."""
     try:
         yield
@@ -28,12 +28,12 @@ def explained(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def found_in(files: Files) -> Recovered:
+def recover_pending(files: Files) -> RecoveryResult:
     """What is in a spool and not durable yet, as far as its files tell."""
-    found = recover(files)
+    recovered = recover(files)
     for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
-        found.kept.subtract(stream, offsets)
-    return found
+        recovered.kept.subtract(stream, offsets)
+    return recovered
 
 
 def content(files: Files, name: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.spool.errors import explained
+from gateway.spool.errors import explain_os_errors
 from gateway.spool.filesystem import OsFiles, ReadOnlyFiles
 
 
@@ -18,7 +18,7 @@ def changing(directory: Path) -> Iterator[OsFiles]:
     """
     remedy = "stop the gateway, run this command again, and start the gateway"
     files = OsFiles(directory, remedy=remedy)
-    with explained(directory):
+    with explain_os_errors(directory):
         ReadOnlyFiles(directory).open()  # must be there: nothing is made
         files.open()
         try:

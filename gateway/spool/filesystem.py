@@ -18,7 +18,7 @@ OWNER = "owner"
 """The file that names the process which opened the spool last."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends
-_AT_ONCE: int = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would otherwise wait for its other end
+_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would otherwise wait for its other end
 
 
 class Stat(NamedTuple):
@@ -133,9 +133,9 @@ class OsFiles:
     def open(self) -> None:
         directory = self._directory
         try:
-            made = [path for path in (directory, *directory.parents) if not path.exists()]
+            created = [path for path in (directory, *directory.parents) if not path.exists()]
             directory.mkdir(parents=True, exist_ok=True)
-            for path in made:
+            for path in created:
                 _sync_directory(path.parent)
             if not os.access(directory, os.R_OK | os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
                 raise PermissionError(errno.EACCES, "not allowed to read and write here")
@@ -175,8 +175,8 @@ class OsFiles:
         return os.listdir(self._directory)
 
     def stat(self, name: str) -> Stat:
-        found = os.stat(self._path(name))
-        return Stat(found.st_size, found.st_mtime_ns // 1_000_000)
+        result = os.stat(self._path(name))
+        return Stat(result.st_size, result.st_mtime_ns // 1_000_000)
 
     def create(self, name: str) -> AppendFile:
         return OsAppendFile(self._path(name))
@@ -239,13 +239,13 @@ class ReadOnlyFiles(OsFiles):
         """Files that the file system would still take; a great number where it has no such bound."""
         if sys.platform == "win32":
             return sys.maxsize
-        found = os.statvfs(self._directory)
-        return found.f_favail if found.f_files else sys.maxsize
+        result = os.statvfs(self._directory)
+        return result.f_favail if result.f_files else sys.maxsize
 
 
 def _open_file(path: str, flags: int) -> int:
     """A descriptor of a file; an OSError, and no waiting, where something else has its name."""
-    fd = os.open(path, flags | _BINARY | _AT_ONCE, 0o666)
+    fd = os.open(path, flags | _BINARY | _NONBLOCK, 0o666)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "is no file, but a folder, a pipe or a device", path)

@@ -9,13 +9,13 @@ from itertools import chain
 
 from gateway.interfaces import StreamOrigin
 from gateway.spool.segment import HEADER_SIZE, QUARANTINE, SEGMENT, key_of
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 _EVERY = 64 * 1024
 """Bytes between two places that are remembered."""
 
 
-class Places:
+class SparseIndex:
     """Where in a segment some of its records begin: a few dozen numbers however many records there are."""
 
     __slots__ = ("_indexes", "_positions", "_sequel")
@@ -52,13 +52,13 @@ class Segment:
     size: int
     oldest_ms: int
     newest_ms: int
-    begun_s: float = 0.0
+    started_s: float = 0.0
     written_s: float = 0.0
     """The same in time for which a gateway ran: see Ages."""
-    places: Places = field(default_factory=Places, repr=False)
+    places: SparseIndex = field(default_factory=SparseIndex, repr=False)
     origin: StreamOrigin | None = None
     """None where its header is damaged."""
-    gone: bool = False
+    removed: bool = False
     """No longer kept: nothing of it needs to be safe."""
 
     @property
@@ -76,28 +76,28 @@ class Segment:
         return not self.name.endswith(SEGMENT)
 
 
-class Kept:
+class SegmentIndex:
     """All segments in the order in which they were written, and the offsets that are still pending.
 
     `pending` has a set for each stream that has segments, the oldest stream first.
     """
 
     def __init__(self) -> None:
-        self.pending: dict[int, Ranges] = {}
+        self.pending: dict[int, IntervalSet] = {}
         self.origins: dict[int, StreamOrigin] = {}
         """Stream -> its origin, where the header of one of its segments holds it."""
         self.size = 0
         """Bytes of all segments."""
-        self.copied: dict[int, Ranges] = {}
+        self.copied: dict[int, IntervalSet] = {}
         """No longer pending, but to be kept until their copy in quarantine survives a power cut."""
-        self.stuck: dict[int, Ranges] = {}
+        self.stuck: dict[int, IntervalSet] = {}
         """No longer pending, but to be kept: they could not be copied. The next opening sends them again."""
         self._segments: dict[int, list[Segment]] = {}
 
     def add(self, segment: Segment) -> None:
         """One more segment; its offsets are put into pending separately."""
         insort(self._segments.setdefault(segment.stream, []), segment, key=_first)
-        self.pending.setdefault(segment.stream, Ranges())
+        self.pending.setdefault(segment.stream, IntervalSet())
         if segment.origin is not None:
             self.origins[segment.stream] = segment.origin
         self.size += segment.size
@@ -109,29 +109,29 @@ class Kept:
         self.size += size
         self.pending[segment.stream].add(segment.last)
 
-    def remove(self, segment: Segment) -> Ranges:
+    def remove(self, segment: Segment) -> IntervalSet:
         """Take out a segment; what of it was still pending or stuck is no longer, and is returned."""
-        gone = self.pending_of(segment)
+        dropped = self.pending_of(segment)
         if segment.stream in self.stuck:
-            gone.update(self._part(self.stuck, segment))
-            self.stuck[segment.stream].subtract(gone)
-        segment.gone = True
+            dropped.update(self._part(self.stuck, segment))
+            self.stuck[segment.stream].subtract(dropped)
+        segment.removed = True
         segments = self._segments[segment.stream]
         segments.remove(segment)
         self.size -= segment.size
-        self.pending[segment.stream].subtract(gone)
+        self.pending[segment.stream].subtract(dropped)
         if not segments:
             del self._segments[segment.stream], self.pending[segment.stream]
             self.origins.pop(segment.stream, None)
-        return gone
+        return dropped
 
-    def hand_over(self, old: Segment, new: Segment) -> None:
+    def replace_tail(self, old: Segment, new: Segment) -> None:
         """`new` takes over what `old` may hold from new.first on; an `old` with nothing left is gone."""
         old.last = new.first - 1
         segments = self._segments[old.stream]
         if old.last < old.first:
             segments.remove(old)
-            old.gone = True
+            old.removed = True
             self.size -= old.size
         insort(segments, new, key=_first)
         self.size += new.size
@@ -144,18 +144,18 @@ class Kept:
         """The segment to give up first."""
         return next(self.segments(), None)
 
-    def several(self) -> bool:
+    def has_many(self) -> bool:
         """True when there is more than one segment."""
         return len(self._segments) > 1 or any(len(segments) > 1 for segments in self._segments.values())
 
-    def holding(self, stream: int, first: int, last: int) -> list[Segment]:
+    def overlapping(self, stream: int, first: int, last: int) -> list[Segment]:
         """The segments of `stream` that may hold an offset between `first` and `last`, rising."""
         segments = self._segments.get(stream, [])
-        begin = max(bisect_right(segments, first, key=_first) - 1, 0)
+        start = max(bisect_right(segments, first, key=_first) - 1, 0)
         end = bisect_right(segments, last, key=_first)
-        return [segment for segment in segments[begin:end] if segment.last >= first]
+        return [segment for segment in segments[start:end] if segment.last >= first]
 
-    def pending_of(self, segment: Segment) -> Ranges:
+    def pending_of(self, segment: Segment) -> IntervalSet:
         """The offsets in this segment that are still pending."""
         return self._part(self.pending, segment)
 
@@ -163,53 +163,53 @@ class Kept:
         """Whether this segment has a record that must not be lost."""
         return any(self._part(offsets, segment) for offsets in (self.pending, self.copied, self.stuck))
 
-    def _part(self, offsets: Mapping[int, Ranges], segment: Segment) -> Ranges:
-        found = offsets.get(segment.stream)
-        if not found or segment.last < segment.first:
-            return Ranges()
-        return found.common(Ranges([(segment.first, segment.last)]))
+    def _part(self, offsets: Mapping[int, IntervalSet], segment: Segment) -> IntervalSet:
+        stream_offsets = offsets.get(segment.stream)
+        if not stream_offsets or segment.last < segment.first:
+            return IntervalSet()
+        return stream_offsets.intersection(IntervalSet([(segment.first, segment.last)]))
 
-    def set_aside(self, stream: int, offsets: Ranges, *, copied: bool) -> None:
+    def set_aside(self, stream: int, offsets: IntervalSet, *, copied: bool) -> None:
         """These are no longer pending; their segment is kept as `copied` and `stuck` say."""
         self.pending[stream].subtract(offsets)
-        (self.copied if copied else self.stuck).setdefault(stream, Ranges()).update(offsets)
+        (self.copied if copied else self.stuck).setdefault(stream, IntervalSet()).update(offsets)
 
-    def settle(self, copied: Mapping[int, Ranges]) -> list[Segment]:
+    def settle(self, copied: Mapping[int, IntervalSet]) -> list[Segment]:
         """These copies survive a power cut; returns the segments that are not needed any more."""
         touched: dict[str, Segment] = {}
         for stream, offsets in copied.items():
             self.copied[stream].subtract(offsets)
             touched |= {
-                s.name: s for first, last in offsets.runs() for s in self.holding(stream, first, last)
+                s.name: s for first, last in offsets.runs() for s in self.overlapping(stream, first, last)
             }
         self.copied = {stream: offsets for stream, offsets in self.copied.items() if offsets}
         return [segment for segment in touched.values() if not self.needs(segment)]
 
-    def subtract(self, stream: int, offsets: Ranges) -> list[Segment]:
+    def subtract(self, stream: int, offsets: IntervalSet) -> list[Segment]:
         """These are no longer pending; returns the segments that have nothing pending any more."""
         pending = self.pending.get(stream)
         if pending is None:
             return []
         touched = {
             segment.first: segment
-            for first, last in pending.common(offsets).runs()
-            for segment in self.holding(stream, first, last)
+            for first, last in pending.intersection(offsets).runs()
+            for segment in self.overlapping(stream, first, last)
         }
         pending.subtract(offsets)
         return [segment for segment in touched.values() if not self.needs(segment)]
 
-    def forgotten(self) -> dict[int, Ranges]:
+    def forgotten(self) -> dict[int, IntervalSet]:
         """Stream -> the offsets that its segments may still hold but that are no longer pending."""
-        found = {}
+        forgotten = {}
         for stream, segments in self._segments.items():
-            offsets = Ranges(
+            offsets = IntervalSet(
                 (segment.first, segment.last) for segment in segments if segment.last >= segment.first
             )
             for needed in (self.pending, self.copied, self.stuck):
-                offsets.subtract(needed.get(stream, Ranges()))
+                offsets.subtract(needed.get(stream, IntervalSet()))
             if offsets:
-                found[stream] = offsets
-        return found
+                forgotten[stream] = offsets
+        return forgotten
 
 
 def _first(segment: Segment) -> int:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.interfaces import Dropped, StreamOrigin
+from gateway.interfaces import DropReport, StreamOrigin
 from gateway.spool.drop_log import JOURNAL, dropped_of
 from gateway.spool.edges import ADOPTED, decode_adopted
-from gateway.spool.errors import content, explained, found_in
+from gateway.spool.errors import content, explain_os_errors, recover_pending
 from gateway.spool.filesystem import OWNER, ReadOnlyFiles
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.jsonl import Journal
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class StreamSummary:
 
     stream: int
     edge: str
-    pending: Ranges
+    pending: IntervalSet
     segments: int
     size: int
     acked: int
@@ -37,7 +37,7 @@ class StreamSummary:
     newest_ms: int
 
 
-class Left(NamedTuple):
+class TimeToLimit(NamedTuple):
     """Seconds until the first bound is reached, and the setting with that bound."""
 
     seconds: float
@@ -55,7 +55,7 @@ class Summary:
     """
 
     streams: Sequence[StreamSummary]
-    dropped: Sequence[Dropped]
+    dropped: Sequence[DropReport]
     quarantined: int
     quarantined_bytes: int
     adopted: frozenset[str]
@@ -89,9 +89,11 @@ class Summary:
     @property
     def oldest_ms(self) -> int | None:
         """When the oldest file was begun that holds a record which waits; None when none does."""
-        return min((one.oldest_ms for one in self.streams if one.oldest_ms is not None), default=None)
+        return min(
+            (stream.oldest_ms for stream in self.streams if stream.oldest_ms is not None), default=None
+        )
 
-    def left(self, settings: SpoolSettings, now_ms: int) -> Left | None:
+    def left(self, settings: SpoolSettings, now_ms: int) -> TimeToLimit | None:
         """How long an outage may last from now at the present rate; None where no rate is known yet."""
         can_go = self.acked + self.quarantined_bytes
         free = min(self.free, self.free_files * settings.segment_size)
@@ -105,23 +107,23 @@ class Summary:
         if not seconds:
             return None
         limit = min(seconds, key=seconds.__getitem__)
-        return Left(seconds[limit], limit)
+        return TimeToLimit(seconds[limit], limit)
 
 
 def inspect(directory: Path) -> Summary:
     """Take stock of a spool; ConfigError when there is none that may be read."""
     files = ReadOnlyFiles(directory)
-    with explained(directory):
+    with explain_os_errors(directory):
         files.open()
-        found = found_in(files)
-        kept = found.kept
-        dropped = [one for line in Journal(files, JOURNAL, 0).lines() for one in dropped_of(line)]
+        recovered = recover_pending(files)
+        kept = recovered.kept
+        dropped = [report for line in Journal(files, JOURNAL, 0).lines() for report in dropped_of(line)]
         owner = content(files, OWNER).strip()
         return Summary(
             streams=[_stream(kept, stream) for stream in kept.pending],
             dropped=dropped,
-            quarantined=sum(map(len, found.quarantined.pending.values())),
-            quarantined_bytes=found.quarantined.size,
+            quarantined=sum(map(len, recovered.quarantined.pending.values())),
+            quarantined_bytes=recovered.quarantined.size,
             adopted=decode_adopted(content(files, ADOPTED)),
             owner=int(owner) if owner.isdigit() else None,
             rate=_rate(list(kept.segments())),
@@ -130,8 +132,8 @@ def inspect(directory: Path) -> Summary:
         )
 
 
-def _stream(kept: Kept, stream: int) -> StreamSummary:
-    segments = kept.holding(stream, 0, 2**63)
+def _stream(kept: SegmentIndex, stream: int) -> StreamSummary:
+    segments = kept.overlapping(stream, 0, 2**63)
     waiting = [segment for segment in segments if kept.pending_of(segment)]
     return StreamSummary(
         stream=stream,

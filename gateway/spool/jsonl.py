@@ -26,7 +26,7 @@ class Journal:
         try:
             for entry in entries:
                 line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-                self._turn_over(len(line))
+                self._rotate(len(line))
                 self._files.append(self._name, line)
                 self._size = (self._size or 0) + len(line)
         except OSError as error:
@@ -34,15 +34,15 @@ class Journal:
 
     def lines(self) -> list[bytes]:
         """All lines that are still there, oldest first; OSError when the disk cannot be read."""
-        found = []
+        lines = []
         for name in (self._old, self._name):
             try:
-                found += self._files.read(name, 0, self._files.stat(name).size).splitlines()
+                lines += self._files.read(name, 0, self._files.stat(name).size).splitlines()
             except FileNotFoundError:
                 continue
-        return found
+        return lines
 
-    def _turn_over(self, more: int) -> None:
+    def _rotate(self, more: int) -> None:
         if self._size is None:
             try:
                 self._size = self._files.stat(self._name).size

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.interfaces import Dropped, Record, SpoolCounts, StreamOrigin
+from gateway.interfaces import DropReport, Record, SpoolCounts, StreamOrigin
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 
 class MemorySpool:
@@ -37,10 +37,10 @@ class MemorySpool:
         self._clock_ms = clock_ms
         self._origin = origin or StreamOrigin()
         self._bodies: dict[int, bytes] = {}
-        self._pending: dict[int, Ranges] = {}
+        self._pending: dict[int, IntervalSet] = {}
         self._size = 0
         self._next = 0
-        self._dropped = Ranges()
+        self._dropped = IntervalSet()
         self._dropped_ms: list[int] = []
         self._set_aside = 0
         self.quarantined: deque[tuple[Record, str]] = deque(maxlen=1000)
@@ -48,7 +48,7 @@ class MemorySpool:
     async def __aenter__(self) -> Self:
         while self.stream == 0:
             self.stream = self._new_stream()
-        self._pending = {self.stream: Ranges()}
+        self._pending = {self.stream: IntervalSet()}
         return self
 
     async def __aexit__(
@@ -89,11 +89,11 @@ class MemorySpool:
         """The same records: none of this spool ever waits for a clock."""
         return records
 
-    def sendable(self) -> Mapping[int, Ranges]:
+    def sendable(self) -> Mapping[int, IntervalSet]:
         """All of it: records of this spool never wait for a clock."""
         return self._pending
 
-    def pending(self) -> Mapping[int, Ranges]:
+    def pending(self) -> Mapping[int, IntervalSet]:
         """The one stream and what is kept of it."""
         return self._pending
 
@@ -102,10 +102,10 @@ class MemorySpool:
         kept = len(self.quarantined)
         return SpoolCounts(quarantined=kept, quarantine_dropped=self._set_aside - kept)
 
-    def read(self, stream: int, wanted: Ranges, max_bytes: int) -> Sequence[Record]:
+    def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there."""
         records: list[Record] = []
-        for offset in self._pending.get(stream, Ranges()).common(wanted):
+        for offset in self._pending.get(stream, IntervalSet()).intersection(wanted):
             body = self._bodies[offset]
             if records and len(body) > max_bytes:
                 break
@@ -115,31 +115,33 @@ class MemorySpool:
                 break
         return records
 
-    def forget(self, stream: int, durable: Ranges) -> None:
+    def forget(self, stream: int, durable: IntervalSet) -> None:
         """These need not be kept any longer."""
-        for offset in self._pending.get(stream, Ranges()).common(durable):
+        for offset in self._pending.get(stream, IntervalSet()).intersection(durable):
             self._remove(offset)
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
         """Set these aside with their reasons, and forget them."""
         for offset in sorted(rejected):
-            for record in self.read(stream, Ranges([(offset, offset)]), 0):
+            for record in self.read(stream, IntervalSet([(offset, offset)]), 0):
                 self.quarantined.append((record, rejected[offset]))
                 self._set_aside += 1
                 self._remove(offset)
 
-    def dropped(self) -> Sequence[Dropped]:
+    def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call."""
         if not self._dropped:
             return []
-        dropped = Dropped(self.stream, self._dropped, "max_bytes", self._dropped_ms[0], self._dropped_ms[-1])
-        self._dropped, self._dropped_ms = Ranges(), []
+        dropped = DropReport(
+            self.stream, self._dropped, "max_bytes", self._dropped_ms[0], self._dropped_ms[-1]
+        )
+        self._dropped, self._dropped_ms = IntervalSet(), []
         return [dropped]
 
-    def told(self) -> None:
+    def mark_drops_reported(self) -> None:
         """Nothing of it outlives the process anyway."""
 
-    def left_untold(self) -> Sequence[Dropped]:
+    def unreported_drops(self) -> Sequence[DropReport]:
         """Nothing: it knows of no run before."""
         return []
 

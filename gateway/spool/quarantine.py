@@ -16,14 +16,14 @@ from collections.abc import Callable, Collection
 
 from gateway.content import NOTHING, Content
 from gateway.interfaces import Record, StreamOrigin
-from gateway.spool.consumer import Backlog
-from gateway.spool.drop_log import Losses
+from gateway.spool.consumer import SpoolConsumer
+from gateway.spool.drop_log import DropLog
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, QUARANTINE, encode_record
-from gateway.spool.segment_writer import Writer
+from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Quarantine:
         self,
         settings: SpoolSettings,
         files: Files,
-        kept: Kept,
-        losses: Losses,
+        kept: SegmentIndex,
+        losses: DropLog,
         opening: int,
         now_ms: Callable[[], int],
         new_stream: Callable[[], int],
@@ -55,8 +55,8 @@ class Quarantine:
         self._new_stream = new_stream
         self._room = room
         self._origin: StreamOrigin | None = None
-        self.writer = Writer(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms, running_s)
-        self._backlog = Backlog(files, kept, self.writer, self.lost)
+        self.writer = SegmentWriter(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms, running_s)
+        self._backlog = SpoolConsumer(files, kept, self.writer, self.lost)
 
     @property
     def records(self) -> int:
@@ -82,18 +82,18 @@ class Quarantine:
     def _active(self, origin: StreamOrigin, size: int) -> Segment:
         """A segment of this origin that takes `size` bytes."""
         if origin != self._origin:
-            self.writer.turn_to(self._new_stream(), origin)
+            self.writer.switch_stream(self._new_stream(), origin)
             self._origin = origin
         active = self.writer.active
         if active is not None and active.size + size <= self._segment_size:
             return active
-        return self.writer.begin()
+        return self.writer.start_segment()
 
     def _refuse(self, record: Record) -> None:
         self.dropped += 1
         now_ms = self._now_ms()
         place = Segment("", record.stream, record.offset, record.offset, 0, now_ms, now_ms)
-        self._losses.quarantined(place, Ranges([(record.offset, record.offset)]), "max_bytes")
+        self._losses.quarantined(place, IntervalSet([(record.offset, record.offset)]), "max_bytes")
 
     def give_up_oldest(self, reason: str) -> int:
         """Unlink the oldest segment; returns its bytes, 0 when there is none."""
@@ -101,17 +101,17 @@ class Quarantine:
         if oldest is None:
             return 0
         size = oldest.size
-        self._backlog.give_up(oldest, reason)
+        self._backlog.drop_segment(oldest, reason)
         return size
 
     def keep_age(self, too_old_s: float, retire_before_s: float) -> None:
         """Give up what was last written, and retire a segment that was begun, before a time of running."""
         active = self.writer.active
-        if active is not None and active.begun_s < retire_before_s:
-            self.writer.retire()
+        if active is not None and active.started_s < retire_before_s:
+            self.writer.roll()
         for segment in list(self.kept.segments()):
             if segment is not self.writer.active and segment.written_s < too_old_s:
-                self._backlog.give_up(segment, "max_age")
+                self._backlog.drop_segment(segment, "max_age")
 
     def check_present(self, names: Collection[str]) -> None:
         """Count as missing what is in segments whose file is not among these names."""
@@ -121,7 +121,7 @@ class Quarantine:
         """Begin another segment when somebody removed the file that is being written."""
         self._backlog.check_active()
 
-    def lost(self, segment: Segment, offsets: Ranges, reason: str, _: Content = NOTHING) -> None:
+    def lost(self, segment: Segment, offsets: IntervalSet, reason: str, _: Content = NOTHING) -> None:
         """These of a segment are given up, or the disk lost them."""
         self.dropped += len(offsets)
         self._losses.quarantined(segment, offsets, reason)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.segment import HEADER_SIZE, VERSION, Scanner, decode_header
 from qilu.contract.errors import ConfigError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 logger = logging.getLogger(__name__)
 
@@ -29,60 +29,62 @@ def segment_name(opening: int, stream: int, first: int, suffix: str) -> str:
 
 
 @dataclass(slots=True)
-class Recovered:
+class RecoveryResult:
     """What is there: `kept` with everything pending, `empty` are files of ours that hold no record at all.
 
     `quarantined` are the records that were set aside.
     """
 
-    kept: Kept = field(default_factory=Kept)
-    quarantined: Kept = field(default_factory=Kept)
+    kept: SegmentIndex = field(default_factory=SegmentIndex)
+    quarantined: SegmentIndex = field(default_factory=SegmentIndex)
     opening: int = 0
     """The greatest number of an opening so far; the next one takes a greater."""
-    damaged: list[tuple[Segment, Ranges]] = field(default_factory=list)
+    damaged: list[tuple[Segment, IntervalSet]] = field(default_factory=list)
     """Offsets that were once in a segment and cannot be read."""
     empty: list[str] = field(default_factory=list)
 
-    def add(self, segment: Segment, present: Ranges) -> None:
+    def add(self, segment: Segment, present: IntervalSet) -> None:
         """One more segment with these offsets."""
         kept = self.quarantined if segment.quarantined else self.kept
         kept.add(segment)
         kept.pending[segment.stream].update(present)
 
-    def lost(self, segment: Segment, present: Ranges) -> None:
+    def lost(self, segment: Segment, present: IntervalSet) -> None:
         """Take note of what `segment` once had and is not `present` any more."""
         if segment.last >= segment.first:
-            lost = Ranges([(segment.first, segment.last)]).without(present)
+            lost = IntervalSet([(segment.first, segment.last)]).difference(present)
             if lost:
                 self.damaged.append((segment, lost))
 
 
-def recover(files: Files) -> Recovered:
+def recover(files: Files) -> RecoveryResult:
     """Take stock of the directory; ConfigError when a segment may not be read."""
-    recovered = Recovered()
+    recovered = RecoveryResult()
     known: dict[tuple[int, int], Segment] = {}
-    begun: dict[int, int] = {}
+    first_openings: dict[int, int] = {}
     for name in sorted(files.names()):
         match = _NAME.fullmatch(name)
         if match is None:
             continue
         opening = int(match[1])
         recovered.opening = max(recovered.opening, opening)
-        segment = _look_at(files, name, int(match[2], 16), int(match[3]))
+        segment = _open_segment(files, name, int(match[2], 16), int(match[3]))
         if segment is None:
             continue
         place = segment.stream, segment.first
         if place in known:
             logger.warning("spool: %s is left alone, %s took its place", known[place].name, name)
         known[place] = segment
-        begun.setdefault(segment.stream, opening)
-    by_stream = sorted(known.values(), key=lambda one: (begun[one.stream], one.stream, one.first))
+        first_openings.setdefault(segment.stream, opening)
+    by_stream = sorted(
+        known.values(), key=lambda entry: (first_openings[entry.stream], entry.stream, entry.first)
+    )
     for _, group in groupby(by_stream, key=lambda segment: segment.stream):
         _recover_stream(files, list(group), recovered)
     return recovered
 
 
-def _look_at(files: Files, name: str, stream: int, first: int) -> Segment | None:
+def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment | None:
     """The segment of that name, its end still unknown; None when it must be left alone."""
     try:
         stat = files.stat(name)
@@ -108,7 +110,7 @@ def _look_at(files: Files, name: str, stream: int, first: int) -> Segment | None
     return Segment(name, header.stream, first, first - 1, stat.size, *times, origin=header.origin)
 
 
-def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered) -> None:
+def _recover_stream(files: Files, segments: list[Segment], recovered: RecoveryResult) -> None:
     """Put the segments of one stream, rising, into what is kept."""
     for segment, following in pairwise(segments):
         segment.last = following.first - 1
@@ -117,13 +119,13 @@ def _recover_stream(files: Files, segments: list[Segment], recovered: Recovered)
         return
     newest = segments.pop()
     for segment in segments:
-        recovered.add(segment, Ranges([(segment.first, segment.last)]))
+        recovered.add(segment, IntervalSet([(segment.first, segment.last)]))
     newest.last = max(newest.last, present.last())
     recovered.add(newest, present)
     recovered.lost(newest, present)
 
 
-def _newest_with_records(files: Files, segments: list[Segment], recovered: Recovered) -> Ranges:
+def _newest_with_records(files: Files, segments: list[Segment], recovered: RecoveryResult) -> IntervalSet:
     """Take off the end what holds no record any more; the offsets of whole records in what is then the last.
 
     How far the last file of all went only its records tell; of the others the name of the next one does.
@@ -136,12 +138,12 @@ def _newest_with_records(files: Files, segments: list[Segment], recovered: Recov
         if readable:
             recovered.empty.append(segment.name)
             recovered.lost(segment, present)
-    return Ranges()
+    return IntervalSet()
 
 
-def _present(files: Files, segment: Segment) -> tuple[Ranges, bool]:
+def _present(files: Files, segment: Segment) -> tuple[IntervalSet, bool]:
     """The offsets of a segment's whole records, and whether the disk let it be read to its end."""
-    present = Ranges()
+    present = IntervalSet()
     scanner = Scanner(segment.key)
     position = HEADER_SIZE
     while position < segment.size:
@@ -154,13 +156,13 @@ def _present(files: Files, segment: Segment) -> tuple[Ranges, bool]:
             break
         position += len(data)
         scanner.feed(data)
-        while (found := scanner.next()) is not None:
-            if found.body is not None:
-                present.add(segment.first + found.number)
-            segment.places.note(found.number + 1, found.end)
-    if scanner.skipped or scanner.rest:
+        while (record := scanner.next()) is not None:
+            if record.body is not None:
+                present.add(segment.first + record.number)
+            segment.places.note(record.number + 1, record.end)
+    if scanner.skipped or scanner.unparsed:
         logger.warning(
             "spool: %s: %d bytes at its end were never completed, %d bytes were damaged",
-            *(segment.name, scanner.rest, scanner.skipped),
+            *(segment.name, scanner.unparsed, scanner.skipped),
         )
     return present, True

@@ -9,32 +9,34 @@ from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgott
 from gateway.spool.errors import content
 from gateway.spool.exclusive import changing
 from gateway.spool.recovery import recover
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """How many records wait now that did not before, and from when on (ms, UTC; None: there are none)."""
 
     records: int
     from_ms: int | None
 
 
-def replay(directory: Path, since_ms: int) -> Replayed:
+def replay(directory: Path, since_ms: int) -> ReplayResult:
     """Let the next opening send again what was written at `since_ms` or later, segment by segment.
 
     UnreachableError while a gateway runs on the directory, ConfigError when there is none.
     """
     with changing(directory) as files:
         forgotten = decode_forgotten(content(files, FORGOTTEN))
-        again: dict[int, Ranges] = {}
+        again: dict[int, IntervalSet] = {}
         from_ms: int | None = None
         for segment in recover(files).kept.segments():
-            held = forgotten.get(segment.stream, Ranges()).common(Ranges([(segment.first, segment.last)]))
+            held = forgotten.get(segment.stream, IntervalSet()).intersection(
+                IntervalSet([(segment.first, segment.last)])
+            )
             if held and segment.newest_ms >= since_ms:
-                again.setdefault(segment.stream, Ranges()).update(held)
+                again.setdefault(segment.stream, IntervalSet()).update(held)
                 from_ms = segment.oldest_ms if from_ms is None else min(from_ms, segment.oldest_ms)
         for stream, offsets in again.items():
             forgotten[stream].subtract(offsets)
         files.replace(FORGOTTEN, encode_forgotten(forgotten))
-        return Replayed(sum(map(len, again.values())), from_ms)
+        return ReplayResult(sum(map(len, again.values())), from_ms)

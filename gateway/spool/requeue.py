@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.errors import explained
+from gateway.spool.errors import explain_os_errors
 from gateway.spool.exclusive import changing
 from gateway.spool.filesystem import ReadOnlyFiles
 from gateway.spool.recovery import recover
@@ -16,7 +16,7 @@ from gateway.spool.segment_reader import bodies_of
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class QuarantinedRecord:
     """One record that was set aside for `reason` at `time_ms` (UTC); `body` is what was sent."""
 
     stream: int
@@ -33,17 +33,17 @@ def requeue(directory: Path) -> int:
     renamed, so it needs no disk space, and a power cut leaves each file in one state or the other.
     """
     with changing(directory) as files:
-        found = recover(files).quarantined
-        for segment in found.segments():
+        quarantine = recover(files).quarantined
+        for segment in quarantine.segments():
             files.rename(segment.name, segment.name.removesuffix(QUARANTINE) + REQUEUED)
         files.sync_names()
-        return sum(map(len, found.pending.values()))
+        return sum(map(len, quarantine.pending.values()))
 
 
-def quarantined(directory: Path) -> Iterator[Quarantined]:
+def quarantined(directory: Path) -> Iterator[QuarantinedRecord]:
     """Everything that is set aside, oldest first, also while a gateway runs; ConfigError: no spool."""
     files = ReadOnlyFiles(directory)
-    with explained(directory):
+    with explain_os_errors(directory):
         files.open()
         for segment in recover(files).quarantined.segments():
             try:
@@ -53,7 +53,9 @@ def quarantined(directory: Path) -> Iterator[Quarantined]:
                 continue  # a running gateway gave it up meanwhile
 
 
-def _decoded(annotated: bytes) -> Quarantined:
+def _decoded(annotated: bytes) -> QuarantinedRecord:
     line, _, body = annotated.partition(b"\n")
     entry = json.loads(line)
-    return Quarantined(int(entry["stream"], 16), entry["offset"], entry["time_ms"], entry["reason"], body)
+    return QuarantinedRecord(
+        int(entry["stream"], 16), entry["offset"], entry["time_ms"], entry["reason"], body
+    )

@@ -7,15 +7,15 @@ import logging
 from collections.abc import Callable
 
 from gateway.spool.ages import Ages
-from gateway.spool.consumer import Backlog
+from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.segment import HEADER_SIZE
-from gateway.spool.segment_writer import Writer
+from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import DataError
-from qilu.runtime.log_throttle import Complaints
+from qilu.runtime.log_throttle import LogThrottle
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +24,16 @@ _TRY_AGAIN = 1.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-class Bounds:
+class Retention:
     """Makes room for records, by giving up the oldest segments where the policy allows it."""
 
     def __init__(
         self,
         settings: SpoolSettings,
         files: Files,
-        kept: Kept,
-        writer: Writer,
-        backlog: Backlog,
+        kept: SegmentIndex,
+        writer: SegmentWriter,
+        consumer: SpoolConsumer,
         quarantine: Quarantine,
         ages: Ages,
         monotonic: Callable[[], float],
@@ -44,15 +44,15 @@ class Bounds:
         self._files = files
         self._kept = kept
         self._writer = writer
-        self._backlog = backlog
+        self._consumer = consumer
         self._quarantine = quarantine
         self._ages = ages
         self._monotonic = monotonic
         self._refusals = 0
         self._try_at = 0.0
-        self._low = False
+        self._disk_low = False
         self._usable = True
-        self._complaints = Complaints(logger)
+        self._complaints = LogThrottle(logger)
 
     def make_room(self, size: int) -> Segment | None:
         """A segment that takes a record of `size` bytes; None when the policy or the disk forbids it."""
@@ -61,7 +61,7 @@ class Bounds:
             raise DataError(f"a record of {size} bytes is longer than the whole spool may be ({longest})")
         if not self._usable:
             return None
-        if self._low and self._blocks:
+        if self._disk_low and self._blocks:
             self._warn_blocked(f"less than min_free ({self._settings.min_free} bytes) is free on its disk")
             return None
         if self._refusals and self._monotonic() < self._try_at:
@@ -74,9 +74,9 @@ class Bounds:
         if active is not None and active.size + size <= self._segment_size:
             return active
         try:
-            active = self._writer.begin()
+            active = self._writer.start_segment()
         except OSError as error:
-            self.refused(error)
+            self.on_write_error(error)
             return None
         if self._refusals:
             logger.info("spool: the disk takes records again after %d refusals", self._refusals)
@@ -86,58 +86,58 @@ class Bounds:
     def usable(self, usable: bool) -> None:
         """Whether there is a directory that may be written."""
         if self._usable and not usable:
-            self._writer.retire()  # so that the next append asks for room
+            self._writer.roll()  # so that the next append asks for room
         self._usable = usable
 
     def _warn_blocked(self, cause: str) -> None:
         text = f"spool: collection waits, because {cause} and the policy is block"
-        self._complaints.tell("blocked", text, self._monotonic())
+        self._complaints.warn("blocked", text, self._monotonic())
 
     def room(self) -> int:
         """Bytes that may still be written before max_bytes is reached."""
         return self._settings.max_bytes - self._kept.size - self._quarantine.kept.size
 
-    def refused(self, error: OSError) -> None:
+    def on_write_error(self, error: OSError) -> None:
         """The disk did not take a record: give up the oldest if that may help, and try again in a while."""
         text = f"spool: the disk refuses records, it is tried each {_TRY_AGAIN:g} s: {error}"
-        self._complaints.tell("refused", text, self._monotonic())
+        self._complaints.warn("refused", text, self._monotonic())
         self._refusals += 1
         self._try_at = self._monotonic() + _TRY_AGAIN
-        if error.errno in _FULL and (self._kept.several() or self._quarantine.records):
+        if error.errno in _FULL and (self._kept.has_many() or self._quarantine.records):
             self._free_oldest("disk_full")
 
-    def keep(self) -> None:
+    def enforce(self) -> None:
         """Give up what is too old, and the oldest while the file system has too little space left."""
-        self._keep_age()
+        self._enforce_max_age()
         try:
             free = self._files.free()
         except OSError as error:
             text = f"spool: its disk cannot be looked at, records may not outlive this process: {error}"
-            self._complaints.tell("free", text, self._monotonic())
+            self._complaints.warn("free", text, self._monotonic())
             return
-        least = self._settings.min_free
-        if (free < least) != self._low:
-            self._low = free < least
-            logger.warning("spool: %d bytes free on its disk, min_free is %d", free, least)
-        if self._low and self._blocks:
-            self._writer.retire()  # so that the next append asks for room
-        while free < least and (freed := self._free_oldest("min_free", active=False)):
+        min_free = self._settings.min_free
+        if (free < min_free) != self._disk_low:
+            self._disk_low = free < min_free
+            logger.warning("spool: %d bytes free on its disk, min_free is %d", free, min_free)
+        if self._disk_low and self._blocks:
+            self._writer.roll()  # so that the next append asks for room
+        while free < min_free and (freed := self._free_oldest("min_free", active=False)):
             free += freed
 
-    def _keep_age(self) -> None:
+    def _enforce_max_age(self) -> None:
         if self._ages.resting:
             return
         now, max_age = self._ages.running_s(), self._settings.max_age
         if self._settings.keep_acked:
-            self._backlog.release_acked(now - self._settings.keep_acked)
+            self._consumer.release_acked(now - self._settings.keep_acked)
         # a slow stream must not keep its records in one segment for ever
         retire_before_s = now - max_age / 8
         active = self._writer.active
-        if active is not None and active.last >= active.first and active.begun_s < retire_before_s:
-            self._writer.retire()
+        if active is not None and active.last >= active.first and active.started_s < retire_before_s:
+            self._writer.roll()
         too_old_s = now - max_age
         while (oldest := self._oldest_full()) is not None and oldest.written_s < too_old_s:
-            self._backlog.give_up(oldest, "max_age")
+            self._consumer.drop_segment(oldest, "max_age")
         self._quarantine.keep_age(too_old_s, retire_before_s)
 
     def _oldest_full(self) -> Segment | None:
@@ -149,7 +149,7 @@ class Bounds:
 
         Returns its bytes, 0 when the policy forbids it, or when it is the one being written and not `active`.
         """
-        acked = self._backlog.oldest_acked()
+        acked = self._consumer.oldest_acked()
         if acked is None and (freed := self._quarantine.give_up_oldest(reason)):
             return freed
         oldest = acked or self._kept.oldest()
@@ -158,5 +158,5 @@ class Bounds:
         if oldest is self._writer.active and not active:
             return 0
         size = oldest.size
-        self._backlog.give_up(oldest, reason)
+        self._consumer.drop_segment(oldest, reason)
         return size

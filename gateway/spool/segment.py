@@ -91,11 +91,11 @@ def encode_record(key: int, number: int, body: bytes) -> bytes:
     return head + _pack_crc(crc32(head, key)) + body
 
 
-class Found(NamedTuple):
+class ScannedRecord(NamedTuple):
     """One record of a segment and the positions in the file where it begins and ends."""
 
     number: int
-    begin: int
+    start: int
     end: int
     body: bytes | None
     """None when its bytes are damaged."""
@@ -127,11 +127,11 @@ class Scanner:
         return self._base + self._at
 
     @property
-    def rest(self) -> int:
+    def unparsed(self) -> int:
         """Bytes fed and not yet accounted for; at the end of the file this is its torn tail."""
         return len(self._data) - self._at
 
-    def next(self) -> Found | None:
+    def next(self) -> ScannedRecord | None:
         """The next record, or None when more bytes are needed for it."""
         data = self._data
         while True:
@@ -146,14 +146,14 @@ class Scanner:
                     return None
                 self._at = end
                 body = data[body_at:end]
-                return Found(
+                return ScannedRecord(
                     number, self._base + at, self._base + end, body if crc32(body) == body_crc else None
                 )
             self._skip_to_mark()
 
     def _skip_to_mark(self) -> None:
-        found = self._data.find(MARK, self._at + 1)
+        mark_at = self._data.find(MARK, self._at + 1)
         # without a mark the last bytes may still be the begin of one
-        to = found if found >= 0 else max(self._at + 1, len(self._data) - len(MARK) + 1)
+        to = mark_at if mark_at >= 0 else max(self._at + 1, len(self._data) - len(MARK) + 1)
         self.skipped += to - self._at
         self._at = to

@@ -9,33 +9,35 @@ from gateway.interfaces import Record
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment
 from gateway.spool.segment import HEADER_SIZE, Scanner
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 CHUNK = 64 * 1024
 
 
-class Fetched(NamedTuple):
+class FetchResult(NamedTuple):
     """The records of a run, rising; `damaged`: those of it that are not there; `full`: room ran out."""
 
     records: list[Record]
-    damaged: Ranges
-    full: bool
+    damaged: IntervalSet
+    truncated: bool
 
 
-def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, at_least_one: bool) -> Fetched:
+def fetch(
+    files: Files, segment: Segment, first: int, last: int, room: int, *, always_first: bool
+) -> FetchResult:
     """The records `first` to `last`, which must lie within `segment`, as far as they fit into `room` bytes.
 
-    With `at_least_one` the first is returned whatever its size. OSError when the file cannot be read.
+    With `always_first` the first is returned whatever its size. OSError when the file cannot be read.
     """
     records: list[Record] = []
-    damaged = Ranges()
+    damaged = IntervalSet()
     stream, base, annotated = segment.stream, segment.first, segment.annotated
     position = segment.places.before(first - base)
     scanner = Scanner(segment.key, position)
     expected = first
     while expected <= last:
-        found = scanner.next()
-        if found is None:
+        record = scanner.next()
+        if record is None:
             unread = segment.size - position  # below 0 where not even the header is there
             data = files.read(segment.name, position, min(CHUNK, unread)) if unread > 0 else b""
             if not data:
@@ -43,29 +45,29 @@ def fetch(files: Files, segment: Segment, first: int, last: int, room: int, *, a
             scanner.feed(data)
             position += len(data)
             continue
-        offset = base + found.number
+        offset = base + record.number
         if offset < expected:
             continue
         if offset > last:
-            segment.places.note(found.number, found.begin)
+            segment.places.note(record.number, record.start)
             break
         if offset > expected:
             damaged.add(expected, offset - 1)
-        if found.body is None:
+        if record.body is None:
             damaged.add(offset)
         else:
-            room -= len(found.body)
-            if room < 0 and (records or not at_least_one):
-                segment.places.note(found.number, found.begin)
-                return Fetched(records, damaged, True)
-            body = found.body.partition(b"\n")[2] if annotated else found.body
+            room -= len(record.body)
+            if room < 0 and (records or not always_first):
+                segment.places.note(record.number, record.start)
+                return FetchResult(records, damaged, True)
+            body = record.body.partition(b"\n")[2] if annotated else record.body
             records.append(Record(stream, offset, body))
         expected = offset + 1
         if expected > last:
-            segment.places.note(found.number + 1, found.end)
+            segment.places.note(record.number + 1, record.end)
     if expected <= last:
         damaged.add(expected, last)
-    return Fetched(records, damaged, False)
+    return FetchResult(records, damaged, False)
 
 
 def records_from(files: Files, segment: Segment, position: int) -> tuple[int, list[bytes]]:
@@ -76,14 +78,16 @@ def records_from(files: Files, segment: Segment, position: int) -> tuple[int, li
     position = max(position, HEADER_SIZE)
     scanner = Scanner(segment.key, position)
     scanner.feed(files.read(segment.name, position, segment.size - position))
-    found = scanner.next()
-    first = segment.last + 1 if found is None else segment.first + found.number
+    record = scanner.next()
+    first = segment.last + 1 if record is None else segment.first + record.number
     bodies: list[bytes] = []
     while (
-        found is not None and found.body is not None and found.number == first - segment.first + len(bodies)
+        record is not None
+        and record.body is not None
+        and record.number == first - segment.first + len(bodies)
     ):
-        bodies.append(found.body)
-        found = scanner.next()
+        bodies.append(record.body)
+        record = scanner.next()
     return first, bodies
 
 
@@ -93,6 +97,6 @@ def bodies_of(files: Files, segment: Segment) -> Iterator[bytes]:
     while data := files.read(segment.name, position, CHUNK):
         position += len(data)
         scanner.feed(data)
-        while (found := scanner.next()) is not None:
-            if found.body is not None:
-                yield found.body
+        while (record := scanner.next()) is not None:
+            if record.body is not None:
+                yield record.body

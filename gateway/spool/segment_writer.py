@@ -8,32 +8,32 @@ from dataclasses import dataclass
 
 from gateway.interfaces import StreamOrigin
 from gateway.spool.filesystem import AppendFile, Files
-from gateway.spool.index import Kept, Segment
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.recovery import segment_name
 from gateway.spool.segment import Header, encode_header, encode_record
 from gateway.spool.segment_reader import records_from
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenSegment:
     segment: Segment
     file: AppendFile
     synced: int = 0
     """Bytes that are known to survive a power cut."""
-    doubtful: bool = False
+    sync_failed: bool = False
     """An fsync failed: the system may have dropped the other bytes, and the next fsync will not say so."""
 
 
 class Sync:
     """One grouped fsync: made on the loop, run in the thread, taken note of on the loop again."""
 
-    def __init__(self, files: Files, goals: list[tuple[_Open, int]], names: int | None) -> None:
+    def __init__(self, files: Files, goals: list[tuple[_OpenSegment, int]], names: int | None) -> None:
         self._files = files
         self._goals = goals
         self.names = names
         """How many names were made when this began; None when all of them are safe already."""
-        self.done: list[tuple[_Open, int]] = []
-        self.failed: _Open | None = None
+        self.done: list[tuple[_OpenSegment, int]] = []
+        self.failed: _OpenSegment | None = None
         self.error: OSError | None = None
 
     @property
@@ -43,10 +43,10 @@ class Sync:
     def run(self) -> None:
         """Return when everything is safe, or with the first `error`."""
         try:
-            for one, size in self._goals:
-                self.failed = one
-                one.file.sync()
-                self.done.append((one, size))
+            for open_segment, size in self._goals:
+                self.failed = open_segment
+                open_segment.file.sync()
+                self.done.append((open_segment, size))
             self.failed = None
             if self.names is not None:
                 self._files.sync_names()
@@ -54,13 +54,13 @@ class Sync:
             self.error = error
 
 
-class Writer:
+class SegmentWriter:
     """Writes records of one stream to one segment after another."""
 
     def __init__(
         self,
         files: Files,
-        kept: Kept,
+        kept: SegmentIndex,
         stream: int,
         origin: StreamOrigin,
         opening: int,
@@ -81,30 +81,30 @@ class Writer:
         self._running_s = running_s
         self._next = 0
         self._file: AppendFile
-        self._open: list[_Open] = []
-        self._names_made = 0
+        self._open_segments: list[_OpenSegment] = []
+        self._names_created = 0
         self._names_safe = 0
 
-    def begin(self) -> Segment:
+    def start_segment(self) -> Segment:
         """Retire the active segment and begin the next one; OSError when the disk refuses."""
-        self.retire()
-        one = self._create(self._stream, self._origin, self._next, [])
-        self._kept.add(one.segment)
-        self._open.append(one)
-        self.active, self.key, self._file = one.segment, one.segment.key, one.file
-        return one.segment
+        self.roll()
+        open_segment = self._create(self._stream, self._origin, self._next, [])
+        self._kept.add(open_segment.segment)
+        self._open_segments.append(open_segment)
+        self.active, self.key, self._file = open_segment.segment, open_segment.segment.key, open_segment.file
+        return open_segment.segment
 
-    def turn_to(self, stream: int, origin: StreamOrigin) -> None:
+    def switch_stream(self, stream: int, origin: StreamOrigin) -> None:
         """Retire the active segment; the next one begins another stream."""
-        self.retire()
+        self.roll()
         self._stream, self._origin, self._next = stream, origin, 0
 
-    def _create(self, stream: int, origin: StreamOrigin, first: int, bodies: list[bytes]) -> _Open:
+    def _create(self, stream: int, origin: StreamOrigin, first: int, bodies: list[bytes]) -> _OpenSegment:
         """A new file with these records; OSError when the disk refuses, then nothing of it is left."""
         now = self._now_ms()
         name = segment_name(self._opening, stream, first, self._suffix)
         segment = Segment(name, stream, first, first + len(bodies) - 1, 0, now, now, origin=origin)
-        segment.begun_s = segment.written_s = self._running_s()
+        segment.started_s = segment.written_s = self._running_s()
         header = encode_header(Header(stream, first, now, origin))
         data = [encode_record(segment.key, number, body) for number, body in enumerate(bodies)]
         file = self._files.create(name)
@@ -117,8 +117,8 @@ class Writer:
             file.close()
             self._remove(name)
             raise
-        self._names_made += 1
-        return _Open(segment, file)
+        self._names_created += 1
+        return _OpenSegment(segment, file)
 
     def write(self, data: bytes) -> None:
         """Append one encoded record to the active segment.
@@ -133,7 +133,7 @@ class Writer:
             if written < len(data):
                 raise OSError(errno.ENOSPC, "no space left for a whole record")
         except OSError:
-            self.retire()
+            self.roll()
             self._undo(segment)
             raise
         self._kept.grow(segment, written)
@@ -156,7 +156,7 @@ class Writer:
         except OSError:
             self._next += 1
 
-    def retire(self) -> None:
+    def roll(self) -> None:
         """The next record begins a new segment; this one stays open until it is safe."""
         if self.active is not None:
             self.active.newest_ms = self._now_ms()
@@ -164,58 +164,58 @@ class Writer:
             self._next = self.active.last + 1
             self.active = None
 
-    def rescue(self) -> None:
+    def rewrite_unsynced(self) -> None:
         """Write what is in doubt once more, into a segment of its own; OSError when the disk refuses."""
-        for one in self._open:
-            if one.doubtful and not one.segment.gone:
-                self._rescue(one)
+        for open_segment in self._open_segments:
+            if open_segment.sync_failed and not open_segment.segment.removed:
+                self._rewrite_unsynced(open_segment)
 
-    def _rescue(self, one: _Open) -> None:
-        old = one.segment
-        first, bodies = records_from(self._files, old, one.synced)
+    def _rewrite_unsynced(self, open_segment: _OpenSegment) -> None:
+        old = open_segment.segment
+        first, bodies = records_from(self._files, old, open_segment.synced)
         if bodies:
             if first == old.first:  # its name must differ; the later name counts
                 self._opening += 1
             copy = self._create(old.stream, old.origin or self._origin, first, bodies)
-            self._kept.hand_over(old, copy.segment)
-            self._open.append(copy)
-            if old.gone:
+            self._kept.replace_tail(old, copy.segment)
+            self._open_segments.append(copy)
+            if old.removed:
                 self._remove(old.name)
-        one.doubtful = False
-        one.synced = old.size
+        open_segment.sync_failed = False
+        open_segment.synced = old.size
 
     def unsynced(self) -> Sync:
         """What must be synced for everything written so far to be safe."""
         goals = [
-            (one, one.segment.size)
-            for one in self._open
-            if one.synced < one.segment.size and not one.segment.gone
+            (open_segment, open_segment.segment.size)
+            for open_segment in self._open_segments
+            if open_segment.synced < open_segment.segment.size and not open_segment.segment.removed
         ]  # fmt: skip
-        names = self._names_made if self._names_made > self._names_safe else None
+        names = self._names_created if self._names_created > self._names_safe else None
         return Sync(self._files, goals, names)
 
-    def synced(self, sync: Sync) -> None:
+    def apply(self, sync: Sync) -> None:
         """Take note of a sync that was run, and close the segments that need no more of it."""
-        for one, size in sync.done:
-            one.synced = size
+        for open_segment, size in sync.done:
+            open_segment.synced = size
         if sync.failed is not None:
-            sync.failed.doubtful = True
+            sync.failed.sync_failed = True
             if sync.failed.segment is self.active:
-                self.retire()
+                self.roll()
         if sync.error is None and sync.names is not None:
             self._names_safe = sync.names
         still_open = []
-        for one in self._open:
-            segment = one.segment
-            if segment is self.active or (one.synced < segment.size and not segment.gone):
-                still_open.append(one)
+        for open_segment in self._open_segments:
+            segment = open_segment.segment
+            if segment is self.active or (open_segment.synced < segment.size and not segment.removed):
+                still_open.append(open_segment)
             else:
-                one.file.close()
-        self._open = still_open
+                open_segment.file.close()
+        self._open_segments = still_open
 
     def close(self) -> None:
         """Close every file, safe or not."""
-        for one in self._open:
-            one.file.close()
-        self._open = []
+        for open_segment in self._open_segments:
+            open_segment.file.close()
+        self._open_segments = []
         self.active = None

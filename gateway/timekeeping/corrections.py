@@ -33,7 +33,7 @@ class Corrections:
         lines = self._lines()
         for line in lines:
             self._take(line)
-        kept = {key: one for key, one in self._known.items() if key[0] in streams}
+        kept = {key: correction for key, correction in self._known.items() if key[0] in streams}
         if len(kept) < len(lines):
             self._known = kept
             self._write_anew()
@@ -44,8 +44,12 @@ class Corrections:
 
     def of_epoch(self, epoch: int, among: Callable[[int], bool]) -> Correction | None:
         """The correction of an epoch in any of these streams: an account may be in the next one."""
-        found = (one for (stream, number), one in self._known.items() if number == epoch and among(stream))
-        return next(found, None)
+        matches = (
+            correction
+            for (stream, number), correction in self._known.items()
+            if number == epoch and among(stream)
+        )
+        return next(matches, None)
 
     def add(self, stream: int, epoch: int, correction: Correction) -> Correction:
         """Decide: returns once the correction survives a power cut.
@@ -87,7 +91,7 @@ class Corrections:
             _log.warning("%s: a line of another version is ignored", CORRECTIONS)
 
     def _write_anew(self) -> None:
-        data = b"".join(_line(*key, one) for key, one in self._known.items())
+        data = b"".join(_line(*key, correction) for key, correction in self._known.items())
         try:
             with suppress(FileNotFoundError):
                 self._files.unlink(_NEW)

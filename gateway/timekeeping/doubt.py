@@ -17,19 +17,19 @@ STEADY_S = 30.0
 
 
 class Doubt:
-    """The trust of one clock; times are of the monotonic clock (s). `begun_in_doubt`: at the first look."""
+    """The trust of one clock; times are of the monotonic clock (s). `in_doubt_at_start`: at the first."""
 
-    def __init__(self, hold_s: float, monotonic: float, *, begun_in_doubt: bool) -> None:
+    def __init__(self, hold_s: float, monotonic: float, *, in_doubt_at_start: bool) -> None:
         self._hold_s = hold_s
         self._steady_since = monotonic
-        self._since = monotonic if begun_in_doubt else None
+        self._since = monotonic if in_doubt_at_start else None
 
     @property
     def trust(self) -> TimeTrust:
         """As of the first look; later ones return it."""
         return TimeTrust.KNOWN if self._since is None else TimeTrust.HELD
 
-    def look(self, monotonic: float, *, stepped: bool, early: bool, unbelievable: bool) -> TimeTrust:
+    def check(self, monotonic: float, *, stepped: bool, early: bool, unbelievable: bool) -> TimeTrust:
         """The present trust. `stepped`: since the last look; `early`: before EARLIEST; `unbelievable`: a
         clock in doubt stays so, however steady it is."""
         if stepped or early:

@@ -9,8 +9,8 @@ from typing import Protocol
 from gateway.interfaces import Record
 from gateway.timekeeping.corrections import Corrections
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of
-from qilu.contract.ranges import Ranges
-from qilu.runtime.log_throttle import Complaints
+from qilu.contract.ranges import IntervalSet
+from qilu.runtime.log_throttle import LogThrottle
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Authority(Protocol):
         ...
 
 
-class Holding:
+class HeldRecords:
     """What of a spool is kept back; `this_boot`: whether a stream was written in the present boot."""
 
     def __init__(
@@ -45,15 +45,15 @@ class Holding:
         self._authority = authority
         self._this_boot = this_boot
         self._monotonic = monotonic
-        self._held: dict[int, Ranges] = {}
+        self._held: dict[int, IntervalSet] = {}
         self._retry_at = 0.0
-        self._complaints = Complaints(_log)
+        self._complaints = LogThrottle(_log)
 
     def hold(self, record: Record) -> None:
         """This one is not sent for now."""
-        self._held.setdefault(record.stream, Ranges()).add(record.offset)
+        self._held.setdefault(record.stream, IntervalSet()).add(record.offset)
 
-    def without_held(self, pending: Mapping[int, Ranges]) -> Mapping[int, Ranges]:
+    def without_held(self, pending: Mapping[int, IntervalSet]) -> Mapping[int, IntervalSet]:
         """What of `pending` may be read to be sent."""
         if not self._held:
             return pending
@@ -62,14 +62,18 @@ class Holding:
             self._retry_at = now + _RETRY_S
             self._held.clear()
             return pending
-        nothing = Ranges()
-        return {stream: kept.without(self._held.get(stream, nothing)) for stream, kept in pending.items()}
+        nothing = IntervalSet()
+        return {stream: kept.difference(self._held.get(stream, nothing)) for stream, kept in pending.items()}
 
     def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same records as they are sent, without those that must wait."""
         if not any(is_provisional(record.body) for record in records):
             return records
-        return [one for record in records if (one := self._corrected(record)) is not None]
+        return [
+            corrected_record
+            for record in records
+            if (corrected_record := self._corrected(record)) is not None
+        ]
 
     def _corrected(self, record: Record) -> Record | None:
         mark = mark_of(record.body)
@@ -91,7 +95,7 @@ class Holding:
             correction = self._corrections.add(stream, mark.epoch, correction)
         except OSError as error:
             text = f"spool: records wait because the correction of their time cannot be written: {error}"
-            self._complaints.tell("disk", text, self._monotonic())
+            self._complaints.warn("disk", text, self._monotonic())
             return None
         where = f"stream {stream:016x}: records made while the clock was in doubt"
         if correction.uncertain:

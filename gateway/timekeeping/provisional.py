@@ -16,7 +16,7 @@ import msgspec
 from qilu.contract.accounting import PROFILES
 from qilu.contract.reading import EpochTag, Reason
 
-_BEGIN = b'{"provisional":['
+_PREFIX = b'{"provisional":['
 _MARK = re.compile(rb'\{"provisional":\[(-?\d{1,18}),(-?\d{1,18})\],')
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -38,12 +38,12 @@ class Correction(NamedTuple):
 
 def is_provisional(body: bytes) -> bool:
     """Whether this record must be corrected before it is sent."""
-    return body.startswith(_BEGIN)
+    return body.startswith(_PREFIX)
 
 
 def marked(body: bytes, tag: EpochTag) -> bytes:
     """The record of a poll that was made in the held epoch `tag`, with its mark."""
-    return b"%b%d,%d],%b" % (_BEGIN, tag.number, tag.offset_ms, body[1:])
+    return b"%b%d,%d],%b" % (_PREFIX, tag.number, tag.offset_ms, body[1:])
 
 
 def mark_of(body: bytes) -> Mark | None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from qilu.contract.validation import KIND, shown
+from qilu.contract.validation import KIND, display
 
 _SECRETS = ("password", "passwd", "token", "secret")
 
-Said = tuple[str, str | None]
+ErrorText = tuple[str, str | None]
 """A problem and its remedy; None where pydantic's own words are all there is."""
 
 
@@ -22,7 +22,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def say(details: ErrorDetails, known: Sequence[str]) -> Said:
+def text_for(details: ErrorDetails, known: Sequence[str]) -> ErrorText:
     """Problem and remedy of one error; `known` are the keys that may stand where it is."""
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == KIND:
@@ -40,7 +40,7 @@ def say(details: ErrorDetails, known: Sequence[str]) -> Said:
     for start, sentence in _SENTENCES.items():
         if kind.startswith(start):
             return sentence(value, context)
-    return f"{shown(value)}: {details['msg']}", None
+    return f"{display(value)}: {details['msg']}", None
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
@@ -51,37 +51,37 @@ def _unknown_key(key: str, known: Sequence[str]) -> str:
     return f"did you mean {meant}?" if meant else f"known here: {', '.join(sorted(known))}"
 
 
-_Sentence = Callable[[Any, Mapping[str, Any]], Said]
+_Sentence = Callable[[Any, Mapping[str, Any]], ErrorText]
 
 
 def _is_no(what: str, remedy: str) -> _Sentence:
-    return lambda value, _: (f"{shown(value)} is not {what}", remedy)
+    return lambda value, _: (f"{display(value)} is not {what}", remedy)
 
 
 def _bound(word: str, remedy: str) -> _Sentence:
-    def sentence(value: Any, context: Mapping[str, Any]) -> Said:
+    def sentence(value: Any, context: Mapping[str, Any]) -> ErrorText:
         (bound,) = (context[key] for key in ("ge", "gt", "le", "lt") if key in context)
         number = f"{bound:g}" if isinstance(bound, float) else str(bound)
-        return f"{shown(value)} is not {word} {number}", remedy.format(number)
+        return f"{display(value)} is not {word} {number}", remedy.format(number)
 
     return sentence
 
 
-def _one_of(value: Any, context: Mapping[str, Any]) -> Said:
+def _choices(value: Any, context: Mapping[str, Any]) -> ErrorText:
     expected = str(context.get("expected") or context["expected_tags"]).replace("'", "")
     known = expected.replace(" or ", ", ").split(", ")
     meant = nearest(value, known) if isinstance(value, str) else None
     remedy = f"did you mean {meant}?" if meant else "write one of these" if len(known) > 1 else "write that"
-    return f"{shown(value)} is not one of {', '.join(known)}", remedy
+    return f"{display(value)} is not one of {', '.join(known)}", remedy
 
 
-def _no_text(value: Any, _: Mapping[str, Any]) -> Said:
+def _no_text(value: Any, _: Mapping[str, Any]) -> ErrorText:
     is_more = isinstance(value, Mapping | list | tuple)
-    return f"{shown(value)} is not a text", "write one text" if is_more else "put it into quotes"
+    return f"{display(value)} is not a text", "write one text" if is_more else "put it into quotes"
 
 
-def _characters(value: Any, context: Mapping[str, Any]) -> Said:
-    return f"{shown(value)} is not allowed", _ALLOWED.get(context["pattern"])
+def _characters(value: Any, context: Mapping[str, Any]) -> ErrorText:
+    return f"{display(value)} is not allowed", _ALLOWED.get(context["pattern"])
 
 
 _ALLOWED = {
@@ -115,9 +115,9 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "model_": _NO_MAPPING,
     "mapping_type": _NO_MAPPING,
     "dict_type": _NO_MAPPING,
-    "literal_error": _one_of,
-    "enum": _one_of,
-    "union_tag_invalid": _one_of,
+    "literal_error": _choices,
+    "enum": _choices,
+    "union_tag_invalid": _choices,
     "union_tag_not_found": lambda _, context: (f"has no {context['discriminator'].strip(chr(39))}", "add it"),
     "path_type": _is_no("a path", "write it as a text"),
     "greater_than_equal": _bound("at least", "write {} or more"),

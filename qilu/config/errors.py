@@ -7,24 +7,24 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from qilu.config.error_texts import say
-from qilu.config.yaml_loader import Places
+from qilu.config.error_texts import text_for
+from qilu.config.yaml_loader import LineIndex
 from qilu.contract.errors import ConfigError
 from qilu.contract.validation import KIND, Loc
 
 
-def explain(error: ValidationError, model: type[BaseModel], raw: object, places: Places) -> ConfigError:
+def explain(error: ValidationError, model: type[BaseModel], raw: object, places: LineIndex) -> ConfigError:
     """The first problem by line, with the others after it; one for each place."""
-    found: dict[Loc, tuple[str, str | None]] = {}
+    texts: dict[Loc, tuple[str, str | None]] = {}
     errors = error.errors(include_url=False)
     for details in errors:
         if details["type"] == "too_short" and any(_inside(other["loc"], details["loc"]) for other in errors):
             continue  # pydantic does not count the items that it refused
         loc = _place(details["loc"], raw, model, details["type"] in (KIND, "missing"))
-        found.setdefault(loc, say(details, _known_keys(details["loc"][:-1], model)))
-    by_line = sorted(found, key=lambda loc: places.line(loc) or 0)
-    first, *others = (places.error(found[loc][0], loc, found[loc][1]) for loc in by_line)
-    return places.error(first.problem, by_line[0], first.remedy, others)
+        texts.setdefault(loc, text_for(details, _known_keys(details["loc"][:-1], model)))
+    by_line = sorted(texts, key=lambda loc: places.line(loc) or 0)
+    first, *further = (places.error(texts[loc][0], loc, texts[loc][1]) for loc in by_line)
+    return places.error(first.problem, by_line[0], first.remedy, further)
 
 
 def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -> Loc:

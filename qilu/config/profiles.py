@@ -7,7 +7,7 @@ from pathlib import Path
 
 import qilu
 from qilu.config.error_texts import nearest
-from qilu.config.settings_file import load_with_places
+from qilu.config.settings_file import load_with_line_index
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 
@@ -43,7 +43,7 @@ def profile_path(name: str, folder: Path | None = None) -> Path:
 
 
 def _load(path: Path) -> DeviceProfile:
-    profile, places = load_with_places(path, DeviceProfile)
+    profile, places = load_with_line_index(path, DeviceProfile)
     if profile.profile != path.stem:
         problem = f"the profile {profile.profile} stands in a file of another name"
         raise places.error(problem, ("profile",), f"name the file {profile.profile}.yaml")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from qilu.config.error_texts import nearest
 from qilu.config.errors import explain
 from qilu.config.lookalikes import name_lookalikes
-from qilu.config.yaml_loader import MOST_CHARACTERS, Places, parse, too_long
+from qilu.config.yaml_loader import MAX_CHARACTERS, LineIndex, parse, too_long
 from qilu.contract.errors import ConfigError, UnreachableError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -23,10 +23,10 @@ def load(path: Path, model: type[ModelT]) -> ModelT:
 
     ConfigError for a file that cannot be read, is not YAML or does not fit the model.
     """
-    return load_with_places(path, model)[0]
+    return load_with_line_index(path, model)[0]
 
 
-def load_with_places(path: Path, model: type[ModelT]) -> tuple[ModelT, Places]:
+def load_with_line_index(path: Path, model: type[ModelT]) -> tuple[ModelT, LineIndex]:
     """As `load`, with the lines of the file for errors that only come to light later."""
     return _validated(_read(path), model, str(path), path.parent)
 
@@ -64,17 +64,17 @@ def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | N
     return value
 
 
-def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple[ModelT, Places]:
+def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple[ModelT, LineIndex]:
     raw, places = _parsed(text, file)
     try:
-        return _anchored(model.model_validate(raw), folder), places
+        return _resolve_paths(model.model_validate(raw), folder), places
     except ValidationError as error:
         wrong = explain(error, model, raw, places)
         name_lookalikes(wrong, text)
         raise wrong from None
 
 
-def _parsed(text: str, file: str) -> tuple[Any, Places]:
+def _parsed(text: str, file: str) -> tuple[Any, LineIndex]:
     try:
         return parse(text, file)
     except ConfigError as error:
@@ -85,7 +85,7 @@ def _parsed(text: str, file: str) -> tuple[Any, Places]:
 def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8-sig") as file:
-            text = file.read(MOST_CHARACTERS + 1)  # an endless one must not fill the memory
+            text = file.read(MAX_CHARACTERS + 1)  # an endless one must not fill the memory
     except FileNotFoundError:
         meant = nearest(path.name, _names_in(path.parent))
         remedy = f"did you mean {path.parent / meant}?" if meant else "check the path"
@@ -96,7 +96,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
         raise ConfigError(f"cannot be read: {problem}", file=path, remedy="name a readable file") from None
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise too_long(str(path))
     return text
 
@@ -108,19 +108,19 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-def _anchored(value: Any, folder: Path) -> Any:
+def _resolve_paths(value: Any, folder: Path) -> Any:
     """`value` with every relative path in it, however deep, below `folder`; itself where there is none."""
     if isinstance(value, Path):
         return folder / value.expanduser()
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        moved = {name: _anchored(field, folder) for name, field in fields.items()}
+        moved = {name: _resolve_paths(field, folder) for name, field in fields.items()}
         update = {name: field for name, field in moved.items() if field is not fields[name]}
         return value.model_copy(update=update) if update else value
     if isinstance(value, Mapping):
-        entries = {key: _anchored(entry, folder) for key, entry in value.items()}
+        entries = {key: _resolve_paths(entry, folder) for key, entry in value.items()}
         return entries if any(entries[key] is not value[key] for key in value) else value
     if isinstance(value, tuple | list):
-        items = type(value)(_anchored(item, folder) for item in value)
+        items = type(value)(_resolve_paths(item, folder) for item in value)
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value

@@ -15,7 +15,7 @@ from qilu.contract.validation import Loc
 
 _TAG = "tag:yaml.org,2002:"
 
-MOST_CHARACTERS = 4_000_000
+MAX_CHARACTERS = 4_000_000
 """Of one file: tens of thousands of devices, in half a minute."""
 _MAX_VALUES = 250_000
 """Of one file, those counted again that an alias repeats: a few lines of aliases can stand for 10^9."""
@@ -26,7 +26,7 @@ _MAX_DIGITS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class LineIndex:
     """Where in a file each of its values stands."""
 
     file: str
@@ -40,12 +40,12 @@ class Places:
         return None
 
     def error(
-        self, problem: str, loc: Loc = (), remedy: str | None = None, others: Sequence[ConfigError] = ()
+        self, problem: str, loc: Loc = (), remedy: str | None = None, further: Sequence[ConfigError] = ()
     ) -> ConfigError:
         """A ConfigError about `loc` of this file."""
         key = ".".join(map(str, loc)) or None
         return ConfigError(
-            problem, file=self.file, line=self.line(loc), key=key, remedy=remedy, others=others
+            problem, file=self.file, line=self.line(loc), key=key, remedy=remedy, further=further
         )
 
 
@@ -69,12 +69,12 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-def parse(text: str, file: str) -> tuple[Any, Places]:
+def parse(text: str, file: str) -> tuple[Any, LineIndex]:
     """The value of one YAML document and the places of its parts; ConfigError with line for anything else."""
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise too_long(file)
     _bound(text, file)
-    places = Places(file)
+    places = LineIndex(file)
     try:
         loader = _Loader(text)
         try:
@@ -107,7 +107,7 @@ def _bound(text: str, file: str) -> None:
 
 def too_long(file: str) -> ConfigError:
     """The error for a file of more than MOST_CHARACTERS."""
-    problem = f"longer than {MOST_CHARACTERS // 1_000_000} million characters"
+    problem = f"longer than {MAX_CHARACTERS // 1_000_000} million characters"
     return ConfigError(problem, file=file, remedy="name a settings file, or split this one")
 
 
@@ -127,7 +127,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> ConfigError:
 class _Builder:
     """Turns nodes into plain values and notes the line of each."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: LineIndex) -> None:
         self._places = places
         self._values = 0
 

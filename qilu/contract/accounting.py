@@ -140,6 +140,6 @@ _FAMILIES: dict[Reason, str] = {
 }
 
 
-def family(reason: Reason) -> str:
+def count_column(reason: Reason) -> str:
     """The point of `counts` that values with this reason are counted in."""
     return _FAMILIES.get(reason, "invalid")

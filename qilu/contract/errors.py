@@ -33,7 +33,7 @@ class LinkEnd(Enum):
 
     EXPLAINED = "the far side, or we, gave the reason"
     CLOSED = "the far side or the network closed it, for no known reason: perhaps for what was on its way"
-    SILENT = "nothing came in time: the line is cut, or too slow for what was on its way"
+    TIMED_OUT = "nothing came in time: the line is cut, or too slow for what was on its way"
 
 
 class LinkLostError(UnreachableError):
@@ -63,7 +63,7 @@ class ConfigError(QiluError):
         line: int | None = None,
         key: str | None = None,
         remedy: str | None = None,
-        others: Sequence[ConfigError] = (),
+        further: Sequence[ConfigError] = (),
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -71,10 +71,10 @@ class ConfigError(QiluError):
         self.line = line
         self.key = key
         self.remedy = remedy
-        self.others = tuple(others)
+        self.further = tuple(further)
 
     def __str__(self) -> str:
-        return "\n".join([self._own_line(), *map(str, self.others)])
+        return "\n".join([self._own_line(), *map(str, self.further)])
 
     def _own_line(self) -> str:
         place = "" if self.file is None else self.file

@@ -6,7 +6,7 @@ from sys import getsizeof
 
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.limits import name_problem
-from qilu.contract.reading import Columns, Origin
+from qilu.contract.reading import BlockSchema, Origin
 
 MAX_BYTES = 32_000_000
 _PER_COLUMNS = 1_000
@@ -20,7 +20,7 @@ class _Edge:
     __slots__ = ("bytes", "columns", "points")
 
     def __init__(self) -> None:
-        self.columns: dict[_Key, Columns] = {}
+        self.columns: dict[_Key, BlockSchema] = {}
         self.points: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.bytes = 0
 
@@ -43,16 +43,16 @@ class KnownColumns:
         """An estimate of what is kept."""
         return self._bytes
 
-    def get(self, key: _Key) -> Columns:
+    def get(self, key: _Key) -> BlockSchema:
         """The columns of (edge, device, profile, enterprise, site, line, group, points).
 
         RefusalError when one of the names is none.
         """
         edge = self._edges.get(key[0])
-        found = None if edge is None else edge.columns.get(key)
-        return self._add(key) if found is None else found
+        columns = None if edge is None else edge.columns.get(key)
+        return self._add(key) if columns is None else columns
 
-    def _add(self, key: _Key) -> Columns:
+    def _add(self, key: _Key) -> BlockSchema:
         *names, group, points = key
         _check(names, group, points)
         edge = self._edges.setdefault(key[0], _Edge())
@@ -61,13 +61,13 @@ class KnownColumns:
         if shared is None:
             shared = edge.points[points] = points
             size += getsizeof(points) + sum(map(getsizeof, points))
-        found = Columns(Origin(*names), group, shared)
-        edge.columns[(*key[:-1], shared)] = found
+        columns = BlockSchema(Origin(*names), group, shared)
+        edge.columns[(*key[:-1], shared)] = columns
         edge.bytes += size
         self._bytes += size
         while self._bytes > self._max_bytes:
             self._forget(max(self._edges, key=lambda name: self._edges[name].bytes))
-        return found
+        return columns
 
     def _forget(self, edge: str) -> None:
         self._bytes -= self._edges.pop(edge).bytes
@@ -77,7 +77,11 @@ _NAMED = ("an edge", "a device", "a profile", "an enterprise", "a site", "a line
 
 
 def _check(names: list[str], group: str, points: tuple[str, ...]) -> None:
-    named = (*zip(_NAMED, names, strict=True), ("a poll group", group), *(("a point", one) for one in points))
+    named = (
+        *zip(_NAMED, names, strict=True),
+        ("a poll group", group),
+        *(("a point", point) for point in points),
+    )
     for what, name in named:
         if problem := name_problem(what, name):
             raise RefusalError(Refusal(AckCode.BAD_NAME, f"record: {problem}"))

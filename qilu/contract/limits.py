@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from qilu.contract.lookalikes import find_lookalike
 from qilu.contract.reading import Poll, Reading, Reason, Value
-from qilu.contract.validation import invalid, shown
+from qilu.contract.validation import display, validation_error
 
 MAX_NAME = 128
 """Characters of a name: of an edge, device, profile, poll group, point, enterprise, site or line."""
@@ -52,7 +52,7 @@ def name_problem(what: str, name: str) -> str | None:
 def _place_name(name: str) -> str:
     problem = name_problem("a place", name)
     if problem is not None:
-        raise invalid(problem, "give it a shorter name without control characters")
+        raise validation_error(problem, "give it a shorter name without control characters")
     return name
 
 
@@ -63,9 +63,9 @@ PlaceName = Annotated[str, AfterValidator(_place_name)]
 def _store_name(name: str) -> str:
     if not name or not name.isprintable() or name != name.strip() or find_lookalike(name):
         problem = (
-            f"{shown(name)} cannot be the name of a store: it is in the settings of gateways and ingesters"
+            f"{display(name)} cannot be the name of a store: it is in the settings of gateways and ingesters"
         )
-        raise invalid(problem, "use letters, digits and hyphens, such as plant-store")
+        raise validation_error(problem, "use letters, digits and hyphens, such as plant-store")
     return name
 
 

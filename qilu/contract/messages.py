@@ -9,14 +9,14 @@ import msgspec
 
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import MALFORMED, VERSION, UnknownVersionError
 
 _encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Ack:
     """What one ingester says of the records of one stream.
 
     `stored`: readable in the store. `durable`: will survive its crash, the edge may forget (implies stored).
@@ -27,13 +27,13 @@ class Answer:
     store: str
     ingester: str
     stream: int
-    stored: Ranges = field(default_factory=Ranges)
-    durable: Ranges = field(default_factory=Ranges)
+    stored: IntervalSet = field(default_factory=IntervalSet)
+    durable: IntervalSet = field(default_factory=IntervalSet)
     rejected: Mapping[int, Refusal] = field(default_factory=dict)
-    deferred: Mapping[AckCode, Ranges] = field(default_factory=dict)
+    deferred: Mapping[AckCode, IntervalSet] = field(default_factory=dict)
 
 
-class _Answer(msgspec.Struct, omit_defaults=True):
+class _AckPayload(msgspec.Struct, omit_defaults=True):
     qilu: int
     store: str
     ingester: str
@@ -44,31 +44,31 @@ class _Answer(msgspec.Struct, omit_defaults=True):
     deferred: dict[str, str] = {}
 
 
-_answer_decoder = msgspec.json.Decoder(_Answer)
+_ack_decoder = msgspec.json.Decoder(_AckPayload)
 
 
-def encode_answer(answer: Answer) -> bytes:
+def encode_ack(ack: Ack) -> bytes:
     """An answer as one JSON object."""
-    rejected = {str(offset): str(refusal) for offset, refusal in answer.rejected.items()}
-    deferred = {str(offsets): code.value for code, offsets in answer.deferred.items()}
+    rejected = {str(offset): str(refusal) for offset, refusal in ack.rejected.items()}
+    deferred = {str(offsets): code.value for code, offsets in ack.deferred.items()}
     return _encoder.encode(
-        _Answer(
+        _AckPayload(
             VERSION,
-            answer.store,
-            answer.ingester,
-            f"{answer.stream:016x}",
-            str(answer.stored),
-            str(answer.durable),
+            ack.store,
+            ack.ingester,
+            f"{ack.stream:016x}",
+            str(ack.stored),
+            str(ack.durable),
             rejected,
             deferred,
         )
     )
 
 
-def decode_answer(message: bytes) -> Answer:
+def decode_ack(message: bytes) -> Ack:
     """The answer in a message; DataError when it is not one, or of another version."""
     try:
-        plain = _answer_decoder.decode(message)
+        plain = _ack_decoder.decode(message)
         stream = int(plain.stream, 16)
         refused = {_offset(text): Refusal.parse(line) for text, line in plain.rejected.items()}
         deferred = _by_code(plain.deferred)
@@ -76,24 +76,24 @@ def decode_answer(message: bytes) -> Answer:
         raise DataError(f"answer: {error}") from error
     if plain.qilu != VERSION:
         raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
-    stored, durable = Ranges.parse(plain.stored), Ranges.parse(plain.durable)
+    stored, durable = IntervalSet.parse(plain.stored), IntervalSet.parse(plain.durable)
     for offset, refusal in refused.items():  # a code that this program does not know, or knows better
         if refusal.family is Family.DEFERRED:
-            deferred.setdefault(refusal.code, Ranges()).add(offset)
+            deferred.setdefault(refusal.code, IntervalSet()).add(offset)
     rejected = {o: refusal for o, refusal in refused.items() if refusal.family is Family.REJECTED}
-    return Answer(plain.store, plain.ingester, stream, stored, durable, rejected, deferred)
+    return Ack(plain.store, plain.ingester, stream, stored, durable, rejected, deferred)
 
 
-def _by_code(deferred: Mapping[str, str]) -> dict[AckCode, Ranges]:
-    found: dict[AckCode, Ranges] = {}
+def _by_code(deferred: Mapping[str, str]) -> dict[AckCode, IntervalSet]:
+    offsets: dict[AckCode, IntervalSet] = {}
     for text, code in deferred.items():
-        found.setdefault(AckCode(code), Ranges()).update(Ranges.parse(text))
-    return found
+        offsets.setdefault(AckCode(code), IntervalSet()).update(IntervalSet.parse(text))
+    return offsets
 
 
 def _offset(text: str) -> int:
     """One offset, under the rules of Ranges.parse."""
-    offsets = Ranges.parse(text)
+    offsets = IntervalSet.parse(text)
     if len(offsets) != 1:
         raise DataError(f"answer: {text[:40]!r} is not one offset")
     return offsets.first()

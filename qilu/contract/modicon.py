@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from qilu.contract.validation import Loc, Problem, refuse
+from qilu.contract.validation import Loc, Problem, raise_problems
 
 _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}
@@ -46,7 +46,7 @@ def to_zero_based(profile: dict[str, Any]) -> dict[str, Any]:
     """A raw profile with its Modicon addresses made zero-based; one that has none is returned as it is."""
     if profile.get("addressing") != "modicon":
         return profile
-    refuse(_problems(profile))
+    raise_problems(_problems(profile))
     translated = {**profile, "addressing": "zero_based"}
     if isinstance(profile.get("points"), list):
         translated["points"] = [_translate(point, ("address",)) for point in profile["points"]]

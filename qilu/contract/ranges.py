@@ -11,7 +11,7 @@ _DIGITS = 18
 """So many stay below 2**63, as len() demands, and never cost int() much."""
 
 
-class Ranges:
+class IntervalSet:
     """A mutable set of integers >= 0, kept as sorted, disjoint, non-touching runs [first, last].
 
     Memory and the cost of a change grow with the number of runs, not of members. The text form is
@@ -27,17 +27,17 @@ class Ranges:
             self.add(first, last)
 
     @classmethod
-    def of(cls, numbers: Iterable[int]) -> Ranges:
+    def of(cls, numbers: Iterable[int]) -> IntervalSet:
         """The set of these numbers, in any order."""
-        found = cls()
+        result = cls()
         for number in numbers:
-            found.add(number)
-        return found
+            result.add(number)
+        return result
 
     @classmethod
-    def parse(cls, text: str) -> Ranges:
+    def parse(cls, text: str) -> IntervalSet:
         """The set that `str()` wrote; DataError when it is not one (unsorted, overlapping, not numbers)."""
-        found = cls()
+        result = cls()
         for part in text.split(",") if text else ():
             first_text, dash, last_text = part.partition("-")
             if max(len(first_text), len(last_text)) > _DIGITS:
@@ -48,10 +48,10 @@ class Ranges:
                 raise DataError(f"ranges {text[:80]!r}: {part[:40]!r} is not a run like 3-7")
             first = int(first_text)
             last = int(last_text) if dash else first
-            if last < first or (found._lasts and first <= found._lasts[-1]):
+            if last < first or (result._lasts and first <= result._lasts[-1]):
                 raise DataError(f"ranges {text[:80]!r}: runs must rise and not overlap at {part[:40]!r}")
-            found.add(first, last)
-        return found
+            result.add(first, last)
+        return result
 
     def add(self, first: int, last: int | None = None) -> None:
         """Put in every number from `first` to `last`, or just `first`."""
@@ -84,12 +84,12 @@ class Ranges:
         firsts[low:high] = [run[0] for run in kept]
         lasts[low:high] = [run[1] for run in kept]
 
-    def update(self, other: Ranges) -> None:
+    def update(self, other: IntervalSet) -> None:
         """Put in every member of `other`."""
         for first, last in other.runs():
             self.add(first, last)
 
-    def subtract(self, other: Ranges) -> None:
+    def subtract(self, other: IntervalSet) -> None:
         """Take out every member of `other`."""
         for first, last in other.runs():
             self.remove(first, last)
@@ -98,61 +98,61 @@ class Ranges:
         """The runs, rising. The set may not be changed meanwhile."""
         return zip(self._firsts, self._lasts, strict=True)
 
-    def common(self, other: Ranges) -> Ranges:
+    def intersection(self, other: IntervalSet) -> IntervalSet:
         """A new set: the members of both."""
-        found = Ranges()
+        result = IntervalSet()
         for first, last in other.runs():
             index = bisect_left(self._lasts, first)
             while index < len(self._firsts) and self._firsts[index] <= last:
-                found._firsts.append(max(first, self._firsts[index]))
-                found._lasts.append(min(last, self._lasts[index]))
+                result._firsts.append(max(first, self._firsts[index]))
+                result._lasts.append(min(last, self._lasts[index]))
                 index += 1
-        return found
+        return result
 
-    def without(self, other: Ranges) -> Ranges:
+    def difference(self, other: IntervalSet) -> IntervalSet:
         """A new set: the members of this one that are not in `other`."""
-        found = Ranges()
+        result = IntervalSet()
         firsts, lasts, index = other._firsts, other._lasts, 0
         for first, last in self.runs():
             index = bisect_left(lasts, first, index)  # the first run of the other that does not end before
             while index < len(firsts) and firsts[index] <= last:
                 if firsts[index] > first:
-                    found._firsts.append(first)
-                    found._lasts.append(firsts[index] - 1)
+                    result._firsts.append(first)
+                    result._lasts.append(firsts[index] - 1)
                 first = lasts[index] + 1
                 if first > last:
                     break
                 index += 1
             if first <= last:
-                found._firsts.append(first)
-                found._lasts.append(last)
-        return found
+                result._firsts.append(first)
+                result._lasts.append(last)
+        return result
 
-    def head(self, count: int) -> Ranges:
+    def take(self, count: int) -> IntervalSet:
         """A new set: the `count` smallest members, or all when there are fewer."""
-        found = Ranges()
+        result = IntervalSet()
         for first, last in self.runs():
             if count <= 0:
                 break
-            found._firsts.append(first)
-            found._lasts.append(min(last, first + count - 1))
+            result._firsts.append(first)
+            result._lasts.append(min(last, first + count - 1))
             count -= last - first + 1
-        return found
+        return result
 
-    def tail(self, first: int) -> Ranges:
+    def tail(self, first: int) -> IntervalSet:
         """A new set: the members from `first` on."""
-        found = Ranges()
+        result = IntervalSet()
         index = bisect_left(self._lasts, first)
-        found._firsts, found._lasts = self._firsts[index:], self._lasts[index:]
-        if found and found._firsts[0] < first:
-            found._firsts[0] = first
-        return found
+        result._firsts, result._lasts = self._firsts[index:], self._lasts[index:]
+        if result and result._firsts[0] < first:
+            result._firsts[0] = first
+        return result
 
-    def copy(self) -> Ranges:
+    def copy(self) -> IntervalSet:
         """An independent set with the same members."""
-        found = Ranges()
-        found._firsts, found._lasts = self._firsts.copy(), self._lasts.copy()
-        return found
+        result = IntervalSet()
+        result._firsts, result._lasts = self._firsts.copy(), self._lasts.copy()
+        return result
 
     def first(self) -> int:
         """The smallest member; ValueError when empty."""
@@ -181,7 +181,7 @@ class Ranges:
         return bool(self._firsts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Ranges):
+        if not isinstance(other, IntervalSet):
             return NotImplemented
         return self._firsts == other._firsts and self._lasts == other._lasts
 
@@ -191,4 +191,4 @@ class Ranges:
         return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in self.runs())
 
     def __repr__(self) -> str:
-        return f"Ranges({str(self)!r})"
+        return f"IntervalSet({str(self)!r})"

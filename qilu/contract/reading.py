@@ -117,7 +117,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Columns:
+class BlockSchema:
     """What the values of a reading mean: built once with the read plan, shared by all its readings.
 
     What others keep for each of them belongs into weak mappings, so that it lasts as long as they do.
@@ -135,7 +135,7 @@ class Reading(NamedTuple):  # made for every block of every turn: three times as
     `reasons` is sparse: index of a value -> why it is not good. A value of BAD quality is None.
     """
 
-    columns: Columns
+    columns: BlockSchema
     time_ms: int
     values: tuple[Value, ...]
     reasons: Mapping[int, Reason] = ALL_GOOD

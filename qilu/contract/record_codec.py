@@ -25,7 +25,7 @@ from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.known_columns import KnownColumns
 from qilu.contract.limits import MAX_NAME, MAX_POINTS, MAX_RECORDS
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll, Reading, Reason, Value
 
 VERSION = 1
@@ -134,11 +134,11 @@ class Head:
     """What a message says before its body: whose records these are, and where the list of them begins."""
 
     stream: int
-    offsets: Ranges
+    offsets: IntervalSet
     body: int
 
 
-def encode_message(stream: int, offsets: Ranges, records: Sequence[bytes]) -> bytes:
+def encode_message(stream: int, offsets: IntervalSet, records: Sequence[bytes]) -> bytes:
     """One message around the records of `offsets`, in their rising order."""
     head = f'{{"qilu":{VERSION},"stream":"{stream:016x}","offsets":"{offsets}","records":['
     return b"".join((head.encode(), b",".join(records), b"]}"))
@@ -154,7 +154,7 @@ def read_head(message: bytes) -> Head:
         raise DataError(f"not a message of records: it begins with {message[:60]!r}")
     if match[2].count(b",") >= MAX_RECORDS:
         raise DataError(f"message of more than {MAX_RECORDS} records")
-    offsets = Ranges.parse(match[2].decode())
+    offsets = IntervalSet.parse(match[2].decode())
     if len(offsets) > MAX_RECORDS:
         raise DataError(f"message of {len(offsets)} records; the limit is {MAX_RECORDS}")
     return Head(int(match[1], 16), offsets, match.end())

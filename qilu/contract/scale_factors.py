@@ -8,7 +8,7 @@ from sys import float_info
 from typing import NamedTuple
 
 from qilu.contract.profile import DeviceProfile, Point, PointRef
-from qilu.contract.reading import Columns, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Reading, Reason, Value
 from qilu.contract.registers.number_format import bounds, by_exponent
 
 MAX_EXPONENT = 30
@@ -28,7 +28,7 @@ _FROM_THE_DEVICE = frozenset(
 _Exponent = int | Reason
 
 
-class _Scaled(NamedTuple):
+class _ScaledPoint(NamedTuple):
     at: int
     """Its place in a reading."""
     point: Point
@@ -51,7 +51,9 @@ class _ScalingPlan:
 
     __slots__ = ("columns", "exponents", "factors", "scaled", "steps", "without")
 
-    def __init__(self, columns: Columns, exponents: list[tuple[int, str]], scaled: list[_Scaled]) -> None:
+    def __init__(
+        self, columns: BlockSchema, exponents: list[tuple[int, str]], scaled: list[_ScaledPoint]
+    ) -> None:
         self.columns = columns
         self.exponents = exponents
         self.scaled = scaled
@@ -91,7 +93,7 @@ class ScaleFactors:
             for reading, work in zip(readings, works, strict=True)
         ]
 
-    def _work_on(self, columns: Columns) -> _ScalingPlan:
+    def _work_on(self, columns: BlockSchema) -> _ScalingPlan:
         work = self._work.get(id(columns))
         if work is None or work.columns is not columns:
             if len(self._work) >= _MAX_BLOCKS:  # plans change when a device teaches us something
@@ -104,10 +106,10 @@ class ScaleFactors:
             )
         return work
 
-    def _to_scale(self, index: int, name: str) -> _Scaled:
+    def _to_scale(self, index: int, name: str) -> _ScaledPoint:
         point = self._points[name]
         exponent = _exponent_of(point)
-        return _Scaled(index, point, exponent, self._groups[exponent] == point.group)
+        return _ScaledPoint(index, point, exponent, self._groups[exponent] == point.group)
 
     def _observe(self, name: str, value: Value, reason: Reason | None) -> None:
         heard: _Exponent
@@ -120,15 +122,15 @@ class ScaleFactors:
             self._lasting[name] = heard
 
     def _apply(self, reading: Reading, work: _ScalingPlan) -> Reading:
-        factors = [(self._heard if one.in_poll else self._lasting)[one.exponent] for one in work.scaled]
+        factors = [(self._heard if entry.in_poll else self._lasting)[entry.exponent] for entry in work.scaled]
         if factors != work.factors:
             self._prepare(work, factors)
         values, bad = list(reading.values), dict[int, Reason]()
-        for at, scale, least, most in work.steps:
+        for at, scale, minimum, maximum in work.steps:
             raw = values[at]
             if raw is not None:
                 values[at] = value = scale(raw)  # type: ignore[arg-type]  # only numbers are scaled
-                if not least <= value <= most:
+                if not minimum <= value <= maximum:
                     bad[at] = Reason.OUT_OF_LIMITS if isfinite(value) else Reason.NOT_A_NUMBER
         for at, reason in work.without:
             if values[at] is not None:

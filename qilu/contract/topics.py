@@ -28,7 +28,7 @@ _SEPARATORS = ".*>"
 """Characters of NATS subjects and AMQP routing keys: RabbitMQ delivers `a.b` as `a/b`."""
 
 
-def level(name: str) -> str:
+def topic_level(name: str) -> str:
     """`name`, when it can be one level of a topic; ValueError with the reason when it cannot."""
     if not name or any(c in "/+#$" or c.isspace() or not c.isprintable() for c in name):
         raise ValueError(
@@ -42,10 +42,10 @@ def level(name: str) -> str:
         )
     if len(name) > MAX_NAME:
         raise ValueError(f"{name[:40]!r}... has {len(name)} characters; the limit is {MAX_NAME}")
-    if found := next((c for c in name if c in _SEPARATORS), None):
+    if separator := next((c for c in name if c in _SEPARATORS), None):
         raise ValueError(
             f"{name!r} cannot be part of a topic: brokers such as NATS and RabbitMQ translate topics, and"
-            f" take {found!r} in a name for a separator or a wildcard"
+            f" take {separator!r} in a name for a separator or a wildcard"
         )
     return name
 
@@ -60,7 +60,7 @@ class Topics:
         """Where an edge publishes records of a lane; with a device where topics are per device."""
         return f"{self.prefix}/{lane}/{edge}/{device}" if device else f"{self.prefix}/{lane}/{edge}"
 
-    def answer(self, edge: str) -> str:
+    def ack(self, edge: str) -> str:
         """Where ingesters answer an edge."""
         return f"{self.prefix}/answer/{edge}"
 
@@ -72,11 +72,11 @@ class Topics:
         """Where an ingester keeps its retained announcement."""
         return f"{self.prefix}/ingester/{ingester}"
 
-    def every_record(self, lane: Lane) -> str:
+    def records_filter(self, lane: Lane) -> str:
         """The filter that takes in all records of a lane."""
         return f"{self.prefix}/{lane}/#"
 
-    def every_ingester(self) -> str:
+    def ingesters_filter(self) -> str:
         """The filter that takes in all announcements."""
         return f"{self.prefix}/ingester/+"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from qilu.contract.validation import invalid, shown
+from qilu.contract.validation import display, validation_error
 
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {
@@ -36,7 +36,7 @@ def parse_duration(text: object) -> float:
     else:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise invalid(f"{shown(text)} is not a duration", remedy)
+        raise validation_error(f"{display(text)} is not a duration", remedy)
     return seconds
 
 
@@ -69,7 +69,7 @@ def parse_bytes(text: object) -> int:
     elif isinstance(text, int) and not isinstance(text, bool):
         size = text
     if not 0 <= size < math.inf:
-        raise invalid(f"{shown(text)} is not a size", remedy)
+        raise validation_error(f"{display(text)} is not a size", remedy)
     return round(size)
 
 

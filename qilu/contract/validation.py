@@ -23,13 +23,13 @@ class Problem(NamedTuple):
     remedy: str | None = None
 
 
-def invalid(problem: str, remedy: str | None = None) -> PydanticCustomError:
+def validation_error(problem: str, remedy: str | None = None) -> PydanticCustomError:
     """An error to raise from a validator, for the very value that it validates."""
     # The text stands in the context and not in the template, so that braces in it mean nothing.
     return PydanticCustomError(KIND, "{problem}", {"problem": problem, "remedy": remedy})
 
 
-def shown(value: object) -> str:
+def display(value: object) -> str:
     """A value as its file has it, for a message to repeat it; the shape of what is too much for one line."""
     if value is None:
         return "nothing"
@@ -43,13 +43,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def refuse(problems: Iterable[Problem]) -> None:
+def raise_problems(problems: Iterable[Problem]) -> None:
     """Raise a ValidationError that names each problem at its own place; return when there are none.
 
     pydantic prepends the place of the model to each `loc` when this is raised from one of its validators.
     """
     details = [
-        InitErrorDetails(type=invalid(problem.text, problem.remedy), loc=problem.loc, input=None)
+        InitErrorDetails(type=validation_error(problem.text, problem.remedy), loc=problem.loc, input=None)
         for problem in problems
     ]
     if details:

@@ -88,7 +88,7 @@ class DeviceFailure(ExceptionReply, DataError):
     code = ExceptionCode.DEVICE_FAILURE
 
 
-class Acknowledged(ExceptionReply, UnreachableError):
+class AcknowledgeReply(ExceptionReply, UnreachableError):
     """Accepted but not done yet: alive, ask again later."""
 
     code = ExceptionCode.ACKNOWLEDGE
@@ -133,7 +133,7 @@ _BY_CODE: dict[int, type[ExceptionReply]] = {
         IllegalAddress,
         IllegalValue,
         DeviceFailure,
-        Acknowledged,
+        AcknowledgeReply,
         DeviceBusy,
         MemoryParityError,
         GatewayPathUnavailable,

@@ -21,7 +21,7 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
-from qilu.runtime.timers import Alarm, Alarms
+from qilu.runtime.timers import Timer, Timers
 
 __all__ = ["Connection", "ConnectionLostError", "LateReply", "ReplyTimeoutError", "Transaction"]
 
@@ -45,7 +45,7 @@ class Connection(asyncio.BufferedProtocol):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
-        alarms: Alarms | None = None,
+        alarms: Timers | None = None,
     ) -> None:
         """`alarms`: shared by all connections of the process."""
         self.name = name
@@ -75,9 +75,9 @@ class Connection(asyncio.BufferedProtocol):
         self._consecutive_timeouts = 0
         self._rejected_frames = 0  # frames rejected while the present request is open
         self._done: asyncio.Future[None] | None = None
-        self._alarms = alarms or Alarms()
-        self._timer: Alarm | None = None
-        self._pause: Alarm | None = None
+        self._alarms = alarms or Timers()
+        self._timer: Timer | None = None
+        self._pause: Timer | None = None
 
     @property
     def usable(self) -> bool:

@@ -17,9 +17,9 @@ from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply, LinkOptions
 from qilu.modbus_client.untagged_connection import UntaggedConnection
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Complaints
-from qilu.runtime.network_errors import unreached
-from qilu.runtime.timers import Alarms
+from qilu.runtime.log_throttle import LogThrottle
+from qilu.runtime.network_errors import describe_network_error
+from qilu.runtime.timers import Timers
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ async def dial_tcp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Con
     except socket.gaierror:
         raise
     except OSError as error:
-        raise OSError(error.errno, f"{unreached(error)}; check host and port in the url") from error
+        raise OSError(
+            error.errno, f"{describe_network_error(error)}; check host and port in the url"
+        ) from error
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -60,7 +62,7 @@ def new_connection(
     rules: LinkOptions,
     stats: ClientStats,
     late: LateReply,
-    alarms: Alarms | None = None,
+    alarms: Timers | None = None,
     overdue: LateReplyGuard | None = None,
 ) -> Connection:
     """One that plays by these rules, not connected yet."""
@@ -81,7 +83,7 @@ class EndpointConnector:
         late: LateReply,
         dial: Dial = dial,
         slots: ConnectLimiter | None = None,
-        alarms: Alarms | None = None,
+        alarms: Timers | None = None,
     ) -> None:
         """`slots` and `alarms`: shared with the other links of the process."""
         self.problem = ""
@@ -96,8 +98,8 @@ class EndpointConnector:
         self._late = late
         self._dial = dial
         self._slots = slots or ConnectLimiter()
-        self._alarms = alarms or Alarms()
-        self._complaints = Complaints(_log)
+        self._alarms = alarms or Timers()
+        self._complaints = LogThrottle(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
@@ -158,7 +160,7 @@ class EndpointConnector:
             self._tolerate_next_disconnect = True
             if last.problem:
                 text = f"{self._options.url}: {last.problem}; connecting anew"
-                self._complaints.tell("broken", text, asyncio.get_running_loop().time())
+                self._complaints.warn("broken", text, asyncio.get_running_loop().time())
         elif self._tolerate_next_disconnect:
             self._tolerate_next_disconnect = False
         elif not last.closed_by_us:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from qilu.contract.lookalikes import host_problem
-from qilu.contract.validation import invalid
+from qilu.contract.validation import validation_error
 
 DEFAULT_PORT = 502
 BAUDRATES = (
@@ -75,36 +75,46 @@ def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise invalid(f"{url!r} is not an endpoint: {error}", _REMEDY) from error
+        raise validation_error(f"{url!r} is not an endpoint: {error}", _REMEDY) from error
     if parts.scheme not in _SCHEMES:
-        raise invalid(f"{url!r}: {parts.scheme or 'no scheme'} is no transport that is known", _REMEDY)
+        raise validation_error(
+            f"{url!r}: {parts.scheme or 'no scheme'} is no transport that is known", _REMEDY
+        )
     if parts.scheme == "rtu":
         if not posix:
             problem = f"{url!r}: serial lines are read on Linux, macOS and the like only"
-            raise invalid(problem, "use a serial device server and rtu+tcp://HOST:PORT")
+            raise validation_error(problem, "use a serial device server and rtu+tcp://HOST:PORT")
         return _serial(url, parts)
     if host_reason := host_problem(host or ""):
-        raise invalid(f"{url!r} is not an endpoint: {host_reason}", _REMEDY)
+        raise validation_error(f"{url!r} is not an endpoint: {host_reason}", _REMEDY)
     if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
-        raise invalid(f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY)
+        raise validation_error(
+            f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY
+        )
     return Endpoint(_SCHEMES[parts.scheme], host, DEFAULT_PORT if port is None else port)
 
 
 def _serial(url: str, parts: SplitResult) -> Endpoint:
     if parts.netloc:
         problem = f"{url!r}: the path of a port follows rtu://, and begins with / itself"
-        raise invalid(problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host")
+        raise validation_error(
+            problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host"
+        )
     if len(parts.path) < 2:
-        raise invalid(f"{url!r} names no port", _REMEDY)
+        raise validation_error(f"{url!r} names no port", _REMEDY)
     options: dict[str, str] = {}
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key not in _CHOICES:
-            raise invalid(f"{url!r}: {key} is no setting of a serial line", f"use {', '.join(_CHOICES)}")
+            raise validation_error(
+                f"{url!r}: {key} is no setting of a serial line", f"use {', '.join(_CHOICES)}"
+            )
         if key in options:
-            raise invalid(f"{url!r}: {key} stands there twice", "remove one of them")
+            raise validation_error(f"{url!r}: {key} stands there twice", "remove one of them")
         options[key] = value.upper()
         if options[key] not in _CHOICES[key]:
-            raise invalid(f"{url!r}: {key} {value or 'of nothing'}", f"use {', '.join(_CHOICES[key])}")
+            raise validation_error(
+                f"{url!r}: {key} {value or 'of nothing'}", f"use {', '.join(_CHOICES[key])}"
+            )
     line = SerialLine(
         int(options.get("baudrate", "9600")),
         cast(Parity, options.get("parity", "N")),

@@ -97,7 +97,7 @@ class LateReplyGuard:
         for about in (self._unanswered_loopbacks, self._direct, self._tolerated_losses):
             about.pop(unit, None)
 
-    def loopback_answered(self, unit: int) -> None:
+    def loopback_replied(self, unit: int) -> None:
         """It was asked for an echo, and answered that."""
         self.late_loopback(unit)
         self._echoed.add(unit)

@@ -19,7 +19,7 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
-from qilu.runtime.timers import Alarms
+from qilu.runtime.timers import Timers
 
 LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
@@ -35,7 +35,7 @@ class UntaggedConnection(Connection):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
-        alarms: Alarms | None = None,
+        alarms: Timers | None = None,
         overdue: LateReplyGuard | None = None,
     ) -> None:
         """`overdue`: shared by all connections, one after another, to one endpoint."""
@@ -127,7 +127,7 @@ class UntaggedConnection(Connection):
         if not _is_echo(pdu):
             self._stats.late_replies += 1
             return
-        self._overdue.loopback_answered(exchange.unit)
+        self._overdue.loopback_replied(exchange.unit)
         exchange.ended_at = now
         self._accept(transaction, exchange, pdu, now)
 
@@ -147,7 +147,7 @@ class UntaggedConnection(Connection):
         if _is_echo(frame.pdu):
             self._stats.late_replies += 1
             if timed_out is not None and timed_out.request is LOOPBACK:
-                self._overdue.loopback_answered(frame.unit)
+                self._overdue.loopback_replied(frame.unit)
             else:
                 self._overdue.late_loopback(frame.unit)
             return

@@ -13,14 +13,14 @@ import aiomqtt
 
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
 from qilu.mqtt import reason_codes as reasons
-from qilu.mqtt.connect_errors import refusal
+from qilu.mqtt.connect_errors import explain_connect_error
 from qilu.mqtt.keepalive import Keepalive
-from qilu.mqtt.link_errors import Lost, Publish, access_remedy, explain
-from qilu.mqtt.paho_adapter import GuardedClient, Message
+from qilu.mqtt.link_errors import LinkLoss, Publish, access_remedy, explain
+from qilu.mqtt.paho_adapter import Message, PahoAdapter
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.certificates import Trust, explain_distrust
 
-__all__ = ["Link", "Message", "RefusedError"]
+__all__ = ["BrokerConnection", "Message", "RefusedError"]
 
 CONNECT_TIMEOUT = 5.0
 ACK_TIMEOUT = 60.0
@@ -49,7 +49,7 @@ class RefusedError(DataError):
         self.reason = reason
 
 
-class Link:
+class BrokerConnection:
     """Entering it connects (UnreachableError: where and why; ConfigError: which file), leaving disconnects.
 
     A link is used once: when it is lost, every call raises UnreachableError, and a new link is the way on.
@@ -85,10 +85,10 @@ class Link:
         self._keepalive_s = self._keepalive.seconds
         # While a message passes a thin line no acknowledgement can come: the keepalive knows for how long.
         self._ack_timeout = max(ACK_TIMEOUT, 2 * self._keepalive_s) if ack_timeout is None else ack_timeout
-        self._client: GuardedClient | None = None
+        self._client: PahoAdapter | None = None
         self._waiting: dict[asyncio.Future[int], Publish] = {}
         self._acknowledged_at = 0.0
-        self._lost: Lost | None = None
+        self._lost: LinkLoss | None = None
         self._next_keepalive_s = self._keepalive_s
 
     @property
@@ -110,14 +110,14 @@ class Link:
         try:
             await asyncio.shield(entering)
         except aiomqtt.MqttError as error:
-            await client.leave()
+            await client.disconnect()
             if isinstance(error.__context__, ssl.SSLCertVerificationError):
                 raise await self._distrust(error.__context__) from error
-            raise refusal(self._settings, error, self._connect_timeout) from error
+            raise explain_connect_error(self._settings, error, self._connect_timeout) from error
         except asyncio.CancelledError:
             with suppress(aiomqtt.MqttError, OSError):
                 await entering
-            await client.leave()
+            await client.disconnect()
             raise
         self._client = client
         self._keepalive.opened()
@@ -127,7 +127,7 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._client is not None:
-            await self._client.leave()
+            await self._client.disconnect()
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Return once the broker has acknowledged it (qos 0: once it is on its way).
@@ -166,13 +166,13 @@ class Link:
         """
         client = self._open()
         try:
-            sent = client.ask_for(filters, qos)
+            sent = client.request_subscription(filters, qos)
         except (aiomqtt.MqttError, OSError) as error:
             raise self._ended() from error
         granted = await self._acknowledgement(sent, f"of the subscription to {', '.join(filters)}")
         refused = [
-            f"{one} ({reasons.refused_subscription(reason)})"
-            for one, reason in zip(filters, granted, strict=True)
+            f"{topic_filter} ({reasons.refused_subscription(reason)})"
+            for topic_filter, reason in zip(filters, granted, strict=True)
             if reason >= reasons.FAILURE
         ]
         if refused:
@@ -192,16 +192,16 @@ class Link:
                 yield client.take()
             if client.lost:
                 raise self._ended()
-            await client.arrival()
+            await client.wait_message()
 
     async def _acknowledgement(self, sent: asyncio.Future[_T], of_what: str) -> _T:
         """What the broker answers. LinkLostError: the link is lost, or nothing is acknowledged any more."""
-        begun = self._now()
+        started = self._now()
         while not sent.done():
-            since = max(begun, self._acknowledged_at)
-            ends = min(since + self._ack_timeout, begun + MAX_ACK_TIMEOUTS * self._ack_timeout)
+            since = max(started, self._acknowledged_at)
+            ends = min(since + self._ack_timeout, started + MAX_ACK_TIMEOUTS * self._ack_timeout)
             if self._now() >= ends:
-                what = f"no acknowledgement {of_what} for {round(self._now() - begun, 1):g} s"
+                what = f"no acknowledgement {of_what} for {round(self._now() - started, 1):g} s"
                 text = f"MQTT broker {self._settings.address}: {what}, though the link stands"
                 raise LinkLostError(f"{text}; see the broker's log", LinkEnd.EXPLAINED)
             await asyncio.wait((sent,), timeout=ends - self._now())
@@ -214,10 +214,10 @@ class Link:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _build(self) -> GuardedClient:
+    def _build(self) -> PahoAdapter:
         settings, will = self._settings, self._will
         five = settings.protocol == "5"
-        return GuardedClient(
+        return PahoAdapter(
             settings.host,
             settings.port,
             capacity=self._capacity,
@@ -242,7 +242,7 @@ class Link:
         problem = await explain_distrust(trust, error, self._connect_timeout)
         return UnreachableError(f"MQTT broker {settings.address}: {problem}")
 
-    def _open(self) -> GuardedClient:
+    def _open(self) -> PahoAdapter:
         if self._client is None:
             raise RuntimeError("a link is used inside `async with`")
         if self._client.lost:
@@ -252,9 +252,11 @@ class Link:
     def _ended(self) -> LinkLostError:
         """Why the link ended, in words, with what can be done about it."""
         if self._lost is None:  # what waits is known to the first who asks: the others are cancelled by then
-            error = None if self._client is None else self._client.why_lost()
+            error = None if self._client is None else self._client.disconnect_error()
             waiting = tuple(self._waiting.values())
-            self._lost = Lost(self._settings, self._client_id, error, self._keepalive_s, waiting, self._now())
-            self._keepalive.ended(silent=self._lost.silent, waiting_bytes=self._lost.waiting_bytes)
+            self._lost = LinkLoss(
+                self._settings, self._client_id, error, self._keepalive_s, waiting, self._now()
+            )
+            self._keepalive.ended(timed_out=self._lost.timed_out, waiting_bytes=self._lost.waiting_bytes)
             self._next_keepalive_s = self._keepalive.seconds
         return explain(self._lost, self._next_keepalive_s)

@@ -10,15 +10,17 @@ from paho.mqtt.reasoncodes import ReasonCode
 from qilu.contract.errors import UnreachableError
 from qilu.mqtt import reason_codes as reasons
 from qilu.mqtt.settings import MqttSettings
-from qilu.runtime.network_errors import unreached
+from qilu.runtime.network_errors import describe_network_error
 
 
-def refusal(settings: MqttSettings, error: aiomqtt.MqttError, waited: float) -> UnreachableError:
+def explain_connect_error(
+    settings: MqttSettings, error: aiomqtt.MqttError, waited: float
+) -> UnreachableError:
     """What `error` means for whoever wrote `settings`. `waited`: seconds that the broker had to answer."""
     place = f"MQTT broker {settings.address}"
     reason = getattr(error, "rc", None)
     if isinstance(reason, ReasonCode):
-        return UnreachableError(f"{place} {_answered(settings, reason.value)}")
+        return UnreachableError(f"{place} {_refusal_text(settings, reason.value)}")
     if isinstance(error.__context__, OSError):  # aiomqtt hides it behind its own error, which has no type
         return UnreachableError(f"{place}: {_unreached(error.__context__, waited)}")
     if "timed out" in str(error):
@@ -27,7 +29,7 @@ def refusal(settings: MqttSettings, error: aiomqtt.MqttError, waited: float) -> 
     return UnreachableError(f"{place}: {error}; does it speak MQTT {settings.protocol}, {wants}")
 
 
-def _answered(settings: MqttSettings, reason: int) -> str:
+def _refusal_text(settings: MqttSettings, reason: int) -> str:
     words = reasons.in_words(reason)
     if reason in (reasons.BAD_USER, reasons.NOT_AUTHORISED):
         who = f"user {settings.username!r}" if settings.username else "a client without a user"
@@ -41,9 +43,9 @@ def _answered(settings: MqttSettings, reason: int) -> str:
 
 def _unreached(error: OSError, waited: float) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return f"{unreached(error)}; start the broker, or correct mqtt.host and mqtt.port"
+        return f"{describe_network_error(error)}; start the broker, or correct mqtt.host and mqtt.port"
     if isinstance(error, socket.gaierror):
-        return f"{unreached(error)}; correct mqtt.host, or write the address itself"
+        return f"{describe_network_error(error)}; correct mqtt.host, or write the address itself"
     if isinstance(error, TimeoutError):
         return f"no answer within {waited:g} s; start the machine, or correct mqtt.host and mqtt.port"
-    return f"{unreached(error)}; see mqtt.host and mqtt.port, and the network between"
+    return f"{describe_network_error(error)}; see mqtt.host and mqtt.port, and the network between"

@@ -31,11 +31,11 @@ class Keepalive:
         self._acknowledged_bytes = max(self._acknowledged_bytes, size_bytes)
         self._longest_s = max(self._longest_s or 0.0, took_s)
 
-    def ended(self, *, silent: bool, waiting_bytes: int) -> None:
+    def ended(self, *, timed_out: bool, waiting_bytes: int) -> None:
         """The link ended, with messages without acknowledgement of `waiting_bytes` at most, 0 for none."""
         seconds = self.seconds
         if self._longest_s is not None:
             seconds = min(seconds, _MARGIN * self._longest_s)
-        if silent and waiting_bytes > self._acknowledged_bytes:
+        if timed_out and waiting_bytes > self._acknowledged_bytes:
             seconds = 2 * self.seconds
         self.seconds = min(max(seconds, self._setting_s), max(MAX_KEEPALIVE_S, self._setting_s))

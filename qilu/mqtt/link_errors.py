@@ -11,9 +11,9 @@ from qilu.contract.errors import LinkEnd, LinkLostError
 from qilu.mqtt import reason_codes as reasons
 from qilu.mqtt.settings import MqttSettings
 
-TAKEN_OVER_PAUSE = 10.0
+TAKEOVER_PAUSE_S = 10.0
 """Seconds before one that was pushed off comes back: two of one id would push each other off all the time."""
-_BROKER_PATIENCE = 0.7
+_BROKER_TIMEOUT_SHARE = 0.7
 """Part of the keepalive after which a broker may close a link on which no whole packet arrives.
 
 We announce half of the keepalive, and a broker waits for one and a half times of that (MQTT 5, 3.1.2.10)."""
@@ -29,7 +29,7 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LinkLoss:
     """What is known when a link is lost. `waiting`: messages without acknowledgement."""
 
     settings: MqttSettings
@@ -46,11 +46,11 @@ class Lost:
         return code.value if isinstance(code, ReasonCode) else None
 
     @property
-    def silent(self) -> bool:
+    def timed_out(self) -> bool:
         """Whether nothing came through for so long that the line, or its speed, is the cause."""
         waited = max((self.now - publish.sent_at for publish in self.waiting), default=0.0)
         return self.reason == reasons.KEEPALIVE_TIMEOUT or (
-            self.reason in (None, reasons.UNSPECIFIED) and waited >= _BROKER_PATIENCE * self.keepalive_s
+            self.reason in (None, reasons.UNSPECIFIED) and waited >= _BROKER_TIMEOUT_SHARE * self.keepalive_s
         )
 
     @property
@@ -59,7 +59,7 @@ class Lost:
         return max((publish.size_bytes for publish in self.waiting), default=0)
 
 
-def explain(lost: Lost, next_keepalive_s: float) -> LinkLostError:
+def explain(lost: LinkLoss, next_keepalive_s: float) -> LinkLostError:
     """The error for whoever uses a link that is lost; a new one each time, as each has its own traceback."""
     place = f"MQTT broker {lost.settings.address}"
     reason = lost.reason
@@ -68,10 +68,10 @@ def explain(lost: Lost, next_keepalive_s: float) -> LinkLostError:
             f"{place}: another client uses the id {lost.client_id!r} and took over (0x8E); "
             "give each its own id, and let only one of a copied installation run",
             LinkEnd.EXPLAINED,
-            retry_after=TAKEN_OVER_PAUSE,
+            retry_after=TAKEOVER_PAUSE_S,
         )
-    if lost.silent:
-        return LinkLostError(f"{place}: {_silence(lost, next_keepalive_s)}", LinkEnd.SILENT)
+    if lost.timed_out:
+        return LinkLostError(f"{place}: {_timeout_text(lost, next_keepalive_s)}", LinkEnd.TIMED_OUT)
     if reason == reasons.NOT_AUTHORISED:
         topics = sorted({publish.topic for publish in lost.waiting})
         remedy = access_remedy(lost.settings, "publish", " and ".join(topics) or "and to subscribe")
@@ -92,7 +92,7 @@ def access_remedy(settings: MqttSettings, verb: str, topic: str) -> str:
     return f"; let {who} {verb} {topic} in the broker's access list (ACL)"
 
 
-def _silence(lost: Lost, next_keepalive_s: float) -> str:
+def _timeout_text(lost: LinkLoss, next_keepalive_s: float) -> str:
     text = f"connection lost, nothing came for {lost.keepalive_s:g} s"
     if next_keepalive_s <= lost.keepalive_s:
         return text
@@ -102,7 +102,7 @@ def _silence(lost: Lost, next_keepalive_s: float) -> str:
     )
 
 
-def _closed(lost: Lost) -> str:
+def _closed(lost: LinkLoss) -> str:
     # Not every broker names a take-over: mosquitto 2.0.11 just closes, as it does when it ends.
     why = "" if lost.reason is not None else f": {lost.error}"
     text = (

@@ -37,7 +37,7 @@ class Message:
         return len(self.topic) + len(self.payload)
 
 
-class GuardedClient(aiomqtt.Client):
+class PahoAdapter(aiomqtt.Client):
     """One connection of one client, entered once. Everything but connecting happens in the event loop."""
 
     def __init__(
@@ -67,14 +67,14 @@ class GuardedClient(aiomqtt.Client):
             _connect, host, port, connect_timeout, tls
         )
         self._client.disable_logger()  # it is called for every packet; what matters arrives as an error
-        self._ahead = _ReadAhead(self._client)
+        self._ahead = _BufferedRecv(self._client)
 
     @property
     def lost(self) -> bool:
         """True once the connection has ended, for whatever reason."""
         return self._disconnected.done()
 
-    def why_lost(self) -> BaseException | None:
+    def disconnect_error(self) -> BaseException | None:
         """What ended the connection; None when we did, or when it has not ended."""
         return self._disconnected.exception() if self._disconnected.done() else None
 
@@ -85,7 +85,7 @@ class GuardedClient(aiomqtt.Client):
         self._disconnected.add_done_callback(self._ended)
         return self
 
-    async def leave(self) -> None:
+    async def disconnect(self) -> None:
         """Say goodbye if the connection still takes it within a second, and close; never fails."""
         try:
             entered = self._connected.done() and self._connected.exception() is None
@@ -114,13 +114,13 @@ class GuardedClient(aiomqtt.Client):
             self._acks[info.mid] = ack
         return ack
 
-    def ask_for(self, filters: Sequence[str], qos: int) -> asyncio.Future[list[int]]:
+    def request_subscription(self, filters: Sequence[str], qos: int) -> asyncio.Future[list[int]]:
         """Subscribe; the future has the broker's reason code for each filter, below 0x80: granted."""
         wanted: Any  # paho's own annotation of this argument is narrower than what it takes
         if self._client.protocol == paho.MQTTv5:
-            wanted = [(one, SubscribeOptions(qos=qos)) for one in filters]
+            wanted = [(topic_filter, SubscribeOptions(qos=qos)) for topic_filter in filters]
         else:
-            wanted = [(one, qos) for one in filters]
+            wanted = [(topic_filter, qos) for topic_filter in filters]
         result, mid = self._client.subscribe(wanted)
         if result != paho.MQTT_ERR_SUCCESS or mid is None:
             raise aiomqtt.MqttCodeError(result, "could not subscribe")
@@ -128,7 +128,7 @@ class GuardedClient(aiomqtt.Client):
         self._subacks[mid] = suback
         return suback
 
-    async def arrival(self) -> None:
+    async def wait_message(self) -> None:
         """Return when something is in `incoming` or the connection has ended. For one waiter at a time."""
         if not self.incoming and not self.lost:
             self._arrival = self._loop.create_future()
@@ -284,7 +284,7 @@ def _connect(host: str, port: int, timeout: float, tls: ssl.SSLContext | None) -
     return sock
 
 
-class _ReadAhead:
+class _BufferedRecv:
     """Serves paho's small reads (one byte, one byte, the rest) from one system call."""
 
     def __init__(self, client: paho.Client) -> None:

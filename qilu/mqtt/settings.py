@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError
 from qilu.contract.lookalikes import host_problem
-from qilu.contract.topics import Topics, level
+from qilu.contract.topics import Topics, topic_level
 from qilu.contract.units import Period
-from qilu.contract.validation import Problem, invalid, refuse, shown
+from qilu.contract.validation import Problem, display, raise_problems, validation_error
 
 PORT = 1883
 TLS_PORT = 8883
@@ -32,17 +32,21 @@ def _protocol(text: object) -> object:
 def _host(text: str) -> str:
     """A host name or an address, and nothing else: no scheme, user, port or path."""
     if problem := host_problem(text):
-        raise invalid(problem, "write the broker's name or address, such as 192.168.0.10")
+        raise validation_error(problem, "write the broker's name or address, such as 192.168.0.10")
     url = _URL.fullmatch(text)
     scheme, rest = (url["scheme"].lower(), url["rest"]) if url else ("", text)
     if scheme in ("ws", "wss", "http", "https"):
-        raise invalid(f"{shown(text)} is the address of a websocket", "use the broker's own port for MQTT")
+        raise validation_error(
+            f"{display(text)} is the address of a websocket", "use the broker's own port for MQTT"
+        )
     bare, port = _without_port(re.split(r"[/?]", rest.rpartition("@")[2], maxsplit=1)[0])
     if bare == text:
         return text
     lines = [f"host: {bare}", f"port: {port}" if port else "", "tls: {}" if scheme in _ENCRYPTED else ""]
-    problem = f"{shown(text)} is a URL" if url else f"{shown(text)} is more than a host"
-    raise invalid(problem, "write " + ", and on lines of their own ".join(line for line in lines if line))
+    problem = f"{display(text)} is a URL" if url else f"{display(text)} is more than a host"
+    raise validation_error(
+        problem, "write " + ", and on lines of their own ".join(line for line in lines if line)
+    )
 
 
 def _without_port(text: str) -> tuple[str, str]:
@@ -70,7 +74,9 @@ class TlsSettings(BaseModel):
     @model_validator(mode="after")
     def _key_needs_its_certificate(self) -> TlsSettings:
         if self.key is not None and self.cert is None:
-            refuse([Problem(("key",), "a key without its certificate", "name the certificate: cert: FILE")])
+            raise_problems(
+                [Problem(("key",), "a key without its certificate", "name the certificate: cert: FILE")]
+            )
         return self
 
     def context(self) -> ssl.SSLContext:
@@ -108,10 +114,10 @@ class MqttSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _port_of_the_transport(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "port" not in given and given.get("tls") is not None:
-            return {**given, "port": TLS_PORT}
-        return given
+    def _port_of_the_transport(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "port" not in values and values.get("tls") is not None:
+            return {**values, "port": TLS_PORT}
+        return values
 
     @model_validator(mode="after")
     def _makes_sense(self) -> MqttSettings:
@@ -126,12 +132,12 @@ class MqttSettings(BaseModel):
             problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
         try:
             for part in self.prefix.split("/"):
-                level(part)
+                topic_level(part)
         except ValueError as error:
             problems.append(
                 Problem(("prefix",), str(error), "use a word, such as qilu, or words joined by /")
             )
-        refuse(problems)
+        raise_problems(problems)
         return self
 
     @property

@@ -66,8 +66,8 @@ def distrust(
     """As `explain_distrust`; `content`: of the certificate, as far as it is known."""
     clock = f"the clock of this machine shows {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if error.verify_code == _NOT_YET_VALID:
-        begin = f" (from {_shown(content['notBefore'])})" if "notBefore" in content else ""
-        return f"its certificate is not valid yet{begin}, and {clock}; if that is wrong, set it (NTP)"
+        valid_from = f" (from {_shown(content['notBefore'])})" if "notBefore" in content else ""
+        return f"its certificate is not valid yet{valid_from}, and {clock}; if that is wrong, set it (NTP)"
     if error.verify_code == _EXPIRED:
         end = f" (at {_shown(content['notAfter'])})" if "notAfter" in content else ""
         return f"its certificate has expired{end}; {clock}; renew the certificate, or set the clock"
@@ -86,7 +86,7 @@ def _authority(trust: Trust) -> str:
             f" PEM file of that issuer: {trust.ca_key}: FILE"
         )
     known = ssl.create_default_context(cafile=trust.ca).get_ca_certs()
-    names = ", ".join(_name(one["subject"]) for one in known[:_MAX_NAMES]) or "no authority"
+    names = ", ".join(_name(certificate["subject"]) for certificate in known[:_MAX_NAMES]) or "no authority"
     return f"{trust.ca} ({trust.ca_key}) contains {names}; name the PEM file of that issuer there"
 
 

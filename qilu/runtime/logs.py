@@ -46,7 +46,7 @@ def logging_to(stream: TextIO | None = None, *, level: str = "info", form: Form 
         yield
     finally:
         root.removeHandler(handler)
-        handler.tell_dropped()
+        handler.log_dropped()
         listener.stop()  # waits for all that is in the queue to be written
         root.setLevel(before)
         for name, old in quiet.items():
@@ -111,9 +111,9 @@ class _DroppingQueueHandler(QueueHandler):
             self._dropped += 1
             return
         if self._dropped and not self._lines.full():
-            self.tell_dropped(block=False)
+            self.log_dropped(block=False)
 
-    def tell_dropped(self, *, block: bool = True) -> None:
+    def log_dropped(self, *, block: bool = True) -> None:
         """Put the number of lost lines behind those that had room; without `block` only if there is some."""
         if not self._dropped:
             return

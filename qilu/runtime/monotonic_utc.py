@@ -93,7 +93,7 @@ class Timebase:
         utc = wall if guess is None or trust is TimeTrust.KNOWN else guess
         self.epoch = self._epoch(max(round(monotonic * 1000), 1), trust, utc, monotonic)
 
-    def begin(self, trust: TimeTrust, monotonic: float) -> Epoch:
+    def start_epoch(self, trust: TimeTrust, monotonic: float) -> Epoch:
         """Begin the next epoch: a known one with the wall clock, others with the time of the one before."""
         then_wall, then = self._observed
         known = trust is TimeTrust.KNOWN
@@ -107,9 +107,9 @@ class Timebase:
         grid = ProvisionalGrid() if held else self.grids.free_or_first(int(utc * 1000))
         return Epoch(number, trust, utc, monotonic, grid)
 
-    def reserve(self, begin_ms: int, end_ms: int) -> tuple[int, int]:
+    def reserve(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """`Grids.reserve`, beside the present epoch."""
-        return self.grids.reserve(begin_ms, end_ms, self.epoch.grid)
+        return self.grids.reserve(start_ms, end_ms, self.epoch.grid)
 
     def observe(self, wall: float, monotonic: float) -> ClockStep | None:
         """Compare the clocks; call it every second or so. A step of the wall clock is returned, once.

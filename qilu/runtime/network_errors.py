@@ -11,7 +11,7 @@ import ssl
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
-def unreached(error: OSError) -> str:
+def describe_network_error(error: OSError) -> str:
     """What the system meant; asyncio hides it behind words of its own, and in them where it tried several."""
     if isinstance(error, socket.gaierror):
         return f"no address for this name ({(error.strerror or str(error)).lower()})"

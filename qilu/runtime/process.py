@@ -15,9 +15,9 @@ from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError, UnreachableError
 from qilu.contract.plain_text import plain_lines
-from qilu.runtime.tasks import leaves
+from qilu.runtime.tasks import flatten
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
 """Exit codes: done or stopped as asked; failed; the user's files or arguments are wrong."""
 
 _log = logging.getLogger(__name__)
@@ -39,32 +39,32 @@ def run(
     try:
         asyncio.run(_until_stopped(main, duration, survives_hangup))
     except QiluError as error:
-        return tell(error)
+        return report(error)
     except BrokenPipeError:
-        return _unread()
+        return _broken_pipe()
     except BaseExceptionGroup as group:
         if group.split(BrokenPipeError)[1] is None:
-            return _unread()
-        return _tell_group(group)
+            return _broken_pipe()
+        return _report_group(group)
     except Exception as error:  # noqa: BLE001  # the end of the process: nothing runs on after it
         if (refusal := _refused_by_system(error)) is not None:
-            return tell(refusal)
+            return report(refusal)
         _log.exception("ended by a bug")
-        return FAILED
-    return DONE
+        return EXIT_FAILURE
+    return EXIT_OK
 
 
-def tell(error: QiluError) -> int:
+def report(error: QiluError) -> int:
     """Print what is wrong on stderr, without a traceback; return the exit code."""
     print(f"qilu: {plain_lines(str(error))}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
-    return WRONG_USAGE if isinstance(error, ConfigError) else FAILED
+    return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
 
 
-def _unread() -> int:
+def _broken_pipe() -> int:
     """Whoever read our output has seen enough (`qilu query ... | head`): that is no failure."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())  # or flushing at exit would fail once more
-    return DONE
+    return EXIT_OK
 
 
 async def _until_stopped(
@@ -84,11 +84,11 @@ async def _until_stopped(
 @contextmanager
 def _signals_to(task: asyncio.Task[None], survives_hangup: bool) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP cancel `task`; the second of them ends the process at once."""
-    told: list[int] = []
+    received: list[int] = []
 
     def stop(number: int) -> None:
-        told.append(number)
-        if len(told) > 1:
+        received.append(number)
+        if len(received) > 1:
             _show_the_cursor()
             os._exit(128 + number)
         task.cancel()
@@ -126,15 +126,15 @@ def _show_the_cursor() -> None:
         os.write(sys.stdout.fileno(), b"\x1b[?25h\n")
 
 
-def _tell_group(group: BaseExceptionGroup[BaseException]) -> int:
+def _report_group(group: BaseExceptionGroup[BaseException]) -> int:
     """The errors of a TaskGroup: our own and the system's by their messages, bugs with their traceback."""
-    ours, others = group.split(QiluError)
-    refused, bugs = others.split(_is_refusal) if others is not None else (None, None)
+    ours, other_errors = group.split(QiluError)
+    refused, bugs = other_errors.split(_is_refusal) if other_errors is not None else (None, None)
     if bugs is not None:
         _log.error("ended by a bug", exc_info=bugs)
-    refusals = [] if refused is None else [_refused_by_system(error) for error in leaves(refused)]
-    codes = [tell(error) for error in (*(leaves(ours) if ours is not None else ()), *refusals) if error]
-    return FAILED if bugs is not None else max(codes, default=FAILED)
+    refusals = [] if refused is None else [_refused_by_system(error) for error in flatten(refused)]
+    codes = [report(error) for error in (*(flatten(ours) if ours is not None else ()), *refusals) if error]
+    return EXIT_FAILURE if bugs is not None else max(codes, default=EXIT_FAILURE)
 
 
 def _is_refusal(error: BaseException) -> bool:

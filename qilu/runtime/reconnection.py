@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from qilu.contract.errors import LinkLostError, QiluError, UnreachableError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import Outage
+from qilu.runtime.log_throttle import OutageLog
 
 INTERVAL_S = 10.0
 """From one connection to the next where connections are lost soon, the second one in a row on."""
@@ -26,7 +26,7 @@ class Reconnection:
         self._log = log
         self._backoff = backoff
         self._interval_s = interval_s
-        self._outage = Outage(log)
+        self._outage = OutageLog(log)
         self._connected_at: float | None = None
         self._short_in_a_row = 0
         self._logged = True
@@ -66,7 +66,7 @@ class Reconnection:
         return max(pause, self._interval_s - age) if self._short_in_a_row > 1 else pause
 
     def _log_outage(self, causes: str, now: float) -> None:
-        self._logged = self._outage.tell(f"not connected: {causes}; it is tried again", now) or self._logged
+        self._logged = self._outage.warn(f"not connected: {causes}; it is tried again", now) or self._logged
 
 
 def _retry_after(errors: Iterable[QiluError]) -> float:

@@ -6,7 +6,7 @@ import sys
 _log = logging.getLogger(__name__)
 
 
-def room_for(files: int) -> None:
+def raise_open_file_limit(files: int) -> None:
     """Raises the limit of this process by so many, as far as the system lets it.
 
     By so many and not to so many: a demo has a plant and a gateway in one process. What then still fails is

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 _Error = TypeVar("_Error", bound=BaseException)
 
 
-def leaves(group: BaseExceptionGroup[_Error]) -> Iterator[_Error]:
+def flatten(group: BaseExceptionGroup[_Error]) -> Iterator[_Error]:
     """The single errors of a group, however deep, in their order."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            yield from leaves(error)
+            yield from flatten(error)
         else:
             yield error
 

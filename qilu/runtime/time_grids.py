@@ -71,25 +71,25 @@ class Grids:
         """The latest time of each grid: save it now and then, and hand it in at the next start."""
         return [grid.high_ms for grid in self._grids]
 
-    def free(self, begin_ms: int) -> Grid | None:
+    def free(self, start_ms: int) -> Grid | None:
         """A grid of which nothing is used from `begin_ms` on; None when there is none.
 
         The first one if possible, else the one that is used furthest: the others stay free for earlier times.
         """
-        found = [grid for grid in self._grids if grid.high_ms < begin_ms + _RESTART_MS]
-        return max(found, key=lambda grid: (grid.number == 0, grid.high_ms), default=None)
+        unused = [grid for grid in self._grids if grid.high_ms < start_ms + _RESTART_MS]
+        return max(unused, key=lambda grid: (grid.number == 0, grid.high_ms), default=None)
 
-    def free_or_first(self, begin_ms: int) -> Grid:
+    def free_or_first(self, start_ms: int) -> Grid:
         """The same, or the grid that is used least far: its times are then later than `begin_ms`."""
-        return self.free(begin_ms) or min(self._grids, key=_high)
+        return self.free(start_ms) or min(self._grids, key=_high)
 
-    def reserve(self, begin_ms: int, end_ms: int, present: Grid) -> tuple[int, int]:
+    def reserve(self, start_ms: int, end_ms: int, present: Grid) -> tuple[int, int]:
         """Take a range of times that a constant shift fills; returns by how much it must be later, and the
         residue of all its times. `present`: the grid of the present epoch, which is left alone."""
-        others = [grid for grid in self._grids[1:] if grid is not present]
-        unused = [grid for grid in others if grid.high_ms < begin_ms]
-        grid = max(unused, key=_high) if unused else min(others, key=_high)
-        later_ms = max(grid.high_ms + STEP_MS - begin_ms, 0)
+        candidates = [grid for grid in self._grids[1:] if grid is not present]
+        unused = [grid for grid in candidates if grid.high_ms < start_ms]
+        grid = max(unused, key=_high) if unused else min(candidates, key=_high)
+        later_ms = max(grid.high_ms + STEP_MS - start_ms, 0)
         grid.high_ms = grid.floor_ms = max(grid.high_ms, end_ms + later_ms)
         grid.last.clear()
         return later_ms, grid.residue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.reading import Columns, Poll, Quality, Reading, Value
+from qilu.contract.reading import BlockSchema, Poll, Quality, Reading, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Mark:
 class Trace(NamedTuple):
     """Which samples one reading leaves in a store."""
 
-    columns: Columns
+    columns: BlockSchema
     time_ms: int
     numbers: int
     """Bit i is set where point i has a number."""

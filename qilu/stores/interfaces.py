@@ -21,7 +21,7 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
     identity: str
     """The store's id, known once entered: the same for every ingester that fills it; answers carry it."""
 
-    horizon: float
+    durability_delay: float
     """Seconds until what was written survives the store's own crash; 0 where it does at once."""
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:

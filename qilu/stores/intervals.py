@@ -52,7 +52,7 @@ class Summary(msgspec.Struct, array_like=True):
         self.good = self.good or later.good
         self.reason = later.reason
 
-    def told(self, time_ms: int, last: bool = False) -> Sample:
+    def to_sample(self, time_ms: int, last: bool = False) -> Sample:
         """The mean, or with `last` the last value; the last reason where nothing was good.
 
         What is no quantity has no mean: of a bool and of a text it is always the last one.
@@ -74,28 +74,28 @@ def sample(time_ms: int, value: Value, reason: Reason | None) -> Sample:
     return Sample(time_ms, None if reason.quality is Quality.BAD else value, reason)
 
 
-def one_per_time(samples: Iterable[Sample]) -> Iterator[Sample]:
+def first_per_time(samples: Iterable[Sample]) -> Iterator[Sample]:
     """`samples` (rising) with one per time: of several, the first that has a value."""
-    for _, same in groupby(samples, key=lambda found: found.time_ms):
-        first, *others = same
-        yield next((one for one in (first, *others) if one.value is not None), first)
+    for _, same in groupby(samples, key=lambda item: item.time_ms):
+        first, *rest = same
+        yield next((candidate for candidate in (first, *rest) if candidate.value is not None), first)
 
 
 def per_interval(samples: Iterable[Sample], every_ms: int, *, last: bool = False) -> Iterator[Sample]:
     """One sample per interval that has any, as `Summary` tells it; `samples` are rising and of one point."""
-    for index, group in groupby(samples, key=lambda found: found.time_ms // every_ms):
+    for index, group in groupby(samples, key=lambda item: item.time_ms // every_ms):
         summary = Summary()
-        for one in group:
-            summary.add(one.value, one.reason)
-        yield summary.told(index * every_ms, last)
+        for entry in group:
+            summary.add(entry.value, entry.reason)
+        yield summary.to_sample(index * every_ms, last)
 
 
-def joined(
+def merge_summaries(
     summaries: Iterable[tuple[int, Summary]], every_ms: int, *, last: bool = False
 ) -> Iterator[Sample]:
     """As `per_interval`, from summaries (rising) that lie in one interval each."""
-    for index, group in groupby(summaries, key=lambda found: found[0] // every_ms):
+    for index, group in groupby(summaries, key=lambda item: item[0] // every_ms):
         whole = Summary()
         for _, part in group:
             whole.join(part)
-        yield whole.told(index * every_ms, last)
+        yield whole.to_sample(index * every_ms, last)

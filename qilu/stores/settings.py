@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from qilu.config.settings_file import read_secret
 from qilu.contract.limits import StoreName
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, invalid, refuse
+from qilu.contract.validation import Problem, raise_problems, validation_error
 
 Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 
@@ -75,9 +75,11 @@ class InfluxSettings(BaseModel):
     def _is_an_address(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise invalid(f"{url!r} is not the address of a server", "write http://HOST:PORT or https://...")
+            raise validation_error(
+                f"{url!r} is not the address of a server", "write http://HOST:PORT or https://..."
+            )
         if parts.username is not None or parts.password is not None:
-            raise invalid("a password does not belong here", "use username and password_file")
+            raise validation_error("a password does not belong here", "use username and password_file")
         return url.rstrip("/")
 
     @model_validator(mode="after")
@@ -85,7 +87,7 @@ class InfluxSettings(BaseModel):
         problems = [*self._missing(), *self._twice()]
         if self.username is None and (self.password_file or self.password_env):
             problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
-        refuse(problems)
+        raise_problems(problems)
         return self
 
     def _missing(self) -> list[Problem]:

@@ -7,7 +7,7 @@ from qilu.contract.limits import MAX_TIME_MS, MIN_TIME_MS, is_ordinary, value_pr
 from qilu.contract.reading import Poll, Reading
 
 
-def refusal(poll: Poll) -> Refusal | None:
+def unstorable_reason(poll: Poll) -> Refusal | None:
     """Why no store can keep `poll`, naming the point; None when nothing is wrong with it."""
     if not MIN_TIME_MS <= poll.due_ms <= MAX_TIME_MS:
         return _bad_time("due", poll.due_ms)

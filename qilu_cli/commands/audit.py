@@ -8,11 +8,11 @@ from datetime import UTC
 from typing import Any
 
 from cloud.audit.audit import Audit, Finding, audit
-from cloud.audit.causes import Cause, Missing, Verdict
+from cloud.audit.causes import Cause, MissingValues, Verdict
 from qilu.contract.errors import QiluError
-from qilu_cli.store_access import duration, reader, show, show_json, unknown_device
+from qilu_cli.store_access import duration, print_json, print_table, reader, unknown_device
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import Zone, local_time, moment, zone
+from qilu_cli.time_zones import Zone, iso_time, local_time, zone
 
 
 class IncompleteError(QiluError):
@@ -47,33 +47,33 @@ async def run(
     end_ms = int(time.time() * 1000)
     start_ms = end_ms - round(duration("--last", last) * 1000)
     async with reader(store) as opened:
-        found = await audit(opened, start_ms, end_ms, devices, edges)
+        result = await audit(opened, start_ms, end_ms, devices, edges)
         for device in devices:
-            if device not in {one.device for one in found.findings}:
+            if device not in {finding.device for finding in result.findings}:
                 raise await unknown_device(opened, device)
     if form == "json":
-        show_json([_as_json(one, shown_in) for one in found.findings])
+        print_json([_as_json(finding, shown_in) for finding in result.findings])
     else:
-        _table(found.findings, shown_in)
-    if not found.complete:
-        raise IncompleteError("; ".join(_reasons(found)))
+        _table(result.findings, shown_in)
+    if not result.complete:
+        raise IncompleteError("; ".join(_reasons(result)))
 
 
-def _reasons(found: Audit) -> Iterator[str]:
+def _reasons(result: Audit) -> Iterator[str]:
     """Why an audit is not complete."""
-    if not found.findings:
+    if not result.findings:
         yield "not known: the store has no device that was asked for"
     for verdict in (Verdict.INCOMPLETE, Verdict.NOT_KNOWN):
-        names = [f"{one.edge}/{one.device}" for one in found.findings if one.verdict is verdict]
+        names = [f"{entry.edge}/{entry.device}" for entry in result.findings if entry.verdict is verdict]
         if names:
             more = f" and {len(names) - 20} more" if len(names) > 20 else ""
             yield f"{verdict}: {', '.join(names[:20])}{more}"
-    for one in found.unknown:
-        known = f"the store has reports of {one.known}"
-        yield f"not known: {one.edge} collects from {one.devices} devices, and {known}"
+    for entry in result.unknown:
+        known = f"the store has reports of {entry.known}"
+        yield f"not known: {entry.edge} collects from {entry.devices} devices, and {known}"
 
 
-def text_of(missing: Missing) -> str:
+def text_of(missing: MissingValues) -> str:
     """The cause of what is missing, for people."""
     text = _TEXTS[missing.cause]
     match missing.cause:
@@ -95,16 +95,16 @@ def at(time_ms: int, shown_in: Zone = UTC) -> str:
     """A moment, for people: `11-23 02:10:05Z`, or with the offset of another zone."""
     found = local_time(time_ms, shown_in)
     if found is None:
-        return moment(time_ms)
+        return iso_time(time_ms)
     return f"{found:%m-%d %H:%M:%S}{_offset(time_ms, shown_in)}"
 
 
-def span(begin_ms: int, end_ms: int, shown_in: Zone = UTC) -> str:
+def span(start_ms: int, end_ms: int, shown_in: Zone = UTC) -> str:
     """`11-23 02:10:05-05:10:00Z`, with both dates, and both offsets, where they differ."""
-    begin, end = at(begin_ms, shown_in), at(end_ms, shown_in)
-    if _offset(begin_ms, shown_in) == _offset(end_ms, shown_in):
-        begin = begin.removesuffix(_offset(end_ms, shown_in))
-    return f"{begin}-{end.removeprefix(begin[:6])}"
+    start, end = at(start_ms, shown_in), at(end_ms, shown_in)
+    if _offset(start_ms, shown_in) == _offset(end_ms, shown_in):
+        start = start.removesuffix(_offset(end_ms, shown_in))
+    return f"{start}-{end.removeprefix(start[:6])}"
 
 
 def _offset(time_ms: int, shown_in: Zone) -> str:
@@ -121,18 +121,19 @@ def _table(findings: Sequence[Finding], shown_in: Zone) -> None:
     )  # fmt: skip
     rows = [
         (
-            one.device, one.edge, moment(one.begin_ms, shown_in), moment(one.end_ms, shown_in), one.expected,
-            one.good, one.uncertain, sum(one.bad.values()), one.suppressed,
-            sum(m.values for m in one.missing), one.unexplained, one.twice, one.verdict,
+            finding.device, finding.edge,
+            iso_time(finding.start_ms, shown_in), iso_time(finding.end_ms, shown_in),
+            finding.expected, finding.good, finding.uncertain, sum(finding.bad.values()), finding.suppressed,
+            sum(m.values for m in finding.missing), finding.unexplained, finding.duplicates, finding.verdict,
         )
-        for one in findings
+        for finding in findings
     ]  # fmt: skip
-    show("table", header, rows)
-    for one in findings:
-        lines = _lines(one, shown_in)
+    print_table("table", header, rows)
+    for finding in findings:
+        lines = _lines(finding, shown_in)
         if lines:
             _console.print()
-            _console.print(f"{one.edge}/{one.device}")
+            _console.print(f"{finding.edge}/{finding.device}")
         for line in lines:
             _console.print(f"  {line}")
 
@@ -143,7 +144,7 @@ def _lines(finding: Finding, shown_in: Zone) -> list[str]:
         lines.append("bad: " + ", ".join(f"{count} {reason}" for reason, count in finding.bad.items()))
     if finding.surplus:
         lines.append(f"{finding.surplus} values more than were ever counted")
-    if not finding.accounted:
+    if not finding.has_accounting:
         lines.append(
             "not known: the store has no whole account of this time; an edge reports one a minute"
             " (completeness_every): ask later, or farther back with --last"
@@ -155,17 +156,17 @@ def _lines(finding: Finding, shown_in: Zone) -> list[str]:
     return [*lines, *notes_of(finding, shown_in)]
 
 
-def _line(missing: Missing, shown_in: Zone) -> str:
+def _line(missing: MissingValues, shown_in: Zone) -> str:
     sure = "" if missing.certain or not missing.explained else " (not certain)"
-    return f"{missing.values} {text_of(missing)} {span(missing.begin_ms, missing.end_ms, shown_in)}{sure}"
+    return f"{missing.values} {text_of(missing)} {span(missing.start_ms, missing.end_ms, shown_in)}{sure}"
 
 
 def notes_of(finding: Finding, shown_in: Zone = UTC) -> list[str]:
     """What a person should know: when the device was offline, when the clock was set."""
     notes = []
-    for away in finding.offline:
-        reason = f" ({away.reason})" if away.reason else ""
-        notes.append(f"device offline {span(away.begin_ms, away.end_ms, shown_in)}{reason}")
+    for period in finding.offline:
+        reason = f" ({period.reason})" if period.reason else ""
+        notes.append(f"device offline {span(period.start_ms, period.end_ms, shown_in)}{reason}")
     notes += [
         f"clock of {finding.edge} set by {step.seconds:+.1f} s at {at(step.time_ms, shown_in)}"
         for step in finding.clock_steps
@@ -179,10 +180,10 @@ def _as_json(finding: Finding, shown_in: Zone) -> dict[str, Any]:
     return {
         "device": finding.device,
         "edge": finding.edge,
-        "from": moment(finding.begin_ms, shown_in),
-        "to": moment(finding.end_ms, shown_in),
+        "from": iso_time(finding.start_ms, shown_in),
+        "to": iso_time(finding.end_ms, shown_in),
         "verdict": finding.verdict,
-        "accounted": finding.accounted,
+        "accounted": finding.has_accounting,
         "expected": finding.expected,
         "good": finding.good,
         "uncertain": finding.uncertain,
@@ -191,19 +192,19 @@ def _as_json(finding: Finding, shown_in: Zone) -> dict[str, Any]:
         "kept": dict(finding.kept),
         "missing": [
             {
-                "values": one.values,
-                "cause": one.cause,
-                "why": text_of(one),
-                "explained": one.explained,
-                "certain": one.certain,
-                "from": moment(one.begin_ms, shown_in),
-                "to": moment(one.end_ms, shown_in),
-                "text": f"{text_of(one)} {span(one.begin_ms, one.end_ms, shown_in)}",
+                "values": missing.values,
+                "cause": missing.cause,
+                "why": text_of(missing),
+                "explained": missing.explained,
+                "certain": missing.certain,
+                "from": iso_time(missing.start_ms, shown_in),
+                "to": iso_time(missing.end_ms, shown_in),
+                "text": f"{text_of(missing)} {span(missing.start_ms, missing.end_ms, shown_in)}",
             }
-            for one in finding.missing
+            for missing in finding.missing
         ],
         "unexplained": finding.unexplained,
         "surplus": finding.surplus,
-        "twice": finding.twice,
+        "twice": finding.duplicates,
         "notes": notes_of(finding, shown_in),
     }

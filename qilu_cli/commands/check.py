@@ -24,8 +24,8 @@ def check(files: Sequence[Path]) -> None:
         except ConfigError as error:
             errors.append(error)
     if errors:
-        first, *others = errors
-        first.others = (*first.others, *others)
+        first, *rest = errors
+        first.further = (*first.further, *rest)
         raise first
 
 
@@ -38,9 +38,9 @@ def _check(file: Path) -> None:
             line=1,
             remedy="one of these keys is needed: points, machines, sources, store",
         )
-    name, tell = _CHECKS[kind]
+    name, run_check = _CHECKS[kind]
     _console.print(f"{file}: {name}", style="bold")
-    tell(file)
+    run_check(file)
 
 
 def _check_profile(file: Path) -> None:
@@ -63,9 +63,9 @@ def _check_plant(file: Path) -> None:
 
     settings = load_plant(file).settings
     placed = list(settings.placed())
-    ports = sorted({one.port for one in placed if one.port})
-    lines = len({one.settings.place for one in placed if not one.port})
-    models = len({one.settings.machine for one in placed})
+    ports = sorted({placement.port for placement in placed if placement.port})
+    lines = len({placement.settings.place for placement in placed if not placement.port})
+    models = len({placement.settings.machine for placement in placed})
     where = [f"{len(ports)} ports ({ports[0]} to {ports[-1]})"] if ports else []
     where += [f"{lines} serial lines"] if lines else []
     _console.print(
@@ -86,15 +86,15 @@ def _check_gateway(file: Path) -> None:
     from qilu_cli.commands import read_plan
 
     settings, known = load_gateway(file)
-    endpoints = read_plan.planned(settings, known)
+    endpoints = read_plan.endpoint_plans(settings, known)
     _console.print(read_plan.grid(endpoints))
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")
     for warning in (*read_plan.warnings(endpoints), *read_plan.beyond_the_disk(settings)):
         _console.print(f"  warning: {warning}")
-    for told in read_plan.learnt(settings, known):
-        _console.print(f"  learnt: {told}")
+    for line in read_plan.learned_limits(settings, known):
+        _console.print(f"  learnt: {line}")
 
 
 _CHECKS: Mapping[Kind, tuple[str, Callable[[Path], None]]] = {

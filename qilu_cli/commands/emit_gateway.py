@@ -18,7 +18,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
 from qilu_cli.commands.plant_gateway import gateway_settings
-from qilu_cli.commands.read_plan import planned
+from qilu_cli.commands.read_plan import endpoint_plans
 from simulator.app import load as load_plant
 from simulator.app import profiles_of
 from simulator.plant.plant import Plant
@@ -67,18 +67,18 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
     yield f"delivery: {{durable_when: [{STORE}]}}"
     yield "sources:"
     for source in settings.sources:
-        said = source.model_dump(mode="json", exclude_defaults=True)
-        devices = said.pop("devices")
+        fields = source.model_dump(mode="json", exclude_defaults=True)
+        devices = fields.pop("devices")
         lines = ", ".join(sorted({device["line"] for device in devices if device.get("line")}))
         yield f"  # {lines or 'machines'}"
-        if said["url"].startswith("rtu:"):
+        if fields["url"].startswith("rtu:"):
             yield "  # a real line is here under the simulator's name for it: write your end of the cable"
         first = True
-        for key, value in said.items():
+        for key, value in fields.items():
             yield f"  {'-' if first else ' '} {key}: {_flow(value)}"
             first = False
         yield "    devices:"
-        yield from (f"      - {_flow(_readable(device))}" for device in devices)
+        yield from (f"      - {_flow(_with_unit(device))}" for device in devices)
 
 
 def _keeping_up(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> GatewaySettings:
@@ -87,12 +87,12 @@ def _keeping_up(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
         endpoint.source.model_copy(update={"in_flight": min(math.ceil(endpoint.busy), MAX_IN_FLIGHT)})
         if endpoint.busy > 1 and endpoint.source.endpoint.framing == "tcp"
         else endpoint.source
-        for endpoint in planned(settings, profiles)
+        for endpoint in endpoint_plans(settings, profiles)
     )
     return settings.model_copy(update={"sources": sources})
 
 
-def _readable(device: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_unit(device: Mapping[str, Any]) -> Mapping[str, Any]:
     """With its unit id, also where that is the default."""
     named = {"device": device["device"], "unit": device.get("unit", 1)}
     return named | {key: value for key, value in device.items() if key not in named}

@@ -17,17 +17,17 @@ from qilu.contract.units import format_duration
 from qilu_cli.store_access import duration
 from qilu_cli.terminal import console
 from simulator.app import load
-from simulator.ground_truth.export import ExportPlan, export, wanted
+from simulator.ground_truth.export import ExportPlan, export, plan_export
 from simulator.ground_truth.tables import Form
 from simulator.plant.settings import MAX_STEP
 
-_TURN = 0.1  # seconds between which signals and the bar get their turn
+_YIELD_INTERVAL_S = 0.1  # seconds between which signals and the bar get their turn
 
 Show = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportOptions:
     """What was asked for, as it was written."""
 
     folder: Path
@@ -37,28 +37,28 @@ class Exported:
     form: Form
 
 
-async def export_to(file: Path, asked: Exported) -> None:
+async def export_to(file: Path, options: ExportOptions) -> None:
     """Write the data set; ConfigError when plant, folder or times are wrong."""
-    every, span = duration("--every", asked.every), duration("--span", asked.span)
-    step = min(every, MAX_STEP) if asked.step is None else duration("--step", asked.step)
+    every, span = duration("--every", options.every), duration("--span", options.span)
+    step = min(every, MAX_STEP) if options.step is None else duration("--step", options.step)
     if step > MAX_STEP:
         remedy = f"give {format_duration(MAX_STEP)} or less"
         raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
     plant = load(file, step=step)
-    what = wanted(plant, span, every, asked.form)
+    what = plan_export(plant, span, every, options.form)
     began = time.monotonic()
     with ExitStack() as stack:
         show = _shown(stack, what, every)
-        turn = began
-        for done in export(plant, asked.folder, what):
-            if time.monotonic() - turn >= _TURN or 10 * done % what.rows < 10:
+        last_yield = began
+        for done in export(plant, options.folder, what):
+            if time.monotonic() - last_yield >= _YIELD_INTERVAL_S or 10 * done % what.rows < 10:
                 show(done)
                 await asyncio.sleep(0)
-                turn = time.monotonic()
+                last_yield = time.monotonic()
     took = time.monotonic() - began
     print(
         f"{len(plant.devices)} devices, {what.rows} rows each, {format_duration(what.rows * every)} "
-        f"in {took:.1f} s: {asked.folder}"
+        f"in {took:.1f} s: {options.folder}"
     )
 
 

@@ -36,7 +36,7 @@ _TAKES: Mapping[str, tuple[int, int, str]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class FaultOptions:
     """What the user wrote."""
 
     plant: str
@@ -47,72 +47,72 @@ class Asked:
     as_json: bool
 
 
-async def fault(asked: Asked) -> None:
+async def fault(options: FaultOptions) -> None:
     """Ask and print the answer. ConfigError: it makes no sense; UnreachableError: no plant is there."""
-    request = _request(asked)
-    port = _port(asked.plant)
-    answer = await _ask(port, request)
-    if "error" in answer:
-        raise ConfigError(str(answer["error"]))
-    if asked.as_json:
-        print(json.dumps(answer))
+    request = _request(options)
+    port = _port(options.plant)
+    reply = await _ask(port, request)
+    if "error" in reply:
+        raise ConfigError(str(reply["error"]))
+    if options.as_json:
+        print(json.dumps(reply))
         return
-    _show(answer)
+    _show(reply)
 
 
-def _request(asked: Asked) -> Mapping[str, Any]:
-    if asked.action not in _TAKES:
+def _request(options: FaultOptions) -> Mapping[str, Any]:
+    if options.action not in _TAKES:
         known = ", ".join(_TAKES)
-        raise ConfigError(f"there is nothing like {asked.action!r} to do", remedy=f"there are: {known}")
-    least, most, usage = _TAKES[asked.action]
-    if not least <= len(asked.arguments) <= most:
-        remedy = f"write qilu fault {asked.plant} {asked.action} {usage}".rstrip()
-        raise ConfigError(f"{asked.action} takes {usage or 'nothing'}", remedy=remedy)
-    first, second, *_ = (*asked.arguments, None, None)
-    match asked.action:
+        raise ConfigError(f"there is nothing like {options.action!r} to do", remedy=f"there are: {known}")
+    min_count, max_count, usage = _TAKES[options.action]
+    if not min_count <= len(options.arguments) <= max_count:
+        remedy = f"write qilu fault {options.plant} {options.action} {usage}".rstrip()
+        raise ConfigError(f"{options.action} takes {usage or 'nothing'}", remedy=remedy)
+    first, second, *_ = (*options.arguments, None, None)
+    match options.action:
         case "list":
             return {"do": "list", "device": first}
         case "inject" if second in WIRE_FAULTS:
-            return {"do": "inject", "wire": _of_wire(asked)}
+            return {"do": "inject", "wire": _of_wire(options)}
         case "inject":
-            if len(asked.arguments) > 2:
+            if len(options.arguments) > 2:
                 remedy = "KEY=VALUE is for faults of the wire; use --severity and the other options"
-                raise ConfigError(f"{asked.arguments[2]!r} is too much", remedy=remedy)
-            return {"do": "inject", "fault": {"begin": 0, **asked.fault, "device": first, "fault": second}}
+                raise ConfigError(f"{options.arguments[2]!r} is too much", remedy=remedy)
+            return {"do": "inject", "fault": {"begin": 0, **options.fault, "device": first, "fault": second}}
         case "repair":
             return {"do": "repair", "device": first, "name": second}
         case "step":
             return {"do": "step", "ticks": _number(first or "1", whole=True)}
         case "speed":
             return {"do": "speed", "speed": _number(first or "", whole=False)}
-    return {"do": asked.action}
+    return {"do": options.action}
 
 
-def _of_wire(asked: Asked) -> Mapping[str, Any]:
+def _of_wire(options: FaultOptions) -> Mapping[str, Any]:
     """A fault of the wire; a number or a * in place of the device is a port, or all of them."""
-    device, name, *more = asked.arguments
-    taken = {"begin", "duration", "point"}
-    for option in asked.fault:
-        if option not in taken:
+    device, name, *more = options.arguments
+    accepted = {"begin", "duration", "point"}
+    for option in options.fault:
+        if option not in accepted:
             remedy = f"write its parameters as KEY=VALUE behind {name}; docs/faults.md names them"
             raise ConfigError(f"{option} is no setting of a fault of the wire", remedy=remedy)
-    found: dict[str, Any] = {"fault": name}
+    parameters: dict[str, Any] = {"fault": name}
     if device.isdecimal():
-        found["port"] = int(device)
+        parameters["port"] = int(device)
     elif device != EVERYWHERE:
-        found["device"] = device
+        parameters["device"] = device
     for text in more:
         key, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"{text!r} is no parameter", remedy="write KEY=VALUE, such as share=0.2")
-        found[key] = parse(value, "parameter")[0]
-    if "point" in asked.fault:
-        found["point"] = asked.fault["point"]
-    if "begin" in asked.fault:
-        found["since"] = asked.fault["begin"]
-    if "duration" in asked.fault:
-        found["until"] = _duration(asked.fault["duration"]) + _duration(asked.fault.get("begin", 0))
-    return found
+        parameters[key] = parse(value, "parameter")[0]
+    if "point" in options.fault:
+        parameters["point"] = options.fault["point"]
+    if "begin" in options.fault:
+        parameters["since"] = options.fault["begin"]
+    if "duration" in options.fault:
+        parameters["until"] = _duration(options.fault["duration"]) + _duration(options.fault.get("begin", 0))
+    return parameters
 
 
 def _duration(text: object) -> float:
@@ -156,36 +156,36 @@ async def _ask(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
                 line = await reader.readline()
             finally:
                 writer.close()
-        answer = json.loads(line)
+        reply = json.loads(line)
     except (OSError, TimeoutError, ValueError) as error:
         raise UnreachableError(
             f"no plant answers at {LOOPBACK}:{port}: start it with --control {port}"
         ) from error
-    if not isinstance(answer, dict):
+    if not isinstance(reply, dict):
         raise UnreachableError(f"what answers at {LOOPBACK}:{port} is no plant")
-    return answer
+    return reply
 
 
-def _show(answer: Mapping[str, Any]) -> None:
+def _show(reply: Mapping[str, Any]) -> None:
     out = console()
-    pace = "paused" if answer["paused"] else f"at speed {answer['speed']:g}"
-    given_up = f", {answer['ticks_given_up']} ticks given up" if answer["ticks_given_up"] else ""
-    when = f"tick {answer['tick']}, {_time(answer['seconds'])} since it began"
-    out.print(f"{answer['plant']}: {when}, {pace}{given_up}")
-    if "repaired" in answer:
-        out.print(f"{answer['repaired']} repaired")
-    if answer.get("faults"):
+    pace = "paused" if reply["paused"] else f"at speed {reply['speed']:g}"
+    skipped = f", {reply['ticks_given_up']} ticks given up" if reply["ticks_given_up"] else ""
+    when = f"tick {reply['tick']}, {_time(reply['seconds'])} since it began"
+    out.print(f"{reply['plant']}: {when}, {pace}{skipped}")
+    if "repaired" in reply:
+        out.print(f"{reply['repaired']} repaired")
+    if reply.get("faults"):
         table = Table(
             "device", "fault", "point", "state", "begin", "end", "severity", box=None, pad_edge=False
         )
-        for one in answer["faults"]:
-            end = "" if one["end"] is None else _time(one["end"])
-            severity = f"{one['severity']:.3f}" if one["state"] == "active" else ""
-            struck, begin = one["point"] or "", _time(one["begin"])
-            table.add_row(one["device"], one["fault"], struck, one["state"], begin, end, severity)
+        for entry in reply["faults"]:
+            end = "" if entry["end"] is None else _time(entry["end"])
+            severity = f"{entry['severity']:.3f}" if entry["state"] == "active" else ""
+            struck, start = entry["point"] or "", _time(entry["begin"])
+            table.add_row(entry["device"], entry["fault"], struck, entry["state"], start, end, severity)
         out.print(table)
-    if "possible" in answer:
-        out.print(f"it may have: {', '.join(answer['possible'])}")
+    if "possible" in reply:
+        out.print(f"it may have: {', '.join(reply['possible'])}")
 
 
 def _time(seconds: float) -> str:

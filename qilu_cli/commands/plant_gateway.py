@@ -33,8 +33,8 @@ def gateway_settings(
         ModbusSettings(
             type="modbus",
             url=_url(together[0], plant.host, ports),
-            timeout=max(_TIMEOUT, 2 * max(_latest(one) for one in together)),
-            devices=tuple(_device(one, profiles[one.settings.machine]) for one in together),
+            timeout=max(_TIMEOUT, 2 * max(_latest(placement) for placement in together)),
+            devices=tuple(_device(placement, profiles[placement.settings.machine]) for placement in together),
         )
         for together in by_place.values()
     )
@@ -58,8 +58,8 @@ def _url(placed: DevicePlacement, host: str, ports: Mapping[int, int]) -> str:
         parity = serial.parity[0].upper()
         stop_bits = 2 if parity == "N" else 1
         return f"rtu://{path}?baudrate={serial.baudrate}&parity={parity}&stopbits={stop_bits}"
-    found_at = "127.0.0.1" if host in _EVERYWHERE else host
-    return f"{_SCHEMES[placed.settings.framing]}://{found_at}:{ports[placed.port]}"
+    reachable_host = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"{_SCHEMES[placed.settings.framing]}://{reachable_host}:{ports[placed.port]}"
 
 
 def _latest(placed: DevicePlacement) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.runner import now, run
+from qilu_cli.runner import run, run_sync
 
 app = typer.Typer(
     no_args_is_help=True, help="Write device profiles: from a list of points, or from a device."
@@ -36,10 +36,10 @@ def profile_import(
     from gateway.commissioning.profiles.import_list import import_points
 
     def work() -> None:
-        file, listed = import_points(points, name, out, addressing, force=force)
-        typer.echo(f"{file}: {len(listed.points)} points; next: qilu check {file}")
+        file, point_list = import_points(points, name, out, addressing, force=force)
+        typer.echo(f"{file}: {len(point_list.points)} points; next: qilu check {file}")
 
-    now(work)
+    run_sync(work)
 
 
 @app.command("new")
@@ -95,4 +95,4 @@ def profile_export_learned(
             write(out, text)
             typer.echo(f"{out}: written; next: qilu check {out}")
 
-    now(work)
+    run_sync(work)

@@ -11,20 +11,20 @@ from qilu.contract.accounting import COLLECTION
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.interfaces import Reader
-from qilu_cli.commands.samples import SAMPLE_COLUMNS, Sampling, Span
+from qilu_cli.commands.samples import SAMPLE_COLUMNS, SampleQuery, Span
 from qilu_cli.meaning import Meanings
-from qilu_cli.store_access import Rows, duration, reader, show, unknown_device, warn
-from qilu_cli.time_zones import Zone, moment, parse_moment, zone
+from qilu_cli.store_access import Rows, duration, print_table, reader, unknown_device, warn
+from qilu_cli.time_zones import Zone, iso_time, parse_iso_time, zone
 
 DEVICE_COLUMNS = ("edge", "device", "profile", "line", "last")
 POINT_COLUMNS = ("edge", "device", "point", "unit")
-_NAMED_AT_MOST = 5
+_MAX_NAMED = 5
 
 Profiles = Mapping[DeviceKey, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryOptions:
     """The options of `qilu query`, as they were given."""
 
     store: str
@@ -43,73 +43,75 @@ class Asked:
     form: str = "table"
 
 
-async def query(asked: Asked) -> None:
+async def query(options: QueryOptions) -> None:
     """Print the answer on stdout; ConfigError for a question that makes no sense."""
-    shown_in = zone(asked.tz)
-    meanings = Meanings(asked.profiles)
+    shown_in = zone(options.tz)
+    meanings = Meanings(options.profiles)
     header: tuple[str, ...] = SAMPLE_COLUMNS
-    _refuse_contradictions(asked)
-    async with reader(asked.store) as store:
-        if asked.devices:
-            header, rows = DEVICE_COLUMNS, await _devices(store, asked, shown_in)
+    _refuse_contradictions(options)
+    async with reader(options.store) as store:
+        if options.devices:
+            header, rows = DEVICE_COLUMNS, await _devices(store, options, shown_in)
         else:
-            chosen = await _chosen(store, asked)
-            sampling = Sampling(store, meanings, shown_in)
-            if asked.points:
+            chosen = await _chosen(store, options)
+            sample_query = SampleQuery(store, meanings, shown_in)
+            if options.points:
                 header, rows = POINT_COLUMNS, await _points(store, chosen, meanings)
-            elif asked.latest:
-                rows = await sampling.latest(chosen, asked.point)
+            elif options.latest:
+                rows = await sample_query.latest(chosen, options.point)
             else:
-                rows = await sampling.between(chosen, asked.point, _span(asked, shown_in), _every_ms(asked))
-    show(asked.form, header, rows, whose=("edge", "device", "point"))
+                rows = await sample_query.between(
+                    chosen, options.point, _span(options, shown_in), _every_ms(options)
+                )
+    print_table(options.form, header, rows, whose=("edge", "device", "point"))
 
 
-def _refuse_contradictions(asked: Asked) -> None:
-    if not (asked.devices or asked.points or asked.latest or (asked.device and asked.point)):
+def _refuse_contradictions(options: QueryOptions) -> None:
+    if not (options.devices or options.points or options.latest or (options.device and options.point)):
         raise ConfigError(
             "what is asked?",
             remedy="say --devices, --points, --latest, or --device NAME --point NAME",
         )
-    if asked.latest and (asked.last or asked.start or asked.end or asked.every):
+    if options.latest and (options.last or options.start or options.end or options.every):
         raise ConfigError(
             "the latest values have no time range",
             key="--latest",
             remedy="leave out --last, --from, --to and --every",
         )
-    if asked.start and asked.last:
+    if options.start and options.last:
         raise ConfigError("both name the begin", key="--from, --last", remedy="leave out one of them")
 
 
-def _span(asked: Asked, given_in: Zone) -> Span:
-    end_ms = parse_moment("--to", asked.end, given_in) if asked.end else int(time.time() * 1000) + 1
-    if asked.start:
-        start_ms, words = parse_moment("--from", asked.start, given_in), "in the time asked for"
+def _span(options: QueryOptions, input_zone: Zone) -> Span:
+    end_ms = parse_iso_time("--to", options.end, input_zone) if options.end else int(time.time() * 1000) + 1
+    if options.start:
+        start_ms, words = parse_iso_time("--from", options.start, input_zone), "in the time asked for"
         if start_ms >= end_ms:
             raise ConfigError("is not before the end", key="--from", remedy="name an earlier time, or --to")
     else:
-        last = asked.last or "5m"
+        last = options.last or "5m"
         start_ms = end_ms - round(duration("--last", last) * 1000)
-        words = f"in the last {last}" if asked.end is None else f"in the {last} before {asked.end}"
+        words = f"in the last {last}" if options.end is None else f"in the {last} before {options.end}"
     return Span(start_ms, end_ms, words)
 
 
-def _every_ms(asked: Asked) -> int | None:
-    return max(1, round(duration("--every", asked.every) * 1000)) if asked.every else None
+def _every_ms(options: QueryOptions) -> int | None:
+    return max(1, round(duration("--every", options.every) * 1000)) if options.every else None
 
 
-async def _devices(reader: Reader, asked: Asked, shown_in: Zone) -> Rows:
+async def _devices(reader: Reader, options: QueryOptions, shown_in: Zone) -> Rows:
     """One row for each device; what an edge reports about collecting it is one where nothing else is."""
     devices = [
-        one
-        for one in await reader.devices()
-        if asked.edge in (None, one.edge) and asked.device in (None, one.device)
+        entry
+        for entry in await reader.devices()
+        if options.edge in (None, entry.edge) and options.device in (None, entry.device)
     ]
-    _warn_of_shared_names({one.key for one in devices})
-    machines = {one.key for one in devices if one.profile != COLLECTION}
+    _warn_of_shared_names({entry.key for entry in devices})
+    machines = {entry.key for entry in devices if entry.profile != COLLECTION}
     return [
-        (one.edge, one.device, one.profile, one.line, moment(one.last_ms, shown_in))
-        for one in devices
-        if one.profile != COLLECTION or one.key not in machines
+        (entry.edge, entry.device, entry.profile, entry.line, iso_time(entry.last_ms, shown_in))
+        for entry in devices
+        if entry.profile != COLLECTION or entry.key not in machines
     ]
 
 
@@ -124,23 +126,23 @@ async def _points(reader: Reader, chosen: Profiles, meanings: Meanings) -> Rows:
     return rows
 
 
-async def _chosen(reader: Reader, asked: Asked) -> Profiles:
+async def _chosen(reader: Reader, options: QueryOptions) -> Profiles:
     """The profiles of each device that is asked for, without what its edge reports about collecting it.
 
     A point of that may have the name of one of the machine's: the machine's is meant. ConfigError when there
     is no such device.
     """
     known: dict[DeviceKey, list[str]] = {}
-    for one in await reader.devices():
-        known.setdefault(one.key, []).append(one.profile)
-    named = [key for key in known if asked.device in (None, key.device)]
-    if asked.device and not named:
-        raise await unknown_device(reader, asked.device)
-    chosen = [key for key in named if asked.edge in (None, key.edge)]
-    if asked.edge and not chosen:
+    for entry in await reader.devices():
+        known.setdefault(entry.key, []).append(entry.profile)
+    named = [key for key in known if options.device in (None, key.device)]
+    if options.device and not named:
+        raise await unknown_device(reader, options.device)
+    chosen = [key for key in named if options.edge in (None, key.edge)]
+    if options.edge and not chosen:
         edges = ", ".join(sorted({key.edge for key in named}))
-        what = f"no device {asked.device}" if asked.device else "no devices"
-        raise ConfigError(f"the edge {asked.edge} has {what}", key="--edge", remedy=f"name one of: {edges}")
+        what = f"no device {options.device}" if options.device else "no devices"
+        raise ConfigError(f"the edge {options.edge} has {what}", key="--edge", remedy=f"name one of: {edges}")
     _warn_of_shared_names(chosen)
     return {
         key: list(dict.fromkeys(profile for profile in known[key] if profile != COLLECTION)) or [COLLECTION]
@@ -155,8 +157,8 @@ def _warn_of_shared_names(keys: Sequence[DeviceKey] | set[DeviceKey]) -> None:
         edges.setdefault(key.device, []).append(key.edge)
     shared = [f"{device} ({', '.join(of)})" for device, of in edges.items() if len(of) > 1]
     if shared:
-        more = f" and {len(shared) - _NAMED_AT_MOST} more" if len(shared) > _NAMED_AT_MOST else ""
+        more = f" and {len(shared) - _MAX_NAMED} more" if len(shared) > _MAX_NAMED else ""
         warn(
-            f"several edges have a device of the same name: {', '.join(shared[:_NAMED_AT_MOST])}{more}; "
+            f"several edges have a device of the same name: {', '.join(shared[:_MAX_NAMED])}{more}; "
             "each is a machine of its own, choose one with --edge"
         )

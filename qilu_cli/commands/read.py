@@ -24,7 +24,7 @@ from qilu.modbus_client.trace import Direction, traced
 from qilu.runtime.monotonic_utc import Timebase
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.meaning import Meanings
-from qilu_cli.store_access import show
+from qilu_cli.store_access import print_table
 
 _HEADER = ("point", "value", "unit", "text", "quality", "reason")
 
@@ -64,7 +64,7 @@ async def read(options: ReadOptions) -> None:
         for reading in poll.readings
         for index, (point, value) in enumerate(zip(reading.columns.points, reading.values, strict=True))
     ]
-    show(options.form, _HEADER, rows)
+    print_table(options.form, _HEADER, rows)
     if all(row[-1] for row in rows):
         why = events[-1].text if events else "gave no good value"
         raise UnreachableError(

@@ -29,7 +29,7 @@ _COLUMNS = ("device", "unit", "group", "every", "requests", "registers", "wasted
 Profiles = Mapping[str, DeviceProfile]
 
 
-class Planned(NamedTuple):
+class EndpointPlan(NamedTuple):
     """What one endpoint will be asked: each poll group with its device."""
 
     source: ModbusSettings
@@ -46,10 +46,10 @@ class Planned(NamedTuple):
         return self.load.utilisation(ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0)
 
 
-def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
+def endpoint_plans(settings: GatewaySettings, known: Profiles) -> list[EndpointPlan]:
     """Every endpoint, in the order of the file."""
     return [
-        Planned(
+        EndpointPlan(
             source,
             [
                 (device, plan)
@@ -66,7 +66,7 @@ def planned(settings: GatewaySettings, known: Profiles) -> list[Planned]:
     ]
 
 
-def grid(endpoints: Sequence[Planned]) -> Table:
+def grid(endpoints: Sequence[EndpointPlan]) -> Table:
     """A line for each poll group, and one for each endpoint."""
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for endpoint in endpoints:
@@ -82,7 +82,7 @@ def grid(endpoints: Sequence[Planned]) -> Table:
     return table
 
 
-def summary(endpoints: Sequence[Planned]) -> str:
+def summary(endpoints: Sequence[EndpointPlan]) -> str:
     """What all of it comes to."""
     total = [plan for endpoint in endpoints for _, plan in endpoint.groups]
     points = sum(len(plan.columns.points) / plan.period for plan in total)
@@ -92,7 +92,7 @@ def summary(endpoints: Sequence[Planned]) -> str:
     )
 
 
-def warnings(endpoints: Sequence[Planned]) -> Iterator[str]:
+def warnings(endpoints: Sequence[EndpointPlan]) -> Iterator[str]:
     """Endpoints that cannot answer so much, and serial ports that are not there."""
     for endpoint in endpoints:
         source = endpoint.source
@@ -123,11 +123,11 @@ def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
             )
 
 
-def learnt(settings: GatewaySettings, known: Profiles) -> Iterator[str]:
+def learned_limits(settings: GatewaySettings, known: Profiles) -> Iterator[str]:
     """What devices taught a gateway that ran with these settings."""
     memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
     for source in settings.sources:
         for device in source.devices:
-            found = memory.load(device.device, known[device.profile])
-            if found != NOTHING_LEARNED:
-                yield f"{device.device} {describe(NOTHING_LEARNED, found)}"
+            limits = memory.load(device.device, known[device.profile])
+            if limits != NOTHING_LEARNED:
+                yield f"{device.device} {describe(NOTHING_LEARNED, limits)}"

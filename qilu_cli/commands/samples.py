@@ -12,7 +12,7 @@ from qilu.contract.reading import DeviceKey
 from qilu.stores.interfaces import Reader, Sample
 from qilu_cli.meaning import Meanings
 from qilu_cli.store_access import Rows, warn
-from qilu_cli.time_zones import Zone, moment
+from qilu_cli.time_zones import Zone, iso_time
 
 SAMPLE_COLUMNS = ("time", "edge", "device", "point", "value", "unit", "text", "quality")
 
@@ -29,7 +29,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _DeviceSample:
     """One sample and whose it is."""
 
     key: DeviceKey
@@ -39,7 +39,7 @@ class _Found:
 
 
 @dataclass(slots=True)
-class Sampling:
+class SampleQuery:
     """Asks for samples and makes rows of SAMPLE_COLUMNS of them, rising in time."""
 
     reader: Reader
@@ -49,54 +49,58 @@ class Sampling:
 
     async def latest(self, chosen: Profiles, points: Sequence[str]) -> Rows:
         """The newest sample of each point of each device, or of `points`, by device and point."""
-        found = [
-            _Found(key, profile, point, sample)
+        entries = [
+            _DeviceSample(key, profile, point, sample)
             for key, profiles in sorted(chosen.items())
             for profile in profiles
             for point, sample in sorted((await self.reader.latest(key, profile=profile)).items())
             if not points or point in points
         ]
-        absent = [point for point in points if point not in {one.point for one in found}]
+        absent = [point for point in points if point not in {entry.point for entry in entries}]
         if absent:
             await self._explain_absence(chosen, absent)
-        return [self._row(one) for one in found]
+        return [self._row(entry) for entry in entries]
 
     async def between(
         self, chosen: Profiles, points: Sequence[str], span: Span, every_ms: int | None
     ) -> Rows:
         """Every sample in the span, or one per interval; ConfigError for a point that no device has."""
-        found: list[_Found] = []
-        silent: list[str] = []
+        entries: list[_DeviceSample] = []
+        without_values: list[str] = []
         for point in dict.fromkeys(points):
-            some = await self._of_point(chosen, point, span, every_ms)
-            found += some
-            if not some:
-                silent.append(point)
-        if silent:
-            last = max(one.last_ms for one in await self.reader.devices() if one.key in chosen)
+            point_entries = await self._of_point(chosen, point, span, every_ms)
+            entries += point_entries
+            if not point_entries:
+                without_values.append(point)
+        if without_values:
+            last = max(entry.last_ms for entry in await self.reader.devices() if entry.key in chosen)
             names = " and ".join(sorted({key.device for key in chosen}))
             warn(
-                f"no values of {', '.join(silent)} {span.words}; "
-                f"{names} was last heard at {moment(last, self.shown_in)}"
+                f"no values of {', '.join(without_values)} {span.words}; "
+                f"{names} was last heard at {iso_time(last, self.shown_in)}"
             )
         if self._unknown:
             warn(
                 f"no description of profile {', '.join(sorted(self._unknown))}: codes of its points have "
                 "no texts and are averaged by --every; name the folder of the profile with --profiles"
             )
-        return [self._row(one) for one in sorted(found, key=lambda one: (one.sample.time_ms, one.key))]
+        return [self._row(entry) for entry in sorted(entries, key=lambda one: (one.sample.time_ms, one.key))]
 
-    async def _of_point(self, chosen: Profiles, point: str, span: Span, every_ms: int | None) -> list[_Found]:
-        found = await self._samples(chosen, point, span, every_ms)
-        if found or not await self._is_absent(chosen, point):
-            return found
+    async def _of_point(
+        self, chosen: Profiles, point: str, span: Span, every_ms: int | None
+    ) -> list[_DeviceSample]:
+        entries = await self._samples(chosen, point, span, every_ms)
+        if entries or not await self._is_absent(chosen, point):
+            return entries
         collecting = dict.fromkeys(chosen, (COLLECTION,))
         if await self._is_absent(collecting, point):
             await self._explain_absence(chosen, [point])
         return await self._samples(collecting, point, span, every_ms)
 
-    async def _samples(self, chosen: Profiles, point: str, span: Span, every_ms: int | None) -> list[_Found]:
-        found = []
+    async def _samples(
+        self, chosen: Profiles, point: str, span: Span, every_ms: int | None
+    ) -> list[_DeviceSample]:
+        entries = []
         for key, profiles in sorted(chosen.items()):
             for profile in profiles:
                 last = not self.meanings.is_quantity(profile, point)
@@ -105,8 +109,8 @@ class Sampling:
                 )
                 if samples and every_ms is not None and not self.meanings.knows(profile):
                     self._unknown.add(profile)
-                found += [_Found(key, profile, point, sample) for sample in samples]
-        return found
+                entries += [_DeviceSample(key, profile, point, sample) for sample in samples]
+        return entries
 
     async def _is_absent(self, chosen: Profiles, point: str) -> bool:
         for key, profiles in chosen.items():
@@ -127,17 +131,17 @@ class Sampling:
                 remedy = f"did you mean {meant}?" if meant else "see --points"
                 raise ConfigError(f"{names} has no point {point}", key="--point", remedy=remedy)
 
-    def _row(self, one: _Found) -> Sequence[object]:
-        value, meanings = one.sample.value, self.meanings
+    def _row(self, entry: _DeviceSample) -> Sequence[object]:
+        value, meanings = entry.sample.value, self.meanings
         return (
-            moment(one.sample.time_ms, self.shown_in),
-            one.key.edge,
-            one.key.device,
-            one.point,
-            meanings.value(one.profile, one.point, value),
-            meanings.unit(one.profile, one.point),
-            meanings.text(one.profile, one.point, value),
-            _quality(one.sample),
+            iso_time(entry.sample.time_ms, self.shown_in),
+            entry.key.edge,
+            entry.key.device,
+            entry.point,
+            meanings.value(entry.profile, entry.point, value),
+            meanings.unit(entry.profile, entry.point),
+            meanings.text(entry.profile, entry.point, value),
+            _quality(entry.sample),
         )
 
 

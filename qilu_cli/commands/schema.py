@@ -22,14 +22,14 @@ def print_schema(kind: Kind) -> None:
 def schema(kind: Kind) -> dict[str, Any]:
     """JSON Schema 2020-12; every key has the description that stands beside it in the code."""
     model = _model(kind)
-    found = model.model_json_schema()
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
-    named = {one.__name__: one for one in _models(model)}
-    _describe(found, model)
-    for name, definition in found.get("$defs", {}).items():
+    document = model.model_json_schema()
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
+    named = {inner_model.__name__: inner_model for inner_model in _models(model)}
+    _describe(document, model)
+    for name, definition in document.get("$defs", {}).items():
         if name in named:
             _describe(definition, named[name])
-    return found
+    return document
 
 
 def _model(kind: Kind) -> type[BaseModel]:
@@ -52,14 +52,16 @@ def _model(kind: Kind) -> type[BaseModel]:
 
 def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
     """A model and all that stand in it, however deep."""
-    found: set[type[BaseModel]] = set()
+    models: set[type[BaseModel]] = set()
     waiting = [model]
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [inner for field in one.model_fields.values() for inner in _inside(field.annotation)]
-    return found
+        current = waiting.pop()
+        if current not in models:
+            models.add(current)
+            waiting += [
+                inner for field in current.model_fields.values() for inner in _inside(field.annotation)
+            ]
+    return models
 
 
 def _inside(annotation: object) -> Iterator[type[BaseModel]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.emit_gateway import emit_gateway
-from qilu_cli.commands.export import Exported, export_to
+from qilu_cli.commands.export import ExportOptions, export_to
 from qilu_cli.file_kinds import Kind, expected
 from simulator.app import Simulation, load
 from simulator.app import simulate as serve
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
+class SimulateOptions:
     """What the user wants of the plant in `file`."""
 
     file: Path
@@ -28,33 +28,33 @@ class Asked:
     paused: bool
     control: int | None
     emit: Path | None
-    export: Exported | None
+    export: ExportOptions | None
 
 
-async def simulate(asked: Asked) -> None:
+async def simulate(options: SimulateOptions) -> None:
     """Serve the plant; ConfigError when it, a profile or a port is wrong."""
-    if asked.emit is not None and asked.export is not None:
+    if options.emit is not None and options.export is not None:
         raise ConfigError("--emit-gateway and --export are two things", remedy="ask for one after the other")
-    with expected(Kind.PLANT, asked.file):
-        if asked.emit is not None:
-            emit_gateway(asked.file, asked.emit)
-        elif asked.export is not None:
-            await export_to(asked.file, asked.export)
+    with expected(Kind.PLANT, options.file):
+        if options.emit is not None:
+            emit_gateway(options.file, options.emit)
+        elif options.export is not None:
+            await export_to(options.file, options.export)
         else:
-            await _serve(asked)
+            await _serve(options)
 
 
-async def _serve(asked: Asked) -> None:
-    plant = load(asked.file)
-    control = plant.settings.control if asked.control is None else asked.control
-    async with serve(plant, truth=asked.truth, control=control) as simulation:
-        simulation.clock.speed = asked.speed or simulation.clock.speed
-        simulation.clock.paused = asked.paused
-        _tell(plant, simulation)
+async def _serve(options: SimulateOptions) -> None:
+    plant = load(options.file)
+    control = plant.settings.control if options.control is None else options.control
+    async with serve(plant, truth=options.truth, control=control) as simulation:
+        simulation.clock.speed = options.speed or simulation.clock.speed
+        simulation.clock.paused = options.paused
+        _log_endpoints(plant, simulation)
         await asyncio.Event().wait()
 
 
-def _tell(plant: Plant, simulation: Simulation) -> None:
+def _log_endpoints(plant: Plant, simulation: Simulation) -> None:
     for placed in plant.settings.placed():
         serial = placed.settings.serial
         where = (

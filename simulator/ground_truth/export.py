@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qilu.contract.errors import ConfigError
-from qilu.runtime.rlimits import room_for
+from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.ground_truth.tables import Form, TableFile, required_arrow, table_file
 from simulator.plant.events import Event
 from simulator.plant.plant import Plant
@@ -43,7 +43,7 @@ class ExportPlan:
     form: Form
 
 
-def wanted(plant: Plant, span: float, every: float, form: Form) -> ExportPlan:
+def plan_export(plant: Plant, span: float, every: float, form: Form) -> ExportPlan:
     """ConfigError: the interval is no multiple of the plant's step, or longer than the span; no pyarrow."""
     step = plant.settings.step
     ticks = round(every / step)
@@ -107,7 +107,7 @@ def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
 
     ConfigError: a file is there already or cannot be written. `dataset.json` is the last to be written.
     """
-    room_for(len(plant.devices))
+    raise_open_file_limit(len(plant.devices))
     with ExitStack() as stack:
         run = _Run(plant, folder, what, stack)
         for row in range(what.rows):

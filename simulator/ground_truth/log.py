@@ -90,7 +90,7 @@ class RequestSummary(NamedTuple):
     quantity: int | None
 
 
-def asked(pdu: bytes) -> RequestSummary:
+def request_summary(pdu: bytes) -> RequestSummary:
     """Also of a PDU that is too short for its function: then without address and count."""
     function = pdu[0]
     if function in _ADDRESS_AND_COUNT and len(pdu) >= 5:
@@ -116,9 +116,9 @@ class TruthLog:
         for table in self._tables:
             table.open()
         for device in self._plant.devices.values():
-            device.on_counter = self._counted
-        self._plant.listen(self._happened)
-        self._plant.events.on_wire_action = self._acted
+            device.on_counter = self._on_counter
+        self._plant.listen(self._on_event)
+        self._plant.events.on_wire_action = self._on_wire_action
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -139,7 +139,7 @@ class TruthLog:
     def responded(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
         """To be told of every request, right after it was carried out: `server.RequestObserver`."""
         name = device.name if isinstance(device, Device) else ""
-        function, address, quantity = asked(request.pdu)
+        function, address, quantity = request_summary(request.pdu)
         where = "," if address is None else f"{address},{quantity}"
         counter, self._counter = "" if self._counter is None else self._counter, None
         failed = response[1] if response and response[0] & EXCEPTION else 0
@@ -149,13 +149,13 @@ class TruthLog:
             f"{counter},{request.pdu.hex()},{entry}\n"
         )
 
-    def _counted(self, _device: str, counter: int) -> None:
+    def _on_counter(self, _device: str, counter: int) -> None:
         self._counter = counter
 
-    def _happened(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         entry = f"{event.tick},{event.device},{event.event},{event.before},{event.after}"
         self._events.add(f"{self._now_ms()},{entry}\n")
 
-    def _acted(self, act: WireAction) -> None:
+    def _on_wire_action(self, act: WireAction) -> None:
         entry = f"{self._plant.tick},{act.place},{act.unit},{act.fault},{act.sent.hex()}"
         self._wire.add(f"{self._now_ms()},{entry}\n")

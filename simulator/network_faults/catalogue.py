@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema
 
 from qilu.config.error_texts import nearest
-from qilu.contract.validation import Problem, invalid, refuse, shown
+from qilu.contract.validation import Problem, display, raise_problems, validation_error
 from simulator.network_faults.connections import HalfOpen, IdleClose, MaxClients, PowerCycle, Reset
 from simulator.network_faults.fault import WireFault
 from simulator.network_faults.frames import (
@@ -85,15 +85,15 @@ def wire_fault(raw: object) -> WireFault:
     if isinstance(raw, WireFault):
         return raw
     if not isinstance(raw, Mapping):
-        raise invalid(f"{shown(raw)} is not a fault", "write {fault: NAME} and its parameters")
+        raise validation_error(f"{display(raw)} is not a fault", "write {fault: NAME} and its parameters")
     name = raw.get("fault")
     if not isinstance(name, str) or name not in FAULTS:
         listed = f"there are: {', '.join(sorted(FAULTS))}"
         close = nearest(str(name), FAULTS)
-        problem = "is missing" if name is None else f"no fault of the wire {shown(name)}"
-        refuse([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
+        problem = "is missing" if name is None else f"no fault of the wire {display(name)}"
+        raise_problems([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
     kind = FAULTS[str(name)]
-    refuse(_unknown_key(kind, str(key)) for key in raw if key not in kind.model_fields)
+    raise_problems(_unknown_key(kind, str(key)) for key in raw if key not in kind.model_fields)
     return kind.model_validate(raw)
 
 
@@ -103,7 +103,7 @@ def _unknown_key(kind: type[WireFault], key: str) -> Problem:
     return Problem((key,), "unknown key", remedy)
 
 
-class _AnyOfThem:
+class _AnyFault:
     """Has an editor know the parameters of every fault."""
 
     def __get_pydantic_json_schema__(
@@ -112,5 +112,5 @@ class _AnyOfThem:
         return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in FAULTS.values()]}
 
 
-AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault), _AnyOfThem()]
+AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault), _AnyFault()]
 """A field of this type takes any of them."""

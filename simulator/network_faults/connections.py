@@ -36,8 +36,8 @@ class Reset(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return self.at != "connect"
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        return None if self.at == "request" else device(asked)
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        return None if self.at == "request" else device(request)
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         data = b"".join(piece.data for piece in pieces)
@@ -55,7 +55,7 @@ class HalfOpen(WireFault):
     of_connections: ClassVar[bool] = True
     fault: Literal["half_open"] = "half_open"
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         exchange.shared.blackhole(exchange.line)
         return None
 
@@ -130,11 +130,11 @@ class PowerCycle(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return self._age(exchange.shared) < self.down + self.zeros
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         if self._age(exchange.shared) < self.down:
             return None
-        reply = device(asked)
-        if reply is None or exchange.read is None or reply[0] != asked.pdu[0]:
+        reply = device(request)
+        if reply is None or exchange.read is None or reply[0] != request.pdu[0]:
             return reply
         return reply[:2] + bytes(len(reply) - 2)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, refuse
+from qilu.contract.validation import Problem, raise_problems
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import Read, parse_request
@@ -36,10 +36,10 @@ class Exchange:
         """Of this request among all to its unit id, from 1."""
         self.shared = shared
         try:
-            asked = parse_request(request.pdu)
+            parsed = parse_request(request.pdu)
         except ExceptionReply:
-            asked = None
-        self.read = asked if isinstance(asked, Read) else None
+            parsed = None
+        self.read = parsed if isinstance(parsed, Read) else None
         """What is read; None for all other requests and for those that may not be asked."""
 
     @property
@@ -88,9 +88,11 @@ class WireFault(BaseModel):
     def _times(self) -> Self:
         if self.until is not None and self.until <= self.since:
             problem = f"{self.until:g} s is not after the begin at {self.since:g} s"
-            refuse([Problem(("until",), problem, "let it end after it has begun, or leave `until` out")])
+            raise_problems(
+                [Problem(("until",), problem, "let it end after it has begun, or leave `until` out")]
+            )
         if self.device is not None and self.port is not None:
-            refuse([Problem(("port",), "a device is given too", "leave one of them out")])
+            raise_problems([Problem(("port",), "a device is given too", "leave one of them out")])
         return self
 
     def copy_with(self, **changes: object) -> Self:
@@ -118,12 +120,12 @@ class WireFault(BaseModel):
         """Whether it could strike this request."""
         return True
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         """The response PDU, with the device asked or not; None: there is none.
 
         asked: the request, as the faults before this one have left it.
         """
-        return device(asked)
+        return device(request)
 
     def identify(self, exchange: Exchange, reply: Frame) -> Frame:
         """The reply, with its ids, before it is framed."""

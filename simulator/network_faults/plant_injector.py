@@ -9,15 +9,15 @@ from qilu.config.error_texts import nearest
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
 from simulator.network_faults.fault import WireFault
-from simulator.network_faults.port_injector import FaultyWire, Sent
+from simulator.network_faults.port_injector import AffectedRequest, FaultyWire
 
-BROADCAST, ITSELF = 0, 255  # unit ids by which the only device of a port is addressed as well
+BROADCAST, SERVER_UNIT_ID = 0, 255  # unit ids by which the only device of a port is addressed as well
 
 Place = int | str
 """A TCP port, or the path of a serial line."""
 
 
-class Wired(NamedTuple):
+class WiredDevice(NamedTuple):
     """One device, as its wire needs to know it."""
 
     device: str
@@ -32,11 +32,11 @@ class Wires:
     other devices of the port feel too.
     """
 
-    def __init__(self, devices: Sequence[Wired], seed: int, seconds: Callable[[], float]) -> None:
+    def __init__(self, devices: Sequence[WiredDevice], seed: int, seconds: Callable[[], float]) -> None:
         """seconds: of the plant."""
         self._devices = {wired.device: wired for wired in devices}
         self._seconds = seconds
-        self._by_place: dict[Place, list[Wired]] = {}
+        self._by_place: dict[Place, list[WiredDevice]] = {}
         for wired in devices:
             self._by_place.setdefault(wired.place, []).append(wired)
         self._wires = {
@@ -108,8 +108,8 @@ class Wires:
         """Whose fault has begun (True) or ended since the last call: the device's name, for each device."""
         for place in sorted(self._active_ports, key=str):
             wire = self._wires[place]
-            for fault, begun in wire.step():
-                yield from ((device, fault, begun) for device in self._struck_at(place, fault))
+            for fault, started in wire.step():
+                yield from ((device, fault, started) for device in self._struck_at(place, fault))
             if not wire.faults:
                 self._active_ports.discard(place)
 
@@ -119,7 +119,7 @@ class Wires:
             for fault in self._wires[place].active:
                 yield from ((device, fault) for device in self._struck_at(place, fault))
 
-    def listen(self, on_change: Callable[[Place, Sent], None] | None) -> None:
+    def listen(self, on_change: Callable[[Place, AffectedRequest], None] | None) -> None:
         """Whom every wire tells of requests that were struck."""
         for place, wire in self._wires.items():
             wire.on_change = None if on_change is None else lambda sent, place=place: on_change(place, sent)
@@ -127,11 +127,11 @@ class Wires:
     def _struck_at(self, place: Place, fault: WireFault) -> Iterator[str]:
         return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))
 
-    def _units(self, wired: Wired) -> frozenset[int]:
+    def _units(self, wired: WiredDevice) -> frozenset[int]:
         alone = len(self._by_place[wired.place]) == 1 and wired.framing == "tcp"
-        return frozenset((wired.unit, BROADCAST, ITSELF) if alone else (wired.unit,))
+        return frozenset((wired.unit, BROADCAST, SERVER_UNIT_ID) if alone else (wired.unit,))
 
-    def _struck_by(self, fault: WireFault) -> Sequence[Wired]:
+    def _struck_by(self, fault: WireFault) -> Sequence[WiredDevice]:
         return [
             wired
             for wired in self._devices.values()

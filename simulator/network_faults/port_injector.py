@@ -15,14 +15,14 @@ from simulator.network_faults.port_state import PortState, reset
 from simulator.serving.response_hook import ClientConnection, NoFaults, Responder
 
 
-class Sent(NamedTuple):
+class AffectedRequest(NamedTuple):
     """A request that faults have struck: what the device answered beside what went onto the line."""
 
     unit: int
     number: int
     """Of the request among all to this unit id, from 1."""
     faults: tuple[str, ...]
-    asked: bytes
+    request_pdu: bytes
     served: bytes | None
     """The response PDU of the device; None where it was not asked, or no answer was due."""
     sent: bytes
@@ -57,11 +57,11 @@ class FaultyWire:
         """
         self.struck: Counter[str] = Counter()
         """Requests and connections that each fault has struck, by its name."""
-        self.on_change: Callable[[Sent], None] | None = None
+        self.on_change: Callable[[AffectedRequest], None] | None = None
         """Hears of every request that was struck."""
         self._seconds = seconds
         self._plain = NoFaults()
-        self._courses: list[_Course] = []
+        self._instances: list[_FaultInstance] = []
         self._changes: list[Change] = []
         self._shared = PortState(framing, seed, profiles or {})
         self._requests: Counter[int] = Counter()
@@ -71,35 +71,35 @@ class FaultyWire:
     @property
     def faults(self) -> Sequence[WireFault]:
         """Those that have not ended, in the order in which they came."""
-        return [course.fault for course in self._courses]
+        return [instance.fault for instance in self._instances]
 
     @property
     def active(self) -> Sequence[WireFault]:
         """Those of them of which `step` has told that they began."""
-        return [course.fault for course in self._courses if course.started]
+        return [instance.fault for instance in self._instances if instance.started]
 
     def inject(self, fault: WireFault, units: frozenset[int] | None = None) -> None:
         """Lets a fault begin, now or later. units: whose requests it may strike; None: all."""
-        self._courses.append(_Course(fault.copy_with(), units))
+        self._instances.append(_FaultInstance(fault.copy_with(), units))
 
     def end(self, fault: WireFault) -> None:
         """Ends one of `faults`."""
-        for course in [course for course in self._courses if course.fault is fault]:
-            self._courses.remove(course)
-            if course.started:
+        for instance in [course for course in self._instances if course.fault is fault]:
+            self._instances.remove(instance)
+            if instance.started:
                 self._changes.append(Change(fault, started=False))
 
     def step(self) -> Sequence[Change]:
         """What began and what ended since the last call; what has ended is forgotten."""
-        if not self._courses and not self._changes:
+        if not self._instances and not self._changes:
             return ()
         seconds = self._seconds()
-        for course in list(self._courses):
-            if not course.started and course.fault.since <= seconds:
-                course.started = True
-                self._changes.append(Change(course.fault, started=True))
-            if course.fault.until is not None and course.fault.until <= seconds:
-                self.end(course.fault)
+        for instance in list(self._instances):
+            if not instance.started and instance.fault.since <= seconds:
+                instance.started = True
+                self._changes.append(Change(instance.fault, started=True))
+            if instance.fault.until is not None and instance.fault.until <= seconds:
+                self.end(instance.fault)
         reported, self._changes = self._changes, []
         return reported
 
@@ -107,14 +107,14 @@ class FaultyWire:
         shared = self._shared
         shared.opened(line)
         self._connections += 1
-        if not self._courses:
+        if not self._instances:
             return
         shared.seconds = self._seconds()
-        for course in self._courses:
-            fault = course.fault
+        for instance in self._instances:
+            fault = instance.fault
             if not fault.active(shared.seconds) or not fault.concerns_connection(shared):
                 continue
-            if course.strikes(f"{shared.seed}/connection/{fault.fault}/{self._connections}"):
+            if instance.strikes(f"{shared.seed}/connection/{fault.fault}/{self._connections}"):
                 self.struck[fault.fault] += 1
                 fault.connected(line, shared)
                 if line.transport.is_closing():
@@ -122,7 +122,7 @@ class FaultyWire:
 
     def requested(self, line: ClientConnection, request: Frame, respond: Responder) -> None:
         self._requests[request.unit] += 1
-        if not self._courses:
+        if not self._instances:
             self._plain.requested(line, request, respond)
             return
         shared = self._shared
@@ -130,7 +130,7 @@ class FaultyWire:
             return
         shared.seconds = self._seconds()
         exchange = Exchange(line, request, self._requests[request.unit], shared)
-        striking = [course.fault for course in self._courses if course.meets(exchange)]
+        striking = [instance.fault for instance in self._instances if instance.meets(exchange)]
         self.struck.update(fault.fault for fault in striking)
         self._exchange(exchange, striking, respond)
 
@@ -138,8 +138,8 @@ class FaultyWire:
         line, request = exchange.line, exchange.request
         served: list[bytes | None] = []
 
-        def device(asked: Frame) -> bytes | None:
-            served.append(respond(asked))
+        def device(frame: Frame) -> bytes | None:
+            served.append(respond(frame))
             return served[-1]
 
         chain: Responder = device
@@ -154,14 +154,16 @@ class FaultyWire:
             pieces = (Chunk(line.encode(*reply)),)
         for fault in striking:
             pieces = fault.send(exchange, pieces)
-        self._play(line, self._in_turn(pieces))
+        self._play(line, self._delay_while_busy(pieces))
         if striking and self.on_change is not None:
             names = tuple(fault.fault for fault in striking)
             sent, delay = b"".join(piece.data for piece in pieces), sum(piece.after for piece in pieces)
             first = served[0] if served else None
-            self.on_change(Sent(request.unit, exchange.number, names, request.pdu, first, sent, delay))
+            self.on_change(
+                AffectedRequest(request.unit, exchange.number, names, request.pdu, first, sent, delay)
+            )
 
-    def _in_turn(self, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
+    def _delay_while_busy(self, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         """Later, where something behind the port is still busy."""
         wait = self._shared.busy_until - self._shared.now()
         if not pieces or wait <= 0:
@@ -186,7 +188,7 @@ class FaultyWire:
                 reset(line)
 
 
-class _Course:
+class _FaultInstance:
     """One fault on one port, and how often it could strike and did."""
 
     def __init__(self, fault: WireFault, units: frozenset[int] | None) -> None:

@@ -12,7 +12,7 @@ from weakref import WeakSet
 from qilu.contract.profile import DeviceProfile
 from simulator.serving.response_hook import ClientConnection
 
-_MAX_TOGETHER = struct.pack("ii", 1, 0)  # linger on, for 0 s: the connection ends with a reset
+_RESET_LINGER = struct.pack("ii", 1, 0)  # linger on, for 0 s: the connection ends with a reset
 
 
 class PortState:
@@ -62,5 +62,5 @@ def reset(line: ClientConnection) -> None:
     """Ends a connection with a reset, whatever is still to be sent."""
     connected = line.transport.get_extra_info("socket")
     if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _MAX_TOGETHER)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_LINGER)
     line.transport.abort()

@@ -30,15 +30,15 @@ def in_order(point: Point, data: bytes) -> bytes:
     return b"".join(word[::-1] if point.byte_order == "little" else word for word in words)
 
 
-class _OfRegisters(WireFault):
+class _RegisterFault(WireFault):
     """Changes the data of replies to reads of registers."""
 
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None and not TABLES[exchange.read.function].holds_bits
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        reply, read = device(asked), exchange.read
-        if reply is None or read is None or reply[0] != asked.pdu[0]:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        reply, read = device(request), exchange.read
+        if reply is None or read is None or reply[0] != request.pdu[0]:
             return reply
         data = bytearray(reply[2:])
         self.change(exchange, TABLES[read.function], read.address, data)
@@ -49,7 +49,7 @@ class _OfRegisters(WireFault):
         raise NotImplementedError
 
 
-class _OfPoint(_OfRegisters):
+class _PointFault(_RegisterFault):
     """Changes one point of a device: a number, alone in its registers."""
 
     point: str
@@ -89,7 +89,7 @@ class _OfPoint(_OfRegisters):
         raise NotImplementedError
 
 
-class Sentinel(_OfPoint):
+class Sentinel(_PointFault):
     """A register pattern that stands for `no value`, such as 0x8000, or a float that is no number."""
 
     catalogue_numbers = (27,)
@@ -109,7 +109,7 @@ class Sentinel(_OfPoint):
         return (self.raw % (1 << 8 * len(right))).to_bytes(len(right), "big")
 
 
-class CounterGlitch(_OfPoint):
+class CounterGlitch(_PointFault):
     """A counter reads 0 now and then, and goes on as if nothing had been. Give it a `share`."""
 
     catalogue_numbers = (28,)
@@ -119,7 +119,7 @@ class CounterGlitch(_OfPoint):
         return bytes(len(right))
 
 
-class CounterReset(_OfPoint):
+class CounterReset(_PointFault):
     """An integer counter begins again at 0 and counts on from there."""
 
     catalogue_numbers = (28,)
@@ -148,7 +148,7 @@ class CounterRollover(CounterReset):
         return modulus - self.before
 
 
-class WordSwap(_OfRegisters):
+class WordSwap(_RegisterFault):
     """Values of 32 and 64 bits come in another order of words and bytes than the profile says."""
 
     catalogue_numbers = (25,)
@@ -166,7 +166,7 @@ class WordSwap(_OfRegisters):
                 data[start:end] = b"".join(word[::-1] if self.order != "cdab" else word for word in words)
 
 
-class ShiftedByOne(_OfRegisters):
+class ShiftedByOne(_RegisterFault):
     """Every register stands beside where the profile has it, as with addresses counted from 1."""
 
     catalogue_numbers = (26,)
@@ -174,13 +174,13 @@ class ShiftedByOne(_OfRegisters):
     shift: int = Field(default=1, ge=-ADDRESSES + 1, lt=ADDRESSES)
     """Address 10 is answered with what stands at 10 + `shift`."""
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        address = int.from_bytes(asked.pdu[1:3], "big") + self.shift
-        shifted = asked.pdu[:1] + (address % ADDRESSES).to_bytes(2, "big") + asked.pdu[3:]
-        return device(asked._replace(pdu=shifted))
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        address = int.from_bytes(request.pdu[1:3], "big") + self.shift
+        shifted = request.pdu[:1] + (address % ADDRESSES).to_bytes(2, "big") + request.pdu[3:]
+        return device(request._replace(pdu=shifted))
 
 
-class Torn(_OfRegisters):
+class Torn(_RegisterFault):
     """A value that is read in parts is torn: only a read of the whole gives registers of one moment.
 
     What is read of it in part is 0.
@@ -217,8 +217,8 @@ class Frozen(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        return self._first.setdefault((asked.unit, asked.pdu), device(asked))
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        return self._first.setdefault((request.unit, request.pdu), device(request))
 
 
 def _is_whole(point: Point) -> bool:

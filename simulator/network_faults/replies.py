@@ -32,25 +32,25 @@ class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an
     def applies_to(self, exchange: Exchange) -> bool:
         return self.function in (None, exchange.request.pdu[0])
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        return exception_response(asked.pdu[0], self.code)
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        return exception_response(request.pdu[0], self.code)
 
 
-class _Refusing(WireFault):
+class _RefusalFault(WireFault):
     """Certain requests are met with an exception, with silence, or with the end of the connection."""
 
     then: Refusal = "exception"
     code: int = Field(default=2, ge=1, le=255)
     """Of the exception."""
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        return exception_response(asked.pdu[0], self.code) if self.then == "exception" else None
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        return exception_response(request.pdu[0], self.code) if self.then == "exception" else None
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         return [Chunk(then="reset")] if self.then == "reset" else pieces
 
 
-class PartialIllegal(_Refusing):
+class PartialIllegal(_RefusalFault):
     """Some addresses do not exist: every block that touches one of them is refused."""
 
     catalogue_numbers = (5,)
@@ -77,7 +77,7 @@ class NoRead(PartialIllegal):
     then: Refusal = "reset"
 
 
-class BlockLimit(_Refusing):
+class BlockLimit(_RefusalFault):
     """Blocks of more than `most` addresses are refused."""
 
     catalogue_numbers = (6,)
@@ -101,13 +101,13 @@ class NoLimits(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is None and exchange.request.pdu[0] in READ_LIMITS
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        function, pdu = asked.pdu[0], asked.pdu.ljust(5, b"\0")
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        function, pdu = request.pdu[0], request.pdu.ljust(5, b"\0")
         first, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
         data = b""
         for address in range(first, first + min(count, 2 * ADDRESSES)):
             part = function.to_bytes(1, "big") + (address % ADDRESSES).to_bytes(2, "big") + b"\0\1"
-            reply = device(asked._replace(pdu=part))
+            reply = device(request._replace(pdu=part))
             if reply is None or reply[0] != function:
                 return reply
             data += reply[2:]
@@ -129,7 +129,7 @@ class DeadUnit(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return self.unit in (None, exchange.request.unit)
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         shared = exchange.shared
         shared.busy_until = max(shared.now(), shared.busy_until) + self.busy
         return None
@@ -145,7 +145,7 @@ class UnitZeroOnly(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.request.unit != self.unit
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         return None
 
 
@@ -162,9 +162,9 @@ class ByteCount(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.read is not None
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        reply = device(asked)
-        if reply is None or reply[0] != asked.pdu[0]:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        reply = device(request)
+        if reply is None or reply[0] != request.pdu[0]:
             return reply
         data = reply[2:][: self.data or None] if self.data < 0 else reply[2:] + bytes(self.data)
         return bytes((reply[0], len(data) + self.said & 0xFF)) + data
@@ -178,8 +178,8 @@ class WrongFunction(WireFault):
     function: int | None = Field(default=None, ge=1, le=255)
     """By default that of the other table with values of the same size."""
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        reply = device(asked)
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        reply = device(request)
         if reply is None:
             return None
         other = {1: 2, 2: 1, 3: 4, 4: 3}.get(reply[0], reply[0] ^ 1)
@@ -197,9 +197,9 @@ class WriteEcho(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return _writes(exchange)
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        reply = device(asked)
-        if reply is None or reply[0] != asked.pdu[0]:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        reply = device(request)
+        if reply is None or reply[0] != request.pdu[0]:
             return reply
         place = 4 if self.wrong == "value" else 2
         return reply[:place] + bytes((reply[place] ^ 1,)) + reply[place + 1 :]
@@ -214,8 +214,8 @@ class WriteNotApplied(WireFault):
     def applies_to(self, exchange: Exchange) -> bool:
         return _writes(exchange)
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
-        return write_echo(asked.pdu)
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
+        return write_echo(request.pdu)
 
 
 _WRITES = (

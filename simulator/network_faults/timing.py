@@ -70,7 +70,7 @@ class Split(WireFault):
         return chunks
 
 
-class _Holding(WireFault):
+class _HoldFault(WireFault):
     """Replies are held back until there are `count` of them, or the oldest has waited for `within`."""
 
     count: int = Field(default=2, ge=2)
@@ -101,7 +101,7 @@ class _Holding(WireFault):
                 line.transport.write(self.released(held))
 
 
-class Coalesce(_Holding):
+class Coalesce(_HoldFault):
     """Several replies of a connection come in one segment."""
 
     catalogue_numbers = (14,)
@@ -111,7 +111,7 @@ class Coalesce(_Holding):
         return b"".join(held)
 
 
-class OutOfOrder(_Holding):
+class OutOfOrder(_HoldFault):
     """A gateway that answers requests which come in a row in the wrong order."""
 
     catalogue_numbers = (22,)
@@ -138,7 +138,7 @@ class NeedsGap(WireFault):
             self._before[:] = [exchange.request.pdu]
         return soon
 
-    def respond(self, exchange: Exchange, asked: Frame, device: Responder) -> bytes | None:
+    def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         if self.then == "silence" or not self._before:
             return None
-        return device(asked._replace(pdu=self._before[0]))
+        return device(request._replace(pdu=self._before[0]))

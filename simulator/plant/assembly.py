@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qilu.contract.profile import DeviceProfile
-from simulator.network_faults.plant_injector import Wired, Wires
+from simulator.network_faults.plant_injector import WiredDevice, Wires
 from simulator.physics.machine import Machines, Utility
 from simulator.plant.buffers import Buffer
 from simulator.plant.settings import DevicePlacement, PlantSettings
@@ -59,7 +59,7 @@ def wires(
     seconds: Callable[[], float],
 ) -> Wires:
     devices = [
-        Wired(
+        WiredDevice(
             entry.device,
             entry.port or entry.settings.place,
             entry.unit,
@@ -72,10 +72,10 @@ def wires(
 
 
 def identity(entry: DevicePlacement, profile: DeviceProfile) -> Mapping[int, bytes]:
-    given_fields = {
+    defaults = {
         IDENTITY_VENDOR: b"Qilu",
         IDENTITY_PRODUCT: profile.profile.encode(),
         IDENTITY_REVISION: b"1.0",
         IDENTITY_NAME: f"{profile.title} {entry.device}".encode(),
     }
-    return given_fields | entry.settings.identity.objects()
+    return defaults | entry.settings.identity.objects()

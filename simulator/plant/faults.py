@@ -138,67 +138,69 @@ class Faults:
 
     def __init__(self, rows: Sequence[Image], changed: Callable[[FaultSettings, bool], None]) -> None:
         """changed: told of every fault that begins (True) or ends."""
-        self._courses: dict[int, list[FaultInstance]] = {id(image): [] for image in rows}
+        self._instances: dict[int, list[FaultInstance]] = {id(image): [] for image in rows}
         self._changed = changed
 
     def __iter__(self) -> Iterator[FaultInstance]:
         """Every fault there was, is or will be."""
-        return chain.from_iterable(self._courses.values())
+        return chain.from_iterable(self._instances.values())
 
-    def add(self, course: FaultInstance) -> None:
+    def add(self, instance: FaultInstance) -> None:
         """From now on this fault has its course; what lies in its past has happened unseen."""
-        self._courses[id(course.image)].append(course)
+        self._instances[id(instance.image)].append(instance)
 
     def repair(self, device: str, fault: str | None, seconds: float) -> int:
         """Ends the faults of that name, or all; how many there were."""
         ended = [
-            course
-            for course in self
-            if course.fault.device == device and fault in (None, course.fault.fault) and course.end > seconds
+            instance
+            for instance in self
+            if instance.fault.device == device
+            and fault in (None, instance.fault.fault)
+            and instance.end > seconds
         ]
-        for course in ended:
-            course.end = seconds
+        for instance in ended:
+            instance.end = seconds
         return len(ended)
 
     def step(self, image: Image, seconds: float) -> None:
         """Brings the severities of one model's machines to this time."""
-        courses = self._courses[id(image)]
+        instances = self._instances[id(image)]
         severity = image.machines.severity
-        for course in courses:
-            if course.fault.fault in severity:
-                severity[course.fault.fault][course.row] = 0.0
-        for course in courses:
-            if course.is_due(seconds) != course.active:
-                course.toggle()
-                self._reboot(course, courses)
-                self._changed(course.fault, course.active)
-            if course.active and course.fault.fault in severity:
-                level = course.severity(seconds)
-                severity[course.fault.fault][course.row] = max(
-                    level, severity[course.fault.fault][course.row]
+        for instance in instances:
+            if instance.fault.fault in severity:
+                severity[instance.fault.fault][instance.row] = 0.0
+        for instance in instances:
+            if instance.is_due(seconds) != instance.active:
+                instance.toggle()
+                self._reboot(instance, instances)
+                self._changed(instance.fault, instance.active)
+            if instance.active and instance.fault.fault in severity:
+                level = instance.severity(seconds)
+                severity[instance.fault.fault][instance.row] = max(
+                    level, severity[instance.fault.fault][instance.row]
                 )
 
-    def _reboot(self, changed: FaultInstance, courses: Sequence[FaultInstance]) -> None:
+    def _reboot(self, changed: FaultInstance, instances: Sequence[FaultInstance]) -> None:
         """A controller that reboots twice at a time is silent until the last reboot is over."""
         if changed.fault.fault == REBOOT:
             rebooting = any(
-                course.active and course.fault.fault == REBOOT and course.device is changed.device
-                for course in courses
+                instance.active and instance.fault.fault == REBOOT and instance.device is changed.device
+                for instance in instances
             )
             changed.device.restart(rebooting=rebooting)
 
     def has_sensor_faults(self, image: Image) -> bool:
         """Whether a sensor of this model is ill now, so that `distort` must be asked in this step."""
-        return any(course.active and course.fault.point for course in self._courses[id(image)])
+        return any(instance.active and instance.fault.point for instance in self._instances[id(image)])
 
     def distort(
         self, image: Image, values: Values, seconds: float, dt: float
     ) -> Mapping[tuple[str, int], float]:
         """What the struck sensors of one model say at this time, by point and row."""
         shown: dict[tuple[str, int], float] = {}
-        for course in self._courses[id(image)]:
-            place = (course.fault.point or "", course.row)
-            if course.active and place[0] in values:
-                true = shown.get(place, float(values[place[0]][course.row]))
-                shown[place] = course.distorted(true, course.progress(seconds), dt)
+        for instance in self._instances[id(image)]:
+            place = (instance.fault.point or "", instance.row)
+            if instance.active and place[0] in values:
+                true = shown.get(place, float(values[place[0]][instance.row]))
+                shown[place] = instance.distorted(true, instance.progress(seconds), dt)
         return shown

@@ -15,7 +15,7 @@ from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
 from simulator.network_faults.fault import WireFault
 from simulator.network_faults.plant_injector import Place
-from simulator.network_faults.port_injector import Sent
+from simulator.network_faults.port_injector import AffectedRequest
 from simulator.physics.machine import NOMINAL, Fleet, Surroundings, Utility
 from simulator.physics.noise import Noise
 from simulator.plant import assembly as placing
@@ -50,13 +50,13 @@ class Plant:
         }
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
         self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
-        self.lines = Buffers(len(placed), placing.buffers(settings, placed))
+        self.buffers = Buffers(len(placed), placing.buffers(settings, placed))
         # a fault that does not fit is told by `problems`, not struck
         for index, fault in enumerate(settings.faults):
             if not any(self.fault_problems(fault, ("faults", index))):
                 self.inject(fault)
         self.wires = placing.wires(placed, profiles, settings.seed, lambda: self.seconds)
-        self.wires.listen(self._acted)
+        self.wires.listen(self._publish_wire_action)
         for wire_fault, place in self._scripted():
             if not any(self.wires.problems(wire_fault, place)):
                 self.wires.inject(wire_fault)
@@ -76,9 +76,9 @@ class Plant:
     def listen(self, on_event: Callable[[Event], None]) -> None:
         """Have `told` hear what happens from now on, and first which faults are there already."""
         self.events.listen(on_event)
-        for course in self.faults:
-            if course.active:
-                self._publish_fault(course.fault, started=True)
+        for instance in self.faults:
+            if instance.active:
+                self._publish_fault(instance.fault, started=True)
         for device, fault in self.wires.active():
             self._publish_network_fault(device, fault, started=True)
 
@@ -157,14 +157,14 @@ class Plant:
             self._publish(row, show=show)
         for row in self._rows:
             self._exchange_utilities(row)
-        self.lines.move(self._consumed, self._parts)
-        for device, fault, begun in self.wires.step():
-            self._publish_network_fault(device, fault, started=begun)
+        self.buffers.move(self._consumed, self._parts)
+        for device, fault, started in self.wires.step():
+            self._publish_network_fault(device, fault, started=started)
 
     def _publish_network_fault(self, device: str, fault: WireFault, *, started: bool) -> None:
         self.events.fault(self.tick, device, f"wire {fault.fault}", started=started)
 
-    def _acted(self, place: Place, sent: Sent) -> None:
+    def _publish_wire_action(self, place: Place, sent: AffectedRequest) -> None:
         if self.events.on_wire_action is not None:
             self.events.on_wire_action(WireAction(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
@@ -209,8 +209,8 @@ class Plant:
             working=moment.working,
             level={utility: self._supplies.level(utility, nominal[utility]) for utility in Utility},
             demand={utility: self._supplies.demand(utility) for utility in Utility},
-            parts=self.lines.parts(self.tick),
-            room=self.lines.room(self.tick),
+            parts=self.buffers.parts(self.tick),
+            room=self.buffers.room(self.tick),
         )
 
     def _build(self, model: str, placed: Sequence[DevicePlacement], profile: DeviceProfile) -> ModelGroup:

@@ -18,7 +18,7 @@ from pydantic import (
 
 from qilu.contract.profile import Name
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, invalid, refuse, shown
+from qilu.contract.validation import Problem, display, raise_problems, validation_error
 from simulator.network_faults.catalogue import AnyWireFault
 from simulator.plant import settings_checks
 from simulator.plant.settings_checks import LAST_UNIT
@@ -37,7 +37,7 @@ def parse_time_of_day(text: object) -> int:
         and int(minutes) < 60
         and int(hours) * 60 + int(minutes) <= 1440
     ):
-        raise invalid(f"{shown(text)} is not a time of day", 'write "HH:MM", such as "08:00"')
+        raise validation_error(f"{display(text)} is not a time of day", 'write "HH:MM", such as "08:00"')
     return int(hours) * 60 + int(minutes)
 
 
@@ -51,7 +51,9 @@ TimeOfDay = Annotated[
 def _host(host: str) -> str:
     """Nothing would be every address of the machine, for all its network to write to."""
     if not host:
-        raise invalid("is empty", "give 127.0.0.1 for this machine alone, or 0.0.0.0 for its network too")
+        raise validation_error(
+            "is empty", "give 127.0.0.1 for this machine alone, or 0.0.0.0 for its network too"
+        )
     return host
 
 
@@ -118,10 +120,10 @@ class MachineSettings(Model):
     @model_validator(mode="after")
     def _check(self) -> "MachineSettings":
         if self.port and self.serial is not None:
-            refuse([Problem(("serial",), "a port is given too", "leave one of them out")])
+            raise_problems([Problem(("serial",), "a port is given too", "leave one of them out")])
         if not self.port and self.serial is None:
             remedy = "give a free TCP port such as 5020, or a serial line"
-            refuse([Problem(("port",), "is missing", remedy)])
+            raise_problems([Problem(("port",), "is missing", remedy)])
         return self
 
 
@@ -140,7 +142,9 @@ class BufferSettings(Model):
     @model_validator(mode="after")
     def _check(self) -> "BufferSettings":
         if self.filled > self.capacity:
-            raise invalid(f"{self.filled} parts do not fit into {self.capacity} places", "fill it with fewer")
+            raise validation_error(
+                f"{self.filled} parts do not fit into {self.capacity} places", "fill it with fewer"
+            )
         return self
 
 
@@ -237,7 +241,7 @@ class PlantSettings(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "PlantSettings":
-        refuse(settings_checks.of_plant(self))
+        raise_problems(settings_checks.of_plant(self))
         return self
 
     def devices_of(self, names: Iterable[str]) -> frozenset[str]:

@@ -26,8 +26,8 @@ def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
         for name, problem, remedy in _misfits(profile.profile, profile)
     ]
     if errors:
-        first, *others = errors
-        first.file, first.others = str(profile_path(profile.profile, folder)), tuple(others)
+        first, *rest = errors
+        first.file, first.further = str(profile_path(profile.profile, folder)), tuple(rest)
         raise first
 
 

@@ -17,7 +17,7 @@ from simulator.physics.noise import Array
 from simulator.registers.encoder import factor
 from simulator.registers.image import COUNTER, Image
 
-Recorded = Mapping[Table, NDArray[np.uint8]]
+RecordedRegisters = Mapping[Table, NDArray[np.uint8]]
 """The image of n machines at T ticks: for each table bytes of shape (T, n, bytes of one machine)."""
 DIGITS = 9  # after the decimal point; a scale such as 0.1 leaves noise behind them
 
@@ -44,14 +44,14 @@ class Recorder:
             self._recorded[table][self.rows] = shown
         self.rows += 1
 
-    def read(self) -> Recorded:
+    def read(self) -> RecordedRegisters:
         """All rows since the last time; valid until the next `take`."""
         recorded = {table: rows[: self.rows] for table, rows in self._recorded.items()}
         self.rows = 0
         return recorded
 
 
-def columns(image: Image, recorded: Recorded, row: int) -> dict[str, NDArray[Any]]:
+def columns(image: Image, recorded: RecordedRegisters, row: int) -> dict[str, NDArray[Any]]:
     """The points of one machine by name, without its serve counter; each of shape (T,).
 
     Text is bytes, a bit or a whole number without scale an integer, anything else a float, NaN where the

@@ -19,7 +19,7 @@ from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue, TargetFailedToRespond
 from simulator.registers.image import COUNTER, Image
 
-Served = Callable[[str, int], None]
+CounterListener = Callable[[str, int], None]
 
 
 class Device:
@@ -43,7 +43,7 @@ class Device:
         self.identity: Mapping[int, bytes] = identity or {}
         self.writable = writable
         self.rebooting = False
-        self.on_counter: Served | None = (
+        self.on_counter: CounterListener | None = (
             None  # told the device's name and every value of its serve counter that goes out
         )
         self.counter = 0

@@ -57,7 +57,7 @@ class ServedDevice(Protocol):
 def respond(device: ServedDevice, pdu: bytes) -> bytes:
     """The response to any bytes of one PDU; what may not be asked is answered with its exception."""
     try:
-        return _carry_out(device, parse_request(pdu), pdu)
+        return _execute(device, parse_request(pdu), pdu)
     except ExceptionReply as refusal:
         return exception_for(pdu, refusal)
 
@@ -66,7 +66,7 @@ def exception_for(pdu: bytes, refusal: ExceptionReply) -> bytes:
     return exception_response(pdu[0], refusal.code)
 
 
-def _carry_out(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
+def _execute(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
     match request:
         case Read(function, address, quantity):
             read = device.read_registers if function > 2 else device.read_bits

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from qilu.contract.units import Duration
-from qilu.contract.validation import Problem, refuse
+from qilu.contract.validation import Problem, raise_problems
 
 Framing = Literal["tcp", "rtu"]
 Baudrate = Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200]
@@ -45,7 +45,7 @@ class SerialSettings(_Model):
     def _check(self) -> SerialSettings:
         if (self.device is None) == (self.pty is None):
             remedy = "write device: /dev/ttyUSB0 for a port of this machine, or pty: bus-1 for a made one"
-            refuse([Problem((), "either a device or a pty is needed, and not both", remedy)])
+            raise_problems([Problem((), "either a device or a pty is needed, and not both", remedy)])
         return self
 
 
@@ -60,7 +60,9 @@ class LatencySettings(_Model):
     @model_validator(mode="after")
     def _check(self) -> LatencySettings:
         if self.jitter > self.mean:
-            refuse([Problem(("jitter",), "is larger than the mean", "no answer comes before its request")])
+            raise_problems(
+                [Problem(("jitter",), "is larger than the mean", "no answer comes before its request")]
+            )
         return self
 
 

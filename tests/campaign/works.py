@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from cloud.app import filters
+from cloud.app import subscriptions
 from qilu.contract.topics import Topics
 from simulator.machines import MODELS
 from tests.campaign.clock import WallClock
@@ -48,7 +48,7 @@ class Ghost(Server):
         self._broker = broker
 
     def command(self) -> Sequence[str | Path]:
-        wanted = [word for one in filters(Topics("qilu"), STORE) for word in ("-t", one)]
+        wanted = [word for one in subscriptions(Topics("qilu"), STORE) for word in ("-t", one)]
         where = ["-V", "5", "-h", "127.0.0.1", "-p", str(self._broker), "-q", "1"]
         return [require("mosquitto_sub"), *where, *wanted, "-F", "%t"]
 

@@ -11,12 +11,12 @@ from typing import Self
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.messages import Announcement, Answer, decode_announcement, decode_answer
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.messages import Ack, Announcement, decode_ack, decode_announcement
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.contract.record_codec import encode_message, encode_record
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 
@@ -29,7 +29,7 @@ class MemoryStore:
     """Keeps samples in `kept`; `down` makes it unreachable, `refuses` names devices it will not take."""
 
     identity: str = "memory"
-    horizon: float = 0.0
+    durability_delay: float = 0.0
     kept: dict[Sample, object] = field(default_factory=dict)
     writes: list[list[Poll]] = field(default_factory=list)
     tries: int = 0
@@ -78,7 +78,7 @@ class MemoryStore:
 def record(edge: str, device: str, time_ms: int, *values: float) -> bytes:
     """One record of one reading."""
     points = tuple(f"point_{number}" for number in range(len(values) or 1))
-    columns = Columns(Origin(edge, device, "press"), "fast", points)
+    columns = BlockSchema(Origin(edge, device, "press"), "fast", points)
     return encode_record(Poll(time_ms, (Reading(columns, time_ms, values or (1.0,)),)))
 
 
@@ -90,19 +90,19 @@ class Edge:
         self.topics = settings.topics
         self.name = name
         self.stream = stream
-        self.answers: list[Answer] = []
+        self.answers: list[Ack] = []
         self.announcements: dict[str, Announcement | None] = {}
-        self.stored = Ranges()
-        self.durable = Ranges()
+        self.stored = IntervalSet()
+        self.durable = IntervalSet()
         self.rejected: dict[int, Refusal] = {}
-        self.deferred: dict[AckCode, Ranges] = {}
+        self.deferred: dict[AckCode, IntervalSet] = {}
         self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self.link = await stack.enter_async_context(Link(self.settings, self.name))
-            await self.link.subscribe([self.topics.answer(self.name), self.topics.every_ingester()])
+            self.link = await stack.enter_async_context(BrokerConnection(self.settings, self.name))
+            await self.link.subscribe([self.topics.ack(self.name), self.topics.ingesters_filter()])
             listening = asyncio.create_task(self._listen())
             stack.callback(listening.cancel)
             self._stack = stack.pop_all()
@@ -115,21 +115,21 @@ class Edge:
 
     async def _listen(self) -> None:
         async for message in self.link.messages():
-            if message.topic == self.topics.answer(self.name):
-                answer = decode_answer(message.payload)
+            if message.topic == self.topics.ack(self.name):
+                answer = decode_ack(message.payload)
                 self.answers.append(answer)
                 self.stored.update(answer.stored)
                 self.durable.update(answer.durable)
                 self.rejected.update(answer.rejected)
                 for code, offsets in answer.deferred.items():
-                    self.deferred.setdefault(code, Ranges()).update(offsets)
+                    self.deferred.setdefault(code, IntervalSet()).update(offsets)
             else:
                 who = message.topic.rpartition("/")[2]
                 payload = message.payload
                 self.announcements[who] = decode_announcement(payload) if payload else None
             self._news.set()
 
-    async def send(self, offsets: Ranges, records: Sequence[bytes], lane: Lane = Lane.LIVE) -> None:
+    async def send(self, offsets: IntervalSet, records: Sequence[bytes], lane: Lane = Lane.LIVE) -> None:
         """Publish one message."""
         await self.raw(encode_message(self.stream, offsets, records), lane)
 
@@ -164,7 +164,7 @@ class Edge:
             while missing := [offset for offset in records if offset not in self.durable]:
                 for start in range(0, len(missing), 20):
                     some = missing[start : start + 20]
-                    await self.send(Ranges.of(some), [records[offset] for offset in some], Lane.BACKLOG)
+                    await self.send(IntervalSet.of(some), [records[offset] for offset in some], Lane.BACKLOG)
                 try:
                     async with asyncio.timeout(patience):
                         while not all(offset in self.durable for offset in records):

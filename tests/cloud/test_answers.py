@@ -3,77 +3,77 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.acks import MAX_PENDING, MOST_REFUSED, Answers, Named
+from cloud.acks import MAX_PENDING, MAX_REFUSED, AckBuffer, StreamKey
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.messages import decode_answer, encode_answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import decode_ack, encode_ack
+from qilu.contract.ranges import IntervalSet
 
-ONE, OTHER = Named("edge-1", 0xA), Named("edge-2", 0xB)
+ONE, OTHER = StreamKey("edge-1", 0xA), StreamKey("edge-2", 0xB)
 
 
-def gathered(horizon: float = 0.0) -> Answers:
-    return Answers("store", "ingester", horizon)
+def gathered(horizon: float = 0.0) -> AckBuffer:
+    return AckBuffer("store", "ingester", horizon)
 
 
 def test_with_no_horizon_what_is_stored_is_durable() -> None:
     answers = gathered()
-    answers.stored(ONE, Ranges([(0, 4)]))
-    [(edge, answer)] = answers.due()
+    answers.stored(ONE, IntervalSet([(0, 4)]))
+    [(edge, answer)] = answers.take_due()
     assert (edge, answer.stream, str(answer.durable), str(answer.stored)) == ("edge-1", 0xA, "0-4", "")
     assert (answer.store, answer.ingester) == ("store", "ingester")
 
 
 def test_with_a_horizon_it_is_stored_first_and_durable_when_the_store_confirms_it() -> None:
     answers = gathered(30.0)
-    answers.stored(ONE, Ranges([(0, 4)]))
-    [(_, first)] = answers.due()
+    answers.stored(ONE, IntervalSet([(0, 4)]))
+    [(_, first)] = answers.take_due()
     assert (str(first.stored), str(first.durable)) == ("0-4", "")
-    assert answers.due() == []
-    answers.durable(ONE, Ranges([(0, 3)]))
-    [(_, second)] = answers.due()
+    assert answers.take_due() == []
+    answers.durable(ONE, IntervalSet([(0, 3)]))
+    [(_, second)] = answers.take_due()
     assert (str(second.stored), str(second.durable)) == ("", "0-3")
 
 
 def test_each_stream_of_each_edge_has_an_answer_of_its_own() -> None:
     answers = gathered()
-    for named in (ONE, OTHER, Named("edge-1", 0xC)):
-        answers.stored(named, Ranges([(0, 1)]))
-        answers.stored(named, Ranges([(2, 3)]))
-    said = answers.due()
+    for named in (ONE, OTHER, StreamKey("edge-1", 0xC)):
+        answers.stored(named, IntervalSet([(0, 1)]))
+        answers.stored(named, IntervalSet([(2, 3)]))
+    said = answers.take_due()
     assert [(edge, answer.stream, str(answer.durable)) for edge, answer in said] == [
         ("edge-1", 0xA, "0-3"),
         ("edge-2", 0xB, "0-3"),
         ("edge-1", 0xC, "0-3"),
     ]
-    assert answers.due() == []
+    assert answers.take_due() == []
 
 
 def test_many_rejections_are_told_a_part_at_a_time() -> None:
     answers = gathered()
-    reasons = {offset: Refusal(AckCode.BAD_VALUE, str(offset)) for offset in range(2 * MOST_REFUSED + 5)}
+    reasons = {offset: Refusal(AckCode.BAD_VALUE, str(offset)) for offset in range(2 * MAX_REFUSED + 5)}
     answers.refused(ONE, reasons)
     told: dict[int, Refusal] = {}
     sizes = []
-    while said := answers.due():
+    while said := answers.take_due():
         sizes.append(len(said[0][1].rejected))
         told.update(said[0][1].rejected)
     assert told == reasons
-    assert sizes == [MOST_REFUSED, MOST_REFUSED, 5]
+    assert sizes == [MAX_REFUSED, MAX_REFUSED, 5]
 
 
 def test_refusals_of_one_edge_that_wait_are_bounded_and_leave_those_of_others_their_room() -> None:
     answers = gathered()
     for stream in range(20):
         refused = {offset: Refusal(AckCode.MALFORMED, "no record") for offset in range(1000)}
-        answers.refused(Named("flood", stream), refused)
+        answers.refused(StreamKey("flood", stream), refused)
     answers.refused(ONE, {7: Refusal(AckCode.MALFORMED, "no record")})
     told: dict[str, int] = {}
-    while due := answers.due():
+    while due := answers.take_due():
         for edge, answer in due:
             told[edge] = told.get(edge, 0) + len(answer.rejected)
     assert told == {"flood": MAX_PENDING, "edge-1": 1}
-    answers.refused(Named("flood", 1), {1: Refusal(AckCode.MALFORMED, "no record")})
-    assert len(answers.due()) == 1
+    answers.refused(StreamKey("flood", 1), {1: Refusal(AckCode.MALFORMED, "no record")})
+    assert len(answers.take_due()) == 1
 
 
 def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reasons_are() -> None:
@@ -82,29 +82,29 @@ def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reaso
     reasons = dict.fromkeys(range(1000), long) | {5: longest}
     answers.refused(ONE, reasons)
     told: dict[int, Refusal] = {}
-    while said := answers.due():
+    while said := answers.take_due():
         told.update(said[0][1].rejected)
-        assert len(encode_answer(said[0][1])) < 40_000
+        assert len(encode_ack(said[0][1])) < 40_000
     assert told == reasons | {5: Refusal(AckCode.BAD_VALUE, "x" * 1000)}
 
 
-offsets = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(Ranges.of)
+offsets = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(IntervalSet.of)
 KINDS = ("stored", "durable", "rejected", "deferred", "answer")
 events = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([ONE, OTHER]), offsets), max_size=40)
 
 
 @given(events=events, horizon=st.sampled_from([0.0, 30.0]))
 def test_in_any_history_everything_is_answered_as_what_it_became(
-    events: list[tuple[str, Named, Ranges]], horizon: float
+    events: list[tuple[str, StreamKey, IntervalSet]], horizon: float
 ) -> None:
     answers = gathered(horizon)
-    given_in: dict[str, set[tuple[Named, int]]] = {kind: set() for kind in KINDS}
-    answered: dict[str, set[tuple[Named, int]]] = {kind: set() for kind in KINDS}
+    given_in: dict[str, set[tuple[StreamKey, int]]] = {kind: set() for kind in KINDS}
+    answered: dict[str, set[tuple[StreamKey, int]]] = {kind: set() for kind in KINDS}
 
     def answer_all() -> None:
-        for edge, answer in answers.due():
-            assert decode_answer(encode_answer(answer)) == answer
-            named = Named(edge, answer.stream)
+        for edge, answer in answers.take_due():
+            assert decode_ack(encode_ack(answer)) == answer
+            named = StreamKey(edge, answer.stream)
             answered["stored"] |= {(named, offset) for offset in answer.stored}
             answered["durable"] |= {(named, offset) for offset in answer.durable}
             answered["rejected"] |= {(named, offset) for offset in answer.rejected}

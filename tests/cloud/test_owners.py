@@ -10,7 +10,7 @@ from cloud.settings import IngesterSettings
 from qilu.config.settings_file import load_text
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.mqtt.settings import MqttSettings
 from tests.cloud.conftest import Start
 from tests.cloud.memory import Edge, MemoryStore, record
@@ -47,12 +47,12 @@ async def test_records_of_another_edge_are_deferred_counted_and_logged_with_both
         Edge(mqtt, "edge-1", 1) as owner,
         Edge(mqtt, "edge-2", 2) as other,
     ):
-        await owner.send(Ranges([(0, 0)]), [record("edge-1", "press-1", 1000)])
+        await owner.send(IntervalSet([(0, 0)]), [record("edge-1", "press-1", 1000)])
         await owner.until(durable=1)
         mixed = [record("edge-2", device, 2000) for device in ("press-1", "pump-1", "press-12")]
-        await other.send(Ranges([(0, 2)]), mixed)
+        await other.send(IntervalSet([(0, 2)]), mixed)
         await other.until(durable=2, deferred=1)
-        assert other.deferred == {AckCode.NOT_OWNER: Ranges([(0, 0)])}
+        assert other.deferred == {AckCode.NOT_OWNER: IntervalSet([(0, 0)])}
         assert not other.rejected
         assert store.times("press-1") == [1000]
         assert (running.tally.not_owner, running.tally.deferred, running.tally.rejected) == (1, 1, 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.ack_codes import AckCode
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import DeviceKey
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.factory import open_reader, open_store
@@ -41,7 +41,7 @@ async def test_what_victoriametrics_loses_by_a_crash_comes_again(
     begin = time.time_ns() // 1_000_000 - 60_000
     some = records(20, begin)
     async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
-        await edge.send(Ranges([(0, 19)]), list(some.values()))
+        await edge.send(IntervalSet([(0, 19)]), list(some.values()))
         await edge.until(stored=20)
         await asyncio.to_thread(victoria_metrics.kill)
         assert not edge.durable
@@ -64,7 +64,7 @@ async def test_influxdb_away_for_a_while_costs_nothing(
     some = records(20, begin)
     async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
         await asyncio.to_thread(influxdb1.kill)
-        await edge.send(Ranges([(0, 19)]), list(some.values()))
+        await edge.send(IntervalSet([(0, 19)]), list(some.values()))
         await asyncio.sleep(0.2)
         assert not edge.answers
         await asyncio.to_thread(influxdb1.start)
@@ -88,14 +88,14 @@ async def test_rows_that_victoriametrics_drops_beyond_a_limit_are_deferred_and_o
     with VictoriaMetrics(tmp_path, flags=(*FLAGS, "-storage.maxDailySeries=40")) as server:
         settings = InfluxSettings(type="influx", kind="victoriametrics", url=server.url, horizon=2.0)
         async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
-            await edge.send(Ranges.of([0]), [record("edge-1", "press-1", begin, *map(float, range(20)))])
+            await edge.send(IntervalSet.of([0]), [record("edge-1", "press-1", begin, *map(float, range(20)))])
             await edge.until(durable=1)
             small = record("edge-1", "press-1", begin + 1, *map(float, range(20)))
             large = record("edge-1", "press-2", begin + 1, *map(float, range(100)))
-            await edge.send(Ranges([(1, 2)]), [small, large])
+            await edge.send(IntervalSet([(1, 2)]), [small, large])
             await edge.until(durable=2, stored=3, deferred=1)
             assert str(edge.durable) == "0-1"
-            assert edge.deferred == {AckCode.STORE_IN_DOUBT: Ranges.of([2])}
+            assert edge.deferred == {AckCode.STORE_IN_DOUBT: IntervalSet.of([2])}
     told = [one.getMessage() for one in caplog.records if "records are stored but not durable" in one.message]
     assert len(told) == 1
     assert "raise -storage.maxHourlySeries and -storage.maxDailySeries" in told[0]
@@ -114,13 +114,13 @@ async def test_nothing_is_written_into_a_victoriametrics_that_lost_its_flag_by_a
     begin = time.time_ns() // 1_000_000 - 60_000
     some = records(20, begin)
     async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
-        await edge.send(Ranges([(0, 9)]), list(some.values())[:10])
+        await edge.send(IntervalSet([(0, 9)]), list(some.values())[:10])
         await edge.until(durable=10)
         await asyncio.to_thread(victoria_metrics.stop)
         flags, victoria_metrics.flags = victoria_metrics.flags, ("-retentionPeriod=100y",)
         await asyncio.sleep(1.1)
         await asyncio.to_thread(victoria_metrics.start)
-        await edge.send(Ranges([(0, 19)]), list(some.values()))
+        await edge.send(IntervalSet([(0, 19)]), list(some.values()))
         async with asyncio.timeout(20):
             while "start VictoriaMetrics with -dedup.minScrapeInterval=1ms" not in caplog.text:
                 await asyncio.sleep(0.1)
@@ -198,7 +198,7 @@ async def test_a_batch_that_does_not_fit_into_the_timeout_on_a_thin_line_is_halv
         ):
             for start in range(0, 400, 40):
                 some = range(start, start + 40)
-                await edge.send(Ranges.of(some), [many[number] for number in some])
+                await edge.send(IntervalSet.of(some), [many[number] for number in some])
             await edge.until(durable=400, within=50)
     told = [one.getMessage() for one in caplog.records if "in one write were too many" in one.message]
     assert len(told) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.mqtt.settings import MqttSettings
 from tests.cloud.conftest import Start
 from tests.cloud.doomed import doomed_ingester
@@ -29,7 +29,7 @@ async def test_two_ingesters_of_a_store_share_its_records(mosquitto: Mosquitto, 
     ):
         await edge.until_announced("a", "b")
         for offset, body in records(100).items():
-            await edge.send(Ranges.of([offset]), [body])
+            await edge.send(IntervalSet.of([offset]), [body])
         await edge.until(durable=100)
         assert a.tally.records + b.tally.records == 100
         assert a.tally.records > 10
@@ -56,7 +56,7 @@ async def test_ingesters_of_two_stores_get_everything_each(
         Edge(mqtt) as edge,
     ):
         for offset, body in records(20).items():
-            await edge.send(Ranges.of([offset]), [body])
+            await edge.send(IntervalSet.of([offset]), [body])
         async with asyncio.timeout(5):
             while min(one.tally.records, other.tally.records) < 20:
                 await asyncio.sleep(0.01)
@@ -66,7 +66,7 @@ async def test_ingesters_of_two_stores_get_everything_each(
 async def test_ingesters_that_cannot_share_take_everything(mosquitto: Mosquitto, ingesting: Start) -> None:
     mqtt, store = MqttSettings(port=mosquitto.port, protocol="3.1.1"), MemoryStore()
     async with ingesting(mqtt, store) as a, ingesting(mqtt, store) as b, Edge(mqtt) as edge:
-        await edge.send(Ranges([(0, 9)]), list(records(10).values()))
+        await edge.send(IntervalSet([(0, 9)]), list(records(10).values()))
         await edge.until(durable=10)
         async with asyncio.timeout(5):
             while a.tally.records + b.tally.records < 20:
@@ -101,10 +101,10 @@ async def test_an_ingester_killed_with_records_in_its_hands_costs_nothing(
 
 
 async def test_an_ingester_outlives_its_broker(mosquitto: Mosquitto, ingesting: Start) -> None:
-    mqtt, store = MqttSettings(port=mosquitto.port), MemoryStore(horizon=0.5)
+    mqtt, store = MqttSettings(port=mosquitto.port), MemoryStore(durability_delay=0.5)
     async with ingesting(mqtt, store) as running:
         async with Edge(mqtt) as edge:
-            await edge.send(Ranges([(0, 9)]), list(records(10).values()))
+            await edge.send(IntervalSet([(0, 9)]), list(records(10).values()))
             await edge.until(stored=10)
             await asyncio.to_thread(mosquitto.kill)
         running.flowing.clear()
@@ -135,5 +135,5 @@ async def test_an_ingester_that_may_not_announce_itself_works_all_the_same(
     with Mosquitto(tmp_path, acl=acl, lines=["max_queued_messages 1000000"]) as server:
         mqtt = MqttSettings(port=server.port)
         async with ingesting(mqtt, MemoryStore()), Edge(mqtt) as edge:
-            await edge.send(Ranges([(0, 9)]), list(records(10).values()))
+            await edge.send(IntervalSet([(0, 9)]), list(records(10).values()))
             await edge.until(durable=10)

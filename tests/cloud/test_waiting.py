@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.queue import OVERHEAD, Waiting
+from cloud.queue import OVERHEAD, IngestQueue
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_MESSAGE_BYTES
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
 from tests.cloud.memory import record
@@ -20,14 +20,16 @@ HONEST = record("honest", "press-1", 1000)
 
 
 def message(first: int, count: int = 1) -> bytes:
-    return encode_message(1, Ranges([(first, first + count - 1)]), [RECORD] * count)
+    return encode_message(1, IntervalSet([(first, first + count - 1)]), [RECORD] * count)
 
 
-def waiting(**bounds: int) -> Waiting:
-    return Waiting(**{"records": 10, "batch_bytes": 10**6, "backlog_bytes": 10**6, "room": 10**6, **bounds})
+def waiting(**bounds: int) -> IngestQueue:
+    return IngestQueue(
+        **{"records": 10, "batch_bytes": 10**6, "backlog_bytes": 10**6, "room": 10**6, **bounds}
+    )
 
 
-def taken(queue: Waiting) -> list[int]:
+def taken(queue: IngestQueue) -> list[int]:
     return [offset for _, offset in queue.take().names]
 
 
@@ -42,14 +44,14 @@ def test_a_batch_has_no_more_of_the_backlog_than_one_full_message() -> None:
     """What comes live while a batch is written waits for it, however long the backlog is."""
     queue = waiting(records=1000, backlog_bytes=len(message(0, 9)))
     for first, count in ((0, 9), (10, 1), (20, 1), (30, 20), (60, 9)):
-        assert queue.enough == (first > 0)
+        assert queue.batch_ready == (first > 0)
         queue.add(Lane.BACKLOG, "edge-1", message(first, count))
     assert taken(queue) == list(range(9))
     queue.add(Lane.LIVE, "edge-1", message(100))
     assert taken(queue) == [100, 10, 20]
     assert taken(queue) == list(range(30, 50))
     assert taken(queue) == list(range(60, 69))
-    assert not queue.enough
+    assert not queue.batch_ready
 
 
 def test_live_records_that_fill_every_batch_do_not_keep_the_backlog_out() -> None:
@@ -63,7 +65,7 @@ def test_live_records_that_fill_every_batch_do_not_keep_the_backlog_out() -> Non
 def test_a_batch_ends_with_the_message_that_fills_it() -> None:
     queue = waiting(records=4)
     for first in (0, 3, 6, 9):
-        assert queue.enough == (first >= 6)
+        assert queue.batch_ready == (first >= 6)
         queue.add(Lane.LIVE, "edge-1", message(first, 3))
     assert taken(queue) == [0, 1, 2, 3, 4, 5]
     assert taken(queue) == [6, 7, 8, 9, 10, 11]
@@ -73,7 +75,7 @@ def test_a_batch_is_bounded_in_bytes_too() -> None:
     queue = waiting(batch_bytes=len(message(0)) + 1)
     for first in range(5):
         queue.add(Lane.LIVE, "edge-1", message(first))
-    assert queue.enough
+    assert queue.batch_ready
     assert [taken(queue) for _ in range(3)] == [[0, 1], [2, 3], [4]]
 
 
@@ -91,7 +93,7 @@ def test_an_edge_that_floods_leaves_every_other_its_turn_and_its_share_of_the_ro
     for number in range(200):
         queue.add(Lane.LIVE, "flood", message(number))
     for number in range(5):
-        assert queue.add(Lane.LIVE, "honest", encode_message(2, Ranges.of([number]), [HONEST])) == (
+        assert queue.add(Lane.LIVE, "honest", encode_message(2, IntervalSet.of([number]), [HONEST])) == (
             number < 0
         )
     found = [named.edge for _ in range(4) for named, _ in queue.take().names]
@@ -123,17 +125,19 @@ def test_a_head_that_names_more_records_than_a_message_may_have_is_none(offsets:
 def test_a_batch_of_rejections_is_bounded_like_one_of_records() -> None:
     queue = waiting(records=10)
     for number in range(20):
-        queue.add(Lane.LIVE, "edge-1", encode_message(1, Ranges([(5 * number, 5 * number + 4)]), [b"1"] * 5))
+        queue.add(
+            Lane.LIVE, "edge-1", encode_message(1, IntervalSet([(5 * number, 5 * number + 4)]), [b"1"] * 5)
+        )
     assert queue.take().records == 10
 
 
 async def test_it_wakes_who_waits_for_something() -> None:
     queue = waiting()
     queue.add(Lane.LIVE, "edge-1", message(0))
-    await queue.some()
+    await queue.wait_nonempty()
     queue.take()
     queue.add(Lane.BACKLOG, "edge-1", message(1))
-    await queue.some()
+    await queue.wait_nonempty()
 
 
 WHOLE = message(5, 3)
@@ -161,7 +165,7 @@ def test_any_bytes_are_refused_rejected_by_name_or_decoded(payload: bytes, lane:
     batch = queue.take()
     assert len(batch.polls) == len(batch.names)
     assert batch.polls or batch.rejected or not payload.count(b"due")
-    assert not queue.enough
+    assert not queue.batch_ready
 
 
 @pytest.mark.parametrize("cut", range(len(WHOLE)))
@@ -181,7 +185,7 @@ def test_every_record_is_either_stored_or_refused_under_its_own_name(refused: se
     queue = waiting()
     for edge, first in (("edge-1", 10), ("edge-2", 20), ("edge-1", 30)):
         body = record(edge, "press-1", 1000)
-        queue.add(Lane.LIVE, edge, encode_message(1, Ranges([(first, first + 2)]), [body] * 3))
+        queue.add(Lane.LIVE, edge, encode_message(1, IntervalSet([(first, first + 2)]), [body] * 3))
     batch = queue.take()
     reasons = {index: Refusal(AckCode.BAD_VALUE, f"reason {index}") for index in refused}
     stored, told = batch.stored(reasons), batch.refused(reasons)

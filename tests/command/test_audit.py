@@ -7,9 +7,9 @@ from datetime import UTC
 import pytest
 
 from qilu_cli.commands.audit import at, span
-from qilu_cli.time_zones import parse_moment, zone
+from qilu_cli.time_zones import parse_iso_time, zone
 
-_BEGIN = parse_moment("--from", "2026-11-23T02:10:05Z")
+_BEGIN = parse_iso_time("--from", "2026-11-23T02:10:05Z")
 _HOUR_MS = 3_600_000
 
 
@@ -27,7 +27,7 @@ def test_times_are_shown_in_the_zone_that_is_asked_for(name: str, moment: str, t
 
 
 def test_a_span_over_a_change_of_the_offset_names_both() -> None:
-    berlin, change = zone("Europe/Berlin"), parse_moment("--from", "2026-10-25T00:30:00Z")
+    berlin, change = zone("Europe/Berlin"), parse_iso_time("--from", "2026-10-25T00:30:00Z")
     assert span(change, change + _HOUR_MS, berlin) == "10-25 02:30:00+02:00-02:30:00+01:00"
     assert span(change, change + 24 * _HOUR_MS, UTC) == "10-25 00:30:00-10-26 00:30:00Z"
 

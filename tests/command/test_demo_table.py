@@ -7,7 +7,7 @@ import pytest
 from qilu.config.profiles import profiles
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Reason
-from qilu_cli.commands.demo.latest_values import Latest, Watch
+from qilu_cli.commands.demo.latest_values import LatestReading, LatestValues
 from qilu_cli.commands.demo.table import Flow, Plant, picture
 from qilu_cli.terminal import PlainConsole
 
@@ -19,11 +19,11 @@ def shown(
     width: int, height: int, *, devices: int = 22, bad: int | None = None, stopping: bool = False
 ) -> str:
     """The picture of a plant whose device number `bad` is refused."""
-    watch = Watch()
+    watch = LatestValues()
     names = [f"compressor-{number}" for number in range(devices)]
     for number, name in enumerate(names):
         reason = Reason.TIMEOUT if number == bad else None
-        watch.latest[name] = Latest(1000, {"discharge_pressure": 7.25, "state": 2}, reason)
+        watch.latest[name] = LatestReading(1000, {"discharge_pressure": 7.25, "state": 2}, reason)
     plant = Plant(dict.fromkeys(names, PROFILE), watch, lambda: 1500, lambda: FLOW, lambda: stopping)
     console = PlainConsole(file=io.StringIO(), width=width, height=height)
     with console.capture() as printed:

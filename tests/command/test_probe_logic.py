@@ -74,8 +74,8 @@ def test_a_swapped_counter_is_found_and_the_swap_is_told() -> None:
     registers = dump([0x1388, 0x0000, 99])
     swapped = next(match for match in find(registers, 5000, ONE_PERCENT) if match.view.letters == "CDAB")
     assert swapped.view.type == "uint32"
-    assert "the words are swapped" in notes(registers, swapped, registers.asked)[0]
-    assert "3.2768e+08" in notes(registers, swapped, registers.asked)[0]
+    assert "the words are swapped" in notes(registers, swapped, registers.span)[0]
+    assert "3.2768e+08" in notes(registers, swapped, registers.span)[0]
 
 
 def test_a_mix_of_two_neighbours_is_named_beside_the_value_that_it_resembles() -> None:
@@ -83,7 +83,7 @@ def test_a_mix_of_two_neighbours_is_named_beside_the_value_that_it_resembles() -
     registers = dump([9, *floats(231.5, 50.0), 9])
     best, mixed = find(registers, 231.5, ONE_PERCENT)[:2]
     assert (best.address, best.number, mixed.address, mixed.view.letters) == (1, 231.5, 0, "CDAB")
-    assert "float32 CDAB at 0 (231)" in notes(registers, best, registers.asked)[0]
+    assert "float32 CDAB at 0 (231)" in notes(registers, best, registers.span)[0]
 
 
 def test_a_value_one_before_the_range_is_told_as_off_by_one() -> None:

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from qilu.contract.errors import ConfigError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Value
 from qilu.stores.sqlite.writer import SqliteStore
-from qilu_cli.commands.query import Asked, query
+from qilu_cli.commands.query import QueryOptions, query
 from qilu_cli.meaning import Meanings
-from qilu_cli.time_zones import moment, zone
+from qilu_cli.time_zones import iso_time, zone
 
 NOW = time.time_ns() // 1_000_000
 
 
 def poll(device: str, profile: str, group: str, values: dict[str, Value], ago_ms: int = 1000) -> Poll:
-    columns = Columns(Origin("edge-1", device, profile), group, tuple(values))
+    columns = BlockSchema(Origin("edge-1", device, profile), group, tuple(values))
     return Poll(NOW - ago_ms, (Reading(columns, NOW - ago_ms, tuple(values.values()), {}),))
 
 
@@ -45,7 +45,9 @@ async def file(tmp_path: Path) -> Path:
 async def rows(capsys: pytest.CaptureFixture[str], file: Path, **options: Any) -> list[dict[str, str]]:
     """The rows of an answer; NOW is when this file was read, which may be long ago in a long run."""
     timed = not options.keys() & {"devices", "points", "latest", "start", "last"}
-    await query(Asked(str(file), form="csv", last=options.pop("last", "1d" if timed else None), **options))
+    await query(
+        QueryOptions(str(file), form="csv", last=options.pop("last", "1d" if timed else None), **options)
+    )
     return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
 
@@ -89,7 +91,7 @@ async def test_what_is_said_of_collecting_a_machine_can_be_asked_for(
 async def test_an_empty_answer_tells_when_the_device_was_last_heard(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await query(Asked(str(file), device="packing-1", point=["speed"], last="1ms", form="csv"))
+    await query(QueryOptions(str(file), device="packing-1", point=["speed"], last="1ms", form="csv"))
     printed = capsys.readouterr()
     assert printed.out == "time,edge,device,point,value,unit,text,quality\n"
     assert "no values of speed in the last 1ms; packing-1 was last heard at 20" in printed.err
@@ -101,7 +103,7 @@ async def test_what_the_store_does_not_have_is_told(file: Path) -> None:
         ("packing-2", "rate", "no device packing-2; did you mean packing-1"),
     ):
         with pytest.raises(ConfigError, match=problem):
-            await query(Asked(str(file), device=device, point=[point], last="1m"))
+            await query(QueryOptions(str(file), device=device, point=[point], last="1m"))
 
 
 FOREIGN = "[/red] [bold]A[b] :smile: 油温\x1b[2J\n"
@@ -112,13 +114,13 @@ async def test_a_text_of_a_device_is_shown_as_it_is_and_orders_nothing(
 ) -> None:
     async with SqliteStore(tmp_path / "store.db") as store:
         await store.write([poll("press-1", "press", "slow", {"label": FOREIGN})])
-    await query(Asked(str(tmp_path / "store.db"), device="press-1", point=["label"], last="1d"))
+    await query(QueryOptions(str(tmp_path / "store.db"), device="press-1", point=["label"], last="1d"))
     _, row = capsys.readouterr().out.splitlines()
     assert r"[/red] [bold]A[b] :smile: 油温\x1b[2J\n" in row
 
 
 def of(edge: str, device: str, profile: str, ago_ms: int, **values: Value) -> Poll:
-    columns = Columns(Origin(edge, device, profile), "fast", tuple(values))
+    columns = BlockSchema(Origin(edge, device, profile), "fast", tuple(values))
     return Poll(NOW - ago_ms, (Reading(columns, NOW - ago_ms, tuple(values.values()), {}),))
 
 
@@ -156,13 +158,13 @@ async def test_two_edges_that_share_a_device_name_are_two_machines(
         "last": "1d",
         "form": "csv",
     }
-    await query(Asked(str(shared), **asked, every="1h"))
+    await query(QueryOptions(str(shared), **asked, every="1h"))
     printed = capsys.readouterr()
     assert "several edges have a device of the same name: compressor-1 (edge-1, edge-2)" in printed.err
     assert "choose one with --edge" in printed.err
     means = {(row["edge"], row["value"]) for row in csv.DictReader(io.StringIO(printed.out))}
     assert means == {("edge-1", "7.25"), ("edge-2", "99.5")}
-    await query(Asked(str(shared), **asked, edge="edge-2"))
+    await query(QueryOptions(str(shared), **asked, edge="edge-2"))
     printed = capsys.readouterr()
     assert printed.err == ""
     assert {row["value"] for row in csv.DictReader(io.StringIO(printed.out))} == {"99.5"}
@@ -189,7 +191,7 @@ async def test_lists_name_the_edge_and_can_be_of_one_edge(
 
 async def test_an_edge_that_does_not_have_the_device_is_refused_with_those_that_have_it(shared: Path) -> None:
     with pytest.raises(ConfigError, match="edge edge-1 has no device lathe-1; name one of: edge-2"):
-        await query(Asked(str(shared), device="lathe-1", edge="edge-1", point=["speed"]))
+        await query(QueryOptions(str(shared), device="lathe-1", edge="edge-1", point=["speed"]))
 
 
 async def test_several_points_come_in_one_answer_with_units_and_texts(
@@ -225,9 +227,9 @@ async def test_the_latest_value_of_every_point_comes_in_one_answer(
 ) -> None:
     found = await rows(capsys, shared, latest=True, device="compressor-1", edge="edge-1")
     assert [(row["time"], row["point"], row["value"], row["unit"], row["text"]) for row in found] == [
-        (moment(NOW - 1000), "discharge_pressure", "7.25", "bar", ""),
-        (moment(NOW - 1000), "loaded", "false", "", ""),
-        (moment(NOW - 1000), "state", "4", "", "fault"),
+        (iso_time(NOW - 1000), "discharge_pressure", "7.25", "bar", ""),
+        (iso_time(NOW - 1000), "loaded", "false", "", ""),
+        (iso_time(NOW - 1000), "state", "4", "", "fault"),
     ]
     everything = await rows(capsys, shared, latest=True)
     assert [(row["edge"], row["device"]) for row in everything] == [
@@ -238,18 +240,18 @@ async def test_the_latest_value_of_every_point_comes_in_one_answer(
     some = await rows(capsys, shared, latest=True, point=["speed"])
     assert [row["value"] for row in some] == ["1.5"]
     with pytest.raises(ConfigError, match="no time range; leave out --last"):
-        await query(Asked(str(shared), latest=True, last="5m"))
+        await query(QueryOptions(str(shared), latest=True, last="5m"))
 
 
 async def test_begin_and_end_are_times_of_the_zone_that_is_asked_for(
     shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: dict[str, Any] = {"device": "compressor-1", "edge": "edge-1", "point": ["state"]}
-    begin, end = moment(NOW - 2000), moment(NOW - 1000)
+    begin, end = iso_time(NOW - 2000), iso_time(NOW - 1000)
     found = await rows(capsys, shared, **asked, start=begin, end=end)
     assert [(row["time"], row["value"]) for row in found] == [(begin, "3")]
     shanghai = zone("Asia/Shanghai")
-    begin, end = (moment(NOW - ago_ms, shanghai) for ago_ms in (2000, 1000))
+    begin, end = (iso_time(NOW - ago_ms, shanghai) for ago_ms in (2000, 1000))
     assert begin.endswith("+08:00")
     without_offset: dict[str, Any] = {
         "start": begin.removesuffix("+08:00"),
@@ -267,14 +269,14 @@ async def test_begin_and_end_are_times_of_the_zone_that_is_asked_for(
     ]
     for wrong, problem in wrongs:
         with pytest.raises(ConfigError, match=problem):
-            await query(Asked(str(shared), **asked, **wrong))
+            await query(QueryOptions(str(shared), **asked, **wrong))
 
 
 async def test_a_profile_of_ones_own_gives_units_and_texts(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: dict[str, Any] = {"device": "lathe-1", "point": ["speed"], "every": "1h"}
-    await query(Asked(str(shared), **asked, last="1d"))
+    await query(QueryOptions(str(shared), **asked, last="1d"))
     assert "no description of profile my-lathe" in capsys.readouterr().err
     (tmp_path / "my-lathe.yaml").write_text(
         "profile: my-lathe\npoints: [{name: speed, table: input, address: 0, type: float32, unit: rpm}]\n"
@@ -325,7 +327,9 @@ async def test_a_cell_that_a_spreadsheet_would_run_is_text_in_csv_and_numbers_st
         "油温 1",
         "-1.5",
     ]
-    asked = Asked(str(tmp_path / "store.db"), device="press-1", point=["label"], last="1d", form="json")
+    asked = QueryOptions(
+        str(tmp_path / "store.db"), device="press-1", point=["label"], last="1d", form="json"
+    )
     await query(asked)
     printed = capsys.readouterr().out
     assert [row["value"] for row in json.loads(printed)] == texts
@@ -333,9 +337,9 @@ async def test_a_cell_that_a_spreadsheet_would_run_is_text_in_csv_and_numbers_st
 
 
 def test_a_time_that_no_calendar_knows_is_shown_as_a_number() -> None:
-    assert moment(2**63 - 1) == "9223372036854775807 ms"
-    assert moment(-(2**63)) == "-9223372036854775808 ms"
-    assert moment(0) == "1970-01-01T00:00:00.000Z"
+    assert iso_time(2**63 - 1) == "9223372036854775807 ms"
+    assert iso_time(-(2**63)) == "-9223372036854775808 ms"
+    assert iso_time(0) == "1970-01-01T00:00:00.000Z"
 
 
 def test_numbers_of_a_store_without_types_have_the_type_of_the_profile() -> None:

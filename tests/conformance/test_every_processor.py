@@ -10,11 +10,11 @@ import pytest
 
 from gateway.interfaces import Processor
 from gateway.processors.deadband import Deadband
-from gateway.processors.select import Select
-from gateway.processors.stale import Stale
-from gateway.processors.unwrap import Counters
+from gateway.processors.select import PointSelector
+from gateway.processors.stale import StaleDetector
+from gateway.processors.unwrap import CounterUnwrapper
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import ALL_GOOD, Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import ALL_GOOD, BlockSchema, Origin, Poll, Reading, Reason, Value
 
 POINTS = ("force", "energy", "state", "text")
 ENERGY = {
@@ -27,10 +27,10 @@ Make = Callable[[], Processor]
 
 @pytest.fixture(
     params=[
-        lambda: Select(["*"], ["force"]),
+        lambda: PointSelector(["*"], ["force"]),
         lambda: Deadband({"force": 0.5}, 60.0),
-        lambda: Stale(["*"], 3),
-        lambda: Counters(dict.fromkeys(DEVICES, (PROFILE, {}))),
+        lambda: StaleDetector(["*"], 3),
+        lambda: CounterUnwrapper(dict.fromkeys(DEVICES, (PROFILE, {}))),
     ],
     ids=["select", "deadband", "stale", "counters"],
 )
@@ -44,13 +44,13 @@ class Plan:
 
     def __init__(self, device: str, *blocks: Sequence[str]) -> None:
         origin = Origin("edge-1", device, "press")
-        self.columns = [Columns(origin, "fast", tuple(block)) for block in blocks]
+        self.columns = [BlockSchema(origin, "fast", tuple(block)) for block in blocks]
 
     def poll(self, turn: int, values: Mapping[str, Value], reasons: Mapping[str, Reason]) -> Poll:
         return Poll(turn * 1000, tuple(self._reading(one, turn, values, reasons) for one in self.columns))
 
     def _reading(
-        self, columns: Columns, turn: int, values: Mapping[str, Value], reasons: Mapping[str, Reason]
+        self, columns: BlockSchema, turn: int, values: Mapping[str, Value], reasons: Mapping[str, Reason]
     ) -> Reading:
         bad = {index: reasons[point] for index, point in enumerate(columns.points) if point in reasons}
         return Reading(
@@ -156,7 +156,7 @@ def test_a_new_read_plan_begins_nothing_again(make: Make) -> None:
 def test_a_thousand_read_plans_leave_no_state_behind(make: Make) -> None:
     def blocks_alive() -> int:
         gc.collect()
-        return sum(isinstance(item, Columns) for item in gc.get_objects())
+        return sum(isinstance(item, BlockSchema) for item in gc.get_objects())
 
     processor = make()
     values, reasons = turns()[0]

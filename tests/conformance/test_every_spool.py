@@ -12,13 +12,13 @@ from gateway.spool.disk import DiskSpool
 from gateway.spool.memory import MemorySpool
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 Make = Callable[..., Spool]
 
 
-def ranges(text: str) -> Ranges:
-    return Ranges.parse(text)
+def ranges(text: str) -> IntervalSet:
+    return IntervalSet.parse(text)
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -148,4 +148,4 @@ async def test_records_of_every_size_come_back_as_they_were(spool: Spool) -> Non
         assert spool.append(body) is not None
     assert [record.body for record in spool.read(spool.stream, ranges("0-7"), 10**7)] == bodies
     for offset, body in reversed(list(enumerate(bodies))):
-        assert [record.body for record in spool.read(spool.stream, Ranges.of([offset]), 1)] == [body]
+        assert [record.body for record in spool.read(spool.stream, IntervalSet.of([offset]), 1)] == [body]

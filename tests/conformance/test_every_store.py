@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 from qilu.contract.ack_codes import Family
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import MAX_FLOAT, MAX_TEXT, MAX_TIME_MS
-from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.factory import open_reader, open_store
 from qilu.stores.interfaces import Device, Reader, Sample, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
-from qilu.stores.validation import refusal
+from qilu.stores.validation import unstorable_reason
 from tests.servers import Influxdb1, VictoriaMetrics
 
 START = 1_764_000_000_000
@@ -35,7 +35,7 @@ class Subject:
         self.server = server
         self.device = f"press-{next(_turn)}"
         self.origin = Origin("edge-1", self.device, "hydraulic-press", "acme", "jinan", "line-a")
-        self.columns = Columns(self.origin, "fast", ("force", "state", "running"))
+        self.columns = BlockSchema(self.origin, "fast", ("force", "state", "running"))
 
     @property
     def key(self) -> DeviceKey:
@@ -154,12 +154,12 @@ async def test_a_text_is_kept_where_there_is_a_place_for_it_and_hurts_nothing_el
 
 
 BEYOND = [
-    *(Poll(START, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), START, (value,)),))
+    *(Poll(START, (Reading(BlockSchema(Origin("e", "d", "p"), "g", ("x",)), START, (value,)),))
       for value in (10**400, -(10**400), 2**64, -(2**63) - 1, 1.7976931348623157e308, math.nan, -math.inf,
                     math.nextafter(MAX_FLOAT, math.inf), "x" * (MAX_TEXT + 1), "\ud800")),
-    *(Poll(time_ms, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), START, (1.0,)),))
+    *(Poll(time_ms, (Reading(BlockSchema(Origin("e", "d", "p"), "g", ("x",)), START, (1.0,)),))
       for time_ms in (-1, 2**63 - 1, -(2**63), 10**400, -(10**400))),
-    *(Poll(START, (Reading(Columns(Origin("e", "d", "p"), "g", ("x",)), time_ms, (1.0,)),))
+    *(Poll(START, (Reading(BlockSchema(Origin("e", "d", "p"), "g", ("x",)), time_ms, (1.0,)),))
       for time_ms in (-1, 2**63 - 1, -(2**63), -(2**63) + 59_999, 2**63, 10**400, MAX_TIME_MS + 1)),
 ]  # fmt: skip
 
@@ -171,7 +171,9 @@ async def test_what_is_beyond_the_limits_is_rejected_alike_and_costs_no_other_po
         refused = await store.write(polls)
         assert sorted(refused) == list(range(0, len(polls), 2))
         assert {one.family for one in refused.values()} == {Family.REJECTED}
-        assert [refused[2 * index] for index in range(len(BEYOND))] == [refusal(bad) for bad in BEYOND]
+        assert [refused[2 * index] for index in range(len(BEYOND))] == [
+            unstorable_reason(bad) for bad in BEYOND
+        ]
         assert all(len(one.text) < 200 for one in refused.values())
         await subject.settle()
         found = await reader.samples(subject.key, "force", START, START + 1)
@@ -263,7 +265,7 @@ async def test_names_that_nobody_expects_survive(subject: Subject) -> None:
     for device in devices:
         origin = Origin("e'd,g=e 1", device, "press-温 ,度", "", '济"南, 山东', "l\\i")
         values = tuple(float(i) for i in range(len(NAMES)))
-        columns = Columns(origin, "g", tuple(NAMES))
+        columns = BlockSchema(origin, "g", tuple(NAMES))
         polls.append(Poll(START, (Reading(columns, START, values, {3: Reason.CLOCK_UNCERTAIN}),)))
     async with subject.store() as store, subject.reader() as reader:
         assert await store.write(polls) == {}
@@ -289,7 +291,7 @@ async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: S
             (Origin("e", f"{device}d", "p"), name),
             (Origin("e", f"{device}e", "p", line=name), "x"),
         ):
-            polls.append(Poll(START, (Reading(Columns(origin, "g", (point,)), START, (1.0,)),)))
+            polls.append(Poll(START, (Reading(BlockSchema(origin, "g", (point,)), START, (1.0,)),)))
     polls.append(subject.poll(START + 1, 2.0, 1, True))
     async with subject.store() as store, subject.reader() as reader:
         refused = await store.write(polls)
@@ -307,11 +309,11 @@ async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: S
 
 async def test_devices_are_told_with_their_last_time(subject: Subject) -> None:
     other = Origin("edge-2", f"{subject.device}-b", "lathe", "acme", "jinan", "line-b")
-    slow = Columns(subject.origin, "slow", ("oil",))
+    slow = BlockSchema(subject.origin, "slow", ("oil",))
     async with subject.store() as store, subject.reader() as reader:
         await store.write([subject.poll(START, 1.0, 1, True)])
         await store.write([Poll(START, (Reading(slow, START + 5, (1.0,)), Reading(slow, START + 7, (2.0,))))])
-        await store.write([Poll(START, (Reading(Columns(other, "g", ("x",)), START + 1, (1.0,)),))])
+        await store.write([Poll(START, (Reading(BlockSchema(other, "g", ("x",)), START + 1, (1.0,)),))])
         await subject.settle()
         devices = [one for one in await reader.devices() if one.device.startswith(subject.device)]
         assert devices == [
@@ -325,7 +327,7 @@ async def test_devices_are_told_with_their_last_time(subject: Subject) -> None:
 
 async def test_two_edges_that_share_a_device_name_are_two_machines(subject: Subject) -> None:
     """The same device, profile, points and times at both: nothing of the one is read as the other's."""
-    other = Columns(
+    other = BlockSchema(
         Origin("edge-2", subject.device, "hydraulic-press", "acme", "jinan", "line-a"),
         "fast",
         subject.columns.points,
@@ -335,7 +337,7 @@ async def test_two_edges_that_share_a_device_name_are_two_machines(subject: Subj
         for time_ms in range(START, START + 300_000, 10_000)
     ]
     ours = [subject.poll(poll.due_ms + 5_000 * (i % 2), 1.0, i, False) for i, poll in enumerate(theirs)]
-    third = Columns(Origin("edge-2", subject.device, "lathe"), "fast", ("spindle",))
+    third = BlockSchema(Origin("edge-2", subject.device, "lathe"), "fast", ("spindle",))
     theirs.append(Poll(START, (Reading(third, START, (5.0,)),)))
     span = (START, START + 300_000)
     async with subject.store() as store, subject.reader() as reader:
@@ -366,9 +368,11 @@ async def test_two_edges_that_share_a_device_name_are_two_machines(subject: Subj
 
 
 async def test_the_newest_sample_of_each_point_is_known_whatever_its_quality(subject: Subject) -> None:
-    slow = Columns(subject.origin, "slow", ("oil", "label"))
-    moved = Columns(Origin("edge-1", subject.device, "hydraulic-press", line="line-b"), "fast", ("force",))
-    other = Columns(Origin("edge-2", subject.device, "hydraulic-press"), "fast", ("force",))
+    slow = BlockSchema(subject.origin, "slow", ("oil", "label"))
+    moved = BlockSchema(
+        Origin("edge-1", subject.device, "hydraulic-press", line="line-b"), "fast", ("force",)
+    )
+    other = BlockSchema(Origin("edge-2", subject.device, "hydraulic-press"), "fast", ("force",))
     label: Value = "A-17" if subject.has_texts else 17.0
     polls = [
         subject.poll(START - 40 * 86_400_000, 0.5, 1, False),
@@ -466,7 +470,7 @@ async def test_values_are_counted_by_reason_to_the_millisecond(subject: Subject)
     polls.append(subject.poll(START + 5, text, 2, True))
     polls.append(subject.poll(START + 7, None, None, None))
     other = Origin("edge-1", subject.device, "collection")
-    polls.append(Poll(START, (Reading(Columns(other, "counts", ("force", "x")), START + 9, (7.0, 8.0)),)))
+    polls.append(Poll(START, (Reading(BlockSchema(other, "counts", ("force", "x")), START + 9, (7.0, 8.0)),)))
     late = 2 * 86_400_000
     polls.append(subject.poll(START + late, 1.0, 2, False))
     async with subject.store() as store, subject.reader() as reader:
@@ -502,7 +506,7 @@ async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subjec
         await subject.settle()
         if subject.server is not None:
             # What counts as durable only after the horizon is flushed by a stop in good order.
-            stop = subject.server.stop if store.horizon else subject.server.kill
+            stop = subject.server.stop if store.durability_delay else subject.server.kill
             await asyncio.to_thread(stop)
             with pytest.raises(UnreachableError):
                 await store.write([subject.poll(START + 1, 1.5, 2, True)])
@@ -510,7 +514,7 @@ async def test_what_was_durable_survives_a_restart_and_the_identity_stays(subjec
             assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
         else:
             assert await store.write([subject.poll(START + 1, 2.5, 2, True)]) == {}
-        if store.horizon:
+        if store.durability_delay:
             await asyncio.sleep(1.1)  # a start is known for a second
             assert (await store.mark()).incarnation != before
         else:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import ALL_GOOD, Columns, Origin, Reading, Reason, Value
+from qilu.contract.reading import ALL_GOOD, BlockSchema, Origin, Reading, Reason, Value
 from qilu.contract.registers import compile_block
 from qilu.contract.scale_factors import ScaleFactors, exponents_of
 
@@ -31,7 +31,7 @@ def exponents(*points: dict[str, Any], **keys: Any) -> ScaleFactors:
 def reading(bad: dict[str, Reason] | None = None, **values: Value) -> Reading:
     """One block with these raw values; `bad` ones have none."""
     bad = bad or {}
-    columns = Columns(ORIGIN, "default", (*values, *bad))
+    columns = BlockSchema(ORIGIN, "default", (*values, *bad))
     nothing: tuple[Value, ...] = (None,) * len(bad)
     reasons = {len(values) + index: reason for index, reason in enumerate(bad.values())}
     return Reading(columns, 1000, (*values.values(), *nothing), reasons or ALL_GOOD)
@@ -113,7 +113,7 @@ class TestInAnotherPollGroup:
 def test_from_registers_to_values_or_reasons(registers: str, reasons: dict[int, Reason]) -> None:
     profile = DeviceProfile.model_validate({"profile": "inverter", "points": [SF, POWER]})
     codec = compile_block(profile.points, profile.points[0].table, 0, 2)
-    columns = Columns(ORIGIN, "default", ("sf", "power"))
+    columns = BlockSchema(ORIGIN, "default", ("sf", "power"))
     values, bad = codec.decode(bytes.fromhex(registers))
     (found,) = ScaleFactors(profile, {}).scaled([Reading(columns, 1000, values, bad)])
     assert dict(found.reasons) == reasons

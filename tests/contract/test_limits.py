@@ -17,8 +17,8 @@ from qilu.contract.limits import (
     name_problem,
     value_problem,
 )
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
-from qilu.stores.validation import refusal
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
+from qilu.stores.validation import unstorable_reason
 
 values = st.one_of(
     st.floats(),
@@ -32,7 +32,9 @@ values = st.one_of(
 
 
 def poll(*some: Value, reasons: dict[int, Reason] | None = None) -> Poll:
-    columns = Columns(Origin("edge-1", "press-1", "press"), "fast", tuple(f"p{n}" for n in range(len(some))))
+    columns = BlockSchema(
+        Origin("edge-1", "press-1", "press"), "fast", tuple(f"p{n}" for n in range(len(some)))
+    )
     return Poll(1000, (Reading(columns, 1000, some, reasons or {}),))
 
 
@@ -58,7 +60,7 @@ def test_what_is_beyond_becomes_bad_and_its_neighbours_stay(value: Value) -> Non
 def test_no_store_refuses_what_a_gateway_has_bounded(some: list[Value]) -> None:
     before = poll(*some)
     after = bounded(before)
-    assert refusal(after) is None
+    assert unstorable_reason(after) is None
     kept = [value for value in some if value_problem(value) is None]
     assert [value for value in after.readings[0].values if value is not None] == [
         value for value in kept if value is not None

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 run = st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 step = st.tuples(st.sampled_from(["add", "remove"]), run)
 
 
-def build(steps: list[tuple[str, tuple[int, int]]]) -> tuple[Ranges, set[int]]:
-    ranges, model = Ranges(), set[int]()
+def build(steps: list[tuple[str, tuple[int, int]]]) -> tuple[IntervalSet, set[int]]:
+    ranges, model = IntervalSet(), set[int]()
     for verb, (first, last) in steps:
         numbers = set(range(first, last + 1))
         if verb == "add":
@@ -46,10 +46,10 @@ def test_set_operations_agree_with_python_sets(
     a, model_a = build(left)
     b, model_b = build(right)
     # Compared as runs: a set has one form only, and none of these may leave two runs that touch.
-    assert a.common(b) == Ranges.of(model_a & model_b)
-    assert a.without(b) == Ranges.of(model_a - model_b)
-    assert a.head(count) == Ranges.of(sorted(model_a)[:count])
-    assert a.tail(count) == Ranges.of(number for number in model_a if number >= count)
+    assert a.intersection(b) == IntervalSet.of(model_a & model_b)
+    assert a.difference(b) == IntervalSet.of(model_a - model_b)
+    assert a.take(count) == IntervalSet.of(sorted(model_a)[:count])
+    assert a.tail(count) == IntervalSet.of(number for number in model_a if number >= count)
     assert set(a) == model_a
     a.update(b)
     assert set(a) == model_a | model_b
@@ -58,10 +58,10 @@ def test_set_operations_agree_with_python_sets(
 @given(st.lists(step))
 def test_the_text_form_gives_the_same_set_back(steps: list[tuple[str, tuple[int, int]]]) -> None:
     ranges, _ = build(steps)
-    assert Ranges.parse(str(ranges)) == ranges
+    assert IntervalSet.parse(str(ranges)) == ranges
 
 
 @pytest.mark.parametrize("text", ["x", "3-", "-3", "5-3", "1,1", "1-4,3", "2,1", "1,,2", " 1", "٣", "1-2-3"])
 def test_text_that_is_not_ranges_is_refused(text: str) -> None:
     with pytest.raises(DataError):
-        Ranges.parse(text)
+        IntervalSet.parse(text)

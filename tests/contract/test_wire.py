@@ -10,17 +10,17 @@ from qilu.contract import messages as notices
 from qilu.contract import record_codec as wire
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Quality, Reading, Reason
 from qilu.contract.topics import Lane, Topics
 
 ORIGIN = Origin("edge-1", "press-1", "press", "泉城重工", "jinan", "line-a")
-COLUMNS = Columns(ORIGIN, "fast", ("force", "oil_level", "parts", "running", "program"))
+COLUMNS = BlockSchema(ORIGIN, "fast", ("force", "oil_level", "parts", "running", "program"))
 POLL = Poll(
     1_764_000_000_000,
     (
         Reading(COLUMNS, 1_764_000_000_012, (81.5, None, 2**64 - 1, True, "M8 端盖"), {1: Reason.TIMEOUT}),
-        Reading(Columns(ORIGIN, "fast", ("temperature",)), 1_764_000_000_013, (21.25,)),
+        Reading(BlockSchema(ORIGIN, "fast", ("temperature",)), 1_764_000_000_013, (21.25,)),
     ),
 )
 RECORD = wire.encode_record(POLL)
@@ -43,7 +43,7 @@ def test_readings_of_one_device_share_what_describes_them() -> None:
 
 
 def test_a_value_that_json_cannot_carry_arrives_as_bad_not_as_good_nothing() -> None:
-    poll = Poll(1, (Reading(Columns(ORIGIN, "fast", ("x",)), 1, (float("nan"),)),))
+    poll = Poll(1, (Reading(BlockSchema(ORIGIN, "fast", ("x",)), 1, (float("nan"),)),))
     reading = wire.decode_record(wire.encode_record(poll)).readings[0]
     assert reading.reasons == {0: Reason.UNDECODABLE}
     assert reading.quality(0) is Quality.BAD
@@ -63,7 +63,7 @@ def test_every_reason_has_a_code_of_its_own() -> None:
 
 
 def message(*records: bytes) -> bytes:
-    return wire.encode_message(0x9F, Ranges([(7, 6 + len(records))]), records)
+    return wire.encode_message(0x9F, IntervalSet([(7, 6 + len(records))]), records)
 
 
 def test_a_message_is_one_json_object_around_the_very_bytes_of_its_records() -> None:
@@ -76,7 +76,7 @@ def test_a_message_is_one_json_object_around_the_very_bytes_of_its_records() -> 
 def test_records_are_named_even_when_the_body_cannot_be_decoded() -> None:
     broken = message(RECORD, RECORD)[:-5]
     head = wire.read_head(broken)
-    assert (head.stream, head.offsets) == (0x9F, Ranges([(7, 8)]))
+    assert (head.stream, head.offsets) == (0x9F, IntervalSet([(7, 8)]))
     with pytest.raises(DataError, match="body"):
         wire.split_body(broken, head)
 
@@ -90,7 +90,7 @@ def test_one_undecodable_record_leaves_its_neighbours_readable() -> None:
 
 
 def test_another_number_of_records_than_offsets_is_refused() -> None:
-    lying = wire.encode_message(1, Ranges([(0, 99)]), [RECORD])
+    lying = wire.encode_message(1, IntervalSet([(0, 99)]), [RECORD])
     with pytest.raises(DataError, match="1 records for"):
         wire.split_body(lying, wire.read_head(lying))
 
@@ -102,14 +102,14 @@ def test_a_newer_version_is_told_apart_from_garbage() -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage_is_a_data_error_and_nothing_else(garbage: bytes) -> None:
-    for decode in (wire.read_head, wire.decode_record, notices.decode_answer, notices.decode_status):
+    for decode in (wire.read_head, wire.decode_record, notices.decode_ack, notices.decode_status):
         with pytest.raises(DataError):
             decode(garbage)
 
 
 def test_nesting_without_end_is_a_data_error_too() -> None:
     deep = b'{"x":' + b"[" * 5000
-    decoders = (wire.decode_record, notices.decode_answer, notices.decode_status, notices.decode_announcement)
+    decoders = (wire.decode_record, notices.decode_ack, notices.decode_status, notices.decode_announcement)
     for decode in decoders:
         with pytest.raises(DataError):
             decode(deep)
@@ -129,28 +129,34 @@ def test_a_record_with_a_changed_byte_is_a_poll_or_a_data_error(place: int, byte
 
 
 def test_an_answer_arrives_as_it_was_given() -> None:
-    answer = notices.Answer(
+    answer = notices.Ack(
         "store-1",
         "ing-1",
         2**64 - 1,
-        Ranges([(0, 41), (50, 50)]),
-        Ranges([(0, 12)]),
+        IntervalSet([(0, 41), (50, 50)]),
+        IntervalSet([(0, 12)]),
         {13: Refusal(AckCode.BAD_VALUE, "point: x")},
-        {AckCode.NOT_OWNER: Ranges([(14, 16), (18, 18)]), AckCode.STORE_LIMIT: Ranges([(17, 17)])},
+        {AckCode.NOT_OWNER: IntervalSet([(14, 16), (18, 18)]), AckCode.STORE_LIMIT: IntervalSet([(17, 17)])},
     )
-    encoded = notices.encode_answer(answer)
+    encoded = notices.encode_ack(answer)
     assert json.loads(encoded)["deferred"] == {"14-16,18": "not_owner", "17": "store_limit"}
-    assert notices.decode_answer(notices.encode_answer(answer)) == answer
+    assert notices.decode_ack(notices.encode_ack(answer)) == answer
 
 
 def test_what_an_answer_rejects_for_a_reason_that_is_not_known_is_deferred() -> None:
     plain = b'{"qilu":1,"store":"s","ingester":"i","stream":"1",'
-    answer = notices.decode_answer(plain + b'"rejected":{"1":"of 2031: x","2":"no code","3":"too_large: 9"}}')
+    answer = notices.decode_ack(plain + b'"rejected":{"1":"of 2031: x","2":"no code","3":"too_large: 9"}}')
     assert answer.rejected == {}
-    assert answer.deferred == {AckCode.UNKNOWN: Ranges([(1, 2)]), AckCode.TOO_LARGE: Ranges([(3, 3)])}
-    answer = notices.decode_answer(plain + b'"deferred":{"4-6":"of 2031","8":"bad_value"}}')
+    assert answer.deferred == {
+        AckCode.UNKNOWN: IntervalSet([(1, 2)]),
+        AckCode.TOO_LARGE: IntervalSet([(3, 3)]),
+    }
+    answer = notices.decode_ack(plain + b'"deferred":{"4-6":"of 2031","8":"bad_value"}}')
     assert answer.rejected == {}
-    assert answer.deferred == {AckCode.UNKNOWN: Ranges([(4, 6)]), AckCode.BAD_VALUE: Ranges([(8, 8)])}
+    assert answer.deferred == {
+        AckCode.UNKNOWN: IntervalSet([(4, 6)]),
+        AckCode.BAD_VALUE: IntervalSet([(8, 8)]),
+    }
 
 
 def test_notices_arrive_as_they_were_given() -> None:

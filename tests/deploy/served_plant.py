@@ -19,7 +19,7 @@ from qilu.contract.accounting import (
     EVENTS,
     EventKind,
 )
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
 from simulator.app import profiles_of
 from simulator.plant.plant import Plant
@@ -73,7 +73,7 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
 
 def gateway_health(time_ms: int, second: int) -> Poll:
     """All points of the profile `gateway`: counters rise, and the link is up."""
-    columns = Columns(Origin(EDGE, EDGE, PROFILE, "", "demo-plant"), GROUP, tuple(POINTS))
+    columns = BlockSchema(Origin(EDGE, EDGE, PROFILE, "", "demo-plant"), GROUP, tuple(POINTS))
     values = tuple(1 if point == "link" else second * 10 for point in POINTS)
     return Poll(time_ms, (Reading(columns, time_ms, values),))
 
@@ -82,12 +82,12 @@ def account(device: Origin, time_ms: int) -> Poll:
     """What an edge tells of its collecting from a device, every minute."""
     origin = replace(device, profile=COLLECTION)
     values = tuple(60_000 if point == "span_ms" else 60 for point in COUNTS_POINTS)
-    return Poll(time_ms, (Reading(Columns(origin, COUNTS, COUNTS_POINTS), time_ms, values),))
+    return Poll(time_ms, (Reading(BlockSchema(origin, COUNTS, COUNTS_POINTS), time_ms, values),))
 
 
 def offline(device: Origin, time_ms: int) -> Poll:
     """What an edge tells when a device does not answer any more; the text is the only one in the store."""
-    columns = Columns(replace(device, profile=COLLECTION), EVENTS, EVENT_POINTS)
+    columns = BlockSchema(replace(device, profile=COLLECTION), EVENTS, EVENT_POINTS)
     values = tuple(0 if point != "text" else "offline" for point in EVENT_POINTS)
     values = (int(EventKind.OFFLINE), *values[1:])
     return Poll(time_ms, (Reading(columns, time_ms, values),))

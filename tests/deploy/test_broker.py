@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from qilu.contract.errors import UnreachableError
-from qilu.mqtt.client import Link, RefusedError
+from qilu.mqtt.client import BrokerConnection, RefusedError
 from qilu.mqtt.settings import MqttSettings
 from tests.deploy.deployed import deployed_mosquitto, login, make_secrets
 from tests.mqtt.taking import take
@@ -58,18 +58,18 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 @pytest.fixture
-async def links(deployed: Deployed) -> AsyncIterator[dict[str, Link]]:
+async def links(deployed: Deployed) -> AsyncIterator[dict[str, BrokerConnection]]:
     """One open link of each user."""
     async with AsyncExitStack() as stack:
         yield {
-            user: await stack.enter_async_context(Link(deployed.login(user), f"test-{user}"))
+            user: await stack.enter_async_context(BrokerConnection(deployed.login(user), f"test-{user}"))
             for user in USERS
         }
 
 
 async def refused(settings: MqttSettings) -> str:
     with pytest.raises(UnreachableError) as error:
-        async with Link(settings, "test"):
+        async with BrokerConnection(settings, "test"):
             pass
     return str(error.value)
 
@@ -93,7 +93,9 @@ async def test_a_broker_of_another_authority_is_not_trusted(deployed: Deployed, 
 
 
 @pytest.mark.parametrize("user", USERS)
-async def test_a_user_may_publish_what_is_its_own_and_nothing_else(links: dict[str, Link], user: str) -> None:
+async def test_a_user_may_publish_what_is_its_own_and_nothing_else(
+    links: dict[str, BrokerConnection], user: str
+) -> None:
     allowed, reasons = set(), set()
     for topic in TOPICS:
         try:
@@ -106,7 +108,9 @@ async def test_a_user_may_publish_what_is_its_own_and_nothing_else(links: dict[s
 
 
 @pytest.mark.parametrize("user", USERS)
-async def test_a_user_may_read_what_is_its_own_and_nothing_else(links: dict[str, Link], user: str) -> None:
+async def test_a_user_may_read_what_is_its_own_and_nothing_else(
+    links: dict[str, BrokerConnection], user: str
+) -> None:
     """Asking for everything is granted; what comes is only what may be read."""
     await links[user].subscribe(["qilu/#", "other/#"])
     for writer, topics in MAY_PUBLISH.items():

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from deploy.grafana.build import LANGUAGES, dashboards
-from deploy.grafana.i18n import REASONS, SAID, STATES, UNITS
+from deploy.grafana.i18n import DESCRIPTIONS_ZH, REASONS, STATES, UNITS
 from deploy.grafana.panels import GRID
 from gateway.health import POINTS
 from qilu.config.profiles import profiles, shipped_configs
@@ -145,7 +145,7 @@ def test_there_is_a_data_source_for_each_kind_of_store_that_can_be_asked() -> No
 
 def test_terms_are_complete() -> None:
     assert set(REASONS) == set(Reason)
-    assert set(SAID) <= set(POINTS)
+    assert set(DESCRIPTIONS_ZH) <= set(POINTS)
     known = profiles([file.stem for file in (shipped_configs() / "profiles").glob("*.yaml")]).values()
     states = [point.enum for one in known for point in one.points if point.name == "state"]
     assert states

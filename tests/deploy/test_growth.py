@@ -1,6 +1,6 @@
 """By how much a counter rose is shown alike in both languages, also where the machine began to count anew."""
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.deploy.panels import Asked, AskedInfluxdb, AskedVictoriaMetrics, Shown, dashboard, panels
@@ -17,7 +17,7 @@ ROSE = {"edge-1/meter-1": [50.0], "edge-1/meter-2": [55.0]}
 
 
 def polls(device: str) -> list[Poll]:
-    columns = Columns(Origin("edge-1", device, "three-phase-energy-meter"), "slow", ("energy_import",))
+    columns = BlockSchema(Origin("edge-1", device, "three-phase-energy-meter"), "slow", ("energy_import",))
     start_ms = END_MS - EVERY_MS * (len(COUNTED[device]) - 1)
     times = range(start_ms, END_MS + 1, EVERY_MS)
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.deploy.panels import (
@@ -34,7 +34,9 @@ TITLES = {
 def polls() -> Iterator[Poll]:
     points = ("discharge_pressure", "state", "power")
     for edge, bar in BAR.items():
-        columns = Columns(Origin(edge, "compressor-1", "screw-air-compressor", line="air"), "fast", points)
+        columns = BlockSchema(
+            Origin(edge, "compressor-1", "screw-air-compressor", line="air"), "fast", points
+        )
         state = 3 if edge == "edge-1" else 4
         for time_ms in range(END_MS - 60_000, END_MS + 1, EVERY_MS):
             values = (bar, state, None)

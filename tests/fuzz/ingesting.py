@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from cloud.queue import Batch, Waiting
+from cloud.queue import Batch, IngestQueue
 from qilu.contract.errors import DataError
 from qilu.contract.reading import DeviceKey
 from qilu.contract.topics import Lane
@@ -27,7 +27,7 @@ class Fuzz:
         self._store = store
         self._begin_ms = now_ms - 10 * MINUTE_MS
         self._chance = Random(seed)
-        self._queue = Waiting(records=100, batch_bytes=1_000_000, backlog_bytes=64_000, room=64_000_000)
+        self._queue = IngestQueue(records=100, batch_bytes=1_000_000, backlog_bytes=64_000, room=64_000_000)
         self.mutants = 0
         self.refused = 0
         self.honest = 0

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from random import Random
 
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 from qilu.contract.record_codec import encode_message, encode_record
 
 _NEAR = [2**bits + more for bits in (31, 53, 63, 64, 70) for more in (-1, 0, 1)]
@@ -34,13 +34,13 @@ def message(edge: str, stream: int, first: int, count: int, time_ms: int) -> byt
     """One message as a gateway sends it: numbers, a bool, a text, a bad and an uncertain value."""
     values: tuple[Value, ...] = (81.5, 7, True, "running", None, 5.25)
     points = ("force", "state", "running", "note", "oil", "level")
-    columns = Columns(Origin(edge, f"{edge}-press", "press", "泉城", "jinan", "line-a"), "fast", points)
+    columns = BlockSchema(Origin(edge, f"{edge}-press", "press", "泉城", "jinan", "line-a"), "fast", points)
     reasons = {4: Reason.TIMEOUT, 5: Reason.CLOCK_UNCERTAIN}
     records = [
         encode_record(Poll(time_ms + number, (Reading(columns, time_ms + number, values, reasons),)))
         for number in range(first, first + count)
     ]
-    return encode_message(stream, Ranges([(first, first + count - 1)]), records)
+    return encode_message(stream, IntervalSet([(first, first + count - 1)]), records)
 
 
 def mutated(payload: bytes, chance: Random) -> bytes:

@@ -14,7 +14,7 @@ from qilu.stores.interfaces import Reader, Store
 from qilu.stores.settings import InfluxSettings
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
-from qilu_cli.time_zones import moment
+from qilu_cli.time_zones import iso_time
 from tests.fuzz.ingesting import Fuzz
 from tests.servers import Influxdb1, VictoriaMetrics
 
@@ -47,7 +47,7 @@ class Stage:
         for _ in range(20):
             await self.store.write([])
         await asyncio.to_thread(self.settle)
-        await self.fuzz.ask(self.reader, moment)
+        await self.fuzz.ask(self.reader, iso_time)
 
 
 @asynccontextmanager

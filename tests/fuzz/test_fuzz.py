@@ -6,20 +6,20 @@ from random import Random
 
 import pytest
 
-from cloud.queue import Waiting
+from cloud.queue import IngestQueue
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError
 from qilu.contract.messages import (
+    Ack,
     Announcement,
-    Answer,
     Status,
+    decode_ack,
     decode_announcement,
-    decode_answer,
     decode_status,
-    encode_answer,
+    encode_ack,
     encode_notice,
 )
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
 from tests.fuzz.mutations import NUMBERS, TEXTS, message, mutated
 from tests.fuzz.stores import KINDS, fuzzing
@@ -43,7 +43,7 @@ async def test_every_extreme_number_and_text_alone_in_every_place(tmp_path: Path
     places = list(re.finditer(rb'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?|null|true', sound))
     texts = [text.encode() for text in NUMBERS] + [f'"{text}"'.encode() for text in TEXTS]
     async with fuzzing("sqlite", tmp_path, seed=1) as stage:
-        queue = Waiting(records=10**6, batch_bytes=10**9, backlog_bytes=10**9, room=10**9)
+        queue = IngestQueue(records=10**6, batch_bytes=10**9, backlog_bytes=10**9, room=10**9)
         for place in places:
             for text in texts:
                 payload = sound[: place.start()] + text + sound[place.end() :]
@@ -63,10 +63,10 @@ async def test_every_extreme_number_and_text_alone_in_every_place(tmp_path: Path
 def test_a_gateway_takes_no_notice_of_what_is_no_notice(seed: int) -> None:
     chance = Random(seed)
     refused = {3: Refusal(AckCode.BAD_VALUE, "point 'x'")}
-    deferred = {AckCode.IN_FUTURE: Ranges([(5, 9)])}
-    answer = Answer("store", "i", 7, Ranges([(0, 2)]), Ranges([(0, 1)]), refused, deferred)
+    deferred = {AckCode.IN_FUTURE: IntervalSet([(5, 9)])}
+    answer = Ack("store", "i", 7, IntervalSet([(0, 2)]), IntervalSet([(0, 1)]), refused, deferred)
     notices = (
-        (encode_answer(answer), decode_answer, Answer),
+        (encode_ack(answer), decode_ack, Ack),
         (encode_notice(Announcement("i", "store", 30.0)), decode_announcement, Announcement),
         (encode_notice(Status("edge-1", "online", "0f", 1)), decode_status, Status),
     )

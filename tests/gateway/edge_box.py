@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
@@ -20,7 +20,7 @@ from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import EventKind
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, TimeTrust
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, TimeTrust
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
 from tests.gateway.test_pipeline import STORE, Cloud, Room
@@ -82,8 +82,8 @@ class Numbers(Room):
         self._plant = plant
         self._period = period
 
-    def columns(self) -> Sequence[Columns]:
-        return [Columns(Origin("edge-1", "press-1", "test"), group, ("number",)) for group in ("a", "b")]
+    def columns(self) -> Sequence[BlockSchema]:
+        return [BlockSchema(Origin("edge-1", "press-1", "test"), group, ("number",)) for group in ("a", "b")]
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:
@@ -142,14 +142,14 @@ class Plant:
         spool = DiskSpool(
             settings, "edge-1", boot=box.boot, time_authority=clock, clock=box.wall, monotonic=box.monotonic
         )
-        quick = Backoff(Random(0), first=1.0, most=1.0)
+        quick = Backoff(Random(0), first=1.0, max_s=1.0)
         origins = {"press-1": numbers.columns()[0].origin}
         edge = Origin("edge-1", "edge-1", "gateway")
-        reports = Reports(
+        reports = AccountingSource(
             edge, origins, clock.stamp, every_ms=5000, down_since_ms=clock.alive_ms, tag=clock.tag
         )
-        clock.told = reports.stepped
-        clock.stepped = spool.clock_stepped
+        clock.on_step = reports.clock_stepped
+        clock.on_wall_clock_set = spool.clock_stepped
         outbox = Outbox([STORE], Random(0))
         delivery = Delivery(spool, self.cloud, outbox, linger=0.05, backoff=quick, clock=box.monotonic)
         pipeline = Pipeline(
@@ -160,9 +160,9 @@ class Plant:
             tally=Tally(),
             sync=1.0,
             backoff=lambda: quick,
-            stamp=clock.stamp,
+            next_timestamp=clock.stamp,
             tag=clock.tag,
-            own=[reports],
+            internal_sources=[reports],
             reports=reports,
         )
         async with asyncio.TaskGroup() as tasks:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from gateway.interfaces import Record
 from gateway.sinks.mqtt import BROKER, MqttSink
-from qilu.contract.messages import Answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 
@@ -18,30 +18,30 @@ async def test_a_record_that_nobody_subscribes_to_is_not_acknowledged(tmp_path: 
     with Mosquitto(tmp_path) as server:
         settings = MqttSettings(port=server.port)
         sink = MqttSink(settings, "edge-1", "boot", lambda: 0, ack_by_broker=True)
-        async with sink, Link(settings, "consumer") as consumer, aclosing(sink.answers()) as answers:
+        async with sink, BrokerConnection(settings, "consumer") as consumer, aclosing(sink.acks()) as answers:
             await sink.send(Lane.LIVE, [Record(1, 0, b"{}")])
             await consumer.subscribe(["qilu/live/#"])
             await sink.send(Lane.LIVE, [Record(1, 1, b"{}")])
-            assert await anext(answers) == Answer(BROKER, BROKER, 1, durable=Ranges.of([1]))
+            assert await anext(answers) == Ack(BROKER, BROKER, 1, durable=IntervalSet.of([1]))
 
 
 async def test_the_first_acknowledgement_of_a_new_link_is_heard(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as server:
         settings = MqttSettings(port=server.port)
         sink = MqttSink(settings, "edge-1", "boot", lambda: 0, ack_by_broker=True)
-        async with Link(settings, "consumer") as consumer:
+        async with BrokerConnection(settings, "consumer") as consumer:
             await consumer.subscribe(["qilu/live/#"])
             async with sink:
                 await listen_in_vain(sink)
-            async with sink, aclosing(sink.answers()) as answers:
+            async with sink, aclosing(sink.acks()) as answers:
                 await sink.send(Lane.LIVE, [Record(1, 0, b"{}")])
                 async with asyncio.timeout(10):
-                    assert await anext(answers) == Answer(BROKER, BROKER, 1, durable=Ranges.of([0]))
+                    assert await anext(answers) == Ack(BROKER, BROKER, 1, durable=IntervalSet.of([0]))
 
 
 async def listen_in_vain(sink: MqttSink) -> None:
     """Wait for an answer until the link is given up."""
-    answers = sink.answers()
+    answers = sink.acks()
     waiting = asyncio.ensure_future(anext(answers))
     await asyncio.sleep(0.1)
     waiting.cancel()

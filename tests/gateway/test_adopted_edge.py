@@ -12,10 +12,10 @@ from gateway.interfaces import Record
 from gateway.sinks.adopted_edges import MAX_LOST_LINKS, UNANSWERED_S, AdoptedEdges
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.errors import UnreachableError
-from qilu.contract.messages import Answer, encode_answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, encode_ack
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 
@@ -43,15 +43,15 @@ async def test_adopted_records_go_out_and_are_answered_on_the_old_topics(
     with Mosquitto(tmp_path) as server:
         settings = MqttSettings(port=server.port)
         sink = MqttSink(settings, "new", "boot", lambda: 0, per_device=per_device, edges=OneAdopted())
-        async with sink, Link(settings, "ingester") as ingester, aclosing(sink.answers()) as answers:
+        async with sink, BrokerConnection(settings, "ingester") as ingester, aclosing(sink.acks()) as answers:
             await ingester.subscribe(["qilu/backlog/#"])
             await sink.send(Lane.BACKLOG, [Record(OLD, 0, BODY)])
             await sink.send(Lane.BACKLOG, [Record(OWN, 0, BODY)])
             device = "/press-1" if per_device else ""
             topics = [(await anext(aiter(ingester.messages()))).topic for _ in range(2)]
             assert topics == [f"qilu/backlog/old{device}", f"qilu/backlog/new{device}"]
-            answer = Answer("store", "ingester", OLD, durable=Ranges.of([0]))
-            await ingester.publish("qilu/answer/old", encode_answer(answer))
+            answer = Ack("store", "ingester", OLD, durable=IntervalSet.of([0]))
+            await ingester.publish("qilu/answer/old", encode_ack(answer))
             assert await anext(answers) == answer
 
 
@@ -122,7 +122,7 @@ async def test_a_broker_that_ends_the_link_at_the_old_topics_costs_only_the_old_
         for _ in range(MAX_LOST_LINKS):
             assert edges.refusals == []
             with contextlib.suppress(UnreachableError):
-                async with sink, aclosing(sink.answers()) as answers:
+                async with sink, aclosing(sink.acks()) as answers:
                     await sink.send(Lane.BACKLOG, [Record(OLD, 0, BODY)])
                     await anext(answers)
         assert edges.refusals == [f"old: the link was lost {MAX_LOST_LINKS} times before anybody answered"]

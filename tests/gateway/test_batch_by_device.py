@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from gateway.interfaces import Record
-from gateway.sinks.mqtt import AT_ONCE, MqttSink
+from gateway.sinks.mqtt import MAX_CONCURRENT_PUBLISHES, MqttSink
 from qilu.contract.errors import UnreachableError
 from qilu.contract.record_codec import read_head
 from qilu.contract.topics import Lane
-from qilu.mqtt.client import Link, Message
+from qilu.mqtt.client import BrokerConnection, Message
 from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.proxy import Proxy
 from tests.mqtt.taking import take
 from tests.servers import Mosquitto
 
-DEVICES = 3 * AT_ONCE
+DEVICES = 3 * MAX_CONCURRENT_PUBLISHES
 
 
 def records(of_each: int, size: int = 0) -> list[Record]:
@@ -56,24 +56,30 @@ def sent(of_each: int) -> dict[str, list[int]]:
 
 
 async def test_messages_of_several_devices_are_on_their_way_together(mosquitto: Mosquitto) -> None:
-    async with Proxy(mosquitto.port) as proxy, Link(MqttSettings(port=mosquitto.port), "cloud") as cloud:
+    async with (
+        Proxy(mosquitto.port) as proxy,
+        BrokerConnection(MqttSettings(port=mosquitto.port), "cloud") as cloud,
+    ):
         await cloud.subscribe(["qilu/live/#"])
         async with sink_through(proxy) as sink, asyncio.TaskGroup() as tasks:
             proxy.answering.clear()
             sending = tasks.create_task(sink.send(Lane.LIVE, records(2)), name="send")
-            arrived = await take(cloud, AT_ONCE)
+            arrived = await take(cloud, MAX_CONCURRENT_PUBLISHES)
             await cloud.publish("qilu/live/no-more", b"")
             assert [message.topic for message in await take(cloud, 1)] == ["qilu/live/no-more"]
             assert not sending.done()
             proxy.answering.set()
             assert await sending == {}
-        arrived += await take(cloud, DEVICES - AT_ONCE)
+        arrived += await take(cloud, DEVICES - MAX_CONCURRENT_PUBLISHES)
     assert offsets_by_topic(arrived) == sent(2)
 
 
 async def test_each_device_keeps_its_order_where_the_broker_takes_small_packets_only(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, lines=["max_packet_size 1200"]) as server:
-        async with Proxy(server.port) as proxy, Link(MqttSettings(port=server.port), "cloud") as cloud:
+        async with (
+            Proxy(server.port) as proxy,
+            BrokerConnection(MqttSettings(port=server.port), "cloud") as cloud,
+        ):
             await cloud.subscribe(["qilu/live/#"])
             async with sink_through(proxy) as sink:
                 assert await sink.send(Lane.LIVE, records(8, size=400)) == {}

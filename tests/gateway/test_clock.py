@@ -232,7 +232,7 @@ def test_times_before_2025_are_never_believed(tmp_path: Path) -> None:
             found = []
             for _ in range(seconds):
                 await asyncio.sleep(1)
-                clock.look()
+                clock.check()
                 found.append(clock.trust)
             return found
 
@@ -336,10 +336,10 @@ async def test_a_step_is_logged_and_known_when_the_clock_was_steady(
     clock = box.clock(tmp_path / "clock")
     assert clock.alive_ms is None
     steps: list[ClockStep] = []
-    clock.told = steps.append
+    clock.on_step = steps.append
     await asyncio.sleep(1)
     set_by(box, -HOUR)
-    clock.look()
+    clock.check()
     assert not clock.deciding
     assert clock.now_ms() == round((NOW + 1) * 1000)
     assert "the wall clock was set by -3600.0 s" in caplog.text
@@ -347,7 +347,7 @@ async def test_a_step_is_logged_and_known_when_the_clock_was_steady(
     for _ in range(int(STEADY_S)):
         assert steps == []
         await asyncio.sleep(1)
-        clock.look()
+        clock.check()
     assert steps == [ClockStep(round((NOW + 1) * 1000), -HOUR)]
     assert clock.trust is TimeTrust.KNOWN
 
@@ -361,16 +361,16 @@ async def test_since_when_the_spool_takes_nothing_is_known_to_the_next_run_and_t
         clock = box.clock(file)
         watching = asyncio.create_task(clock.run())
         await asyncio.sleep(10)
-        clock.blocked(True)
+        clock.set_spool_blocked(True)
         await asyncio.sleep(10)
-        clock.blocked(True)
+        clock.set_spool_blocked(True)
         watching.cancel()
         await asyncio.wait((watching,))
     clock = box.clock(file)
     assert clock.blocked_ms == (NOW + 10) * 1000
     assert clock.alive_ms is not None
     assert clock.alive_ms >= (NOW + 40) * 1000
-    clock.blocked(False)
+    clock.set_spool_blocked(False)
     watching = asyncio.create_task(clock.run())
     await asyncio.sleep(1)
     watching.cancel()

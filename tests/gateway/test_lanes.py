@@ -18,11 +18,11 @@ from gateway.sinks.mqtt import MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.messages import Announcement, Answer, encode_answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, Announcement, encode_ack
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import read_head
 from qilu.contract.topics import Lane, Topics
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from tests.gateway.test_pipeline import STORE, Room
@@ -43,29 +43,29 @@ class Timed(Room):
 
     def __init__(self) -> None:
         self.sends: list[tuple[float, Lane, int]] = []
-        self._answers: asyncio.Queue[Answer | Announcement] = asyncio.Queue(100)
+        self._answers: asyncio.Queue[Ack | Announcement] = asyncio.Queue(100)
 
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         now = asyncio.get_running_loop().time()
         self.sends.append((now, lane, sum(len(record.body) for record in records)))
         offsets = read_offsets(records)
-        await self._answers.put(Answer(STORE, "i", records[0].stream, durable=offsets))
+        await self._answers.put(Ack(STORE, "i", records[0].stream, durable=offsets))
         return {}
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         while True:
             yield await self._answers.get()
 
 
-def read_offsets(records: Sequence[Record]) -> Ranges:
-    return Ranges.of(record.offset for record in records)
+def read_offsets(records: Sequence[Record]) -> IntervalSet:
+    return IntervalSet.of(record.offset for record in records)
 
 
 @virtual_time
 async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_both_names(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, max_s=0.001)
     async with MemorySpool() as spool:
         outbox = Outbox(["my-stroe"], Random(0))
         delivery = Delivery(spool, Timed(), outbox, linger=0.1, backoff=quick, clock=clock)
@@ -87,7 +87,7 @@ async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_bot
 class Unheard(Timed):
     """A broker at which no ingester is: it takes everything, and nobody answers."""
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         await asyncio.Event().wait()
         yield await self._answers.get()
 
@@ -96,7 +96,7 @@ class Unheard(Timed):
 async def test_when_nobody_answers_it_is_told_after_a_minute_of_waiting_and_not_after_one_of_silence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, max_s=0.001)
     async with MemorySpool() as spool:
         delivery = Delivery(
             spool, Unheard(), Outbox([STORE], Random(0)), linger=0.1, backoff=quick, clock=clock
@@ -118,7 +118,7 @@ async def test_when_nobody_answers_it_is_told_after_a_minute_of_waiting_and_not_
 @virtual_time
 async def test_the_backlog_keeps_to_its_rate_and_live_records_know_nothing_of_it() -> None:
     clock, sink, rate = asyncio.get_running_loop().time, Timed(), 20_000
-    quick = Backoff(Random(0), first=0.001, most=0.001)
+    quick = Backoff(Random(0), first=0.001, max_s=0.001)
     async with MemorySpool() as spool:
         delivery = Delivery(
             spool, sink, Outbox([STORE], Random(0)), linger=0.1, backoff=quick, clock=clock, backlog_rate=rate
@@ -135,7 +135,7 @@ async def test_the_backlog_keeps_to_its_rate_and_live_records_know_nothing_of_it
             appended.append(clock())
             delivery.appended(record)
         async with asyncio.timeout(60):
-            await delivery.emptied()
+            await delivery.wait_drained()
         running.cancel()
         late = [(when, size) for when, lane, size in sink.sends if lane is Lane.BACKLOG]
         sent = 0
@@ -177,8 +177,8 @@ class Watched(Room):
         finally:
             self.open.discard(name)
 
-    def answers(self) -> AsyncGenerator[Answer | Announcement]:
-        return self._sink.answers()
+    def acks(self) -> AsyncGenerator[Ack | Announcement]:
+        return self._sink.acks()
 
 
 async def test_no_live_message_waits_behind_more_than_one_of_the_backlog(mosquitto: Mosquitto) -> None:
@@ -187,21 +187,21 @@ async def test_no_live_message_waits_behind_more_than_one_of_the_backlog(mosquit
     arrived: list[tuple[Lane, int]] = []
     async with (
         MemorySpool() as spool,
-        Link(settings, "cloud") as cloud,
-        Link(settings, "answering") as answering,
+        BrokerConnection(settings, "cloud") as cloud,
+        BrokerConnection(settings, "answering") as answering,
     ):
-        await cloud.subscribe([TOPICS.every_record(lane) for lane in Lane])
+        await cloud.subscribe([TOPICS.records_filter(lane) for lane in Lane])
 
         async def take() -> None:
             async for message in cloud.messages():
                 head = read_head(message.payload)
                 arrived.append((TOPICS.sender(message.topic)[0], head.offsets.first()))
-                answer = Answer(STORE, "i", head.stream, durable=head.offsets)
-                await answering.publish(TOPICS.answer("edge-1"), encode_answer(answer))
+                answer = Ack(STORE, "i", head.stream, durable=head.offsets)
+                await answering.publish(TOPICS.ack("edge-1"), encode_ack(answer))
 
         for number in range(5000):  # 5 MB, in some 80 messages
             assert spool.append(body(number))
-        quick = Backoff(Random(0), first=0.01, most=0.01)
+        quick = Backoff(Random(0), first=0.01, max_s=0.01)
         outbox = Outbox([STORE], Random(0), Limits())
         delivery = Delivery(spool, sink, outbox, linger=0.001, backoff=quick, clock=time.monotonic)
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
@@ -212,7 +212,7 @@ async def test_no_live_message_waits_behind_more_than_one_of_the_backlog(mosquit
                     assert record is not None
                     delivery.appended(record)
                 if len(sink.ahead) >= 50:
-                    await delivery.emptied()
+                    await delivery.wait_drained()
                     break
                 await asyncio.sleep(0.002)
             for task in beside:
@@ -243,7 +243,7 @@ class Refusing(Timed):
         self.refused.append(asyncio.get_running_loop().time())
         raise UnreachableError("not authorised")
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         yield Announcement("i", STORE, 0.0)
         await asyncio.Event().wait()
 
@@ -252,7 +252,7 @@ class Refusing(Timed):
 async def test_a_broker_that_takes_no_record_is_tried_less_and_less_whatever_it_retains() -> None:
     sink, loop = Refusing(), asyncio.get_running_loop()
     async with MemorySpool() as spool:
-        backoff = Backoff(Random(1), first=0.5, most=15.0)
+        backoff = Backoff(Random(1), first=0.5, max_s=15.0)
         outbox = Outbox([STORE], Random(1))
         delivery = Delivery(spool, sink, outbox, linger=0.1, backoff=backoff, clock=loop.time)
         assert spool.append(body(0)) is not None
@@ -270,7 +270,7 @@ class Breaking(Timed):
         super().__init__()
         self.end = asyncio.Event()
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         await self.end.wait()
         if self.end.is_set():
             raise UnreachableError("the broker has gone")
@@ -280,7 +280,7 @@ class Breaking(Timed):
 @virtual_time
 async def test_a_gateway_that_is_stopped_in_the_moment_in_which_its_link_ends_stops() -> None:
     """As with all services of one machine, which are stopped together."""
-    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, most=0.001)
+    clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, max_s=0.001)
     async with MemorySpool() as spool:
         sink = Breaking()
         delivery = Delivery(spool, sink, Outbox([], Random(0)), linger=0.1, backoff=quick, clock=clock)

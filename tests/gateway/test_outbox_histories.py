@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from qilu.contract.ack_codes import AckCode
-from qilu.contract.messages import Answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.world import LIMITS, OURS, SIZE, World, is_poison
 
 HORIZONS = [0.0, 5.0, 20.0, 100.0]
@@ -99,8 +99,8 @@ class History(RuleBasedStateMachine):
     def defer_anything(self, first: int, count: int, code: AckCode) -> None:
         """An ingester of ours says `deferred` of what it may never have got, or has stored."""
         world = self.world
-        claim = Answer(OURS, "one", world.stream, deferred={code: Ranges([(first, first + count - 1)])})
-        world.let_go(world.outbox.answered(claim, world.pending, world.now))
+        claim = Ack(OURS, "one", world.stream, deferred={code: IntervalSet([(first, first + count - 1)])})
+        world.let_go(world.outbox.ack_received(claim, world.pending, world.now))
 
     @rule(there=st.booleans())
     def a_ghost_comes_or_goes(self, there: bool) -> None:
@@ -125,8 +125,8 @@ class History(RuleBasedStateMachine):
     def claim_too_much(self, first: int, count: int) -> None:
         """An ingester of ours says `stored` of what it may never have got."""
         world = self.world
-        claim = Answer(OURS, "one", world.stream, stored=Ranges([(first, first + count - 1)]))
-        world.let_go(world.outbox.answered(claim, world.pending, world.now))
+        claim = Ack(OURS, "one", world.stream, stored=IntervalSet([(first, first + count - 1)]))
+        world.let_go(world.outbox.ack_received(claim, world.pending, world.now))
 
     @rule(dice=RARELY)
     def reach_the_bound_of_the_spool(self, dice: int) -> None:
@@ -154,12 +154,12 @@ class History(RuleBasedStateMachine):
     @invariant()
     def the_windows_bound_what_is_on_its_way(self) -> None:
         most = LIMITS.live_window + LIMITS.backlog_window + 3 * LIMITS.message
-        assert self.world.outbox.unanswered * SIZE <= most
+        assert self.world.outbox.unacknowledged * SIZE <= most
 
     @invariant()
     def the_windows_hold_what_is_on_its_way_and_nothing_else(self) -> None:
         outbox = self.world.outbox
-        assert sum(outbox._window.values()) == outbox.unanswered * SIZE
+        assert sum(outbox._window.values()) == outbox.unacknowledged * SIZE
 
     @invariant()
     def deferred_records_take_a_tenth_of_the_backlog_window_or_one_record(self) -> None:
@@ -172,14 +172,14 @@ class History(RuleBasedStateMachine):
     def every_kept_record_is_in_one_place(self) -> None:
         outbox, pending = self.world.outbox, self.world.pending
         for stream, kept in pending.items():
-            places, backlog = outbox._of(stream), outbox.backlog({stream: kept})
+            places, backlog = outbox._stream_state(stream), outbox.backlog({stream: kept})
             waiting = [one for wait, one in outbox._deferral._groups.items() if wait.stream == stream]
-            deferred = Ranges.of(offset for one in waiting for offset in one)
+            deferred = IntervalSet.of(offset for one in waiting for offset in one)
             assert len(deferred) == sum(map(len, waiting))
-            for offset in (*(o for s, o in outbox._sent if s == stream), *places.again):
+            for offset in (*(o for s, o in outbox._sent if s == stream), *places.retry):
                 assert offset not in deferred
-            assert not kept.common(deferred).without(places.away)
-            assert backlog == len(kept.without(places.away))
+            assert not kept.intersection(deferred).difference(places.in_flight)
+            assert backlog == len(kept.difference(places.in_flight))
             found = outbox._find_backlog({stream: kept})
             assert (found is not None) == (backlog > 0)
 

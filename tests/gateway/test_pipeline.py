@@ -14,20 +14,20 @@ from typing import Self
 
 import pytest
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Limits, Outbox
 from gateway.interfaces import Processor, Record, Source
 from gateway.pipeline import Pipeline, Tally
-from gateway.processors.select import Select
+from gateway.processors.select import PointSelector
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import EventKind
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
-from qilu.contract.messages import Announcement, Answer
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.messages import Ack, Announcement
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.contract.record_codec import decode_record
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
@@ -53,12 +53,12 @@ class Counting(Room):
     def __init__(self, name: str, most: int, bug: int | None = None) -> None:
         self.name = name
         self.busy = False
-        self._columns = Columns(Origin("edge-1", name, "test"), "fast", ("counter", "spare"))
+        self._columns = BlockSchema(Origin("edge-1", name, "test"), "fast", ("counter", "spare"))
         self._most = most
         self._bug = bug
         self._next = 0
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         return (self._columns,)
 
     async def polls(self) -> AsyncGenerator[Poll]:
@@ -79,7 +79,7 @@ class Cloud(Room):
         self.sends: list[tuple[Lane, list[int]]] = []
         self._refusals = refusals
         self._loses = loses or (lambda lane, record: False)
-        self._answers: asyncio.Queue[Answer | Announcement] = asyncio.Queue(100)
+        self._answers: asyncio.Queue[Ack | Announcement] = asyncio.Queue(100)
 
     async def __aenter__(self) -> Self:
         if self._refusals:
@@ -92,12 +92,12 @@ class Cloud(Room):
         kept = [record for record in records if not self._loses(lane, record)]
         for record in kept:
             self.stored[record.stream, record.offset] = decode_record(record.body)
-        offsets = Ranges.of(record.offset for record in kept)
+        offsets = IntervalSet.of(record.offset for record in kept)
         if offsets:
-            await self._answers.put(Answer(STORE, "i", records[0].stream, durable=offsets))
+            await self._answers.put(Ack(STORE, "i", records[0].stream, durable=offsets))
         return {}
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
         while True:
             yield await self._answers.get()
 
@@ -118,7 +118,7 @@ def pipeline(
     limits: Limits | None = None,
 ) -> Pipeline:
     spool = DiskSpool(SpoolSettings(directory=tmp_path, min_free=0), "edge-1")
-    quick = Backoff(Random(0), first=0.001, most=0.001)
+    quick = Backoff(Random(0), first=0.001, max_s=0.001)
     outbox = Outbox([STORE], Random(0), limits)
     delivery = Delivery(spool, cloud, outbox, linger=0.001, backoff=quick, clock=time.monotonic)
     return Pipeline(
@@ -128,8 +128,8 @@ def pipeline(
         delivery=delivery,
         tally=Tally(),
         sync=0.01,
-        backoff=lambda: Backoff(Random(0), first=0.001, most=0.001),
-        stamp=lambda series: 10**6,
+        backoff=lambda: Backoff(Random(0), first=0.001, max_s=0.001),
+        next_timestamp=lambda series: 10**6,
     )
 
 
@@ -161,7 +161,7 @@ async def test_what_was_polled_while_nobody_was_there_arrives_when_somebody_is(t
 
 
 async def test_records_lost_on_the_way_are_sent_again_on_the_backlog_lane(tmp_path: Path) -> None:
-    limits = Limits(message=300, overtaken=0.01, silence=0.05)
+    limits = Limits(message=300, reorder_timeout=0.01, ack_timeout=0.05)
     cloud = Cloud(loses=lambda lane, record: lane is Lane.LIVE and record.offset % 3 == 0)
     whole = pipeline(tmp_path, [Counting("a", 60)], cloud, limits=limits)
     await run_until(whole, lambda: whole.tally.polls == 60)
@@ -202,7 +202,7 @@ async def test_a_bug_in_one_source_marks_its_points_and_leaves_the_others_alone(
 
 async def test_what_a_processor_leaves_out_is_counted(tmp_path: Path) -> None:
     cloud = Cloud()
-    whole = pipeline(tmp_path, [Counting("a", 10)], cloud, processors=[Select(["counter"])])
+    whole = pipeline(tmp_path, [Counting("a", 10)], cloud, processors=[PointSelector(["counter"])])
     await run_until(whole, lambda: whole.tally.polls == 10)
     assert whole.tally.suppressed_points == 10
     assert cloud.counters("a") == list(range(10))
@@ -258,7 +258,7 @@ async def test_a_turn_that_is_under_way_when_the_gateway_stops_is_kept(tmp_path:
 
 async def test_a_turn_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
     slow = Slow("slow")
-    whole, stop = replace(pipeline(tmp_path, [slow], Cloud()), last_turns=0.01), asyncio.Event()
+    whole, stop = replace(pipeline(tmp_path, [slow], Cloud()), shutdown_grace=0.01), asyncio.Event()
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         tasks.create_task(whole.run(stop, grace=10))
         while not slow.busy:
@@ -274,8 +274,8 @@ async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_pa
     for expected in (1, 0):
         cloud = Cloud()
         edge = Origin("edge-1", "edge-1", "gateway")
-        reports = Reports(edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=None)
-        whole = replace(pipeline(tmp_path, [], cloud), reports=reports, own=[reports])
+        reports = AccountingSource(edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=None)
+        whole = replace(pipeline(tmp_path, [], cloud), reports=reports, internal_sources=[reports])
         await run_until(whole, lambda: "told_ms" in journal.read_text())
         events = [poll.readings[0].values for poll in cloud.stored.values()]
         assert [values[3] for values in events if values[0] == EventKind.DROPPED] == [3] * expected
@@ -286,11 +286,11 @@ async def test_a_spool_that_was_full_before_and_gave_nothing_up_has_nothing_in_i
 ) -> None:
     """The end of the earlier run is told as a stretch of time, and no record was lost in it."""
     cloud, edge = Cloud(), Origin("edge-1", "edge-1", "gateway")
-    reports = Reports(
+    reports = AccountingSource(
         edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=10**6 - 5, blocked_since_ms=10**6 - 10
     )
-    whole = replace(pipeline(tmp_path, [], cloud), reports=reports, own=[reports])
-    await run_until(whole, lambda: not reports.losing and bool(cloud.stored))
+    whole = replace(pipeline(tmp_path, [], cloud), reports=reports, internal_sources=[reports])
+    await run_until(whole, lambda: not reports.has_open_losses and bool(cloud.stored))
     events = [poll.readings[0].values for poll in cloud.stored.values()]
     assert EventKind.DROPPED in [values[0] for values in events]
     assert not (tmp_path / "dropped.jsonl").exists()

@@ -21,11 +21,11 @@ from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import LinkEnd, LinkLostError
-from qilu.contract.messages import Announcement, Answer, Status, encode_notice
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, Announcement, Status, encode_notice
+from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
 from qilu.mqtt.broker import EmbeddedBroker
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.reconnection import INTERVAL_S
@@ -64,8 +64,8 @@ class Fought:
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         return {}
 
-    async def answers(self) -> AsyncGenerator[Answer | Announcement]:
-        yield Answer(STORE, "ingester-1", 1, durable=Ranges.of([0]))
+    async def acks(self) -> AsyncGenerator[Ack | Announcement]:
+        yield Ack(STORE, "ingester-1", 1, durable=IntervalSet.of([0]))
         await asyncio.sleep(0.2)
         raise LinkLostError("connection lost", LinkEnd.CLOSED)
 
@@ -94,11 +94,11 @@ async def test_two_clients_of_one_id_do_not_disconnect_each_other_more_often_tha
 
 
 async def test_another_gateway_of_the_name_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
         for number in range(3):
             async with sink:
-                heard = asyncio.create_task(exhaust(sink.answers()))
+                heard = asyncio.create_task(exhaust(sink.acks()))
                 await announcing(sink, another, "online", 1000 + number)
                 heard.cancel()
             await announcing(None, another, "offline", 1500 + number)
@@ -107,17 +107,17 @@ async def test_another_gateway_of_the_name_is_reported_once(caplog: pytest.LogCa
 
 
 async def test_the_run_before_is_no_other_gateway(caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         await announcing(None, another, "online", 1000)
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
         async with sink:
-            heard = asyncio.create_task(exhaust(sink.answers()))
+            heard = asyncio.create_task(exhaust(sink.acks()))
             await announcing(sink, another, "offline", 999)
             heard.cancel()
     assert "another gateway" not in caplog.text
 
 
-async def announcing(sink: MqttSink | None, other: Link, state: str, time_ms: int) -> None:
+async def announcing(sink: MqttSink | None, other: BrokerConnection, state: str, time_ms: int) -> None:
     """A status of another run of edge-1; with a sink, until that one has heard it."""
     status = encode_notice(Status("edge-1", state, "boot-1", time_ms))
     await other.publish("qilu/status/edge-1", status, retain=True)
@@ -125,7 +125,7 @@ async def announcing(sink: MqttSink | None, other: Link, state: str, time_ms: in
         await asyncio.sleep(0.2)
 
 
-async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
+async def exhaust(answers: AsyncGenerator[Ack | Announcement]) -> None:
     async for _ in answers:
         pass
 
@@ -144,7 +144,7 @@ async def test_a_refusal_by_the_access_list_is_not_laid_to_the_length_of_message
         async with MemorySpool() as spool:
             for _ in range(300):
                 assert spool.append(b'{"x":"%s"}' % (b"x" * 1000))
-            quick = Backoff(Random(0), first=0.01, most=0.01)
+            quick = Backoff(Random(0), first=0.01, max_s=0.01)
             delivery = Delivery(
                 spool,
                 sink,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.sinks.mqtt import MqttSink
-from qilu.contract.messages import Announcement, Answer, Status, decode_status, encode_notice
+from qilu.contract.messages import Ack, Announcement, Status, decode_status, encode_notice
 from qilu.mqtt.broker import EmbeddedBroker
-from qilu.mqtt.client import CAPACITY, Link
+from qilu.mqtt.client import CAPACITY, BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.servers import Mosquitto
 
@@ -21,7 +21,7 @@ REJECTED = b'{"qilu":1,"store":"s","ingester":"i","stream":"1","rejected":{"%s":
 async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "stranger") as stranger:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "stranger") as stranger:
         sink = MqttSink(broker.settings, "edge-1", "boot", lambda: time.time_ns() // 1_000_000)
         async with sink:
             caplog.clear()
@@ -32,17 +32,17 @@ async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
                 await stranger.publish("qilu/answer/edge-1", REJECTED % offset)
             announcement = Announcement("ingester-1", "store-1", 3.0)
             await stranger.publish("qilu/ingester/ingester-1", encode_notice(announcement))
-            answers = sink.answers()
+            answers = sink.acks()
             assert await anext(answers) == announcement
             await answers.aclose()
     assert len([record for record in caplog.records if "ignored" in record.getMessage()]) == 1
 
 
 async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
         async with sink, asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(exhaust(sink.answers()), name="listen")
+            listening = tasks.create_task(exhaust(sink.acks()), name="listen")
             will = encode_notice(Status("edge-1", "offline", "boot-1", 1000))
             await another.publish("qilu/status/edge-1", will, retain=True)
             await another.subscribe(["qilu/status/edge-1"])
@@ -54,10 +54,10 @@ async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
 
 
 async def test_a_status_that_somebody_clears_is_said_again() -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
         async with sink, asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(exhaust(sink.answers()), name="listen")
+            listening = tasks.create_task(exhaust(sink.acks()), name="listen")
             await another.publish("qilu/status/edge-1", b"", retain=True)
             await another.subscribe(["qilu/status/edge-1"])
             async with asyncio.timeout(10):
@@ -69,9 +69,9 @@ async def test_a_status_that_somebody_clears_is_said_again() -> None:
 
 
 async def test_two_gateways_of_one_name_do_not_contradict_each_other_for_ever() -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "another") as another:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
-        async with sink, aclosing(sink.answers()) as answers:
+        async with sink, aclosing(sink.acks()) as answers:
             await another.subscribe(["qilu/status/edge-1"])
             theirs = encode_notice(Status("edge-1", "online", "boot-1", 1000))
             for payload in (b"", theirs, theirs, theirs):
@@ -97,7 +97,7 @@ async def test_a_broker_that_takes_no_status_is_told_of_and_ends_nobody(
     assert "qilu/status/edge-1: refused by the broker: not authorised" in caplog.text
 
 
-async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
+async def exhaust(answers: AsyncGenerator[Ack | Announcement]) -> None:
     async for _ in answers:
         pass
 
@@ -105,10 +105,10 @@ async def exhaust(answers: AsyncGenerator[Answer | Announcement]) -> None:
 async def test_messages_that_find_no_room_are_counted_over_links_and_reported(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with EmbeddedBroker() as broker, Link(broker.settings, "stranger") as stranger:
+    async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "stranger") as stranger:
         sink = MqttSink(broker.settings, "edge-1", "boot", lambda: 0)
         for links in (1, 2):
-            async with sink, aclosing(sink.answers()) as answers:
+            async with sink, aclosing(sink.acks()) as answers:
                 for number in range(CAPACITY + 100):
                     payload = encode_notice(Announcement(f"i{number}", "store-1", 3.0, "run"))
                     await stranger.publish("qilu/ingester/stranger", payload, qos=0)

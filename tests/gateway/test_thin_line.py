@@ -11,7 +11,7 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.sinks.mqtt import BROKER, MqttSink
 from gateway.spool.memory import MemorySpool
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from tests.mqtt.scripted import ThinLine
@@ -26,7 +26,7 @@ async def test_records_that_need_longer_than_the_keepalive_arrive_one_after_the_
         async with (
             ThinLine(server.port, RATE) as line,
             MemorySpool() as spool,
-            Link(MqttSettings(port=server.port), "consumer") as consumer,
+            BrokerConnection(MqttSettings(port=server.port), "consumer") as consumer,
         ):
             await consumer.subscribe(["qilu/backlog/#"])
             for number in range(3):
@@ -35,13 +35,13 @@ async def test_records_that_need_longer_than_the_keepalive_arrive_one_after_the_
             sink = MqttSink(
                 MqttSettings(port=line.port, keepalive=2), "edge-1", "boot", lambda: 0, ack_by_broker=True
             )
-            quick = Backoff(Random(0), first=0.001, most=0.001)
+            quick = Backoff(Random(0), first=0.001, max_s=0.001)
             delivery = Delivery(
                 spool, sink, outbox, linger=0.01, backoff=quick, clock=time.monotonic, connect_interval_s=0
             )
             running = asyncio.create_task(delivery.run())
             async with asyncio.timeout(90):
-                await delivery.emptied()
+                await delivery.wait_drained()
             links = line.connections
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

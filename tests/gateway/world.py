@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from cloud.acks import Answers, Named
-from cloud.maturity import Maturing
-from gateway.delivery.outbox import Freed, Limits, Outbox
+from cloud.acks import AckBuffer, StreamKey
+from cloud.maturity import ConfirmationQueue
+from gateway.delivery.outbox import Limits, Outbox, Release
 from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.messages import Announcement, Answer
-from qilu.contract.ranges import Ranges
+from qilu.contract.messages import Ack, Announcement
+from qilu.contract.ranges import IntervalSet
 from qilu.stores.confirmation import Mark, Write, same_incarnation
 
 OURS, OTHERS = "our-store", "a-stranger's-store"
@@ -84,8 +84,8 @@ class Ingester:
         """A new process: it knows nothing, and nothing waits for it."""
         self.run += 1
         self.queue.clear()
-        self.answers = Answers(self.store.identity, self.name, self.store.horizon)
-        self.maturing = Maturing(self.store.horizon)
+        self.answers = AckBuffer(self.store.identity, self.name, self.store.horizon)
+        self.maturing = ConfirmationQueue(self.store.horizon)
 
     def work(self, now: float) -> None:
         """Write everything that waits."""
@@ -97,21 +97,21 @@ class Ingester:
             if self.defers:
                 full = Refusal(AckCode.STORE_LIMIT, "full")
                 bad |= {offset: full for offset in offsets if is_deferrable((stream, offset))}
-            good = Ranges.of(offset for offset in offsets if offset not in bad)
+            good = IntervalSet.of(offset for offset in offsets if offset not in bad)
             for offset in good:
                 self.store.written.setdefault((stream, offset), now)
-            self.answers.stored(Named(EDGE, stream), good)
+            self.answers.stored(StreamKey(EDGE, stream), good)
             write = Write(Mark(incarnation), [()] * len(good))
-            self.maturing.add(write, [(Named(EDGE, stream), offset) for offset in good], now)
-            self.answers.refused(Named(EDGE, stream), bad)
+            self.maturing.add(write, [(StreamKey(EDGE, stream), offset) for offset in good], now)
+            self.answers.refused(StreamKey(EDGE, stream), bad)
         self.queue.clear()
 
-    def say(self, now: float) -> list[Answer]:
-        asked = self.maturing.ripe(now)
+    def say(self, now: float) -> list[Ack]:
+        asked = self.maturing.take_due(now)
         found = same_incarnation([one.write for one in asked], Mark(str(self.store.incarnation)))
         for named, offsets in self.maturing.settle(asked, found, now).durable.items():
             self.answers.durable(named, offsets)
-        return [answer for _, answer in self.answers.due()]
+        return [answer for _, answer in self.answers.take_due()]
 
 
 class World:
@@ -124,12 +124,12 @@ class World:
         self.stranger = Ingester("stranger", self.others)
         self.ghost = False
         self._turn = 0
-        self.to_edge: list[Answer | Announcement] = []
+        self.to_edge: list[Ack | Announcement] = []
         self.appended: set[Name] = set()
         self.freed: set[Name] = set()
         self.rejected: set[Name] = set()
         self.given_up: set[Name] = set()
-        self.pending: dict[int, Ranges] = {}
+        self.pending: dict[int, IntervalSet] = {}
         self.start_edge()
 
     # The edge.
@@ -137,18 +137,18 @@ class World:
     def start_edge(self) -> None:
         """A new process on the same spool."""
         self.stream = len(self.pending) + 1
-        self.pending[self.stream] = Ranges()
+        self.pending[self.stream] = IntervalSet()
         self.outbox = Outbox([OURS], Random(self.stream), LIMITS)
         self.to_edge.clear()
 
     def connect(self) -> None:
         """What an ingester announced is retained, and comes first."""
         if not self.outbox.connected:
-            self.outbox.opened()
+            self.outbox.link_up()
             self.to_edge += [self.announcement(one) for one in (*self.ingesters, self.stranger)]
 
     def disconnect(self) -> None:
-        self.outbox.lost()
+        self.outbox.link_down()
         self.to_edge.clear()
 
     def append(self) -> None:
@@ -173,13 +173,13 @@ class World:
         if (wanted := self.outbox.next_backlog(self.pending)) is not None:
             stream, offsets = wanted
             assert set(offsets) <= set(self.pending[stream]), "asked for what the spool does not keep"
-            some = tuple(offsets.head(2))
+            some = tuple(offsets.take(2))
             self.outbox.sent_backlog([Record(stream, o, b"x" * SIZE) for o in some], self.now)
             self.deal(Message(stream, some))
         if (wanted := self.outbox.next_deferred(self.pending, self.now)) is not None:
             stream, offsets = wanted
             assert set(offsets) <= set(self.pending[stream]), "asked for what the spool does not keep"
-            some = tuple(offsets.head(1))  # as many as a tenth of the window has room for, but at least one
+            some = tuple(offsets.take(1))  # as many as a tenth of the window has room for, but at least one
             self.outbox.sent_backlog([Record(stream, o, b"x" * SIZE) for o in some], self.now)
             self.deal(Message(stream, some))
 
@@ -189,11 +189,11 @@ class World:
             if isinstance(said, Announcement):
                 self.outbox.announced(said)
             else:
-                self.let_go(self.outbox.answered(said, self.pending, self.now))
+                self.let_go(self.outbox.ack_received(said, self.pending, self.now))
         del self.to_edge[:count]
 
-    def let_go(self, freed: Freed) -> None:
-        gone = Ranges.of(freed.rejected)
+    def let_go(self, freed: Release) -> None:
+        gone = IntervalSet.of(freed.rejected)
         gone.update(freed.durable)
         self.freed |= {(freed.stream, offset) for offset in freed.durable}
         self.rejected |= {(freed.stream, offset) for offset in freed.rejected}

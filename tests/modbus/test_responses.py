@@ -84,7 +84,7 @@ def test_each_exception_is_a_type_of_its_own_that_says_what_it_means(
 
 def test_what_may_heal_is_tried_again_and_what_may_not_is_marked() -> None:
     heals = {
-        errors.Acknowledged,
+        errors.AcknowledgeReply,
         errors.DeviceBusy,
         errors.GatewayPathUnavailable,
         errors.TargetFailedToRespond,

@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import aclosing
 
-from qilu.mqtt.client import Link, Message
+from qilu.mqtt.client import BrokerConnection, Message
 
 
-async def take(link: Link, count: int) -> list[Message]:
+async def take(link: BrokerConnection, count: int) -> list[Message]:
     """The next `count` messages; TimeoutError when they do not come."""
     taken: list[Message] = []
     async with asyncio.timeout(10), aclosing(link.messages()) as messages:

@@ -10,7 +10,7 @@ def link(
     keepalive.opened()
     for size_bytes, took_s in acknowledged:
         keepalive.acknowledged(size_bytes, took_s)
-    keepalive.ended(silent=silent, waiting_bytes=waiting)
+    keepalive.ended(timed_out=silent, waiting_bytes=waiting)
     return keepalive.seconds
 
 

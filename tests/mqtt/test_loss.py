@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import LinkLostError, UnreachableError
-from qilu.mqtt.client import Link, RefusedError
+from qilu.mqtt.client import BrokerConnection, RefusedError
 from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.proxy import Proxy
 from tests.mqtt.taking import take
@@ -21,7 +21,7 @@ TAKEN_OVER = bytes([0xE0, 2, 0x8E, 0])
 
 async def test_publishes_under_way_fail_at_once_when_the_broker_dies(mosquitto: Mosquitto) -> None:
     async with Proxy(mosquitto.port) as proxy:
-        async with Link(MqttSettings(port=proxy.port), "edge-1") as link:
+        async with BrokerConnection(MqttSettings(port=proxy.port), "edge-1") as link:
             proxy.frozen = True  # no acknowledgement will come
             publishing = [asyncio.create_task(link.publish("x", b"%d" % number)) for number in range(100)]
             reading = asyncio.create_task(take(link, 1))
@@ -35,14 +35,14 @@ async def test_publishes_under_way_fail_at_once_when_the_broker_dies(mosquitto: 
 
 async def test_a_half_open_link_is_noticed_by_silence(mosquitto: Mosquitto) -> None:
     async with Proxy(mosquitto.port) as proxy:
-        async with Link(MqttSettings(port=proxy.port, keepalive=2), "edge-1") as link:
+        async with BrokerConnection(MqttSettings(port=proxy.port, keepalive=2), "edge-1") as link:
             proxy.frozen = True
             with pytest.raises(UnreachableError, match="nothing came for 2 s"):
                 await take(link, 1)
 
 
 async def test_a_quiet_link_stays(mosquitto: Mosquitto) -> None:
-    async with Link(MqttSettings(port=mosquitto.port, keepalive=2), "edge-1") as link:
+    async with BrokerConnection(MqttSettings(port=mosquitto.port, keepalive=2), "edge-1") as link:
         await asyncio.sleep(2.5)  # the broker would have closed it without pings
         await link.publish("x", b"")
 
@@ -53,7 +53,7 @@ async def test_a_refused_publish_is_an_error_with_its_reason(tmp_path: Path) -> 
     with Mosquitto(tmp_path, users=users, acl=acl, lines=[BOUNDED]) as server:
         (tmp_path / "password").write_text("secret\n")
         settings = MqttSettings(port=server.port, username="edge-1", password_file=tmp_path / "password")
-        async with Link(settings, "edge-1") as link:
+        async with BrokerConnection(settings, "edge-1") as link:
             await link.subscribe(["allowed/#"])
             with pytest.raises(RefusedError, match="not authorised") as caught:
                 await link.publish("denied/x", b"")
@@ -62,7 +62,7 @@ async def test_a_refused_publish_is_an_error_with_its_reason(tmp_path: Path) -> 
 
 
 async def test_a_publish_that_nobody_subscribes_to_is_told(mosquitto: Mosquitto) -> None:
-    async with Link(MqttSettings(port=mosquitto.port), "edge-1") as link:
+    async with BrokerConnection(MqttSettings(port=mosquitto.port), "edge-1") as link:
         assert not await link.publish("x", b"")
         await link.subscribe(["x"])
         assert await link.publish("x", b"")
@@ -72,7 +72,7 @@ async def test_a_message_larger_than_the_broker_takes_is_refused_and_nothing_els
     tmp_path: Path,
 ) -> None:
     with Mosquitto(tmp_path, lines=["max_packet_size 1000"]) as server:
-        async with Link(MqttSettings(port=server.port), "edge-1") as link:
+        async with BrokerConnection(MqttSettings(port=server.port), "edge-1") as link:
             await link.subscribe(["x"])
             assert link.max_payload is not None
             with pytest.raises(RefusedError) as caught:
@@ -91,7 +91,7 @@ async def test_who_may_not_come_in_is_told_what_to_look_at(tmp_path: Path, proto
         )
         for settings, who in ((user, "user 'edge-1'"), (MqttSettings.model_validate(base), "without a user")):
             with pytest.raises(UnreachableError, match="not authorised") as caught:
-                async with Link(settings, "edge-1"):
+                async with BrokerConnection(settings, "edge-1"):
                     pass
             assert who in str(caught.value)
             assert "password" in str(caught.value)
@@ -103,10 +103,10 @@ async def test_a_broker_that_is_not_there_is_named_with_its_remedy() -> None:
         port = unused.getsockname()[1]
         remedy = "nothing listens there; start the broker, or correct mqtt.host and mqtt.port"
         with pytest.raises(UnreachableError, match=f"127.0.0.1:{port}: {remedy}"):
-            async with Link(MqttSettings(port=port), "edge-1"):
+            async with BrokerConnection(MqttSettings(port=port), "edge-1"):
                 pass
     with pytest.raises(UnreachableError, match="no-such-host.invalid:1883: no address .*correct mqtt.host"):
-        async with Link(MqttSettings(host="no-such-host.invalid"), "edge-1"):
+        async with BrokerConnection(MqttSettings(host="no-such-host.invalid"), "edge-1"):
             pass
 
 
@@ -140,7 +140,7 @@ async def test_a_take_over_is_named_with_its_remedy() -> None:
     async with server:
         told = r"another client uses the id 'edge-1'.*0x8E.*its own id"
         with pytest.raises(UnreachableError, match=told) as caught:
-            async with Link(settings, "edge-1") as link:
+            async with BrokerConnection(settings, "edge-1") as link:
                 await take(link, 1)
     assert caught.value.retry_after, "or both would push each other off several times a second"
 
@@ -149,7 +149,7 @@ async def test_a_broker_that_hangs_up_at_the_door_is_not_waited_for() -> None:
     server, settings, _ = await scripted(None, close=True)
     async with server:
         with pytest.raises(UnreachableError, match="does it speak MQTT 5"):
-            async with Link(settings, "edge-1"):
+            async with BrokerConnection(settings, "edge-1"):
                 pass
 
 
@@ -157,14 +157,14 @@ async def test_a_broker_that_says_nothing_is_given_up_and_nothing_stays_open() -
     server, settings, script = await scripted(None)
     async with server:
         with pytest.raises(UnreachableError, match=r"no answer within 0.2 s"):
-            async with Link(settings, "edge-1", connect_timeout=0.2):
+            async with BrokerConnection(settings, "edge-1", connect_timeout=0.2):
                 pass
         await asyncio.wait_for(script.ended.wait(), 5)
 
 
 async def test_a_broker_that_lives_and_acknowledges_nothing_is_given_up() -> None:
     server, settings, _ = await scripted(CONNACK_5)
-    async with server, Link(settings, "edge-1", ack_timeout=0.2) as link:
+    async with server, BrokerConnection(settings, "edge-1", ack_timeout=0.2) as link:
         with pytest.raises(UnreachableError, match="no acknowledgement of the message on x for 0.2 s"):
             await link.publish("x", b"")
 
@@ -172,7 +172,7 @@ async def test_a_broker_that_lives_and_acknowledges_nothing_is_given_up() -> Non
 async def test_connecting_can_be_cancelled_and_leaves_nothing_open() -> None:
     server, settings, script = await scripted(None)
     async with server:
-        entering = asyncio.create_task(Link(settings, "edge-1", connect_timeout=0.5).__aenter__())
+        entering = asyncio.create_task(BrokerConnection(settings, "edge-1", connect_timeout=0.5).__aenter__())
         await asyncio.sleep(0.05)
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -188,5 +188,5 @@ async def test_bytes_that_are_not_mqtt_end_the_link_with_a_reason(garbage: bytes
     server, settings, _ = await scripted(CONNACK_5 + garbage, close=True)
     async with server:
         with pytest.raises(UnreachableError, match="127.0.0.1"):
-            async with Link(settings, "edge-1") as link:
+            async with BrokerConnection(settings, "edge-1") as link:
                 await take(link, 100)

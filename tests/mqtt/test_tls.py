@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.mqtt.client import Link
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings, TlsSettings
 from tests.mqtt.taking import take
 from tests.servers.authority import Authority
@@ -20,7 +20,7 @@ def over_tls(server: Mosquitto, ca: Path, host: str = "127.0.0.1") -> MqttSettin
 async def refusal(settings: MqttSettings) -> str:
     """What is said of a broker that cannot be entered."""
     with pytest.raises(UnreachableError) as caught:
-        async with Link(settings, "edge-1"):
+        async with BrokerConnection(settings, "edge-1"):
             pass
     return str(caught.value)
 
@@ -29,7 +29,7 @@ async def test_a_private_authority_is_trusted_when_it_is_named(tmp_path: Path, a
     with Mosquitto(tmp_path, tls=authority.issue()) as server:
         for protocol in ("5", "3.1.1"):
             settings = over_tls(server, authority.ca).model_copy(update={"protocol": protocol})
-            async with Link(settings, "edge-1") as link:
+            async with BrokerConnection(settings, "edge-1") as link:
                 await link.subscribe(["x"])
                 large = b"x" * 200_000  # several TLS records
                 await link.publish("x", large)
@@ -91,7 +91,7 @@ async def test_a_broker_that_asks_for_a_certificate_gets_ours(tmp_path: Path, au
     mine = authority.issue("edge-1", common_name="edge-1")
     with Mosquitto(tmp_path, tls=authority.issue(clients_must_show=True)) as server:
         tls = TlsSettings(ca=authority.ca, cert=mine.certificate, key=mine.key)
-        async with Link(MqttSettings(port=server.port, tls=tls), "edge-1") as link:
+        async with BrokerConnection(MqttSettings(port=server.port, tls=tls), "edge-1") as link:
             await link.publish("x", b"")
         assert "certificate" in await refusal(over_tls(server, authority.ca))
 

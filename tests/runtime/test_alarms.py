@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from qilu.runtime.timers import Alarms
+from qilu.runtime.timers import Timers
 from tests.support.virtual_time import virtual_time
 
 
@@ -15,7 +15,7 @@ def now() -> float:
 
 @virtual_time
 async def test_alarms_ring_at_their_times_in_their_order() -> None:
-    alarms, rung, random, start = Alarms(), list[tuple[float, int]](), Random(1), now()
+    alarms, rung, random, start = Timers(), list[tuple[float, int]](), Random(1), now()
     due = [start + random.choice((1.0, 2.0, 2.5, 7.25)) for _ in range(100)]
     for number, when in enumerate(due):
         alarms.at(when, lambda number=number: rung.append((now(), number)))  # type: ignore[misc]
@@ -26,7 +26,7 @@ async def test_alarms_ring_at_their_times_in_their_order() -> None:
 
 @virtual_time
 async def test_what_is_cancelled_does_not_ring_and_wakes_nobody() -> None:
-    alarms, rung, start = Alarms(), list[float](), now()
+    alarms, rung, start = Timers(), list[float](), now()
     early, late = (alarms.at(start + after, lambda: rung.append(now())) for after in (1.0, 3.0))
     alarms.at(start + 2.0, lambda: rung.append(now()))
     early.cancel()
@@ -38,7 +38,7 @@ async def test_what_is_cancelled_does_not_ring_and_wakes_nobody() -> None:
 
 @virtual_time
 async def test_one_that_rings_may_set_another_before_and_after_those_that_wait() -> None:
-    alarms, rung, start = Alarms(), list[str](), now()
+    alarms, rung, start = Timers(), list[str](), now()
 
     def first() -> None:
         rung.append("first")
@@ -53,7 +53,7 @@ async def test_one_that_rings_may_set_another_before_and_after_those_that_wait()
 
 @virtual_time
 async def test_one_that_fails_keeps_no_other_from_ringing() -> None:
-    alarms, rung, start = Alarms(), list[float](), now()
+    alarms, rung, start = Timers(), list[float](), now()
     failures = list[BaseException]()
     asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told["exception"]))
 
@@ -70,7 +70,7 @@ async def test_one_that_fails_keeps_no_other_from_ringing() -> None:
 
 @virtual_time
 async def test_whoever_waits_can_be_cancelled_at_the_very_time() -> None:
-    alarms, start = Alarms(), now()
+    alarms, start = Timers(), now()
     waiting = asyncio.ensure_future(alarms.until(start + 1.0))
 
     def cancel() -> None:
@@ -85,9 +85,9 @@ async def test_whoever_waits_can_be_cancelled_at_the_very_time() -> None:
 
 @virtual_time
 async def test_cancelled_alarms_do_not_pile_up() -> None:
-    alarms, start = Alarms(), now()
+    alarms, start = Timers(), now()
     kept = [alarms.at(start + 3600.0, lambda: None) for _ in range(10)]
     for _ in range(50_000):
         alarms.at(start + 3600.0, lambda: None).cancel()
     assert len(alarms._waiting) < 3000
-    assert all(alarm.ring is not None for alarm in kept)
+    assert all(alarm.callback is not None for alarm in kept)

@@ -15,12 +15,12 @@ class Highest(Random):
 
 
 def test_the_bound_doubles_up_to_the_most() -> None:
-    backoff = Backoff(Highest(), first=1, most=10)
+    backoff = Backoff(Highest(), first=1, max_s=10)
     assert [backoff.next() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
 
 
 def test_a_success_starts_anew() -> None:
-    backoff = Backoff(Highest(), first=1, most=10)
+    backoff = Backoff(Highest(), first=1, max_s=10)
     backoff.next()
     backoff.next()
     backoff.reset()
@@ -28,7 +28,7 @@ def test_a_success_starts_anew() -> None:
 
 
 def test_what_the_far_side_asked_for_is_the_least() -> None:
-    backoff = Backoff(Random(1), first=1, most=10)
+    backoff = Backoff(Random(1), first=1, max_s=10)
     assert all(30 <= backoff.next(30) <= 40 for _ in range(20))
 
 

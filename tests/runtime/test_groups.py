@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from qilu.contract.errors import UnreachableError
-from qilu.runtime.tasks import leaves, run_together
+from qilu.runtime.tasks import flatten, run_together
 
 
 async def fail(event: asyncio.Event, retry_after: float | None = None) -> None:
@@ -28,7 +28,7 @@ async def test_when_one_fails_the_others_are_cancelled_and_all_that_failed_is_to
     with pytest.raises(ExceptionGroup) as caught:
         await run_together({"a": fail(event, 3.0), "b": fail(event), "c": wait()})
     assert ended == ["cancelled"]
-    assert [str(error) for error in leaves(caught.value)] == ["gone", "gone"]
+    assert [str(error) for error in flatten(caught.value)] == ["gone", "gone"]
 
 
 async def test_works_that_end_are_waited_for() -> None:

@@ -11,7 +11,7 @@ from gateway.app import build
 from gateway.settings import GatewaySettings
 from qilu.config.profiles import profiles
 from qilu.config.settings_file import load_text
-from qilu.runtime.rlimits import room_for
+from qilu.runtime.rlimits import raise_open_file_limit
 
 if sys.platform == "win32":
     pytest.skip("this system has no such limit", allow_module_level=True)
@@ -40,15 +40,15 @@ def hard() -> Iterator[int]:
 
 
 def test_those_who_share_a_process_each_get_their_room(hard: int) -> None:
-    room_for(100)
-    room_for(20)
+    raise_open_file_limit(100)
+    raise_open_file_limit(20)
     assert limits() == (LOW + 120, hard)
 
 
 def test_more_than_the_system_lets_is_not_taken(hard: int) -> None:
     if hard == resource.RLIM_INFINITY:
         pytest.skip("this system lets a process have all that it wants")
-    room_for(hard)
+    raise_open_file_limit(hard)
     assert limits() == (hard, hard)
 
 

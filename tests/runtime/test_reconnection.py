@@ -8,7 +8,7 @@ import pytest
 
 from qilu.contract.errors import LinkEnd, LinkLostError, UnreachableError
 from qilu.runtime.backoff import Backoff
-from qilu.runtime.log_throttle import MAX_CAUSES, Outage
+from qilu.runtime.log_throttle import MAX_CAUSES, OutageLog
 from qilu.runtime.reconnection import INTERVAL_S, STABLE_S, Reconnection
 
 LOST = LinkLostError("closed", LinkEnd.CLOSED)
@@ -38,7 +38,7 @@ def test_connections_that_are_lost_soon_are_ten_seconds_apart(age: float) -> Non
 
 
 def test_backoff_grows_until_a_connection_has_stood_for_a_while() -> None:
-    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=1, most=64), interval_s=0)
+    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=1, max_s=64), interval_s=0)
     pauses = []
     for now in range(0, 5000, 1000):
         paced.connected("connected", now)
@@ -50,13 +50,13 @@ def test_backoff_grows_until_a_connection_has_stood_for_a_while() -> None:
 
 def test_a_link_that_is_lost_before_it_is_of_use_counts_as_lost_soon() -> None:
     """As where another client of the id takes over, or a subscription is refused."""
-    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=0.001, most=0.001))
+    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=0.001, max_s=0.001))
     pauses = [paced.failed([LOST], now) for now in (0.0, 1.0, 2.0)]
     assert pauses == [0.001, INTERVAL_S, INTERVAL_S]
 
 
 def test_attempts_without_a_connection_only_back_off() -> None:
-    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=1, most=4))
+    paced = Reconnection(logging.getLogger("test"), Backoff(Highest(), first=1, max_s=4))
     assert [paced.failed([UnreachableError("nothing listens there")], now) for now in range(4)] == [
         1,
         2,
@@ -74,7 +74,7 @@ def test_what_the_far_side_asked_for_is_waited_for() -> None:
 
 def test_a_connection_does_not_reset_the_rate_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    paced = Reconnection(logging.getLogger("test"), Backoff(Random(1), first=0.01, most=0.01), interval_s=0)
+    paced = Reconnection(logging.getLogger("test"), Backoff(Random(1), first=0.01, max_s=0.01), interval_s=0)
     times = connects(paced, 0.3, 240)
     assert len(times) > 500
     levels = [record.levelno for record in caplog.records]
@@ -86,11 +86,11 @@ def test_a_connection_does_not_reset_the_rate_of_the_log(caplog: pytest.LogCaptu
 def test_causes_that_alternate_are_bounded_and_the_others_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    outage = Outage(logging.getLogger("test"))
+    outage = OutageLog(logging.getLogger("test"))
     for number in range(100):
-        outage.tell(f"cause {number}", 1.0)
+        outage.warn(f"cause {number}", 1.0)
     assert caplog.messages == [f"cause {number}" for number in range(MAX_CAUSES)]
-    outage.tell("a new one", 100.0)
+    outage.warn("a new one", 100.0)
     assert caplog.messages[-1] == f"a new one ({100 - MAX_CAUSES} times with other causes)"
 
 

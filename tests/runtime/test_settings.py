@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from qilu.config.settings_file import load, load_text, load_with_places, read_secret
+from qilu.config.settings_file import load, load_text, load_with_line_index, read_secret
 from qilu.config.yaml_loader import parse
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.units import Period
@@ -114,7 +114,7 @@ def test_relative_paths_are_below_the_folder_of_the_file(tmp_path: Path) -> None
 def test_errors_that_come_to_light_later_can_name_their_line_too(tmp_path: Path) -> None:
     file = tmp_path / "edge.yaml"
     file.write_text("edge: a\nlink:\n  host: b\n")
-    _, places = load_with_places(file, Edge)
+    _, places = load_with_line_index(file, Edge)
     assert str(places.error("no such host", ("link", "host"), "correct it")).endswith(
         "edge.yaml:3: link.host: no such host; correct it"
     )

@@ -29,11 +29,11 @@ def test_a_moment_before_the_last_look_at_the_clocks_has_its_own_time() -> None:
 def test_a_step_is_returned_once_and_followed_by_the_next_known_epoch_alone(seconds: float) -> None:
     timebase = Timebase(START, 0)
     assert timebase.observe(START + seconds + 1, 1) == ClockStep(int((START + 1) * 1000), seconds)
-    assert timebase.begin(HELD, 1).at(2) == START + 2
+    assert timebase.start_epoch(HELD, 1).at(2) == START + 2
     assert timebase.observe(START + seconds + 2, 2) is None
     assert timebase.observe(START + seconds + 3, 3) is None
     assert timebase.at(3) == START + 3
-    assert timebase.begin(KNOWN, 3).at(4) == START + seconds + 4
+    assert timebase.start_epoch(KNOWN, 3).at(4) == START + seconds + 4
 
 
 def test_small_corrections_are_no_step() -> None:
@@ -96,7 +96,7 @@ def test_no_jumping_about_of_the_wall_clock_makes_a_time_repeat(
         monotonic += passed
         wall += passed + jump
         if looks and timebase.observe(wall, monotonic) is not None:
-            timebase.begin(KNOWN, monotonic)  # at once: the hardest for what must not repeat
+            timebase.start_epoch(KNOWN, monotonic)  # at once: the hardest for what must not repeat
         epoch = timebase.epoch
         time_ms = epoch.next_ms(series, monotonic)
         assert (series, time_ms) not in given_out

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloud.settings import IngesterSettings
 from gateway.settings import GatewaySettings
-from qilu.config.error_texts import say
+from qilu.config.error_texts import text_for
 from qilu.config.profiles import shipped_configs
 from qilu.contract.profile import DeviceProfile
 from simulator.plant.settings import PlantSettings
@@ -65,7 +65,7 @@ def test_a_wrong_value_is_told_with_a_remedy(file: str) -> None:
             try:
                 FILES[file].model_validate(with_value(raw, place, value))
             except ValidationError as error:
-                told |= {(one["type"], *say(one, ["key"])) for one in error.errors(include_url=False)}
+                told |= {(one["type"], *text_for(one, ["key"])) for one in error.errors(include_url=False)}
     assert told
     assert {one for one in told if not one[-1]} == set()
     assert not any("None" in problem or "Input" in problem for _, problem, _ in told)

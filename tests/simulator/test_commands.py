@@ -13,8 +13,8 @@ from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.check import check
 from qilu_cli.commands.emit_gateway import emit_gateway
-from qilu_cli.commands.export import Exported, export_to
-from qilu_cli.commands.fault import Asked, fault
+from qilu_cli.commands.export import ExportOptions, export_to
+from qilu_cli.commands.fault import FaultOptions, fault
 from tests.servers import free_port
 from tests.system.programs import Qilu, eventually, qilu
 
@@ -126,7 +126,7 @@ async def test_an_impossible_time_is_refused_before_anything_is_written(
 ) -> None:
     wanted: dict[str, Any] = {"span": "1h", "every": "1s", "step": None, "form": "csv"} | times
     with pytest.raises(ConfigError) as error:
-        await export_to(small(tmp_path), Exported(tmp_path / "out", **wanted))
+        await export_to(small(tmp_path), ExportOptions(tmp_path / "out", **wanted))
     assert said in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -147,7 +147,7 @@ async def test_what_cannot_be_asked_of_a_plant_is_a_config_error(
 ) -> None:
     plant = plant.replace("PLANT", str(small(tmp_path)))
     with pytest.raises(ConfigError) as error:
-        await fault(Asked(plant, action, arguments, {}, as_json=False))
+        await fault(FaultOptions(plant, action, arguments, {}, as_json=False))
     assert said in str(error.value)
 
 

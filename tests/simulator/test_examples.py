@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from simulator import app
-from simulator.ground_truth.export import export, wanted
+from simulator.ground_truth.export import export, plan_export
 from simulator.plant.plant import Plant
 from tests.simulator.simulated import plant
 
@@ -28,7 +28,7 @@ def example(name: str) -> ModuleType:
 
 def data_set(made: Plant, folder: Path, hours: float) -> Path:
     every = made.settings.step
-    for _row in export(made, folder, wanted(made, hours * 3600, every, "csv")):
+    for _row in export(made, folder, plan_export(made, hours * 3600, every, "csv")):
         pass
     return folder
 

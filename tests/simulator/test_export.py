@@ -16,7 +16,7 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import Point
 from qilu.contract.registers import compile_block
-from simulator.ground_truth.export import export, wanted
+from simulator.ground_truth.export import export, plan_export
 from simulator.ground_truth.tables import table_file
 from simulator.machines import MODELS
 from simulator.plant.plant import Plant
@@ -34,7 +34,7 @@ FAULTS = [
 
 
 def exported(made: Plant, folder: Path, *, span: float, every: float = 1.0, form: Any = "csv") -> list[int]:
-    return list(export(made, folder, wanted(made, span, every, form)))
+    return list(export(made, folder, plan_export(made, span, every, form)))
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -130,7 +130,7 @@ def test_what_the_points_mean_is_in_the_data_set(tmp_path: Path) -> None:
 
 def test_a_data_set_that_was_not_finished_has_no_description(tmp_path: Path) -> None:
     made = plant(PUMP)
-    run: Iterator[int] = export(made, tmp_path, wanted(made, 100, 1, "csv"))
+    run: Iterator[int] = export(made, tmp_path, plan_export(made, 100, 1, "csv"))
     for _ in range(20):
         next(run)
     run.close()  # type: ignore[attr-defined]
@@ -144,7 +144,7 @@ def test_a_data_set_that_was_not_finished_has_no_description(tmp_path: Path) -> 
 )
 def test_an_impossible_interval_is_refused(span: float, every: float, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        wanted(plant(PUMP), span, every, "csv")
+        plan_export(plant(PUMP), span, every, "csv")
 
 
 def test_what_is_there_already_is_not_written_over(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_parquet_holds_the_same_as_csv(tmp_path: Path) -> None:
 def test_parquet_without_pyarrow_is_a_config_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
     with pytest.raises(ConfigError) as error:
-        wanted(plant(PUMP), 10, 1, "parquet")
+        plan_export(plant(PUMP), 10, 1, "parquet")
     assert "pip install" in str(error.value)
 
 

@@ -43,10 +43,10 @@ def test_what_is_made_less_what_is_taken_is_what_lies_in_the_buffer() -> None:
     cycles = value(line, "robot", "cycle_count")
     for _ in range(3600):
         line.advance()
-        assert 0 <= line.lines.level[0] <= 8 + 1
+        assert 0 <= line.buffers.level[0] <= 8 + 1
     made = value(line, "mould", "shot_count") - shots - (value(line, "mould", "reject_count") - rejects)
     handled = value(line, "robot", "cycle_count") - cycles
-    in_robot = 3 + made - line.lines.level[0] - handled
+    in_robot = 3 + made - line.buffers.level[0] - handled
     assert in_robot in (-1, 0, 1)
 
 
@@ -84,7 +84,7 @@ def test_a_full_buffer_blocks_the_machine_before_it() -> None:
     line = plant(MOULD, PRESS, buffers=[{"after": ["mould"], "before": ["press"], "capacity": 3}])
     line.advance(1500)
     assert (value(line, "mould", "state"), value(line, "mould", "alarm")) == (State.IDLE, 2)
-    assert 3 <= line.lines.level[0] <= 4
+    assert 3 <= line.buffers.level[0] <= 4
 
 
 def test_a_buffer_without_a_machine_before_it_runs_empty() -> None:
@@ -92,4 +92,4 @@ def test_a_buffer_without_a_machine_before_it_runs_empty() -> None:
     cycles = value(line, "robot", "cycle_count")
     line.advance(600)
     assert value(line, "robot", "cycle_count") - cycles in (10, 11)
-    assert (line.lines.level[0], value(line, "robot", "alarm")) == (0, 1)
+    assert (line.buffers.level[0], value(line, "robot", "alarm")) == (0, 1)

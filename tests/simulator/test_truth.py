@@ -12,7 +12,7 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.modbus.pdu import read_response
 from qilu.modbus.tcp import tcp_frame
-from simulator.ground_truth.log import EVENTS, REQUESTS, asked
+from simulator.ground_truth.log import EVENTS, REQUESTS, request_summary
 from simulator.plant.plant import Plant
 from simulator.serving.requests import respond
 from tests.servers.programs import require
@@ -184,7 +184,7 @@ async def test_a_folder_with_another_truth_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_request_is_about_is_read_from_any_bytes() -> None:
-    assert asked(b"\x03\0\x01\0\x02") == (3, 1, 2)
-    assert asked(b"\x06\0\x05\0\x09") == (6, 5, 1)
+    assert request_summary(b"\x03\0\x01\0\x02") == (3, 1, 2)
+    assert request_summary(b"\x06\0\x05\0\x09") == (6, 5, 1)
     for pdu in (b"\x03", b"\x03\0\x01", b"\x06\0", b"\x2b\x0e", b"\xff"):
-        assert asked(pdu) == (pdu[0], None, None)
+        assert request_summary(pdu) == (pdu[0], None, None)

@@ -17,7 +17,7 @@ from qilu.contract.errors import ConfigError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import read_request
 from qilu.modbus.tcp import TcpFramer
-from qilu_cli.commands.fault import Asked, fault
+from qilu_cli.commands.fault import FaultOptions, fault
 from simulator.app import load, simulate
 from simulator.machines import MODELS
 from simulator.network_faults.catalogue import FAULTS, wire_fault
@@ -206,7 +206,7 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
         steer, port = str(simulation.control), simulation.ports[FIRST]
 
         async def ask(action: str, *arguments: str, **how: Any) -> list[str]:
-            await fault(Asked(steer, action, arguments, how, as_json=False))
+            await fault(FaultOptions(steer, action, arguments, how, as_json=False))
             return capsys.readouterr().out.splitlines()
 
         await ask("inject", "pump", "exception", "code=0x06", "share=1", duration="5s")

@@ -2,16 +2,16 @@
 
 import time
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics
 
 NOW = round(time.time() * 1000)
 DAY = 86_400_000
-COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force",))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force",))
 
 
-def poll(time_ms: int, value: float, columns: Columns = COLUMNS) -> Poll:
+def poll(time_ms: int, value: float, columns: BlockSchema = COLUMNS) -> Poll:
     return Poll(time_ms, (Reading(columns, time_ms, (value,)),))
 
 

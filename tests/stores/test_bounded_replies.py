@@ -13,16 +13,16 @@ from aiohttp.test_utils import TestServer
 
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.reading import DeviceKey
-from qilu.stores.influx.bounded_response import MAX_ANSWER_BYTES, MAX_DATA_BYTES, MAX_ERROR_BYTES
-from qilu.stores.influx.handshake import greet, period
-from qilu.stores.influx.http import Http, Reply, TooLongAnswerError
+from qilu.stores.influx.bounded_response import MAX_DATA_BYTES, MAX_ERROR_BYTES, MAX_RESPONSE_BYTES
+from qilu.stores.influx.handshake import handshake, period
+from qilu.stores.influx.http import Http, Reply, TooLongResponseError
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
-from qilu.stores.influx.write_api import V1Door, V2Door
+from qilu.stores.influx.write_api import V1WriteEndpoint, V2WriteEndpoint
 from qilu.stores.settings import InfluxSettings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-BOMB = gzip.compress(b"x" * (10 * MAX_ANSWER_BYTES), 9)
+BOMB = gzip.compress(b"x" * (10 * MAX_RESPONSE_BYTES), 9)
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def test_an_error_page_that_inflates_without_end_is_read_to_its_bound(stat
     async with serving(page(status, BOMB)) as settings:
         async with Http(settings) as http:
             assert len((await http.ask("GET", "/")).body) == MAX_ERROR_BYTES
-        for door in (V1Door, V2Door):
+        for door in (V1WriteEndpoint, V2WriteEndpoint):
             async with door(settings, False) as way:
                 reply = await way.post(b"a b=1 1")
                 assert (reply.status, len(reply.body)) == (status, MAX_ERROR_BYTES)
@@ -77,7 +77,7 @@ async def test_an_error_page_that_inflates_without_end_is_read_to_its_bound(stat
 
 async def test_an_answer_that_inflates_without_end_is_not_believed() -> None:
     async with serving(page(200, BOMB)) as settings, Http(settings) as http:
-        with pytest.raises(TooLongAnswerError, match="more than 16 MB"):
+        with pytest.raises(TooLongResponseError, match="more than 16 MB"):
             await http.ask("GET", "/metrics")
 
 
@@ -91,7 +91,7 @@ async def test_an_answer_without_end_is_left_at_its_bound(status: int) -> None:
         else:
             await http.ask("GET", "/")
         await asyncio.wait_for(endless.ended.wait(), 30)
-        assert endless.sent < 2 * MAX_ANSWER_BYTES
+        assert endless.sent < 2 * MAX_RESPONSE_BYTES
 
 
 async def test_what_was_compressed_wrongly_is_no_answer_and_what_was_compressed_well_is_one() -> None:
@@ -195,4 +195,4 @@ async def test_a_greeting_of_another_shape_ends_in_a_message(kind: str, body: by
         more = {"kind": kind, "database": "d", "bucket": "b", "org": "o"}
         async with Http(settings) as http:
             with contextlib.suppress(QiluError):
-                await greet(http, settings.model_copy(update=more))
+                await handshake(http, settings.model_copy(update=more))

@@ -7,7 +7,7 @@ import pytest
 
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, DeviceKey, Origin
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin
 from qilu.stores.influx.handshake import period
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
@@ -88,7 +88,7 @@ async def test_compressed_and_plain_bodies_store_the_same(
 ) -> None:
     for settings in (metrics(victoria_metrics), influxdb(influxdb1)):
         for index, compress in enumerate((True, False)):
-            columns = Columns(Origin("e", f"d-{index}", "p"), "g", ("x",))
+            columns = BlockSchema(Origin("e", f"d-{index}", "p"), "g", ("x",))
             async with InfluxStore(settings.model_copy(update={"gzip": compress})) as store:
                 assert await store.write([poll(NOW + i, float(i), columns) for i in range(3000)]) == {}
     await asyncio.to_thread(victoria_metrics.flush)

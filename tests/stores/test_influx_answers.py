@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns
-from qilu.stores.influx.write_api import V1Door, V2Door
+from qilu.contract.reading import BlockSchema
+from qilu.stores.influx.write_api import V1WriteEndpoint, V2WriteEndpoint
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics, free_port
@@ -157,7 +157,7 @@ async def test_victoriametrics_and_influxdb_refuse_in_their_own_name(
     victoria_metrics: VictoriaMetrics, influxdb1: Influxdb1
 ) -> None:
     for settings in (metrics(victoria_metrics), influxdb(influxdb1)):
-        door = V1Door if settings.kind == "influxdb1" else V2Door
+        door = V1WriteEndpoint if settings.kind == "influxdb1" else V2WriteEndpoint
         async with door(settings, False) as opened:
             reply = await opened.post(b"x" * 300_000)  # longer than any line that VictoriaMetrics takes
             assert reply.status == 400
@@ -179,11 +179,11 @@ async def test_a_batch_that_is_too_large_is_halved_until_it_fits(headers: dict[s
         sizes.append(request.content_length or 0)
         return web.Response(status=413 if sizes[-1] > most else 204, headers=headers)
 
-    columns = Columns(COLUMNS.origin, "fast", ("x" * (most // 10),))
+    columns = BlockSchema(COLUMNS.origin, "fast", ("x" * (most // 10),))
     async with in_front(answer) as url, InfluxStore(front(url)) as store:
         assert await store.write([poll(NOW + i, 1.0, columns) for i in range(40)]) == {}
         assert sum(size for size in sizes if size <= most) == sizes[0]
-        wide = Columns(COLUMNS.origin, "fast", ("x" * (most + 100),))
+        wide = BlockSchema(COLUMNS.origin, "fast", ("x" * (most + 100),))
         refused = await store.write([poll(NOW, 1.0, wide)])
         assert refused[0].code is AckCode.TOO_LARGE
         assert "413" in refused[0].text

@@ -1,7 +1,7 @@
 """Points that the server keeps with another type: what is refused, and what that costs."""
 
 from qilu.contract.ack_codes import AckCode
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.writer import InfluxStore
 from tests.servers import Influxdb1
@@ -10,7 +10,7 @@ from tests.stores.influx import COLUMNS, DAY, NOW, influxdb, poll
 
 async def test_a_point_that_is_a_text_to_influxdb_costs_only_its_polls(influxdb1: Influxdb1) -> None:
     influxdb1.write(f'press,device=press-1 strange="text" {NOW}')
-    strange = Columns(COLUMNS.origin, "fast", ("strange",))
+    strange = BlockSchema(COLUMNS.origin, "fast", ("strange",))
     settings = influxdb(influxdb1)
     async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
         polls = [poll(NOW + i, float(i), strange if i in (3, 11, 12) else COLUMNS) for i in range(20)]
@@ -25,7 +25,7 @@ async def test_a_field_in_conflict_costs_that_field_and_the_others_of_its_readin
 ) -> None:
     influxdb1.write(f'press,device=press-1 p3=7i,p7__q="text" {NOW}')
     points = tuple(f"p{number}" for number in range(15))
-    columns = Columns(COLUMNS.origin, "fast", points)
+    columns = BlockSchema(COLUMNS.origin, "fast", points)
     values = tuple(float(number) for number in range(15))
     bad = Reading(columns, NOW + 1, (*values[:7], None, *values[8:]), {7: Reason.TIMEOUT})
     polls = [
@@ -52,7 +52,7 @@ async def test_a_field_in_conflict_costs_that_field_and_the_others_of_its_readin
 
 async def test_a_text_with_a_line_feed_and_the_name_of_the_field_is_no_field(influxdb1: Influxdb1) -> None:
     influxdb1.write(f"press,device=press-1 p3=7i {NOW}")
-    columns = Columns(COLUMNS.origin, "fast", ("p3", "note"))
+    columns = BlockSchema(COLUMNS.origin, "fast", ("p3", "note"))
     reading = Reading(columns, NOW + 1, (1.0, "first\npress,x p3=1 "))
     settings = influxdb(influxdb1)
     async with InfluxStore(settings) as store, InfluxqlReader(settings) as reader:
@@ -73,8 +73,8 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
 ) -> None:
     influxdb1.write(f'press,device=a strange="text" {NOW}')
     influxdb1.write(f'p\\ \\,q,device=a s\\ \\,\\="x="text" {NOW}')
-    strange = Columns(COLUMNS.origin, "fast", ("force", "strange"))
-    second = Columns(Origin("edge-1", "drive-1", "p ,q"), "fast", ('s ,="x',))
+    strange = BlockSchema(COLUMNS.origin, "fast", ("force", "strange"))
+    second = BlockSchema(Origin("edge-1", "drive-1", "p ,q"), "fast", ('s ,="x',))
     polls = [
         Poll(NOW + i, tuple(Reading(one, NOW + i, (1.0,) * len(one.points)) for one in columns))
         for i in range(100)

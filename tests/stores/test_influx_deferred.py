@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from qilu.contract.ack_codes import AckCode, Family
-from qilu.contract.reading import Columns, Origin
+from qilu.contract.reading import BlockSchema, Origin
 from qilu.stores.influx.influxql_reader import InfluxqlReader
 from qilu.stores.influx.writer import InfluxStore
 from tests.servers import Influxdb1, VictoriaMetrics
@@ -51,7 +51,7 @@ async def test_a_record_that_a_proxy_finds_too_large_is_deferred_and_stops_no_ot
     def answer(request: web.Request) -> web.Response:
         return web.Response(status=413 if (request.content_length or 0) > 20_000 else 204)
 
-    wide = Columns(COLUMNS.origin, "fast", ("x" * 44_000,))
+    wide = BlockSchema(COLUMNS.origin, "fast", ("x" * 44_000,))
     async with in_front(answer) as url, InfluxStore(front(url)) as store:
         refused = await store.write([poll(NOW, 1.0), poll(NOW, 1.0, wide), poll(NOW + 1, 1.0)])
         assert {index: one.code for index, one in refused.items()} == {1: AckCode.TOO_LARGE}
@@ -61,7 +61,7 @@ async def test_new_series_beyond_the_limit_of_influxdb_are_deferred_until_it_is_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFLUXDB_DATA_MAX_SERIES_PER_DATABASE", "20")
-    machines = [Columns(Origin("edge-1", f"press-{i}", "press"), "fast", ("force",)) for i in range(60)]
+    machines = [BlockSchema(Origin("edge-1", f"press-{i}", "press"), "fast", ("force",)) for i in range(60)]
     polls = [poll(NOW, float(i), columns) for i, columns in enumerate(machines)]
     with Influxdb1(tmp_path) as server:
         settings = influxdb(server)

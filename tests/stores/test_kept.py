@@ -10,13 +10,13 @@ import pytest
 
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 from qilu.stores.confirmation import Confirmation, Mark, Write, traces
 from qilu.stores.influx.bounded_response import BoundedResponse
 from qilu.stores.influx.http import Http
 from qilu.stores.influx.metrics_page import Metrics, parse_metrics
 from qilu.stores.influx.readback import Series, missing
-from qilu.stores.influx.victoria_confirmation import KeptSamples
+from qilu.stores.influx.victoria_confirmation import WriteVerifier
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics
@@ -29,8 +29,8 @@ POINTS = tuple(f"point_{number}" for number in range(10))
 
 
 @cache
-def columns(device: str) -> Columns:
-    return Columns(Origin("edge-1", device, "press", line="a b"), "fast", POINTS)
+def columns(device: str) -> BlockSchema:
+    return BlockSchema(Origin("edge-1", device, "press", line="a b"), "fast", POINTS)
 
 
 def poll(device: str, time_ms: int, *values: Value, **reasons: Reason) -> Poll:
@@ -326,5 +326,5 @@ async def test_an_export_that_is_too_long_to_be_read_is_asked_for_in_halves(
         every = Write(Mark(write.mark.incarnation, write.mark.dropped), write.polls, every_sample=True)
         await asyncio.sleep(1.5)
         await asyncio.to_thread(victoria_metrics.flush)
-        kept = KeptSamples(store._http, victoria_metrics.url, 30.0, lambda: 0.0)
+        kept = WriteVerifier(store._http, victoria_metrics.url, 30.0, lambda: 0.0)
         assert await kept.confirm([every], every.mark) == [Confirmation()]

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError
-from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Quality, Reading, Reason, Value
 from qilu.stores.influx.line_protocol import INFLUXDB, TAGS, VICTORIAMETRICS, Dialect, LineEncoder
 
-COLUMNS = Columns(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
 HEAD = b"press,device=press-1,edge=edge-1,enterprise=acme,line=a,site=jinan "
 
 
-def poll(*values: Value, columns: Columns = COLUMNS, time_ms: int = 7, **reasons: Reason) -> Poll:
+def poll(*values: Value, columns: BlockSchema = COLUMNS, time_ms: int = 7, **reasons: Reason) -> Poll:
     bad = {columns.points.index(point): reason for point, reason in reasons.items()}
     return Poll(time_ms, (Reading(columns, time_ms, values, bad),))
 
@@ -38,7 +38,7 @@ def test_a_reading_is_one_line(dialect: Dialect, given_poll: Poll, fields: bytes
 
 
 def test_tags_that_are_not_given_are_left_out() -> None:
-    columns = Columns(Origin("e", "d", "p"), "g", ("x",))
+    columns = BlockSchema(Origin("e", "d", "p"), "g", ("x",))
     assert LineEncoder(INFLUXDB).encode(poll(1.5, columns=columns)) == b"p,device=d,edge=e x=1.5 7\n"
 
 
@@ -49,7 +49,7 @@ def test_a_text_has_a_field_of_its_own_or_is_named_once_where_it_has_none(
         LineEncoder(INFLUXDB).encode(poll('a "b"\\', 2)) == HEAD + b'force__text="a \\"b\\"\\\\",state=2 7\n'
     )
     encoder = LineEncoder(VICTORIAMETRICS)
-    only = Columns(COLUMNS.origin, "fast", ("force",))
+    only = BlockSchema(COLUMNS.origin, "fast", ("force",))
     with caplog.at_level(logging.WARNING):
         assert encoder.encode(poll("a", 2)) == HEAD + b"state=2 7\n"
         assert encoder.encode(poll("a", columns=only)) == b""
@@ -57,7 +57,7 @@ def test_a_text_has_a_field_of_its_own_or_is_named_once_where_it_has_none(
 
 
 def test_a_line_longer_than_victoriametrics_takes_is_refused_and_not_dropped() -> None:
-    long = Columns(COLUMNS.origin, "fast", tuple(f"{'x' * 300}{i}" for i in range(1000)))
+    long = BlockSchema(COLUMNS.origin, "fast", tuple(f"{'x' * 300}{i}" for i in range(1000)))
     with pytest.raises(DataError, match="longer than the store takes"):
         LineEncoder(VICTORIAMETRICS).encode(poll(*([1.5] * 1000), columns=long))
 
@@ -127,7 +127,7 @@ REASONS = st.sampled_from(Reason)
 @given(st.data())
 @pytest.mark.parametrize("dialect", [INFLUXDB, VICTORIAMETRICS])
 def test_what_is_encoded_is_what_is_read(dialect: Dialect, data: st.DataObject) -> None:
-    columns = Columns(data.draw(ORIGINS), "g", tuple(data.draw(st.lists(NAMES, min_size=1, max_size=4))))
+    columns = BlockSchema(data.draw(ORIGINS), "g", tuple(data.draw(st.lists(NAMES, min_size=1, max_size=4))))
     values = tuple(data.draw(st.one_of(st.none(), NUMBERS, TEXTS)) for _ in columns.points)
     reasons = data.draw(st.dictionaries(st.integers(0, len(values) - 1), REASONS, max_size=2))
     time_ms = data.draw(st.integers(-(2**40), 2**43))

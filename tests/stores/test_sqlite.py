@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.factory import open_store
 from qilu.stores.interfaces import Sample
 from qilu.stores.settings import SqliteSettings
@@ -23,10 +23,10 @@ from qilu.stores.sqlite.schema import open_writing
 from qilu.stores.sqlite.writer import SqliteStore
 
 START = 1_764_000_000_000
-COLUMNS = Columns(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
 
 
-def poll(time_ms: int, *values: Value, columns: Columns = COLUMNS, **reasons: Reason) -> Poll:
+def poll(time_ms: int, *values: Value, columns: BlockSchema = COLUMNS, **reasons: Reason) -> Poll:
     bad = {columns.points.index(point): reason for point, reason in reasons.items()}
     return Poll(time_ms, (Reading(columns, time_ms, values, bad),))
 
@@ -123,8 +123,8 @@ async def test_readers_see_what_is_written_while_they_stand_in_the_middle_of_a_q
 
 
 async def test_a_device_whose_points_changed_answers_with_all_of_them(tmp_path: Path) -> None:
-    wider = Columns(COLUMNS.origin, "fast", ("state", "force", "speed"))
-    moved = Columns(Origin("edge-1", "press-1", "press", "acme", "jinan", "b"), "fast", ("force",))
+    wider = BlockSchema(COLUMNS.origin, "fast", ("state", "force", "speed"))
+    moved = BlockSchema(Origin("edge-1", "press-1", "press", "acme", "jinan", "b"), "fast", ("force",))
     async with SqliteStore(tmp_path / "a.db") as store, SqliteReader(tmp_path / "a.db") as reader:
         await store.write(
             [
@@ -156,7 +156,7 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 
 async def test_a_full_disk_is_unreachable_until_there_is_space_and_loses_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
-    late = Columns(Origin("edge-1", "late", "press"), "fast", ("force",))
+    late = BlockSchema(Origin("edge-1", "late", "press"), "fast", ("force",))
     async with SqliteStore(file) as store, SqliteReader(file) as reader:
         await store.write([poll(START, 1.0, 1)])
         more = [poll(START + i, float(i), columns=late) for i in range(5000)]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading, Reason
 from qilu.stores.interfaces import Sample
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
 
 START = 1_764_000_000_000 // 60_000 * 60_000
 MINUTE = 60_000
-COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force", "ok"))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force", "ok"))
 KEY = DeviceKey("edge-1", "press-1")
 HUGE = f"[{'9' * 401},7]"
 

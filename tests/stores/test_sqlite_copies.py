@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.sqlite.writer import SqliteStore
 
 START = 1_764_000_000_000
-COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force",))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force",))
 NOBODY = 65534
 READ = """
 import asyncio, os, pathlib, sys

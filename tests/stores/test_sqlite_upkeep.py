@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 from qilu.stores.interfaces import Sample
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.sqlite.reader import SqliteReader
@@ -20,7 +20,7 @@ START = 1_764_000_000_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force", "state", "note"))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force", "state", "note"))
 
 
 class Clock:

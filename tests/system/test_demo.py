@@ -109,4 +109,4 @@ def test_what_is_stored_twice_is_as_bad_as_what_is_missing(missing: int, twice: 
     with pytest.raises(
         LossError, match=f"{missing} points are missing in store.db and {twice} are stored twice"
     ):
-        counted.require_all_once(Path("store.db"))
+        counted.raise_if_lossy(Path("store.db"))

@@ -16,13 +16,13 @@ LONGEST = {True: 2000, False: 125}
 class Dump:
     """What a range holds: words (or bits as 0 and 1) by address, and why the others are missing."""
 
-    asked: Range
+    span: Range
     values: Mapping[int, int]
     missing: Mapping[int, str]
 
     @property
     def table(self) -> Table:
-        return self.asked.table
+        return self.span.table
 
     def words(self, first: int, count: int) -> bytes | None:
         """The bytes of `count` registers as they travelled; None where one of them is missing."""
@@ -34,7 +34,7 @@ class Dump:
 class RangeSearch:
     """Which request to send next. After each `next()` call exactly one of `good` and `refused`."""
 
-    asked: Range
+    span: Range
     timeouts_left: int = 16
     """How many times silence is taken for a refusal and halved: each of them costs a time-out."""
     values: dict[int, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class RangeSearch:
     _whole: dict[Range, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._waiting = _cut(self.asked, LONGEST[self.asked.table.holds_bits])
+        self._waiting = _cut(self.span, LONGEST[self.span.table.holds_bits])
 
     def next(self) -> Range | None:
         """The range of the next request; None when everything is known."""
@@ -81,7 +81,7 @@ class RangeSearch:
         self._waiting.clear()
 
     def dump(self) -> Dump:
-        return Dump(self.asked, self.values, self.missing)
+        return Dump(self.span, self.values, self.missing)
 
     def _learn_the_limit(self, span: Range) -> None:
         """What follows is not asked in longer pieces than this one, if its whole was refused and nothing in

@@ -17,7 +17,7 @@ from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.profile import Table
 from qilu.modbus.device_identification import Access
 from qilu.modbus.errors import (
-    Acknowledged,
+    AcknowledgeReply,
     DeviceBusy,
     DeviceFailure,
     ExceptionReply,
@@ -69,7 +69,7 @@ class Prober:
     def __init__(self, settings: ModbusSettings, random: Random) -> None:
         self.url = settings.url
         self.settings = settings
-        self._backoff = Backoff(random, first=0.2, most=2.0)
+        self._backoff = Backoff(random, first=0.2, max_s=2.0)
         self._tasks: asyncio.TaskGroup | None = None
         self._link: EndpointConnector | None = None
 
@@ -108,7 +108,7 @@ class Prober:
             if exchange.data is not None:
                 return exchange.data
             error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")
-            if isinstance(error, Acknowledged | DeviceBusy) and pauses:
+            if isinstance(error, AcknowledgeReply | DeviceBusy) and pauses:
                 await asyncio.sleep(pauses.pop(0))
             elif isinstance(error, ConnectionLostError) and not lost:
                 lost += 1  # many devices close a connection that was idle
@@ -132,12 +132,12 @@ class Prober:
         raise UnreachableError(f"{self.url}: no connection: {self._link.problem}")
 
 
-async def read_range(prober: Prober, unit: int, asked: Range, progress: Progress = int) -> Dump:
+async def read_range(prober: Prober, unit: int, full_span: Range, progress: Progress = int) -> Dump:
     """Everything that the device has there; what it has not is named with the reason.
 
     UnreachableError where it answers nothing at all.
     """
-    search = RangeSearch(asked)
+    search = RangeSearch(full_span)
     replied = False
     while (span := search.next()) is not None:
         request = read_request(READ_FUNCTIONS[span.table], span.first, span.size)
@@ -196,7 +196,7 @@ async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
 def _on_single_line(text: bytes) -> str:
     """Without what would end a line, or steer a terminal."""
     decoded = text.decode("utf-8", "replace")
-    return " ".join("".join(one if one.isprintable() else " " for one in decoded).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in decoded).split())
 
 
 async def ping(prober: Prober, unit: int) -> str | None:

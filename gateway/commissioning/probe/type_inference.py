@@ -39,7 +39,7 @@ def tiles(dump: Dump) -> list[GuessedValue]:
     A device has one order of bytes and words: the one that explains all of it best. Floats that are read one
     address off may well look likely, with the words of their neighbours, but leave a word over at each end.
     """
-    return min((_tiling(dump, views) for views in _ORDERS), key=lambda found: found[0])[1]
+    return min((_tiling(dump, views) for views in _ORDERS), key=lambda tiling: tiling[0])[1]
 
 
 def summary(guessed: list[GuessedValue]) -> str:
@@ -59,7 +59,7 @@ def summary(guessed: list[GuessedValue]) -> str:
 def _tiling(dump: Dump, views: tuple[View, ...]) -> tuple[float, list[GuessedValue]]:
     """What the cheapest tiling costs, and the tiling."""
     each = [_best(dump, first, last, views) for first, last in _runs(dump)]
-    return sum(cost for cost, _ in each), [tile for _, found in each for tile in found]
+    return sum(cost for cost, _ in each), [tile for _, layout in each for tile in layout]
 
 
 def _runs(dump: Dump) -> Iterator[tuple[int, int]]:
@@ -94,7 +94,7 @@ def _best(dump: Dump, first: int, last: int, views: tuple[View, ...]) -> tuple[f
     before: View | TextView | None = None
     while address <= last:
         options = rest[address]
-        best = min(options, key=lambda one: options[one][0] - (0.4 if one == before else 0.0))
+        best = min(options, key=lambda choice: options[choice][0] - (0.4 if choice == before else 0.0))
         tile = options[best][1]
         assert tile is not None
         layout.append(tile)

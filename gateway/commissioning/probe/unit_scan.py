@@ -32,16 +32,16 @@ async def scan(
     return answering
 
 
-def verdict(asked: Sequence[int], answering: Sequence[Unit], timeout: float) -> str:
+def verdict(units: Sequence[int], answering: Sequence[Unit], timeout: float) -> str:
     """What the result of a scan means. Pure."""
     if not answering:
         return (
-            f"none of {len(asked)} unit ids answered within {timeout:g} s: the id, the framing "
+            f"none of {len(units)} unit ids answered within {timeout:g} s: the id, the framing "
             "(tcp or rtu+tcp), baud rate or parity may be others, or --timeout too short"
         )
-    text = f"{len(answering)} of {len(asked)} unit ids answered"
+    text = f"{len(answering)} of {len(units)} unit ids answered"
     ((_, alike),) = Counter((unit.how, unit.identity) for unit in answering).most_common(1)
-    if alike > max(2, len(asked) // 2):
-        many = "all of them" if alike == len(asked) else f"{alike} of them"
+    if alike > max(2, len(units) // 2):
+        many = "all of them" if alike == len(units) else f"{alike} of them"
         return f"{text}, {many} alike: there may be one device that does not look at the id"
     return text

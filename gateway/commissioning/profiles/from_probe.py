@@ -58,9 +58,9 @@ async def new_from_probe(
         )
         file = destination(name, out, force)
         dumps = []
-        for asked in ranges:
-            with progress(str(asked), asked.size) as bar:
-                dumps.append(await read_range(prober, unit, asked, bar))
+        for span in ranges:
+            with progress(str(span), span.size) as bar:
+                dumps.append(await read_range(prober, unit, span, bar))
     if not any(dump.values for dump in dumps):
         raise ConfigError(
             "nothing in there can be read", key="--read", remedy="find with `qilu probe` what the device has"

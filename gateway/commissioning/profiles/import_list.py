@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.commissioning.profiles.addressing import Addressing
-from gateway.commissioning.profiles.point_list import Listed, read_list
+from gateway.commissioning.profiles.point_list import PointList, read_list
 from gateway.commissioning.profiles.yaml_writer import Draft, checked, destination, name_out_of, write
 from qilu.contract.errors import ConfigError
 
@@ -17,36 +17,36 @@ ENCODINGS = ("utf-8-sig", "gb18030")
 
 def import_points(
     file: Path, name: str | None, out: Path | None, addressing: Addressing, *, force: bool
-) -> tuple[Path, Listed]:
+) -> tuple[Path, PointList]:
     """Write the profile and return where it is; ConfigError names line and column of the list."""
     name = name or name_out_of(file.stem)
     target = destination(name, out, force)
     try:
-        listed = read_list(_read(file), addressing)
+        point_list = read_list(_read(file), addressing)
     except ConfigError as error:
         raise _placed(error, file) from None
     try:
-        text = checked(_draft(file, name, listed))
+        text = checked(_draft(file, name, point_list))
     except ConfigError as error:
-        raise _placed(error, file, listed) from None
+        raise _placed(error, file, point_list) from None
     write(target, text)
-    return target, listed
+    return target, point_list
 
 
-def _draft(file: Path, name: str, listed: Listed) -> Draft:
-    more: dict[str, Any] = {"addressing": listed.addressing}
-    groups = dict.fromkeys(str(point.keys["group"]) for point in listed.points if "group" in point.keys)
+def _draft(file: Path, name: str, point_list: PointList) -> Draft:
+    more: dict[str, Any] = {"addressing": point_list.addressing}
+    groups = dict.fromkeys(str(point.keys["group"]) for point in point_list.points if "group" in point.keys)
     if groups:
         more["groups"] = dict.fromkeys(groups, "1s")
-    read = ", ".join(f"{key} from {heading!r}" for key, heading in listed.headings.items())
+    read = ", ".join(f"{key} from {heading!r}" for key, heading in point_list.headings.items())
     head = [
-        f"Made by `qilu profile import {file.name}`: {len(listed.points)} points; {read}.",
+        f"Made by `qilu profile import {file.name}`: {len(point_list.points)} points; {read}.",
         "Look at it before you use it: limits of requests (`limits: {max_registers: ...}`), orders of bytes",
         "and words, and how often each group is read are seldom in a list. `qilu check` shows the mistakes.",
     ]
-    if listed.unused_columns:
-        head.append(f"Columns that were not understood: {', '.join(listed.unused_columns)}.")
-    return Draft(name, head, f"the list {file.name}", listed.points, more)
+    if point_list.unused_columns:
+        head.append(f"Columns that were not understood: {', '.join(point_list.unused_columns)}.")
+    return Draft(name, head, f"the list {file.name}", point_list.points, more)
 
 
 def _read(file: Path) -> str:
@@ -63,22 +63,24 @@ def _read(file: Path) -> str:
     raise ConfigError("neither UTF-8 nor GB18030", remedy="save the sheet as CSV in UTF-8")
 
 
-def _placed(error: ConfigError, file: Path, listed: Listed | None = None) -> ConfigError:
+def _placed(error: ConfigError, file: Path, point_list: PointList | None = None) -> ConfigError:
     """The error and its others, said of the list: a point of the profile becomes a line of the list."""
     placed = []
-    for one in _each(error):
-        line, key = one.line, one.key
-        if listed is not None:
-            parts = (one.key or "").split(".")
+    for each_error in _each(error):
+        line, key = each_error.line, each_error.key
+        if point_list is not None:
+            parts = (each_error.key or "").split(".")
             is_point = len(parts) > 1 and parts[0] == "points" and parts[1].isdecimal()
-            line = listed.lines[int(parts[1])] if is_point else None
-            key = listed.headings.get(parts[2], parts[2]) if is_point and len(parts) > 2 else None
-        placed.append(ConfigError(one.problem, file=file, line=line, key=key, remedy=one.remedy))
-    placed[0].others = tuple(placed[1:])
+            line = point_list.lines[int(parts[1])] if is_point else None
+            key = point_list.headings.get(parts[2], parts[2]) if is_point and len(parts) > 2 else None
+        placed.append(
+            ConfigError(each_error.problem, file=file, line=line, key=key, remedy=each_error.remedy)
+        )
+    placed[0].further = tuple(placed[1:])
     return placed[0]
 
 
 def _each(error: ConfigError) -> Iterator[ConfigError]:
     yield error
-    for other in error.others:
+    for other in error.further:
         yield from _each(other)

@@ -10,8 +10,8 @@ import yaml
 
 from gateway.commissioning.profiles.yaml_writer import flow
 from gateway.sources.modbus.learning.store import LearnedLimitsFile, fingerprint
-from qilu.config.settings_file import load, load_text, load_with_places
-from qilu.config.yaml_loader import Places
+from qilu.config.settings_file import load, load_text, load_with_line_index
+from qilu.config.yaml_loader import LineIndex
 from qilu.contract.errors import ConfigError
 from qilu.contract.modicon import TableAddress, format_modicon
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
@@ -26,7 +26,7 @@ _LIMIT_OF = {
 
 def export_learned(profile_file: Path, learned_file: Path) -> str:
     """The text of the profile with what was learnt; ConfigError where the two do not belong together."""
-    profile, places = load_with_places(profile_file, DeviceProfile)
+    profile, places = load_with_line_index(profile_file, DeviceProfile)
     learned = load(learned_file, LearnedLimitsFile)
     if (learned.profile, learned.fingerprint) != (profile.profile, fingerprint(profile)):
         problem = f"{learned.device} taught this about another state of the profile {learned.profile}"
@@ -37,7 +37,7 @@ def export_learned(profile_file: Path, learned_file: Path) -> str:
     return text
 
 
-def merged(text: str, places: Places, profile: DeviceProfile, learned: LearnedLimitsFile) -> str:
+def merged(text: str, places: LineIndex, profile: DeviceProfile, learned: LearnedLimitsFile) -> str:
     """The text of a profile, with what was learnt in it. Pure."""
     lines = text.splitlines()
     raw: Any = yaml.safe_load(text)
@@ -88,21 +88,21 @@ def _in_modicon(gap: AddressRange) -> dict[str, Any]:
 
 
 def _notes(
-    points: Sequence[Any], places: Places, learned: LearnedLimitsFile
+    points: Sequence[Any], places: LineIndex, learned: LearnedLimitsFile
 ) -> tuple[list[tuple[int, str]], list[str]]:
     """A comment with its line for each refused point, and the points that have no line of their own."""
     notes, names = [], {point.get("name"): index for index, point in enumerate(points)}
     unplaced = []
-    for hole in learned.holes:
-        line = places.line(("points", names[hole])) if hole in names else None
+    for point_name in learned.holes:
+        line = places.line(("points", names[point_name])) if point_name in names else None
         if line is None:
-            unplaced.append(hole)
+            unplaced.append(point_name)
         else:
             notes.append((line, f"  # {learned.device} refuses this point"))
     return notes, unplaced
 
 
-def _block(lines: Sequence[str], places: Places, key: str) -> tuple[int, int]:
+def _block(lines: Sequence[str], places: LineIndex, key: str) -> tuple[int, int]:
     """Where the lines of a key of the top stand; an empty place before the points where there is none."""
     tops = sorted(line for loc, line in places.lines.items() if len(loc) == 1)
     start = places.lines.get((key,))

@@ -16,7 +16,7 @@ from qilu.contract.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PointList:
     """What a list of points says: points for a profile, and the line of the list that each is from."""
 
     addressing: Literal["zero_based", "modicon"]
@@ -28,10 +28,10 @@ class Listed:
     """Headings that mean nothing here."""
 
 
-def read_list(text: str, addressing: Addressing = "auto") -> Listed:
+def read_list(text: str, addressing: Addressing = "auto") -> PointList:
     """ConfigError with all that is wrong; `line` and `key` are those of the list."""
     rows = _rows(text)
-    first, *others = rows
+    first, *data_rows = rows
     columns = columns_of(first[1])
     headings = {key: first[1][index].strip() for key, index in columns.items()}
     if "address" not in columns:
@@ -40,7 +40,7 @@ def read_list(text: str, addressing: Addressing = "auto") -> Listed:
             line=first[0],
             remedy="the first line names the columns: name, table, address, type, scale, unit, ...",
         )
-    if not others:
+    if not data_rows:
         raise ConfigError(
             "there are headings and no points", line=first[0], remedy="add a line for each point"
         )
@@ -50,23 +50,23 @@ def read_list(text: str, addressing: Addressing = "auto") -> Listed:
             for key, index in columns.items()
             if index < len(row) and row[index].strip()
         }
-        for line, row in others
+        for line, row in data_rows
     ]
     in_modicon = addressing == "modicon" or (addressing == "auto" and are_modicon(cells))
     points, errors = [], []
-    for row, (line, _) in zip(cells, others, strict=True):
+    for row, (line, _) in zip(cells, data_rows, strict=True):
         try:
             points.append(_point(row, line, in_modicon, addressing == "one_based"))
         except ConfigError as error:
             errors.append(error)
     if errors:
-        errors[0].others = tuple(errors[1:])
+        errors[0].further = tuple(errors[1:])
         raise errors[0]
     names = unique(str(point["name"]) for point in points)
-    return Listed(
+    return PointList(
         "modicon" if in_modicon else "zero_based",
         tuple(PointEntry({**point, "name": name}) for point, name in zip(points, names, strict=True)),
-        tuple(line for line, _ in others),
+        tuple(line for line, _ in data_rows),
         headings,
         tuple(
             heading.strip()

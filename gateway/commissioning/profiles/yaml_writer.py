@@ -98,12 +98,12 @@ def write(file: Path, text: str) -> None:
 def unique(names: Iterable[str]) -> list[str]:
     """The same names, with a number behind those that came before."""
     used: set[str] = set()
-    found = []
+    result = []
     for name in names:
         number, candidate = 1, name
         while candidate in used:
             number += 1
             candidate = f"{name}_{number}"
         used.add(candidate)
-        found.append(candidate)
-    return found
+        result.append(candidate)
+    return result

@@ -9,7 +9,7 @@ from gateway.sources.modbus.learning.retry_policy import RetryPolicy
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.profile import DeviceProfile, Table
-from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.scale_factors import exponents_of
 
 LOSS_WINDOW_S = 3600.0
@@ -150,9 +150,9 @@ class Device:
         """Whether a silence of this device may well be a frame that was lost."""
         return now - self.last_loss_at < LOSS_WINDOW_S
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         """One entry per block, whether it is asked or known to be refused."""
-        schemas: list[Columns] = []
+        schemas: list[BlockSchema] = []
         for group in self.groups:
             schemas += [block.columns for block in group.plan.blocks]
             schemas += [not_asked.columns for not_asked in group.plan.not_asked]
@@ -191,7 +191,7 @@ class Device:
             self._forget(now)
             return True
         if relearning.trial_due(now):
-            names = (name for some in group.plan.not_asked for name in some.columns.points)
+            names = (name for excluded in group.plan.not_asked for name in excluded.columns.points)
             if refused := [name for name in names if name in learned.refused_points]:
                 trial = relearning.start_retry(refused, now)
                 self._plan(learned.without(self.setup.profile.point(trial)))

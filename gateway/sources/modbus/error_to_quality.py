@@ -5,7 +5,7 @@ from __future__ import annotations
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reason
 from qilu.modbus.errors import (
-    Acknowledged,
+    AcknowledgeReply,
     DeviceBusy,
     GatewayPathUnavailable,
     IllegalAddress,
@@ -23,7 +23,7 @@ _REASONS: dict[type[QiluError], Reason] = {
     IllegalFunction: Reason.ILLEGAL_FUNCTION,
     IllegalAddress: Reason.ILLEGAL_ADDRESS,
     IllegalValue: Reason.ILLEGAL_ADDRESS,
-    Acknowledged: Reason.DEVICE_BUSY,
+    AcknowledgeReply: Reason.DEVICE_BUSY,
     DeviceBusy: Reason.DEVICE_BUSY,
     GatewayPathUnavailable: Reason.GATEWAY_PATH,
     TargetFailedToRespond: Reason.GATEWAY_PATH,

@@ -18,7 +18,7 @@ from gateway.sources.modbus.verification import Verifier
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reading, Reason
 from qilu.modbus.errors import (
-    Acknowledged,
+    AcknowledgeReply,
     DeviceBusy,
     GatewayPathUnavailable,
     IllegalAddress,
@@ -47,7 +47,7 @@ class PollCycle:
         "_account",
         "_busy",
         "_connection_was_proven",
-        "_culprit_found",
+        "_culprit_known",
         "_fruitless_connections",
         "_group",
         "_in_service",
@@ -87,7 +87,7 @@ class PollCycle:
         self._suspects: UndiagnosedTimeouts | None = None  # since the first silence
         self._busy = 0
         self._fruitless_connections = 0  # connections, in this turn, that brought nothing
-        self._culprit_found = False  # of the end of the present connection
+        self._culprit_known = False  # of the end of the present connection
         # Whether the present connection had brought a reply before, to a unit in service, or was ended by us,
         self._connection_was_proven = False
         self._replied_on_connection = False  # and whether it brought one to what was asked last
@@ -165,8 +165,8 @@ class PollCycle:
         """What is left to ask of a suspect; None where the device has gone, as far as one can see."""
         checking, seeking = self._checking(), self._seeking
         may_ignore = not self._group.device.loses_frames(exchange.ended_at)
-        if given := await checking.read_single_point(block):
-            place, single, reply, data = given
+        if point_reply := await checking.read_single_point(block):
+            place, single, reply, data = point_reply
             self._good(single, reply, data)
             rest = seeking.rest(block, place, by_timeout=may_ignore)
             suspects.register_split(block, rest)
@@ -202,15 +202,15 @@ class PollCycle:
         if ending := self._seeking.over_disconnect_budget(blocks):
             self._account.not_asked(ending, Reason.UNREACHABLE, _now())
             blocks = [block for block in blocks if block not in ending]
-        if silent := self._seeking.over_timeout_budget(blocks):
-            self._account.not_asked(silent, Reason.ILLEGAL_ADDRESS, _now())
-            blocks = [block for block in blocks if block not in silent]
+        if timed_out := self._seeking.over_timeout_budget(blocks):
+            self._account.not_asked(timed_out, Reason.ILLEGAL_ADDRESS, _now())
+            blocks = [block for block in blocks if block not in timed_out]
         return blocks
 
     def _process_replies(self, blocks: Sequence[Block], exchanges: Sequence[Transaction]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
-        self._culprit_found = False
+        self._culprit_known = False
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
             if data is not None:
@@ -264,11 +264,11 @@ class PollCycle:
         unit, service = self._group.device.unit, self._service
         if (
             self._replied_on_connection
-            or self._culprit_found
+            or self._culprit_known
             or (self._connection_was_proven and not self._fruitless_connections)
         ):
             return (block,)
-        self._culprit_found = True
+        self._culprit_known = True
         self._seeking.ended_the_connection(block, exchange.ended_at)
         if not self.replied:
             service.record_timeout(unit, exchange.asked_at, exchange.ended_at)
@@ -300,7 +300,7 @@ class PollCycle:
 
     def _on_exception(self, block: Block, error: QiluError) -> Sequence[Block]:
         """What to do about an exception of the device itself."""
-        if isinstance(error, Acknowledged | DeviceBusy) and self._busy < len(BUSY_PAUSES):
+        if isinstance(error, AcknowledgeReply | DeviceBusy) and self._busy < len(BUSY_PAUSES):
             self._busy += 1
             return (block,)
         if isinstance(error, IllegalAddress | IllegalValue):

@@ -57,8 +57,8 @@ class BisectionStrategy:
     def order(self, blocks: Sequence[Block], unit: Unit) -> Sequence[Block]:
         """A unit out of service is asked for another block each time, and in between for one point alone,
         another each time: it may be alive and ignore just what it does not have, or blocks of this length."""
-        if enders := self._group.connection_closing_requests:
-            places = {request: place for place, request in enumerate(enders)}
+        if closing := self._group.connection_closing_requests:
+            places = {request: place for place, request in enumerate(closing)}
             blocks = sorted(blocks, key=lambda block: places.get(block.request, -1))
         if unit.in_service and self._group.points_under_retest is not None:
             return self._beside(blocks, self._group.points_under_retest)

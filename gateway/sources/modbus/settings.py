@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
-from qilu.contract.topics import level
+from qilu.contract.topics import topic_level
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, invalid, refuse
+from qilu.contract.validation import Problem, raise_problems, validation_error
 from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import LinkOptions
@@ -26,9 +26,9 @@ def _url(url: str) -> str:
 
 def _device_name(name: str) -> str:
     try:
-        return level(name)
+        return topic_level(name)
     except ValueError as error:
-        raise invalid(str(error), "use letters, digits and hyphens, such as compressor-1") from error
+        raise validation_error(str(error), "use letters, digits and hyphens, such as compressor-1") from error
 
 
 class _Model(BaseModel):
@@ -120,7 +120,7 @@ class ModbusSettings(_Model):
                 problems.append(Problem(("devices", index, "device"), text, "rename one of them"))
             units.setdefault(device.unit, device.device)
             names.add(device.device)
-        refuse([*problems, *self._unanswerable(units)])
+        raise_problems([*problems, *self._unanswerable(units)])
         return self
 
     def _unanswerable(self, units: Mapping[int, str]) -> list[Problem]:

@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.interfaces import Event, EventListener, Expected
+from gateway.interfaces import Event, EventListener, ExpectedPolls
 from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
 from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.learning.bisection import Bisection, describe
@@ -20,12 +20,12 @@ from gateway.sources.modbus.poll_schedule import SLOTS, DuePoll, PollSchedule
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
 from gateway.sources.modbus.unit_availability import UnitAvailability
-from qilu.contract.reading import Columns, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, Poll, Reading, Reason
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connector import Dial, EndpointConnector, dial
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.monotonic_utc import Epoch, Timebase
-from qilu.runtime.timers import Alarms
+from qilu.runtime.timers import Timers
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ModbusSource:
         dial: Dial = dial,
         listener: EventListener | None = None,
         slots: ConnectLimiter | None = None,
-        alarms: Alarms | None = None,
+        alarms: Timers | None = None,
         memory: LearnedLimitsStore | None = None,
     ) -> None:
         """`listener` is told of every event, `slots` and `alarms` are shared by all sources of the process,
@@ -65,7 +65,7 @@ class ModbusSource:
         self._dial = dial
         self._listener = listener
         self._slots = slots
-        self._alarms = alarms or Alarms()
+        self._alarms = alarms or Timers()
         self._memory = memory
         framing = settings.endpoint.framing
         self._devices = {
@@ -82,7 +82,7 @@ class ModbusSource:
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._service = UnitAvailability(tuple(self._devices), self._settings.timeout, loop.time())
         self._load_learned(loop.time())
-        backoff = Backoff(self._random, most=LONGEST_BACKOFF)
+        backoff = Backoff(self._random, max_s=LONGEST_BACKOFF)
         self._link = EndpointConnector(
             self._settings.client_options,
             self._tasks,
@@ -105,13 +105,15 @@ class ModbusSource:
         if tasks is not None:
             await tasks.__aexit__(kind, error, trace)
 
-    def columns(self) -> Sequence[Columns]:
+    def columns(self) -> Sequence[BlockSchema]:
         return [columns for device in self._devices.values() for columns in device.columns()]
 
-    def schedule(self) -> Sequence[Expected]:
+    def schedule(self) -> Sequence[ExpectedPolls]:
         """Every poll group with what one turn of it should bring."""
         return [
-            Expected(group.plan.origin, group.plan.group, group.plan.period, len(group.plan.columns.points))
+            ExpectedPolls(
+                group.plan.origin, group.plan.group, group.plan.period, len(group.plan.columns.points)
+            )
             for group in self._groups
         ]
 
@@ -135,7 +137,7 @@ class ModbusSource:
         group, epoch = self._groups[due.group], self._timebase.epoch  # one epoch for all times of a poll
         device, stats = group.device, self.stats
         if due.skipped:
-            stats.missed_turns += due.skipped
+            stats.missed_polls += due.skipped
             self._service.missed(device.unit, now)
         may_ask = self._service.may_poll(device.unit, now)
         if may_ask and device.forget_in_time(group, now):

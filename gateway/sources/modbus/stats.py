@@ -18,7 +18,7 @@ class SourceStats(ClientStats):
     polls: int = 0
     good_points: int = 0
     bad_points: int = 0
-    missed_turns: int = 0
+    missed_polls: int = 0
     """Polls of a schedule that were skipped because the endpoint was still busy."""
     offline: set[str] = field(default_factory=set)
     """Devices that do not answer now."""

@@ -21,7 +21,7 @@ STABLE_AFTER = (
 )
 WINDOW = 60.0  # seconds in which overtime fades to a third
 COMMON = 2.0  # times the overtime of a quarter of the others is no fault of the unit: the endpoint is slow
-PROBE_TURN_S = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
+PROBE_WAIT_S = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
 class Unit:
@@ -100,7 +100,7 @@ class UnitAvailability:
             return False
         waiting = [u for u in self.units.values() if not u.in_service and u.timeouts and now >= u.not_before]
         longest = min(waiting, key=lambda u: u.asked_at)
-        return unit is longest or now - self._free_since > PROBE_TURN_S
+        return unit is longest or now - self._free_since > PROBE_WAIT_S
 
     def should_continue(self, number: int) -> bool:
         """Whether a turn that has begun should go on with this unit."""

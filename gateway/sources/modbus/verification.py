@@ -74,7 +74,7 @@ class Verifier:
         for measuring in search.to_measure():
             while (asked := measuring.next()) is not None:
                 count = asked.last - asked.first + 1
-                replied = await self._answered_requests(
+                replied = await self._request_replied(
                     read_request(READ_FUNCTIONS[asked.table], asked.first, count)
                 )
                 if replied is None:
@@ -86,14 +86,14 @@ class Verifier:
         where nothing is to be believed, as the device is silent now even about what it `answered`."""
         for span in search.with_good_halves():
             again = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
-            if self._timeouts_left <= 0 or await self._answered_requests(again):
+            if self._timeouts_left <= 0 or await self._request_replied(again):
                 search.discard(span)
         self._timeouts_left = max(self._timeouts_left, TRIES)
         if replied is None:
             return False
-        return await self._answered_requests(replied.point(0).request) is not None
+        return await self._request_replied(replied.point(0).request) is not None
 
-    async def _answered_requests(self, request: bytes) -> bool | None:
+    async def _request_replied(self, request: bytes) -> bool | None:
         """Whether the device gave the values, or refused; None where it did neither."""
         unit = self._group.device.unit
         for _ in range(TRIES):

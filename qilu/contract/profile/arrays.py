@@ -55,10 +55,10 @@ def _suffixes(raw: Mapping[str, Any]) -> list[str] | None:
     if not isinstance(suffixes, list | tuple) or not 1 <= len(suffixes) <= MAX_COPIES:
         return None
     if count not in (None, len(suffixes)) or not all(
-        isinstance(one, str) or is_whole(one) for one in suffixes
+        isinstance(suffix, str) or is_whole(suffix) for suffix in suffixes
     ):
         return None
-    return [str(one) for one in suffixes]
+    return [str(suffix) for suffix in suffixes]
 
 
 def _copy(raw: Mapping[str, Any], suffix: str, shift: int) -> _Raw:
@@ -102,7 +102,7 @@ def _renamed(points: Sequence[Mapping[str, Any]], suffix: str) -> dict[str, str]
         if not isinstance(name, str):
             continue
         inner = _suffixes(point)
-        ends = [""] if inner is None else [f"_{one}" for one in inner]
+        ends = [""] if inner is None else [f"_{ending}" for ending in inner]
         ends += [f"{end}_{flag}" for end in ends for flag in flag_names(point)]
         renamed |= {f"{name}{end}": f"{name}_{suffix}{end}" for end in ends}
     return renamed

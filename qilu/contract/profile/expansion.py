@@ -15,22 +15,22 @@ from pydantic_core import InitErrorDetails
 from qilu.contract.modicon import to_zero_based
 from qilu.contract.profile.arrays import elements, structures
 from qilu.contract.profile.flags import bits_named_in
-from qilu.contract.validation import KIND, Loc, invalid
+from qilu.contract.validation import KIND, Loc, validation_error
 
 _ORDERS = ("byte_order", "word_order")
 
 
-class Place(NamedTuple):
+class PointLocation(NamedTuple):
     """Where the file has a point. `is_point`: the keys of the point are the keys there."""
 
     loc: Loc
     is_point: bool = True
 
 
-_Entry = tuple[Any, Place]
+_Entry = tuple[Any, PointLocation]
 
 
-def expand(raw: Any) -> tuple[Any, Sequence[Place]]:
+def expand(raw: Any) -> tuple[Any, Sequence[PointLocation]]:
     """The profile with each of its points written in full, and where the file has each of them."""
     if not isinstance(raw, Mapping):
         return raw, ()
@@ -38,22 +38,22 @@ def expand(raw: Any) -> tuple[Any, Sequence[Place]]:
     points, repeats = profile.get("points", []), profile.get("repeat", [])
     if not isinstance(points, list | tuple) or not isinstance(repeats, list | tuple):
         return profile, ()
-    entries: list[_Entry] = [(point, Place(("points", index))) for index, point in enumerate(points)]
+    entries: list[_Entry] = [(point, PointLocation(("points", index))) for index, point in enumerate(points)]
     copied = [structures(repeat) for repeat in repeats]
     for number, copies in enumerate(copied):
         for index, point in copies or ():
-            entries.append((point, Place(("repeat", number, "points", index))))
+            entries.append((point, PointLocation(("repeat", number, "points", index))))
     if copied:
         profile["points"] = points
         profile["repeat"] = repeats if None in copied else []
     defaults = _defaults(profile)
-    each = [one for point, place in entries for one in _all_of(_filled_in(point, defaults), place)]
+    each = [entry for point, place in entries for entry in _all_of(_filled_in(point, defaults), place)]
     if "points" in profile:
         profile["points"] = _with_scale_factor_defaults([point for point, _ in each])
     return profile, [place for _, place in each]
 
 
-def relocate(error: ValidationError, places: Sequence[Place]) -> ValidationError:
+def relocate(error: ValidationError, places: Sequence[PointLocation]) -> ValidationError:
     """The same errors at the places of the file; of several at one place the first."""
     errors: dict[Loc, InitErrorDetails] = {}
     for details in error.errors(include_url=False):
@@ -62,7 +62,7 @@ def relocate(error: ValidationError, places: Sequence[Place]) -> ValidationError
         errors.setdefault(
             loc,
             InitErrorDetails(
-                type=invalid(context["problem"], context["remedy"]) if ours else kind,
+                type=validation_error(context["problem"], context["remedy"]) if ours else kind,
                 loc=loc,
                 input=details["input"],
                 ctx={} if ours else context,
@@ -71,7 +71,7 @@ def relocate(error: ValidationError, places: Sequence[Place]) -> ValidationError
     return ValidationError.from_exception_data(error.title, list(errors.values()))
 
 
-def _in_the_file(loc: Loc, places: Sequence[Place]) -> Loc:
+def _in_the_file(loc: Loc, places: Sequence[PointLocation]) -> Loc:
     if len(loc) < 2 or loc[0] != "points" or not isinstance(loc[1], int) or loc[1] >= len(places):
         return loc
     place = places[loc[1]]
@@ -93,19 +93,19 @@ def _filled_in(raw: Any, defaults: Mapping[str, Any]) -> Any:
     return {"kind": "state" if is_state else "gauge", **defaults, **raw}
 
 
-def _all_of(raw: Any, place: Place) -> Iterator[_Entry]:
+def _all_of(raw: Any, place: PointLocation) -> Iterator[_Entry]:
     """Every point that an entry of the file stands for."""
     if not isinstance(raw, Mapping):
         yield raw, place
         return
-    for one in elements(raw) or [dict(raw)]:
-        bits = bits_named_in(one)
+    for element in elements(raw) or [dict(raw)]:
+        bits = bits_named_in(element)
         if bits is None:
-            yield one, place
+            yield element, place
             continue
-        yield {key: value for key, value in one.items() if key != "flags"}, place
+        yield {key: value for key, value in element.items() if key != "flags"}, place
         for bit, flag in bits:
-            yield flag, Place((*place.loc, "flags", bit), is_point=False)
+            yield flag, PointLocation((*place.loc, "flags", bit), is_point=False)
 
 
 def _with_scale_factor_defaults(points: list[Any]) -> list[Any]:

@@ -34,7 +34,7 @@ from qilu.contract.profile.types import (
     WordOrder,
 )
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Loc, Problem, refuse
+from qilu.contract.validation import Loc, Problem, raise_problems
 
 
 class AddressRange(FrozenModel):
@@ -117,7 +117,7 @@ class DeviceProfile(FrozenModel):
 
     @model_validator(mode="after")
     def _check(self) -> DeviceProfile:
-        refuse(checks.of_profile(self))
+        raise_problems(checks.of_profile(self))
         return self
 
     # Stands after the check above, and so is around it: what that finds is located, too.
@@ -147,7 +147,7 @@ class DeviceProfile(FrozenModel):
 
     def parameters_with(self, overrides: Mapping[str, float]) -> Mapping[str, float]:
         """The defaults with one device's own numbers; ValidationError for a name that is not declared."""
-        refuse(self.problems_with(overrides))
+        raise_problems(self.problems_with(overrides))
         return {**self.parameters, **overrides}
 
     def warnings(self) -> list[tuple[Loc, str]]:

@@ -29,7 +29,7 @@ from qilu.contract.profile.types import (
     WordOrder,
     string_shorthand,
 )
-from qilu.contract.validation import invalid, refuse, shown
+from qilu.contract.validation import display, raise_problems, validation_error
 
 
 class Label(FrozenModel):
@@ -73,7 +73,7 @@ def _factor_kind(raw: object) -> str:
 
 def _reject_bool(raw: object) -> object:
     if isinstance(raw, bool):
-        raise invalid(f"{shown(raw)} is not a number", "write a number, such as 0.1")
+        raise validation_error(f"{display(raw)} is not a number", "write a number, such as 0.1")
     return raw
 
 
@@ -193,7 +193,7 @@ class Point(Copies):
 
     @model_validator(mode="after")
     def _check(self) -> Point:
-        refuse(point_checks.of_point(self))
+        raise_problems(point_checks.of_point(self))
         return self
 
     @property

@@ -119,8 +119,8 @@ def _of_codes(point: Point) -> Iterator[Problem]:
 
 def _of_counter(point: Point) -> Iterator[Problem]:
     if point.kind != "counter":
-        for key, given in (("unwrap", point.unwrap), ("modulus", point.modulus is not None)):
-            if given:
+        for key, is_set in (("unwrap", point.unwrap), ("modulus", point.modulus is not None)):
+            if is_set:
                 yield Problem((key,), f"`{key}` is for counters", "say `kind: counter` or remove it")
         return
     if point.modulus is not None and point.type.is_integer:

@@ -37,7 +37,7 @@ def layouts(point: Point) -> tuple[Layout, ...]:
         return tuple(_PLAIN)
     last = 2 * point.size - 1
     moved = (_WORDS_MOVED[point.word_order] | bytes_moved) & last
-    plain = [one for one in _PLAIN if (last if one.endian == "<" else 0) ^ one.swapped == moved]
+    plain = [layout for layout in _PLAIN if (last if layout.endian == "<" else 0) ^ layout.swapped == moved]
     return tuple(plain) or (Layout(">", swapped=False, mixed=moved),)
 
 

@@ -6,7 +6,7 @@ import zlib
 
 import aiohttp
 
-MAX_ANSWER_BYTES = 16_000_000
+MAX_RESPONSE_BYTES = 16_000_000
 """Of what a server says of itself: VictoriaMetrics' page of metrics has about 1 MB."""
 MAX_DATA_BYTES = 32_000_000
 """Of samples: a reader asks for a shorter time where there are more."""
@@ -28,25 +28,25 @@ class BoundedResponse(aiohttp.ClientResponse):
     Of an error the beginning is returned. TooLongError where an answer is longer.
     """
 
-    max_bytes = MAX_ANSWER_BYTES
+    max_bytes = MAX_RESPONSE_BYTES
 
     async def read(self) -> bytes:
         """The body, decompressed."""
         if self._body is None:
-            answered = 200 <= self.status < 300
-            limit = self.max_bytes if answered else MAX_ERROR_BYTES
+            succeeded = 200 <= self.status < 300
+            limit = self.max_bytes if succeeded else MAX_ERROR_BYTES
             try:
-                self._body, ended = await self._read_at_most(limit)
+                self._body, ended = await self._read_limited(limit)
             except BaseException:
                 self.close()
                 raise
             if not ended:
                 self.close()
-                if answered:
+                if succeeded:
                     raise TooLongError(f"an answer of more than {limit / 1e6:g} MB")
         return self._body
 
-    async def _read_at_most(self, limit: int) -> tuple[bytes, bool]:
+    async def _read_limited(self, limit: int) -> tuple[bytes, bool]:
         """So many bytes of the body, and whether these are all."""
         coding = self.headers.get("Content-Encoding", "identity").strip().lower()
         inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if coding in ("gzip", "x-gzip", "deflate") else None

@@ -11,7 +11,7 @@ from qilu.stores.influx.http import Reply
 from qilu.stores.influx.line_protocol import LineEncoder
 from qilu.stores.influx.type_conflicts import Batch, Conflict, Piece, conflict, halves
 
-_TAKEN = 204  # every server of line protocol answers so; a 200 is the login page of something in between
+_NO_CONTENT = 204  # every server of line protocol answers so; a 200 is the login page of something in between
 _TOO_LARGE = 413  # anybody may answer so: smaller pieces help in any case,
 _LARGE = 4096  # and a record of more bytes must not stop the others; a limit below that stops all of them
 _REFUSED = (400, _TOO_LARGE, 422)
@@ -46,7 +46,7 @@ class Division:
             return
         self._requests -= 1
         reply = await self._post(b"".join(piece.lines for piece in batch))
-        if reply.status == _TAKEN:
+        if reply.status == _NO_CONTENT:
             return
         if reply.status not in _REFUSED:
             if reply.status in _FORBIDDEN:
@@ -56,48 +56,50 @@ class Division:
         too_large = reply.status == _TOO_LARGE and (len(batch) > 1 or body > _LARGE)
         if not reply.from_store and not too_large:
             raise reply.unreachable(f"something in front of {self._url}")
-        found = conflict(reply.said)
-        if found is not None and found.refuses(batch):
-            await self._put_without(found, batch, reply.reason)
-        elif len(batch) == 1 or _dropped(reply.said) >= sum(len(piece.poll.readings) for piece in batch):
+        field_conflict = conflict(reply.error_text)
+        if field_conflict is not None and field_conflict.refuses(batch):
+            await self._put_without(field_conflict, batch, reply.reason)
+        elif len(batch) == 1 or _dropped(reply.error_text) >= sum(
+            len(piece.poll.readings) for piece in batch
+        ):
             self._refuse(batch, Refusal(_code(reply), reply.reason))
         else:
             # InfluxDB may have taken the good ones already: writing them again changes nothing.
-            for part in halves(batch, found):
+            for part in halves(batch, field_conflict):
                 await self.put(part)
 
-    async def _put_without(self, found: Conflict, batch: Batch, reason: str) -> None:
+    async def _put_without(self, field_conflict: Conflict, batch: Batch, reason: str) -> None:
         """The field in conflict costs that field, not its reading: the others are stored."""
-        await self.put([self._without(found, piece) for piece in batch])
+        await self.put([self._without(field_conflict, piece) for piece in batch])
         for piece in batch:
             other = self.refused.get(piece.number)
-            lost, text = found.count(piece), reason
+            lost, text = field_conflict.count(piece), reason
             if other is not None and other.code is AckCode.FIELD_CONFLICT:
                 lost, text = lost + other.values, f"{reason}; {other.text}"
             if other is None or other.code is AckCode.FIELD_CONFLICT:
                 self.refused[piece.number] = Refusal(AckCode.FIELD_CONFLICT, text, lost)
 
-    def _without(self, found: Conflict, piece: Piece) -> Piece:
-        without = piece.without | {found.field}
+    def _without(self, field_conflict: Conflict, piece: Piece) -> Piece:
+        without = piece.without | {field_conflict.field}
         return piece._replace(lines=self._encoder.encode(piece.poll, without), without=without)
 
     def _refuse(self, batch: Iterable[Piece], refusal: Refusal) -> None:
         self.refused.update((piece.number, refusal) for piece in batch)
 
 
-def _dropped(said: str) -> int:
+def _dropped(text: str) -> int:
     """How many lines InfluxDB dropped of a batch of which it stored the others; 0 where it names none."""
-    found = _DROPPED.search(said)
-    return 0 if found is None else int(found[2])
+    match = _DROPPED.search(text)
+    return 0 if match is None else int(match[2])
 
 
 def _code(reply: Reply) -> AckCode:
     """Of a refusal that names no field. None of them is a verdict on the record: all of them are deferred."""
-    found = _DROPPED.search(reply.said)
+    match = _DROPPED.search(reply.error_text)
     if reply.status == _TOO_LARGE:
         return AckCode.TOO_LARGE
-    if found is not None and "beyond retention policy" in found[1]:
+    if match is not None and "beyond retention policy" in match[1]:
         return AckCode.BEFORE_RETENTION
-    if "limit exceeded" in reply.said:
+    if "limit exceeded" in reply.error_text:
         return AckCode.STORE_LIMIT
     return AckCode.STORE_REFUSED

@@ -31,7 +31,7 @@ _NEEDED_FLAGS = {
 _FLUSHES = 2  # to disk, between which a value is sure to be in one
 
 
-async def greet(http: Http, settings: InfluxSettings) -> float | None:
+async def handshake(http: Http, settings: InfluxSettings) -> float | None:
     """Return how far back (s) the server keeps what it is given, None where it refuses older data by itself.
 
     ConfigError when it is another server, lacks the database or the right to write, or would keep a reading
@@ -50,16 +50,16 @@ async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
     ping = await http.ask("GET", "/ping")
     version = ping.header("X-Influxdb-Version")
     if not ping.ok or version is None or not version.lstrip("v").startswith("1."):
-        told = f" (it answers with version {version})" if version else ""
-        raise _another(settings, f"an InfluxDB 1{told}", ping)
+        version_text = f" (it answers with version {version})" if version else ""
+        raise _wrong_server(settings, f"an InfluxDB 1{version_text}", ping)
     quoted = '"' + str(settings.database).replace("\\", "\\\\").replace('"', '\\"') + '"'
     shown = await http.ask("POST", "/query", form={"q": "SHOW DATABASES"})
-    _admitted(shown, settings)
+    _require_authorised(shown, settings)
     if [settings.database] not in _rows(shown):
-        made = await http.ask("POST", "/query", form={"q": f"CREATE DATABASE {quoted}"})
-        if not made.ok or "error" in made.json(InfluxqlResults).results[0]:
+        creation = await http.ask("POST", "/query", form={"q": f"CREATE DATABASE {quoted}"})
+        if not creation.ok or "error" in creation.json(InfluxqlResults).results[0]:
             raise ConfigError(
-                f"there is no database {settings.database!r}, and it may not be made: {made.reason}",
+                f"there is no database {settings.database!r}, and it may not be made: {creation.reason}",
                 key="store.database",
                 remedy=f"let an administrator run: CREATE DATABASE {quoted}",
             )
@@ -67,12 +67,12 @@ async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
 
 async def _greet_influxdb2(http: Http, settings: InfluxSettings) -> None:
     parameters = {"name": str(settings.bucket), "org": str(settings.org)}
-    found = await http.ask("GET", "/api/v2/buckets", parameters)
-    if found.status == 404 and b"organization" not in found.body:
-        raise _another(settings, "an InfluxDB 2", found)
-    if found.status != 404:
-        _admitted(found, settings)
-    if found.status == 404 or not found.json(Buckets).buckets:
+    reply = await http.ask("GET", "/api/v2/buckets", parameters)
+    if reply.status == 404 and b"organization" not in reply.body:
+        raise _wrong_server(settings, "an InfluxDB 2", reply)
+    if reply.status != 404:
+        _require_authorised(reply, settings)
+    if reply.status == 404 or not reply.json(Buckets).buckets:
         raise ConfigError(
             f"there is no bucket {settings.bucket!r} of {settings.org!r} that this token may see",
             key="store.bucket",
@@ -84,8 +84,8 @@ async def _greet_influxdb3(http: Http, settings: InfluxSettings) -> None:
     # It makes a database at the first write.
     health = await http.ask("GET", "/health")
     if health.status == 404:
-        raise _another(settings, "an InfluxDB 3", health)
-    _admitted(health, settings)
+        raise _wrong_server(settings, "an InfluxDB 3", health)
+    _require_authorised(health, settings)
 
 
 async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
@@ -121,16 +121,16 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
 
 async def _flags(http: Http, settings: InfluxSettings) -> dict[str, str]:
     """The flags that the server was started with: a page of its own, in newer ones also a metric each."""
-    found: dict[str, str] = {}
+    flags: dict[str, str] = {}
     for path, pattern in (("/flags", _FLAG_LINE), ("/metrics", _FLAG_METRIC)):
         reply = await http.ask("GET", path)
         if path == "/metrics" and (not reply.ok or b"vm_" not in reply.body):
-            _admitted(reply, settings)
-            raise _another(settings, "a VictoriaMetrics", reply)
+            _require_authorised(reply, settings)
+            raise _wrong_server(settings, "a VictoriaMetrics", reply)
         if reply.ok:
             matches = (pattern.match(line) for line in reply.body.decode(errors="replace").splitlines())
-            found.update({match[1]: match[2] for match in matches if match})
-    return found
+            flags.update({match[1]: match[2] for match in matches if match})
+    return flags
 
 
 def period(text: str) -> float | None:
@@ -141,7 +141,7 @@ def period(text: str) -> float | None:
     return float(match[1]) * (_SECONDS.get(match[2]) or _MONTH)
 
 
-def _admitted(reply: Reply, settings: InfluxSettings) -> None:
+def _require_authorised(reply: Reply, settings: InfluxSettings) -> None:
     """Return when the server let us in; ConfigError when it will not, UnreachableError when it cannot now."""
     if reply.status in (401, 403):
         raise ConfigError(
@@ -153,7 +153,7 @@ def _admitted(reply: Reply, settings: InfluxSettings) -> None:
         raise reply.unreachable(settings.url)
 
 
-def _another(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError | Exception:
+def _wrong_server(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError | Exception:
     if reply.status >= 500 or reply.status == 429:
         return reply.unreachable(settings.url)
     return ConfigError(

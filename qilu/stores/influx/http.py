@@ -17,7 +17,7 @@ import msgspec
 from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
 from qilu.contract.record_codec import MALFORMED
 from qilu.runtime.certificates import Trust, explain_distrust
-from qilu.runtime.network_errors import unreached
+from qilu.runtime.network_errors import describe_network_error
 from qilu.stores.influx.bounded_response import ACCEPTED, BoundedResponse, TooLongError
 from qilu.stores.settings import InfluxSettings
 
@@ -32,7 +32,7 @@ _LONGEST_TEXT = 4096
 _Shape = TypeVar("_Shape")
 
 
-class TooLongAnswerError(UnreachableError):
+class TooLongResponseError(UnreachableError):
     """The answer was longer than is read; a question for less of it can be answered."""
 
 
@@ -59,7 +59,7 @@ class Reply:
         return named or not self._fields.keys().isdisjoint(("error", "code"))
 
     @property
-    def said(self) -> str:
+    def error_text(self) -> str:
         """The words of an error."""
         fields = self._fields
         return str(fields.get("error") or fields.get("message") or self._text)[:_LONGEST_TEXT]
@@ -67,8 +67,8 @@ class Reply:
     @property
     def reason(self) -> str:
         """What it said, short enough for a log line."""
-        title = _title(self.said)
-        words = self.said if title is None else f"{title} (a web page, no words of a store)"
+        title = _title(self.error_text)
+        words = self.error_text if title is None else f"{title} (a web page, no words of a store)"
         return f"HTTP {self.status}: {' '.join(words.split())[:300]}"
 
     def header(self, name: str) -> str | None:
@@ -83,10 +83,10 @@ class Reply:
     def _fields(self) -> Mapping[str, Any]:
         """The body, where it is an object of JSON; else nothing."""
         try:
-            found = msgspec.json.decode(self._text)
+            decoded = msgspec.json.decode(self._text)
         except MALFORMED:
             return {}
-        return found if isinstance(found, dict) else {}
+        return decoded if isinstance(decoded, dict) else {}
 
     def json(self, shape: type[_Shape]) -> _Shape:
         """The body, decoded; UnreachableError when it has another shape, so that no store answered."""
@@ -122,9 +122,9 @@ class Reply:
 def _title(page: str) -> str | None:
     """The title of a web page, found in one pass; None where the text has none."""
     lower = page.lower()
-    begin = lower.find("<title>")
-    end = lower.find("</title>", begin)
-    return page[begin + len("<title>") : end] if 0 <= begin < end else None
+    start = lower.find("<title>")
+    end = lower.find("</title>", start)
+    return page[start + len("<title>") : end] if 0 <= start < end else None
 
 
 def authorization(settings: InfluxSettings) -> str | None:
@@ -198,11 +198,11 @@ class Http:
             ) as response:
                 return Reply(response.status, await response.read(), response.headers)
         except TooLongError as error:
-            raise TooLongAnswerError(f"{url}: {error}") from error
+            raise TooLongResponseError(f"{url}: {error}") from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise await self._distrust(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise no_answer(url, error) from error
+            raise no_response(url, error) from error
 
     async def _distrust(self, error: aiohttp.ClientConnectorCertificateError) -> UnreachableError:
         settings = self._settings
@@ -213,7 +213,7 @@ class Http:
         return UnreachableError(f"{settings.url}: {problem}")
 
 
-def no_answer(url: str, error: BaseException) -> UnreachableError:
+def no_response(url: str, error: BaseException) -> UnreachableError:
     """The error of a request that nobody answered."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
@@ -222,5 +222,5 @@ def no_answer(url: str, error: BaseException) -> UnreachableError:
             f"{url}: no answer within store.timeout: the store is slow, or the line to it, or nothing answers"
             " there; raise store.timeout, or set store.gzip: true"
         )
-    why = unreached(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+    why = describe_network_error(error) if isinstance(error, OSError) else str(error) or type(error).__name__
     return UnreachableError(f"{url}: {why}; start the store, or correct store.url")

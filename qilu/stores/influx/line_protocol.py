@@ -20,14 +20,14 @@ import msgspec
 from qilu.contract.accounting import PROFILES
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
-from qilu.contract.reading import Columns, Poll, Quality, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Poll, Quality, Reading, Reason, Value
 
 QUALITY = "__q"
 TEXT = "__text"
 TAGS = ("device", "edge", "enterprise", "line", "site")
 
 _NUMBERS = frozenset((float, int))
-_MAX_TOLD = 100
+_MAX_WARNED = 100
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -71,8 +71,8 @@ class LineEncoder:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._templates: WeakKeyDictionary[Columns, _Template] = WeakKeyDictionary()
-        self._told: set[tuple[str, str]] = set()
+        self._templates: WeakKeyDictionary[BlockSchema, _Template] = WeakKeyDictionary()
+        self._warned: set[tuple[str, str]] = set()
 
     def encode(self, poll: Poll, without: AbstractSet[str] = frozenset()) -> bytes:
         """The lines of one poll, each with its line feed; DataError when the server could not keep them.
@@ -93,9 +93,9 @@ class LineEncoder:
             lines.append(line)
         return b"".join(lines)
 
-    def _template(self, columns: Columns) -> _Template:
-        found = self._templates[columns] = _build(columns, self._dialect)
-        return found
+    def _template(self, columns: BlockSchema) -> _Template:
+        template = self._templates[columns] = _build(columns, self._dialect)
+        return template
 
     def _mixed(self, template: _Template, reading: Reading, without: AbstractSet[str]) -> bytes:
         """A line with some values that are bad, uncertain, bool, text or left out."""
@@ -115,21 +115,21 @@ class LineEncoder:
                 fields.append(field)
         return b"%s%s %d\n" % (template.head, b",".join(fields), reading.time_ms) if fields else b""
 
-    def _value(self, name: bytes, value: Value, columns: Columns, index: int) -> bytes:
+    def _value(self, name: bytes, value: Value, columns: BlockSchema, index: int) -> bytes:
         if isinstance(value, str):
             if self._dialect.texts:
                 text = value.replace("\\", "\\\\").replace('"', '\\"')
                 return b'%s__text="%s"' % (name, text.encode())
-            self._tell_once(columns, index)
+            self._warn_once(columns, index)
             return b""
         return b"" if value is None else b"%s=%s" % (name, _number(value))
 
-    def _tell_once(self, columns: Columns, index: int) -> None:
+    def _warn_once(self, columns: BlockSchema, index: int) -> None:
         what = (columns.origin.profile, columns.points[index])
         if (
-            what not in self._told and len(self._told) < _MAX_TOLD and what[0] not in PROFILES
+            what not in self._warned and len(self._warned) < _MAX_WARNED and what[0] not in PROFILES
         ):  # their texts only repeat their codes
-            self._told.add(what)
+            self._warned.add(what)
             _log.warning(
                 "profile %s, point %s: a text, for which this store has no place; its values are left out. "
                 "Take a store with texts (SQLite, InfluxDB) or an enum with a code for each text",
@@ -152,7 +152,7 @@ def _number(value: float) -> bytes:
     return b"%d" % value if isinstance(value, int) else repr(value).encode()
 
 
-def _build(columns: Columns, dialect: Dialect) -> _Template:
+def _build(columns: BlockSchema, dialect: Dialect) -> _Template:
     origin = columns.origin
     _refuse_names(columns, dialect)
     tags = b"".join(
@@ -168,7 +168,7 @@ def _build(columns: Columns, dialect: Dialect) -> _Template:
     return _Template(head, fields, parts)
 
 
-def _refuse_names(columns: Columns, dialect: Dialect) -> None:
+def _refuse_names(columns: BlockSchema, dialect: Dialect) -> None:
     origin = columns.origin
     if not origin.device or not columns.points or "" in columns.points:
         raise DataError("a device, a point or the list of points has no name")

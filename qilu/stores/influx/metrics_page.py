@@ -27,10 +27,10 @@ class Metrics(NamedTuple):
 async def read_metrics(http: Http) -> Metrics:
     """The page as it is now; UnreachableError when it does not say when the process started."""
     reply = await http.ask("GET", "/metrics")
-    found = parse_metrics(reply.body) if reply.ok else None
-    if found is None:
+    metrics = parse_metrics(reply.body) if reply.ok else None
+    if metrics is None:
         raise reply.unreachable("GET /metrics")
-    return found
+    return metrics
 
 
 def parse_metrics(page: bytes) -> Metrics | None:

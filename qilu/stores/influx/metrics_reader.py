@@ -12,8 +12,8 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.line_protocol import QUALITY
-from qilu.stores.influx.reader import ServerReader, Whose, newest, newest_samples, point_of, told
-from qilu.stores.influx.shapes import Exported, MetricsSeries, MetricsVector
+from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
+from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVector
 from qilu.stores.interfaces import Device, Sample
 from qilu.stores.settings import InfluxSettings
 
@@ -36,41 +36,44 @@ class VictoriaMetricsReader(ServerReader):
         profiles: dict[str, set[DeviceKey]] = {}
         for labels in await self._series('{device!=""}'):
             profiles.setdefault(labels.get(_NAME, "").partition("_")[0], set()).add(_key(labels))
-        found: list[Device] = []
+        last_seen: list[Device] = []
         for profile, devices in profiles.items():
-            found.extend(await self._last(profile, devices))
-        return newest(found)
+            last_seen.extend(await self._last(profile, devices))
+        return newest(last_seen)
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        series = await self._series(_selector(Whose(*device, profile), ".*"))
+        series = await self._series(_selector(SeriesKey(*device, profile), ".*"))
         return sorted({point_of(labels.get(_NAME, "").partition("_")[2]) for labels in series})
 
     async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
         """As `Reader` promises; looks far back only where points are long silent."""
-        selector = _selector(Whose(*device, profile), ".*")
+        selector = _selector(SeriesKey(*device, profile), ".*")
         wanted = {labels.get(_NAME, "").partition("_")[2] for labels in await self._series(selector)}
-        found: dict[str, tuple[int, Value]] = {}
+        last_values: dict[str, tuple[int, Value]] = {}
         for window, ahead in _LOOKS:
-            if found.keys() >= wanted:
+            if last_values.keys() >= wanted:
                 break
             times = await self._instant(f"tlast_over_time({selector}[{window}]) keep_metric_names", ahead)
             values = await self._instant(f"last_over_time({selector}[{window}])", ahead)
             for series, seconds in times.items():
                 time_ms, field = round(seconds * 1000), dict(series)[_NAME].partition("_")[2]
-                if series in values and (field not in found or found[field][0] < time_ms):
-                    found[field] = time_ms, values[series]
-        return newest_samples(found)
+                if series in values and (field not in last_values or last_values[field][0] < time_ms):
+                    last_values[field] = time_ms, values[series]
+        return newest_samples(last_values)
 
     async def _instant(self, query: str, ahead: int) -> dict[frozenset[tuple[str, str]], float]:
         """The value of each series by its labels, so many seconds ahead of now."""
         form = {"query": query, "time": f"{self._wall() + ahead:.3f}", "nocache": "1"}
         reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
-        return {frozenset(one.metric.items()): one.number for one in reply.json(MetricsVector).data.result}
+        return {
+            frozenset(instant.metric.items()): instant.number
+            for instant in reply.json(MetricsVector).data.result
+        }
 
     async def _last(self, profile: str, wanted: set[DeviceKey]) -> list[Device]:
         """When each device of one profile was heard last; looks far back only for those long silent."""
-        found: list[Device] = []
+        devices: list[Device] = []
         name = _text(f"{re.escape(profile)}_.*")
         for window, ahead in _LOOKS:
             last = f'tlast_over_time({{{_NAME}=~{name}, device!=""}}[{window}]) keep_metric_names'
@@ -80,33 +83,33 @@ class VictoriaMetricsReader(ServerReader):
                 "nocache": "1",
             }
             reply = await self._http.ask("POST", "/api/v1/query", form=form)
-            for one in _ok(reply, self._settings.url).json(MetricsVector).data.result:
-                labels, last_ms = one.metric, round(one.number * 1000)
+            for entry in _ok(reply, self._settings.url).json(MetricsVector).data.result:
+                labels, last_ms = entry.metric, round(entry.number * 1000)
                 edge, device = _key(labels)
-                found.append(Device(device, profile, edge, labels.get("line", ""), last_ms))
-            if wanted <= {one.key for one in found}:
+                devices.append(Device(device, profile, edge, labels.get("line", ""), last_ms))
+            if wanted <= {entry.key for entry in devices}:
                 break
-        return found
+        return devices
 
-    async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+    async def _raw(self, key: SeriesKey, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         values: dict[int, float] = {}
         codes: dict[int, float] = {}
-        for series in await self._export(whose, f"{re.escape(point)}({QUALITY})?", start_ms, end_ms):
+        for series in await self._export(key, f"{re.escape(point)}({QUALITY})?", start_ms, end_ms):
             into = codes if series["metric"].get(_NAME, "").partition("_")[2] == point + QUALITY else values
             into.update(zip(series["timestamps"], series["values"], strict=True))
         times = sorted(when for when in values.keys() | codes.keys() if start_ms <= when < end_ms)
-        return [told(when, values.get(when), codes.get(when)) for when in times]
+        return [to_sample(when, values.get(when), codes.get(when)) for when in times]
 
-    async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
+    async def _codes(self, key: SeriesKey, start_ms: int, end_ms: int) -> list[float]:
         return [
             code
-            for series in await self._export(whose, f".*{QUALITY}", start_ms, end_ms)
+            for series in await self._export(key, f".*{QUALITY}", start_ms, end_ms)
             for when, code in zip(series["timestamps"], series["values"], strict=True)
             if start_ms <= when < end_ms
         ]
 
-    async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
-        selector = f"{_selector(whose, '.*')[:-1]}, {_NAME}!~{_text(f'.*{QUALITY}')}}}"
+    async def _values(self, key: SeriesKey, start_ms: int, end_ms: int) -> int:
+        selector = f"{_selector(key, '.*')[:-1]}, {_NAME}!~{_text(f'.*{QUALITY}')}}}"
         form = {
             "query": f"sum(count_over_time({selector}[{end_ms - start_ms}ms]))",
             # A window ends with its time and begins behind its other end. It is cut to whole milliseconds.
@@ -114,30 +117,30 @@ class VictoriaMetricsReader(ServerReader):
             "nocache": "1",
         }
         reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
-        return sum(int(one.number) for one in reply.json(MetricsVector).data.result)
+        return sum(int(instant.number) for instant in reply.json(MetricsVector).data.result)
 
-    async def _export(self, whose: Whose, points: str, start_ms: int, end_ms: int) -> list[Exported]:
+    async def _export(self, key: SeriesKey, points: str, start_ms: int, end_ms: int) -> list[ExportedSeries]:
         """The raw samples of points (a regular expression), and of a second before and behind."""
         form = {
-            "match[]": _selector(whose, points),
+            "match[]": _selector(key, points),
             # Wider than asked: it computes with floating seconds. Who calls leaves out what is too much.
             "start": f"{max(start_ms / 1000 - 1, 0):.3f}",
             "end": f"{end_ms / 1000 + 1:.3f}",
         }
         reply = _ok(await self._http.ask("POST", "/api/v1/export", form=form), self._settings.url)
-        found = reply.json_lines(Exported)
-        if any(len(one["timestamps"]) != len(one["values"]) for one in found):
+        exported = reply.json_lines(ExportedSeries)
+        if any(len(series["timestamps"]) != len(series["values"]) for series in exported):
             raise UnreachableError(f"{self._settings.url} answered with times that have no values")
-        return found
+        return exported
 
     async def _series(self, match: str) -> list[dict[str, str]]:
         reply = await self._http.ask("POST", "/api/v1/series", form={"match[]": match, "start": "1"})
         return _ok(reply, self._settings.url).json(MetricsSeries).data
 
 
-def _selector(whose: Whose, points: str) -> str:
-    profile = "[^_]+" if whose.profile is None else re.escape(whose.profile)
-    device = f"device={_text(whose.device)}, edge={_text(whose.edge)}"
+def _selector(key: SeriesKey, points: str) -> str:
+    profile = "[^_]+" if key.profile is None else re.escape(key.profile)
+    device = f"device={_text(key.device)}, edge={_text(key.edge)}"
     return f"{{{device}, {_NAME}=~{_text(f'{profile}_{points}')}}}"
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from qilu.contract.errors import UnreachableError
-from qilu.contract.reading import Columns
+from qilu.contract.reading import BlockSchema
 from qilu.contract.record_codec import MALFORMED
-from qilu.stores.influx.http import Http, Reply, TooLongAnswerError
+from qilu.stores.influx.http import Http, Reply, TooLongResponseError
 from qilu.stores.influx.line_protocol import QUALITY, TAGS
 
 _MAX_SERIES = 2000  # of one question; its answer stays below a few MB
@@ -29,16 +29,16 @@ class Series(NamedTuple):
     tags: tuple[str | None, ...]
 
 
-class _Exported(msgspec.Struct):
+class _ExportedSeries(msgspec.Struct):
     metric: dict[str, str]
     timestamps: list[int]
 
 
-_decode = msgspec.json.Decoder(_Exported).decode
+_decode = msgspec.json.Decoder(_ExportedSeries).decode
 _EDGE, _DEVICE = TAGS.index("edge"), TAGS.index("device")
 
 
-def series_of(columns: Columns, numbers: int, reasons: int) -> Iterator[Series]:
+def series_of(columns: BlockSchema, numbers: int, reasons: int) -> Iterator[Series]:
     """The series of these points of `columns`: of their numbers, and of their reasons (a bit for each)."""
     origin = columns.origin
     tags = tuple(getattr(origin, tag) or None for tag in TAGS)
@@ -50,11 +50,11 @@ def series_of(columns: Columns, numbers: int, reasons: int) -> Iterator[Series]:
 
 async def missing(http: Http, url: str, wanted: Mapping[Series, Iterable[int]]) -> dict[Series, set[int]]:
     """Those of the times (ms) in `wanted` that the server does not have; UnreachableError."""
-    found: dict[Series, set[int]] = {}
+    existing: dict[Series, set[int]] = {}
     for part in _parts(wanted):
-        await _ask(http, url, part, found)
+        await _ask(http, url, part, existing)
     return {
-        series: lost for series, times in wanted.items() if (lost := set(times) - found.get(series, set()))
+        series: lost for series, times in wanted.items() if (lost := set(times) - existing.get(series, set()))
     }
 
 
@@ -75,7 +75,7 @@ def _parts(wanted: Mapping[Series, Iterable[int]]) -> Iterator[_Part]:
             yield part
 
 
-async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]]) -> None:
+async def _ask(http: Http, url: str, part: _Part, existing: dict[Series, set[int]]) -> None:
     form = {
         "match[]": _selector(part),
         "start": f"{max(min(low for low, _ in part.values()) / 1000 - _WIDER, 0):.3f}",
@@ -83,29 +83,29 @@ async def _ask(http: Http, url: str, part: _Part, found: dict[Series, set[int]])
     }
     try:
         reply = await http.ask("POST", "/api/v1/export", form=form)
-    except TooLongAnswerError:
+    except TooLongResponseError:
         if len(part) == 1:
             raise
-        await _ask_halves(http, url, part, found)
+        await _ask_halves(http, url, part, existing)
         return
     if _refused(reply) and len(part) > 1:  # perhaps one name that the server cannot take costs its neighbours
-        await _ask_halves(http, url, part, found)
+        await _ask_halves(http, url, part, existing)
     elif not reply.ok and not _refused(reply):
         raise reply.unreachable(url)
     elif reply.ok:
         for exported in _lines(reply, url):
             labels = exported.metric
             series = Series(labels.get("__name__", ""), tuple(map(labels.get, TAGS)))
-            found.setdefault(series, set()).update(exported.timestamps)
+            existing.setdefault(series, set()).update(exported.timestamps)
 
 
-async def _ask_halves(http: Http, url: str, part: _Part, found: dict[Series, set[int]]) -> None:
+async def _ask_halves(http: Http, url: str, part: _Part, existing: dict[Series, set[int]]) -> None:
     rest = iter(part.items())
     while half := dict(islice(rest, (len(part) + 1) // 2)):
-        await _ask(http, url, half, found)
+        await _ask(http, url, half, existing)
 
 
-def _lines(reply: Reply, url: str) -> list[_Exported]:
+def _lines(reply: Reply, url: str) -> list[_ExportedSeries]:
     try:
         return [_decode(line) for line in reply.body.splitlines()]
     except MALFORMED as error:

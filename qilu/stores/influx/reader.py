@@ -10,17 +10,17 @@ from typing import NamedTuple, Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Quality, Reason, Value
 from qilu.stores.influx.bounded_response import DataResponse
-from qilu.stores.influx.http import Http, TooLongAnswerError
+from qilu.stores.influx.http import Http, TooLongResponseError
 from qilu.stores.influx.line_protocol import QUALITY, TEXT
 from qilu.stores.interfaces import Device, Sample
 from qilu.stores.intervals import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 
-_Answer = TypeVar("_Answer")
+_Rows = TypeVar("_Rows")
 PIECE_MS = 86_400_000
 
 
-class Whose(NamedTuple):
+class SeriesKey(NamedTuple):
     """A device, in one of its profiles or in all."""
 
     edge: str
@@ -56,61 +56,59 @@ class ServerReader:
         last: bool = False,
     ) -> Sequence[Sample]:
         """As `Reader` promises; the arithmetic of intervals is ours and the same for all stores."""
-        whose = Whose(*device, profile)
+        key = SeriesKey(*device, profile)
         if every_ms is None:
-            return await self._in_parts(partial(self._raw, whose, point), start_ms, end_ms)
-        found: list[Sample] = []
+            return await self._in_parts(partial(self._raw, key, point), start_ms, end_ms)
+        samples: list[Sample] = []
         step = max(PIECE_MS // every_ms, 1) * every_ms
-        begin = start_ms
-        while begin < end_ms:
-            end = min((begin // step + 1) * step, end_ms)
-            raw = await self._in_parts(partial(self._raw, whose, point), begin, end)
-            found.extend(per_interval(raw, every_ms, last=last))
-            begin = end
-        return found
+        piece_start = start_ms
+        while piece_start < end_ms:
+            end = min((piece_start // step + 1) * step, end_ms)
+            raw = await self._in_parts(partial(self._raw, key, point), piece_start, end)
+            samples.extend(per_interval(raw, every_ms, last=last))
+            piece_start = end
+        return samples
 
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
         """As `Reader` promises: values are counted by the server, the few that are not good are fetched."""
-        whose = Whose(*device, profile)
-        found: Counter[Reason | None] = Counter()
+        key = SeriesKey(*device, profile)
+        counts: Counter[Reason | None] = Counter()
         while start_ms < end_ms:
             end = min((start_ms // PIECE_MS + 1) * PIECE_MS, end_ms)
-            reasons = Counter(
-                map(reason_of, await self._in_parts(partial(self._codes, whose), start_ms, end))
-            )
-            found.update(reasons)
+            reasons = Counter(map(reason_of, await self._in_parts(partial(self._codes, key), start_ms, end)))
+            counts.update(reasons)
             kept = sum(count for reason, count in reasons.items() if reason.quality is Quality.UNCERTAIN)
-            found[None] += await self._values(whose, start_ms, end) - kept
+            counts[None] += await self._values(key, start_ms, end) - kept
             start_ms = end
-        return {reason: count for reason, count in found.items() if count}
+        return {reason: count for reason, count in counts.items() if count}
 
     async def _in_parts(
-        self, ask: Callable[[int, int], Awaitable[list[_Answer]]], start_ms: int, end_ms: int
-    ) -> list[_Answer]:
+        self, ask: Callable[[int, int], Awaitable[list[_Rows]]], start_ms: int, end_ms: int
+    ) -> list[_Rows]:
         """What is answered about a time, or about its halves where that is more than is read at once."""
         try:
             return await ask(start_ms, end_ms)
-        except TooLongAnswerError:
+        except TooLongResponseError:
             middle = (start_ms + end_ms) // 2
             if middle == start_ms:
                 raise
             return await self._in_parts(ask, start_ms, middle) + await self._in_parts(ask, middle, end_ms)
 
-    async def _raw(self, whose: Whose, point: str, start_ms: int, end_ms: int) -> list[Sample]:
+    async def _raw(self, key: SeriesKey, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         raise NotImplementedError
 
-    async def _codes(self, whose: Whose, start_ms: int, end_ms: int) -> list[float]:
+    async def _codes(self, key: SeriesKey, start_ms: int, end_ms: int) -> list[float]:
         """The code of every value that is not good."""
         raise NotImplementedError
 
-    async def _values(self, whose: Whose, start_ms: int, end_ms: int) -> int:
+    async def _values(self, key: SeriesKey, start_ms: int, end_ms: int) -> int:
         """How many values there are: those that are good or uncertain."""
         raise NotImplementedError
 
 
-def told(time_ms: int, value: Value, code: float | None) -> Sample:
+def to_sample(time_ms: int, value: Value, code: float | None) -> Sample:
     """One sample from a value and the code of its reason, as servers keep them."""
     return sample(time_ms, value, None if code is None else reason_of(code))
 
@@ -125,14 +123,14 @@ def reason_of(code: float) -> Reason:
 
 def newest_samples(fields: Mapping[str, tuple[int, Value]]) -> dict[str, Sample]:
     """The newest sample of each point, from the newest time and content of each field as it is stored."""
-    found: dict[str, Sample] = {}
+    samples: dict[str, Sample] = {}
     for point in {point_of(field) for field in fields}:
         parts = [fields.get(point + suffix) for suffix in ("", TEXT, QUALITY)]
         time_ms = max(part[0] for part in parts if part is not None)
         value, text, code = (part[1] if part is not None and part[0] == time_ms else None for part in parts)
         code = code if isinstance(code, int | float) else None
-        found[point] = told(time_ms, text if value is None else value, code)
-    return found
+        samples[point] = to_sample(time_ms, text if value is None else value, code)
+    return samples
 
 
 def point_of(field: str) -> str:
@@ -140,9 +138,9 @@ def point_of(field: str) -> str:
     return field.removesuffix(QUALITY).removesuffix(TEXT)
 
 
-def newest(found: Iterable[Device]) -> list[Device]:
+def newest(devices: Iterable[Device]) -> list[Device]:
     """Each device once, by name, where it was last."""
     last: dict[tuple[str, str, str], Device] = {}
-    for one in sorted(found, key=lambda device: device.last_ms):
-        last[one.device, one.edge, one.profile] = one
+    for candidate in sorted(devices, key=lambda device: device.last_ms):
+        last[candidate.device, candidate.edge, candidate.profile] = candidate
     return [last[key] for key in sorted(last)]

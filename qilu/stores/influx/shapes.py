@@ -34,10 +34,12 @@ class InfluxqlResults(msgspec.Struct):
         for result in self.results:
             if "error" in result:
                 raise UnreachableError(f"the store answered: {result['error'][:300]}")
-            for one in result.get("series", []):
-                width, timed = len(one["columns"]), one["columns"][:1] == ["time"]
-                if any(len(row) != width or (timed and type(row[0]) is not int) for row in one["values"]):
-                    raise UnreachableError(f"the store answered with rows that are not {one['columns'][:5]}")
+            for table in result.get("series", []):
+                width, timed = len(table["columns"]), table["columns"][:1] == ["time"]
+                if any(len(row) != width or (timed and type(row[0]) is not int) for row in table["values"]):
+                    raise UnreachableError(
+                        f"the store answered with rows that are not {table['columns'][:5]}"
+                    )
         return [result.get("series", []) for result in self.results]
 
 
@@ -57,12 +59,12 @@ class Instant(msgspec.Struct):
     def number(self) -> float:
         """Its value; UnreachableError when it is no finite number."""
         try:
-            found = float(self.value[1])
+            parsed = float(self.value[1])
         except ValueError:
-            found = nan
-        if not isfinite(found):
+            parsed = nan
+        if not isfinite(parsed):
             raise UnreachableError(f"the store answered with {self.value[1][:40]!r} for a number")
-        return found
+        return parsed
 
 
 class _Vector(msgspec.Struct):
@@ -81,7 +83,7 @@ class MetricsSeries(msgspec.Struct):
     data: list[dict[str, str]]
 
 
-class Exported(TypedDict):
+class ExportedSeries(TypedDict):
     """One line of VictoriaMetrics' /api/v1/export."""
 
     metric: dict[str, str]

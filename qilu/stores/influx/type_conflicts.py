@@ -10,7 +10,7 @@ from typing import NamedTuple
 from qilu.contract.reading import Poll, Quality, Reading
 from qilu.stores.influx.line_protocol import QUALITY, TEXT
 
-_SAID = re.compile(
+_CONFLICT_TEXT = re.compile(
     r'input field "(.*)" on measurement "(.*)" is type \w+, already exists as type \w+ dropped=(\d{1,18})'
 )
 
@@ -48,8 +48,8 @@ class Conflict:
     def divide(self, batch: Batch) -> tuple[Batch, Batch]:
         """The polls that have the field, and the others; either may be empty."""
         having = [piece for piece in batch if self.count(piece)]
-        others = [piece for piece in batch if not self.count(piece)]
-        return having, others
+        rest = [piece for piece in batch if not self.count(piece)]
+        return having, rest
 
     def count(self, piece: Piece) -> int:
         """How many lines of a poll have the field."""
@@ -60,7 +60,7 @@ class Conflict:
 
 def _has_field(reading: Reading, field: str) -> bool:
     """Whether the line of a reading has this field; see `LineEncoder`."""
-    suffix = next((one for one in (QUALITY, TEXT) if field.endswith(one)), "")
+    suffix = next((candidate for candidate in (QUALITY, TEXT) if field.endswith(candidate)), "")
     try:
         index = reading.columns.points.index(field.removesuffix(suffix))
     except ValueError:
@@ -72,17 +72,17 @@ def _has_field(reading: Reading, field: str) -> bool:
     return written and isinstance(value, str) == (suffix == TEXT)
 
 
-def conflict(said: str) -> Conflict | None:
+def conflict(text: str) -> Conflict | None:
     """The conflict that a refusal tells of; None where it tells of something else."""
-    found = _SAID.search(said)
-    return None if found is None else Conflict(found[2], found[1], int(found[3]))
+    match = _CONFLICT_TEXT.search(text)
+    return None if match is None else Conflict(match[2], match[1], int(match[3]))
 
 
-def halves(batch: Batch, found: Conflict | None) -> tuple[Batch, Batch]:
+def halves(batch: Batch, field_conflict: Conflict | None) -> tuple[Batch, Batch]:
     """`batch` in two smaller parts of which one may be taken, or refused as a whole."""
-    if found is not None:
-        having, others = found.divide(batch)
-        if having and others:
-            return having, others
+    if field_conflict is not None:
+        having, rest = field_conflict.divide(batch)
+        if having and rest:
+            return having, rest
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]

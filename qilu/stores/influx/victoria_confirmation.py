@@ -15,31 +15,31 @@ from dataclasses import dataclass, replace
 from weakref import ref
 
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.reading import Columns
+from qilu.contract.reading import BlockSchema
 from qilu.stores.confirmation import Confirmation, Mark, Trace, Write
 from qilu.stores.influx.http import Http
 from qilu.stores.influx.readback import Series, missing, series_of
 
 _MAX_KNOWN = 100_000
-_SAMPLES_AT_ONCE = 20_000
+_MAX_SAMPLES_PER_QUERY = 20_000
 _Times = dict[Series, set[int]]
-_Wanted = tuple[Columns, int, int, tuple[int, ...]]
+_Wanted = tuple[BlockSchema, int, int, tuple[int, ...]]
 """Columns, the bits of numbers and of reasons, and the times (ms) of samples to read back."""
 
 
 @dataclass(slots=True)
-class _Known:
+class _KnownSeries:
     """The series of one column set that were read back in one hour; a bit for each point."""
 
-    columns: ref[Columns]
+    columns: ref[BlockSchema]
     hour: int
     numbers: int = 0
     reasons: int = 0
     asked: float = -math.inf
     """When one of them was read back for want of counters."""
-    turn: int = 0
+    rotation: int = 0
 
-    def copy(self) -> _Known:
+    def copy(self) -> _KnownSeries:
         return replace(self)
 
     def add(self, hour: int, numbers: int, reasons: int) -> None:
@@ -48,15 +48,17 @@ class _Known:
         self.reasons |= reasons
 
 
-class KeptSamples:
+class WriteVerifier:
     """Confirms the writes into one VictoriaMetrics."""
 
-    def __init__(self, http: Http, url: str, horizon: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, http: Http, url: str, durability_delay: float, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._url = url
         self._incarnation = ""
-        self._known: dict[int, _Known] = {}  # by the id of its columns: hashing them costs more than all else
-        self._horizon = horizon
+        self._known: dict[
+            int, _KnownSeries
+        ] = {}  # by the id of its columns: hashing them costs more than all else
+        self._durability_delay = durability_delay
         self._monotonic = monotonic
 
     async def confirm(self, writes: Sequence[Write], now: Mark) -> list[Confirmation]:
@@ -66,11 +68,16 @@ class KeptSamples:
             self._known.clear()
         same = [write for write in writes if write.mark.incarnation == now.incarnation]
         suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
-        others = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
-        doubted = await self._columns_with_losses(others, counters=now.dropped is not None)
-        traces = [*_traces(suspect), *(one for one in _traces(others) if id(one.columns) in doubted)]
-        traces.sort(key=lambda one: id(one.columns))  # a series has all its times in one question
-        lost = await self._lost((one.columns, one.numbers, one.reasons, (one.time_ms,)) for one in traces)
+        unsuspected = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
+        doubted = await self._columns_with_losses(unsuspected, counters=now.dropped is not None)
+        traces = [
+            *_traces(suspect),
+            *(trace for trace in _traces(unsuspected) if id(trace.columns) in doubted),
+        ]
+        traces.sort(key=lambda trace: id(trace.columns))  # a series has all its times in one question
+        lost = await self._lost(
+            (trace.columns, trace.numbers, trace.reasons, (trace.time_ms,)) for trace in traces
+        )
         return [
             Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
             for write in writes
@@ -79,14 +86,14 @@ class KeptSamples:
     async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[int]:
         """The ids of those that lost a sample of a series that is new in its hour; the others are known."""
         spans: dict[tuple[int, int, int], tuple[int, int]] = {}
-        met: dict[int, _Known] = {}
-        columns: dict[int, Columns] = {}
+        met: dict[int, _KnownSeries] = {}
+        columns: dict[int, BlockSchema] = {}
         for write in writes:
             for trace in _traces([write]):
                 key = id(trace.columns)
                 known = self._known.get(key)
                 if known is None or known.hour != write.mark.hour or known.columns() is not trace.columns:
-                    known = _Known(ref(trace.columns), write.mark.hour)
+                    known = _KnownSeries(ref(trace.columns), write.mark.hour)
                 numbers, reasons = trace.numbers & ~known.numbers, trace.reasons & ~known.reasons
                 if numbers or reasons:
                     low, high = spans.get((key, numbers, reasons), (trace.time_ms, trace.time_ms))
@@ -97,44 +104,44 @@ class KeptSamples:
             (columns[key], numbers, reasons, span) for (key, numbers, reasons), span in spans.items()
         ]
         if not counters:
-            wanted += self._one_of_each(writes)
+            wanted += self._spot_checks(writes)
         lost = await self._lost(wanted)
         with_losses = {
-            id(one[0]) for one in wanted if lost and not lost.keys().isdisjoint(series_of(*one[:3]))
+            id(entry[0]) for entry in wanted if lost and not lost.keys().isdisjoint(series_of(*entry[:3]))
         }
         self._known.update((key, known) for key, known in met.items() if key not in with_losses)
         return with_losses
 
-    def _one_of_each(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
+    def _spot_checks(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
         """Once a horizon the newest sample of one series of every column set, each time of another one."""
         now = self._monotonic()
         for key, trace in {id(trace.columns): trace for trace in _traces(writes)}.items():
             known = self._known.get(key)
             bits = [index for index in range(len(trace.columns.points)) if trace.numbers >> index & 1]
-            if known is not None and bits and now - known.asked >= self._horizon:
+            if known is not None and bits and now - known.asked >= self._durability_delay:
                 known.asked = now
-                known.turn += 1
-                yield trace.columns, 1 << bits[known.turn % len(bits)], 0, (trace.time_ms,)
+                known.rotation += 1
+                yield trace.columns, 1 << bits[known.rotation % len(bits)], 0, (trace.time_ms,)
 
     async def _lost(self, wanted: Iterable[_Wanted]) -> _Times:
         """The samples that the server does not have, by their series."""
         lost: _Times = {}
-        some: defaultdict[Series, set[int]] = defaultdict(set)
+        batch: defaultdict[Series, set[int]] = defaultdict(set)
         count = 0
         for columns, numbers, reasons, times in wanted:
             for series in series_of(columns, numbers, reasons):
-                some[series].update(times)
+                batch[series].update(times)
                 count += len(times)
-            if count > _SAMPLES_AT_ONCE:
-                await self._ask(some, lost)
+            if count > _MAX_SAMPLES_PER_QUERY:
+                await self._ask(batch, lost)
                 count = 0
-        await self._ask(some, lost)
+        await self._ask(batch, lost)
         return lost
 
-    async def _ask(self, some: defaultdict[Series, set[int]], lost: _Times) -> None:
-        for series, times in (await missing(self._http, self._url, some)).items():
+    async def _ask(self, batch: defaultdict[Series, set[int]], lost: _Times) -> None:
+        for series, times in (await missing(self._http, self._url, batch)).items():
             lost.setdefault(series, set()).update(times)
-        some.clear()
+        batch.clear()
 
 
 def _dropped_since(write: Write, now: Mark) -> bool:
@@ -147,14 +154,14 @@ def _traces(writes: Sequence[Write]) -> Iterator[Trace]:
 
 def _doubtful(write: Write, lost: Mapping[Series, set[int]], now: Mark) -> dict[int, Refusal]:
     """The polls of which the server lacks a sample."""
-    found: dict[int, Refusal] = {}
+    doubtful: dict[int, Refusal] = {}
     times = set().union(*lost.values())
     for index, poll in enumerate(write.polls):
         for trace in poll:
             if trace.time_ms in times and (series := _first_lost(trace, lost)):
-                found[index] = _refusal(series, trace, write, now)
+                doubtful[index] = _refusal(series, trace, write, now)
                 break
-    return found
+    return doubtful
 
 
 def _first_lost(trace: Trace, lost: Mapping[Series, set[int]]) -> Series | None:

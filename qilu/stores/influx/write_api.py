@@ -14,13 +14,13 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
 from qilu.stores.influx.bounded_response import ACCEPTED, WriteResponse
-from qilu.stores.influx.http import Http, Reply, authorization, no_answer, tls
+from qilu.stores.influx.http import Http, Reply, authorization, no_response, tls
 from qilu.stores.settings import InfluxSettings
 
 _THREAD_FROM = 65_536  # bytes from which compressing takes longer than the way to a thread and back
 
 
-class Door(AbstractAsyncContextManager["Door"], Protocol):
+class WriteEndpoint(AbstractAsyncContextManager["WriteEndpoint"], Protocol):
     """Takes lines with times in milliseconds."""
 
     async def post(self, lines: bytes) -> Reply:
@@ -28,7 +28,7 @@ class Door(AbstractAsyncContextManager["Door"], Protocol):
         ...
 
 
-class V1Door:
+class V1WriteEndpoint:
     """POST /write?db=..., for InfluxDB 1."""
 
     def __init__(self, settings: InfluxSettings, compress: bool) -> None:
@@ -46,7 +46,7 @@ class V1Door:
         await self._http.__aexit__(kind, error, trace)
 
     async def post(self, lines: bytes) -> Reply:
-        """As `Door` promises."""
+        """As `WriteEndpoint` promises."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self._compress:
             headers["Content-Encoding"] = "gzip"
@@ -54,7 +54,7 @@ class V1Door:
         return await self._http.ask("POST", "/write", self._parameters, body=lines, headers=headers)
 
 
-class V2Door:
+class V2WriteEndpoint:
     """POST /api/v2/write through influxdb-client, for InfluxDB 2 and 3 and VictoriaMetrics.
 
     Its write service and not its write API: that one would split and join the lines again, and compress at
@@ -95,7 +95,7 @@ class V2Door:
         await self._client.close()
 
     async def post(self, lines: bytes) -> Reply:
-        """As `Door` promises."""
+        """As `WriteEndpoint` promises."""
         extra = {"content_encoding": "gzip"} if self._compress else {}
         try:
             _, status, headers = await self._service.post_write_async(
@@ -110,11 +110,11 @@ class V2Door:
             )
         except ApiException as error:
             if not error.status:
-                raise no_answer(self._settings.url, error) from error
+                raise no_response(self._settings.url, error) from error
             body = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
             return Reply(error.status, body, error.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise no_answer(self._settings.url, error) from error
+            raise no_response(self._settings.url, error) from error
         return Reply(status, headers=headers)
 
 

@@ -16,15 +16,15 @@ from qilu.contract.errors import ConfigError, DataError, UnreachableError
 from qilu.contract.reading import Poll
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.influx.division import Division
-from qilu.stores.influx.handshake import greet
+from qilu.stores.influx.handshake import handshake
 from qilu.stores.influx.http import Http
 from qilu.stores.influx.line_protocol import INFLUXDB, VICTORIAMETRICS, LineEncoder
 from qilu.stores.influx.metrics_page import read_metrics
 from qilu.stores.influx.type_conflicts import Batch, Piece
-from qilu.stores.influx.victoria_confirmation import KeptSamples
-from qilu.stores.influx.write_api import Door, V1Door, V2Door
+from qilu.stores.influx.victoria_confirmation import WriteVerifier
+from qilu.stores.influx.write_api import V1WriteEndpoint, V2WriteEndpoint, WriteEndpoint
 from qilu.stores.settings import InfluxSettings
-from qilu.stores.validation import refusal
+from qilu.stores.validation import unstorable_reason
 
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
@@ -43,7 +43,7 @@ class InfluxStore:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = settings.identity
-        self.horizon = settings.crash_horizon
+        self.durability_delay = settings.crash_horizon
         self._settings = settings
         self._wall = wall
         self._monotonic = monotonic
@@ -51,8 +51,8 @@ class InfluxStore:
         self._http = Http(settings)
         self._retention: float | None = None
         self._encoder = LineEncoder(VICTORIAMETRICS if settings.kind == "victoriametrics" else INFLUXDB)
-        self._door: Door
-        self._kept = KeptSamples(self._http, settings.url, self.horizon, monotonic)
+        self._door: WriteEndpoint
+        self._kept = WriteVerifier(self._http, settings.url, self.durability_delay, monotonic)
         self._greeted = ""
         self._mark = Mark("")
         self._mark_asked = -math.inf
@@ -60,9 +60,9 @@ class InfluxStore:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._http)
-            self._retention = await greet(self._http, self._settings)
+            self._retention = await handshake(self._http, self._settings)
             compress = _compress(self._settings)
-            door = V1Door if self._settings.kind == "influxdb1" else V2Door
+            door = V1WriteEndpoint if self._settings.kind == "influxdb1" else V2WriteEndpoint
             self._door = await stack.enter_async_context(door(self._settings, compress))
             self._stack = stack.pop_all()
         return self
@@ -77,7 +77,7 @@ class InfluxStore:
         division = Division(self._door.post, self._encoder, self._settings.url, self.identity)
         batch: list[Piece] = []
         for index, poll in enumerate(polls):
-            problem = refusal(poll) or self._out_of_time(poll)
+            problem = unstorable_reason(poll) or self._out_of_time(poll)
             if problem is None:
                 try:
                     batch.append(Piece(index, self._encoder.encode(poll), poll))
@@ -102,7 +102,7 @@ class InfluxStore:
         """
         if self._settings.kind != "victoriametrics":
             return Mark(self.identity)
-        if self._monotonic() - self._mark_asked > min(_MARK_KNOWN_FOR, self.horizon / 6):
+        if self._monotonic() - self._mark_asked > min(_MARK_KNOWN_FOR, self.durability_delay / 6):
             await self._ask_mark()
         return replace(self._mark, hour=int(self._wall() // 3600))
 
@@ -118,7 +118,7 @@ class InfluxStore:
         metrics = await read_metrics(self._http)
         if metrics.started != self._greeted:
             try:
-                self._retention = await greet(self._http, self._settings)
+                self._retention = await handshake(self._http, self._settings)
             except ConfigError as error:  # it can be started with the right flags again
                 raise UnreachableError(str(error)) from error
             self._greeted = metrics.started

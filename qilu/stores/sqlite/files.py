@@ -13,23 +13,23 @@ class StoreFiles:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._opened = _place(file)
-        found = {Path(f"{file}{suffix}"): _place(Path(f"{file}{suffix}")) for suffix in LOGS}
-        self._logs = {log: place for log, place in found.items() if place is not None}
+        self._opened = _file_id(file)
+        file_ids = {Path(f"{file}{suffix}"): _file_id(Path(f"{file}{suffix}")) for suffix in LOGS}
+        self._logs = {log: place for log, place in file_ids.items() if place is not None}
 
     @property
     def in_place(self) -> bool:
         """Whether the store's own file is still the one that was opened."""
-        return self._opened is not None and _place(self._file) == self._opened
+        return self._opened is not None and _file_id(self._file) == self._opened
 
     def lost_logs(self) -> list[Path]:
         """The files beside it that were removed or replaced; what is only in them a crash would lose."""
-        return [log for log, place in self._logs.items() if _place(log) != place]
+        return [log for log, place in self._logs.items() if _file_id(log) != place]
 
 
-def _place(file: Path) -> tuple[int, int] | None:
+def _file_id(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from qilu.stores.sqlite.rollups import MINUTE_MS, roll_up_some
+from qilu.stores.sqlite.rollups import MINUTE_MS, roll_up_minutes
 
-_MINUTES_AT_ONCE = 32  # about 20 ms for readings of 100 points a second
-_ROWS_AT_ONCE = 1000
+_MINUTES_PER_SLICE = 32  # about 20 ms for readings of 100 points a second
+_ROWS_PER_SLICE = 1000
 _REST = 5.0  # seconds between two looks for work
 _SHARE = 9.0  # rest this many times as long as the slice took: a tenth of the time at most
 _RETENTION_EVERY = 60.0
-_PATIENCE_MS = 30_000  # how long after its end a minute waits for readings that are on their way
+_LATENESS_MS = 30_000  # how long after its end a minute waits for readings that are on their way
 _NEVER = -(2**63)
 _log = logging.getLogger(__name__)
 
 
-class Upkeep:
+class Maintenance:
     """Decides what is due; everything runs in the writer's thread, on its connection, between its writes."""
 
     def __init__(
@@ -44,21 +44,21 @@ class Upkeep:
         """Whether it is time for a slice."""
         return self._monotonic() >= self._due
 
-    def slice(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    def run_slice(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:
         """Do some of what is due; return the (columns_id, minute) that are no longer stale.
 
         What the disk refuses is logged and tried again later: the writer finds it out by itself.
         """
-        begun = self._monotonic()
+        started = self._monotonic()
         done: list[tuple[int, int]] = []
         more = False
         try:
             done = self._roll_up(connection)
-            more = len(done) == _MINUTES_AT_ONCE
-            if not more and begun >= self._retention_due:
+            more = len(done) == _MINUTES_PER_SLICE
+            if not more and started >= self._retention_due:
                 more = self._forget(connection)
                 if not more:
-                    self._retention_due = begun + _RETENTION_EVERY
+                    self._retention_due = started + _RETENTION_EVERY
         except Exception as error:  # noqa: BLE001 - whatever the rows are, the writer must go on
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -66,17 +66,17 @@ class Upkeep:
             unexpected = None if isinstance(error, sqlite3.Error) else error
             _log.warning("store %s: roll-ups and retention wait: %s", self._file, error, exc_info=unexpected)
         now = self._monotonic()
-        self._due = now + ((now - begun) * _SHARE if more else _REST)
+        self._due = now + ((now - started) * _SHARE if more else _REST)
         return done
 
     def _roll_up(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:
         now_ms = round(self._wall() * 1000)
         connection.execute("BEGIN IMMEDIATE")
-        done = roll_up_some(
+        done = roll_up_minutes(
             connection,
-            now_ms - MINUTE_MS - _PATIENCE_MS,
+            now_ms - MINUTE_MS - _LATENESS_MS,
             self._before(self._retention, now_ms),
-            _MINUTES_AT_ONCE,
+            _MINUTES_PER_SLICE,
         )
         connection.execute("COMMIT")
         return done
@@ -90,7 +90,7 @@ class Upkeep:
             if waiting.fetchone():
                 return False
             for (columns_id,) in connection.execute("SELECT id FROM columns").fetchall():
-                if self._delete(connection, table, columns_id, before) == _ROWS_AT_ONCE:
+                if self._delete(connection, table, columns_id, before) == _ROWS_PER_SLICE:
                     return True
         return False
 
@@ -111,6 +111,6 @@ class Upkeep:
         deleted = connection.execute(
             f"DELETE FROM {table} WHERE columns_id = :columns AND time_ms IN (SELECT time_ms FROM {table}"
             " WHERE columns_id = :columns AND time_ms < :before ORDER BY time_ms LIMIT :most)",
-            {"columns": columns_id, "before": before, "most": _ROWS_AT_ONCE},
+            {"columns": columns_id, "before": before, "most": _ROWS_PER_SLICE},
         )
         return deleted.rowcount

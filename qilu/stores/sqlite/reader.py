@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Reason
 from qilu.stores.interfaces import Device, Sample
-from qilu.stores.intervals import Summary, joined, one_per_time, per_interval, sample
+from qilu.stores.intervals import Summary, first_per_time, merge_summaries, per_interval, sample
 from qilu.stores.sqlite.read_only import open_reading
 from qilu.stores.sqlite.rollups import MINUTE_MS
 from qilu.stores.sqlite.rows import (
@@ -49,7 +49,7 @@ _GOOD = """
 SELECT coalesce(sum(json_array_length("values")), 0) FROM readings
 WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? AND reasons IS NULL AND instr("values", 'null') = 0
 """
-_OTHERS = """
+_NOT_GOOD = """
 SELECT "values", reasons FROM readings
 WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? AND (reasons NOTNULL OR instr("values", 'null') > 0)
 """
@@ -139,12 +139,12 @@ class SqliteReader:
             raise unreachable(self._file, error) from error
 
     def _integrity(self) -> list[str]:
-        found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+        messages = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
         orphans = [
             f"a row of {table} belongs to nothing"
             for table, *_ in self._connection.execute("PRAGMA foreign_key_check")
         ]
-        return [problem for problem in found if problem != "ok"] + orphans
+        return [problem for problem in messages if problem != "ok"] + orphans
 
     def _devices(self) -> list[Device]:
         newest: dict[tuple[str, str, str], Device] = {}
@@ -156,31 +156,31 @@ class SqliteReader:
         return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
 
     def _count(self, device: DeviceKey, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
-        found: Counter[Reason | None] = Counter()
+        counts: Counter[Reason | None] = Counter()
         for columns_id, _ in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
             span = (columns_id, _within(start_ms), _within(end_ms))
-            found[None] += int(self._connection.execute(_GOOD, span).fetchone()[0])
-            for values, text in self._connection.execute(_OTHERS, span):
+            counts[None] += int(self._connection.execute(_GOOD, span).fetchone()[0])
+            for values, text in self._connection.execute(_NOT_GOOD, span):
                 reasons = decode_reasons(text)
                 for index, value in enumerate(decode_values(values)):
-                    found[sample(0, value, reasons.get(index)).reason] += 1
-        return {reason: count for reason, count in found.items() if count}
+                    counts[sample(0, value, reasons.get(index)).reason] += 1
+        return {reason: count for reason, count in counts.items() if count}
 
     def _points(self, device: DeviceKey, profile: str | None) -> list[str]:
         rows = self._connection.execute(_COLUMNS, (*device, profile))
         return sorted({point for _, points in rows for point in decode_points(points)})
 
     def _latest(self, device: DeviceKey, profile: str | None) -> dict[str, Sample]:
-        found: dict[str, Sample] = {}
+        samples: dict[str, Sample] = {}
         for columns_id, points in self._connection.execute(_COLUMNS, (*device, profile)).fetchall():
             for time_ms, values, text in self._connection.execute(_NEWEST, (columns_id,)):
                 reasons = decode_reasons(text)
                 for index, (point, value) in enumerate(
                     zip(decode_points(points), decode_values(values), strict=False)
                 ):
-                    if point not in found or found[point].time_ms < time_ms:
-                        found[point] = sample(time_ms, value, reasons.get(index))
-        return found
+                    if point not in samples or samples[point].time_ms < time_ms:
+                        samples[point] = sample(time_ms, value, reasons.get(index))
+        return samples
 
     def _samples(
         self,
@@ -203,11 +203,11 @@ class SqliteReader:
             self._connection.execute("BEGIN")  # what is stale and what is rolled up must be of one moment
             try:
                 parts = self._from_minutes(columns, (start_ms, first, end, end_ms))
-                return list(joined(parts, every_ms, last=last))
+                return list(merge_summaries(parts, every_ms, last=last))
             finally:
                 self._connection.execute("COMMIT")
-        found = self._merged(columns, start_ms, end_ms)
-        return list(found if every_ms is None else per_interval(found, every_ms, last=last))
+        samples = self._merged(columns, start_ms, end_ms)
+        return list(samples if every_ms is None else per_interval(samples, every_ms, last=last))
 
     def _from_minutes(
         self, columns: list[_Column], times: tuple[int, int, int, int]
@@ -216,29 +216,29 @@ class SqliteReader:
         start_ms, first, last, end_ms = times
         summaries = self._summaries(columns, first, last)
         stale = self._stale(columns, first, last)
-        stale |= {minute for minute, found in summaries if found is None}
+        stale |= {minute for minute, summary in summaries if summary is None}
         parts: dict[int, Summary] = {}
-        for begin, end in (
+        for start, end in (
             (start_ms, first),
             *((minute, minute + MINUTE_MS) for minute in stale),
             (last, end_ms),
         ):
-            for one in self._merged(columns, begin, end):
-                minute = one.time_ms - one.time_ms % MINUTE_MS
-                parts.setdefault(minute, Summary()).add(one.value, one.reason)
-        for minute, found in summaries:
-            if found is not None and minute not in stale:
-                parts.setdefault(minute, Summary()).join(found)
+            for raw in self._merged(columns, start, end):
+                minute = raw.time_ms - raw.time_ms % MINUTE_MS
+                parts.setdefault(minute, Summary()).add(raw.value, raw.reason)
+        for minute, summary in summaries:
+            if summary is not None and minute not in stale:
+                parts.setdefault(minute, Summary()).join(summary)
         return sorted(parts.items(), key=lambda part: part[0])
 
     def _summaries(self, columns: list[_Column], first: int, last: int) -> list[tuple[int, Summary | None]]:
         """Minute and summary, None where it cannot be read."""
-        found: list[tuple[int, Summary | None]] = []
+        minutes: list[tuple[int, Summary | None]] = []
         for columns_id, index in columns:
             for minute, text in self._connection.execute(_MINUTES, (columns_id, first, last)):
-                some = decode_summaries(text)
-                found.append((minute, None if some is None or index >= len(some) else some[index]))
-        return found
+                row = decode_summaries(text)
+                minutes.append((minute, None if row is None or index >= len(row) else row[index]))
+        return minutes
 
     def _stale(self, columns: list[_Column], first: int, last: int) -> set[int]:
         wanted = {columns_id for columns_id, _ in columns}
@@ -247,7 +247,7 @@ class SqliteReader:
 
     def _merged(self, columns: list[_Column], start_ms: int, end_ms: int) -> Iterator[Sample]:
         sources = [self._column(columns_id, index, start_ms, end_ms) for columns_id, index in columns]
-        return one_per_time(merge(*sources, key=lambda one: one.time_ms))
+        return first_per_time(merge(*sources, key=lambda item: item.time_ms))
 
     def _column(self, columns_id: int, index: int, start_ms: int, end_ms: int) -> Iterator[Sample]:
         rows = self._connection.execute(_READINGS, (columns_id, start_ms, end_ms))

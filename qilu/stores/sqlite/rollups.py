@@ -26,8 +26,8 @@ WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms
 """
 
 
-def roll_up_some(
-    connection: sqlite3.Connection, before_ms: int, kept_ms: int, most: int
+def roll_up_minutes(
+    connection: sqlite3.Connection, before_ms: int, kept_ms: int, limit: int
 ) -> list[tuple[int, int]]:
     """Roll up at most `most` of the stale minutes before `before_ms`, inside the caller's transaction.
 
@@ -36,7 +36,7 @@ def roll_up_some(
     """
     stale = connection.execute(
         "SELECT columns_id, minute_ms FROM stale WHERE minute_ms < ? ORDER BY minute_ms LIMIT ?",
-        (before_ms, most),
+        (before_ms, limit),
     ).fetchall()
     for columns_id, minute_ms in stale:
         verb = "REPLACE" if minute_ms >= kept_ms else "IGNORE"
@@ -71,18 +71,18 @@ def summarize(rows: Sequence[tuple[str, str | None]]) -> list[Summary]:
     width = max(map(len, readings))
     if any(len(reading) < width for reading in readings):  # a row that cannot be read has no values
         readings = [[value_at(reading, index) for index in range(width)] for reading in readings]
-    found = []
+    summaries = []
     any_reason = any(reasons)
     for index, column in enumerate(zip(*readings, strict=True)):
         if not any_reason and _NUMBERS.issuperset(map(type, column)):
             low, high = min(column), max(column)
             if low >= -MAX_FLOAT and high <= MAX_FLOAT:  # the common case, and six times as fast
                 total, last = float(sum(column)), column[-1]
-                found.append(Summary(len(column), total, float(low), float(high), last, True, None))
+                summaries.append(Summary(len(column), total, float(low), float(high), last, True, None))
                 continue
         summary = Summary()
         for value, why in zip(column, reasons, strict=True):
-            one = sample(0, value, why.get(index))
-            summary.add(one.value, one.reason)
-        found.append(summary)
-    return found
+            point_sample = sample(0, value, why.get(index))
+            summary.add(point_sample.value, point_sample.reason)
+        summaries.append(summary)
+    return summaries

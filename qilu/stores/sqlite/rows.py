@@ -65,8 +65,8 @@ def value_at(values: list[Value], index: int) -> Value:
 
 def _lenient_reasons(text: str) -> dict[int, Reason]:
     try:
-        found = msgspec.json.decode(text, type=dict[int, object])
+        decoded = msgspec.json.decode(text, type=dict[int, object])
     except MALFORMED:
         return {}
     known = {str(reason): reason for reason in Reason}
-    return {index: known.get(str(reason), Reason.UNDECODABLE) for index, reason in found.items()}
+    return {index: known.get(str(reason), Reason.UNDECODABLE) for index, reason in decoded.items()}

@@ -17,13 +17,13 @@ import msgspec
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.sqlite.files import StoreFiles
-from qilu.stores.sqlite.maintenance import Upkeep
+from qilu.stores.sqlite.maintenance import Maintenance
 from qilu.stores.sqlite.rollups import MINUTE_MS
 from qilu.stores.sqlite.schema import claim, identity_of, open_writing, unreachable
-from qilu.stores.validation import refusal
+from qilu.stores.validation import unstorable_reason
 
 _Result = TypeVar("_Result")
 _Row = tuple[int, int, str, str | None]
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 class SqliteStore:
     """A `Store` in one file. What `write` returned survives a crash and a power cut, so its horizon is 0."""
 
-    horizon = 0.0
+    durability_delay = 0.0
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class SqliteStore:
         self.identity = ""
         self._name = name
         self._file = file
-        self._upkeep = Upkeep(file, retention, rollups, wall, monotonic)
-        self._kept_up: Future[None] | None = None
+        self._upkeep = Maintenance(file, retention, rollups, wall, monotonic)
+        self._maintenance: Future[None] | None = None
         self._stale: set[tuple[int, int]] = set()
         self._thread: ThreadPoolExecutor
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
         self._files: StoreFiles | None = None
-        self._ids: WeakKeyDictionary[Columns, int] = WeakKeyDictionary()
+        self._ids: WeakKeyDictionary[BlockSchema, int] = WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
         # A thread of its own: a slow disk must not stop the event loop, and SQLite wants one writer.
@@ -80,11 +80,11 @@ class SqliteStore:
 
     async def write(self, polls: Sequence[Poll]) -> Mapping[int, Refusal]:
         """One transaction: when it returns, all polls but the refused ones are on the disk."""
-        if self._kept_up is not None and self._kept_up.done():
-            self._kept_up.result()  # a bug in there must not stay in there
+        if self._maintenance is not None and self._maintenance.done():
+            self._maintenance.result()  # a bug in there must not stay in there
         refused = await self._in_thread(self._write, polls)
-        if self._upkeep.due and (self._kept_up is None or self._kept_up.done()):
-            self._kept_up = self._thread.submit(self._keep_up)
+        if self._upkeep.due and (self._maintenance is None or self._maintenance.done()):
+            self._maintenance = self._thread.submit(self._keep_up)
         return refused
 
     async def mark(self) -> Mark:
@@ -115,7 +115,7 @@ class SqliteStore:
 
     def _keep_up(self) -> None:
         if self._files is not None:
-            self._stale.difference_update(self._upkeep.slice(self._connection))
+            self._stale.difference_update(self._upkeep.run_slice(self._connection))
 
     def _write(self, polls: Sequence[Poll]) -> dict[int, Refusal]:
         refused: dict[int, Refusal] = {}
@@ -125,7 +125,7 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             rows: list[_Row] = []
             for index, poll in enumerate(polls):
-                problem = refusal(poll) or self._add(poll, rows)
+                problem = unstorable_reason(poll) or self._add(poll, rows)
                 if problem is not None:
                     refused[index] = problem
             self._connection.executemany(_INSERT, rows)
@@ -213,15 +213,15 @@ class SqliteStore:
         reasons = _encoder.encode(dict(reading.reasons)).decode() if reading.reasons else None
         return columns_id, reading.time_ms, _encoder.encode(reading.values).decode(), reasons
 
-    def _columns_id(self, columns: Columns) -> int:
+    def _columns_id(self, columns: BlockSchema) -> int:
         key = (self._origin_id(columns.origin), columns.group, _encoder.encode(columns.points).decode())
-        found = self._id_of(
+        columns_id = self._id_of(
             "INSERT OR IGNORE INTO columns (origin_id, poll_group, points) VALUES (?, ?, ?)",
             "SELECT id FROM columns WHERE origin_id = ? AND poll_group = ? AND points = ?",
             key,
         )
-        self._ids[columns] = found
-        return found
+        self._ids[columns] = columns_id
+        return columns_id
 
     def _origin_id(self, origin: Origin) -> int:
         return self._id_of(

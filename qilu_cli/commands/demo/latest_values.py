@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 @dataclass(slots=True)
-class Latest:
+class LatestReading:
     """What a device said last."""
 
     time_ms: int = 0
@@ -23,20 +23,20 @@ class Latest:
     bad: Reason | None = None
 
 
-class Watch:
+class LatestValues:
     """A processor that changes nothing and remembers the latest values of every device.
 
     `flowing`: whether anything has passed yet.
     """
 
     def __init__(self) -> None:
-        self.latest: dict[str, Latest] = {}
+        self.latest: dict[str, LatestReading] = {}
         self.flowing = asyncio.Event()
         self._due: deque[int] = deque(maxlen=2000)
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         self.flowing.set()
-        latest = self.latest.setdefault(poll.origin.device, Latest())
+        latest = self.latest.setdefault(poll.origin.device, LatestReading())
         self._due.append(poll.readings[-1].time_ms)
         for reading in poll.readings:
             latest.time_ms = max(latest.time_ms, reading.time_ms)
@@ -66,7 +66,7 @@ def shown(profile: DeviceProfile) -> Sequence[Point]:
     return gauges[:SHOWN]
 
 
-def in_words(point: Point, value: Value) -> str:
+def format_value(point: Point, value: Value) -> str:
     """A value with its unit, e.g. `7.21 bar`."""
     if value is None:
         return "–"

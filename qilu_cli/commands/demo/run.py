@@ -19,7 +19,7 @@ from qilu.mqtt.broker import EmbeddedBroker
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
 from qilu_cli.commands.demo import table
-from qilu_cli.commands.demo.latest_values import Watch
+from qilu_cli.commands.demo.latest_values import LatestValues
 from qilu_cli.commands.demo.summary import Summary, compare_counters, prepare, stored_points
 from qilu_cli.commands.plant_gateway import gateway_settings
 from qilu_cli.file_kinds import Kind, expected
@@ -37,7 +37,7 @@ class _Run:
 
     plant: Plant
     gateway: Gateway
-    watch: Watch
+    latest_values: LatestValues
     store: Path
     began: float = field(default_factory=time.monotonic)
     start_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
@@ -49,7 +49,7 @@ class _Run:
         p50, p99 = delivery.latency.quantiles(0.5, 0.99)
         return table.Flow(
             seconds=time.monotonic() - self.began,
-            polls_per_s=self.watch.polls_per_s(self.gateway.clock.now_ms()),
+            polls_per_s=self.latest_values.polls_per_s(self.gateway.clock.now_ms()),
             polled_points=tally.points,
             bad_points=tally.bad_points,
             spooled_records=sum(map(len, self.gateway.spool.pending().values())),
@@ -95,26 +95,28 @@ async def demo(
     if summary is not None:
         prepare(summary)
     stop = asyncio.Event()
-    whole = asyncio.create_task(_whole(config, data_dir, duration, headless, stop), name="demo")
+    demo_task = asyncio.create_task(_run_demo(config, data_dir, duration, headless, stop), name="demo")
     try:
-        await asyncio.shield(whole)
+        await asyncio.shield(demo_task)
     except asyncio.CancelledError:
-        if whole.cancelled():
+        if demo_task.cancelled():
             raise
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()  # Ctrl-C asks for an end, and a clean one still has something to do
     stop.set()
-    counted = await whole
+    counted = await demo_task
     store = data_dir / "store.db"
-    table.say(f"polled {counted.polled_points} points, {counted.durable_points} are durable in {store}")
-    table.say(f"missing {counted.missing_points}, stored twice {counted.duplicate_points}")
+    table.print_line(
+        f"polled {counted.polled_points} points, {counted.durable_points} are durable in {store}"
+    )
+    table.print_line(f"missing {counted.missing_points}, stored twice {counted.duplicate_points}")
     if summary is not None:
         counted.write(summary)
-    counted.require_all_once(store)
+    counted.raise_if_lossy(store)
 
 
-async def _whole(
+async def _run_demo(
     config: Path | None, data_dir: Path, duration: float | None, headless: bool, stop: asyncio.Event
 ) -> Summary:
     file = config or shipped_configs() / "plant.yaml"
@@ -135,9 +137,9 @@ async def _whole(
                 store=store.identity,
             ),
             {device.profile.profile: device.profile for device in plant.devices.values()},
-            extra_processors=[watch := Watch()],
+            extra_processors=[latest_values := LatestValues()],
         )
-        run = _Run(plant, gateway, watch, store_file)
+        run = _Run(plant, gateway, latest_values, store_file)
         for device in plant.devices.values():
             device.on_counter = run.served.__setitem__
         settings = IngesterSettings(
@@ -145,7 +147,7 @@ async def _whole(
         )
         shown = table.Plant(
             {device.name: device.profile for device in plant.devices.values()},
-            watch,
+            latest_values,
             gateway.clock.now_ms,
             run.flow,
             stop.is_set,
@@ -155,7 +157,7 @@ async def _whole(
             beside = [
                 tasks.create_task(ingest(settings, store=store, ready=flowing.set), name="ingest"),
                 tasks.create_task(table.show(shown, headless), name="show"),
-                tasks.create_task(_stop_after(duration, watch, stop), name="stop in time"),
+                tasks.create_task(_stop_after(duration, latest_values, stop), name="stop in time"),
             ]
             await flowing.wait()  # what is sent before, this broker drops, and it would be late
             await gateway.run(stop, _GRACE)
@@ -164,7 +166,7 @@ async def _whole(
     return await run.count()
 
 
-async def _stop_after(duration: float | None, watch: Watch, stop: asyncio.Event) -> None:
+async def _stop_after(duration: float | None, watch: LatestValues, stop: asyncio.Event) -> None:
     """Counted from the first reading: a busy machine takes its time until then."""
     if duration is not None:
         await watch.flowing.wait()
@@ -182,11 +184,11 @@ async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
         simulation = await stack.enter_async_context(simulate(plant, control=free, free_ports=True))
     ports = sorted(simulation.ports.values())
     if ports:
-        table.say(
+        table.print_line(
             f"the machines speak Modbus TCP at {plant.settings.host}, ports {', '.join(map(str, ports))}"
         )
     if simulation.control is not None:
-        table.say(f"`qilu fault {simulation.control}` injects faults and steers time")
+        table.print_line(f"`qilu fault {simulation.control}` injects faults and steers time")
     return simulation
 
 

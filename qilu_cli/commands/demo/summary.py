@@ -45,7 +45,7 @@ class Summary:
     p50_ms: float | None
     p99_ms: float | None
 
-    def require_all_once(self, store: Path) -> None:
+    def raise_if_lossy(self, store: Path) -> None:
         """LossError when a point is missing in the store, or stored twice."""
         if self.missing_points or self.duplicate_points:
             raise LossError(

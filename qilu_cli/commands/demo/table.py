@@ -15,7 +15,7 @@ from rich.text import Text
 
 from qilu.contract.plain_text import plain
 from qilu.contract.profile import DeviceProfile
-from qilu_cli.commands.demo.latest_values import SHOWN, Watch, in_words, shown, state_of
+from qilu_cli.commands.demo.latest_values import SHOWN, LatestValues, format_value, shown, state_of
 from qilu_cli.terminal import console
 
 _LIVE_EVERY = 0.5
@@ -56,7 +56,7 @@ class Plant:
     """What is shown: the devices with their profiles, their latest values, and the flow."""
 
     profiles: Mapping[str, DeviceProfile]
-    watch: Watch
+    latest_values: LatestValues
     now_ms: Callable[[], int]
     flow: Callable[[], Flow]
     stopping: Callable[[], bool]
@@ -79,12 +79,14 @@ async def _lines(plant: Plant, headless: bool) -> None:
         await asyncio.sleep(_LINES_EVERY)
         if not headless:
             for device, profile in plant.profiles.items():
-                say(f"{device:16} " + "  ".join(part for part in _cells(plant, device, profile) if part))
-        say(str(plant.flow()))
-    say(_STOPPING)
+                print_line(
+                    f"{device:16} " + "  ".join(part for part in _cells(plant, device, profile) if part)
+                )
+        print_line(str(plant.flow()))
+    print_line(_STOPPING)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(plain(line) + "\n")
     sys.stdout.flush()
 
@@ -99,7 +101,7 @@ def picture(plant: Plant, width: int, height: int) -> Group:
     rows = height - 1 - sum(math.ceil(line.cell_len / width) for line in below)
     devices = list(plant.profiles)
     if len(devices) > rows:
-        devices = _most_urgent(plant, max(rows - 1, 0))
+        devices = _select_urgent(plant, max(rows - 1, 0))
         below.insert(
             0, Text(f"and {len(plant.profiles) - len(devices)} more, in a higher terminal", style="dim")
         )
@@ -107,18 +109,18 @@ def picture(plant: Plant, width: int, height: int) -> Group:
     for title in ("device", "state", *[""] * min(room, SHOWN), "age"):
         table.add_column(title, no_wrap=True)
     for device in devices:
-        profile, latest = plant.profiles[device], plant.watch.latest.get(device)
+        profile, latest = plant.profiles[device], plant.latest_values.latest.get(device)
         style = "red" if latest is not None and latest.bad is not None else ""
         state, *points, age = _cells(plant, device, profile)
         table.add_row(device, state, *points[:room], age, style=style)
     return Group(table, *below)
 
 
-def _most_urgent(plant: Plant, count: int) -> list[str]:
+def _select_urgent(plant: Plant, count: int) -> list[str]:
     """So many devices, in their order: those that are bad or silent, and then the first ones."""
 
     def is_well(device: str) -> bool:
-        latest = plant.watch.latest.get(device)
+        latest = plant.latest_values.latest.get(device)
         return latest is not None and latest.bad is None
 
     chosen = set(sorted(plant.profiles, key=is_well)[:count])
@@ -127,10 +129,12 @@ def _most_urgent(plant: Plant, count: int) -> list[str]:
 
 def _cells(plant: Plant, device: str, profile: DeviceProfile) -> list[str]:
     """State, three points and the age of the latest reading."""
-    latest = plant.watch.latest.get(device)
+    latest = plant.latest_values.latest.get(device)
     if latest is None:
         return ["", "", "", "", "no reading yet"]
-    points = [f"{point.name} {in_words(point, latest.values.get(point.name))}" for point in shown(profile)]
+    points = [
+        f"{point.name} {format_value(point, latest.values.get(point.name))}" for point in shown(profile)
+    ]
     age = f"{max(0, plant.now_ms() - latest.time_ms) / 1000:.1f} s"
     state = str(latest.bad) if latest.bad is not None else state_of(profile, latest.values)
     return [state, *points, *[""] * (SHOWN - len(points)), age]

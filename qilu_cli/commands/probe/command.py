@@ -40,35 +40,35 @@ class ProbeOptions:
     form: str
 
 
-async def probe(asked: ProbeOptions) -> None:
+async def probe(options: ProbeOptions) -> None:
     """Do it and print what was found; ConfigError for options that make no sense."""
-    url = parse_target(asked.target)
-    ranges = [parse_range(text) for text in asked.read]
-    units = parse_units(asked.units) if asked.units else ()
-    period = _seconds("--watch", asked.watch) if asked.watch else None
+    url = parse_target(options.target)
+    ranges = [parse_range(text) for text in options.read]
+    units = parse_units(options.units) if options.units else ()
+    period = _seconds("--watch", options.watch) if options.watch else None
     default = SCAN_TIMEOUT_S if units and not ranges else 1.0
-    timeout = _seconds("--timeout", asked.timeout) if asked.timeout else default
-    if (asked.expect is not None or period is not None) and not ranges:
+    timeout = _seconds("--timeout", options.timeout) if options.timeout else default
+    if (options.expect is not None or period is not None) and not ranges:
         option = "--watch" if period is not None else "--expect"
         raise ConfigError("says nothing without --read", key=option, remedy="add --read holding:0-99")
-    if period is not None and (asked.form == "json" or asked.expect is not None):
+    if period is not None and (options.form == "json" or options.expect is not None):
         raise ConfigError("goes with a table only", key="--watch", remedy="leave out --format and --expect")
-    if asked.form == "json" and units and ranges:
+    if options.form == "json" and units and ranges:
         raise ConfigError("prints one thing", key="--format json", remedy="ask for --units or for --read")
-    tolerance = parse_tolerance(asked.tolerance)
-    if asked.expect is not None:
-        ranges = _searched(asked.expect, ranges)
+    tolerance = parse_tolerance(options.tolerance)
+    if options.expect is not None:
+        ranges = _searched(options.expect, ranges)
     async with Prober(settings_for(url, timeout), Random()) as prober:
         if units:
-            await _scan(prober, units, asked.form)
+            await _scan(prober, units, options.form)
         if period is not None:
-            await watch(prober, asked.unit, ranges, period)
-        elif asked.expect is not None:
-            await _expect(prober, asked, asked.expect, tolerance, ranges)
+            await watch(prober, options.unit, ranges, period)
+        elif options.expect is not None:
+            await _expect(prober, options, options.expect, tolerance, ranges)
         elif ranges:
-            await _dump(prober, asked, ranges)
+            await _dump(prober, options, ranges)
         elif not units:
-            await _look(prober, asked)
+            await _look(prober, options)
 
 
 def _seconds(option: str, text: str) -> float:
@@ -100,19 +100,19 @@ async def _scan(prober: Prober, units: tuple[int, ...], form: str) -> None:
         out.print(verdict(units, answering, timeout))
 
 
-async def _read(prober: Prober, unit: int, asked: Range) -> Dump:
-    with showing.progress(str(asked), asked.size) as bar:
-        return await read_range(prober, unit, asked, bar)
+async def _read(prober: Prober, unit: int, span: Range) -> Dump:
+    with showing.progress(str(span), span.size) as bar:
+        return await read_range(prober, unit, span, bar)
 
 
-async def _dump(prober: Prober, asked: ProbeOptions, ranges: list[Range]) -> None:
-    dumps = [await _read(prober, asked.unit, one) for one in ranges]
-    if asked.form == "json":
+async def _dump(prober: Prober, options: ProbeOptions, ranges: list[Range]) -> None:
+    dumps = [await _read(prober, options.unit, span) for span in ranges]
+    if options.form == "json":
         showing.print_json([showing.dump_json(dump) for dump in dumps])
         return
     out = console()
     for dump in dumps:
-        out.print(f"{dump.asked} of unit {asked.unit} at {prober.url}", style="bold")
+        out.print(f"{dump.span} of unit {options.unit} at {prober.url}", style="bold")
         out.print(showing.dump_grid(dump, out.width))
         for line in showing.dump_lines(dump, out.width):
             out.print(line)
@@ -120,7 +120,7 @@ async def _dump(prober: Prober, asked: ProbeOptions, ranges: list[Range]) -> Non
 
 def _searched(expected: float, ranges: list[Range]) -> list[Range]:
     """Those of the ranges in which a number can be found."""
-    registers = [one for one in ranges if not one.table.holds_bits]
+    registers = [span for span in ranges if not span.table.holds_bits]
     if not registers or not expected or not isfinite(expected):
         raise ConfigError(
             "a number other than 0 in registers is searched", key="--expect", remedy="read holding or input"
@@ -129,43 +129,43 @@ def _searched(expected: float, ranges: list[Range]) -> list[Range]:
 
 
 async def _expect(
-    prober: Prober, asked: ProbeOptions, expected: float, tolerance: Tolerance, ranges: list[Range]
+    prober: Prober, options: ProbeOptions, expected: float, tolerance: Tolerance, ranges: list[Range]
 ) -> None:
     """Neighbours of the ranges are read too: addresses are often off by one."""
     matches: list[tuple[Dump, Match, Range]] = []
-    for one in ranges:
-        dump = await _read(prober, asked.unit, one.widened(1, 3))
-        matches += [(dump, match, one) for match in find(dump, expected, tolerance) if match.near(one)]
+    for entry in ranges:
+        dump = await _read(prober, options.unit, entry.widened(1, 3))
+        matches += [(dump, match, entry) for match in find(dump, expected, tolerance) if match.near(entry)]
     shown = sorted(matches, key=lambda row: row[1].cost)[:SHOWN]
-    if asked.form == "json":
-        showing.print_json([showing.match_json(*one) for one in shown])
+    if options.form == "json":
+        showing.print_json([showing.match_json(*entry) for entry in shown])
         return
     out = console()
     if not shown:
         out.print(
-            f"nothing there shows {expected:g} within {asked.tolerance}: try more addresses, the other table "
-            "(holding, input) or a larger --tolerance",
+            f"nothing there shows {expected:g} within {options.tolerance}: try more addresses, the other"
+            " table (holding, input) or a larger --tolerance",
         )
         return
     out.print(showing.match_grid(shown))
 
 
-async def _look(prober: Prober, asked: ProbeOptions) -> None:
+async def _look(prober: Prober, options: ProbeOptions) -> None:
     """What one unit says without being asked for anything in particular."""
-    how = await ping(prober, asked.unit)
+    how = await ping(prober, options.unit)
     if how is None:
         raise UnreachableError(
-            f"{prober.url}: connected, but unit {asked.unit} does not answer; scan with --units 1-247"
+            f"{prober.url}: connected, but unit {options.unit} does not answer; scan with --units 1-247"
         )
-    identity_texts = await identity(prober, asked.unit)
-    tables = {table: await _try(prober, asked.unit, table) for table in Table}
+    identity_texts = await identity(prober, options.unit)
+    tables = {table: await _try(prober, options.unit, table) for table in Table}
     names = {number.value: number.name.lower() for number in ObjectId}
     named = {names.get(number, f"object {number}"): text for number, text in identity_texts.items()}
-    if asked.form == "json":
-        showing.print_json({"url": prober.url, "unit": asked.unit, "identity": named, "tables": tables})
+    if options.form == "json":
+        showing.print_json({"url": prober.url, "unit": options.unit, "identity": named, "tables": tables})
         return
     out = console()
-    out.print(f"{prober.url}: unit {asked.unit} {how}")
+    out.print(f"{prober.url}: unit {options.unit} {how}")
     for name, text in named.items() or {"identity": "the device does not say what it is"}.items():
         out.print(f"  {name.replace('_', ' ')}: {text}")
     for table, state in tables.items():

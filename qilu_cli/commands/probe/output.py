@@ -94,8 +94,8 @@ def _bit_grid(dump: Dump, changed: frozenset[int]) -> Grid:
 
 def _rows(dump: Dump) -> Iterator[tuple[int, int]]:
     """First and last address of each row: one address, or all that are missing for one reason."""
-    first = dump.asked.first
-    while first <= dump.asked.last:
+    first = dump.span.first
+    while first <= dump.span.last:
         last, why = first, dump.missing.get(first)
         while why is not None and dump.missing.get(last + 1) == why:
             last += 1
@@ -114,13 +114,13 @@ def dump_lines(dump: Dump, width: int) -> Iterator[str]:
     if not dump.values:
         yield "nothing in this range can be read"
         return
-    if not dump.table.holds_bits and (said := summary(tiles(dump))):
-        yield said
+    if not dump.table.holds_bits and (sentence := summary(tiles(dump))):
+        yield sentence
     if not dump.table.holds_bits and (left_out := _likely_first(dump, plausible_views(dump))[_room(width) :]):
         names = ", ".join(view.name for view in left_out)
         yield f"no room for {names}: widen the terminal, or see --format json"
     if dump.missing:
-        yield f"{len(dump.missing)} of {dump.asked.size} addresses cannot be read; the others can"
+        yield f"{len(dump.missing)} of {dump.span.size} addresses cannot be read; the others can"
 
 
 def match_grid(matches: Sequence[tuple[Dump, Match, Range]]) -> Grid:
@@ -155,7 +155,7 @@ def match_json(dump: Dump, match: Match, read: Range) -> Mapping[str, Any]:
 def dump_json(dump: Dump) -> Mapping[str, Any]:
     """Everything, also what is not plausible."""
     rows: list[Mapping[str, Any]] = []
-    for address in range(dump.asked.first, dump.asked.last + 1):
+    for address in range(dump.span.first, dump.span.last + 1):
         row: dict[str, Any] = {"address": address, "modicon": modicon(dump, address)}
         if address not in dump.values:
             row["missing"] = dump.missing[address]
@@ -165,7 +165,7 @@ def dump_json(dump: Dump) -> Mapping[str, Any]:
             row["hex"] = f"{dump.values[address]:04X}"
             row["read_as"] = _read_as(dump, address, VIEWS)
         rows.append(row)
-    return {"table": dump.table.value, "first": dump.asked.first, "last": dump.asked.last, "addresses": rows}
+    return {"table": dump.table.value, "first": dump.span.first, "last": dump.span.last, "addresses": rows}
 
 
 def _read_as(dump: Dump, address: int, views: Iterable[View]) -> Mapping[str, float | int]:

@@ -20,7 +20,7 @@ from qilu_cli.terminal import console
 
 def changes(before: Dump, after: Dump) -> dict[int, tuple[int | None, int | None]]:
     """Address -> value before and after, where they differ; None where there was none. Pure."""
-    addresses = range(after.asked.first, after.asked.last + 1)
+    addresses = range(after.span.first, after.span.last + 1)
     pairs = {address: (before.values.get(address), after.values.get(address)) for address in addresses}
     return {address: pair for address, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -36,13 +36,13 @@ async def watch(prober: Prober, unit: int, ranges: Sequence[Range], period: floa
     try:
         while True:
             try:
-                dumps = [await read_range(prober, unit, asked) for asked in ranges]
+                dumps = [await read_range(prober, unit, span) for span in ranges]
             except UnreachableError as error:
                 out.print(f"{_now()} {error}")
             else:
                 changed = [changes(*pair) for pair in zip(before, dumps, strict=True)] if before else []
                 if live is not None:
-                    marks = [frozenset(one) for one in changed] or [frozenset()] * len(dumps)
+                    marks = [frozenset(addresses) for addresses in changed] or [frozenset()] * len(dumps)
                     grids = [dump_grid(d, out.width, m) for d, m in zip(dumps, marks, strict=True)]
                     live.update(Group(f"{_now()}  unit {unit}, every {period:g} s", *grids), refresh=True)
                 elif not before:

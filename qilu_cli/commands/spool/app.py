@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.runner import now
+from qilu_cli.runner import run_sync
 
 app = typer.Typer(
     name="spool",
@@ -34,7 +34,7 @@ def show(place: Place, tz: TimeZone = "utc", form: Form = "table") -> None:
     """
     from qilu_cli.commands.spool import show as command
 
-    now(lambda: command.show_spool(place, form, tz))
+    run_sync(lambda: command.show_spool(place, form, tz))
 
 
 @app.command()
@@ -49,7 +49,7 @@ def adopt(
     """
     from qilu_cli.commands.spool import change as command
 
-    now(lambda: command.adopt(place, edge))
+    run_sync(lambda: command.adopt(place, edge))
 
 
 @app.command()
@@ -66,7 +66,7 @@ def replay(
     """
     from qilu_cli.commands.spool import change as command
 
-    now(lambda: command.replay(place, since, tz))
+    run_sync(lambda: command.replay(place, since, tz))
 
 
 @app.command()
@@ -80,7 +80,7 @@ def resend(place: Place) -> None:
     """
     from qilu_cli.commands.spool import change as command
 
-    now(lambda: command.resend(place))
+    run_sync(lambda: command.resend(place))
 
 
 @app.command()
@@ -98,7 +98,7 @@ def quarantine(
     """
     from qilu_cli.commands.spool import quarantine as command
 
-    now(lambda: command.quarantine(place, form, tz, bodies=bodies))
+    run_sync(lambda: command.quarantine(place, form, tz, bodies=bodies))
 
 
 @app.command()
@@ -111,4 +111,4 @@ def requeue(place: Place) -> None:
     """
     from qilu_cli.commands.spool import quarantine as command
 
-    now(lambda: command.requeue(place))
+    run_sync(lambda: command.requeue(place))

@@ -12,7 +12,7 @@ from qilu.contract.errors import ConfigError
 from qilu_cli.commands.spool.place import named_spool
 from qilu_cli.store_access import duration
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import moment, zone
+from qilu_cli.time_zones import iso_time, zone
 
 _console = console()
 _AT_START = "when the gateway starts"
@@ -28,12 +28,12 @@ def replay(place: Path, since: str | None, tz: str = "utc") -> None:
     """Make durable records pending again; UnreachableError while a gateway runs on it."""
     shown_in = zone(tz)
     since_ms = 0 if since is None else int((time.time() - duration("--since", since)) * 1000)
-    found = replaying.replay(named_spool(place).settings.directory, since_ms)
-    if found.from_ms is None:
+    result = replaying.replay(named_spool(place).settings.directory, since_ms)
+    if result.from_ms is None:
         _console.print("nothing of that time is on disk any more: spool.keep_acked sets how long it stays")
     else:
         _console.print(
-            f"{found.records} records since {moment(found.from_ms, shown_in)} are sent again {_AT_START}"
+            f"{result.records} records since {iso_time(result.from_ms, shown_in)} are sent again {_AT_START}"
         )
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.spool import requeue as requeueing
-from gateway.spool.requeue import Quarantined
+from gateway.spool.requeue import QuarantinedRecord
 from qilu_cli.commands.spool.place import named_spool
-from qilu_cli.store_access import show, show_json
+from qilu_cli.store_access import print_json, print_table
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import Zone, moment, zone
+from qilu_cli.time_zones import Zone, iso_time, zone
 
 _MAX_GROUPS = 1000
-_OTHERS = "others"
+_REST = "others"
 _console = console()
 
 
@@ -33,22 +33,22 @@ def quarantine(place: Path, form: str, tz: str = "utc", *, bodies: bool) -> None
     """Print what is set aside, by edge, device and reason, or record by record."""
     shown_in = zone(tz)
     groups: dict[tuple[str, str, str], _Group] = {}
-    for one in requeueing.quarantined(named_spool(place).settings.directory):
+    for entry in requeueing.quarantined(named_spool(place).settings.directory):
         if bodies:
-            print(json.dumps(_plain(one, shown_in), ensure_ascii=False))
+            print(json.dumps(_plain(entry, shown_in), ensure_ascii=False))
         else:
-            _add(groups, one)
+            _add(groups, entry)
     if bodies:
         return
     rows: list[Mapping[str, Any]] = [
-        {"edge": edge, "device": device, "records": one.records}
-        | {"from": moment(one.from_ms, shown_in), "to": moment(one.to_ms, shown_in), "reason": reason}
-        for (edge, device, reason), one in groups.items()
+        {"edge": edge, "device": device, "records": entry.records}
+        | {"from": iso_time(entry.from_ms, shown_in), "to": iso_time(entry.to_ms, shown_in), "reason": reason}
+        for (edge, device, reason), entry in groups.items()
     ]
     if form == "json":
-        show_json({"quarantined": rows})
+        print_json({"quarantined": rows})
     elif rows:
-        show("table", list(rows[0]), [list(row.values()) for row in rows])
+        print_table("table", list(rows[0]), [list(row.values()) for row in rows])
     else:
         _console.print("nothing is set aside")
 
@@ -59,25 +59,29 @@ def requeue(place: Path) -> None:
     _console.print(f"{records} records are sent again when the gateway starts")
 
 
-def _add(groups: dict[tuple[str, str, str], _Group], one: Quarantined) -> None:
-    body = _decoded(one.body)
-    key = str(body.get("edge", "")), str(body.get("device", "")), one.reason
+def _add(groups: dict[tuple[str, str, str], _Group], record: QuarantinedRecord) -> None:
+    body = _decoded(record.body)
+    key = str(body.get("edge", "")), str(body.get("device", "")), record.reason
     if key not in groups and len(groups) >= _MAX_GROUPS:
-        key = _OTHERS, _OTHERS, _OTHERS
-    group = groups.setdefault(key, _Group(0, one.time_ms, one.time_ms))
+        key = _REST, _REST, _REST
+    group = groups.setdefault(key, _Group(0, record.time_ms, record.time_ms))
     group.records += 1
-    group.from_ms = min(group.from_ms, one.time_ms)
-    group.to_ms = max(group.to_ms, one.time_ms)
+    group.from_ms = min(group.from_ms, record.time_ms)
+    group.to_ms = max(group.to_ms, record.time_ms)
 
 
-def _plain(one: Quarantined, shown_in: Zone) -> Mapping[str, Any]:
-    name = {"time": moment(one.time_ms, shown_in), "stream": f"{one.stream:016x}", "offset": one.offset}
-    return name | {"reason": one.reason, "body": one.body.decode("utf-8", "backslashreplace")}
+def _plain(record: QuarantinedRecord, shown_in: Zone) -> Mapping[str, Any]:
+    name = {
+        "time": iso_time(record.time_ms, shown_in),
+        "stream": f"{record.stream:016x}",
+        "offset": record.offset,
+    }
+    return name | {"reason": record.reason, "body": record.body.decode("utf-8", "backslashreplace")}
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -11,9 +11,9 @@ from gateway.spool.inspect import Summary, inspect
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.units import format_bytes, format_duration
 from qilu_cli.commands.spool.place import named_spool
-from qilu_cli.store_access import show, show_json
+from qilu_cli.store_access import print_json, print_table
 from qilu_cli.terminal import console
-from qilu_cli.time_zones import Zone, moment, zone
+from qilu_cli.time_zones import Zone, iso_time, zone
 
 _SHOWN = 10
 """Dropped ranges in the table, the newest; JSON has all that the journal has."""
@@ -25,27 +25,27 @@ def show_spool(place: Path, form: str, tz: str = "utc") -> None:
     settings, edge = named_spool(place)
     summary = inspect(settings.directory)
     now_ms = int(time.time() * 1000)
-    told = _told(settings, edge, summary, now_ms, shown_in)
+    fields = _summary_fields(settings, edge, summary, now_ms, shown_in)
     if form == "json":
-        show_json(told | {"streams": _streams(summary, shown_in), "dropped": _dropped(summary, shown_in)})
+        print_json(fields | {"streams": _streams(summary, shown_in), "dropped": _dropped(summary, shown_in)})
         return
-    for name, value in told.items():
+    for name, value in fields.items():
         _console.print(f"{name:<17} {_plain(name, value)}")
     if summary.streams:
         _console.print()
-        rows = [list(one.values()) for one in _streams(summary, shown_in)]
-        show("table", list(_streams(summary, shown_in)[0]), rows)
+        rows = [list(entry.values()) for entry in _streams(summary, shown_in)]
+        print_table("table", list(_streams(summary, shown_in)[0]), rows)
     if summary.dropped:
         _console.print()
         _console.print(f"dropped: {len(summary.dropped)} times, the last ones:")
-        rows = [list(one.values()) for one in _dropped(summary, shown_in)[-_SHOWN:]]
-        show("table", list(_dropped(summary, shown_in)[0]), rows)
+        rows = [list(entry.values()) for entry in _dropped(summary, shown_in)[-_SHOWN:]]
+        print_table("table", list(_dropped(summary, shown_in)[0]), rows)
 
 
 _console = console()
 
 
-def _told(
+def _summary_fields(
     settings: SpoolSettings, edge: str | None, summary: Summary, now_ms: int, shown_in: Zone
 ) -> dict[str, Any]:
     left = summary.left(settings, now_ms)
@@ -55,7 +55,7 @@ def _told(
         "records": summary.depth,
         "held": summary.held(edge),
         "adopted": ", ".join(sorted(summary.adopted)) or None,
-        "oldest": None if oldest is None else moment(oldest, shown_in),
+        "oldest": None if oldest is None else iso_time(oldest, shown_in),
         "age_s": None if oldest is None else max(now_ms - oldest, 0) // 1000,
         "bytes": summary.size,
         "acked_bytes": summary.acked,
@@ -67,7 +67,7 @@ def _told(
         "limited_by": None if left is None else left.limit,
         "quarantined": summary.quarantined,
         "quarantined_bytes": summary.quarantined_bytes,
-        "dropped_records": sum(len(one.offsets) for one in summary.dropped),
+        "dropped_records": sum(len(drop.offsets) for drop in summary.dropped),
         "last_opened_by": summary.owner,
     }
 
@@ -75,28 +75,28 @@ def _told(
 def _streams(summary: Summary, shown_in: Zone) -> list[Mapping[str, Any]]:
     return [
         {
-            "stream": f"{one.stream:016x}",
-            "edge": one.edge,
-            "records": len(one.pending),
-            "files": one.segments,
-            "bytes": one.size,
-            "oldest": None if one.oldest_ms is None else moment(one.oldest_ms, shown_in),
-            "newest": moment(one.newest_ms, shown_in),
+            "stream": f"{stream.stream:016x}",
+            "edge": stream.edge,
+            "records": len(stream.pending),
+            "files": stream.segments,
+            "bytes": stream.size,
+            "oldest": None if stream.oldest_ms is None else iso_time(stream.oldest_ms, shown_in),
+            "newest": iso_time(stream.newest_ms, shown_in),
         }
-        for one in summary.streams
+        for stream in summary.streams
     ]
 
 
 def _dropped(summary: Summary, shown_in: Zone) -> list[Mapping[str, Any]]:
     return [
         {
-            "stream": f"{one.stream:016x}",
-            "records": len(one.offsets),
-            "reason": one.reason,
-            "from": moment(one.from_ms, shown_in),
-            "to": moment(one.to_ms, shown_in),
+            "stream": f"{drop.stream:016x}",
+            "records": len(drop.offsets),
+            "reason": drop.reason,
+            "from": iso_time(drop.from_ms, shown_in),
+            "to": iso_time(drop.to_ms, shown_in),
         }
-        for one in summary.dropped
+        for drop in summary.dropped
     ]
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from uuid import UUID
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.accounting.ledger import Ledger
 from gateway.content import content_of
-from gateway.interfaces import Dropped, Event, Record
+from gateway.interfaces import DropReport, Event, Record
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.contract.record_codec import encode_record
 
 START = 1_764_000_000_000
@@ -42,21 +42,21 @@ class Scene:
         self.due: list[int] = []
         """When each value was due, polled or not."""
         self._origin = Origin(edge, device, "press")
-        self._columns = Columns(self._origin, "fast", POINTS)
-        self._rest = Columns(self._origin, "fast", POINTS[:-1])
+        self._columns = BlockSchema(self._origin, "fast", POINTS)
+        self._rest = BlockSchema(self._origin, "fast", POINTS[:-1])
         self._edge = Origin(edge, edge, "gateway")
         self._counter = 0
         self._last: dict[Hashable, int] = {}
-        self._reports: Reports | None = None
+        self._reports: AccountingSource | None = None
 
     @property
-    def reports(self) -> Reports:
+    def reports(self) -> AccountingSource:
         assert self._reports is not None, "start it first"
         return self._reports
 
     def start(self, down_since_ms: int | None = None) -> None:
         """A new gateway process."""
-        self._reports = Reports(
+        self._reports = AccountingSource(
             self._edge,
             {self.device: self._origin},
             self._stamp,
@@ -66,7 +66,7 @@ class Scene:
         )
         self.reports.started()
         own = Origin(self._origin.edge, self.device, COLLECTION)
-        columns = Columns(own, SCHEDULE, SCHEDULE_POINTS)
+        columns = BlockSchema(own, SCHEDULE, SCHEDULE_POINTS)
         self.sent.append(
             Poll(self.now_ms, (Reading(columns, self.now_ms, (3.0, 3, 1, 1.0, self._account_s)),))
         )
@@ -90,7 +90,7 @@ class Scene:
             time_ms = self._stamp(f"{self.device}/fast")
             poll = Poll(self.now_ms, (Reading(self._columns, time_ms, values, reasons),), skipped)
             kept = [poll] if keep(poll) else []
-            self.reports.passed(poll, kept)
+            self.reports.record_poll(poll, kept)
             self.sent += kept
             self._flush()
 
@@ -121,7 +121,7 @@ class Scene:
 
     def forget_last(self) -> None:
         """What was told last never arrives."""
-        self.sent += self.reports.rest()
+        self.sent += self.reports.drain()
         self.sent.pop()
 
     def drop(self, begin_ms: int, end_ms: int) -> None:
@@ -130,8 +130,8 @@ class Scene:
         if lost:
             self.sent = [one for one in self.sent if one not in lost]
             content = content_of(map(encode_record, lost))
-            offsets = Ranges([(0, len(lost) - 1)])
-            self.reports.dropped(Dropped(7, offsets, "max_bytes", begin_ms, end_ms, content))
+            offsets = IntervalSet([(0, len(lost) - 1)])
+            self.reports.dropped(DropReport(7, offsets, "max_bytes", begin_ms, end_ms, content))
             self._flush()
 
     def reject(self, begin_ms: int, end_ms: int) -> None:
@@ -179,4 +179,4 @@ class Scene:
         return found
 
     def _flush(self) -> None:
-        self.sent += self.reports.rest()
+        self.sent += self.reports.drain()

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from cloud.audit.audit import Finding, audit
 from cloud.audit.causes import Cause, Verdict
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.stores.factory import open_reader, open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
 from qilu_cli.commands.audit import notes_of, text_of
@@ -169,7 +169,7 @@ async def test_an_account_that_runs_for_hours_is_known_where_the_audit_begins_in
     ):
         await store.write(scene.sent)
         [finding] = (await audit(reader, START + 15 * hour // 2, scene.now_ms)).findings
-    assert (finding.begin_ms, finding.end_ms) == (
+    assert (finding.start_ms, finding.end_ms) == (
         START + 8 * hour,
         START + 11 * hour,
     )  # accounts begin at 2, 5, 8
@@ -223,7 +223,7 @@ def _renamed(poll: Poll, device: str, edge: str) -> Poll:
     for reading in poll.readings:
         old = reading.columns
         origin = Origin(edge, edge if old.origin.profile == "gateway" else device, old.origin.profile)
-        columns = Columns(origin, old.group, old.points)
+        columns = BlockSchema(origin, old.group, old.points)
         readings.append(Reading(columns, reading.time_ms, reading.values, reading.reasons))
     return Poll(poll.due_ms, tuple(readings))
 
@@ -237,6 +237,6 @@ def assert_found(finding: Finding, expected: dict[str, Any]) -> None:
     assert notes_of(finding) == expected.get("notes", [])
     assert finding.unexplained == expected.get("unexplained", 0)
     assert finding.verdict is (Verdict.INCOMPLETE if finding.unexplained else Verdict.COMPLETE)
-    assert (finding.surplus, finding.twice) == (0, 0)
+    assert (finding.surplus, finding.duplicates) == (0, 0)
     stored = finding.good + finding.uncertain + sum(finding.bad.values())
     assert finding.expected == stored + finding.suppressed + missing

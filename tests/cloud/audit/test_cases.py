@@ -11,7 +11,7 @@ import pytest
 from cloud.audit.audit import Audit, audit
 from cloud.audit.causes import Cause, Verdict
 from qilu.contract.accounting import GATEWAY
-from qilu.contract.reading import Columns, DeviceKey, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading, Reason
 from qilu.stores.factory import open_store
 from qilu.stores.settings import SqliteSettings
 from qilu_cli.commands import audit as command
@@ -27,7 +27,7 @@ async def found(polls: Sequence[Poll], end_ms: int, *, start_ms: int = START, te
 
 def status(scene: Scene, **points: float) -> Poll:
     """The last status of the edge."""
-    columns = Columns(Origin("edge-1", "edge-1", GATEWAY), "status", ("uptime", *points))
+    columns = BlockSchema(Origin("edge-1", "edge-1", GATEWAY), "status", ("uptime", *points))
     return Poll(scene.now_ms, (Reading(columns, scene.now_ms, (1.0, *points.values())),))
 
 
@@ -73,7 +73,7 @@ async def test_05_a_store_that_drops_series_of_the_accounts(dropped: str, tmp_pa
         columns = replace(reading.columns, points=points)
         polls.append(poll._replace(readings=(reading._replace(columns=columns, values=values),)))
     [finding] = (await found(polls, scene.now_ms)).findings
-    assert (finding.verdict, finding.accounted) == (Verdict.NOT_KNOWN, False)
+    assert (finding.verdict, finding.has_accounting) == (Verdict.NOT_KNOWN, False)
 
 
 async def test_05_a_store_that_drops_all_series_of_a_device(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_many_records_with_one_reason_are_one_entry(tmp_path: Path) -> Non
     [finding] = (await found(scene.sent, scene.now_ms)).findings
     [missing] = finding.missing
     assert (missing.cause, missing.values, missing.certain) == (Cause.REJECTED, 9, True)
-    assert (missing.begin_ms, missing.end_ms) == (START + 100_000, START + 320_000)
+    assert (missing.start_ms, missing.end_ms) == (START + 100_000, START + 320_000)
 
 
 async def test_fields_in_conflict_are_counted_to_the_value(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_records_that_an_edge_keeps_are_named_where_no_account_arrived(tmp
     )
     polls = [one for one in scene.sent if one.origin.profile != "collection"]
     [finding] = (await found([*polls, one_report(scene), kept], scene.now_ms)).findings
-    assert not finding.accounted
+    assert not finding.has_accounting
     assert finding.kept == {Cause.DEFERRED: 7, Cause.QUARANTINED: 2, Cause.WAITING: 2}
 
 
@@ -168,7 +168,7 @@ async def test_a_second_store_knows_of_a_downtime_without_any_older_schedule(tmp
     assert (missing.cause, missing.certain) == (Cause.DOWN, True)
     assert 900 <= missing.values <= 909  # reckoned by the accounts before
     [earlier] = (await found(polls, scene.now_ms, start_ms=START)).findings
-    assert earlier.begin_ms == START
+    assert earlier.start_ms == START
     assert (earlier.verdict, earlier.missing[0].cause) == (Verdict.NOT_KNOWN, Cause.NOT_COUNTED)
 
 

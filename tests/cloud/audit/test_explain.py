@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from cloud.audit.attribution import Counted, EdgeRecords, explain
+from cloud.audit.attribution import CountedSpan, EdgeRecords, explain
 from cloud.audit.causes import Cause
-from cloud.audit.coverage import Stretch, distinct, stretches
-from cloud.audit.duplicates import stored_twice
-from cloud.audit.model import Account, Books, Edge, Happening, Schedule, Status
+from cloud.audit.coverage import Span, covered_spans, distinct
+from cloud.audit.duplicates import find_duplicates
+from cloud.audit.model import Account, DeviceHistory, Edge, EdgeEvent, Schedule, Status
 from qilu.contract.accounting import DropReason, EventKind
 from qilu.stores.interfaces import Sample
 
@@ -24,24 +24,24 @@ HEARD = Status(T + 10 * MINUTE)
 def happening(
     kind: EventKind, begin_s: float, end_s: float, *, told_s: float | None = None, records: int = 0,
     values: int = 0, unread: int = 0, detail: int = 0,
-) -> Happening:  # fmt: skip
+) -> EdgeEvent:  # fmt: skip
     """Something from `begin_s` to `end_s` after T."""
     begin, end = T + round(begin_s * 1000), T + round(end_s * 1000)
     told = end if told_s is None else T + round(told_s * 1000)
-    return Happening(kind, told, begin, end, records, values, unread=unread, detail=detail)
+    return EdgeEvent(kind, told, begin, end, records, values, unread=unread, detail=detail)
 
 
 def books(
-    *edge: Happening, device: tuple[Happening, ...] = (), status: Status = HEARD, held: int = 0
-) -> Books:
-    return Books("press-1", Edge("edge-1", edge, status, held), (ACCOUNT,), (SCHEDULE,), device)
+    *edge: EdgeEvent, device: tuple[EdgeEvent, ...] = (), status: Status = HEARD, held: int = 0
+) -> DeviceHistory:
+    return DeviceHistory("press-1", Edge("edge-1", edge, status, held), (ACCOUNT,), (SCHEDULE,), device)
 
 
 def found_in(
-    known: Books, *stored: int, accounts: tuple[Account, ...] = (ACCOUNT,)
+    known: DeviceHistory, *stored: int, accounts: tuple[Account, ...] = (ACCOUNT,)
 ) -> list[tuple[int, str, bool]]:
     counted = [
-        Counted(Stretch(one.begin_ms, one.end_ms, one), values)
+        CountedSpan(Span(one.start_ms, one.end_ms, one), values)
         for one, values in zip(accounts, stored, strict=True)
     ]
     found = explain(known, counted, EdgeRecords(known.edge))
@@ -82,21 +82,21 @@ WAITING = replace(HEARD, waiting=5)
     ],
 )  # fmt: skip
 def test_a_cause_explains_as_many_values_as_were_counted_for_it(
-    known: Books, stored: int, found: list[tuple[int, str, bool]]
+    known: DeviceHistory, stored: int, found: list[tuple[int, str, bool]]
 ) -> None:
     assert found_in(known, stored) == found
 
 
 def test_records_of_an_edge_are_spent_once_over_all_accounts_and_devices() -> None:
     known = books(status=WAITING)
-    later = replace(ACCOUNT, begin_ms=T + MINUTE, end_ms=T + 2 * MINUTE)
+    later = replace(ACCOUNT, start_ms=T + MINUTE, end_ms=T + 2 * MINUTE)
     assert found_in(known, 170, 0, accounts=(ACCOUNT, later)) == [
         (10, "waiting", False),
         (3, "waiting", False),
         (177, "unexplained", False),
     ]
     records = EdgeRecords(known.edge)
-    counted = [Counted(Stretch(T, T + MINUTE, ACCOUNT), 165)]
+    counted = [CountedSpan(Span(T, T + MINUTE, ACCOUNT), 165)]
     assert [one.cause for one in explain(known, counted, records)] == [Cause.WAITING]
     assert [one.cause for one in explain(replace(known, device="press-2"), counted, records)] == [
         Cause.UNEXPLAINED
@@ -109,13 +109,13 @@ def test_what_an_account_counted_is_certain() -> None:
 
 
 def test_two_accounts_of_one_time_are_not_certain() -> None:
-    other = replace(ACCOUNT, begin_ms=T + 1000, end_ms=T + MINUTE + 1000)
+    other = replace(ACCOUNT, start_ms=T + 1000, end_ms=T + MINUTE + 1000)
     [joined] = distinct((ACCOUNT, other))
     assert found_in(books(), 360, accounts=(joined,)) == [(0, "overlap", False)]
 
 
 def test_an_account_that_was_told_again_replaces_what_it_has_joined() -> None:
-    later = replace(ACCOUNT, begin_ms=T + MINUTE, end_ms=T + 2 * MINUTE)
+    later = replace(ACCOUNT, start_ms=T + MINUTE, end_ms=T + 2 * MINUTE)
     again = replace(ACCOUNT.joined(later), again=True)
     assert distinct((ACCOUNT, again, later)) == [again]
     assert distinct((replace(ACCOUNT, again=True), ACCOUNT)) == [replace(ACCOUNT, again=True)]
@@ -135,7 +135,7 @@ def test_an_account_that_was_told_again_replaces_what_it_has_joined() -> None:
 def test_without_an_account_only_a_time_without_gateway_is_certain(
     cause: Cause | None, stored: int, found: list[tuple[int, str, bool]]
 ) -> None:
-    counted = [Counted(Stretch(T, T + MINUTE, None, cause), stored)]
+    counted = [CountedSpan(Span(T, T + MINUTE, None, cause), stored)]
     missing = explain(books(), counted, EdgeRecords(Edge("edge-1")))
     assert [(one.values, str(one.cause), one.certain) for one in missing] == found
 
@@ -148,10 +148,10 @@ def accounts(*spans: tuple[int, int]) -> tuple[Account, ...]:
     )
 
 
-def spans(found: list[Stretch]) -> list[tuple[int, int, str]]:
+def spans(found: list[Span]) -> list[tuple[int, int, str]]:
     """Begin and end in seconds after T, and what it is."""
     return [
-        ((s.begin_ms - T) // 1000, (s.end_ms - T) // 1000, "account" if s.account else str(s.cause))
+        ((s.start_ms - T) // 1000, (s.end_ms - T) // 1000, "account" if s.account else str(s.cause))
         for s in found
     ]
 
@@ -209,23 +209,23 @@ AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
 )  # fmt: skip
 def test_all_time_is_under_an_account_or_reported_or_not_known(
     known: tuple[Account, ...],
-    edge: tuple[Happening, ...],
-    device: tuple[Happening, ...],
+    edge: tuple[EdgeEvent, ...],
+    device: tuple[EdgeEvent, ...],
     start: int,
     end: int,
     found: list[tuple[int, int, str]],
 ) -> None:
     status = Status(T + (60 if end == 900 else end) * 1000)
-    some = Books("press-1", Edge("edge-1", edge, status), known, (), device)
-    assert spans(stretches(some, T + start * 1000, T + end * 1000)) == found
+    some = DeviceHistory("press-1", Edge("edge-1", edge, status), known, (), device)
+    assert spans(covered_spans(some, T + start * 1000, T + end * 1000)) == found
 
 
 def test_an_account_is_late_only_when_it_should_have_ended() -> None:
     slow = replace(SCHEDULE, account_s=600)
     edge = Edge("edge-1", (), Status(T + 1_300_000))
-    some = Books("press-1", edge, accounts((0, 600)), (slow,))
-    assert spans(stretches(some, T, T + 1_290_000)) == [(0, 600, "account")]
-    assert spans(stretches(some, T, T + 1_300_000))[1:] == [(600, 1300, "not_counted")]
+    some = DeviceHistory("press-1", edge, accounts((0, 600)), (slow,))
+    assert spans(covered_spans(some, T, T + 1_290_000)) == [(0, 600, "account")]
+    assert spans(covered_spans(some, T, T + 1_300_000))[1:] == [(600, 1300, "not_counted")]
 
 
 @pytest.mark.parametrize(
@@ -247,12 +247,12 @@ def test_an_account_is_late_only_when_it_should_have_ended() -> None:
 def test_counters_stored_twice_are_told_from_counters_that_began_anew(
     counters: list[int], twice: list[int]
 ) -> None:
-    found = stored_twice([Sample(T + index, value) for index, value in enumerate(counters)])
+    found = find_duplicates([Sample(T + index, value) for index, value in enumerate(counters)])
     assert [one.value for one in found] == twice
 
 
 def test_a_counter_of_a_device_that_was_away_may_begin_anew_with_its_first_counts_lost() -> None:
     counters = [1, 50, 100, 101, 50, 100, 101, 102]
     samples = [Sample(T + 1000 * index, value) for index, value in enumerate(counters)]
-    assert [one.value for one in stored_twice(samples, [T + 1500])] == [50, 100, 101]
-    assert stored_twice(samples, [T + 3500]) == []
+    assert [one.value for one in find_duplicates(samples, [T + 1500])] == [50, 100, 101]
+    assert find_duplicates(samples, [T + 3500]) == []

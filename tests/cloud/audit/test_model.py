@@ -75,7 +75,7 @@ def found(polls: list[Poll], start_ms: int, end_ms: int) -> list[Finding]:
 
 
 def due_in(scene: Scene, finding: Finding) -> int:
-    return sum(finding.begin_ms <= time_ms < finding.end_ms for time_ms in scene.due)
+    return sum(finding.start_ms <= time_ms < finding.end_ms for time_ms in scene.due)
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_no_loss_is_ever_called_complete(history: list[Step], data: st.DataObjec
         if finding.verdict is Verdict.COMPLETE:
             gone = [polls[index] for index in lost if polls[index].origin.profile == "press"]
             times = [reading.time_ms for poll in gone for reading in poll.readings]
-            assert not [time_ms for time_ms in times if finding.begin_ms <= time_ms < finding.end_ms]
+            assert not [time_ms for time_ms in times if finding.start_ms <= time_ms < finding.end_ms]
             starts = 1 + sum(poll.origin.profile == "gateway" for poll in polls)
             assert finding.expected >= due_in(scene, finding) - len(POINTS) * starts
 

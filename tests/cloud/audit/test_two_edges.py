@@ -24,4 +24,6 @@ async def test_two_healthy_edges_that_share_a_device_name_are_both_sound(tmp_pat
         ("edge-1", "press-1", Verdict.COMPLETE),
         ("edge-2", "press-1", Verdict.COMPLETE),
     ]
-    assert [(one.surplus, one.twice, one.good == one.expected > 0) for one in findings] == [(0, 0, True)] * 2
+    assert [(one.surplus, one.duplicates, one.good == one.expected > 0) for one in findings] == [
+        (0, 0, True)
+    ] * 2

@@ -37,7 +37,7 @@ def no_storm(seen: Seen) -> None:
     waits = [later - sooner for sooner, later in pairwise(seen.wire.connects)]
     assert len({round(wait) for wait in waits}) > 5, "with jitter, so that many edges do not come in step"
     assert len(seen.warnings) <= 3, "told once, not at every attempt"
-    assert seen.source.stats.missed_turns == 0
+    assert seen.source.stats.missed_polls == 0
 
 
 def reset_again(seen: Seen) -> None:

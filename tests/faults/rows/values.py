@@ -13,8 +13,8 @@ import pytest
 from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.reader import Prober, read_range, settings_for
 from gateway.commissioning.probe.value_search import Tolerance, find, notes
-from gateway.processors.stale import Stale
-from gateway.processors.unwrap import Counters
+from gateway.processors.stale import StaleDetector
+from gateway.processors.unwrap import CounterUnwrapper
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Poll, Value
@@ -142,7 +142,7 @@ async def the_probe_hints_at_an_address_off_by_one(case: Case, stage: Stage) -> 
 
 
 def totals(seen: Seen) -> list[Value]:
-    counters = Counters({"meter-1": (seen.case.meter, {})})
+    counters = CounterUnwrapper({"meter-1": (seen.case.meter, {})})
     return [counters.process(poll)[0].readings[0].values[0] for poll in seen.polls]
 
 
@@ -168,14 +168,14 @@ def never_torn(seen: Seen) -> None:
 
 
 def stale_after_three(seen: Seen) -> None:
-    stale = Stale(("total",), 3)
+    stale = StaleDetector(("total",), 3)
     said = [reasons_of(stale.process(poll)[0]) for poll in seen.polls]
     assert said == ["good", "good", *(["stale"] * (len(seen.polls) - 2))]
     assert len({values["total"] for values in seen.values()}) == 1
 
 
 def moving_is_not_stale(seen: Seen) -> None:
-    stale = Stale(("total",), 3)
+    stale = StaleDetector(("total",), 3)
     assert {reasons_of(stale.process(poll)[0]) for poll in seen.polls} == {"good"}
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from gateway.accounting.counters import Counts
 from qilu.contract.accounting import COUNTS_POINTS
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 
 MINUTE = 60_000
 START = 1_764_000_030_000  # half past a minute
 ORIGIN = Origin("edge-1", "press-1", "press", line="a")
-COLUMNS = Columns(ORIGIN, "fast", ("force", "oil", "state"))
+COLUMNS = BlockSchema(ORIGIN, "fast", ("force", "oil", "state"))
 
 
 def poll(time_ms: int, *bad: Reason, skipped: int = 0, blocks: int = 1) -> Poll:
@@ -37,9 +37,9 @@ def told(account: Poll) -> dict[str, float]:
 
 def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
     counts = Counts(MINUTE, START)
-    assert counts.passed(poll(START + 10), [poll(START + 10)]) == []
-    assert counts.passed(poll(START + 29_999, Reason.TIMEOUT), [poll(0)]) == []
-    [first] = counts.passed(poll(START + 30_500), [poll(0)])
+    assert counts.record_poll(poll(START + 10), [poll(START + 10)]) == []
+    assert counts.record_poll(poll(START + 29_999, Reason.TIMEOUT), [poll(0)]) == []
+    [first] = counts.record_poll(poll(START + 30_500), [poll(0)])
     assert first.readings[0].time_ms == START
     assert first.origin == Origin("edge-1", "press-1", "collection", line="a")
     assert told(first) == {
@@ -59,9 +59,9 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
 
 def test_values_are_counted_by_what_became_of_them() -> None:
     counts = Counts(MINUTE, START)
-    counts.passed(poll(START + 1, Reason.UNREACHABLE, Reason.NOT_POLLED, Reason.SENTINEL), [poll(0)])
-    counts.passed(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNCERTAIN, skipped=2), [poll(0)])
-    counts.passed(poll(START + 3, Reason.INTERNAL_ERROR), [])
+    counts.record_poll(poll(START + 1, Reason.UNREACHABLE, Reason.NOT_POLLED, Reason.SENTINEL), [poll(0)])
+    counts.record_poll(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNCERTAIN, skipped=2), [poll(0)])
+    counts.record_poll(poll(START + 3, Reason.INTERNAL_ERROR), [])
     [account] = counts.close(START + 4)
     assert told(account) == {
         "span_ms": 4,
@@ -81,11 +81,11 @@ def test_values_are_counted_by_what_became_of_them() -> None:
 
 def test_turns_that_a_spool_blocked_are_no_turns_that_an_endpoint_missed() -> None:
     counts = Counts(MINUTE, START)
-    counts.passed(poll(START + 1000), [poll(0)])
-    counts.passed(poll(START + 3000, skipped=1), [poll(0)])  # the endpoint was busy
+    counts.record_poll(poll(START + 1000), [poll(0)])
+    counts.record_poll(poll(START + 3000, skipped=1), [poll(0)])  # the endpoint was busy
     counts.blocked(START + 3100, START + 7900)
-    counts.passed(poll(START + 8000, skipped=4), [poll(0)])
-    counts.passed(poll(START + 10_000, skipped=1), [poll(0)])
+    counts.record_poll(poll(START + 8000, skipped=4), [poll(0)])
+    counts.record_poll(poll(START + 10_000, skipped=1), [poll(0)])
     [account] = counts.close(START + 11_000)
     found = told(account)
     assert (found["missed"], found["blocked"], found["expected"]) == (6, 12, 30)
@@ -93,9 +93,9 @@ def test_turns_that_a_spool_blocked_are_no_turns_that_an_endpoint_missed() -> No
 
 def test_a_busy_endpoint_stays_busy_beside_a_spool_that_blocked_for_a_moment() -> None:
     counts = Counts(MINUTE, START)
-    counts.passed(poll(START + 1000), [poll(0)])
+    counts.record_poll(poll(START + 1000), [poll(0)])
     counts.blocked(START + 1100, START + 2000)
-    counts.passed(poll(START + 11_000, skipped=9), [poll(0)])
+    counts.record_poll(poll(START + 11_000, skipped=9), [poll(0)])
     [account] = counts.close(START + 12_000)
     found = told(account)
     assert (found["missed"], found["blocked"]) == (24, 3)
@@ -104,8 +104,8 @@ def test_a_busy_endpoint_stays_busy_beside_a_spool_that_blocked_for_a_moment() -
 def test_an_account_counts_texts_and_the_largest_record() -> None:
     counts = Counts(MINUTE, START)
     words = Poll(START, (Reading(COLUMNS, START, (1, "run", None), {2: Reason.SENTINEL}),))
-    counts.passed(words, [words])
-    counts.passed(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
+    counts.record_poll(words, [words])
+    counts.record_poll(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
     [account] = counts.close(START + 2)
     found = told(account)
     assert (found["texts"], found["sent_records"], found["largest"], found["expected"]) == (1, 2, 9, 12)
@@ -114,7 +114,7 @@ def test_an_account_counts_texts_and_the_largest_record() -> None:
 def test_every_reason_has_its_place() -> None:
     for reason in Reason:
         counts = Counts(MINUTE, START)
-        counts.passed(poll(START, reason), [poll(0)])
+        counts.record_poll(poll(START, reason), [poll(0)])
         [account] = counts.close(START + 1)
         places = told(account).keys() - {"span_ms", "expected", "good", "sent_records", "largest"}
         assert len(places) == 1
@@ -122,22 +122,22 @@ def test_every_reason_has_its_place() -> None:
 
 def test_a_poll_that_shares_its_time_with_one_before_does_not_begin_an_account() -> None:
     counts = Counts(MINUTE, START)
-    assert counts.passed(poll(START + 30_000, blocks=3), [poll(0)])
+    assert counts.record_poll(poll(START + 30_000, blocks=3), [poll(0)])
     counts = Counts(MINUTE, START)
-    counts.passed(poll(START + 29_998, blocks=3), [poll(0)])  # ends at 30,004
-    assert counts.passed(poll(START + 30_001), [poll(0)]) == []
-    assert counts.passed(poll(START + 30_010), [poll(0)])
+    counts.record_poll(poll(START + 29_998, blocks=3), [poll(0)])  # ends at 30,004
+    assert counts.record_poll(poll(START + 30_001), [poll(0)]) == []
+    assert counts.record_poll(poll(START + 30_010), [poll(0)])
 
 
 def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
     counts = Counts(MINUTE, START)
-    counts.passed(poll(START + 1), [poll(0)])
+    counts.record_poll(poll(START + 1), [poll(0)])
     counts.offline(ORIGIN, START + 20_000)
     counts.offline(ORIGIN, START + 21_000)
-    [one] = counts.passed(poll(START + 30_000), [poll(0)])
-    [two] = counts.passed(poll(START + 90_000), [poll(0)])
+    [one] = counts.record_poll(poll(START + 30_000), [poll(0)])
+    [two] = counts.record_poll(poll(START + 90_000), [poll(0)])
     assert counts.online(ORIGIN, START + 95_000) == 75.0
-    [three] = counts.passed(poll(START + 150_000), [poll(0)])
+    [three] = counts.record_poll(poll(START + 150_000), [poll(0)])
     assert [told(account)["offline_s"] for account in (one, two, three)] == [10, 60, 5]
     assert counts.online(ORIGIN, START + 160_000) == 0
 
@@ -152,7 +152,7 @@ def test_whatever_the_times_every_value_is_in_the_account_of_its_time(seed: int)
         now += chance.choice([0, 1, 40, 1000, 9999, 10_000, 65_000])
         passing = poll(now, blocks=chance.randint(1, 3))
         times += [reading.time_ms for reading in passing.readings]
-        accounts += counts.passed(passing, [passing])
+        accounts += counts.record_poll(passing, [passing])
     accounts += counts.close(now + chance.randint(0, 5))
     reached = START
     for account in accounts:
@@ -169,7 +169,7 @@ def test_a_device_has_an_account_of_its_own_in_each_epoch() -> None:
     counts = Counts(MINUTE, START, epoch=before)
 
     def passed(time_ms: int, epoch: EpochTag) -> Sequence[Poll]:
-        return counts.passed(poll(time_ms)._replace(epoch=epoch), [poll(0)])
+        return counts.record_poll(poll(time_ms)._replace(epoch=epoch), [poll(0)])
 
     hour = 3_600_000
     assert passed(START + 1000, before) == []

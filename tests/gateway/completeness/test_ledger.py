@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounting.account import CELLS, Account
-from gateway.accounting.events import Reports
-from gateway.accounting.ledger import BLOCK, Ledger, Left
+from gateway.accounting.events import AccountingSource
+from gateway.accounting.ledger import BLOCK, Ledger, PreviousRun
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Origin
 from tests.gateway.completeness.test_counts import ORIGIN, poll
@@ -25,14 +25,14 @@ BOOT, OTHER = UUID(int=1), UUID(int=2)
 
 def reports(
     file: Path, start_ms: int, *, boot: UUID = BOOT, devices: tuple[str, ...] = ("press-1",)
-) -> Reports:
+) -> AccountingSource:
     clock = count(start_ms, 1000)
 
     def stamp(_: Hashable) -> int:
         return next(clock)
 
     origins = {device: Origin("edge-1", device, "press", line=ORIGIN.line) for device in devices}
-    return Reports(
+    return AccountingSource(
         EDGE, origins, stamp, every_ms=60_000, down_since_ms=None, ledger=Ledger(file, boot)
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def killed(file: Path) -> None:
     some = reports(file, START)
     some.started()
     for time_ms in (START + 1000, START + 2000):
-        some.passed(poll(time_ms), [poll(time_ms)])
+        some.record_poll(poll(time_ms), [poll(time_ms)])
 
 
 def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nobody_collected(
@@ -61,9 +61,9 @@ def test_a_ledger_that_was_removed_alone_is_begun_anew(tmp_path: Path) -> None:
     file = tmp_path / "accounts"
     some = reports(file, START)
     some.started()
-    some.passed(poll(START + 1000), [poll(START + 1000)])
+    some.record_poll(poll(START + 1000), [poll(START + 1000)])
     file.unlink()
-    some.passed(poll(START + 2000), [poll(START + 2000)])
+    some.record_poll(poll(START + 2000), [poll(START + 2000)])
     [account] = Ledger(file, BOOT).read().accounts.values()
     assert account.expected == 6
 
@@ -72,7 +72,7 @@ def test_what_an_edge_of_another_name_left_is_not_told(tmp_path: Path) -> None:
     accounts = {"press-1": Account(START, START)}
     Ledger(tmp_path / "accounts", BOOT, "old").open(accounts)
     assert Ledger(tmp_path / "accounts", BOOT, "old").read().accounts == accounts
-    assert Ledger(tmp_path / "accounts", BOOT, "new").read() == Left()
+    assert Ledger(tmp_path / "accounts", BOOT, "new").read() == PreviousRun()
     Ledger(tmp_path / "accounts", BOOT).open(accounts)  # as gateways wrote it before
     assert Ledger(tmp_path / "accounts", BOOT, "new").read().accounts == accounts
 
@@ -82,11 +82,11 @@ def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path)
     folder.mkdir()
     some = reports(folder / "accounts", START)
     some.started()
-    some.passed(poll(START + 1000), [poll(START + 1000)])
+    some.record_poll(poll(START + 1000), [poll(START + 1000)])
     shutil.rmtree(folder)
     folder.mkdir()
     some.open_ledger_again()
-    some.passed(poll(START + 2000), [poll(START + 2000)])
+    some.record_poll(poll(START + 2000), [poll(START + 2000)])
     later = reports(folder / "accounts", START + 10_000)
     later.started()
     assert told(later)[1] == (
@@ -97,7 +97,7 @@ def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path)
 def test_after_a_stop_no_account_is_told_twice(tmp_path: Path) -> None:
     first = reports(tmp_path / "accounts", START)
     first.started()
-    first.passed(poll(START + 100), [poll(0)])
+    first.record_poll(poll(START + 100), [poll(0)])
     first.stopped()
     later = reports(tmp_path / "accounts", START + 10_000, boot=OTHER)
     later.started()
@@ -145,6 +145,6 @@ def test_damage_costs_only_the_device_whose_block_it_is(at: int, garbage: bytes)
 def test_a_disk_that_refuses_costs_nothing_but_the_ledger(tmp_path: Path) -> None:
     some = reports(tmp_path / "nowhere" / "accounts", START)
     some.started()
-    some.passed(poll(START + 1000), [poll(0)])
+    some.record_poll(poll(START + 1000), [poll(0)])
     some.stopped()
     assert [event["expected"] for _, event in told(some) if "expected" in event] == [3]

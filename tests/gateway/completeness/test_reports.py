@@ -6,12 +6,12 @@ import itertools
 import json
 from collections.abc import Hashable
 
-from gateway.accounting.events import Reports
+from gateway.accounting.events import AccountingSource
 from gateway.content import Content, content_of, from_plain, to_plain
-from gateway.interfaces import Dropped, Event, Record
+from gateway.interfaces import DropReport, Event, Record
 from qilu.contract.accounting import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 from qilu.contract.record_codec import encode_record
 from qilu.runtime.monotonic_utc import ClockStep
 from tests.gateway.completeness.test_counts import COLUMNS, ORIGIN, poll
@@ -20,22 +20,22 @@ START = 1_764_000_000_000
 EDGE = Origin("edge-1", "edge-1", "gateway", site="jinan")
 
 
-def reports(down_since_ms: int | None = None, blocked_since_ms: int | None = None) -> Reports:
+def reports(down_since_ms: int | None = None, blocked_since_ms: int | None = None) -> AccountingSource:
     clock = itertools.count(START, 1000)
 
     def stamp(_: Hashable) -> int:
         return next(clock)
 
-    return Reports(
+    return AccountingSource(
         EDGE, {"press-1": ORIGIN}, stamp, every_ms=60_000, down_since_ms=down_since_ms,
         blocked_since_ms=blocked_since_ms,
     )  # fmt: skip
 
 
-def told(some: Reports) -> list[tuple[str, dict[str, object]]]:
+def told(some: AccountingSource) -> list[tuple[str, dict[str, object]]]:
     """Device and points of every report that waits, without the points that are 0 and the text."""
     found: list[tuple[str, dict[str, object]]] = []
-    for one in some.rest():
+    for one in some.drain():
         [reading] = one.readings
         points = dict(zip(reading.columns.points, reading.values, strict=True))
         points.pop("text", None)
@@ -65,8 +65,8 @@ def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
 def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
     some = reports()
     some.started()
-    some.passed(poll(START + 10), [poll(START + 10)])
-    some.rest()
+    some.record_poll(poll(START + 10), [poll(START + 10)])
+    some.drain()
     some.stopped()
     some.stopped()
     assert told(some) == [
@@ -78,7 +78,7 @@ def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
 def test_devices_tell_when_they_went_and_for_how_long() -> None:
     some = reports()
     some.started()
-    some.rest()
+    some.drain()
     some.device(Event(START + 100, "press-1", "offline", "does not answer", Reason.TIMEOUT))
     some.device(Event(START + 8600, "press-1", "online", "answers again"))
     some.device(Event(START + 9000, "press-1", "learnt", "no coils"))
@@ -91,7 +91,7 @@ def test_devices_tell_when_they_went_and_for_how_long() -> None:
 
 def test_a_step_of_the_clock_is_an_event() -> None:
     some = reports()
-    some.stepped(ClockStep(START, -3600.0))
+    some.clock_stepped(ClockStep(START, -3600.0))
     assert told(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "length_s": -3600.0})]
 
 
@@ -99,12 +99,12 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
     some = reports()
     for first in (0, 10):
         ms = START - 100_000 + first * 1000
-        some.dropped(Dropped(7, Ranges([(first, first + 9)]), "max_bytes", ms, ms + 10_000))
-    losing = [some.losing]
+        some.dropped(DropReport(7, IntervalSet([(first, first + 9)]), "max_bytes", ms, ms + 10_000))
+    losing = [some.has_open_losses]
     some.drained()
-    losing.append(some.losing)
+    losing.append(some.has_open_losses)
     assert losing == [True, False]
-    some.dropped(Dropped(7, Ranges([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
+    some.dropped(DropReport(7, IntervalSet([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
     code = DropReason.max_bytes
     assert told(some) == [
         ("edge-1", {"event": 4, "ago_s": 100, "length_s": 10, "records": 10, "unread": 10, "detail": code}),
@@ -115,7 +115,7 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
 
 def test_what_a_store_refuses_is_told_of_its_device() -> None:
     some = reports()
-    own = Columns(Origin("edge-1", "press-1", "collection"), "counts", ("expected",))
+    own = BlockSchema(Origin("edge-1", "press-1", "collection"), "counts", ("expected",))
     polls = [
         *(Poll(time, (Reading(COLUMNS, time, (1, 2, 3)),)) for time in (START - 9000, START - 5000)),
         Poll(START, (Reading(own, START, (1,)),)),
@@ -130,12 +130,12 @@ def polled(time_ms: int) -> bytes:
     return encode_record(poll(time_ms))
 
 
-def lost(bodies: list[bytes], reason: str = "max_bytes") -> Dropped:
-    return Dropped(7, Ranges([(0, len(bodies) - 1)]), reason, START, START + 1000, content_of(bodies))
+def lost(bodies: list[bytes], reason: str = "max_bytes") -> DropReport:
+    return DropReport(7, IntervalSet([(0, len(bodies) - 1)]), reason, START, START + 1000, content_of(bodies))
 
 
 def account(begin_ms: int, **points: float) -> bytes:
-    own = Columns(Origin("edge-1", "press-1", "collection"), "counts", COUNTS_POINTS)
+    own = BlockSchema(Origin("edge-1", "press-1", "collection"), "counts", COUNTS_POINTS)
     values = tuple(points.get(point, 0) for point in COUNTS_POINTS)
     return encode_record(Poll(begin_ms, (Reading(own, begin_ms, values),)))
 
@@ -181,10 +181,10 @@ def test_what_was_given_up_goes_through_a_journal_unchanged() -> None:
 def test_turns_that_the_spool_blocked_are_counted_from_the_reports_of_the_pipeline() -> None:
     some = reports()  # each stamp is a second later
     some.started()
-    some.passed(poll(START + 100), [poll(0)])
+    some.record_poll(poll(START + 100), [poll(0)])
     for refused in (True, True, False):
         some.blocked(refused)  # from START + 1 s to START + 2 s
-    some.passed(poll(START + 2100, skipped=1), [poll(0)])
+    some.record_poll(poll(START + 2100, skipped=1), [poll(0)])
     some.stopped()
     [account] = [points for _, points in told(some) if "span_ms" in points]
     assert (account["blocked"], account["expected"]) == (3, 9)
@@ -198,7 +198,7 @@ def test_records_that_came_back_from_the_quarantine_are_an_event() -> None:
 
 
 def test_a_start_that_a_spool_gave_up_is_told_again() -> None:
-    own = Columns(Origin("edge-1", "press-1", "collection"), "events", EVENT_POINTS)
+    own = BlockSchema(Origin("edge-1", "press-1", "collection"), "events", EVENT_POINTS)
     row = (int(EventKind.STARTED), 60.0, 60.0, 0, 0, 0, 0, 0, "")
     some = reports()
     some.dropped(lost([encode_record(Poll(START, (Reading(own, START, row),)))]))
@@ -210,22 +210,22 @@ def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
     some = reports()
     some.dropped(lost([polled(START)]))
     assert not some.losses_durable({})
-    waiting = some.rest()
+    waiting = some.drain()
     for offset, one in enumerate(waiting):
         some.appended(one, Record(7, offset, b""))
     last = len(waiting) - 1
-    assert not some.losses_durable({7: Ranges([(last, last + 5)])})
-    assert some.losses_durable({7: Ranges([(last + 1, last + 5)])})
-    assert some.losses_durable({8: Ranges([(0, 5)])})
+    assert not some.losses_durable({7: IntervalSet([(last, last + 5)])})
+    assert some.losses_durable({7: IntervalSet([(last + 1, last + 5)])})
+    assert some.losses_durable({8: IntervalSet([(0, 5)])})
 
 
 def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_told() -> None:
     some = reports()
     some.started()
-    some.rest()
+    some.drain()
     before, after = EpochTag(5, TimeTrust.HELD, 1000), EpochTag(9, TimeTrust.KNOWN, 61_000)
     for time_ms, tag in ((START, before), (START + 500, before), (START + 61_500, after)):
         one = poll(time_ms)._replace(epoch=tag)
-        some.passed(one, [one])
+        some.record_poll(one, [one])
     [event] = [points for _, points in told(some) if points.get("event") == EventKind.CORRECTED]
     assert event["length_s"] == 2.0  # a second between the readings, and the margin

@@ -6,12 +6,12 @@ import asyncio
 from contextlib import aclosing
 
 from gateway.accounting.expected import EVERY, ScheduleSource
-from gateway.interfaces import Expected
+from gateway.interfaces import ExpectedPolls
 from qilu.contract.reading import Origin
 from tests.support.virtual_time import virtual_time
 
 PRESS = Origin("edge-1", "press-1", "press")
-FAST, SLOW = Expected(PRESS, "fast", 1.0, 3), Expected(PRESS, "slow", 10.0, 5)
+FAST, SLOW = ExpectedPolls(PRESS, "fast", 1.0, 3), ExpectedPolls(PRESS, "slow", 10.0, 5)
 
 
 @virtual_time
@@ -21,7 +21,7 @@ async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was
     source = ScheduleSource([FAST, SLOW], 60.0, lambda _: int((now() - begun) * 1000))
     told = []
     async with source, aclosing(source.polls()) as polls:
-        asyncio.get_running_loop().call_later(EVERY + 100, source.again)
+        asyncio.get_running_loop().call_later(EVERY + 100, source.announce_now)
         async for poll in polls:
             [reading] = poll.readings
             told.append((reading.time_ms // 1000, reading.values))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.app import build
-from gateway.processors.unwrap import Counters
+from gateway.processors.unwrap import CounterUnwrapper
 from gateway.settings import GatewaySettings
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Columns, Origin, Poll, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 
 ENERGY: dict[str, Any] = {
     "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "unwrap": True,
@@ -21,20 +21,20 @@ RAW = {**ENERGY, "name": "energy_raw", "unwrap": False, "alias_of": "energy"}
 M = 65536
 
 
-def counters(*points: dict[str, Any], parameters: dict[str, float] | None = None) -> Counters:
+def counters(*points: dict[str, Any], parameters: dict[str, float] | None = None) -> CounterUnwrapper:
     profile = DeviceProfile.model_validate(
         {"profile": "meter", "points": list(points), "parameters": parameters or {}}
     )
-    return Counters(dict.fromkeys(("meter-1", "meter-2"), (profile, profile.parameters)))
+    return CounterUnwrapper(dict.fromkeys(("meter-1", "meter-2"), (profile, profile.parameters)))
 
 
 def poll(device: str = "meter-1", time_ms: int = 1000, **values: Value) -> Poll:
-    columns = Columns(Origin("edge-1", device, "meter"), "default", tuple(values))
+    columns = BlockSchema(Origin("edge-1", device, "meter"), "default", tuple(values))
     reasons = {index: Reason.TIMEOUT for index, value in enumerate(values.values()) if value is None}
     return Poll(time_ms, (Reading(columns, time_ms, tuple(values.values()), reasons),))
 
 
-def energies(processor: Counters, *polls: Poll) -> list[Value]:
+def energies(processor: CounterUnwrapper, *polls: Poll) -> list[Value]:
     found = []
     for one in polls:
         (after,) = processor.process(one)
@@ -127,5 +127,5 @@ def test_a_gateway_unwraps_ahead_of_what_its_settings_ask_for(tmp_path: Path) ->
         }
     )
     first, *others = build(settings, {"meter": profile}).pipeline.processors
-    assert isinstance(first, Counters)
+    assert isinstance(first, CounterUnwrapper)
     assert len(others) == 1

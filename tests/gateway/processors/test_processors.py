@@ -1,11 +1,11 @@
 """Processors leave out or mark what they are told to, and nothing else."""
 
 from gateway.processors.deadband import Deadband
-from gateway.processors.select import Select
+from gateway.processors.select import PointSelector
 from gateway.processors.stale import StaleSettings
-from qilu.contract.reading import Columns, Origin, Poll, Quality, Reading, Reason, Value
+from qilu.contract.reading import BlockSchema, Origin, Poll, Quality, Reading, Reason, Value
 
-COLUMNS = Columns(Origin("edge-1", "press-1", "press"), "fast", ("force", "temperature", "state"))
+COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force", "temperature", "state"))
 
 
 def poll(time_ms: int, *values: Value, reasons: dict[int, Reason] | None = None) -> Poll:
@@ -13,7 +13,7 @@ def poll(time_ms: int, *values: Value, reasons: dict[int, Reason] | None = None)
 
 
 def test_select_keeps_what_matches_and_its_reasons() -> None:
-    select = Select(["*"], drop=["temperature", "press-2.force"])
+    select = PointSelector(["*"], drop=["temperature", "press-2.force"])
     (kept,) = select.process(poll(1, 1.0, 2.0, None, reasons={1: Reason.SENTINEL, 2: Reason.TIMEOUT}))
     reading = kept.readings[0]
     assert reading.columns.points == ("force", "state")
@@ -22,22 +22,22 @@ def test_select_keeps_what_matches_and_its_reasons() -> None:
 
 
 def test_select_shares_the_columns_of_all_readings_of_a_block() -> None:
-    select = Select(["force"])
+    select = PointSelector(["force"])
     first, second = select.process(poll(1, 1.0, 2.0, 3)), select.process(poll(2, 1.0, 2.0, 3))
     assert first[0].readings[0].columns is second[0].readings[0].columns
 
 
 def test_a_poll_of_nothing_wanted_vanishes() -> None:
-    assert Select(["press-9.*"]).process(poll(1, 1.0, 2.0, 3)) == ()
+    assert PointSelector(["press-9.*"]).process(poll(1, 1.0, 2.0, 3)) == ()
 
 
 def test_select_lets_an_untouched_reading_through_as_it_is() -> None:
     whole = poll(1, 1.0, 2.0, 3)
-    assert Select(["press-1.*"]).process(whole)[0].readings[0] is whole.readings[0]
+    assert PointSelector(["press-1.*"]).process(whole)[0].readings[0] is whole.readings[0]
 
 
 def passed(*polls: Poll) -> list[int]:
-    deadband = Deadband({"force": 0.5, "temp*": 1.0}, silence=10)
+    deadband = Deadband({"force": 0.5, "temp*": 1.0}, max_interval=10)
     return [one.due_ms for one in polls if deadband.process(one)]
 
 

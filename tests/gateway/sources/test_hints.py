@@ -3,7 +3,7 @@
 from gateway.sources.modbus.hints import LATE_REPLIES, POLLS_OUT_OF_LIMITS, SettingHints
 from qilu.config.settings_file import load_text
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 
 PROFILE = load_text(
     """
@@ -14,7 +14,7 @@ points:
 """,
     DeviceProfile,
 )
-COLUMNS = Columns(Origin("edge-1", "meter-1", "meter"), "default", ("voltage", "state"))
+COLUMNS = BlockSchema(Origin("edge-1", "meter-1", "meter"), "default", ("voltage", "state"))
 OUTSIDE = Reading(COLUMNS, 0, (None, 7), {0: Reason.OUT_OF_LIMITS})
 INSIDE = Reading(COLUMNS, 0, (230, 7))
 

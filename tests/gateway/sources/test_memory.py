@@ -37,7 +37,7 @@ LEARNT = st.builds(
 @given(LEARNT)
 def test_what_was_kept_is_recalled(learnt: LearnedLimits) -> None:
     text = LearnedLimitsFile.of("meter-1", METER, learnt).text()
-    assert load_text(text, LearnedLimitsFile).learnt == learnt
+    assert load_text(text, LearnedLimitsFile).learned == learnt
 
 
 def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(

@@ -16,7 +16,7 @@ from uuid import UUID
 from gateway.spool.disk import DiskSpool
 from gateway.spool.filesystem import OWNER
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 DIRECTORY = Path(__file__).parents[2] / "cases" / "spool-v1"
 WRITTEN = 1_764_000_000
@@ -24,7 +24,7 @@ WRITTEN = 1_764_000_000
 STOPPED, KILLED = 0x0123456789ABCDEF, 0xFEDCBA9876543210
 """The streams of two runs: 8 records in 2 files, ended in good order; 3 records, the last one torn."""
 BOOT = UUID("00000000-0000-4000-8000-000000000007")
-DURABLE, REJECTED, TORN = Ranges([(1, 2)]), {6: "record: refused"}, 100
+DURABLE, REJECTED, TORN = IntervalSet([(1, 2)]), {6: "record: refused"}, 100
 
 
 def golden_body(number: int) -> bytes:

@@ -9,7 +9,7 @@ from gateway.interfaces import Spool
 from gateway.spool.disk import DiskSpool
 from gateway.spool.filesystem import Files
 from gateway.spool.settings import SpoolSettings
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
 
 def disk_spool(directory: Path, *, files: Files | None = None, **changes: Any) -> DiskSpool:
@@ -55,9 +55,9 @@ def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.segment"))
 
 
-def lost(spool: Spool) -> dict[str, Ranges]:
+def lost(spool: Spool) -> dict[str, IntervalSet]:
     """Reason -> offsets that were given up since the last call, of whatever stream."""
-    found: dict[str, Ranges] = {}
+    found: dict[str, IntervalSet] = {}
     for dropped in spool.dropped():
-        found.setdefault(dropped.reason, Ranges()).update(dropped.offsets)
+        found.setdefault(dropped.reason, IntervalSet()).update(dropped.offsets)
     return found

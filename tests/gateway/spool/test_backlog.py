@@ -12,7 +12,7 @@ import pytest
 from gateway.spool.inspect import inspect
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import ConfigError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.opened import body, disk_spool, fill
 
 DRAIN = """
@@ -66,10 +66,10 @@ async def test_a_spool_can_be_looked_into_while_a_gateway_writes_it(tmp_path: Pa
         assert found.size == sum(path.stat().st_size for path in tmp_path.glob("*-*"))
         assert found.quarantined == 1
         assert found.dropped[0].reason == "max_bytes"
-        given_up = Ranges()
+        given_up = IntervalSet()
         for one in found.dropped:
             given_up.update(one.offsets)
-        assert given_up == Ranges([(0, found.streams[0].pending.first() - 1)])
+        assert given_up == IntervalSet([(0, found.streams[0].pending.first() - 1)])
         assert found.owner is not None
         fill(spool, range(5, 6))
 
@@ -88,7 +88,7 @@ async def test_scattered_records_are_found_in_any_order(tmp_path: Path) -> None:
     async with disk_spool(tmp_path, segment_bytes="8MiB") as spool:
         fill(spool, range(2000), size=2500)
         for offset in [1999, 0, 1000, 999, 1001, 3, 1998]:
-            [record] = spool.read(spool.stream, Ranges.of([offset]), 1)
+            [record] = spool.read(spool.stream, IntervalSet.of([offset]), 1)
             assert (record.offset, record.body) == (offset, body(offset, 2500))
-        odd = Ranges.of(range(1, 2000, 2))
-        assert Ranges.of(record.offset for record in spool.read(spool.stream, odd, 10**9)) == odd
+        odd = IntervalSet.of(range(1, 2000, 2))
+        assert IntervalSet.of(record.offset for record in spool.read(spool.stream, odd, 10**9)) == odd

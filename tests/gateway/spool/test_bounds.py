@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway.interfaces import Dropped
+from gateway.interfaces import DropReport
 from gateway.spool.filesystem import AppendFile
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
 
@@ -43,7 +43,7 @@ async def test_what_is_older_than_max_age_is_given_up_whatever_the_policy(tmp_pa
         await spool.commit()
         given_up = lost(spool)
         assert given_up.keys() == {"max_age"}
-        assert given_up["max_age"] == Ranges([(0, given_up["max_age"].last())])
+        assert given_up["max_age"] == IntervalSet([(0, given_up["max_age"].last())])
         assert 2 <= given_up["max_age"].last() <= 4
         assert numbers(spool) == list(range(given_up["max_age"].last() + 1, 12))
 
@@ -55,7 +55,7 @@ async def test_a_wall_clock_40_days_ahead_for_a_moment_gives_up_nothing(tmp_path
         tmp_path, files=ModelDisk(), clock=wall, monotonic=running, max_age="30d", keep_acked="1d"
     ) as spool:
         fill(spool, range(30))
-        spool.forget(spool.stream, Ranges([(0, 9)]))
+        spool.forget(spool.stream, IntervalSet([(0, 9)]))
         size = spool.size
         wall.seconds += 40 * DAY
         await spool.commit()
@@ -135,7 +135,7 @@ async def test_a_full_disk_refuses_and_takes_again_when_there_is_space(tmp_path:
         assert 44 <= taken <= 49
         kept = numbers(spool)
         assert kept == list(range(kept[0], taken))
-        assert lost(spool) == ({} if policy == "block" else {"disk_full": Ranges([(0, kept[0] - 1)])})
+        assert lost(spool) == ({} if policy == "block" else {"disk_full": IntervalSet([(0, kept[0] - 1)])})
         await spool.commit()
         disk.capacity = 100_000
         clock.seconds += 2
@@ -151,7 +151,7 @@ async def test_a_full_disk_can_be_opened_read_and_freed(tmp_path: Path) -> None:
     async with disk_spool(tmp_path, files=disk, monotonic=clock, policy="block") as spool:
         assert spool.append(body(40)) is None
         assert numbers(spool) == list(range(40))
-        spool.forget(first.stream, Ranges([(0, 30)]))
+        spool.forget(first.stream, IntervalSet([(0, 30)]))
         clock.seconds += 2
         fill(spool, range(40, 50))
         assert numbers(spool) == list(range(31, 50))
@@ -242,13 +242,13 @@ async def test_on_a_real_full_disk_nothing_is_lost_and_freeing_needs_no_space(sm
     async with disk_spool(directory, monotonic=clock, **settings) as again:
         assert again.append(b"x" * 5000) is None
         assert numbers(again) == list(range(taken))
-        again.forget(spool.stream, Ranges([(0, 99)]))
+        again.forget(spool.stream, IntervalSet([(0, 99)]))
         assert numbers(again) == list(range(100, taken))
         clock.seconds += 2
         fill(again, range(taken, taken + 30), size=2500)
         assert numbers(again) == list(range(100, taken + 30))
-        again.forget(spool.stream, Ranges([(0, taken)]))
-        again.forget(again.stream, Ranges([(0, 30)]))
+        again.forget(spool.stream, IntervalSet([(0, taken)]))
+        again.forget(again.stream, IntervalSet([(0, 30)]))
     assert segments(directory) == []
 
 
@@ -275,19 +275,19 @@ async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_
             fill(spool, range(100))
             given_up += count(spool.dropped())
     async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:
-        assert count(spool.left_untold()) == given_up > 100
+        assert count(spool.unreported_drops()) == given_up > 100
         assert not spool.dropped()
-        spool.told()
+        spool.mark_drops_reported()
         fill(spool, range(100))
         newer = count(spool.dropped())
     async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:
-        assert count(spool.left_untold()) == newer
+        assert count(spool.unreported_drops()) == newer
 
 
 async def test_torn_lines_of_losses_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "dropped.jsonl").write_text('[1]\n{"given_up_ms": 3}\n{"torn')
     async with disk_spool(tmp_path) as spool:
-        assert spool.left_untold() == []
+        assert spool.unreported_drops() == []
 
 
 async def test_losses_in_very_many_places_are_counted_to_the_record_by_later_runs(tmp_path: Path) -> None:
@@ -295,14 +295,14 @@ async def test_losses_in_very_many_places_are_counted_to_the_record_by_later_run
     options: dict[str, Any] = {"files": disk, "segment_bytes": 10**5, "clock": Clock()}
     async with disk_spool(tmp_path, max_bytes=10**6, **options) as spool:
         fill(spool, range(20_000), size=20)
-        spool.forget(spool.stream, Ranges.of(range(0, 20_000, 2)))
+        spool.forget(spool.stream, IntervalSet.of(range(0, 20_000, 2)))
         fill(spool, range(20_000, 40_000), size=20)
         given_up = sum(one.records for one in spool.dropped())
         assert given_up > 5000
     async with disk_spool(tmp_path, **options) as spool:
-        assert sum(one.records for one in spool.left_untold()) == given_up
+        assert sum(one.records for one in spool.unreported_drops()) == given_up
 
 
-def count(given_up: Iterable[Dropped]) -> int:
+def count(given_up: Iterable[DropReport]) -> int:
     """How many records these are."""
     return sum(len(one.offsets) for one in given_up)

@@ -14,7 +14,7 @@ from gateway.spool.inspect import inspect
 from gateway.spool.replay import replay
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, Header, encode_header
 from qilu.contract.errors import ConfigError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import Inode, ModelDisk
 from tests.gateway.spool.opened import body, disk_spool, everything, fill, lost, numbers, segments
 
@@ -72,7 +72,7 @@ async def test_flipped_bits_cost_the_records_they_hit_and_nothing_else(left: Pat
         [stream] = spool.pending()
         assert numbers(spool) == [number for number in range(30) if number not in hit]
         known_end = spool.pending()[stream].last()
-        assert lost(spool).get("damaged", Ranges()) == Ranges.of(n for n in hit if n < known_end)
+        assert lost(spool).get("damaged", IntervalSet()) == IntervalSet.of(n for n in hit if n < known_end)
         assert not hit & set(spool.pending()[stream])
 
 
@@ -88,7 +88,7 @@ async def test_a_segment_overwritten_with_noise_costs_its_records(left: Path) ->
     victim.write_bytes(Random(1).randbytes(victim.stat().st_size))
     async with disk_spool(left) as spool:
         assert numbers(spool) == [*range(9), *range(18, 30)]
-        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert lost(spool) == {"damaged": IntervalSet([(9, 17)])}
         assert not victim.exists()
 
 
@@ -99,10 +99,10 @@ async def test_what_the_last_segments_held_is_named_as_far_as_file_names_tell(
 ) -> None:
     for victim in segments(left)[first:]:
         victim.write_bytes(wipe(victim.stat().st_size))
-    known = Ranges([(first * 9, 26)]) if first < 3 else Ranges()
+    known = IntervalSet([(first * 9, 26)]) if first < 3 else IntervalSet()
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(first * 9))
-        assert lost(spool).get("damaged", Ranges()) == known
+        assert lost(spool).get("damaged", IntervalSet()) == known
     async with disk_spool(left) as spool:
         assert lost(spool) == {}, "told twice"
 
@@ -113,7 +113,7 @@ async def test_a_tail_that_is_missing_before_a_segment_without_records_is_named(
     last.write_bytes(last.read_bytes()[:HEADER_SIZE])
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(22))
-        assert lost(spool) == {"damaged": Ranges([(22, 26)])}
+        assert lost(spool) == {"damaged": IntervalSet([(22, 26)])}
 
 
 @pytest.mark.parametrize("size", [0, HEADER_SIZE - 1, HEADER_SIZE])
@@ -122,7 +122,7 @@ async def test_a_segment_cut_to_nothing_costs_its_records_once(left: Path, size:
     victim.write_bytes(victim.read_bytes()[:size])
     async with disk_spool(left) as spool:
         assert numbers(spool) == [*range(9), *range(18, 30)]
-        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert lost(spool) == {"damaged": IntervalSet([(9, 17)])}
         assert not victim.exists()
 
 
@@ -130,14 +130,14 @@ async def test_a_missing_segment_in_the_middle_costs_its_records(left: Path) -> 
     segments(left)[1].unlink()
     async with disk_spool(left) as spool:
         assert numbers(spool) == [*range(9), *range(18, 30)]
-        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert lost(spool) == {"damaged": IntervalSet([(9, 17)])}
 
 
 async def test_a_segment_that_vanishes_while_the_spool_is_open_is_reported_missing(left: Path) -> None:
     async with disk_spool(left) as spool:
         segments(left)[2].unlink()
         assert numbers(spool) == [*range(18), *range(27, 30)]
-        assert lost(spool) == {"missing": Ranges([(18, 26)])}
+        assert lost(spool) == {"missing": IntervalSet([(18, 26)])}
         assert numbers(spool) == [*range(18), *range(27, 30)]
 
 
@@ -146,7 +146,7 @@ async def test_when_the_growing_segment_is_removed_another_one_is_begun(tmp_path
         fill(spool, range(3))
         segments(tmp_path)[0].unlink()
         await spool.commit()
-        assert lost(spool) == {"missing": Ranges([(0, 2)])}
+        assert lost(spool) == {"missing": IntervalSet([(0, 2)])}
         fill(spool, range(3, 6))
         assert [offset for offset, _ in everything(spool)[spool.stream]] == [3, 4, 5]
 
@@ -210,7 +210,7 @@ async def test_a_pipe_or_folder_in_the_place_of_a_segment_costs_its_records(
     make(victim)
     async with disk_spool(left) as spool:
         assert numbers(spool) == [*range(9), *range(18, 30)]
-        assert lost(spool) == {"damaged": Ranges([(9, 17)])}
+        assert lost(spool) == {"damaged": IntervalSet([(9, 17)])}
         assert victim.exists()
 
 
@@ -270,5 +270,5 @@ async def test_a_damaged_record_in_what_was_written_last_is_named_at_opening(lef
     data[HEADER_SIZE + RECORD + HEAD_SIZE] ^= 1  # the body of record 28
     last.write_bytes(data)
     async with disk_spool(left) as spool:
-        assert lost(spool) == {"damaged": Ranges([(28, 28)])}
+        assert lost(spool) == {"damaged": IntervalSet([(28, 28)])}
         assert everything(spool)[next(iter(spool.pending()))][-1] == (29, body(29))

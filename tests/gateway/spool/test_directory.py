@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.opened import disk_spool, everything, fill, numbers, segments
 
 OPEN = """
@@ -119,11 +119,11 @@ async def test_a_directory_that_is_not_there_is_made(tmp_path: Path) -> None:
 async def test_a_restart_does_not_send_again_what_was_forgotten(tmp_path: Path) -> None:
     async with disk_spool(tmp_path) as first:
         fill(first, range(30))
-        first.forget(first.stream, Ranges.parse("0-4,11,20-28"))
+        first.forget(first.stream, IntervalSet.parse("0-4,11,20-28"))
     async with disk_spool(tmp_path) as second:
         assert numbers(second) == [*range(5, 11), *range(12, 20), 29]
         fill(second, range(30, 33))
-        second.forget(first.stream, Ranges.parse("0-100"))
+        second.forget(first.stream, IntervalSet.parse("0-100"))
         assert list(second.pending()) == [second.stream]
     async with disk_spool(tmp_path) as third:
         assert everything(third).keys() == {second.stream}
@@ -135,9 +135,9 @@ async def test_a_killed_gateway_remembers_what_it_noted_at_a_commit(tmp_path: Pa
     killed = disk_spool(tmp_path, monotonic=lambda: now)
     await killed.__aenter__()
     fill(killed, range(9))
-    killed.forget(killed.stream, Ranges.parse("0-2"))
+    killed.forget(killed.stream, IntervalSet.parse("0-2"))
     await killed.commit()
-    killed.forget(killed.stream, Ranges.parse("3"))
+    killed.forget(killed.stream, IntervalSet.parse("3"))
     await killed.commit()  # not noted: the last time is less than 5 s ago
     killed._files.close()  # as the system does when a process is killed
     async with disk_spool(tmp_path) as spool:
@@ -150,7 +150,7 @@ async def test_nothing_is_left_when_everything_was_forgotten(tmp_path: Path) -> 
     async with disk_spool(tmp_path) as spool:
         fill(spool, range(30))
         assert len(segments(tmp_path)) == 4
-        spool.forget(spool.stream, Ranges.parse("0-29"))
+        spool.forget(spool.stream, IntervalSet.parse("0-29"))
         assert len(segments(tmp_path)) == 1  # the one that grows
     assert segments(tmp_path) == []
 

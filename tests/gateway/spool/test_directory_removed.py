@@ -11,7 +11,7 @@ import pytest
 
 from gateway.spool.filesystem import OsFiles
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
 
 
@@ -25,7 +25,7 @@ async def test_a_removed_directory_is_made_again_and_its_records_are_counted(
         await spool.commit()
         shutil.rmtree(tmp_path / "deep")
         await spool.commit()
-        assert lost(spool) == {"missing": Ranges([(0, 2), (4, 29)])}
+        assert lost(spool) == {"missing": IntervalSet([(0, 2), (4, 29)])}
         assert spool.counts().quarantine_dropped == 1
         fill(spool, range(30, 60))
         await spool.commit()

@@ -9,12 +9,12 @@ import pytest
 from gateway.spool.inspect import inspect
 from gateway.spool.replay import replay
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import disk_spool, fill, lost, numbers, segments
 from tests.gateway.spool.test_bounds import DAY, Clock
 
-ALL = Ranges([(0, 10**6)])
+ALL = IntervalSet([(0, 10**6)])
 
 
 async def test_durable_records_stay_on_disk_but_do_not_wait(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_they_make_room_before_anything_is_given_up(tmp_path: Path, policy
     async with disk_spool(tmp_path, keep_acked="1d", max_bytes=40_000, policy=policy) as spool:
         fill(spool, range(10))  # wait for the store, and are the oldest
         fill(spool, range(10, 60))
-        spool.forget(spool.stream, Ranges([(10, 59)]))
+        spool.forget(spool.stream, IntervalSet([(10, 59)]))
         fill(spool, range(60, 100))
         assert numbers(spool) == [*range(10), *range(60, 100)]
         assert lost(spool) == {}
@@ -65,7 +65,7 @@ async def test_they_make_room_before_anything_is_given_up(tmp_path: Path, policy
 async def test_a_replay_makes_them_wait_again(tmp_path: Path) -> None:
     async with disk_spool(tmp_path, keep_acked="1d") as spool:
         fill(spool, range(50))
-        spool.forget(spool.stream, Ranges([(0, 40)]))
+        spool.forget(spool.stream, IntervalSet([(0, 40)]))
     assert replay(tmp_path, 0).records == 41
     async with disk_spool(tmp_path, keep_acked="1d") as spool:
         assert numbers(spool) == list(range(50))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.inspect import Left, Summary, inspect
+from gateway.spool.inspect import Summary, TimeToLimit, inspect
 from gateway.spool.settings import SpoolSettings
 from tests.gateway.spool.opened import body, disk_spool
 
@@ -20,29 +20,29 @@ EMPTY = Summary([], [], 0, 0, frozenset(), None, 1000.0, free=100 * GB, free_fil
 
 
 def test_the_bytes_of_the_spool_bound_an_outage() -> None:
-    assert EMPTY.left(SETTINGS, NOW_MS) == Left(2 * GB / 1000, "max_bytes")
+    assert EMPTY.left(SETTINGS, NOW_MS) == TimeToLimit(2 * GB / 1000, "max_bytes")
 
 
 def test_the_disk_bounds_an_outage() -> None:
-    assert replace(EMPTY, free=GB).left(SETTINGS, NOW_MS) == Left(0.8 * GB / 1000, "min_free")
+    assert replace(EMPTY, free=GB).left(SETTINGS, NOW_MS) == TimeToLimit(0.8 * GB / 1000, "min_free")
 
 
 @pytest.mark.parametrize("rate", [0.0, 1000.0])
 def test_a_full_disk_leaves_no_time_at_any_rate(rate: float) -> None:
-    assert replace(EMPTY, free=0, rate=rate).left(SETTINGS, NOW_MS) == Left(0.0, "min_free")
+    assert replace(EMPTY, free=0, rate=rate).left(SETTINGS, NOW_MS) == TimeToLimit(0.0, "min_free")
 
 
 def test_a_disk_that_takes_no_more_files_leaves_no_time() -> None:
-    assert replace(EMPTY, free_files=0).left(SETTINGS, NOW_MS) == Left(0.0, "min_free")
+    assert replace(EMPTY, free_files=0).left(SETTINGS, NOW_MS) == TimeToLimit(0.0, "min_free")
 
 
 def test_what_the_quarantine_has_can_be_freed() -> None:
     found = replace(EMPTY, free=GB, quarantined=7, quarantined_bytes=GB // 2).left(SETTINGS, NOW_MS)
-    assert found == Left(1.3 * GB / 1000, "min_free")
+    assert found == TimeToLimit(1.3 * GB / 1000, "min_free")
 
 
 def test_the_age_of_records_bounds_an_outage() -> None:
-    assert replace(EMPTY, rate=1.0).left(SETTINGS, NOW_MS) == Left(30 * 24 * HOUR, "max_age")
+    assert replace(EMPTY, rate=1.0).left(SETTINGS, NOW_MS) == TimeToLimit(30 * 24 * HOUR, "max_age")
 
 
 def test_without_a_rate_nothing_is_known() -> None:
@@ -59,4 +59,4 @@ async def test_a_real_disk_that_others_filled_leaves_no_time(small_disk: Path) -
         with (small_disk / "others").open("wb", buffering=0) as others, contextlib.suppress(OSError):
             while True:
                 others.write(bytes(4096))
-        assert inspect(small_disk / "spool").left(settings, NOW_MS) == Left(0.0, "min_free")
+        assert inspect(small_disk / "spool").left(settings, NOW_MS) == TimeToLimit(0.0, "min_free")

@@ -19,7 +19,7 @@ from gateway.spool.segment import QUARANTINE, REQUEUED
 from gateway.spool.segment_reader import bodies_of
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import ModelDisk, PowerCutError
 
 SETTINGS = SpoolSettings.model_validate(
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
             forgotten = [offset for offset in offsets if random.random() < part]
             self.over |= {(stream, offset) for offset in forgotten}  # durable, whatever happens now
             self.aside -= {self.bodies.get((stream, offset), b"") for offset in forgotten}
-            self.spool.forget(stream, Ranges.of(forgotten))
+            self.spool.forget(stream, IntervalSet.of(forgotten))
 
     @rule()
     def quarantine(self) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.spool.filesystem import AppendFile
 from gateway.spool.inspect import inspect
-from gateway.spool.requeue import Quarantined, quarantined, requeue
+from gateway.spool.requeue import QuarantinedRecord, quarantined, requeue
 from qilu.contract.errors import UnreachableError
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import body, disk_spool, fill, lost, numbers, segments
 
@@ -25,8 +25,8 @@ async def test_what_is_set_aside_is_listed_with_its_name_reason_and_body(tmp_pat
         assert spool.counts().quarantined == 2
         assert 3 not in numbers(spool)
         expected = [
-            Quarantined(spool.stream, 3, 1_700_000_000_000, REASON, body(3)),
-            Quarantined(spool.stream, 17, 1_700_000_000_000, "bad_name", body(17)),
+            QuarantinedRecord(spool.stream, 3, 1_700_000_000_000, REASON, body(3)),
+            QuarantinedRecord(spool.stream, 17, 1_700_000_000_000, "bad_name", body(17)),
         ]
         assert list(quarantined(tmp_path)) == expected  # also while the gateway runs
     assert list(quarantined(tmp_path)) == expected
@@ -39,7 +39,7 @@ async def test_what_was_set_aside_is_sent_again_under_the_edge_that_made_it(tmp_
     async with disk_spool(tmp_path, edge="old") as spool:
         fill(spool, range(30))
         spool.quarantine(spool.stream, dict.fromkeys(range(0, 30, 3), REASON))
-        spool.forget(spool.stream, Ranges([(0, 29)]))
+        spool.forget(spool.stream, IntervalSet([(0, 29)]))
     async with disk_spool(tmp_path, edge="old") as spool:
         assert numbers(spool) == []
     assert requeue(tmp_path) == 10
@@ -50,7 +50,7 @@ async def test_what_was_set_aside_is_sent_again_under_the_edge_that_made_it(tmp_
         assert spool.counts().quarantined == 0
         [again] = [stream for stream in spool.pending() if stream != spool.stream]
         spool.quarantine(again, {0: "rejected once more"})
-        spool.forget(again, Ranges([(0, 9)]))
+        spool.forget(again, IntervalSet([(0, 9)]))
     assert [(one.reason, one.body) for one in quarantined(tmp_path)] == [("rejected once more", body(0))]
     assert segments(tmp_path) == []
     assert requeue(tmp_path) == 1
@@ -97,7 +97,7 @@ async def test_the_quarantine_gives_way_first_and_what_it_loses_is_counted(tmp_p
         dropped = [one for one in inspect(tmp_path).dropped if one.reason == "quarantine max_bytes"]
         assert sum(one.records for one in dropped) == counts.quarantine_dropped
     async with disk_spool(tmp_path, max_bytes=80_000) as spool:
-        assert spool.left_untold() == []
+        assert spool.unreported_drops() == []
 
 
 async def test_a_rejected_record_never_displaces_one_that_waits(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_what_cannot_be_set_aside_is_kept_and_sent_again_by_a_later_run(
         stream = spool.stream
         fill(spool, range(30))
         spool.quarantine(stream, dict.fromkeys(range(12), REASON))
-        spool.forget(stream, Ranges([(12, 29)]))
+        spool.forget(stream, IntervalSet([(12, 29)]))
         await spool.commit()
         assert numbers(spool) == []
         assert spool.counts().quarantined == 12

@@ -12,8 +12,8 @@ from gateway.spool.segment import (
     HEADER_SIZE,
     MARK,
     VERSION,
-    Found,
     Header,
+    ScannedRecord,
     Scanner,
     decode_header,
     encode_header,
@@ -29,7 +29,7 @@ def encode(bodies: list[bytes]) -> bytes:
     return b"".join(encode_record(KEY, number, body) for number, body in enumerate(bodies))
 
 
-def scan(data: bytes, step: int | None = None) -> tuple[list[Found], Scanner]:
+def scan(data: bytes, step: int | None = None) -> tuple[list[ScannedRecord], Scanner]:
     scanner, found = Scanner(KEY), []
     for begin in range(0, len(data), step or len(data) or 1):
         scanner.feed(data[begin : begin + (step or len(data))])
@@ -44,11 +44,11 @@ def test_records_are_found_however_their_bytes_arrive(bodies: list[bytes], step:
     found, scanner = scan(data, step)
     assert [record.body for record in found] == bodies
     assert [record.number for record in found] == list(range(len(bodies)))
-    assert [record.begin for record in found] == [HEADER_SIZE, *[record.end for record in found]][
+    assert [record.start for record in found] == [HEADER_SIZE, *[record.end for record in found]][
         : len(bodies)
     ]
     assert scanner.position == HEADER_SIZE + len(data)
-    assert (scanner.skipped, scanner.rest) == (0, 0)
+    assert (scanner.skipped, scanner.unparsed) == (0, 0)
 
 
 def test_a_segment_torn_at_any_byte_yields_every_record_before_the_tear() -> None:
@@ -59,7 +59,7 @@ def test_a_segment_torn_at_any_byte_yields_every_record_before_the_tear() -> Non
         found, scanner = scan(data[:length])
         whole = sum(end <= length for end in ends)
         assert [record.body for record in found] == bodies[:whole]
-        assert scanner.rest == length - ([0, *ends][whole])
+        assert scanner.unparsed == length - ([0, *ends][whole])
 
 
 @given(st.data())
@@ -97,7 +97,7 @@ def test_records_of_another_segment_are_not_taken_for_this_ones() -> None:
 def test_garbage_alone_is_never_a_record(junk: bytes, step: int) -> None:
     found, scanner = scan(junk, step)
     assert found == []
-    assert scanner.skipped + scanner.rest == len(junk)
+    assert scanner.skipped + scanner.unparsed == len(junk)
 
 
 def test_a_header_says_the_same_when_it_is_read_back() -> None:

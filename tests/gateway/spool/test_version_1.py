@@ -10,7 +10,7 @@ import pytest
 from gateway.spool.ages import AGES
 from gateway.spool.inspect import inspect
 from gateway.spool.segment import HEADER_SIZE, VERSION, decode_header
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.golden import DIRECTORY, KILLED, STOPPED, WRITTEN, golden_body, make
 from tests.gateway.spool.opened import body, disk_spool, everything, fill, lost, segments
 
@@ -39,7 +39,7 @@ async def test_every_record_of_it_is_read_and_it_goes_on(old: Path) -> None:
         assert everything(spool) == expected
         assert lost(spool) == {}
         fill(spool, range(5))
-        spool.forget(STOPPED, Ranges([(0, 7)]))
+        spool.forget(STOPPED, IntervalSet([(0, 7)]))
         await spool.commit()
         new = spool.stream
     async with disk_spool(old, clock=lambda: WRITTEN + 120) as spool:

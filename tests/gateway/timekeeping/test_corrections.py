@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from gateway.interfaces import Record
 from gateway.timekeeping.corrections import CORRECTIONS, Corrections
-from gateway.timekeeping.held_records import Holding
+from gateway.timekeeping.held_records import HeldRecords
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of, marked
 from gateway.timekeeping.service import synchronised
-from qilu.contract.ranges import Ranges
-from qilu.contract.reading import Columns, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
 from qilu.contract.record_codec import decode_record, encode_record
 from tests.gateway.spool.disk_model import ModelDisk
 
@@ -63,7 +63,7 @@ class RefusingDisk(ModelDisk):
 def test_a_record_comes_back_with_other_times_and_nothing_else(
     row: list[Value], shift_ms: int, uncertain: bool
 ) -> None:
-    columns = Columns(Origin("e", "d", "p"), "g", tuple(f"x{n}" for n in range(len(row) + 1)))
+    columns = BlockSchema(Origin("e", "d", "p"), "g", tuple(f"x{n}" for n in range(len(row) + 1)))
     poll = Poll(10**12, (Reading(columns, 10**12 + 64, (*row, None), {len(row): Reason.TIMEOUT}),))
     body = encode_record(poll)
     held = marked(body, TAG)
@@ -136,11 +136,11 @@ def test_a_torn_line_costs_itself_alone() -> None:
 
 def test_records_in_doubt_wait_and_others_do_not() -> None:
     disk, knows, now = RefusingDisk(), Knows(), [0.0]
-    holding = Holding(Corrections(disk, [1]), knows, lambda stream: stream == 1, lambda: now[0])
+    holding = HeldRecords(Corrections(disk, [1]), knows, lambda stream: stream == 1, lambda: now[0])
     plain, held = Record(1, 0, BODY), Record(1, 1, marked(BODY, TAG))
-    pending = {1: Ranges([(0, 1)])}
+    pending = {1: IntervalSet([(0, 1)])}
     assert holding.corrected([plain, held]) == [plain]
-    assert holding.without_held(pending) == {1: Ranges([(0, 0)])}
+    assert holding.without_held(pending) == {1: IntervalSet([(0, 0)])}
     knows.deciding = disk.refusing = True
     assert holding.without_held(pending) == pending
     assert holding.corrected([held]) == []  # the disk refuses: it waits
@@ -155,7 +155,7 @@ def test_records_in_doubt_wait_and_others_do_not() -> None:
 
 
 def test_records_of_another_boot_are_sent_at_once_as_uncertain() -> None:
-    holding = Holding(Corrections(ModelDisk(), [1]), Knows(), lambda _: False, lambda: 0.0)
+    holding = HeldRecords(Corrections(ModelDisk(), [1]), Knows(), lambda _: False, lambda: 0.0)
     [sent] = holding.corrected([Record(1, 1, marked(BODY, TAG))])
     assert decode_record(sent.body).readings[0].reasons == {0: Reason.CLOCK_UNCERTAIN}
 

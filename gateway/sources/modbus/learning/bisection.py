@@ -47,7 +47,11 @@ class Bisection:
         for span, lower, upper in explained:
             if span.table in self._measured:
                 continue
-            good = max(one.count for one in self._good if one.table is span.table and one.count < span.count)
+            good = max(
+                good_span.count
+                for good_span in self._good
+                if good_span.table is span.table and good_span.count < span.count
+            )
             self._measured[span.table] = BlockLimitSearch(span, lower, upper, good)
         return list(self._measured.values())
 
@@ -72,7 +76,7 @@ class Bisection:
         return replace(
             learned,
             refused_points=learned.refused_points | {span.points[0].name for span in self._refused_points},
-            no_read=(*learned.no_read, *(_range(hole) for hole in self._refused_points), *gaps),
+            no_read=(*learned.no_read, *(_range(refused) for refused in self._refused_points), *gaps),
             max_block=limits,
             unreadable_tables=learned.unreadable_tables | self._no_function,
         )

@@ -50,7 +50,7 @@ class LearnedLimitsFile(BaseModel):
         )
 
     @property
-    def learnt(self) -> LearnedLimits:
+    def learned(self) -> LearnedLimits:
         return LearnedLimits(
             frozenset(self.holes), self.no_read, dict(self.max_block), frozenset(self.no_function)
         )
@@ -97,7 +97,7 @@ class LearnedLimitsStore:
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
             _log.info("what %s taught is asked again: its profile was changed", device)
             return NOTHING_LEARNED
-        return replace(kept.learnt, unreadable_tables=frozenset())
+        return replace(kept.learned, unreadable_tables=frozenset())
 
     def keep(self, device: str, profile: DeviceProfile, learned: LearnedLimits) -> None:
         """Replace what was kept."""

@@ -77,7 +77,7 @@ class Span:
         """The point at this place alone, then those before and behind it, as far as there are any."""
         points = self.points
         spans = points[place : place + 1], points[:place], points[place + 1 :]
-        return tuple(Span(self.table, some) for some in spans if some)
+        return tuple(Span(self.table, part) for part in spans if part)
 
     def cost(self, overhead: int) -> int:
         """Bytes on the wire, where a request costs `overhead` besides its data."""

@@ -18,7 +18,7 @@ from gateway.sources.modbus.planning.blocks import (
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
-from qilu.contract.reading import Columns, Origin, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.registers import BlockCodec, compile_block
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
@@ -68,7 +68,7 @@ class Block:
         self.span = span
         self.request = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
         self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
-        self.columns = Columns(origin, group, tuple(point.name for point in span.points))
+        self.columns = BlockSchema(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters
         self._decode = self.codec.decode
         self._none = (None,) * len(span.points)
@@ -103,7 +103,7 @@ class ExcludedPoints:
 
     __slots__ = ("_none", "_reasons", "columns")
 
-    def __init__(self, columns: Columns, reason: Reason) -> None:
+    def __init__(self, columns: BlockSchema, reason: Reason) -> None:
         self.columns = columns
         self._none = (None,) * len(columns.points)
         self._reasons = dict.fromkeys(range(len(columns.points)), reason)
@@ -116,7 +116,7 @@ class ExcludedPoints:
 class ReadPlan:
     """Every turn of a poll group: its requests in order, and what they cost."""
 
-    columns: Columns
+    columns: BlockSchema
     period: float
     """Seconds from one turn to the next."""
     blocks: tuple[Block, ...]
@@ -195,7 +195,7 @@ def plan(
     asked = [point for point in points if learned.reason_against(point) is None]
     spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
     return ReadPlan(
-        columns=Columns(origin, group, tuple(point.name for point in points)),
+        columns=BlockSchema(origin, group, tuple(point.name for point in points)),
         period=profile.groups[group] if period is None else period,
         blocks=tuple(Block(span, origin, group, numbers) for span in spans),
         not_asked=_excluded(points, origin, group, learned),
@@ -237,7 +237,7 @@ def _excluded(
         if (reason := learned.reason_against(point)) is not None:
             by_reason.setdefault(reason, []).append(point.name)
     return tuple(
-        ExcludedPoints(Columns(origin, group, tuple(names)), why) for why, names in by_reason.items()
+        ExcludedPoints(BlockSchema(origin, group, tuple(names)), why) for why, names in by_reason.items()
     )
 
 
