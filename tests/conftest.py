@@ -6,12 +6,13 @@ import pytest
 from hypothesis import settings
 
 from tests.servers.programs import missing_servers
+from tests.support.examples import FAST_PROFILE, FEW
 from tests.support.markers import mark
 
 pytest_plugins = ["tests.servers.fixtures"]
 
 settings.register_profile("shared machine", deadline=None)  # how long an example takes is not a result
-settings.register_profile("fast", deadline=None, max_examples=20)  # make test-fast and make cover
+settings.register_profile(FAST_PROFILE, deadline=None, max_examples=FEW)
 settings.load_profile("shared machine")
 
 

@@ -13,6 +13,7 @@ from qilu.contract.ack_codes import AckCode
 from qilu.contract.messages import Ack
 from qilu.contract.ranges import IntervalSet
 from tests.gateway.world import LIMITS, OURS, SIZE, World, is_poison
+from tests.support.examples import examples
 
 HORIZONS = [0.0, 5.0, 20.0, 100.0]
 """The last one is longer than every timer, also than the horizon that is assumed before one is announced."""
@@ -201,5 +202,5 @@ class History(RuleBasedStateMachine):
         pytest.fail(f"still pending after the faults ended: {world.pending}")
 
 
-TestHistory = pytest.mark.slow(History.TestCase)
-TestHistory.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestHistory = History.TestCase
+TestHistory.settings = settings(max_examples=examples(250), stateful_step_count=50, deadline=None)

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -21,6 +20,7 @@ from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.disk_model import ModelDisk, PowerCutError
+from tests.support.examples import examples
 
 SETTINGS = SpoolSettings.model_validate(
     {"directory": "none", "max_bytes": 60_000, "min_free": 0, "segment_bytes": 4096}
@@ -273,6 +273,6 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(150), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
-test_the_spool_keeps_its_word = pytest.mark.slow(Machine.TestCase)
+test_the_spool_keeps_its_word = Machine.TestCase
