@@ -83,7 +83,10 @@ async def _until_stopped(
 
 @contextmanager
 def _signals_to(task: asyncio.Task[None], survives_hangup: bool) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP cancel `task`; the second of them ends the process at once."""
+    """SIGINT, SIGTERM and SIGHUP cancel `task`; the second of them ends the process at once.
+
+    A SIGHUP that is ignored since the start, as `nohup` does, stays ignored.
+    """
     received: list[int] = []
 
     def stop(number: int) -> None:
@@ -105,18 +108,16 @@ def _signals_to(task: asyncio.Task[None], survives_hangup: bool) -> Iterator[Non
             for number, handler in before.items():
                 signal.signal(number, handler)
         return
-    for number in numbers:
+    hangups = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for number in (*numbers, *hangups):
         loop.add_signal_handler(number, stop, number)
-    if survives_hangup:
-        loop.add_signal_handler(
-            signal.SIGHUP, _log.info, "SIGHUP changes nothing: restart to take new settings"
-        )
-    else:
-        loop.add_signal_handler(signal.SIGHUP, stop, signal.SIGHUP)
+    if hangups and survives_hangup:
+        text = "SIGHUP changes nothing: restart to take new settings"
+        loop.add_signal_handler(signal.SIGHUP, _log.info, text)
     try:
         yield
     finally:
-        for number in (*numbers, signal.SIGHUP):
+        for number in (*numbers, *hangups):
             loop.remove_signal_handler(number)
 
 

@@ -121,6 +121,23 @@ def test_a_service_survives_the_end_of_the_terminal_that_started_it() -> None:
     assert seen == ["still here"]
 
 
+def test_nohup_is_respected() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        seen.append("still here")
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(main) == 0
+        assert seen == ["still here"]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def refused(folder: Path) -> None:
     """Look into a folder that this user may not enter."""
     raise PermissionError(errno.EACCES, "Permission denied", str(folder))
