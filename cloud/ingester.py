@@ -203,9 +203,9 @@ class Ingester:
     async def _write_part(self, part: Batch) -> None:
         # Asked before the write: a crash in between then costs a re-send, never a record.
         mark = await self._store.mark()
-        began = self._clock()
+        started_at = self._clock()
         refused = await write_isolated(self._store, part.polls)
-        self._tally.write_seconds += self._clock() - began
+        self._tally.write_seconds += self._clock() - started_at
         for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
             self._complain("shared names", warning)
         for named, offsets in part.stored(refused).items():

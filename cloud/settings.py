@@ -42,7 +42,7 @@ class IngesterSettings(BaseModel):
     mqtt: MqttSettings = MqttSettings()
     """The broker."""
     store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
-    """The store that it fills and answers for."""
+    """The store that it fills."""
     owners: dict[_DevicePattern, _Edge] = {}
     """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
@@ -58,5 +58,5 @@ class IngesterSettings(BaseModel):
     """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
     waits for no more. Smaller messages go together, a larger one alone."""
     waiting_bytes: ByteSize = 64_000_000
-    """Bytes of messages that may wait for the store; what comes on top is left unanswered, so that it comes
-    again."""
+    """Bytes of messages that may wait for the store; what exceeds this is not acknowledged, so that the
+    edge sends it again."""

@@ -123,11 +123,11 @@ def build(
         clock.set_spool_blocked(refused)
         reports.blocked(refused)
 
-    def made_again() -> None:
+    def on_recreated() -> None:
         clock.open_again()
         reports.open_ledger_again()
 
-    spool.made_again = made_again
+    spool.on_recreated = on_recreated
     clock.on_step = stepped
     clock.on_wall_clock_set = spool.clock_stepped
     slot = slot_for(sum(1 / group.period for group in expected))

@@ -76,7 +76,7 @@ class Health:
         self._clock = clock
         self._now_ms = now_ms
         self._devices = devices
-        self._began = clock()
+        self._started_at = clock()
         self._lost_links = lost_links
         self._discarded = discarded
         self._clock_known = clock_known
@@ -88,7 +88,7 @@ class Health:
         deferred = sum(self._outbox.deferred(pending).values())
         counts = self._spool.counts()
         return {
-            "uptime": round(self._clock() - self._began, 1),
+            "uptime": round(self._clock() - self._started_at, 1),
             "polls": tally.polls,
             "points": tally.points,
             "bad_points": tally.bad_points,

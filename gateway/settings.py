@@ -41,7 +41,7 @@ class DeliverySettings(_Model):
     """When a record counts as delivered, and how records travel."""
 
     ack: Literal["store", "broker"] = "store"
-    """`store`: kept until an ingester says it is durable. `broker`: until the broker has taken it."""
+    """`store`: kept until an ingester reports it as durable. `broker`: until the broker acknowledges it."""
     durable_when: tuple[StoreName, ...] = ()
     """Ids of the stores that are trusted; any one of them suffices. Needed with `ack: store`."""
     batch_by: Literal["edge", "device"] = "edge"
@@ -54,7 +54,7 @@ class DeliverySettings(_Model):
     backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
     """Bytes per second of late records, at most, where others need the line too; default: all it can take."""
     resend_after: Period = 10.0
-    """Sent again at this age when a later one is stored; after three times this, whatever was heard."""
+    """Sent again at this age when a later one is stored; after three times this in any case."""
 
     @model_validator(mode="after")
     def _check(self) -> DeliverySettings:
@@ -83,13 +83,13 @@ class GatewaySettings(_Model):
     edge: Annotated[str, AfterValidator(_edge_name)]
     """Its name in topics, stores and logs; no two gateways of a broker have the same."""
     enterprise: PlaceName = ""
-    """Whose machines these are; told to the store with every reading."""
+    """Whose machines these are; sent to the store with every reading."""
     site: PlaceName = ""
-    """Where they stand; told to the store with every reading."""
+    """Where they stand; sent to the store with every reading."""
     profiles: Path | None = None
     """A folder of device profiles of your own; those that come with Qilu are known anyway."""
     spool: SpoolSettings
-    """Where records are kept until a store has them for good."""
+    """Where records are kept until a store reports them as durable."""
     mqtt: MqttSettings = MqttSettings()
     """The broker."""
     delivery: DeliverySettings
@@ -105,7 +105,7 @@ class GatewaySettings(_Model):
     status_every: Period = 10.0
     """Seconds between two readings of the gateway's own state."""
     completeness_every: Annotated[Period, Field(ge=1)] = 60.0
-    """Seconds for which one account tells what became of the values that were due."""
+    """Length of one accounting interval, in seconds."""
 
     @model_validator(mode="after")
     def _check(self) -> GatewaySettings:
@@ -118,7 +118,7 @@ class GatewaySettings(_Model):
                     place = ("sources", number, "devices", index, "device")
                     problems.append(Problem(place, text, "give every device of the edge its own name"))
                 if device.profile in PROFILES:
-                    text = f"{device.profile} is the profile in which an edge tells of itself"
+                    text = f"{device.profile} is the profile of the edge's own health"
                     place = ("sources", number, "devices", index, "profile")
                     problems.append(Problem(place, text, "give the device's profile another name"))
                 seen.setdefault(device.device, f"a device of {source.url}")

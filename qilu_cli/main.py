@@ -97,7 +97,7 @@ def simulate(
     ] = None,
     speed: Annotated[float | None, typer.Option(min=0.001, help="Simulated seconds per second.")] = None,
     paused: Annotated[
-        bool, typer.Option("--paused", help="Let time stand still; the servers answer.")
+        bool, typer.Option("--paused", help="Let time stand still; the servers keep replying.")
     ] = False,
     control: Annotated[
         int | None, typer.Option(min=0, max=65535, help="A port for `qilu fault`, on this machine alone.")
@@ -122,7 +122,7 @@ def simulate(
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
-    """Run simulated machines that speak Modbus, for any client; or write what they would have said.
+    """Run simulated machines that speak Modbus, for any client; or write their values to files.
 
     Examples: qilu simulate configs/plant.yaml;
     qilu simulate configs/bad-day.yaml --export var/bad-day --span 4h
@@ -150,13 +150,13 @@ def fault(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="[DEVICE [FAULT [KEY=VALUE ...]]], the ticks, or the speed.")
     ] = None,
-    after: Annotated[str | None, typer.Option(help="When it begins, from now.")] = None,
+    after: Annotated[str | None, typer.Option(help="When it starts, from now.")] = None,
     growth: Annotated[str | None, typer.Option(help="Until it has come to its full severity.")] = None,
     lasts: Annotated[str | None, typer.Option(help="Until it is repaired; default: it stays.")] = None,
     severity: Annotated[float | None, typer.Option(help="How bad it becomes, up to 1.")] = None,
     point: Annotated[str | None, typer.Option(help="The point whose sensor is struck.")] = None,
     amount: Annotated[float | None, typer.Option(help="Of a drift or a spike; the number of a bit.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
 ) -> None:
     """Let something go wrong in a plant that runs on this machine, repair it, or hold its time.
 
@@ -179,7 +179,7 @@ def gateway(
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
-    """Collect machines and deliver every reading until the store has it for good.
+    """Poll machines, and deliver every reading until it is durable in a store.
 
     Example: qilu gateway configs/gateway.yaml
     """
@@ -211,7 +211,7 @@ def ingest(
     log_level: LogLevel = "info",
     log_json: LogJson = False,
 ) -> None:
-    """Fill a store with what gateways send, and tell them what it has for good.
+    """Write records of gateways to a store, and acknowledge what is durable.
 
     Example: qilu ingest configs/ingester.yaml
     """
@@ -269,7 +269,7 @@ def probe(
     duration: Duration = None,
     log_level: LogLevel = "error",
 ) -> None:
-    """Look at a real device: who answers, what its registers hold, where a known value is. Only ever reads.
+    """Look at a real device: which units reply, what registers hold, where a known value is. Never writes.
 
     Example: qilu probe 192.168.0.10 --read holding:0-99 --expect 231.5
     """

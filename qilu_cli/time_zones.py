@@ -37,10 +37,10 @@ def local_time(time_ms: int, shown_in: Zone = UTC) -> datetime | None:
 
 def iso_time(time_ms: int, shown_in: Zone = UTC) -> str:
     """ISO 8601 in milliseconds: UTC with Z, another zone with its offset."""
-    found = local_time(time_ms, shown_in)
-    if found is None:
+    local = local_time(time_ms, shown_in)
+    if local is None:
         return f"{time_ms} ms"
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z" if shown_in is UTC else "+00:00")
+    return local.isoformat(timespec="milliseconds").replace("+00:00", "Z" if shown_in is UTC else "+00:00")
 
 
 def parse_iso_time(option: str, text: str, input_zone: Zone = UTC) -> int:

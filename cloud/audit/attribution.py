@@ -211,12 +211,12 @@ def _kept(edge: Edge) -> Iterator[_Records]:
 
 def kept_records(edge: Edge) -> Mapping[Cause, int]:
     """How many records are kept on the edge, by why; those that other edges hold are `HELD`."""
-    found = {Cause.HELD: edge.held}
+    kept = {Cause.HELD: edge.held}
     if edge.status is not None:
-        found = {
+        kept = {
             Cause.DEFERRED: edge.status.deferred,
             Cause.QUARANTINED: edge.status.quarantined,
             Cause.WAITING: edge.status.waiting,
-            **found,
+            **kept,
         }
-    return {cause: records for cause, records in found.items() if records}
+    return {cause: records for cause, records in kept.items() if records}

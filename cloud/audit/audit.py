@@ -84,7 +84,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class UnknownDevices:
-    """An edge that collects from more devices than the store has heard of."""
+    """An edge that collects from more devices than the store has reporting of."""
 
     edge: str
     devices: int
@@ -122,17 +122,17 @@ async def audit(
     for name, devices in known.items():
         edge = _with_held(edges_by_name.get(name, Edge(name)), edges_by_name.values())
         records = EdgeRecords(edge)
-        heard = 0
+        reporting = 0
         for device, known_device in sorted(devices.items()):
             if only and device not in only:
                 continue
             finding = await _device(reader, edge, records, device, known_device, start_ms, end_ms)
             if finding is not None:
                 findings.append(finding)
-                heard += known_device.collected_ms is not None
+                reporting += known_device.collected_ms is not None
         configured = edge.status.devices if edge.status else 0
-        if not only and configured > heard:
-            unknown.append(UnknownDevices(name, configured, heard))
+        if not only and configured > reporting:
+            unknown.append(UnknownDevices(name, configured, reporting))
     return Audit(findings, unknown)
 
 

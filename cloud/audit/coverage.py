@@ -136,7 +136,9 @@ def _reported(history: DeviceHistory) -> Iterator[Span]:
 
 def _next_known(history: DeviceHistory, time_ms: int) -> int:
     """When the device was collected from again, a time far ahead where it was not."""
-    times = [entry.start_ms for entry in history.accounts] + [one.time_ms for one in history.schedules]
+    times = [entry.start_ms for entry in history.accounts] + [
+        schedule.time_ms for schedule in history.schedules
+    ]
     return min((entry for entry in times if entry > time_ms), default=2**62)
 
 

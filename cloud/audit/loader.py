@@ -108,8 +108,8 @@ async def read_history(reader: Reader, device: str, edge: Edge, start_ms: int, e
     ]  # fmt: skip
     again: dict[int, Account] = {}
     for time_ms, (ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, from_ms, end_ms + _LATER_MS):
-        began_ms = time_ms - round(1000 * ago_s)
-        again[began_ms] = _account(began_ms, numbers, again=True)
+        start_ms = time_ms - round(1000 * ago_s)
+        again[start_ms] = _account(start_ms, numbers, again=True)
     events = await _read_events(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     accounts = sorted((*counted, *again.values()), key=lambda entry: entry.start_ms)
     return DeviceHistory(device, edge, accounts, schedules, events)

@@ -35,10 +35,10 @@ class AckMonitor:
         elif now - self._trusted_at > self._timeout:
             text = (
                 f"store {store} has what is sent, but delivery.durable_when trusts"
-                f" {', '.join(sorted(self._trusted))} alone, of which nothing is heard: all is kept here;"
+                f" {', '.join(sorted(self._trusted))} alone, which does not acknowledge: all is kept here;"
                 " start its ingester, or correct the name on one side"
             )
-            self._complaints.warn("strangers", text, now)
+            self._complaints.warn("untrusted", text, now)
 
     def check(self, waiting: bool, now: float) -> None:
         """Called every second or so; `waiting`: whether there are records that nobody has answered."""
@@ -48,8 +48,8 @@ class AckMonitor:
             self._waiting_since = now
         elif now - self._waiting_since > 2 * self._timeout:
             text = (
-                f"nobody has answered for {now - self._waiting_since:.0f} s, and all is kept here: is an"
+                f"no store acknowledged for {now - self._waiting_since:.0f} s, and all is kept here: is an"
                 " ingester connected to this broker, with the same mqtt.prefix, and its store there, and does"
-                " the broker's access list let it read what this edge publishes, and answer?"
+                " the broker's access list let it read what this edge publishes, and acknowledge?"
             )
-            self._complaints.warn("unanswered", text, now)
+            self._complaints.warn("no acknowledgement", text, now)

@@ -22,7 +22,7 @@ class StaleSettings(BaseModel):
     points: tuple[str, ...] = Field(min_length=1)
     """Patterns such as `temperature_*` or `press-1.force`, of what is expected to move always."""
     after: int = Field(ge=2)
-    """Readings in a row with the same value, from which on it is uncertain. It keeps its value."""
+    """Consecutive readings with the same value after which the value is uncertain. The value is kept."""
 
     def build(self) -> StaleDetector:
         return StaleDetector(self.points, self.after)

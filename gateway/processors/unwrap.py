@@ -59,7 +59,7 @@ class CounterUnwrapper:
             WeakKeyDictionary()
         )
         if self._counters:
-            text = "%d counters of %d devices are followed from what their registers say now"
+            text = "%d counters of %d devices continue from the present values of their registers"
             _log.info(text, len(self._counters), len(self._devices))
 
     def __bool__(self) -> bool:

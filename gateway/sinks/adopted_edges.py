@@ -6,10 +6,10 @@ from collections import Counter
 
 from gateway.interfaces import Edges
 
-UNANSWERED_S = 60.0
+ACK_TIMEOUT_S = 60.0
 """Seconds after which records of an adopted edge are held, while answers to other records come."""
 MAX_LOST_LINKS = 3
-"""Links that were lost one after the other with such records unanswered, after which they are held."""
+"""Links that were lost one after the other with such records unacknowledged, after which they are held."""
 
 
 class AdoptedEdges:
@@ -22,33 +22,33 @@ class AdoptedEdges:
     def __init__(self, own: str, edges: Edges) -> None:
         self._own = own
         self._edges = edges
-        self._unanswered: dict[str, float] = {}  # edge -> since when, on this link
+        self._unacknowledged: dict[str, float] = {}  # edge -> since when, on this link
         self._lost_links: Counter[str] = Counter()
 
     def sent(self, edge: str, now: float) -> None:
         """Records of this edge are about to be sent."""
         if edge != self._own:
-            self._unanswered.setdefault(edge, now)
+            self._unacknowledged.setdefault(edge, now)
 
-    def answered(self, stream: int, now: float) -> None:
+    def acknowledged(self, stream: int, now: float) -> None:
         """Somebody answered to records of this stream."""
         edge = self._edges.of(stream)
-        self._unanswered.pop(edge, None)
+        self._unacknowledged.pop(edge, None)
         self._lost_links.pop(edge, None)
-        for other, since in list(self._unanswered.items()):
-            if now - since >= UNANSWERED_S:
+        for other, since in list(self._unacknowledged.items()):
+            if now - since >= ACK_TIMEOUT_S:
                 why = "while other records are answered; MQTT 3.1.1 has no word for a refused message"
-                self._hold(other, f"nobody has answered for {now - since:.0f} s, {why}")
+                self._hold(other, f"no store acknowledged for {now - since:.0f} s, {why}")
 
     def link_lost(self) -> None:
-        """The link was lost, and with it what was unanswered."""
-        unanswered, self._unanswered = self._unanswered, {}
-        for edge in unanswered:
+        """The link was lost, and with it what was unacknowledged."""
+        unacknowledged, self._unacknowledged = self._unacknowledged, {}
+        for edge in unacknowledged:
             self._lost_links[edge] += 1
             if self._lost_links[edge] >= MAX_LOST_LINKS:
                 self._hold(edge, f"the link was lost {MAX_LOST_LINKS} times before anybody answered")
 
     def _hold(self, edge: str, why: str) -> None:
-        self._unanswered.pop(edge, None)
+        self._unacknowledged.pop(edge, None)
         self._lost_links.pop(edge, None)
         self._edges.refused(edge, why)

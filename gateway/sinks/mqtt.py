@@ -167,10 +167,10 @@ class MqttSink:
                 self._complaints.warn("discarded", text, time.monotonic())
             try:
                 if message.topic.startswith(self._topics.ack("")):
-                    answer = decode_ack(message.payload)
+                    ack = decode_ack(message.payload)
                     if self._adopted is not None:
-                        self._adopted.answered(answer.stream, time.monotonic())
-                    yield answer
+                        self._adopted.acknowledged(ack.stream, time.monotonic())
+                    yield ack
                 elif message.topic == self._topics.status(self._edge):
                     await self._reassert_online(link, message)
                 elif message.payload:
@@ -246,7 +246,9 @@ class MqttSink:
         try:
             await link.publish(self._topics.status(self._edge), self._status("online"), retain=True)
         except RefusedError as error:  # its readings may be welcome all the same
-            self._complaints.warn("status", f"nobody is told that we are online: {error}", time.monotonic())
+            self._complaints.warn(
+                "status", f"the status `online` of this edge was not published: {error}", time.monotonic()
+            )
 
     async def _reassert_online(self, link: BrokerConnection, message: Message) -> None:
         """Say again that we are online when a late will says otherwise, or when somebody cleared it.
@@ -280,7 +282,7 @@ class MqttSink:
             async with asyncio.timeout(2):
                 await link.publish(self._topics.status(self._edge), self._status("offline"), retain=True)
         except (UnreachableError, RefusedError, TimeoutError) as error:
-            _log.warning("could not say that we go offline: %s", error)
+            _log.warning("the status `offline` of this edge was not published: %s", error)
 
     def _status(self, state: str) -> bytes:
         return encode_notice(Status(self._edge, state, self._boot, self._now_ms()))

@@ -93,7 +93,7 @@ class DiskSpool:
         self._complaints = LogThrottle(logger)
         self._unreported: Sequence[DropReport] = []
         self._requeued = 0
-        self.made_again: Callable[[], None] = lambda: None
+        self.on_recreated: Callable[[], None] = lambda: None
         """Is called when the directory was removed or replaced and is there again: files in it are new."""
 
     async def __aenter__(self) -> Self:
@@ -270,7 +270,7 @@ class DiskSpool:
         self._consumer.check_present(names)
         self._quarantine.check_present(names)
         self._retention.usable(True)
-        self.made_again()
+        self.on_recreated()
 
     @property
     def size(self) -> int:

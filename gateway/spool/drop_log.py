@@ -91,7 +91,7 @@ class DropLog:
         try:
             lines = self._journal.lines()
         except OSError as error:
-            logger.warning("spool: what earlier runs gave up cannot be told again: %s", error)
+            logger.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
             return reports
         for line in lines:
             entry = _decoded(line)

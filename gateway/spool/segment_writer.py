@@ -127,7 +127,7 @@ class SegmentWriter:
         """
         segment = self.active
         if segment is None:
-            raise RuntimeError("no segment was begun")
+            raise RuntimeError("no segment is open")
         try:
             written = self._file.append(data)
             if written < len(data):

@@ -13,8 +13,8 @@ def name_lookalikes(error: ConfigError, text: str) -> None:
         if single.line is None or not 0 < single.line <= len(lines):
             continue
         around = lines[max(single.line - 2, 0) : single.line]  # a parser notices it in the line after
-        found = (find_lookalike(line.partition(" #")[0]) for line in reversed(around))
-        lookalike = next((char for char in found if char is not None), None)
+        candidates = (find_lookalike(line.partition(" #")[0]) for line in reversed(around))
+        lookalike = next((char for char in candidates if char is not None), None)
         if lookalike is not None:
             hint = describe_lookalike(lookalike)
             single.remedy = hint if single.remedy is None else f"{single.remedy}; {hint}"

@@ -18,8 +18,8 @@ def meant_by(char: str) -> str | None:
 
 def find_lookalike(text: str) -> str | None:
     """The first such character of `text`; punctuation goes before letters and digits of full width."""
-    found = [char for char in text if meant_by(char) is not None]
-    return min(found, key=str.isalnum, default=None)
+    lookalikes = [char for char in text if meant_by(char) is not None]
+    return min(lookalikes, key=str.isalnum, default=None)
 
 
 def host_problem(host: str) -> str | None:

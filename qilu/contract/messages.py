@@ -73,9 +73,9 @@ def decode_ack(message: bytes) -> Ack:
         refused = {_offset(text): Refusal.parse(line) for text, line in plain.rejected.items()}
         deferred = _by_code(plain.deferred)
     except (*MALFORMED, ValueError) as error:
-        raise DataError(f"answer: {error}") from error
+        raise DataError(f"acknowledgement: {error}") from error
     if plain.qilu != VERSION:
-        raise UnknownVersionError(f"answer of version {plain.qilu}; this program knows {VERSION}")
+        raise UnknownVersionError(f"acknowledgement of version {plain.qilu}; this program knows {VERSION}")
     stored, durable = IntervalSet.parse(plain.stored), IntervalSet.parse(plain.durable)
     for offset, refusal in refused.items():  # a code that this program does not know, or knows better
         if refusal.family is Family.DEFERRED:
@@ -95,7 +95,7 @@ def _offset(text: str) -> int:
     """One offset, under the rules of Ranges.parse."""
     offsets = IntervalSet.parse(text)
     if len(offsets) != 1:
-        raise DataError(f"answer: {text[:40]!r} is not one offset")
+        raise DataError(f"acknowledgement: {text[:40]!r} is not one offset")
     return offsets.first()
 
 

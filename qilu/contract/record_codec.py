@@ -151,7 +151,7 @@ def read_head(message: bytes) -> Head:
         version = _ANY_VERSION.match(message)
         if version is not None and int(version[1]) != VERSION:
             raise UnknownVersionError(f"message of version {int(version[1])}; this program knows {VERSION}")
-        raise DataError(f"not a message of records: it begins with {message[:60]!r}")
+        raise DataError(f"not a message of records: it starts with {message[:60]!r}")
     if match[2].count(b",") >= MAX_RECORDS:
         raise DataError(f"message of more than {MAX_RECORDS} records")
     offsets = IntervalSet.parse(match[2].decode())

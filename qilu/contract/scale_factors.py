@@ -23,7 +23,7 @@ _FROM_THE_DEVICE = frozenset(
         Reason.ILLEGAL_FUNCTION,
     }
 )  # fmt: skip
-"""The device itself says that it has no exponent; other reasons say that it was not heard."""
+"""The device itself says that it has no exponent; other reasons say that it was not received."""
 
 _Exponent = int | Reason
 
@@ -76,10 +76,10 @@ class ScaleFactors:
         self._points = {point.name: point for point in scaled}
         self._groups = {point.name: point.group for point in profile.points}
         self._parameters = parameters
-        self._heard: dict[str, _Exponent] = {}
+        self._received: dict[str, _Exponent] = {}
         self._lasting: dict[str, _Exponent] = {}
         for point in scaled:
-            self._heard[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
+            self._received[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
         self._work: dict[int, _ScalingPlan] = {}
 
     def scaled(self, readings: Sequence[Reading]) -> list[Reading]:
@@ -101,7 +101,7 @@ class ScaleFactors:
             named = list(enumerate(columns.points))
             work = self._work[id(columns)] = _ScalingPlan(
                 columns,
-                [(index, name) for index, name in named if name in self._heard],
+                [(index, name) for index, name in named if name in self._received],
                 [self._to_scale(index, name) for index, name in named if name in self._points],
             )
         return work
@@ -112,17 +112,23 @@ class ScaleFactors:
         return _ScaledPoint(index, point, exponent, self._groups[exponent] == point.group)
 
     def _observe(self, name: str, value: Value, reason: Reason | None) -> None:
-        heard: _Exponent
+        received: _Exponent
         if isinstance(value, int):
-            heard = value if abs(value) <= MAX_EXPONENT else Reason.OUT_OF_LIMITS
+            received = value if abs(value) <= MAX_EXPONENT else Reason.OUT_OF_LIMITS
         else:
-            heard = reason or Reason.UNDECODABLE
-        self._heard[name] = heard
-        if isinstance(heard, int) or heard in _FROM_THE_DEVICE or not isinstance(self._lasting[name], int):
-            self._lasting[name] = heard
+            received = reason or Reason.UNDECODABLE
+        self._received[name] = received
+        if (
+            isinstance(received, int)
+            or received in _FROM_THE_DEVICE
+            or not isinstance(self._lasting[name], int)
+        ):
+            self._lasting[name] = received
 
     def _apply(self, reading: Reading, work: _ScalingPlan) -> Reading:
-        factors = [(self._heard if entry.in_poll else self._lasting)[entry.exponent] for entry in work.scaled]
+        factors = [
+            (self._received if entry.in_poll else self._lasting)[entry.exponent] for entry in work.scaled
+        ]
         if factors != work.factors:
             self._prepare(work, factors)
         values, bad = list(reading.values), dict[int, Reason]()

@@ -186,7 +186,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._framer.buffered and len(self._open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
             self._fail_all(ConnectionLostError(f"{self.name}: half a frame came unasked"))
-            self._hang_up()
+            self._disconnect()
             return
         self._stats.requests += 1
         self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
@@ -266,7 +266,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange.ended_at = now
         if self._unconfirmed and self._framer.buffered:
             self._invalidate_unconfirmed(ProtocolError(f"{self.name}: half a frame came behind it"))
-        problem = f"{self.name}: unit {exchange.unit} did not answer within {self._timeout:g} s"
+        problem = f"{self.name}: unit {exchange.unit} did not reply within {self._timeout:g} s"
         if self._rejected_frames:
             exchange.error = ProtocolError(
                 f"{problem}; {self._rejected_frames} replies to something else were rejected"
@@ -280,13 +280,13 @@ class Connection(asyncio.BufferedProtocol):
     def _after_timeout(self, transaction: int, exchange: Transaction) -> None:
         """Its reply may still come."""
         if self._consecutive_timeouts >= TIMEOUTS_BEFORE_RECONNECT:
-            self._hang_up()
+            self._disconnect()
             return
         self._timed_out[transaction] = exchange
         if len(self._timed_out) > _REMEMBERED:
             del self._timed_out[next(iter(self._timed_out))]
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         """A new stream is safer than this one."""
         self.closed_by_us = True
         self.close()

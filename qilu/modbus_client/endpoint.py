@@ -96,7 +96,7 @@ def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
 
 def _serial(url: str, parts: SplitResult) -> Endpoint:
     if parts.netloc:
-        problem = f"{url!r}: the path of a port follows rtu://, and begins with / itself"
+        problem = f"{url!r}: the path of a port follows rtu:// and starts with / itself"
         raise validation_error(
             problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host"
         )

@@ -29,10 +29,10 @@ class LateReplyGuard:
         "_direct",
         "_doubts",
         "_echoed",
+        "_missing_loopbacks",
         "_timeout",
         "_tolerated_losses",
         "_took",
-        "_unanswered_loopbacks",
         "_until",
         "_willing",
     )  # fmt: skip
@@ -44,7 +44,7 @@ class LateReplyGuard:
         self._until: dict[int, float] = {}
         self._doubts: dict[int, int] = {}  # unit -> late replies that never came
         self._took: dict[int, float] = {}  # seconds, for the last reply of each unit
-        self._unanswered_loopbacks: dict[int, int] = {}  # unit -> echoes in a row that did not come
+        self._missing_loopbacks: dict[int, int] = {}  # unit -> echoes in a row that did not come
         self._echoed: set[int] = set()  # units that answered one since their last late reply
         self._willing: set[int] = set()  # units that answer them
         self._direct: dict[int, int] = {}  # unit -> requests that may be sent without one
@@ -61,12 +61,12 @@ class LateReplyGuard:
     def loopback_timed_out(self, unit: int, asked_at: float, now: float) -> None:
         """A unit was asked for one in vain."""
         self._until[unit] = asked_at + 2 * max(self._timeout, now - asked_at)
-        unanswered = self._unanswered_loopbacks[unit] = self._unanswered_loopbacks.get(unit, 0) + 1
-        if unit in self._willing and unanswered >= WILLING_ECHOES:
+        missing = self._missing_loopbacks[unit] = self._missing_loopbacks.get(unit, 0) + 1
+        if unit in self._willing and missing >= WILLING_ECHOES:
             self._willing.discard(unit)
-            self._unanswered_loopbacks[unit] = 0
-        elif unit not in self._willing and unanswered % LOOPBACK_ATTEMPTS == 0:
-            self._direct[unit] = unanswered // LOOPBACK_ATTEMPTS
+            self._missing_loopbacks[unit] = 0
+        elif unit not in self._willing and missing % LOOPBACK_ATTEMPTS == 0:
+            self._direct[unit] = missing // LOOPBACK_ATTEMPTS
 
     def needs_loopback(self, unit: int) -> bool:
         """Whether this unit has to be asked for an echo before anything else."""
@@ -88,13 +88,13 @@ class LateReplyGuard:
         key = self._key(unit)
         self._doubts.pop(key, None)
         self._echoed.discard(key)
-        if self._unanswered_loopbacks.pop(key, 0) >= LOOPBACK_ATTEMPTS:
+        if self._missing_loopbacks.pop(key, 0) >= LOOPBACK_ATTEMPTS:
             self._tolerated_losses[key] = LOSSES_WITHOUT_LOOPBACK
 
     def late_loopback(self, unit: int) -> None:
         """One came to an echo that was given up: the unit answers echoes, and is late."""
         self._willing.add(unit)
-        for about in (self._unanswered_loopbacks, self._direct, self._tolerated_losses):
+        for about in (self._missing_loopbacks, self._direct, self._tolerated_losses):
             about.pop(unit, None)
 
     def loopback_replied(self, unit: int) -> None:

@@ -128,7 +128,7 @@ class SerialTransport(asyncio.Transport):
         if data:
             self._connection.data_received(data)
         else:
-            self._end(ConnectionResetError(errno.EIO, "the port hung up"))
+            self._end(ConnectionResetError(errno.EIO, "the port was disconnected"))
 
     def _writable(self) -> None:
         try:
@@ -164,4 +164,4 @@ def _close(descriptor: int) -> None:
 
 
 def _describe(error: OSError) -> OSError:
-    return ConnectionResetError(error.errno, "the port is gone") if error.errno in _PORT_LOST else error
+    return ConnectionResetError(error.errno, "the port disappeared") if error.errno in _PORT_LOST else error

@@ -46,10 +46,10 @@ class UntaggedConnection(Connection):
             self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
         self._overdue = overdue or LateReplyGuard(rules)
         self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
-        self._began = self._line_busy_until = 0.0
+        self._started_at = self._line_busy_until = 0.0
 
     async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
-        self._began = self._clock()
+        self._started_at = self._clock()
         await super().read(exchanges, timeout, gap)
 
     def data_received(self, data: bytes) -> None:
@@ -68,7 +68,7 @@ class UntaggedConnection(Connection):
     def _not_before(self, unit: int) -> float:
         """After the gap, and with a reply overdue when it has come."""
         # A line that is never silent must not keep us silent for ever.
-        frame_gap = min(self._line_busy_until, self._began + self._timeout)
+        frame_gap = min(self._line_busy_until, self._started_at + self._timeout)
         return max(self._quiet_until, frame_gap, self._overdue.until(unit))
 
     def _send(self, exchange: Transaction, now: float) -> None:
@@ -189,7 +189,7 @@ class UntaggedConnection(Connection):
         if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
             self._abandoned = exchange
         else:
-            self._hang_up()
+            self._disconnect()
 
 
 def _is_echo(pdu: bytes) -> bool:

@@ -24,7 +24,7 @@ def explain_connect_error(
     if isinstance(error.__context__, OSError):  # aiomqtt hides it behind its own error, which has no type
         return UnreachableError(f"{place}: {_unreached(error.__context__, waited)}")
     if "timed out" in str(error):
-        return UnreachableError(f"{place}: no answer within {waited:g} s; is a broker what listens there?")
+        return UnreachableError(f"{place}: no reply within {waited:g} s; is the listener a broker?")
     wants = "does it want a client certificate?" if settings.tls else "does it want TLS?"
     return UnreachableError(f"{place}: {error}; does it speak MQTT {settings.protocol}, {wants}")
 
@@ -47,5 +47,5 @@ def _unreached(error: OSError, waited: float) -> str:
     if isinstance(error, socket.gaierror):
         return f"{describe_network_error(error)}; correct mqtt.host, or write the address itself"
     if isinstance(error, TimeoutError):
-        return f"no answer within {waited:g} s; start the machine, or correct mqtt.host and mqtt.port"
+        return f"no reply within {waited:g} s; start the machine, or correct mqtt.host and mqtt.port"
     return f"{describe_network_error(error)}; see mqtt.host and mqtt.port, and the network between"

@@ -165,4 +165,4 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
         try:
             channel.sendto(state.encode(), address)
         except OSError as error:
-            _log.debug("systemd was not told %s: %s", state, error)
+            _log.debug("systemd was not notified of %s: %s", state, error)

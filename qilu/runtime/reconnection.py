@@ -28,7 +28,7 @@ class Reconnection:
         self._interval_s = interval_s
         self._outage = OutageLog(log)
         self._connected_at: float | None = None
-        self._short_in_a_row = 0
+        self._consecutive_short = 0
         self._logged = True
         self.lost_connections = 0
         """Since the start."""
@@ -58,12 +58,12 @@ class Reconnection:
         if age >= STABLE_S:
             self._backoff.reset()
             self._outage.over()
-            self._short_in_a_row = 0
+            self._consecutive_short = 0
         else:
-            self._short_in_a_row += 1
+            self._consecutive_short += 1
         self._log_outage(causes, now)
         pause = self._backoff.next(_retry_after(errors))
-        return max(pause, self._interval_s - age) if self._short_in_a_row > 1 else pause
+        return max(pause, self._interval_s - age) if self._consecutive_short > 1 else pause
 
     def _log_outage(self, causes: str, now: float) -> None:
         self._logged = self._outage.warn(f"not connected: {causes}; it is tried again", now) or self._logged

@@ -25,7 +25,7 @@ class SqliteSettings(BaseModel):
     file: Path
     """Where it is, made when it is not there; on a disk of this machine."""
     name: StoreName | None = None
-    """The store's id in answers; default: one that the file was given when it was made."""
+    """The store's id in acknowledgements; default: the id that the file got when it was created."""
     retention: Period | None = None
     """Seconds for which single readings are kept, by their own time; default: for ever."""
     rollups: Period | None = None
@@ -43,7 +43,7 @@ class InfluxSettings(BaseModel):
     url: str
     """`http://HOST:PORT` or `https://...`."""
     name: StoreName | None = None
-    """The store's id in answers; default: KIND:HOST:PORT[/DATABASE]. Give one where the address of the same
+    """The store's id in acks; default: KIND:HOST:PORT[/DATABASE]. Give one where the address of the same
     store may change, or differ from ingester to ingester."""
     database: Annotated[str, Field(min_length=1)] | None = None
     """Of InfluxDB 1 and 3."""

@@ -42,7 +42,7 @@ _TEXTS: Mapping[Cause, str] = {
 async def run(
     store: str, last: str, devices: Sequence[str], edges: Sequence[str], form: str, tz: str = "utc"
 ) -> None:
-    """Print what is found on stdout; IncompleteError unless it is complete, ConfigError."""
+    """Print what is local on stdout; IncompleteError unless it is complete, ConfigError."""
     shown_in = zone(tz)
     end_ms = int(time.time() * 1000)
     start_ms = end_ms - round(duration("--last", last) * 1000)
@@ -93,10 +93,10 @@ def text_of(missing: MissingValues) -> str:
 
 def at(time_ms: int, shown_in: Zone = UTC) -> str:
     """A moment, for people: `11-23 02:10:05Z`, or with the offset of another zone."""
-    found = local_time(time_ms, shown_in)
-    if found is None:
+    local = local_time(time_ms, shown_in)
+    if local is None:
         return iso_time(time_ms)
-    return f"{found:%m-%d %H:%M:%S}{_offset(time_ms, shown_in)}"
+    return f"{local:%m-%d %H:%M:%S}{_offset(time_ms, shown_in)}"
 
 
 def span(start_ms: int, end_ms: int, shown_in: Zone = UTC) -> str:
@@ -108,10 +108,10 @@ def span(start_ms: int, end_ms: int, shown_in: Zone = UTC) -> str:
 
 
 def _offset(time_ms: int, shown_in: Zone) -> str:
-    found = local_time(time_ms, shown_in)
-    if found is None:
+    local = local_time(time_ms, shown_in)
+    if local is None:
         return ""
-    return "Z" if shown_in is UTC else found.isoformat(timespec="seconds")[19:]
+    return "Z" if shown_in is UTC else local.isoformat(timespec="seconds")[19:]
 
 
 def _table(findings: Sequence[Finding], shown_in: Zone) -> None:

@@ -46,16 +46,16 @@ async def export_to(file: Path, options: ExportOptions) -> None:
         raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
     plant = load(file, step=step)
     what = plan_export(plant, span, every, options.form)
-    began = time.monotonic()
+    started_at = time.monotonic()
     with ExitStack() as stack:
         show = _shown(stack, what, every)
-        last_yield = began
+        last_yield = started_at
         for done in export(plant, options.folder, what):
             if time.monotonic() - last_yield >= _YIELD_INTERVAL_S or 10 * done % what.rows < 10:
                 show(done)
                 await asyncio.sleep(0)
                 last_yield = time.monotonic()
-    took = time.monotonic() - began
+    took = time.monotonic() - started_at
     print(
         f"{len(plant.devices)} devices, {what.rows} rows each, {format_duration(what.rows * every)} "
         f"in {took:.1f} s: {options.folder}"

@@ -134,7 +134,7 @@ def _port(plant: str) -> int:
     """The port of control: as given, or as the plant's file says it."""
     if plant.isdecimal():
         if not 1 <= int(plant) <= 65535:
-            raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` told")
+            raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")
         return int(plant)
     if ":" in plant and not Path(plant).exists():
         remedy = "write the port alone; a plant can only be controlled from its own machine"
@@ -143,7 +143,7 @@ def _port(plant: str) -> int:
         port = load(Path(plant), PlantSettings).control
     if port is None:
         remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
-        raise ConfigError("the plant says no port", file=plant, key="control", remedy=remedy)
+        raise ConfigError("the plant has no control port", file=plant, key="control", remedy=remedy)
     return port
 
 
@@ -159,10 +159,10 @@ async def _ask(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
         reply = json.loads(line)
     except (OSError, TimeoutError, ValueError) as error:
         raise UnreachableError(
-            f"no plant answers at {LOOPBACK}:{port}: start it with --control {port}"
+            f"no plant replies at {LOOPBACK}:{port}: start it with --control {port}"
         ) from error
     if not isinstance(reply, dict):
-        raise UnreachableError(f"what answers at {LOOPBACK}:{port} is no plant")
+        raise UnreachableError(f"the server at {LOOPBACK}:{port} is no plant")
     return reply
 
 

@@ -29,7 +29,7 @@ def profile_import(
     ] = "auto",
     force: Force = False,
 ) -> None:
-    """Make a profile from a list of points; docs/probing.md says which columns it may have.
+    """Make a profile from a list of points; docs/probing.md lists the columns.
 
     Example: qilu profile import press-line.csv
     """
@@ -78,7 +78,7 @@ def profile_export_learned(
     profile: Annotated[Path, typer.Argument(help="The profile of that device.")],
     out: Annotated[Path | None, typer.Option(help="The file to write; default: print it.")] = None,
 ) -> None:
-    """Take over into a profile what a device taught the gateway: its longest block, addresses to leave out.
+    """Put the learned limits of a device into its profile: longest block, addresses to leave out.
 
     Points that it refuses get a comment; what to do about them is for you to decide.
 

@@ -70,7 +70,7 @@ def _refuse_contradictions(options: QueryOptions) -> None:
     if not (options.devices or options.points or options.latest or (options.device and options.point)):
         raise ConfigError(
             "what is asked?",
-            remedy="say --devices, --points, --latest, or --device NAME --point NAME",
+            remedy="give --devices, --points, --latest, or --device NAME --point NAME",
         )
     if options.latest and (options.last or options.start or options.end or options.every):
         raise ConfigError(

@@ -84,7 +84,9 @@ class SampleQuery:
                 f"no description of profile {', '.join(sorted(self._unknown))}: codes of its points have "
                 "no texts and are averaged by --every; name the folder of the profile with --profiles"
             )
-        return [self._row(entry) for entry in sorted(entries, key=lambda one: (one.sample.time_ms, one.key))]
+        return [
+            self._row(entry) for entry in sorted(entries, key=lambda entry: (entry.sample.time_ms, entry.key))
+        ]
 
     async def _of_point(
         self, chosen: Profiles, point: str, span: Span, every_ms: int | None

@@ -128,7 +128,7 @@ class _Run:
         self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, what.rows), 1)
         self._recorders = [Recorder(image, self._chunk) for image in plant.images]
         self._stamps: list[Stamp] = []
-        self._began_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
+        self._start_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
         self._files: dict[str, TableFile] = {}
         for device in plant.devices:
             self._files[device] = table_file(folder / "devices", device, what.form)
@@ -170,7 +170,7 @@ class _Run:
         self._faults.flush()
 
     def _stamp(self, tick: int) -> Stamp:
-        return Stamp(tick, self._began_ms + round(tick * self._plant.settings.step * 1000))
+        return Stamp(tick, self._start_ms + round(tick * self._plant.settings.step * 1000))
 
     def _on_event(self, event: Event) -> None:
         self._events.add(*self._stamp(event.tick), event.device, event.event, event.before, event.after)

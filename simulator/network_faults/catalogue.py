@@ -26,8 +26,8 @@ from simulator.network_faults.registers import (
     CounterRollover,
     Frozen,
     Sentinel,
-    ShiftedByOne,
-    Torn,
+    ShiftedAddress,
+    TornRead,
     WordSwap,
 )
 from simulator.network_faults.replies import (
@@ -64,12 +64,12 @@ FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
     "connections": (Reset, HalfOpen, IdleClose, MaxClients, PowerCycle),
     "registers": (
         WordSwap,
-        ShiftedByOne,
+        ShiftedAddress,
         Sentinel,
         CounterRollover,
         CounterReset,
         CounterGlitch,
-        Torn,
+        TornRead,
         Frozen,
     ),
 }

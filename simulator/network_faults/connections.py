@@ -46,7 +46,7 @@ class Reset(WireFault):
 
 
 class HalfOpen(WireFault):
-    """From one request on, a connection is neither read from nor answered, and never closed.
+    """From one request on, the server neither reads from a connection nor writes to it, and never closes it.
 
     The system below still confirms what arrives, until its buffer is full: no program can suppress that.
     """
@@ -92,7 +92,7 @@ class MaxClients(WireFault):
     fault: Literal["one_client"] = "one_client"
     clients: int = Field(default=1, ge=1)
     then: Literal["refuse", "hang", "evict"] = "refuse"
-    """The new one is reset; it is never answered; the oldest one is reset."""
+    """The new one is reset; the new one gets no reply; the oldest one is reset."""
 
     def concerns_connection(self, shared: PortState) -> bool:
         return len(shared.served) > self.clients

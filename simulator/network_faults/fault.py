@@ -57,7 +57,7 @@ def drawn(key: str) -> float:
 
 
 class WireFault(BaseModel):
-    """A fault as a scenario file says it, and what it does. Each object acts on one port only: see `fresh`.
+    """A fault of a scenario file, and its effect. Each object acts on one port only: see `fresh`.
 
     A subclass overrides the places at which it interferes; what it leaves as it is goes on to the next fault,
     and in the end to the device and to the line.
@@ -88,9 +88,7 @@ class WireFault(BaseModel):
     def _times(self) -> Self:
         if self.until is not None and self.until <= self.since:
             problem = f"{self.until:g} s is not after the begin at {self.since:g} s"
-            raise_problems(
-                [Problem(("until",), problem, "let it end after it has begun, or leave `until` out")]
-            )
+            raise_problems([Problem(("until",), problem, "let it end after its start, or leave `until` out")])
         if self.device is not None and self.port is not None:
             raise_problems([Problem(("port",), "a device is given too", "leave one of them out")])
         return self

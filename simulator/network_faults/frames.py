@@ -138,7 +138,7 @@ class Garbage(WireFault):
     size: int = Field(default=32, ge=1, le=100_000)
     """Bytes of noise, drawn from the seed."""
     text: str | None = None
-    """This text in place of noise, such as the answer of a web server."""
+    """This text in place of noise, such as the page of a web server."""
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         noise = Random(exchange.draw("garbage")).randbytes(self.size)

@@ -120,7 +120,7 @@ class CounterGlitch(_PointFault):
 
 
 class CounterReset(_PointFault):
-    """An integer counter begins again at 0 and counts on from there."""
+    """An integer counter restarts at 0 and counts on from there."""
 
     catalogue_numbers = (28,)
     fault: Literal["counter_reset"] = "counter_reset"
@@ -149,7 +149,7 @@ class CounterRollover(CounterReset):
 
 
 class WordSwap(_RegisterFault):
-    """Values of 32 and 64 bits come in another order of words and bytes than the profile says."""
+    """Values of 32 and 64 bits come in another order of words and bytes than that of the profile."""
 
     catalogue_numbers = (25,)
     fault: Literal["word_swap"] = "word_swap"
@@ -166,13 +166,13 @@ class WordSwap(_RegisterFault):
                 data[start:end] = b"".join(word[::-1] if self.order != "cdab" else word for word in words)
 
 
-class ShiftedByOne(_RegisterFault):
+class ShiftedAddress(_RegisterFault):
     """Every register stands beside where the profile has it, as with addresses counted from 1."""
 
     catalogue_numbers = (26,)
     fault: Literal["off_by_one"] = "off_by_one"
     shift: int = Field(default=1, ge=-ADDRESSES + 1, lt=ADDRESSES)
-    """Address 10 is answered with what stands at 10 + `shift`."""
+    """A read of address 10 returns what stands at 10 + `shift`."""
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         address = int.from_bytes(request.pdu[1:3], "big") + self.shift
@@ -180,7 +180,7 @@ class ShiftedByOne(_RegisterFault):
         return device(request._replace(pdu=shifted))
 
 
-class Torn(_RegisterFault):
+class TornRead(_RegisterFault):
     """A value that is read in parts is torn: only a read of the whole gives registers of one moment.
 
     What is read of it in part is 0.
@@ -208,7 +208,7 @@ class Torn(_RegisterFault):
 
 
 class Frozen(WireFault):
-    """A device that answers and lives no more: to each request always what it was first answered."""
+    """A frozen device: it repeats its first reply to each request."""
 
     catalogue_numbers = (30,)
     fault: Literal["frozen"] = "frozen"

@@ -21,7 +21,7 @@ Refusal = Literal["exception", "silence", "reset"]
 
 
 class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an exception
-    """The device answers with an exception code, of the specification or of its own."""
+    """The device replies with an exception code, of the specification or of its own."""
 
     catalogue_numbers = (1, 2, 3, 4)
     fault: Literal["exception"] = "exception"
@@ -37,7 +37,7 @@ class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an
 
 
 class _RefusalFault(WireFault):
-    """Certain requests are met with an exception, with silence, or with the end of the connection."""
+    """The device refuses certain requests: by an exception, by no reply, or by the end of the connection."""
 
     then: Refusal = "exception"
     code: int = Field(default=2, ge=1, le=255)
@@ -117,14 +117,14 @@ class NoLimits(WireFault):
 
 
 class DeadUnit(WireFault):
-    """A unit that does not answer; what asks for it (a serial line, a gateway) is busy meanwhile."""
+    """A unit that does not reply; the serial line or gateway in front of it is busy meanwhile."""
 
     catalogue_numbers = (12, 23)
     fault: Literal["dead_unit"] = "dead_unit"
     unit: int | None = Field(default=None, ge=0, le=255)
     """Strikes only requests to this unit id."""
     busy: Duration = 0.0
-    """Seconds for which nobody behind the port answers, from each request on."""
+    """Seconds without a reply of any unit behind the port, from each request on."""
 
     def applies_to(self, exchange: Exchange) -> bool:
         return self.unit in (None, exchange.request.unit)
@@ -136,7 +136,7 @@ class DeadUnit(WireFault):
 
 
 class UnitZeroOnly(WireFault):
-    """A device that answers to one unit id only, most often 0, whatever the others are told."""
+    """A device that replies to one unit id only, usually 0, whatever its settings are."""
 
     catalogue_numbers = (12,)
     fault: Literal["unit_zero_only"] = "unit_zero_only"
@@ -150,7 +150,7 @@ class UnitZeroOnly(WireFault):
 
 
 class ByteCount(WireFault):
-    """A reply whose byte count is not that of the request: only said so, or with data to match."""
+    """A reply whose byte count is not that of the request: only the count, or with data to match."""
 
     catalogue_numbers = (17,)
     fault: Literal["byte_count"] = "byte_count"

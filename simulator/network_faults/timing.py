@@ -112,7 +112,7 @@ class Coalesce(_HoldFault):
 
 
 class OutOfOrder(_HoldFault):
-    """A gateway that answers requests which come in a row in the wrong order."""
+    """A gateway that replies to consecutive requests in the wrong order."""
 
     catalogue_numbers = (22,)
     fault: Literal["out_of_order"] = "out_of_order"
@@ -124,7 +124,7 @@ class OutOfOrder(_HoldFault):
 
 
 class NeedsGap(WireFault):
-    """A request too soon after a reply is lost, or answered with what the one before it asked for."""
+    """A request too soon after a reply is lost, or gets the reply to the request before."""
 
     catalogue_numbers = (22,)
     fault: Literal["needs_gap"] = "needs_gap"

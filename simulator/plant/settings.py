@@ -67,7 +67,7 @@ class DailyPeriod(Model):
     """A part of the day; `until` at or before `since` is on the next day."""
 
     since: TimeOfDay
-    """Time of day at which it begins, such as "08:00"."""
+    """Time of day at which it starts, such as "08:00"."""
     until: TimeOfDay
     """Time of day at which it ends; at or before `since` on the next day."""
 
@@ -92,13 +92,13 @@ class MachineSettings(Model):
     framing: Framing = "tcp"
     """Of the port: Modbus TCP, or RTU frames over TCP. All devices of a port have the same."""
     unit: int = Field(default=1, ge=0, le=255)
-    """The unit id to which it answers."""
+    """Its unit id."""
     line: str = ""
     """The production line it stands in."""
     replicas: int | None = Field(default=None, ge=1, le=100_000)
     """So many of it, with names from DEVICE-1 on."""
     units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
-    """Replicas have ascending unit ids; after so many on a port the next port begins, again with `unit`."""
+    """Replicas have ascending unit ids; after so many the next port follows, again with `unit`."""
     feeds: tuple[str, ...] = ()
     """Devices, rows of replicas or lines that it supplies, or whose consumption it measures as a meter."""
     writable: bool = True
@@ -106,7 +106,7 @@ class MachineSettings(Model):
     latency: LatencySettings | None = None
     """How long it takes before it carries a request out; default: no time."""
     identity: IdentitySettings = IdentitySettings()
-    """What it says of itself when it is asked (function 43/14)."""
+    """Its device identification (function 43/14)."""
     parameters: Mapping[Name, float] = {}
     """Constants of its physics, and scales of its registers, that are not the default."""
     wire: tuple[AnyWireFault, ...] = ()
@@ -137,7 +137,7 @@ class BufferSettings(Model):
     capacity: int = Field(ge=1)
     """Parts for which it has room."""
     filled: int = Field(default=0, ge=0)
-    """Parts in it when the plant begins."""
+    """Parts in it when the plant starts."""
 
     @model_validator(mode="after")
     def _check(self) -> "BufferSettings":
@@ -167,7 +167,7 @@ class FaultSettings(Model):
     fault: str
     """One of its model, of a sensor, or `reboot`."""
     begin: Duration
-    """When it begins to grow."""
+    """When it starts to grow."""
     growth: Duration = 0.0
     """Until it has come to its full severity."""
     duration: Period | None = None
@@ -206,7 +206,7 @@ class PlantSettings(Model):
     speed: float = Field(default=1.0, gt=0, le=10_000)
     """Simulated seconds in one real second."""
     start: datetime = datetime(2026, 6, 22, 8, 0)  # noqa: DTZ001  # the plant's own local time
-    """The plant's own local time when it begins."""
+    """The plant's own local time at its start."""
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     """The address at which it listens; 0.0.0.0 lets the whole network in."""
     shifts: tuple[DailyPeriod, ...] = ()

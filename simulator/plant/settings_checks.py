@@ -58,7 +58,7 @@ def _double_places(plant: PlantSettings) -> Iterator[Problem]:
             break
         speaks_rtu = machine.serial is not None or machine.framing == "rtu"
         if speaks_rtu and unit == 0:
-            text = "0 is the address of all units in RTU frames, and nobody answers it"
+            text = "0 is the broadcast address in RTU frames, and gets no reply"
             yield Problem(("machines", entry, "unit"), text, f"give a unit id from 1 to {LAST_UNIT}")
         elif speaks_rtu and unit > LAST_UNIT:
             text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last in RTU frames"

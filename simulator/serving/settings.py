@@ -61,13 +61,13 @@ class LatencySettings(_Model):
     def _check(self) -> LatencySettings:
         if self.jitter > self.mean:
             raise_problems(
-                [Problem(("jitter",), "is larger than the mean", "no answer comes before its request")]
+                [Problem(("jitter",), "is larger than the mean", "no reply comes before its request")]
             )
         return self
 
 
 class IdentitySettings(_Model):
-    """The objects of function 43/14 that differ from what the plant says of itself."""
+    """The objects of function 43/14 that differ from those of the plant."""
 
     vendor: Text | None = None
     """Object 0, VendorName."""

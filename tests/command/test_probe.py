@@ -96,7 +96,7 @@ def test_a_profile_is_made_from_one_look_and_reads_the_same(plant: int, tmp_path
     assert "# read " in (tmp_path / "meter.yaml").read_text()
     assert qilu("check", tmp_path / "meter.yaml").returncode == 0
     again = qilu("profile", "new", *address, folder=tmp_path)
-    assert (again.returncode, "say --force" in again.stderr) == (2, True)
+    assert (again.returncode, "add --force" in again.stderr) == (2, True)
 
 
 def test_a_device_of_which_nothing_is_known_is_looked_at_everywhere(plant: int, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
     [
         (["http://x"], "no transport that is known"),
         (["h", "--read", "tank:1"], "there is no table"),
-        (["h", "--expect", "3"], "says nothing without --read"),
+        (["h", "--expect", "3"], "needs --read"),
         (["h", "--read", "h:1", "--expect", "3", "--tolerance", "much"], "is no tolerance"),
         (["h", "--read", "coil:1", "--expect", "3"], "read holding or input"),
         (["h", "--units", "1-9", "--read", "h:1", "--format", "json"], "ask for --units or for --read"),

@@ -69,7 +69,7 @@ def test_a_device_that_ignores_what_it_does_not_have_is_read_around_it() -> None
 
 def test_a_device_that_ignores_everything_is_not_there() -> None:
     async def ask(prober: Prober) -> None:
-        with pytest.raises(UnreachableError, match="did not answer"):
+        with pytest.raises(UnreachableError, match="did not reply"):
             await read_range(prober, 1, Range(Table.HOLDING, 0, 15))
 
     meeting(silent_from(0), ask)

@@ -178,7 +178,7 @@ def test_a_file_that_is_there_is_overwritten_by_force_only(tmp_path: Path) -> No
     command = ("profile", "import", "points.csv", "--name", "press")
     assert qilu(*command, folder=tmp_path).returncode == 0
     again = qilu(*command, folder=tmp_path)
-    assert (again.returncode, "say --force" in again.stderr) == (2, True)
+    assert (again.returncode, "add --force" in again.stderr) == (2, True)
     assert qilu(*command, "--force", folder=tmp_path).returncode == 0
 
 

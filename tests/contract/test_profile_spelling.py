@@ -208,7 +208,7 @@ class TestScaleFactors:
         ),
         (
             "points:\n- {name: v, table: input, address: 1, type: uint16, stride: 2}",
-            "meter.yaml:3: points.0.stride: how many copies there are is not told",
+            "meter.yaml:3: points.0.stride: the number of copies is missing",
         ),
         (
             "points:\n- {name: v, table: input, address: 1, type: uint16, count: 3, suffixes: [a, b]}",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.interfaces import Record
-from gateway.sinks.adopted_edges import MAX_LOST_LINKS, UNANSWERED_S, AdoptedEdges
+from gateway.sinks.adopted_edges import ACK_TIMEOUT_S, MAX_LOST_LINKS, AdoptedEdges
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.errors import UnreachableError
 from qilu.contract.messages import Ack, encode_ack
@@ -81,22 +81,22 @@ def test_what_nobody_answers_is_held_while_other_records_are_answered() -> None:
     adopted = AdoptedEdges("new", edges)
     adopted.sent("new", 0)
     adopted.sent("old", 1)
-    adopted.answered(OWN, UNANSWERED_S)
+    adopted.acknowledged(OWN, ACK_TIMEOUT_S)
     assert edges.refusals == []
-    adopted.answered(OWN, UNANSWERED_S + 1)
-    adopted.answered(OWN, UNANSWERED_S + 2)
-    assert [refusal.split(",")[0] for refusal in edges.refusals] == ["old: nobody has answered for 60 s"]
+    adopted.acknowledged(OWN, ACK_TIMEOUT_S + 1)
+    adopted.acknowledged(OWN, ACK_TIMEOUT_S + 2)
+    assert [refusal.split(",")[0] for refusal in edges.refusals] == ["old: no store acknowledged for 60 s"]
 
 
 def test_what_is_answered_or_waits_for_any_answer_is_not_held() -> None:
     edges = OneAdopted()
     adopted = AdoptedEdges("new", edges)
     adopted.sent("old", 0)
-    adopted.answered(OLD, 2 * UNANSWERED_S)
-    adopted.sent("old", 2 * UNANSWERED_S)
+    adopted.acknowledged(OLD, 2 * ACK_TIMEOUT_S)
+    adopted.sent("old", 2 * ACK_TIMEOUT_S)
     adopted.link_lost()
-    adopted.sent("old", 9 * UNANSWERED_S)  # nobody was there in between
-    adopted.answered(OWN, 9 * UNANSWERED_S + 1)
+    adopted.sent("old", 9 * ACK_TIMEOUT_S)  # nobody was there in between
+    adopted.acknowledged(OWN, 9 * ACK_TIMEOUT_S + 1)
     assert edges.refusals == []
 
 

@@ -217,7 +217,7 @@ async def test_a_gateway_keeps_deferred_records_delivers_the_others_and_names_th
         assert "deferred as store_limit" in lines[-1]
         assert FULL.summary in lines[-1]
         assert FULL.remedy in lines[-1]
-        assert "nobody has answered" not in caplog.text
+        assert "no store acknowledged" not in caplog.text
         again = [size for _, lane, size in sink.sends if lane is Lane.BACKLOG]
         assert max(again) <= outbox.limits.deferred_window
         sink.full = False

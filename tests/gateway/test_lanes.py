@@ -107,12 +107,14 @@ async def test_when_nobody_answers_it_is_told_after_a_minute_of_waiting_and_not_
         assert record is not None
         delivery.appended(record)
         await asyncio.sleep(55)
-        assert "nobody has answered" not in caplog.text
+        assert "no store acknowledged" not in caplog.text
         await asyncio.sleep(10)
         running.cancel()
         await asyncio.wait([running])
     [warning] = [one.message for one in caplog.records if one.levelname == "WARNING"]
-    assert re.match(r"nobody has answered for 6\d s, and all is kept here: is an ingester connected", warning)
+    assert re.match(
+        r"no store acknowledged for 6\d s, and all is kept here: is an ingester connected", warning
+    )
 
 
 @virtual_time

@@ -156,7 +156,7 @@ async def test_a_broker_that_hangs_up_at_the_door_is_not_waited_for() -> None:
 async def test_a_broker_that_says_nothing_is_given_up_and_nothing_stays_open() -> None:
     server, settings, script = await scripted(None)
     async with server:
-        with pytest.raises(UnreachableError, match=r"no answer within 0.2 s"):
+        with pytest.raises(UnreachableError, match=r"no reply within 0.2 s"):
             async with BrokerConnection(settings, "edge-1", connect_timeout=0.2):
                 pass
         await asyncio.wait_for(script.ended.wait(), 5)

@@ -118,7 +118,6 @@ def _texts(tree: ast.Module) -> Iterator[Pair]:
         if isinstance(node, ast.keyword) and node.arg in TEXT_KEYWORDS:
             yield from _literals(node.value)
         elif isinstance(node, ast.ClassDef) and _is_settings(node):
-            yield from _docstring(node)
             for line in node.body:
                 if isinstance(line, ast.Expr):
                     yield from _literals(line)
@@ -143,7 +142,7 @@ def _messages(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Pair
             yield from _literals(node.value)
 
 
-def _docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Pair]:
+def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Pair]:
     if text := ast.get_docstring(node):
         yield "text", node.lineno, text
 
@@ -204,6 +203,7 @@ class Banned(NamedTuple):
         )
 
 
+@cache
 def banned() -> Banned:
     """What the glossary bans."""
     rows = [line.strip("|").split("|") for line in _section("Say / never").splitlines() if line[:1] == "|"]

@@ -4,7 +4,17 @@ from pathlib import PurePath
 
 import pytest
 
-from tests.project.language import accepted_participles, banned, is_bare_participle, terms_of
+from tests.project.language import (
+    PACKAGES,
+    Kind,
+    accepted_participles,
+    banned,
+    bare_participles,
+    is_bare_participle,
+    terms,
+    terms_of,
+)
+from tests.project.language_debt import EXCEPTIONS, NOT_YET, PARTICIPLES_NOT_YET
 
 PROGRAM = """
 def told(found_at, *, retries=0):
@@ -70,6 +80,33 @@ def test_a_word_is_matched_as_a_whole_part_of_a_name(name: str) -> None:
 )
 def test_a_participle_without_a_noun_is_recognised(name: str, bare: bool) -> None:
     assert is_bare_participle(name) is bare
+
+
+@pytest.mark.parametrize("kind", ["file", "name", "key", "text"])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_uses_the_words_of_the_glossary(package: str, kind: Kind) -> None:
+    violations = [
+        violation
+        for term in terms(package)
+        if term.kind == kind and term.value not in EXCEPTIONS
+        for violation in banned().violations(term)
+    ]
+    known = NOT_YET.get(package, {}).get(kind, 0)
+    assert len(violations) <= known, "use the words of GLOSSARY.md:\n" + "\n".join(map(str, violations))
+    assert len(violations) == known, "fewer than before: lower the number in tests/project/language_debt.py"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_class_and_every_file_has_a_noun_in_its_name(package: str) -> None:
+    assert bare_participles(package, accepted_participles()) == list(PARTICIPLES_NOT_YET.get(package, ()))
+
+
+def test_exceptions_are_few_and_each_is_needed() -> None:
+    values = {
+        term.value for package in PACKAGES for term in terms(package) if list(banned().violations(term))
+    }
+    assert len(EXCEPTIONS) <= 20
+    assert [name for name in EXCEPTIONS if name not in values] == []
 
 
 def test_accepted_participles_are_participles() -> None:

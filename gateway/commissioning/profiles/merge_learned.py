@@ -29,7 +29,7 @@ def export_learned(profile_file: Path, learned_file: Path) -> str:
     profile, places = load_with_line_index(profile_file, DeviceProfile)
     learned = load(learned_file, LearnedLimitsFile)
     if (learned.profile, learned.fingerprint) != (profile.profile, fingerprint(profile)):
-        problem = f"{learned.device} taught this about another state of the profile {learned.profile}"
+        problem = f"{learned.device} was measured with another state of the profile {learned.profile}"
         remedy = f"run the gateway with {profile_file} until the file is written anew"
         raise ConfigError(problem, file=learned_file, key="fingerprint", remedy=remedy)
     text = merged(profile_file.read_text(encoding="utf-8-sig"), places, profile, learned)

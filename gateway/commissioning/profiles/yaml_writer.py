@@ -81,7 +81,7 @@ def destination(name: str, out: Path | None, force: bool) -> Path:
     if file.stem != name:
         raise ConfigError(f"a profile {name} has to stand in {name}.yaml", key="--out", remedy="rename one")
     if file.exists() and not force:
-        raise ConfigError("there is such a file already", file=file, remedy="say --force to overwrite it")
+        raise ConfigError("there is such a file already", file=file, remedy="add --force to overwrite it")
     return file
 
 

@@ -278,14 +278,14 @@ class PollCycle:
         """A frame may be lost: a unit in service is asked again. One silence among answers is about this
         block; a second one may be the end of the device. None where the turn may yet tell which."""
         unit, service = self._group.device.unit, self._service
-        unanswered = isinstance(error, ReplyTimeoutError)
+        timed_out = isinstance(error, ReplyTimeoutError)
         if (suspects := self._suspects) is None:
             alone = len(service.units) == 1
             suspects = UndiagnosedTimeouts(self._group, service.units[unit], alone or self._link.numbered)
             self._suspects = suspects
         whole = suspects.origin_of(block)
         self._group.timed_out_requests.add(whole.request)
-        again = self._retries > 0 and unanswered and service.units[unit].in_service
+        again = self._retries > 0 and timed_out and service.units[unit].in_service
         if not (self.replied and (again or self._seeking.first_timeout)):
             service.record_timeout(unit, exchange.asked_at, exchange.ended_at)
         if again and service.should_continue(unit):
@@ -293,7 +293,7 @@ class PollCycle:
             return (block,)
         if whole is not block:
             self._group.device.record_failed_retry(exchange.ended_at)
-        if unanswered and self._seeking.may_suspect() and suspects.add(block, exchange, self.replied):
+        if timed_out and self._seeking.may_suspect() and suspects.add(block, exchange, self.replied):
             return None
         self._seeking.record_timeout(whole)
         return ()

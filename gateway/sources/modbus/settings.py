@@ -45,9 +45,9 @@ class DeviceSettings(_Model):
     device: Annotated[str, AfterValidator(_device_name)]
     """Its name everywhere: in topics, stores and logs; unique on the edge."""
     unit: int = Field(default=1, ge=0, le=255)
-    """Its unit id, by which it is told from others behind the same endpoint."""
+    """Its unit id, unique behind the endpoint."""
     profile: ProfileName
-    """The device profile that says what it offers."""
+    """The device profile with its points."""
     line: PlaceName = ""
     """The production line it stands in."""
     parameters: Mapping[Name, ScaleNumber] = {}
@@ -55,14 +55,14 @@ class DeviceSettings(_Model):
     groups: Mapping[Name, Period] = {}
     """Poll group -> seconds, where they differ from the profile's."""
     trust_after: int = Field(default=0, ge=0, le=1000)
-    """Turns with an answer, after the device was offline, until its values are taken for good."""
+    """Successful polls after an offline period until values of the device count as good."""
 
 
 class Quirks(_Model):
     """What an endpoint does wrong and is forgiven: each of these takes a check away."""
 
     ignore_tid: bool = False
-    """Its replies carry transaction ids of their own: what comes while one request is open, answers it."""
+    """Replies carry foreign transaction ids: a reply that arrives while one request is open belongs to it."""
     accept_unit: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     """Unit ids that its replies may carry in place of the one that was asked."""
 
@@ -78,9 +78,9 @@ class ModbusSettings(_Model):
     timeout: Period = 1.0
     """Seconds from a request to its reply."""
     retries: int = Field(default=0, ge=0, le=5)
-    """How often a unit in service that does not answer is asked again in the same turn."""
+    """How often a request to a unit in service is repeated in the same poll cycle after a timeout."""
     request_gap: Duration = 0.0
-    """Seconds of silence between a reply and the next request."""
+    """Seconds between a reply and the next request."""
     after_connect: Duration = 0.0
     """Seconds between the connection and the first request."""
     in_flight: int = Field(default=1, ge=1, le=MAX_IN_FLIGHT)
@@ -130,7 +130,7 @@ class ModbusSettings(_Model):
             text = "RTU frames carry no transaction id, so one request may be open at a time"
             problems.append(Problem(("in_flight",), text, "remove `in_flight`"))
         elif self.in_flight > 1 and self.quirks != Quirks():
-            text = "with quirks, one request may be open at a time: replies could not be told apart"
+            text = "with quirks, one request may be open at a time: replies could not be distinguished"
             problems.append(Problem(("in_flight",), text, "remove `in_flight`, or the quirks"))
         for index, unit in enumerate(self.quirks.accept_unit):
             if unit in units and len(units) > 1:

@@ -62,7 +62,7 @@ class DeviceLimits(FrozenModel):
     max_gap: int | None = Field(default=None, ge=0, le=65535)
     """Addresses between points that are read through, at most; by default as many as it is worth."""
     request_gap: Duration = 0.0
-    """Seconds of silence between a reply and the next request."""
+    """Seconds between a reply and the next request."""
     no_read: tuple[AddressRange, ...] = ()
     """Addresses that no request may touch, not even to read what stands around them in one go."""
 
@@ -100,7 +100,7 @@ class DeviceProfile(FrozenModel):
     addressing: Annotated[
         Literal["zero_based"], WithJsonSchema({"enum": ["zero_based", "modicon"], "default": "zero_based"})
     ] = "zero_based"
-    """A file may say `modicon`; its addresses are translated when it is read."""
+    """A file may use `modicon`; its addresses are translated when it is read."""
     byte_order: Order = "big"
     word_order: WordOrder = "big"
     """Both orders are the defaults of the points."""

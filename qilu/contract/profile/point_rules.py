@@ -28,7 +28,7 @@ def of_point(point: Point) -> Iterator[Problem]:
             ("address",), f"address {point.address}{end} does not exist (0 to 65535)", "correct the address"
         )
     if point.writable and not point.table.can_be_written:
-        yield Problem(("access",), f"a point of table {point.table} cannot be written", "say `access: read`")
+        yield Problem(("access",), f"a point of table {point.table} cannot be written", "set `access: read`")
     yield from _of_layout(point)
     yield from _of_meaning(point)
     yield from _of_counter(point)
@@ -121,7 +121,7 @@ def _of_counter(point: Point) -> Iterator[Problem]:
     if point.kind != "counter":
         for key, is_set in (("unwrap", point.unwrap), ("modulus", point.modulus is not None)):
             if is_set:
-                yield Problem((key,), f"`{key}` is for counters", "say `kind: counter` or remove it")
+                yield Problem((key,), f"`{key}` is for counters", "set `kind: counter` or remove it")
         return
     if point.modulus is not None and point.type.is_integer:
         low, high = point.type.range

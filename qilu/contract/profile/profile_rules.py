@@ -62,11 +62,11 @@ def _of_place(profile: DeviceProfile, index: int, point: Point) -> Iterator[Prob
     limit = profile.limits.max_block(point.table)
     if point.size > limit:
         text = f"takes {point.size} registers, but one request may read {limit} only"
-        yield Problem((*here, "type"), text, "raise `limits.max_registers` or say `access: write`")
+        yield Problem((*here, "type"), text, "raise `limits.max_registers` or set `access: write`")
     for gap in profile.limits.no_read:
         if gap.overlaps(point.table, point.address, point.last):
             text = f"lies in {_range(gap)}, which `limits.no_read` forbids"
-            yield Problem((*here, "address"), text, "correct one of them, or say `access: write`")
+            yield Problem((*here, "address"), text, "correct one of them, or set `access: write`")
 
 
 def _of_copies(copies: Copies, here: Loc, *, needed: bool) -> Iterator[Problem]:
@@ -80,7 +80,7 @@ def _of_copies(copies: Copies, here: Loc, *, needed: bool) -> Iterator[Problem]:
         text = f"`{key}` needs to know how far it is from one copy to the next"
         yield Problem((*here, key), text, "add `stride: 10` for 10 addresses")
     elif needed or copies.stride is not None:
-        text = "how many copies there are is not told"
+        text = "the number of copies is missing"
         yield Problem((*here, "stride"), text, "add `count: 3` or `suffixes: [a, b, c]`")
 
 
@@ -136,7 +136,7 @@ def _of_overlaps(profile: DeviceProfile) -> Iterator[Problem]:
                 later, earlier = max(i, index), profile.points[min(i, index)]
                 name = profile.points[later].name
                 text = f"{name} overlaps {earlier.name} ({earlier.table} {earlier.address} to {earlier.last})"
-                remedy = f"correct address or type; if both are meant, say `alias_of: {earlier.name}`"
+                remedy = f"correct address or type; if both are meant, add `alias_of: {earlier.name}`"
                 yield Problem(("points", later, "address"), text, remedy)
         open_.append(index)
 

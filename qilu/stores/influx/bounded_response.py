@@ -43,7 +43,7 @@ class BoundedResponse(aiohttp.ClientResponse):
             if not ended:
                 self.close()
                 if succeeded:
-                    raise TooLongError(f"an answer of more than {limit / 1e6:g} MB")
+                    raise TooLongError(f"a response of more than {limit / 1e6:g} MB")
         return self._body
 
     async def _read_limited(self, limit: int) -> tuple[bytes, bool]:
@@ -74,4 +74,4 @@ def _inflated(inflater: zlib._Decompress, chunk: bytes, limit: int) -> bytes:
     try:
         return inflater.decompress(chunk, limit)
     except zlib.error as error:
-        raise aiohttp.ClientPayloadError(f"the answer cannot be decompressed: {error}") from error
+        raise aiohttp.ClientPayloadError(f"the response cannot be decompressed: {error}") from error

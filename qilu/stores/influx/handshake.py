@@ -102,8 +102,7 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
     for flag, needed in _NEEDED_FLAGS.items():
         if flags.get(flag, needed) != needed:
             raise ConfigError(
-                f"VictoriaMetrics runs with -{flag}={flags[flag]}: it would answer 204 and change what it is"
-                " given",
+                f"VictoriaMetrics runs with -{flag}={flags[flag]}: it would reply 204 and change the values",
                 key="store.url",
                 remedy=f"start VictoriaMetrics without -{flag}",
             )

@@ -93,9 +93,7 @@ class Reply:
         try:
             return msgspec.json.decode(self.body, type=shape)
         except MALFORMED as error:
-            raise UnreachableError(
-                f"the store answered with something else than expected: {error}"
-            ) from error
+            raise UnreachableError(f"the store sent an unexpected response: {error}") from error
 
     def json_lines(self, shape: type[_Shape]) -> list[_Shape]:
         """The body, one document in each line, decoded as `json` does."""
@@ -219,8 +217,8 @@ def no_response(url: str, error: BaseException) -> UnreachableError:
         error = error.os_error
     if isinstance(error, TimeoutError):
         return TimedOutError(
-            f"{url}: no answer within store.timeout: the store is slow, or the line to it, or nothing answers"
-            " there; raise store.timeout, or set store.gzip: true"
+            f"{url}: no response within store.timeout: the store or the line to it is slow, or the store is"
+            " down; raise store.timeout, or set store.gzip: true"
         )
     why = describe_network_error(error) if isinstance(error, OSError) else str(error) or type(error).__name__
     return UnreachableError(f"{url}: {why}; start the store, or correct store.url")

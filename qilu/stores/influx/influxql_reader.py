@@ -100,7 +100,7 @@ class InfluxqlReader(ServerReader):
 
 def _samples(series: Series) -> Iterator[Sample]:
     if len(series["columns"]) != _RAW_COLUMNS:
-        raise UnreachableError(f"the store answered with the columns {series['columns'][:5]}")
+        raise UnreachableError(f"the store sent the columns {series['columns'][:5]}")
     for time_ms, value, code, text in series["values"]:
         yield to_sample(time_ms, text if value is None else value, code)
 

@@ -174,7 +174,7 @@ def _refuse_names(columns: BlockSchema, dialect: Dialect) -> None:
         raise DataError("a device, a point or the list of points has no name")
     if origin.profile[:1] in ("", "#") or (dialect.joins_with_underscore and "_" in origin.profile):
         raise DataError(
-            f"the profile's name {origin.profile!r} cannot be told apart in this store: use a-z, 0-9 and -"
+            f"the profile's name {origin.profile!r} cannot be distinguished in this store: use a-z, 0-9 and -"
         )
     if len(set(columns.points)) < len(columns.points):
         raise DataError("two points have the same name")

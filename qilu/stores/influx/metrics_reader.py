@@ -130,7 +130,7 @@ class VictoriaMetricsReader(ServerReader):
         reply = _ok(await self._http.ask("POST", "/api/v1/export", form=form), self._settings.url)
         exported = reply.json_lines(ExportedSeries)
         if any(len(series["timestamps"]) != len(series["values"]) for series in exported):
-            raise UnreachableError(f"{self._settings.url} answered with times that have no values")
+            raise UnreachableError(f"{self._settings.url} sent times that have no values")
         return exported
 
     async def _series(self, match: str) -> list[dict[str, str]]:

@@ -33,13 +33,11 @@ class InfluxqlResults(msgspec.Struct):
         """The tables of each result; UnreachableError when the server named an error, or rows do not fit."""
         for result in self.results:
             if "error" in result:
-                raise UnreachableError(f"the store answered: {result['error'][:300]}")
+                raise UnreachableError(f"the store responded: {result['error'][:300]}")
             for table in result.get("series", []):
                 width, timed = len(table["columns"]), table["columns"][:1] == ["time"]
                 if any(len(row) != width or (timed and type(row[0]) is not int) for row in table["values"]):
-                    raise UnreachableError(
-                        f"the store answered with rows that are not {table['columns'][:5]}"
-                    )
+                    raise UnreachableError(f"the store sent rows that are not {table['columns'][:5]}")
         return [result.get("series", []) for result in self.results]
 
 
@@ -63,7 +61,7 @@ class Instant(msgspec.Struct):
         except ValueError:
             parsed = nan
         if not isfinite(parsed):
-            raise UnreachableError(f"the store answered with {self.value[1][:40]!r} for a number")
+            raise UnreachableError(f"the store sent {self.value[1][:40]!r} for a number")
         return parsed
 
 

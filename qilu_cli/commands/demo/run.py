@@ -39,7 +39,7 @@ class _Run:
     gateway: Gateway
     latest_values: LatestValues
     store: Path
-    began: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     start_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     served: dict[str, int] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class _Run:
         tally, delivery = self.gateway.pipeline.tally, self.gateway.pipeline.delivery
         p50, p99 = delivery.latency.quantiles(0.5, 0.99)
         return table.Flow(
-            seconds=time.monotonic() - self.began,
+            seconds=time.monotonic() - self.started_at,
             polls_per_s=self.latest_values.polls_per_s(self.gateway.clock.now_ms()),
             polled_points=tally.points,
             bad_points=tally.bad_points,

@@ -50,7 +50,7 @@ async def probe(options: ProbeOptions) -> None:
     timeout = _seconds("--timeout", options.timeout) if options.timeout else default
     if (options.expect is not None or period is not None) and not ranges:
         option = "--watch" if period is not None else "--expect"
-        raise ConfigError("says nothing without --read", key=option, remedy="add --read holding:0-99")
+        raise ConfigError("needs --read", key=option, remedy="add --read holding:0-99")
     if period is not None and (options.form == "json" or options.expect is not None):
         raise ConfigError("goes with a table only", key="--watch", remedy="leave out --format and --expect")
     if options.form == "json" and units and ranges:
@@ -155,7 +155,7 @@ async def _look(prober: Prober, options: ProbeOptions) -> None:
     how = await ping(prober, options.unit)
     if how is None:
         raise UnreachableError(
-            f"{prober.url}: connected, but unit {options.unit} does not answer; scan with --units 1-247"
+            f"{prober.url}: connected, but unit {options.unit} does not reply; scan with --units 1-247"
         )
     identity_texts = await identity(prober, options.unit)
     tables = {table: await _try(prober, options.unit, table) for table in Table}

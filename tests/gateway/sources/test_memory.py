@@ -52,7 +52,7 @@ def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     file = tmp_path / "learnt" / "meter-1.yaml"
     file.write_bytes(file.read_bytes()[:60])
     assert memory.load("meter-1", METER) is NOTHING_LEARNED
-    assert "what meter-1 taught is forgotten: " in caplog.text
+    assert "learned limits of meter-1 are dropped: " in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
 ) -> None:
     (tmp_path / "learnt").write_text("no folder")
     LearnedLimitsStore(tmp_path / "learnt").keep("meter-1", METER, LearnedLimits(frozenset(("p13",))))
-    assert "what meter-1 taught is not kept: " in caplog.text
+    assert "learned limits of meter-1 are not saved: " in caplog.text
 
 
 def polled(

@@ -70,7 +70,7 @@ def test_anything_else_is_refused_with_an_example(url: str) -> None:
         ("rtu://", "names no port"),
         (
             "rtu://ttyUSB0",
-            "the path of a port follows rtu://, and begins with / itself; write rtu:///dev/ttyUSB0",
+            "the path of a port follows rtu:// and starts with / itself; write rtu:///dev/ttyUSB0",
         ),
         ("rtu://plc:4001", "or rtu+tcp:// for a host"),
         ("rtu:///dev/ttyUSB0?baudrate=9601", "baudrate 9601; use 300, 600, 1200"),

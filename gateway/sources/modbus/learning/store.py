@@ -24,7 +24,7 @@ LEARNED_FOLDER = "learnt"
 
 
 class LearnedLimitsFile(BaseModel):
-    """What one device taught; of use as long as its profile is the one that was tried on it."""
+    """Learned limits of one device; valid as long as its profile does not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,10 +92,10 @@ class LearnedLimitsStore:
         try:
             kept = load(file, LearnedLimitsFile)
         except ConfigError as error:
-            _log.warning("what %s taught is forgotten: %s", device, error)
+            _log.warning("learned limits of %s are dropped: %s", device, error)
             return NOTHING_LEARNED
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
-            _log.info("what %s taught is asked again: its profile was changed", device)
+            _log.info("learned limits of %s are measured again: its profile was changed", device)
             return NOTHING_LEARNED
         return replace(kept.learned, unreadable_tables=frozenset())
 
@@ -110,4 +110,4 @@ class LearnedLimitsStore:
             new.write_text(LearnedLimitsFile.of(device, profile, learned).text(), encoding="utf-8")
             new.replace(file)
         except OSError as error:
-            _log.warning("what %s taught is not kept: %s", device, error)
+            _log.warning("learned limits of %s are not saved: %s", device, error)

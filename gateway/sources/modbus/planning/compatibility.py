@@ -18,4 +18,4 @@ def problems(profile: DeviceProfile, settings: DeviceSettings) -> Iterator[Probl
     yield from profile.problems_with(settings.parameters, ("parameters",))
     if not any(point.readable for point in profile.points):
         text = f"profile {profile.profile} has no point that can be read"
-        yield Problem(("profile",), text, "say `access: read` or `read_write` for at least one point")
+        yield Problem(("profile",), text, "set `access: read` or `read_write` for at least one point")
