@@ -19,6 +19,8 @@ FAST := not server and not slow and not campaign
 WORKERS ?= auto
 PURE_TESTS := tests/contract tests/modbus tests/gateway/spool tests/conformance/test_every_spool.py \
 	tests/gateway/test_outbox.py tests/gateway/test_outbox_histories.py
+FAST_TESTS := $(PURE_TESTS) tests/gateway/processors tests/gateway/completeness tests/support \
+	tests/conformance/test_every_processor.py
 
 .PHONY: help
 help: ## list the targets
@@ -34,8 +36,8 @@ test: $(DEV) $(NEEDED_SERVERS) ## run the tests, against real servers where ther
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(DEV) ## run the tests without servers, without processes and without those that take seconds
-	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile=fast -m "$(FAST)" $(ARGS)
+test-fast: $(DEV) ## run the tests of the pure packages in parallel, without those that start processes or take seconds
+	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile=fast -m "$(FAST)" $(FAST_TESTS) $(ARGS)
 
 .PHONY: cover
 cover: $(DEV) ## measure line and branch coverage of the pure packages; fails below the floor in pyproject.toml

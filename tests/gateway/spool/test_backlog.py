@@ -26,7 +26,7 @@ async def main():
         [(stream, offsets)] = [(s, o) for s, o in spool.pending().items() if o]
         read, wanted = 0, offsets.copy()
         while wanted:
-            records = spool.read(stream, wanted.head(1000), 64_000)
+            records = spool.read(stream, wanted.take(1000), 64_000)
             read += len(records)
             wanted.remove(0, records[-1].offset)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
