@@ -12,9 +12,9 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 PROGRAM = """\
 import cloud.settings, gateway.interfaces, qilu_cli.main, simulator.app
-from qilu.contract.ranges import Ranges
+from qilu.contract.ranges import IntervalSet
 
-offsets: Ranges = Ranges.parse("0-9")
+offsets: IntervalSet = IntervalSet.parse("0-9")
 wrong: str = offsets
 """
 
@@ -45,7 +45,8 @@ def test_a_program_is_checked_against_the_types_of_an_installed_wheel(
     result = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     errors = [line for line in result.stdout.splitlines() if ": error:" in line]
     assert len(errors) == 1, result.stdout + result.stderr
-    assert 'program.py:5: error: Incompatible types in assignment (expression has type "Ranges"' in errors[0]
+    assert errors[0].startswith("program.py:5: error: Incompatible types in assignment")
+    assert '"IntervalSet"' in errors[0]
 
 
 def test_every_package_at_the_top_says_that_it_is_typed() -> None:
