@@ -39,6 +39,7 @@ class Conductor:
             await self._fill(act.lasts)
         elif act.what == "step":
             self._works.clock.set(act.size)
+            self._works.road.clock_steps.append(now_ms())
         elif act.what == "join":
             self._works.ghost.launch()
             await asyncio.sleep(act.lasts)

@@ -1,6 +1,7 @@
 """The ledger of an audit: every serve counter that a machine gave away, beside every one in the store."""
 
 import csv
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from qilu.stores.factory import open_reader
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
 COUNTER = "serve_counter"
+
+EPOCH_NOTICED_MS = 3000
+"""A gateway may notice so late that its clock was set; what is served then may be of either epoch."""
 
 
 class Served(NamedTuple):
@@ -36,6 +40,9 @@ class Ledger:
 
     served: Sequence[Served]
     stored: Sequence[Stored]
+    epochs: Sequence[int] = ()
+    """When the clock of the edge was set, or its gateway ended, rising (true time in ms). Times keep the order
+    of serving within an epoch; a wrong clock may put one epoch beside another."""
 
     @property
     def lost(self) -> list[Served]:
@@ -59,17 +66,31 @@ class Ledger:
 
     @property
     def out_of_order(self) -> list[Stored]:
-        """Stored under a time at which a later counter of the device is already stored."""
-        found, reached = [], dict[str, int]()
+        """Stored under a time at which a later counter of the device and epoch is already stored."""
+        served = {(one.device, one.counter): one.time_ms for one in self.served}
+        found, reached = [], dict[tuple[str, int], int]()
         for one in sorted(self.stored):
-            if one.counter < reached.get(one.device, 0):
+            epoch = self._epoch(served.get((one.device, one.counter), one.time_ms))
+            if epoch is None:
+                continue
+            if one.counter < reached.get((one.device, epoch), 0):
                 found.append(one)
-            reached[one.device] = max(one.counter, reached.get(one.device, 0))
+            reached[one.device, epoch] = max(one.counter, reached.get((one.device, epoch), 0))
         return found
+
+    def _epoch(self, time_ms: int) -> int | None:
+        """The number of the epoch; None so near to its ends that the gateway may not have noticed yet."""
+        number = bisect_right(self.epochs, time_ms)
+        near = [
+            end
+            for end in self.epochs[max(number - 1, 0) : number + 1]
+            if abs(end - time_ms) < EPOCH_NOTICED_MS
+        ]
+        return None if near else number
 
     def until(self, time_ms: int) -> "Ledger":
         """With nothing that was served after this moment among what should be stored."""
-        return Ledger([one for one in self.served if one.time_ms <= time_ms], self.stored)
+        return Ledger([one for one in self.served if one.time_ms <= time_ms], self.stored, self.epochs)
 
 
 def read_served(truth: Path) -> list[Served]:

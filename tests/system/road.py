@@ -17,6 +17,9 @@ from tests.system.ledger import Ledger, read_served, read_stored
 from tests.system.programs import WITHIN, Qilu, now_ms
 from tests.system.verdict import Fault, Verdict, judge, kill_faults
 
+CLOCK_ERROR_MS = 3_600_000
+"""A clock that a test sets is wrong by less: so far from the truth a sample may be stored."""
+
 Machine = tuple[str, str, int, int]
 
 MACHINES: Sequence[Machine] = (
@@ -65,6 +68,8 @@ class Road:
         self.period = period
         self._plant = self._write_plant()
         self.began_ms = now_ms()
+        self.clock_steps: list[int] = []
+        """When a test set the clock of the gateway, true time in ms."""
         self.simulator = Qilu(
             self.folder, "simulate", self._plant, "--truth", self.truth, ready="devices are served"
         )
@@ -109,9 +114,12 @@ class Road:
 
     async def ledger(self) -> Ledger:
         """Both sides as they are now; the store is read first, so that it cannot be ahead of the truth."""
-        stored = await read_stored(self.store, self.devices, self.began_ms)
+        stored = await read_stored(self.store, self.devices, self.began_ms - CLOCK_ERROR_MS)
         await asyncio.sleep(0.25)  # the simulator writes down what it served every 0.1 s
-        return Ledger([one for one in read_served(self.truth) if one.device in self.devices], stored)
+        served = [one for one in read_served(self.truth) if one.device in self.devices]
+        ends = [moment for killed in self.gateway.killed for moment in killed if moment]
+        epochs = sorted([*self.clock_steps, *ends]) if self.clock_steps else []
+        return Ledger(served, stored, epochs)
 
     async def flows(self, count: int = 4, after_ms: int | None = None, within: float = WITHIN) -> None:
         """Return when every device has so many counters in the store that were stamped after this moment."""

@@ -22,3 +22,12 @@ def test_each_difference_is_found_and_named() -> None:
 def test_what_was_served_later_is_not_missing_yet() -> None:
     assert Ledger(SERVED, STORED[:4]).until(2000).lost == []
     assert Ledger(SERVED, STORED[:4]).until(3000).lost == SERVED[4:6]
+
+
+def test_times_keep_the_order_of_serving_within_an_epoch_of_the_clock() -> None:
+    served = [Served(10_000 * counter, "a", counter) for counter in range(1, 7)]
+    set_back = [Stored(one.time_ms - (25_000 if one.counter > 3 else 0), "a", one.counter) for one in served]
+    assert Ledger(served, set_back).out_of_order != []
+    assert Ledger(served, set_back, epochs=[35_000]).out_of_order == []
+    swapped = [*set_back[:3], Stored(16_000, "a", 4), Stored(15_500, "a", 5), set_back[5]]
+    assert Ledger(served, swapped, epochs=[35_000]).out_of_order == swapped[3:4]
