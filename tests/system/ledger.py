@@ -41,7 +41,7 @@ class Ledger:
     served: Sequence[Served]
     stored: Sequence[Stored]
     epochs: Sequence[int] = ()
-    """When the clock of the edge was set, or its gateway ended, rising (true time in ms). Times keep the order
+    """When the clock of the edge was set or its gateway ended, rising (true time, ms). Times keep the order
     of serving within an epoch; a wrong clock may put one epoch beside another."""
 
     @property
