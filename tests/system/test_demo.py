@@ -60,7 +60,8 @@ async def test_it_shows_a_factory_at_work_and_a_second_start_goes_on_with_it(tmp
         )
     assert first.returncode == 0, first.stderr
     assert " ERROR " not in first.stderr
-    assert re.search(r"^ +2 s .* [1-9]\d* points read", first.stdout)
+    assert re.search(r"^the machines speak Modbus TCP at 127.0.0.1, ports \d+", first.stdout)
+    assert re.search(r"^ +2 s .* [1-9]\d* points read", first.stdout, re.MULTILINE)
     counted = read(summary)
     assert counted["devices"] >= 8
     assert counted["polled_points"] == counted["durable_points"] > 0
