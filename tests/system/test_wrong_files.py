@@ -216,11 +216,6 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {"gateway.yaml": GATEWAY + "mqtt: {tls: {ca: nowhere.pem}}\n"},
         r"nowhere\.pem: mqtt\.tls\.ca: .+; name a \w+",
     ),
-    "a password file that is not there": (
-        "ingest ingester.yaml",
-        {"ingester.yaml": INGESTER + "mqtt: {username: a, password_file: nowhere}\n"},
-        r"nowhere: mqtt\.password_file: no such file; \w+",
-    ),
 }
 
 
