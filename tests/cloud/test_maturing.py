@@ -152,7 +152,7 @@ def test_in_any_history_durable_is_only_what_the_store_kept_for_a_horizon_and_no
             check(maturing.postpone(maturing.take_due(world.now), DOUBT, world.now))
         else:
             ask()
-    for _ in range(3):
+    for _ in range(4):  # the third may come a rounding too early
         world.now += 30.0
         ask()
     assert settled_once >= {offset for offset, (_, run) in world.written.items() if run == world.run}

@@ -36,7 +36,7 @@ from qilu.runtime.boot import boot_id
 
 assert not Path("/proc/sys").exists()
 clock = Clock(Path(sys.argv[1]) / "clock", boot=boot_id())
-clock.look()
+clock.check()
 print(boot_id().hex, clock.trust.value)
 """
 

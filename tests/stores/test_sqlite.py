@@ -93,9 +93,9 @@ asyncio.run(main())
 async def test_what_was_written_survives_kill_9_and_frees_the_file(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os, pathlib
-from qilu.contract.reading import Columns, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.sqlite.writer import SqliteStore
-columns = Columns(Origin("e", "d", "p"), "g", ("x",))
+columns = BlockSchema(Origin("e", "d", "p"), "g", ("x",))
 async def main():
     async with SqliteStore(pathlib.Path({str(tmp_path / "a.db")!r})) as store:
         for time in range(50):
