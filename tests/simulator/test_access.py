@@ -175,8 +175,8 @@ def refused(folder: Path, *machines: str) -> str:
         ),
         (["- {device: a, ..., serial: {pty: x}, replicas: 300}"], "replicas: a-248 would be unit 248"),
         (["- {device: a, ..., serial: {pty: x}, unit: 250}"], "unit: a would be unit 250"),
-        (["- {device: a, ..., serial: {pty: x}, unit: 0}"], "0 is the address of all units in RTU frames"),
-        (["- {device: a, ..., port: 5020, framing: rtu, unit: 0}"], "0 is the address of all units in RTU"),
+        (["- {device: a, ..., serial: {pty: x}, unit: 0}"], "0 is the broadcast address in RTU frames"),
+        (["- {device: a, ..., port: 5020, framing: rtu, unit: 0}"], "0 is the broadcast address in RTU"),
         (["- {device: a, ..., port: 5020, framing: rtu, unit: 248}"], "unit: a would be unit 248"),
     ],
 )  # fmt: skip

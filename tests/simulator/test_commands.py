@@ -99,7 +99,7 @@ def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> N
         wrong = qilu("fault", file, "inject", "pump-1", "bearing_war")
         assert (wrong.returncode, "did you mean bearing_wear?" in wrong.stderr) == (2, True)
     gone = qilu("fault", port)
-    assert (gone.returncode, "no plant answers" in gone.stderr) == (1, True)
+    assert (gone.returncode, "no plant replies" in gone.stderr) == (1, True)
 
 
 def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
