@@ -20,7 +20,8 @@ MAX_CHARACTERS = 4_000_000
 _MAX_VALUES = 250_000
 """Of one file, those counted again that an alias repeats: a few lines of aliases can stand for 10^9."""
 _MAX_ANCHORS = 1000
-"""Of one file."""
+_MAX_ALIASES = 10_000
+"""Both of one file."""
 _MAX_DIGITS = 64
 """Of one number."""
 
@@ -49,7 +50,7 @@ class LineIndex:
         )
 
 
-_ANCHOR = re.compile(r"(?<![^\s,\[{:-])&[\w-]")
+_REFERENCE = re.compile(r"(?<![^\s,\[{:-])([&*])[\w-]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,9 +101,10 @@ def _bound(text: str, file: str) -> None:
     """ConfigError for a text that would take long to read: its marks are counted before it is parsed."""
     if text.count(":") > _MAX_VALUES or text.count(",") > _MAX_VALUES or text.count("\n") > _MAX_VALUES:
         raise ConfigError(f"more than {_MAX_VALUES} values", file=file, remedy="split this file")
-    if len(_ANCHOR.findall(text)) > _MAX_ANCHORS:
-        problem = f"more than {_MAX_ANCHORS} anchors (&name)"
-        raise ConfigError(problem, file=file, remedy="write the values out, or generate the file")
+    for mark, limit, name in (("&", _MAX_ANCHORS, "anchors (&name)"), ("*", _MAX_ALIASES, "aliases (*name)")):
+        if sum(found == mark for found in _REFERENCE.findall(text)) > limit:
+            problem = f"more than {limit} {name}"
+            raise ConfigError(problem, file=file, remedy="write the values out, or generate the file")
 
 
 def too_long(file: str) -> ConfigError:

@@ -172,8 +172,9 @@ class TestBombs:
                 "more than 250000 values; split this file",
             ),
             ("\n".join(f"k{n}: &a{n} 1" for n in range(2_000)), "more than 1000 anchors (&name)"),
+            ("a: &a 1\nb: [" + ", ".join(["*a"] * 50_000) + "]", "more than 10000 aliases (*name)"),
         ],
-        ids=["digits", "keys", "keys in one line", "anchors"],
+        ids=["digits", "keys", "keys in one line", "anchors", "aliases"],
     )
     def test_what_would_take_long_is_refused_before_it_is_read(self, text: str, problem: str) -> None:
         refused = lines(text)
