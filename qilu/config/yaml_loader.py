@@ -102,7 +102,7 @@ def _bound(text: str, file: str) -> None:
     if text.count(":") > _MAX_VALUES or text.count(",") > _MAX_VALUES or text.count("\n") > _MAX_VALUES:
         raise ConfigError(f"more than {_MAX_VALUES} values", file=file, remedy="split this file")
     for mark, limit, name in (("&", _MAX_ANCHORS, "anchors (&name)"), ("*", _MAX_ALIASES, "aliases (*name)")):
-        if sum(found == mark for found in _REFERENCE.findall(text)) > limit:
+        if sum(char == mark for char in _REFERENCE.findall(text)) > limit:
             problem = f"more than {limit} {name}"
             raise ConfigError(problem, file=file, remedy="write the values out, or generate the file")
 
