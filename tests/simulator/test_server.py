@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from qilu.contract.errors import ConfigError
+from qilu.contract.plain_text import plain
 from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import (
@@ -295,7 +297,7 @@ async def test_a_port_in_use_is_named_with_a_remedy_and_no_port_stays_open() -> 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", 64 * "long", "a\0b"])
 async def test_a_host_that_is_not_ours_is_the_users_to_mend(host: str) -> None:
-    with pytest.raises(ConfigError, match=f"cannot listen on {host}:0: .*127.0.0.1"):
+    with pytest.raises(ConfigError, match=f"cannot listen on {re.escape(plain(host))}:0: .*127.0.0.1"):
         async with ModbusServer([Port({1: Memory()}, host=host)]):
             pass
 
