@@ -10,6 +10,21 @@ _log = logging.getLogger(__name__)
 
 INTERVAL_S = 600.0
 
+_PRESENT = {
+    "offline_devices": "devices do not answer",
+    "deferred_records": "records are deferred",
+    "held_records": "records of another edge are held",
+}
+"""Points whose value is a problem while it is not 0, and what it counts."""
+_RISING = {
+    "bad_points": "values are not good",
+    "missed_turns": "polls were skipped",
+    "dropped_records": "records were dropped",
+    "blocked_records": "records had to wait for room in the spool",
+    "rejected_records": "records were rejected",
+}
+"""Points whose rise is one."""
+
 
 async def beat(read: Callable[[], Mapping[str, float]], interval_s: float = INTERVAL_S) -> None:
     """Log one line per interval until cancelled; `read` gives the points of `gateway.health`."""
@@ -27,25 +42,14 @@ def sentence(before: Mapping[str, float], now: Mapping[str, float], interval_s: 
     def more(point: str) -> float:
         return now[point] - before.get(point, 0.0)
 
+    counts = {point: now[point] for point in _PRESENT} | {point: more(point) for point in _RISING}
     problems = [
-        text
-        for applies, text in (
-            (now["offline_devices"], f"{now['offline_devices']:.0f} devices do not answer"),
-            (not now["link"], "the broker is not connected"),
-            (more("bad_points"), f"{more('bad_points'):.0f} values are not good"),
-            (more("missed_turns"), f"{more('missed_turns'):.0f} polls were skipped"),
-            (more("dropped_records"), f"{more('dropped_records'):.0f} records were dropped"),
-            (
-                more("blocked_records"),
-                f"{more('blocked_records'):.0f} records had to wait for room in the spool",
-            ),
-            (more("rejected_records"), f"{more('rejected_records'):.0f} records were rejected"),
-            (now["deferred_records"], f"{now['deferred_records']:.0f} records are deferred"),
-            (now["held_records"], f"{now['held_records']:.0f} records of another edge are held"),
-            (now["oldest_s"] > interval_s, f"the oldest record waits since {now['oldest_s']:.0f} s"),
-        )
-        if applies
+        f"{counts[point]:.0f} {text}" for point, text in (_PRESENT | _RISING).items() if counts[point]
     ]
+    if not now["link"]:
+        problems.insert(0, "the broker is not connected")
+    if now["oldest_s"] > interval_s:
+        problems.append(f"the oldest record waits since {now['oldest_s']:.0f} s")
     state = "needs attention: " + ", ".join(problems) if problems else "healthy"
     return (
         f"{state}; in the last {interval_s / 60:.0f} min {more('polls'):.0f} polls"
