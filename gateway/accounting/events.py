@@ -38,7 +38,7 @@ _DEVICE_EVENTS = {"offline": EventKind.OFFLINE, "online": EventKind.ONLINE, "lea
 
 
 class AccountingSource:
-    """The source of the reports. Who has something to tell calls a method; none of them waits.
+    """The source of the reports. Other parts report by calling its methods; none of them waits.
 
     `edge` has the profile `gateway`; `devices`: name -> origin. `stamp` gives the time (ms, UTC) of a new
     reading of a series, `tag` its epoch. `down_since_ms`: when this gateway was last alive before, if known;

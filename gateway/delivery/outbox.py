@@ -184,7 +184,7 @@ class Outbox:
         self.connected = True
 
     def link_down(self) -> None:
-        """The link is gone, and with it all that was queued or unanswered."""
+        """The link is lost: queued and unacknowledged records join the backlog."""
         self.connected = False
         for stream, offset in self._queue:
             places = self._streams[stream]

@@ -17,7 +17,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What one ingester says of the records of one stream.
+    """One acknowledgement: what became of records of one stream in the store of one ingester.
 
     `stored`: readable in the store. `durable`: will survive its crash, the edge may forget (implies stored).
     `rejected`: offset -> why no store will ever take it; the edge sets it aside and goes on. `deferred`: not

@@ -63,7 +63,7 @@ class Summary(msgspec.Struct, array_like=True):
 
 
 def sample(time_ms: int, value: Value, reason: Reason | None) -> Sample:
-    """One sample as every reader tells it: bad has no value, and what has no value has a reason.
+    """One sample in the form of all readers: a bad one has no value, one without a value has a reason.
 
     A number beyond the limits, which an older store may hold, is bad: no sum of the others overflows.
     """
