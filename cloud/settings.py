@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from qilu.contract.topics import topic_level
+from qilu.contract.topics import TopicName
 from qilu.contract.units import ByteSize, Duration
-from qilu.contract.validation import validation_error
+from qilu.contract.validation import FrozenModel, validation_error
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
-
-
-def _name(text: str) -> str:
-    try:
-        return topic_level(text)
-    except ValueError as error:
-        raise validation_error(str(error), "use letters, digits, - and _") from None
 
 
 def _pattern(text: str) -> str:
@@ -28,22 +22,19 @@ def _pattern(text: str) -> str:
     return text
 
 
-_Edge = Annotated[str, AfterValidator(_name)]
 _DevicePattern = Annotated[str, AfterValidator(_pattern)]
 
 
-class IngesterSettings(BaseModel):
+class IngesterSettings(FrozenModel):
     """One ingester; any number of them may fill one store, and share the work where the broker can."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ingester: Annotated[str, AfterValidator(_name)] | None = None
+    ingester: TopicName | None = None
     """Its id; one of its own is made up where none is given. No two may have the same."""
     mqtt: MqttSettings = MqttSettings()
     """The broker."""
     store: Annotated[SqliteSettings | InfluxSettings, Field(discriminator="type")]
     """The store that it fills."""
-    owners: dict[_DevicePattern, _Edge] = {}
+    owners: Mapping[_DevicePattern, TopicName] = {}
     """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
     share: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gateway.clock import CLOCK_HOLD
 from gateway.delivery.outbox import Limits
@@ -16,28 +16,20 @@ from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import PROFILES
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
-from qilu.contract.topics import topic_level
+from qilu.contract.topics import TopicName
 from qilu.contract.units import ByteSize, Duration, Period
-from qilu.contract.validation import Problem, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, Problem, raise_problems, validation_error
 from qilu.modbus_client.connect_limiter import MAX_CONCURRENT_CONNECTS
 from qilu.mqtt.settings import MqttSettings
 
 
 def _edge_name(name: str) -> str:
-    remedy = "use letters, digits and hyphens, such as edge-1"
     if len(name.encode()) > MAX_EDGE_BYTES:
-        raise validation_error(f"longer than {MAX_EDGE_BYTES} bytes of UTF-8", remedy)
-    try:
-        return topic_level(name)
-    except ValueError as error:
-        raise validation_error(str(error), remedy) from error
+        raise validation_error(f"longer than {MAX_EDGE_BYTES} bytes of UTF-8", "choose a shorter name")
+    return name
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DeliverySettings(_Model):
+class DeliverySettings(FrozenModel):
     """When a record counts as delivered, and how records travel."""
 
     ack: Literal["store", "broker"] = "store"
@@ -77,10 +69,10 @@ class DeliverySettings(_Model):
         )
 
 
-class GatewaySettings(_Model):
+class GatewaySettings(FrozenModel):
     """One edge: a file of these settings is all that `qilu gateway` needs."""
 
-    edge: Annotated[str, AfterValidator(_edge_name)]
+    edge: Annotated[TopicName, AfterValidator(_edge_name)]
     """Its name in topics, stores and logs; no two gateways of a broker have the same."""
     enterprise: PlaceName = ""
     """Whose machines these are; sent to the store with every reading."""

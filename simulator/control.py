@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
+from qilu.contract.validation import FrozenModel
 from simulator.network_faults.catalogue import FAULTS as WIRE_FAULTS
 from simulator.network_faults.catalogue import AnyWireFault
 from simulator.network_faults.fault import WireFault
@@ -38,10 +39,8 @@ TICKS_PER_SLICE = 50  # ticks between which the servers get their turn
 Action: TypeAlias = Literal["status", "list", "inject", "repair", "pause", "resume", "step", "speed"]
 
 
-class Command(BaseModel):
+class Command(FrozenModel):
     """One request; each `do` has use for some of the other keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     do: Action
     fault: FaultSettings | None = None

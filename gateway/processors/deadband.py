@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.processors.point_state import PointStates
 from qilu.contract.reading import Poll, Reading, Reason, Value
 from qilu.contract.units import Duration
+from qilu.contract.validation import FrozenModel
 
 
-class DeadbandSettings(BaseModel):
+class DeadbandSettings(FrozenModel):
     """How far values may move unnoticed. A point that matches no pattern counts as moved at any change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["deadband"]
     bands: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]

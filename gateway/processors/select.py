@@ -7,15 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from qilu.contract.reading import BlockSchema, Poll, Reading
+from qilu.contract.validation import FrozenModel
 
 
-class SelectSettings(BaseModel):
+class SelectSettings(FrozenModel):
     """Which points are let through."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["select"]
     keep: tuple[str, ...] = Field(default=("*",), min_length=1)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.processors.point_state import PointStates
 from qilu.contract.reading import Poll, Reading, Reason, Value
+from qilu.contract.validation import FrozenModel
 
 
-class StaleSettings(BaseModel):
+class StaleSettings(FrozenModel):
     """Which values are expected to move, and how soon one that does not is uncertain."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["stale"]
     points: tuple[str, ...] = Field(min_length=1)

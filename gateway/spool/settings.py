@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from qilu.contract.units import ByteSize, Duration, Period
+from qilu.contract.validation import FrozenModel
 
 _SMALLEST_SEGMENT = 4096
 
 
-class SpoolSettings(BaseModel):
+class SpoolSettings(FrozenModel):
     """Where records are kept, how many, and how soon they are safe from a power cut.
 
     A relative `directory` is meant from the working directory: whoever reads the file resolves it first.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     directory: Path
     """The folder of its files; of this edge alone."""

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_NAME
 from qilu.contract.lookalikes import find_lookalike
+from qilu.contract.validation import validation_error
 
 
 class Lane(StrEnum):
@@ -48,6 +52,17 @@ def topic_level(name: str) -> str:
             f" take {separator!r} in a name for a separator or a wildcard"
         )
     return name
+
+
+def _topic_name(name: str) -> str:
+    try:
+        return topic_level(name)
+    except ValueError as error:
+        raise validation_error(str(error), "use letters, digits and hyphens, such as press-1") from error
+
+
+TopicName = Annotated[str, AfterValidator(_topic_name)]
+"""The name of an edge, a device or an ingester in a file of settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""How a model of ours refuses what a user wrote: the problem, its place in the file and the remedy."""
+"""The base of all models of files, and how they refuse content: problem, place in the file and remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Loc = tuple[str | int, ...]
@@ -13,6 +13,12 @@ Loc = tuple[str | int, ...]
 
 KIND = "qilu"
 """The pydantic error type of everything that is raised from here."""
+
+
+class FrozenModel(BaseModel):
+    """The base of every model of a file: never changed after it was read, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Problem(NamedTuple):

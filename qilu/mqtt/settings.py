@@ -8,14 +8,14 @@ import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError
 from qilu.contract.lookalikes import host_problem
 from qilu.contract.topics import Topics, topic_level
 from qilu.contract.units import Period
-from qilu.contract.validation import Problem, display, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 
 PORT = 1883
 TLS_PORT = 8883
@@ -59,10 +59,8 @@ def _without_port(text: str) -> tuple[str, str]:
     return text, ""
 
 
-class TlsSettings(BaseModel):
+class TlsSettings(FrozenModel):
     """Encrypt the connection, and check the broker's certificate and name: that cannot be left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ca: Path | None = None
     """File of the authority to trust (PEM); default: those of the operating system."""
@@ -88,10 +86,8 @@ class TlsSettings(BaseModel):
         return context
 
 
-class MqttSettings(BaseModel):
+class MqttSettings(FrozenModel):
     """One broker. Passwords stand in a file or in the environment, never here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: Annotated[str, Field(min_length=1), AfterValidator(_host)] = "127.0.0.1"
     """Name or address of the broker, without a scheme and a port."""

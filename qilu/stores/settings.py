@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from qilu.config.settings_file import read_secret
 from qilu.contract.limits import StoreName
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, Problem, raise_problems, validation_error
 
 Kind = Literal["influxdb1", "influxdb2", "influxdb3", "victoriametrics"]
 
 
-class SqliteSettings(BaseModel):
+class SqliteSettings(FrozenModel):
     """The embedded store: one file on this machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["sqlite"]
     file: Path
@@ -32,10 +30,8 @@ class SqliteSettings(BaseModel):
     """Seconds for which their one-minute summaries are kept; default: for ever."""
 
 
-class InfluxSettings(BaseModel):
+class InfluxSettings(FrozenModel):
     """A server that takes line protocol. Secrets stand in a file or in the environment, never here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["influx"]
     kind: Kind

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, raise_problems
+from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import Read, parse_request
@@ -56,14 +56,12 @@ def drawn(key: str) -> float:
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
 
 
-class WireFault(BaseModel):
+class WireFault(FrozenModel):
     """A fault of a scenario file, and its effect. Each object acts on one port only: see `fresh`.
 
     A subclass overrides the places at which it interferes; what it leaves as it is goes on to the next fault,
     and in the end to the device and to the line.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     catalogue_numbers: ClassVar[tuple[int, ...]] = ()
     """Numbers of the Modbus faults, as docs/faults.md lists them, which it acts out."""

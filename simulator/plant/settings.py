@@ -8,9 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     model_validator,
@@ -18,7 +16,7 @@ from pydantic import (
 
 from qilu.contract.profile import Name
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, display, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 from simulator.network_faults.catalogue import AnyWireFault
 from simulator.plant import settings_checks
 from simulator.plant.settings_checks import LAST_UNIT
@@ -57,13 +55,7 @@ def _host(host: str) -> str:
     return host
 
 
-class Model(BaseModel):
-    """The ground of the models here: never changed after it was read, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DailyPeriod(Model):
+class DailyPeriod(FrozenModel):
     """A part of the day; `until` at or before `since` is on the next day."""
 
     since: TimeOfDay
@@ -78,7 +70,7 @@ class DailyPeriod(Model):
         return minute >= self.since or minute < self.until
 
 
-class MachineSettings(Model):
+class MachineSettings(FrozenModel):
     """One machine of the plant, or with `replicas` a row of the same: NAME-1, NAME-2 and so on."""
 
     device: DeviceName
@@ -127,7 +119,7 @@ class MachineSettings(Model):
         return self
 
 
-class BufferSettings(Model):
+class BufferSettings(FrozenModel):
     """A place for parts between the machines `after` which and `before` which it stands."""
 
     after: tuple[str, ...] = ()
@@ -148,7 +140,7 @@ class BufferSettings(Model):
         return self
 
 
-class DipSettings(Model):
+class DipSettings(FrozenModel):
     """The mains voltage is lower by `depth` (a share) for a while; every machine of the plant sees it."""
 
     begin: Duration
@@ -159,7 +151,7 @@ class DipSettings(Model):
     """The share of its voltage that the mains lose."""
 
 
-class FaultSettings(Model):
+class FaultSettings(FrozenModel):
     """A fault of one device; times are simulated ones from the beginning of the plant on."""
 
     device: str
@@ -192,7 +184,7 @@ class DevicePlacement(NamedTuple):
     entry: int
 
 
-class PlantSettings(Model):
+class PlantSettings(FrozenModel):
     """A plant; what it does is a function of these settings, the number of ticks and what is written to
     it.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from qilu.contract.units import Duration
-from qilu.contract.validation import Problem, raise_problems
+from qilu.contract.validation import FrozenModel, Problem, raise_problems
 
 Framing = Literal["tcp", "rtu"]
 Baudrate = Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200]
@@ -16,11 +16,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"
 """What an identity may say: printable ASCII, short enough for one response."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SerialSettings(_Model):
+class SerialSettings(FrozenModel):
     """A serial line on which devices speak RTU: a real one, or a pseudo terminal that is made."""
 
     device: Path | None = None
@@ -49,7 +45,7 @@ class SerialSettings(_Model):
         return self
 
 
-class LatencySettings(_Model):
+class LatencySettings(FrozenModel):
     """How long a device takes before it carries a request out."""
 
     mean: Duration
@@ -66,7 +62,7 @@ class LatencySettings(_Model):
         return self
 
 
-class IdentitySettings(_Model):
+class IdentitySettings(FrozenModel):
     """The objects of function 43/14 that differ from those of the plant."""
 
     vendor: Text | None = None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Name, ProfileName, ScaleNumber
-from qilu.contract.topics import topic_level
+from qilu.contract.topics import TopicName
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Problem, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import LinkOptions
@@ -24,25 +24,14 @@ def _url(url: str) -> str:
     return url
 
 
-def _device_name(name: str) -> str:
-    try:
-        return topic_level(name)
-    except ValueError as error:
-        raise validation_error(str(error), "use letters, digits and hyphens, such as compressor-1") from error
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 MAX_IN_FLIGHT = 16
 """Requests that may be open together on one connection."""
 
 
-class DeviceSettings(_Model):
+class DeviceSettings(FrozenModel):
     """One device behind an endpoint."""
 
-    device: Annotated[str, AfterValidator(_device_name)]
+    device: TopicName
     """Its name everywhere: in topics, stores and logs; unique on the edge."""
     unit: int = Field(default=1, ge=0, le=255)
     """Its unit id, unique behind the endpoint."""
@@ -58,7 +47,7 @@ class DeviceSettings(_Model):
     """Successful polls after an offline period until values of the device count as good."""
 
 
-class Quirks(_Model):
+class Quirks(FrozenModel):
     """What an endpoint does wrong and is forgiven: each of these takes a check away."""
 
     ignore_tid: bool = False
@@ -67,7 +56,7 @@ class Quirks(_Model):
     """Unit ids that its replies may carry in place of the one that was asked."""
 
 
-class ModbusSettings(_Model):
+class ModbusSettings(FrozenModel):
     """One endpoint: one connection, which its devices share."""
 
     type: Literal["modbus"]

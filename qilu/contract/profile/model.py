@@ -25,7 +25,6 @@ from qilu.contract.profile.point import (
 )
 from qilu.contract.profile.types import (
     DEFAULT_GROUP,
-    FrozenModel,
     Name,
     Order,
     ProfileName,
@@ -34,7 +33,7 @@ from qilu.contract.profile.types import (
     WordOrder,
 )
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import Loc, Problem, raise_problems
+from qilu.contract.validation import FrozenModel, Loc, Problem, raise_problems
 
 
 class AddressRange(FrozenModel):

@@ -21,7 +21,6 @@ from qilu.contract.profile.types import (
     MAX_COPIES,
     DataType,
     Finite,
-    FrozenModel,
     Name,
     Order,
     ScaleNumber,
@@ -29,7 +28,7 @@ from qilu.contract.profile.types import (
     WordOrder,
     string_shorthand,
 )
-from qilu.contract.validation import display, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, display, raise_problems, validation_error
 
 
 class Label(FrozenModel):

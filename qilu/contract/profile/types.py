@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
@@ -31,12 +31,6 @@ def string_shorthand(name: str) -> Callable[[dict[str, Any]], None]:
         schema["anyOf"] = [whole["properties"][name] | {"title": name}, whole]
 
     return change
-
-
-class FrozenModel(BaseModel):
-    """The ground of all models here: never changed after it was read, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Table(StrEnum):

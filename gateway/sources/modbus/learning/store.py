@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.contract.validation import FrozenModel
 
 _log = logging.getLogger(__name__)
 
@@ -23,10 +24,8 @@ LEARNED_FOLDER = "learnt"
 """Its name, in the directory of the spool."""
 
 
-class LearnedLimitsFile(BaseModel):
+class LearnedLimitsFile(FrozenModel):
     """Learned limits of one device; valid as long as its profile does not change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str
     profile: str
