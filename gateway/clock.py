@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from uuid import UUID
 
-from gateway.timekeeping.clock_file import SavedTime, encode_saved, read_saved
+from gateway.timekeeping.clock_file import HeldEpoch, SavedTime, encode_saved, read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
 from gateway.timekeeping.provisional import Correction, Mark
 from gateway.timekeeping.service import synchronised
@@ -68,11 +68,19 @@ class Clock:
         saved, now, utc = read_saved(file), monotonic(), wall()
         self._same_boot = saved is not None and saved.same_boot(boot)
         self._offset_ms = saved.offset_ms if saved is not None and self._same_boot else None
+        self._last_held = _last_held(saved)
+        """The held epoch in which the run before ended."""
         doubt = self._doubt_at_start(saved, utc, now)
-        self._doubt = Doubt(hold_s, now, in_doubt_at_start=bool(doubt))
-        grids = Grids(_high_ms(saved))
+        continued = self._last_held if doubt and self._same_boot else None
+        since = (continued.number / 1000 if continued else now) if doubt else None
+        self._doubt = Doubt(hold_s, now, since=since)
         self.timebase = Timebase(
-            utc, now, grids=grids, trust=self._doubt.trust, guess=self._guess(saved, utc, now)
+            utc,
+            now,
+            grids=Grids(_high_ms(saved)),
+            trust=self._doubt.trust,
+            guess=now + continued.offset_ms / 1000 if continued else self._guess(saved, utc, now),
+            held=continued and (continued.number, continued.high_ms),
         )
         if self.trust is TimeTrust.HELD:
             self._held = self.timebase.epoch.tag
@@ -166,14 +174,20 @@ class Clock:
         known = offset_ms is not None
         shift_ms = 0 if offset_ms is None else offset_ms - mark.offset_ms
         start_ms = mark.epoch + mark.offset_ms + shift_ms - STEP_MS
-        end_ms = start_ms + round(self._hold_s * 1000)
-        if known:
-            end_ms = min(end_ms, self.now_ms())
+        end_ms = self._end_ms(mark, this_boot=this_boot) + shift_ms
         later_ms, residue = self.timebase.reserve(start_ms, end_ms + _MARGIN_MS)
         shift_ms += later_ms - STEP_MS // 2
         shift_ms += (residue - shift_ms) % STEP_MS
         self._save()
         return Correction(shift_ms, uncertain=not known or later_ms > 0)
+
+    def _end_ms(self, mark: Mark, *, this_boot: bool) -> int:
+        """The latest provisional time that the epoch of `mark` can have."""
+        if this_boot:
+            return round(self._monotonic() * 1000) + mark.offset_ms
+        end_ms = mark.epoch + mark.offset_ms + round(self._hold_s * 1000)
+        last = self._last_held
+        return max(end_ms, last.high_ms) if last and last.number == mark.epoch else end_ms
 
     # Inside.
 
@@ -274,9 +288,14 @@ class Clock:
             high_ms=tuple(self.timebase.grids.high_ms),
             blocked_ms=self._blocked_ms,
             ended=ended,
+            held=self._present_held(),
         )
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
             os.pwrite(self._descriptor, encode_saved(saved), 0)
+
+    def _present_held(self) -> HeldEpoch | None:
+        tag, grid = self.timebase.epoch.tag, self.timebase.epoch.grid
+        return HeldEpoch(tag.number, tag.offset_ms, grid.high_ms) if tag.trust is TimeTrust.HELD else None
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -306,5 +325,16 @@ def _high_ms(saved: SavedTime | None) -> list[int]:
     """The latest times of the grids, as they may have become after the last saving."""
     if saved is None:
         return []
-    later_ms = _LAST_SAVED_MS if saved.ended else round(_EVERY * 1000)
-    return [high and high + later_ms for high in saved.high_ms]
+    return [high and high + _unsaved_ms(saved) for high in saved.high_ms]
+
+
+def _unsaved_ms(saved: SavedTime) -> int:
+    """How far the times of the run before may have risen after the last saving."""
+    return _LAST_SAVED_MS if saved.ended else round(_EVERY * 1000)
+
+
+def _last_held(saved: SavedTime | None) -> HeldEpoch | None:
+    """The held epoch in which the run before ended, with the latest time that it may have given out."""
+    if saved is None or saved.held is None:
+        return None
+    return saved.held._replace(high_ms=saved.held.high_ms + _unsaved_ms(saved))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 from zlib import crc32
 
@@ -17,11 +18,20 @@ _SIZE = 512
 """Bytes of the file, always: a full disk must not keep it from being written."""
 
 
+class HeldEpoch(NamedTuple):
+    """A held epoch that was not ended: `number` and `offset_ms` of its tag, and its latest provisional time."""
+
+    number: int
+    offset_ms: int
+    high_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class SavedTime:
     """`alive_ms` (UTC) and `alive_s` (monotonic, of `boot`): when a process last ran here. `ended`: in
     good order. `offset_ms`: UTC minus monotonic time while the clock was last known in `boot`, or None.
-    `blocked_ms`: since when the spool takes no record, 0 while it does. `high_ms`: see Grids."""
+    `blocked_ms`: since when the spool takes no record, 0 while it does. `high_ms`: see Grids.
+    `held`: the present epoch where the clock is in doubt, else None."""
 
     alive_ms: int
     alive_s: float
@@ -30,6 +40,7 @@ class SavedTime:
     high_ms: tuple[int, ...]
     blocked_ms: int = 0
     ended: bool = False
+    held: HeldEpoch | None = None
 
     def same_boot(self, boot: UUID) -> bool:
         """Whether that process ran in this boot; False where it is not known."""
@@ -49,6 +60,7 @@ def read_saved(file: Path) -> SavedTime | None:
         if crc != b"%08x" % crc32(text):
             return None
         entry = json.loads(text)
-        return SavedTime(**{**entry, "high_ms": tuple(entry["high_ms"])})
+        held = entry["held"] and HeldEpoch(*entry["held"])
+        return SavedTime(**{**entry, "high_ms": tuple(entry["high_ms"]), "held": held})
     except (OSError, ValueError, KeyError, TypeError):
         return None

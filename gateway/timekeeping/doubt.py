@@ -17,12 +17,13 @@ STEADY_S = 30.0
 
 
 class Doubt:
-    """The trust of one clock; times are of the monotonic clock (s). `in_doubt_at_start`: at the first."""
+    """The trust of one clock; times are of the monotonic clock (s). `since`: when the doubt began that there
+    is at the start, None where there is none."""
 
-    def __init__(self, hold_s: float, monotonic: float, *, in_doubt_at_start: bool) -> None:
+    def __init__(self, hold_s: float, monotonic: float, *, since: float | None) -> None:
         self._hold_s = hold_s
         self._steady_since = monotonic
-        self._since = monotonic if in_doubt_at_start else None
+        self._since = since
 
     @property
     def trust(self) -> TimeTrust:

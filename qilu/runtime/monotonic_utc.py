@@ -86,12 +86,17 @@ class Timebase:
         grids: Grids | None = None,
         trust: TimeTrust = TimeTrust.KNOWN,
         guess: float | None = None,
+        held: tuple[int, int] | None = None,
     ) -> None:
-        """`guess`: the UTC to begin with where the trust is not KNOWN; None: the wall clock."""
+        """`guess`: the UTC to begin with where the trust is not KNOWN; None: the wall clock.
+
+        `held`: number and latest time (ms) of a held epoch of the run before that is continued.
+        """
         self.grids = grids or Grids()
         self._observed = (wall, monotonic)
         utc = wall if guess is None or trust is TimeTrust.KNOWN else guess
-        self.epoch = self._epoch(max(round(monotonic * 1000), 1), trust, utc, monotonic)
+        number, high_ms = held or (max(round(monotonic * 1000), 1), 0)
+        self.epoch = self._epoch(number, trust, utc, monotonic, high_ms)
 
     def start_epoch(self, trust: TimeTrust, monotonic: float) -> Epoch:
         """Begin the next epoch: a known one with the wall clock, others with the time of the one before."""
@@ -102,9 +107,9 @@ class Timebase:
         self.epoch = self._epoch(number, trust, utc, monotonic)
         return self.epoch
 
-    def _epoch(self, number: int, trust: TimeTrust, utc: float, monotonic: float) -> Epoch:
+    def _epoch(self, number: int, trust: TimeTrust, utc: float, monotonic: float, high_ms: int = 0) -> Epoch:
         held = trust is TimeTrust.HELD
-        grid = ProvisionalGrid() if held else self.grids.free_or_first(int(utc * 1000))
+        grid = ProvisionalGrid(high_ms) if held else self.grids.free_or_first(int(utc * 1000))
         return Epoch(number, trust, utc, monotonic, grid)
 
     def reserve(self, start_ms: int, end_ms: int) -> tuple[int, int]:

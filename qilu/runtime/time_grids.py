@@ -51,8 +51,8 @@ def _high(grid: Grid) -> int:
 class ProvisionalGrid(Grid):
     """Multiples of STEP_MS; its times are given out by a correction and by nothing else."""
 
-    def __init__(self) -> None:
-        super().__init__(-1)
+    def __init__(self, high_ms: int = 0) -> None:
+        super().__init__(-1, high_ms)
 
     @property
     def residue(self) -> int:

@@ -165,7 +165,7 @@ def test_a_time_service_is_waited_for_at_a_first_start_and_no_longer_than_clock_
         await plant.run(100)
         assert plant.cloud.stored == {}
         early: list[int] = []
-        await plant.run(200, (60.0, lambda: early.append(len(plant.cloud.stored))))
+        await plant.run(200, (15.0, lambda: early.append(len(plant.cloud.stored))))
         assert early == [0]  # not even the reports of a gateway that was stopped in doubt
         marked = plant.samples("a")
         assert len(marked) > 290
@@ -218,6 +218,47 @@ def test_what_was_sent_keeps_its_time_also_when_it_is_sent_again(tmp_path: Path)
         await plant.run(60)
         assert len(plant.cloud.stored) > 3500
         assert_times_hold(plant)
+
+    scene()
+
+
+def test_restarts_in_doubt_continue_one_epoch(tmp_path: Path) -> None:
+    """Twelve restarts within half a minute once used up the grids: later records got times 13 s too late."""
+
+    @virtual_time
+    async def scene() -> None:
+        box = Box()
+        plant = Plant(tmp_path, box)
+        await plant.run(40)
+        box.wrong_s = 9.0
+        first = len(plant.taken)
+        for _ in range(12):
+            await plant.run(4.2)
+        await plant.run(60)
+        assert_times_hold(plant)
+        stored = {number: reason for number, _, reason in plant.samples("a") if number >= first}
+        assert len(stored) > 1000
+        assert set(stored.values()) == {None}
+        errors = [error - 9.0 for number, error in plant.errors().items() if number >= first]
+        assert max(map(abs, errors)) < 2 * NEAR  # the first times after a restart are a little late
+
+    scene()
+
+
+def test_a_gateway_that_restarts_again_and_again_waits_no_longer_than_clock_hold(tmp_path: Path) -> None:
+    @virtual_time
+    async def scene() -> None:
+        box = Box()
+        plant = Plant(tmp_path, box, period=1.0, hold_s=100.0)
+        await plant.run(40)
+        first = len(plant.taken)
+        for number in range(12):
+            box.wrong_s = 10.0 + number
+            await plant.run(20)
+        assert_times_hold(plant)
+        uncertain = [number for number, _, reason in plant.samples("a") if reason is Reason.CLOCK_UNCERTAIN]
+        assert len(uncertain) > 150
+        assert min(uncertain) - first < 25
 
     scene()
 
