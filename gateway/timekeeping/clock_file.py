@@ -19,7 +19,7 @@ _SIZE = 512
 
 
 class HeldEpoch(NamedTuple):
-    """A held epoch that was not ended: `number` and `offset_ms` of its tag, and its latest provisional time."""
+    """A held epoch that goes on: `number` and `offset_ms` of its tag, and its latest provisional time."""
 
     number: int
     offset_ms: int
