@@ -10,7 +10,7 @@ from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.config.profiles import profiles
 from qilu.config.settings_file import load_with_line_index
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc
 
@@ -37,9 +37,7 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
             for problem in fitting.problems(known[device.profile], device)
         )
     if errors:
-        first, *remaining = errors
-        first.further = tuple(remaining)
-        raise first
+        raise combined(errors)
     return settings, known
 
 

@@ -17,7 +17,7 @@ def find_duplicates(samples: Sequence[Sample], offline_ms: Sequence[int] = ()) -
     """Of samples (rising in time), those whose value is there already, since the counter last began anew.
 
     A counter that falls to values which were never seen, or to the begin of its count, began anew; so did one
-    that falls where the device was away (`away_ms`: moments of that), of which the begin may be lost. So a
+    that falls where the device was away (`offline_ms`: moments of that), of which the begin may be lost. So a
     copy of a whole count behind itself is taken for a second count.
     """
     counters = [(float(sample.value), sample) for sample in samples if isinstance(sample.value, int | float)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from qilu.config.error_texts import text_for
 from qilu.config.yaml_loader import LineIndex
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 from qilu.contract.validation import KIND, Loc
 
 
@@ -23,8 +23,7 @@ def explain(error: ValidationError, model: type[BaseModel], raw: object, places:
         loc = _place(details["loc"], raw, model, details["type"] in (KIND, "missing"))
         texts.setdefault(loc, text_for(details, _known_keys(details["loc"][:-1], model)))
     by_line = sorted(texts, key=lambda loc: places.line(loc) or 0)
-    first, *further = (places.error(texts[loc][0], loc, texts[loc][1]) for loc in by_line)
-    return places.error(first.problem, by_line[0], first.remedy, further)
+    return combined([places.error(texts[loc][0], loc, texts[loc][1]) for loc in by_line])
 
 
 def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -> Loc:

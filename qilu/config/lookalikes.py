@@ -9,7 +9,7 @@ from qilu.contract.lookalikes import describe_lookalike, find_lookalike
 def name_lookalikes(error: ConfigError, text: str) -> None:
     """Add to the remedy of an error, and of those with it, which character of its lines is not YAML's."""
     lines = text.splitlines()
-    for single in (error, *error.further):
+    for single in error.each():
         if single.line is None or not 0 < single.line <= len(lines):
             continue
         around = lines[max(single.line - 2, 0) : single.line]  # a parser notices it in the line after

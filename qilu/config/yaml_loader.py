@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,14 +40,10 @@ class LineIndex:
                 return self.lines[loc[:end]]
         return None
 
-    def error(
-        self, problem: str, loc: Loc = (), remedy: str | None = None, further: Sequence[ConfigError] = ()
-    ) -> ConfigError:
+    def error(self, problem: str, loc: Loc = (), remedy: str | None = None) -> ConfigError:
         """A ConfigError about `loc` of this file."""
         key = ".".join(map(str, loc)) or None
-        return ConfigError(
-            problem, file=self.file, line=self.line(loc), key=key, remedy=remedy, further=further
-        )
+        return ConfigError(problem, file=self.file, line=self.line(loc), key=key, remedy=remedy)
 
 
 _REFERENCE = re.compile(r"(?<![^\s,\[{:-])([&*])[\w-]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class TimedOutError(UnreachableError):
 class ConfigError(QiluError):
     """What the user wrote is wrong: tell where and how to put it right, end with exit code 2.
 
-    `str()` is `FILE:LINE: KEY: PROBLEM; REMEDY`, without the parts that are not known. `others` are
+    `str()` is `FILE:LINE: KEY: PROBLEM; REMEDY`, without the parts that are not known. `further` are
     further errors found in the same pass; each follows on a line of its own.
     """
 
@@ -63,7 +63,6 @@ class ConfigError(QiluError):
         line: int | None = None,
         key: str | None = None,
         remedy: str | None = None,
-        further: Sequence[ConfigError] = (),
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -71,14 +70,28 @@ class ConfigError(QiluError):
         self.line = line
         self.key = key
         self.remedy = remedy
-        self.further = tuple(further)
+        self.further: Sequence[ConfigError] = ()
 
     def __str__(self) -> str:
-        return "\n".join([self._own_line(), *map(str, self.further)])
+        return "\n".join(error.own_text() for error in self.each())
 
-    def _own_line(self) -> str:
+    def each(self) -> Iterator[ConfigError]:
+        """This error and all after it."""
+        yield self
+        for error in self.further:
+            yield from error.each()
+
+    def own_text(self) -> str:
+        """Of this error alone, in one line."""
         place = "" if self.file is None else self.file
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
         remedy = None if self.remedy is None else f"; {self.remedy}"
         return plain(": ".join(part for part in (place, self.key, self.problem) if part) + (remedy or ""))
+
+
+def combined(errors: Sequence[ConfigError]) -> ConfigError:
+    """One error of one or more: the first, with the others after it."""
+    first, *further = errors
+    first.further = (*first.further, *further)
+    return first

@@ -1,8 +1,7 @@
-"""A serial line as a transport of asyncio: a POSIX terminal, opened for one program alone."""
+"""Opens a serial line: a POSIX terminal, set up for Modbus and locked for one program alone."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import Callable
@@ -10,9 +9,8 @@ from pathlib import Path
 
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.endpoint import Endpoint, SerialLine
+from qilu.modbus_client.serial_transport import SerialTransport
 
-_RECEIVE = 2048
-_PORT_LOST = (errno.EIO, errno.ENXIO, errno.ENODEV)  # the adapter was pulled out
 _PORTS = ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttymxc*", "ttyS[0-9]", "cu.usb*")
 _MAX_PORTS_LISTED = 8
 
@@ -22,7 +20,7 @@ async def dial_serial(endpoint: Endpoint, factory: Callable[[], Connection]) -> 
     assert endpoint.serial is not None, "only a serial line is dialled so"
     connection = factory()
     descriptor = open_port(endpoint.host, endpoint.serial)
-    connection.connection_made(SerialTransport(descriptor, connection))
+    SerialTransport(descriptor, connection, name=endpoint.host, close=_close)
     return connection
 
 
@@ -87,71 +85,6 @@ def _set_up(descriptor: int, line: SerialLine) -> None:
     termios.tcflush(descriptor, termios.TCIOFLUSH)
 
 
-class SerialTransport(asyncio.Transport):
-    """Owns the descriptor. What cannot be written at once follows as soon as the line takes it."""
-
-    def __init__(self, descriptor: int, connection: Connection) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._connection = connection
-        self._unsent = b""
-        self._closing = False
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._readable)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._closing:
-            return
-        waiting, self._unsent = bool(self._unsent), self._unsent + bytes(data)
-        if not waiting:
-            self._writable()
-            if self._unsent and not self._closing:
-                self._loop.add_writer(self._descriptor, self._writable)
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        self._end(None)
-
-    def abort(self) -> None:
-        self._end(None)
-
-    def _readable(self) -> None:
-        try:
-            data = os.read(self._descriptor, _RECEIVE)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._end(_describe(error))
-            return
-        if data:
-            self._connection.data_received(data)
-        else:
-            self._end(ConnectionResetError(errno.EIO, "the port was disconnected"))
-
-    def _writable(self) -> None:
-        try:
-            sent = os.write(self._descriptor, self._unsent)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._end(_describe(error))
-            return
-        self._unsent = self._unsent[sent:]
-        if not self._unsent:
-            self._loop.remove_writer(self._descriptor)
-
-    def _end(self, error: OSError | None) -> None:
-        if self._closing:
-            return
-        self._closing = True
-        self._loop.remove_reader(self._descriptor)
-        self._loop.remove_writer(self._descriptor)
-        _close(self._descriptor)
-        self._loop.call_soon(self._connection.connection_lost, error)
-
-
 def _close(descriptor: int) -> None:
     """Give the port back; what was not sent yet is dropped, or closing would wait until it was."""
     import termios
@@ -161,7 +94,3 @@ def _close(descriptor: int) -> None:
     except termios.error:
         pass  # the adapter is not there any more
     os.close(descriptor)
-
-
-def _describe(error: OSError) -> OSError:
-    return ConnectionResetError(error.errno, "the port disappeared") if error.errno in _PORT_LOST else error

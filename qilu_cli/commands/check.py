@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qilu.config.settings_file import load, load_plain
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.units import format_duration
 from qilu_cli.file_kinds import Kind, kind_of
@@ -24,9 +24,7 @@ def check(files: Sequence[Path]) -> None:
         except ConfigError as error:
             errors.append(error)
     if errors:
-        first, *rest = errors
-        first.further = (*first.further, *rest)
-        raise first
+        raise combined(errors)
 
 
 def _check(file: Path) -> None:

@@ -9,12 +9,11 @@ from typing import Literal
 from pydantic import Field, PrivateAttr
 
 from qilu.config.error_texts import nearest
-from qilu.contract.profile import DeviceProfile, Point, Table
+from qilu.contract.profile import TABLES_BY_FUNCTION, DeviceProfile, Point, Table
 from qilu.contract.validation import Problem
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES
 from simulator.network_faults.fault import Exchange, WireFault
-from simulator.network_faults.replies import TABLES
 from simulator.serving.response_hook import Responder
 
 _FLOATS = {"float32": ">f", "float64": ">d"}
@@ -34,14 +33,14 @@ class _RegisterFault(WireFault):
     """Changes the data of replies to reads of registers."""
 
     def applies_to(self, exchange: Exchange) -> bool:
-        return exchange.read is not None and not TABLES[exchange.read.function].holds_bits
+        return exchange.read is not None and not TABLES_BY_FUNCTION[exchange.read.function].holds_bits
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         reply, read = device(request), exchange.read
         if reply is None or read is None or reply[0] != request.pdu[0]:
             return reply
         data = bytearray(reply[2:])
-        self.change(exchange, TABLES[read.function], read.address, data)
+        self.change(exchange, TABLES_BY_FUNCTION[read.function], read.address, data)
         return reply[:2] + data
 
     def change(self, exchange: Exchange, table: Table, first: int, data: bytearray) -> None:
@@ -72,7 +71,7 @@ class _PointFault(_RegisterFault):
         point = next((point for point in profile.points if point.name == self.point), None)
         return (
             point is not None
-            and point.table is TABLES[read.function]
+            and point.table is TABLES_BY_FUNCTION[read.function]
             and read.address <= point.address
             and point.last < read.address + read.quantity
         )
@@ -196,7 +195,7 @@ class TornRead(_RegisterFault):
         first, last = read.address, read.address + read.quantity - 1
         return any(
             point.address <= last and first <= point.last and (point.address < first or last < point.last)
-            for point in _numbers(exchange, TABLES[read.function])
+            for point in _numbers(exchange, TABLES_BY_FUNCTION[read.function])
         )
 
     def change(self, exchange: Exchange, table: Table, first: int, data: bytearray) -> None:

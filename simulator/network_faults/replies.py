@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from qilu.contract.profile import Table
+from qilu.contract.profile import TABLES_BY_FUNCTION, Table
 from qilu.contract.units import Duration
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
@@ -15,7 +15,6 @@ from qilu.modbus.pdu import exception_response, pack_bits, write_echo
 from simulator.network_faults.fault import Chunk, Exchange, WireFault
 from simulator.serving.response_hook import Responder
 
-TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
 Address = Field(ge=0, le=65535)
 Refusal = Literal["exception", "silence", "reset"]
 
@@ -63,7 +62,7 @@ class PartialIllegal(_RefusalFault):
 
     def applies_to(self, exchange: Exchange) -> bool:
         read = exchange.read
-        if read is None or self.table not in (None, TABLES[read.function]):
+        if read is None or self.table not in (None, TABLES_BY_FUNCTION[read.function]):
             return False
         last = self.address if self.last is None else self.last
         return read.address <= last and self.address < read.address + read.quantity

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qilu.config.error_texts import nearest
 from qilu.config.profiles import profile_path
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DataType, DeviceProfile, Point
 from simulator.machines import MODELS
 from simulator.physics.machine import fleet, nominal_surroundings
@@ -22,13 +22,11 @@ def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
     folder: where the profile may be from, besides the shipped ones.
     """
     errors = [
-        ConfigError(problem, key=f"points.{name}", remedy=remedy)
+        ConfigError(problem, file=profile_path(profile.profile, folder), key=f"points.{name}", remedy=remedy)
         for name, problem, remedy in _misfits(profile.profile, profile)
     ]
     if errors:
-        first, *rest = errors
-        first.file, first.further = str(profile_path(profile.profile, folder)), tuple(rest)
-        raise first
+        raise combined(errors)
 
 
 def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from qilu.contract.profile import Table
+from qilu.contract.profile import TABLES_BY_FUNCTION, Table
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.pdu import (
     MaskWrite,
@@ -23,8 +23,6 @@ from qilu.modbus.pdu import (
     read_response,
     write_echo,
 )
-
-_TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
 
 
 class ServedDevice(Protocol):
@@ -70,7 +68,7 @@ def _execute(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
     match request:
         case Read(function, address, quantity):
             read = device.read_registers if function > 2 else device.read_bits
-            return read_response(function, read(_TABLES[function], address, quantity))
+            return read_response(function, read(TABLES_BY_FUNCTION[function], address, quantity))
         case WriteCoil(address, on):
             device.write_bits(address, [on])
         case WriteCoils(address, bits):

@@ -21,9 +21,10 @@ from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
+from qilu.modbus_client.serial_transport import SerialTransport
 from simulator.serving.requests import ServedDevice, exception_for, respond
 from simulator.serving.response_hook import NoFaults, ResponseHook
-from simulator.serving.serial_line import SerialTransport, opened
+from simulator.serving.serial_line import opened
 from simulator.serving.settings import SerialSettings
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class ModbusServer:
                 self._servers.append(await _listen(endpoint, self._tasks))
             for endpoint, serial in self._buses:
                 descriptor = self._lines.enter_context(opened(serial))
-                SerialTransport(descriptor, _Connection(endpoint, self._tasks), str(serial.path))
+                SerialTransport(descriptor, _Connection(endpoint, self._tasks), name=str(serial.path))
         except BaseException:
             await self.__aexit__()
             raise

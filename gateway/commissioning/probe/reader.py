@@ -11,7 +11,6 @@ from typing import Self
 
 from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.range_dump import Dump, RangeSearch
-from gateway.sources.modbus.planning.plan import READ_FUNCTIONS
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.profile import Table
@@ -140,7 +139,7 @@ async def read_range(prober: Prober, unit: int, full_span: Range, progress: Prog
     search = RangeSearch(full_span)
     replied = False
     while (span := search.next()) is not None:
-        request = read_request(READ_FUNCTIONS[span.table], span.first, span.size)
+        request = read_request(span.table.read_function, span.first, span.size)
         try:
             data = await prober.ask(unit, request)
         except (IllegalAddress, IllegalValue, DeviceFailure) as error:
@@ -202,7 +201,7 @@ def _on_single_line(text: bytes) -> str:
 async def ping(prober: Prober, unit: int) -> str | None:
     """How a unit answers to the cheapest question: "answers", "exception ..."; None where nobody is there."""
     try:
-        await prober.ask(unit, read_request(READ_FUNCTIONS[Table.HOLDING], 0, 1))
+        await prober.ask(unit, read_request(Table.HOLDING.read_function, 0, 1))
     except (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError):
         return None
     except ExceptionReply as error:

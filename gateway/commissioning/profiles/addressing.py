@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from gateway.commissioning.profiles.cell_parsers import Cell, address, is_hex
-from gateway.commissioning.profiles.column_names import FUNCTIONS, table_of
+from gateway.commissioning.profiles.column_names import table_of
 from qilu.contract.errors import ConfigError
 from qilu.contract.modicon import parse_modicon
+from qilu.contract.profile import TABLES_BY_FUNCTION
 
 Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
 Row = Mapping[str, Cell]
@@ -56,7 +57,8 @@ def named_table(row: Row) -> str | None:
     if "table" in row:
         return table_of(row["table"].text)
     if "function" in row and (digits := re.findall(r"\d+", row["function"].text)):
-        return FUNCTIONS.get(int(digits[0]))
+        table = TABLES_BY_FUNCTION.get(int(digits[0]))
+        return None if table is None else table.value
     return None
 
 

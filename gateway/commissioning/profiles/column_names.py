@@ -82,7 +82,6 @@ TABLES: Mapping[str, str] = {
     "holding": "holding holdings holdingregister holdingregisters hr register 4x 保持寄存器 4x区",
 }
 _TABLES_BY_WORD = {word: table for table, words in TABLES.items() for word in words.split()}
-FUNCTIONS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 ACCESS: Mapping[str, str] = {
     "read": "read r ro readonly 读 只读",

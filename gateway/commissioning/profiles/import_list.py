@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gateway.commissioning.profiles.addressing import Addressing
 from gateway.commissioning.profiles.point_list import PointList, read_list
 from gateway.commissioning.profiles.yaml_writer import Draft, checked, destination, name_out_of, write
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 """Of the list: what most programs write, then what spreadsheets in China write."""
@@ -64,9 +63,9 @@ def _read(file: Path) -> str:
 
 
 def _placed(error: ConfigError, file: Path, point_list: PointList | None = None) -> ConfigError:
-    """The error and its others, said of the list: a point of the profile becomes a line of the list."""
+    """The error and those after it, of the list: a point of the profile becomes a line of the list."""
     placed = []
-    for each_error in _each(error):
+    for each_error in error.each():
         line, key = each_error.line, each_error.key
         if point_list is not None:
             parts = (each_error.key or "").split(".")
@@ -76,11 +75,4 @@ def _placed(error: ConfigError, file: Path, point_list: PointList | None = None)
         placed.append(
             ConfigError(each_error.problem, file=file, line=line, key=key, remedy=each_error.remedy)
         )
-    placed[0].further = tuple(placed[1:])
-    return placed[0]
-
-
-def _each(error: ConfigError) -> Iterator[ConfigError]:
-    yield error
-    for other in error.further:
-        yield from _each(other)
+    return combined(placed)

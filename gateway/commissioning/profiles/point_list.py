@@ -12,7 +12,7 @@ from gateway.commissioning.profiles.addressing import Addressing, Row, are_modic
 from gateway.commissioning.profiles.cell_parsers import OPTIONAL, Cell, number, orders, slug
 from gateway.commissioning.profiles.column_names import columns_of, plain, type_of
 from gateway.commissioning.profiles.yaml_writer import PointEntry, unique
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def read_list(text: str, addressing: Addressing = "auto") -> PointList:
         except ConfigError as error:
             errors.append(error)
     if errors:
-        errors[0].further = tuple(errors[1:])
-        raise errors[0]
+        raise combined(errors)
     names = unique(str(point["name"]) for point in points)
     return PointList(
         "modicon" if in_modicon else "zero_based",

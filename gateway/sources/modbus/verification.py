@@ -6,7 +6,7 @@ import asyncio
 
 from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.learning.bisection import Bisection
-from gateway.sources.modbus.planning.plan import READ_FUNCTIONS, Block
+from gateway.sources.modbus.planning.plan import Block
 from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.modbus.errors import (
     ExceptionReply,
@@ -75,7 +75,7 @@ class Verifier:
             while (asked := measuring.next()) is not None:
                 count = asked.last - asked.first + 1
                 replied = await self._request_replied(
-                    read_request(READ_FUNCTIONS[asked.table], asked.first, count)
+                    read_request(asked.table.read_function, asked.first, count)
                 )
                 if replied is None:
                     return
@@ -85,7 +85,7 @@ class Verifier:
         """Ask again what was silent though both of its halves are answered: it may have been a loss. False
         where nothing is to be believed, as the device is silent now even about what it `answered`."""
         for span in search.with_good_halves():
-            again = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
+            again = read_request(span.table.read_function, span.first, span.count)
             if self._timeouts_left <= 0 or await self._request_replied(again):
                 search.discard(span)
         self._timeouts_left = max(self._timeouts_left, TRIES)

@@ -1,6 +1,6 @@
 """The device profile: what one model of machine says, and where in its registers it says it.
 
-`model` is the file, `point` one of its points, `vocabulary` their words; the rest spells out and checks.
+`model` is the file, `point` one of its points, `types` their words; the rest spells out and checks.
 """
 
 from qilu.contract.profile.model import (
@@ -19,6 +19,7 @@ from qilu.contract.profile.point import (
     PointRef,
 )
 from qilu.contract.profile.types import (
+    TABLES_BY_FUNCTION,
     DataType,
     Name,
     ProfileName,
@@ -27,6 +28,7 @@ from qilu.contract.profile.types import (
 )
 
 __all__ = [
+    "TABLES_BY_FUNCTION",
     "AddressRange",
     "DataType",
     "DeviceLimits",

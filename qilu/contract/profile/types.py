@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeGuard
 
@@ -49,6 +49,21 @@ class Table(StrEnum):
     @property
     def can_be_written(self) -> bool:
         return self in (Table.COIL, Table.HOLDING)
+
+    @property
+    def read_function(self) -> int:
+        """The code of the Modbus function that reads it."""
+        return _READ_FUNCTIONS[self]
+
+
+TABLES_BY_FUNCTION: Mapping[int, Table] = {
+    1: Table.COIL,
+    2: Table.DISCRETE,
+    3: Table.HOLDING,
+    4: Table.INPUT,
+}
+"""Code of a Modbus function -> the table that it reads."""
+_READ_FUNCTIONS = {table: code for code, table in TABLES_BY_FUNCTION.items()}
 
 
 class DataType(StrEnum):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cloud.audit.duplicates import COUNTER, find_duplicates
 from qilu.contract.errors import ConfigError, QiluError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
@@ -18,9 +18,6 @@ from qilu.stores.sqlite.reader import SqliteReader
 
 class LossError(QiluError):
     """Not all that was polled is in the store exactly once."""
-
-
-SERVE_COUNTER = "serve_counter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +90,8 @@ async def compare_counters(
     twice, lost = 0, []
     async with SqliteReader(store) as reader:
         for device, last in served.items():
-            samples = await reader.samples(device, SERVE_COUNTER, start_ms, end_ms)
-            stored = Counter(sample.value for sample in samples if sample.value is not None)
-            twice += sum(times - 1 for times in stored.values())
+            samples = await reader.samples(device, COUNTER, start_ms, end_ms)
+            twice += len(find_duplicates(samples))
+            stored = {sample.value for sample in samples}
             lost += [f"{device.device}:{counter}" for counter in range(1, last + 1) if counter not in stored]
     return twice, lost

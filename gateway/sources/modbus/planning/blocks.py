@@ -32,12 +32,9 @@ and is worth reading through on the other.
 """
 
 
-_OF_BITS = (Table.COIL, Table.DISCRETE)
-
-
 def data_bytes(table: Table, count: int) -> int:
     """The bytes that `count` addresses of `table` take in a reply."""
-    return -(-count // BITS_IN_A_BYTE) if table in _OF_BITS else REGISTER_BYTES * count
+    return -(-count // BITS_IN_A_BYTE) if table.holds_bits else REGISTER_BYTES * count
 
 
 @dataclass(frozen=True, slots=True, eq=False)

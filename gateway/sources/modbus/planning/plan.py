@@ -20,15 +20,8 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
 from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.registers import BlockCodec, compile_block
-from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
 
-READ_FUNCTIONS: Mapping[Table, int] = {
-    Table.COIL: Function.READ_COILS.value,
-    Table.DISCRETE: Function.READ_DISCRETE_INPUTS.value,
-    Table.INPUT: Function.READ_INPUT_REGISTERS.value,
-    Table.HOLDING: Function.READ_HOLDING_REGISTERS.value,
-}
 _FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
 
 
@@ -66,7 +59,7 @@ class Block:
 
     def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
         self.span = span
-        self.request = read_request(READ_FUNCTIONS[span.table], span.first, span.count)
+        self.request = read_request(span.table.read_function, span.first, span.count)
         self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
         self.columns = BlockSchema(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters
