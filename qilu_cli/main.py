@@ -36,7 +36,15 @@ Columns = Literal["csv", "parquet"]
 def main() -> None:
     """The entry point of the console script."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while imports run, Ctrl-C is an end and no traceback
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        from qilu.runtime.extras import missing_extra
+        from qilu.runtime.process import report
+
+        if (missing := missing_extra(error)) is None:
+            raise
+        sys.exit(report(missing))
 
 
 def _version(show_version: bool) -> None:

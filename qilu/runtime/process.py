@@ -15,6 +15,7 @@ from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError, UnreachableError
 from qilu.contract.plain_text import plain_lines
+from qilu.runtime.extras import missing_extra
 from qilu.runtime.tasks import flatten
 
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
@@ -47,7 +48,7 @@ def run(
             return _broken_pipe()
         return _report_group(group)
     except Exception as error:  # noqa: BLE001  # the end of the process: nothing runs on after it
-        if (refusal := _refused_by_system(error)) is not None:
+        if (refusal := refused_by_system(error)) is not None:
             return report(refusal)
         _log.exception("ended by a bug")
         return EXIT_FAILURE
@@ -133,17 +134,19 @@ def _report_group(group: BaseExceptionGroup[BaseException]) -> int:
     refused, bugs = other_errors.split(_is_refusal) if other_errors is not None else (None, None)
     if bugs is not None:
         _log.error("ended by a bug", exc_info=bugs)
-    refusals = [] if refused is None else [_refused_by_system(error) for error in flatten(refused)]
+    refusals = [] if refused is None else [refused_by_system(error) for error in flatten(refused)]
     codes = [report(error) for error in (*(flatten(ours) if ours is not None else ()), *refusals) if error]
     return EXIT_FAILURE if bugs is not None else max(codes, default=EXIT_FAILURE)
 
 
 def _is_refusal(error: BaseException) -> bool:
-    return _refused_by_system(error) is not None
+    return refused_by_system(error) is not None
 
 
-def _refused_by_system(error: BaseException) -> QiluError | None:
-    """What is to be said where the system keeps us from a file or folder; None for any other error."""
+def refused_by_system(error: BaseException) -> QiluError | None:
+    """What to report where a file, a folder or an optional library cannot be used; None for other errors."""
+    if (missing := missing_extra(error)) is not None:
+        return missing
     if not isinstance(error, OSError) or error.filename is None:
         return None
     text = (error.strerror or str(error)).lower()

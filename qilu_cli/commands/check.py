@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qilu.config.settings_file import load, load_plain
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.units import format_duration
+from qilu.runtime.extras import missing_extra
 from qilu_cli.file_kinds import Kind, kind_of
 from qilu_cli.terminal import console
+
+if TYPE_CHECKING:
+    from simulator.plant.settings import PlantSettings
 
 _console = console()
 
@@ -57,9 +62,7 @@ def _warn(profile: DeviceProfile, of: str = "") -> None:
 
 
 def _check_plant(file: Path) -> None:
-    from simulator.app import load as load_plant
-
-    settings = load_plant(file).settings
+    settings = _plant_settings(file)
     placed = list(settings.placed())
     ports = sorted({placement.port for placement in placed if placement.port})
     lines = len({placement.settings.place for placement in placed if not placement.port})
@@ -70,6 +73,19 @@ def _check_plant(file: Path) -> None:
         f"  {settings.plant}: {len(placed)} devices of {models} models on {' and '.join(where)}, "
         f"seed {settings.seed}"
     )
+
+
+def _plant_settings(file: Path) -> PlantSettings:
+    try:
+        from simulator.app import load as load_plant
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        from simulator.plant.settings import PlantSettings
+
+        _console.print(f"  warning: parameters and faults of the machines are not checked: {missing}")
+        return load(file, PlantSettings)
+    return load_plant(file).settings
 
 
 def _check_ingester(file: Path) -> None:

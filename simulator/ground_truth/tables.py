@@ -98,7 +98,7 @@ def required_arrow() -> Any:
     try:
         return importlib.import_module("pyarrow")
     except ImportError:
-        remedy = "install it with `pip install pyarrow`, or export csv"
+        remedy = "install it with `pip install 'qilu[parquet]'`, or export csv"
         raise ConfigError("Parquet is written by pyarrow, which is not installed", remedy=remedy) from None
 
 

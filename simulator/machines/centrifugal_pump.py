@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Codes, Operation, hours
 from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.utility import Utility
 
 GRAVITY = 9.81
 RATED_SPEED = 2950.0  # 1/min

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.physics.fluid_properties import WATER, refrigerant_pressure
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
 from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
+from simulator.physics.utility import Utility
 
 CARNOT = 0.52
 LOWEST = 0.25  # smallest share of its capacity that the slide valve allows

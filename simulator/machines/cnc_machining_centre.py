@@ -12,10 +12,11 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
+from simulator.physics.utility import Utility
 
 # tool: seconds of cutting, spindle 1/min, feed mm/min, removal rate mm3/min, kc N/mm2, depth mm, life min
 TOOLS = np.array(

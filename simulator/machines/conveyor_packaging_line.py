@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.utility import Utility
 
 PITCH = 0.24  # m of belt per pack
 FILM = 0.26  # m of film per pack

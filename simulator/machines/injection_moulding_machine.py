@@ -12,10 +12,11 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.utility import Utility
 
 CLOSE, INJECT, HOLD, COOL, OPEN, EJECT = range(6)
 SECONDS = np.array([2.0, 1.8, 5.0, 14.0, 2.0, 2.2])

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import IDLE, OFF, RUNNING, Codes, hours
 from simulator.physics.signals import OUNoise, lag
+from simulator.physics.utility import Utility
 
 LATITUDE = np.radians(36.7)
 STRINGS = 4

@@ -12,10 +12,11 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
 from simulator.physics.signals import OUNoise, chance, lag, ramp
+from simulator.physics.utility import Utility
 
 DOFF, START, BASE, MAIN, TOP = range(5)
 SECONDS = np.array([170.0, 120.0, 600.0, 4700.0, 800.0])

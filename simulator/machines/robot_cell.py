@@ -12,10 +12,11 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, chance, lag
+from simulator.physics.utility import Utility
 
 WAIT, APPROACH, GRIP, LIFT, SWING, LOWER, RELEASE, RETURN = range(8)
 SECONDS = np.array([1.0, 1.6, 0.7, 1.2, 2.4, 1.4, 0.6, 2.6])

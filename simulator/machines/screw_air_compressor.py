@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, IDLE, RUNNING, Operation, hours
 from simulator.physics.signals import OUNoise, hysteresis, lag
+from simulator.physics.utility import Utility
 
 P0 = 1.013  # bar, free air
 KAPPA = 1.4

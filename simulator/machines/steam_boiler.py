@@ -11,10 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.physics.fluid_properties import EVAPORATION, WATER, steam_pressure, steam_temperature
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours
 from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
+from simulator.physics.utility import Utility
 
 FEED_TEMPERATURE = 104.0  # degC, from the deaerator
 GAS = 9.97  # kWh/m3, lower heating value

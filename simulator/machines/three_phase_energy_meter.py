@@ -8,9 +8,10 @@ quarter of an hour (IEC 62053-22).
 
 import numpy as np
 
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.signals import OUNoise
+from simulator.physics.utility import Utility
 
 QUARTER = 900.0  # s
 SHARES = np.array([0.345, 0.335, 0.320])  # of the load on each phase

@@ -13,10 +13,11 @@ import numpy as np
 
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import EVAPORATION, steam_temperature
-from simulator.physics.machine import Fleet, Machines, Surroundings, Utility, Values
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
 from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.utility import Utility
 
 LOAD, CLOSE, STEAM, NITROGEN, EXHAUST, OPEN, UNLOAD = range(7)
 SECONDS = np.array([40.0, 20.0, 240.0, 440.0, 40.0, 20.0, 25.0])

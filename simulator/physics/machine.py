@@ -7,7 +7,7 @@ the same name.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from qilu.contract.errors import DataError
 from simulator.physics.noise import Array, Noise
+from simulator.physics.utility import NOMINAL, Utility
 
 Values = Mapping[str, NDArray[Any]]
 
@@ -28,23 +29,6 @@ class State(IntEnum):
     RUNNING = 3
     FAULT = 4
     MAINTENANCE = 5
-
-
-class Utility(StrEnum):
-    """What machines share. A consumer takes it at a rate, a supplier gives it at a level."""
-
-    ELECTRICITY = "electricity"  # rate kW (negative: generated), level V between phases
-    AIR = "air"  # rate m3/min free air, level bar gauge
-    STEAM = "steam"  # rate kg/h, level bar gauge
-    COOLING = "cooling"  # rate kW of heat, level degC of the water supplied
-
-
-NOMINAL: Mapping[Utility, float] = {
-    Utility.ELECTRICITY: 380.0,
-    Utility.AIR: 6.8,
-    Utility.STEAM: 13.0,
-    Utility.COOLING: 12.0,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.physics.machine import NOMINAL, Fleet, State, Utility
+from simulator.physics.machine import Fleet, State
 from simulator.physics.noise import Array
 from simulator.physics.signals import Bools, chance
+from simulator.physics.utility import NOMINAL, Utility
 
 LEGAL: Mapping[State, frozenset[State]] = {
     State.OFF: frozenset({State.IDLE}),

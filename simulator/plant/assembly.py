@@ -9,7 +9,8 @@ import numpy as np
 
 from qilu.contract.profile import DeviceProfile
 from simulator.network_faults.plant_injector import WiredDevice, Wires
-from simulator.physics.machine import Machines, Utility
+from simulator.physics.machine import Machines
+from simulator.physics.utility import Utility
 from simulator.plant.buffers import Buffer
 from simulator.plant.settings import DevicePlacement, PlantSettings
 from simulator.registers.image import Image

@@ -3,9 +3,9 @@
 from math import pi, sin
 from typing import NamedTuple
 
-from simulator.physics.machine import NOMINAL, Utility
 from simulator.physics.noise import Noise
 from simulator.physics.signals import OUNoise
+from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant.settings import PlantSettings
 
 DAY = 86_400

@@ -16,8 +16,9 @@ from simulator.machines import MODELS
 from simulator.network_faults.fault import WireFault
 from simulator.network_faults.plant_injector import Place
 from simulator.network_faults.port_injector import AffectedRequest
-from simulator.physics.machine import NOMINAL, Fleet, Surroundings, Utility
+from simulator.physics.machine import Fleet, Surroundings
 from simulator.physics.noise import Noise
+from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant import assembly as placing
 from simulator.plant.assembly import ModelGroup
 from simulator.plant.buffers import Buffers

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from qilu.config.error_texts import nearest
 from qilu.contract.validation import Loc, Problem
-from simulator.machines import MODELS
-from simulator.physics.machine import Utility, fleet, nominal_surroundings
+from simulator.plant.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from simulator.plant.settings import DevicePlacement, PlantSettings
@@ -38,10 +36,10 @@ def suggestion(name: str, known: list[str]) -> str:
 
 def _unknown_machines(plant: PlantSettings) -> Iterator[Problem]:
     for entry, machine in enumerate(plant.machines):
-        if machine.machine not in MODELS:
+        if machine.machine not in CATALOGUE:
             place = ("machines", entry, "machine")
             yield Problem(
-                place, f"no machine {machine.machine!r}", suggestion(machine.machine, sorted(MODELS))
+                place, f"no machine {machine.machine!r}", suggestion(machine.machine, sorted(CATALOGUE))
             )
 
 
@@ -131,51 +129,36 @@ def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
                     )
 
 
-@cache
-def _handles_parts(model: str) -> bool:
-    machines = MODELS[model](fleet("any"))
-    machines.step(1.0, nominal_surroundings(1))
-    return machines.passes() is not None
-
-
 def _useless_buffers(plant: PlantSettings) -> Iterator[Problem]:
     """Buffers at which nothing stands, and names of which no machine fills or empties one."""
     models = {placed.device: placed.settings.machine for placed in plant.placed()}
-    able = ", ".join(model for model in sorted(MODELS) if _handles_parts(model))
+    able = ", ".join(model for model, traits in CATALOGUE.items() if traits.handles_parts)
     for entry, buffer in enumerate(plant.buffers):
         if not buffer.after and not buffer.before:
             remedy = "name the machines after and before which it stands"
             yield Problem(("buffers", entry), "no machine fills it and none empties it", remedy)
         for side, names in (("after", buffer.after), ("before", buffer.before)):
             for index, name in enumerate(names):
-                if not any(_handles_parts(models[device]) for device in plant.devices_of([name])):
+                if not any(CATALOGUE[models[device]].handles_parts for device in plant.devices_of([name])):
                     text = f"nothing in {name!r} handles parts"
                     remedy = f"leave it out; what does: {able}"
                     yield Problem(("buffers", entry, side, index), text, remedy)
-
-
-@cache
-def _traded(model: str) -> tuple[frozenset[Utility], frozenset[Utility]]:
-    """What a model supplies, and what it takes."""
-    machines = MODELS[model](fleet("any"))
-    machines.step(1.0, nominal_surroundings(1))
-    return frozenset(machines.supplies), frozenset(machines.utility_inputs())
 
 
 def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
     """Machines that supply nothing, and names of which no machine takes what is supplied."""
     models = {placed.device: placed.settings.machine for placed in plant.placed()}
     for entry, machine in enumerate(plant.machines):
-        supplied, _ = _traded(machine.machine)
+        supplied = CATALOGUE[machine.machine].supplies
         if machine.feeds and not supplied:
-            able = ", ".join(model for model in sorted(MODELS) if _traded(model)[0])
+            able = ", ".join(model for model, traits in CATALOGUE.items() if traits.supplies)
             text = f"{machine.machine} supplies nothing"
             yield Problem(("machines", entry, "feeds"), text, f"leave it out; what supplies is: {able}")
             continue
         for index, name in enumerate(machine.feeds):
             fed = {models[device] for device in plant.devices_of([name])}
-            if not any(supplied & _traded(model)[1] for model in fed):
-                able = ", ".join(model for model in sorted(MODELS) if supplied & _traded(model)[1])
+            if not any(supplied & CATALOGUE[model].takes for model in fed):
+                able = ", ".join(model for model, traits in CATALOGUE.items() if supplied & traits.takes)
                 text = f"nothing in {name!r} takes {' or '.join(sorted(supplied))}"
                 remedy = f"leave it out; what takes it is: {able}"
                 yield Problem(("machines", entry, "feeds", index), text, remedy)

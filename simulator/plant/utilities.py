@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulator.physics.machine import NOMINAL, Utility
 from simulator.physics.noise import Array
+from simulator.physics.utility import NOMINAL, Utility
 
 
 class Supplies:

@@ -2,27 +2,22 @@
 
 import re
 import subprocess
-import sys
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-PROJECT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+from tests.support.wheels import PROJECT, build_wheel
+
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-edge.lock")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names of the files in a wheel built from this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, check=True, cwd=PROJECT, capture_output=True, timeout=120)
-    (built,) = folder.glob("qilu-*.whl")
-    return zipfile.ZipFile(built).namelist()
+    return zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))).namelist()
 
 
 def test_a_wheel_carries_every_room_and_the_profiles_and_nothing_of_the_tests(wheel: list[str]) -> None:
@@ -48,13 +43,18 @@ def locked(lock: str) -> dict[str, list[Version]]:
 
 
 def asked_for(group: str) -> list[Requirement]:
-    """What pyproject.toml asks for."""
+    """What pyproject.toml asks for: "edge" without any extra, "run" with that of the demo, "dev" besides."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    run = project["project"]["dependencies"] + project["build-system"]["requires"]
-    return [Requirement(line) for line in (run if group == "run" else project["dependency-groups"][group])]
+    edge = project["project"]["dependencies"] + project["build-system"]["requires"]
+    extras = project["project"]["optional-dependencies"]
+    demo = [line for extra in ("simulator", "cloud", "demo") for line in extras[extra]]
+    lines = {"edge": edge, "run": edge + demo, "dev": project["dependency-groups"]["dev"]}
+    return [wanted for line in lines[group] if (wanted := Requirement(line)).name != "qilu"]
 
 
-@pytest.mark.parametrize(("group", "lock"), [("run", LOCKS[0]), ("run", LOCKS[1]), ("dev", LOCKS[1])])
+@pytest.mark.parametrize(
+    ("group", "lock"), [("run", LOCKS[0]), ("run", LOCKS[1]), ("dev", LOCKS[1]), ("edge", LOCKS[2])]
+)
 def test_a_lock_answers_everything_that_the_project_asks_for(group: str, lock: str) -> None:
     versions = locked(lock)
     unanswered = [
@@ -66,8 +66,15 @@ def test_a_lock_answers_everything_that_the_project_asks_for(group: str, lock: s
 
 
 def test_developing_and_running_use_the_same_versions() -> None:
-    run, dev = (locked(lock) for lock in LOCKS)
+    run, dev, edge = (locked(lock) for lock in LOCKS)
     assert {name: dev[name] for name in run} == run
+    assert {name: run[name] for name in edge} == edge
+
+
+def test_an_edge_gets_nothing_of_the_extras() -> None:
+    assert (
+        locked("requirements-edge.lock").keys().isdisjoint({"numpy", "aiohttp", "influxdb-client", "amqtt"})
+    )
 
 
 def test_every_dependency_has_an_upper_bound() -> None:

@@ -3,13 +3,12 @@
 import subprocess
 import sys
 import sysconfig
-import venv
-import zipfile
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.wheels import PROJECT, make_environment
+
 PROGRAM = """\
 import cloud.settings, gateway.interfaces, qilu_cli.main, simulator.app
 from qilu.contract.ranges import IntervalSet
@@ -23,13 +22,7 @@ wrong: str = offsets
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment with Qilu as a wheel, and its dependencies from the environment of the tests."""
     folder = tmp_path_factory.mktemp("typed")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, check=True, cwd=PROJECT, capture_output=True, timeout=120)
-    (wheel,) = folder.glob("qilu-*.whl")
-    venv.create(folder / "environment", with_pip=False)
-    (packages,) = (folder / "environment").glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as archive:  # a wheel of plain Python is installed by unpacking it
-        archive.extractall(packages)
+    packages = make_environment(folder)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "environment"
 

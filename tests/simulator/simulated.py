@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from qilu.config.profiles import profiles
 from qilu.contract.profile import DeviceProfile
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, Utility, fleet, nominal_surroundings
+from simulator.physics.machine import Machines, fleet, nominal_surroundings
+from simulator.physics.utility import Utility
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.device import Device

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import Machines, State, Surroundings, Utility, fleet, nominal_surroundings
+from simulator.physics.machine import Machines, State, Surroundings, fleet, nominal_surroundings
+from simulator.physics.utility import Utility
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 CNC = "cnc-machining-centre"

@@ -5,7 +5,8 @@ import pytest
 
 from simulator.machines import MODELS
 from simulator.physics.fluid_properties import refrigerant_pressure, steam_pressure, steam_temperature
-from simulator.physics.machine import Machines, State, Surroundings, Utility, fleet, nominal_surroundings
+from simulator.physics.machine import Machines, State, Surroundings, fleet, nominal_surroundings
+from simulator.physics.utility import Utility
 from tests.simulator.simulated import DAY_STEP, day, stepped
 
 AIR = "screw-air-compressor"

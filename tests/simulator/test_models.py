@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import State, Utility, fleet, nominal_surroundings
+from simulator.physics.machine import State, fleet, nominal_surroundings
 from simulator.physics.operation import LEGAL
+from simulator.physics.utility import Utility
 from simulator.plant.parameters import of_machine
 from simulator.registers.image import COUNTER
 from tests.simulator.simulated import DAY_STEP, MISSING, day, profile

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from simulator.machines import MODELS
-from simulator.physics.machine import NOMINAL, Machines, Surroundings, fleet, nominal_surroundings
+from simulator.physics.machine import Machines, Surroundings, fleet, nominal_surroundings
 from simulator.physics.noise import Array
+from simulator.physics.utility import NOMINAL
 from tests.simulator.simulated import MISSING, day
 
 COUNTERS = {  # of all parts, of those that are no good

@@ -7,7 +7,8 @@ import pytest
 
 from qilu.contract.profile import Table
 from simulator.machines import MODELS
-from simulator.physics.machine import State, Utility
+from simulator.physics.machine import State
+from simulator.physics.utility import Utility
 from simulator.plant.environment import Environment
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings

@@ -22,18 +22,19 @@ class Qilu(Server):
 
     name = "qilu"
 
-    def __init__(self, directory: Path, *arguments: str | Path, ready: str) -> None:
+    def __init__(self, directory: Path, *arguments: str | Path, ready: str, program: Path = QILU) -> None:
         super().__init__(directory, port=1)  # it listens on ports of its settings, if on any
         self.arguments = arguments
         self.directory = directory
         self.log = directory / f"{arguments[0]}-{Path(arguments[1]).stem}.log"
         self.killed: list[tuple[int, int]] = []
         """When it was killed and when it was started again (ms UTC, 0: not yet)."""
+        self._program = program
         self._ready = ready
         self._from = 0
 
     def command(self) -> Sequence[str | Path]:
-        return [QILU, *self.arguments]
+        return [self._program, *self.arguments]
 
     def ready(self) -> bool:
         return self._ready in self.said()
