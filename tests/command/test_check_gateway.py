@@ -11,6 +11,7 @@ from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsS
 from gateway.sources.modbus.planning.plan import LearnedLimits
 from qilu.config.settings_file import load
 from qilu.contract.profile import DeviceProfile
+from qilu.contract.reading import Reason
 from qilu_cli.main import app
 
 PROFILE = """\
@@ -59,7 +60,7 @@ def test_what_devices_taught_is_told(tmp_path: Path) -> None:
     checked(tmp_path, "tcp://plc")
     profile = load(tmp_path / "meter.yaml", DeviceProfile)
     LearnedLimitsStore(tmp_path / "spool" / LEARNED_FOLDER).keep(
-        "meter-1", profile, LearnedLimits(frozenset(("ghost",)))
+        "meter-1", profile, LearnedLimits({"ghost": Reason.ILLEGAL_ADDRESS})
     )
     assert "learnt: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
 

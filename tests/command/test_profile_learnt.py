@@ -13,6 +13,7 @@ from gateway.sources.modbus.planning.plan import LearnedLimits
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.contract.reading import Reason
 from qilu_cli.main import app
 
 PLAIN = """\
@@ -42,13 +43,12 @@ LIMITED = PLAIN.replace(
 )
 
 TAUGHT = LearnedLimits(
-    refused_points=frozenset(("ghost",)),
+    refused_points={"ghost": Reason.ILLEGAL_ADDRESS},
     no_read=(
         AddressRange(table=Table.HOLDING, first=4, last=4),
         AddressRange(table=Table.HOLDING, first=2, last=3),
     ),
     max_block={Table.HOLDING: 16, Table.INPUT: 40},
-    unreadable_tables=frozenset((Table.COIL,)),
 )
 
 
@@ -66,7 +66,6 @@ def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) ->
     begin = PLAIN.index("points:")
     assert text == (
         PLAIN[:begin]
-        + "# meter-1 has no function to read coil.\n"
         + "limits:  # as meter-1 taught the gateway\n"
         + "  max_registers: 16\n"
         + "  no_read:\n"
@@ -87,7 +86,7 @@ def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
 def test_a_refused_point_of_an_array_is_named_above_the_limits(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, LearnedLimits())
     name = load(profile, DeviceProfile).points[-1].name
-    profile, taught = files(tmp_path, PLAIN, LearnedLimits(refused_points=frozenset((name,))))
+    profile, taught = files(tmp_path, PLAIN, LearnedLimits(refused_points={name: Reason.ILLEGAL_ADDRESS}))
     assert f"# meter-1 refuses {name}.\npoints:" in export_learned(profile, taught)
 
 
@@ -121,7 +120,9 @@ repeat:
       - {name: volts, table: input, address: 0, type: uint16}
 """
     profile, taught = files(
-        tmp_path, strings, LearnedLimits(refused_points=frozenset(("volts_2",)), max_block={Table.INPUT: 8})
+        tmp_path,
+        strings,
+        LearnedLimits(refused_points={"volts_2": Reason.ILLEGAL_ADDRESS}, max_block={Table.INPUT: 8}),
     )
     assert export_learned(profile, taught) == strings.replace(
         "repeat:",

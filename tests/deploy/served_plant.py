@@ -107,7 +107,7 @@ def _readable(device: Device, block: Block) -> Iterator[Block]:
     try:
         _data(device, block)
     except IllegalAddress:
-        for half in Bisection().refused(block.span):
+        for half in Bisection().refused(block.span, Reason.ILLEGAL_ADDRESS):
             yield from _readable(device, block.part(half))
     else:
         yield block

@@ -45,8 +45,7 @@ def merged(text: str, places: LineIndex, profile: DeviceProfile, learned: Learne
     new = limits(raw.get("limits") or {}, profile, learned, in_modicon=in_modicon)
     start, end = _block(lines, places, "limits")
     notes, unplaced = _notes(raw.get("points") or (), places, learned)
-    comments = [f"# {learned.device} has no function to read {table}." for table in learned.no_function]
-    comments += [f"# {learned.device} refuses {name}." for name in unplaced]
+    comments = [f"# {learned.device} refuses {name}." for name in unplaced]
     block = (
         [*comments, f"limits:  # as {learned.device} taught the gateway", *_entries(new)] if new else comments
     )
@@ -93,7 +92,7 @@ def _notes(
     """A comment with its line for each refused point, and the points that have no line of their own."""
     notes, names = [], {point.get("name"): index for index, point in enumerate(points)}
     unplaced = []
-    for point_name in learned.holes:
+    for point_name in learned.refused_points:
         line = places.line(("points", names[point_name])) if point_name in names else None
         if line is None:
             unplaced.append(point_name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.sources.modbus.learning.retry_policy import RetryPolicy
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings, Framing
-from qilu.contract.profile import DeviceProfile, Table
+from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.scale_factors import exponents_of
 
@@ -94,7 +94,6 @@ class Device:
         "learned",
         "name",
         "online",
-        "readable_tables",
         "reason",
         "relearning",
         "reported",
@@ -114,8 +113,6 @@ class Device:
         self.relearning = RetryPolicy()
         self.reported = NOTHING_LEARNED
         """What it taught and people were told of."""
-        self.readable_tables: set[Table] = set()
-        """Tables of which it ever gave values: it has the function that reads them, whatever it says."""
         self.last_loss_at = float("-inf")
         """When it last answered what it had been silent about, in seconds of the loop's clock."""
         self.retry_success_rate = 1.0
@@ -158,9 +155,9 @@ class Device:
             schemas += [not_asked.columns for not_asked in group.plan.not_asked]
         return schemas
 
-    def learn(self, learned: LearnedLimits, now: float, *, by_timeout: bool) -> None:
-        """It taught this, with refusals or with silences."""
-        self.relearning.learned(now, by_timeout=by_timeout)
+    def learn(self, learned: LearnedLimits, now: float) -> None:
+        """It taught this, with refusals or with timeouts."""
+        self.relearning.learned(now)
         self._plan(learned)
 
     def _plan(self, learned: LearnedLimits) -> None:
@@ -190,7 +187,7 @@ class Device:
         if relearning.all_due(now):
             self._forget(now)
             return True
-        if relearning.trial_due(now):
+        if not learned.by_timeout and relearning.trial_due(now):
             names = (name for excluded in group.plan.not_asked for name in excluded.columns.points)
             if refused := [name for name in names if name in learned.refused_points]:
                 trial = relearning.start_retry(refused, now)
@@ -211,16 +208,11 @@ class Device:
         self._forget(now)
 
     def _forget(self, now: float) -> None:
-        """A function stays missing until the next start."""
-        learned, by_timeout = self.learned, self.relearning.by_timeout
+        learned = self.learned
         self.relearning.forgotten(now)
-        self._plan(
-            LearnedLimits(unreadable_tables=learned.unreadable_tables)
-            if learned.unreadable_tables
-            else NOTHING_LEARNED
-        )
+        self._plan(NOTHING_LEARNED)
         for group in self.groups:
-            group.points_under_retest = learned.refused_points if by_timeout else None
+            group.points_under_retest = frozenset(learned.refused_points) if learned.by_timeout else None
 
 
 def distrusted(reading: Reading) -> Reading:

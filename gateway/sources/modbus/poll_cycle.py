@@ -21,9 +21,6 @@ from qilu.modbus.errors import (
     AcknowledgeReply,
     DeviceBusy,
     GatewayPathUnavailable,
-    IllegalAddress,
-    IllegalFunction,
-    IllegalValue,
     ProtocolError,
     TargetFailedToRespond,
 )
@@ -189,9 +186,10 @@ class PollCycle:
     async def _check(self, search: Bisection) -> None:
         """See that what the search found is to be believed; else it is found again later."""
         checking = self._checking()
+        await checking.repeat_refused(search)
         if not search.by_timeout:
             await checking.measure(search)
-        elif not await checking.confirm(search, self._replied_last):
+        elif not await checking.is_alive(self._replied_last):
             self._seeking.search = None
 
     def _checking(self) -> Verifier:
@@ -230,8 +228,6 @@ class PollCycle:
         self._on_response(exchange)
         self._replied_last = block
         self._account.add_values(block, exchange, data)
-        if block.span.table not in group.device.readable_tables:
-            group.device.readable_tables.add(block.span.table)
         if seeking.search is not None or not group.is_healthy:
             seeking.replied(block, exchange.ended_at, self._in_service)
 
@@ -249,7 +245,7 @@ class PollCycle:
             instead = self._on_timeout(block, exchange, error)
         else:
             self._on_response(exchange)
-            instead = self._on_exception(block, error)
+            instead = self._on_exception(block, error, reason)
         if instead is None:
             return ()
         if not instead:
@@ -298,16 +294,14 @@ class PollCycle:
         self._seeking.record_timeout(whole)
         return ()
 
-    def _on_exception(self, block: Block, error: QiluError) -> Sequence[Block]:
-        """What to do about an exception of the device itself."""
-        if isinstance(error, AcknowledgeReply | DeviceBusy) and self._busy < len(BUSY_PAUSES):
-            self._busy += 1
-            return (block,)
-        if isinstance(error, IllegalAddress | IllegalValue):
-            return self._seeking.refused(block)
-        if isinstance(error, IllegalFunction):
-            self._seeking.no_function(block)
-        return ()
+    def _on_exception(self, block: Block, error: QiluError, reason: Reason) -> Sequence[Block]:
+        """An exception of the device itself. Whatever its code, it settles nothing but what was requested."""
+        if not isinstance(error, AcknowledgeReply | DeviceBusy):
+            return self._seeking.refused(block, reason)
+        if self._busy == len(BUSY_PAUSES):
+            return ()
+        self._busy += 1
+        return (block,)
 
     def _on_response(self, exchange: Transaction) -> None:
         self.replied = True

@@ -8,6 +8,7 @@ from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.learning.bisection import Bisection
 from gateway.sources.modbus.planning.plan import Block
 from gateway.sources.modbus.unit_availability import Unit
+from qilu.contract.reading import Reason
 
 MAX_REFUSED = 150
 MAX_TIMEOUT_REFUSALS = 16
@@ -118,12 +119,12 @@ class BisectionStrategy:
 
     # What came of it.
 
-    def refused(self, block: Block) -> Sequence[Block]:
+    def refused(self, block: Block, reason: Reason) -> Sequence[Block]:
         """The device refused it: its halves; none of a single point, or where the turn has met enough."""
         if not self._refused_left:
             return ()
         self._refused_left -= 1
-        return self._halves(block)
+        return self._halves(block, reason)
 
     def may_suspect(self) -> bool:
         """Whether this turn may look into one more silence, which costs a time-out or two."""
@@ -147,7 +148,7 @@ class BisectionStrategy:
         if len(block.columns.points) == 1 and self._again(block.request, at):
             return (block,)
         self._timeout_refusals_left -= 1
-        halves = self._halves(block)
+        halves = self._halves(block, Reason.ILLEGAL_ADDRESS)
         self._timeout_refusals.update(half.request for half in halves)
         return halves
 
@@ -186,11 +187,6 @@ class BisectionStrategy:
             del group.timeout_counts[block.request]
             group.losses = min(group.losses + 1, MAX_LOSSES)
 
-    def no_function(self, block: Block) -> None:
-        """The device has no function to read it; believed where it never gave a value of this table."""
-        if block.span.table not in self._group.device.readable_tables:
-            self._bisection().no_function(block.span)
-
     def finish(self, replied: bool) -> None:
         """The turn has ended."""
         group, spent = self._group, self._timeout_refusals_left <= 0
@@ -214,8 +210,8 @@ class BisectionStrategy:
             return times < ASKED_AGAIN
         return times < ASKED_AGAIN and len(self._asked_again) <= FIRST_ONES
 
-    def _halves(self, block: Block) -> Sequence[Block]:
-        halves = [block.part(half) for half in self._bisection().refused(block.span)]
+    def _halves(self, block: Block, reason: Reason) -> Sequence[Block]:
+        halves = [block.part(half) for half in self._bisection().refused(block.span, reason)]
         self._halved.update(half.request for half in halves)
         return halves
 

@@ -206,7 +206,7 @@ class ModbusSource:
     def _learn(self, device: Device, search: Bisection) -> None:
         before, after = device.learned, search.added_to(device.learned)
         if after != before:
-            device.learn(after, asyncio.get_running_loop().time(), by_timeout=search.by_timeout)
+            device.learn(after, asyncio.get_running_loop().time())
             self._save_learned(device)
             if text := describe(device.reported, after):  # not the same each time that it is asked again
                 self._report(device, "learnt", text)
@@ -217,7 +217,7 @@ class ModbusSource:
             if self._memory is not None and device.learned is NOTHING_LEARNED:
                 learned = self._memory.load(device.name, device.setup.profile)
                 if learned is not NOTHING_LEARNED:
-                    device.learn(learned, now, by_timeout=True)  # which taught it is not kept
+                    device.learn(learned, now)
 
     def _save_learned(self, device: Device) -> None:
         if self._memory is not None:

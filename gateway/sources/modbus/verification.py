@@ -8,12 +8,13 @@ from gateway.sources.modbus.device import Group
 from gateway.sources.modbus.learning.bisection import Bisection
 from gateway.sources.modbus.planning.plan import Block
 from gateway.sources.modbus.unit_availability import UnitAvailability
+from qilu.contract.errors import QiluError
+from qilu.contract.profile import Table
 from qilu.modbus.errors import (
     ExceptionReply,
     GatewayPathUnavailable,
-    IllegalAddress,
-    IllegalValue,
     TargetFailedToRespond,
+    UnknownExceptionReply,
 )
 from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connector import EndpointConnector
@@ -24,7 +25,12 @@ TRIES = 3
 MAX_TIMEOUTS = 8
 """Time-outs that one turn may spend on this; what is not confirmed by then is found again later."""
 
-_OF_A_GATEWAY = (GatewayPathUnavailable, TargetFailedToRespond)  # exceptions that are not the device's own
+
+def _refused(error: QiluError | None) -> bool:
+    """Whether this is an exception of the device itself."""
+    return isinstance(error, ExceptionReply | UnknownExceptionReply) and not isinstance(
+        error, GatewayPathUnavailable | TargetFailedToRespond
+    )
 
 
 class Verifier:
@@ -64,9 +70,8 @@ class Verifier:
         timeout = service.probe_timeout(unit) if self._link.numbered else service.response_timeout(unit)
         exchange = await self._ask(block.request, timeout)
         if exchange is not None:
-            error = exchange.error
-            refused = isinstance(error, ExceptionReply) and not isinstance(error, _OF_A_GATEWAY)
-            self.device_responded = self.device_responded or refused or exchange.data is not None
+            responded = exchange.data is not None or _refused(exchange.error)
+            self.device_responded = self.device_responded or responded
         return exchange
 
     async def measure(self, search: Bisection) -> None:
@@ -81,13 +86,21 @@ class Verifier:
                     return
                 measuring.record(replied)
 
-    async def confirm(self, search: Bisection, replied: Block | None) -> bool:
-        """Ask again what was silent though both of its halves are answered: it may have been a loss. False
-        where nothing is to be believed, as the device is silent now even about what it `answered`."""
-        for span in search.with_good_halves():
+    async def repeat_refused(self, search: Bisection) -> None:
+        """Request once more what was refused, or timed out, though both of its halves are answered, and what
+        the device failed to read: that may have been a loss, or a moment in which it was busy."""
+        confirmed: set[Table] = set()  # of exceptions the shortest block of each table is enough
+        for span in (*search.failed_points(), *search.with_good_halves()):
+            if span.table in confirmed and not search.by_timeout:
+                continue
             again = read_request(span.table.read_function, span.first, span.count)
             if self._timeouts_left <= 0 or await self._request_replied(again):
                 search.discard(span)
+            elif len(span.points) > 1:
+                confirmed.add(span.table)
+
+    async def is_alive(self, replied: Block | None) -> bool:
+        """False where nothing is to be believed: the device does not reply now even to what it `replied`."""
         self._timeouts_left = max(self._timeouts_left, TRIES)
         if replied is None:
             return False
@@ -104,7 +117,7 @@ class Verifier:
                 return None
             if exchange.data is not None:
                 return True
-            if isinstance(exchange.error, IllegalAddress | IllegalValue):
+            if _refused(exchange.error):
                 return False
             self._timeouts_left -= isinstance(exchange.error, ReplyTimeoutError)
         return None

@@ -12,7 +12,7 @@ from gateway.sources.modbus.learning.bisection import Bisection, describe
 from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, plan
 from gateway.sources.modbus.source import ModbusSource
-from qilu.contract.reading import Origin
+from qilu.contract.reading import Origin, Reason
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, flat, normal, profile, reasons
 
@@ -136,7 +136,7 @@ def turn(spans: list[Span], refuses: Callable[[Span], bool]) -> Bisection:
     while left:
         span = left.pop()
         if refuses(span):
-            left += found.refused(span)
+            left += found.refused(span, Reason.ILLEGAL_ADDRESS)
         else:
             found.good(span)
     return found
@@ -161,6 +161,39 @@ def test_after_a_search_exactly_the_bad_points_are_left_out(addresses: set[int],
     assert asked == {f"p{address}" for address in addresses - bad}
 
 
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 7, 8])
+@for_hours
+async def test_an_exception_costs_only_the_address_that_it_is_for(world: World, code: int) -> None:
+    """Whatever its code, and though the first request to the table was refused."""
+    peer = Peer(without(3, code=code))
+    polls, source = await world.polls(peer, 20, meter=profile([3, 200, 201, *range(400, 410)]))
+    assert [{name for name, value in seen.items() if isinstance(value, str)} for seen in flat(polls)] == [
+        {"p3"}
+    ] * 20
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses p3"]
+    assert source.stats.offline == set()
+
+
+@pytest.mark.parametrize("code", [1, 2, 4])
+@for_hours
+async def test_a_moment_in_which_a_device_refuses_teaches_nothing(world: World, code: int) -> None:
+    """One exception for a whole block; and exception 4, which may pass, for a single point."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        single.append(asked.read.quantity == 1)
+        if len(peer.asked) == 21 or (code == 4 and sum(single) == 16 and single[-1]):
+            line.refuse(asked, code)
+        else:
+            normal(line, asked)
+
+    peer, single = Peer(behave), list[bool]()
+    polls, source = await world.polls(peer, 30, meter=profile([*range(10), 200]))
+    assert reasons(polls).count("good") >= 29
+    assert [event.text for event in source.stats.events if event.kind == "learnt"] == []
+    assert (200, 1) in [asked.read[1:] for asked in peer.asked[20:]]
+    assert {asked.read[1:] for asked in peer.asked[-2:]} == {(0, 10), (200, 1)}
+
+
 def test_nothing_new_is_nothing_learnt() -> None:
     assert Bisection().added_to(NOTHING_LEARNED) is NOTHING_LEARNED
 
@@ -169,7 +202,7 @@ def test_what_was_learnt_can_be_said() -> None:
     meter = profile(range(4))
     [block] = plan(meter, "default", ORIGIN).blocks
     found = Bisection()
-    lower, upper = found.refused(block.span)
+    lower, upper = found.refused(block.span, Reason.ILLEGAL_ADDRESS)
     found.good(lower)
     found.good(upper)
     after = found.added_to(NOTHING_LEARNED)

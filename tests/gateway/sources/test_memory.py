@@ -14,6 +14,7 @@ from gateway.sources.modbus.learning.store import LearnedLimitsFile, LearnedLimi
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
 from qilu.config.settings_file import load_text
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.contract.reading import Reason
 from tests.gateway.sources.peer import Peer, World, profile, reasons
 from tests.gateway.sources.test_learning import without
 from tests.support.virtual_time import run
@@ -27,10 +28,10 @@ RANGES = st.builds(
 )
 LEARNT = st.builds(
     LearnedLimits,
-    st.frozensets(st.sampled_from([point.name for point in METER.points])),
+    st.dictionaries(st.sampled_from([point.name for point in METER.points]), st.sampled_from(Reason)),
     st.lists(RANGES, max_size=4, unique=True).map(tuple),
     st.dictionaries(st.sampled_from(Table), st.integers(1, 2000)),
-    st.frozensets(st.sampled_from(Table)),
+    st.booleans(),
 )
 
 
@@ -44,7 +45,7 @@ def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     memory = LearnedLimitsStore(tmp_path / "learnt")
-    learnt = LearnedLimits(frozenset(("p13",)))
+    learnt = LearnedLimits({"p13": Reason.ILLEGAL_ADDRESS})
     memory.keep("meter-1", METER, learnt)
     assert memory.load("meter-1", METER) == learnt
     assert memory.load("meter-2", METER) is NOTHING_LEARNED
@@ -59,7 +60,9 @@ def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "learnt").write_text("no folder")
-    LearnedLimitsStore(tmp_path / "learnt").keep("meter-1", METER, LearnedLimits(frozenset(("p13",))))
+    LearnedLimitsStore(tmp_path / "learnt").keep(
+        "meter-1", METER, LearnedLimits({"p13": Reason.ILLEGAL_ADDRESS})
+    )
     assert "learned limits of meter-1 are not saved: " in caplog.text
 
 
@@ -78,13 +81,12 @@ def test_a_source_that_starts_again_asks_what_it_knows_to_be_refused_for_nothing
     assert [asked.read[1:] for asked in peer.asked] == [(0, 13), (14, 26), (41, 19)] * 2
 
 
-def test_a_function_that_was_missing_once_is_asked_for_again_when_the_gateway_starts(tmp_path: Path) -> None:
+def test_why_a_point_is_refused_is_known_after_a_restart_and_it_is_tried_again(tmp_path: Path) -> None:
     memory = LearnedLimitsStore(tmp_path)
-    assert polled(Peer(lambda line, asked: line.refuse(asked, 1)), memory, METER)[-1] == "illegal_function"
-    assert "no_function" in (tmp_path / "meter-1.yaml").read_text()
-    peer = Peer()
-    assert polled(peer, memory, METER) == ["good"] * 2
-    assert [asked.read[1:] for asked in peer.asked] == [(0, 60)] * 2
+    few = profile(range(4))
+    assert polled(Peer(lambda line, asked: line.refuse(asked, 1)), memory, few)[-1] == "illegal_function"
+    said = polled(Peer(), memory, few, turns=30)
+    assert (said[0], said[-1]) == ("illegal_function", "good")
 
 
 def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -> None:

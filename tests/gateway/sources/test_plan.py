@@ -192,7 +192,7 @@ def test_what_was_learnt_narrows_the_plan() -> None:
     """Faults 5 and 6: a hole is left out and named, a learnt block limit is kept."""
     wide = profile([row(f"p{n}", n) for n in range(20)])
     learnt = LearnedLimits(
-        refused_points=frozenset({"p3"}),
+        refused_points={"p3": Reason.ILLEGAL_ADDRESS},
         no_read=(AddressRange(table=Table.HOLDING, first=3, last=3),),
         max_block={Table.HOLDING: 8},
     )

@@ -10,12 +10,10 @@ from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, p
 from tests.gateway.sources.test_learning import without
 
 
-@pytest.mark.parametrize("code", [2, 3])
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
 @for_hours
-async def test_a_device_that_refuses_all_while_it_starts_is_read_again_after_a_minute(
-    world: World, code: int
-) -> None:
-    """Fault 31: no offline period tells that it was started anew."""
+async def test_a_device_that_refuses_all_while_it_starts_is_read_again_soon(world: World, code: int) -> None:
+    """Fault 31: no offline period shows that it was started anew."""
 
     def behave(line: Line, asked: Asked) -> None:
         if 100 <= asked.time - 1000 < 110:
@@ -26,26 +24,26 @@ async def test_a_device_that_refuses_all_while_it_starts_is_read_again_after_a_m
     polls, source = await world.polls(Peer(behave), 300, meter=profile([*range(10), 200]))
     bad = [turn for turn, said in enumerate(reasons(polls)) if said != "good"]
     assert bad == list(range(100, 100 + len(bad)))
-    assert len(bad) < 2 * FIRST_TRIAL
+    assert 10 <= len(bad) <= 10 + 2 * FIRST_TRIAL
     assert source.stats.offline == set()
 
 
 @for_hours
 async def test_one_refused_point_is_asked_for_in_the_name_of_all(world: World) -> None:
-    """Sixty points that are missing cost six requests in the first hour."""
+    """Sixty points that are missing cost nine requests in the first hour."""
     peer = Peer(without(*range(40, 100)))
     polls, source = await world.polls(peer, 700, meter=profile(range(100)), period=5)
     assert {name for name, value in flat(polls)[-1].items() if isinstance(value, str)} == {
         f"p{address}" for address in range(40, 100)
     }
     trials = [asked for asked in peer.asked if asked.read.address >= 40 and asked.time > 1010]
-    assert len(trials) <= 6
+    assert len(trials) <= 9
     assert len({asked.read.address for asked in trials}) > 2, "another one each time"
     assert [event.kind for event in source.stats.events] == ["online", "learnt"], "told once"
 
 
 @for_hours
-async def test_a_single_wrong_refusal_of_a_function_costs_one_poll(world: World) -> None:
+async def test_a_single_wrong_refusal_of_a_function_costs_nothing(world: World) -> None:
     def behave(line: Line, asked: Asked) -> None:
         if len(peer.asked) == 100:
             line.refuse(asked, 1)
@@ -54,23 +52,20 @@ async def test_a_single_wrong_refusal_of_a_function_costs_one_poll(world: World)
 
     peer = Peer(behave)
     polls, _ = await world.polls(peer, 200, meter=profile(range(10)))
-    assert reasons(polls).count("illegal_function") == 1
-    assert reasons(polls).count("good") == 199
+    assert reasons(polls) == ["good"] * 200
 
 
-def test_the_time_to_the_next_trial_doubles_and_silence_has_none() -> None:
-    told, silent = RetryPolicy(), RetryPolicy()
-    told.learned(0.0, by_timeout=False)
-    silent.learned(0.0, by_timeout=True)
-    found, now = [], 0.0
-    while not told.all_due(now):
-        if told.trial_due(now):
-            found.append((now, told.start_retry(["a", "b"], now)))
-        assert not silent.trial_due(now)
+def test_the_time_to_the_next_trial_doubles() -> None:
+    policy = RetryPolicy()
+    policy.learned(0.0)
+    trials, now = [], 0.0
+    while not policy.all_due(now):
+        if policy.trial_due(now):
+            trials.append((now, policy.start_retry(["a", "b"], now)))
         now += FIRST_TRIAL
-    minutes = [1, 3, 7, 15, 31, 63]
-    assert found == [(FIRST_TRIAL * at, "ab"[n % 2]) for n, at in enumerate(minutes)]
-    assert silent.all_due(RELEARN_INTERVAL_S)
+    steps = [1, 3, 7, 15, 31, 63, 127, 255, 511]
+    assert trials == [(FIRST_TRIAL * at, "ab"[n % 2]) for n, at in enumerate(steps)]
+    assert policy.all_due(now + RELEARN_INTERVAL_S)
 
 
 @for_hours

@@ -9,6 +9,10 @@ from gateway.sources.modbus.learning.block_limit import BlockLimitSearch
 from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import LearnedLimits
 from qilu.contract.profile import AddressRange, Table
+from qilu.contract.reading import Reason
+
+MAX_NAMED = 20
+"""Refused points that one line of the log names."""
 
 
 class Bisection:
@@ -19,27 +23,22 @@ class Bisection:
         """Whether silence was taken for a refusal."""
         self._good: set[Span] = set()
         self._halved: list[tuple[Span, Span, Span]] = []
-        self._refused_points: list[Span] = []
-        self._no_function: set[Table] = set()
+        self._refused_points: dict[Span, Reason] = {}
         self._measured: dict[Table, BlockLimitSearch] = {}
 
     def good(self, span: Span) -> None:
         """The device answered with the values of this span."""
         self._good.add(span)
 
-    def refused(self, span: Span) -> tuple[Span, ...]:
-        """The device refused this span: the halves to ask instead, or none when it is one point, a hole."""
+    def refused(self, span: Span, reason: Reason) -> tuple[Span, ...]:
+        """The device refused this span: the halves to request instead, or none of a single point."""
         if len(span.points) == 1:
-            self._refused_points.append(span)
+            self._refused_points[span] = reason
             return ()
         middle = len(span.points) // 2
         lower, upper = span.split(middle)
         self._halved.append((span, lower, upper))
         return lower, upper
-
-    def no_function(self, span: Span) -> None:
-        """The device has no function to read this table."""
-        self._no_function.add(span.table)
 
     def to_measure(self) -> list[BlockLimitSearch]:
         """Of each table, the shortest block that was refused while both of its halves were answered."""
@@ -59,9 +58,14 @@ class Bisection:
         """The spans that were refused while both of their halves were answered, the shortest first."""
         return sorted((span for span, _, _ in self._explained()), key=lambda span: span.count)
 
+    def failed_points(self) -> list[Span]:
+        """The single points that the device failed to read: it may have been busy only."""
+        return [span for span, reason in self._refused_points.items() if reason is Reason.DEVICE_FAILURE]
+
     def discard(self, refused: Span) -> None:
         """That it was refused is not to be believed."""
         self._halved = [halved for halved in self._halved if halved[0] is not refused]
+        self._refused_points.pop(refused, None)
 
     def _explained(self) -> Iterator[tuple[Span, Span, Span]]:
         for span, lower, upper in self._halved:
@@ -70,15 +74,18 @@ class Bisection:
 
     def added_to(self, learned: LearnedLimits) -> LearnedLimits:
         """What is known after this turn: `learnt` itself where it brought nothing new."""
-        if not self._halved and not self._refused_points and not self._no_function:
+        if not self._halved and not self._refused_points:
             return learned
         gaps, limits = self._explain_the_halved(learned)
         return replace(
             learned,
-            refused_points=learned.refused_points | {span.points[0].name for span in self._refused_points},
+            refused_points={
+                **learned.refused_points,
+                **{s.points[0].name: r for s, r in self._refused_points.items()},
+            },
             no_read=(*learned.no_read, *(_range(refused) for refused in self._refused_points), *gaps),
             max_block=limits,
-            unreadable_tables=learned.unreadable_tables | self._no_function,
+            by_timeout=learned.by_timeout or self.by_timeout,
         )
 
     def _explain_the_halved(self, learned: LearnedLimits) -> tuple[list[AddressRange], dict[Table, int]]:
@@ -107,12 +114,9 @@ def _range(span: Span) -> AddressRange:
 def describe(before: LearnedLimits, after: LearnedLimits) -> str:
     """What was learnt, for a line in a log."""
     texts = []
-    if new := sorted(after.refused_points - before.refused_points):
-        texts.append(f"refuses {', '.join(new)}")
-    if after.unreadable_tables - before.unreadable_tables:
-        texts.append(
-            f"has no function to read {', '.join(sorted(after.unreadable_tables - before.unreadable_tables))}"
-        )
+    if new := sorted(after.refused_points.keys() - before.refused_points.keys()):
+        more = f" and {len(new) - MAX_NAMED} more" if len(new) > MAX_NAMED else ""
+        texts.append(f"refuses {', '.join(new[:MAX_NAMED])}{more}")
     for table, limit in after.max_block.items():
         if before.max_block.get(table) != limit:
             texts.append(f"answers at most {limit} addresses of {table} at once")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FIRST_TRIAL = 60.0
-"""Seconds after which one refused point is asked for again; doubling, while it goes on being refused."""
+FIRST_TRIAL = 10.0
+"""Seconds after which one refused point is requested again; doubling, while it goes on being refused."""
 RELEARN_INTERVAL_S = 3600.0
 """Seconds after which all is asked again; nothing sooner where silence taught it, which costs time-outs."""
 
@@ -13,28 +13,25 @@ RELEARN_INTERVAL_S = 3600.0
 class RetryPolicy:
     """Of one device. Times are seconds of one monotonic clock."""
 
-    __slots__ = ("_since", "_trials", "by_timeout", "retried_point")
+    __slots__ = ("_since", "_trials", "retried_point")
 
     def __init__(self) -> None:
         self.retried_point: str | None = None
         """The refused point that the present turn asks for. When it is answered, the others may be, too."""
-        self.by_timeout = False
-        """Whether some of what is known was taught by silence."""
         self._since = 0.0
         self._trials = 0
 
-    def learned(self, now: float, *, by_timeout: bool) -> None:
+    def learned(self, now: float) -> None:
         """The device refused something that it had not refused before, or refused it again."""
         self._since = now
-        self.by_timeout = self.by_timeout or by_timeout
 
     def all_due(self, now: float) -> bool:
         """Whether it is time to forget all that it taught."""
         return now - self._since >= RELEARN_INTERVAL_S
 
     def trial_due(self, now: float) -> bool:
-        """Whether it is time to ask for one of the refused points."""
-        return not self.by_timeout and now - self._since >= FIRST_TRIAL * 2**self._trials
+        """Whether it is time to request one of the refused points."""
+        return now - self._since >= FIRST_TRIAL * float(2**self._trials)
 
     def start_retry(self, refused: Sequence[str], now: float) -> str:
         """The one to ask for in this turn: another one each time."""
@@ -45,4 +42,4 @@ class RetryPolicy:
 
     def forgotten(self, now: float) -> None:
         """All is asked again; what comes of it is a new lesson."""
-        self._since, self._trials, self.by_timeout = now, 0, False
+        self._since, self._trials = now, 0

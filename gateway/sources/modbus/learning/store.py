@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from zlib import crc32
@@ -16,6 +15,7 @@ from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
+from qilu.contract.reading import Reason
 from qilu.contract.validation import FrozenModel
 
 _log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ class LearnedLimitsFile(FrozenModel):
     profile: str
     fingerprint: str
     """Of the profile, which may have been changed since."""
-    holes: tuple[str, ...] = ()
+    refused_points: Mapping[str, Reason] = {}
     no_read: tuple[AddressRange, ...] = ()
     max_block: Mapping[Table, Annotated[int, Field(ge=1)]] = {}
-    no_function: tuple[Table, ...] = ()
+    by_timeout: bool = False
 
     @classmethod
     def of(cls, device: str, profile: DeviceProfile, learned: LearnedLimits) -> LearnedLimitsFile:
@@ -42,17 +42,15 @@ class LearnedLimitsFile(FrozenModel):
             device=device,
             profile=profile.profile,
             fingerprint=fingerprint(profile),
-            holes=tuple(sorted(learned.refused_points)),
+            refused_points=dict(sorted(learned.refused_points.items())),
             no_read=tuple(dict.fromkeys(learned.no_read)),
             max_block=learned.max_block,
-            no_function=tuple(sorted(learned.unreadable_tables)),
+            by_timeout=learned.by_timeout,
         )
 
     @property
     def learned(self) -> LearnedLimits:
-        return LearnedLimits(
-            frozenset(self.holes), self.no_read, dict(self.max_block), frozenset(self.no_function)
-        )
+        return LearnedLimits(dict(self.refused_points), self.no_read, dict(self.max_block), self.by_timeout)
 
     def text(self) -> str:
         """As YAML, for people."""
@@ -81,10 +79,7 @@ class LearnedLimitsStore:
         self._folder = folder
 
     def load(self, device: str, profile: DeviceProfile) -> LearnedLimits:
-        """What this device taught with this very profile; nothing where there is no such file.
-
-        A function that was missing is asked for again: one wrong answer must not cost a table for good.
-        """
+        """What this device taught with this very profile; nothing where there is no such file."""
         file = self._folder / f"{device}.yaml"
         if not file.exists():
             return NOTHING_LEARNED
@@ -96,7 +91,7 @@ class LearnedLimitsStore:
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
             _log.info("learned limits of %s are measured again: its profile was changed", device)
             return NOTHING_LEARNED
-        return replace(kept.learned, unreadable_tables=frozenset())
+        return kept.learned
 
     def keep(self, device: str, profile: DeviceProfile, learned: LearnedLimits) -> None:
         """Replace what was kept."""

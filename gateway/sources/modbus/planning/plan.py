@@ -29,24 +29,19 @@ _FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
 class LearnedLimits:
     """What a device taught us that its profile does not say; it only ever narrows the plan."""
 
-    refused_points: frozenset[str] = frozenset()
-    """Points that the device refuses even when they are asked alone."""
+    refused_points: Mapping[str, Reason] = field(default_factory=dict)
+    """Points that the device refuses even when they are requested alone, and why."""
     no_read: tuple[AddressRange, ...] = ()
     """Addresses between points that may not be read through."""
     max_block: Mapping[Table, int] = field(default_factory=dict)
-    unreadable_tables: frozenset[Table] = frozenset()
-    """Tables that the device has no function for."""
-
-    def reason_against(self, point: Point) -> Reason | None:
-        """Why this point is not to be asked for."""
-        if point.table in self.unreadable_tables:
-            return Reason.ILLEGAL_FUNCTION
-        return Reason.ILLEGAL_ADDRESS if point.name in self.refused_points else None
+    by_timeout: bool = False
+    """Whether a part of it was learned from timeouts: then a retry costs a timeout."""
 
     def without(self, point: Point) -> LearnedLimits:
         """As if this one had not been refused."""
         gaps = (gap for gap in self.no_read if not gap.overlaps(point.table, point.address, point.last))
-        return replace(self, refused_points=self.refused_points - {point.name}, no_read=tuple(gaps))
+        refused = {name: reason for name, reason in self.refused_points.items() if name != point.name}
+        return replace(self, refused_points=refused, no_read=tuple(gaps))
 
 
 NOTHING_LEARNED = LearnedLimits()
@@ -185,7 +180,7 @@ def plan(
     """
     numbers = profile.parameters if parameters is None else parameters
     points = profile.points_of(group)
-    asked = [point for point in points if learned.reason_against(point) is None]
+    asked = [point for point in points if point.name not in learned.refused_points]
     spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
     return ReadPlan(
         columns=BlockSchema(origin, group, tuple(point.name for point in points)),
@@ -227,7 +222,7 @@ def _excluded(
 ) -> tuple[ExcludedPoints, ...]:
     by_reason: dict[Reason, list[str]] = {}
     for point in points:
-        if (reason := learned.reason_against(point)) is not None:
+        if (reason := learned.refused_points.get(point.name)) is not None:
             by_reason.setdefault(reason, []).append(point.name)
     return tuple(
         ExcludedPoints(BlockSchema(origin, group, tuple(names)), why) for why, names in by_reason.items()
