@@ -1,5 +1,7 @@
 """The simulator as a program: a plant, its clock and its Modbus server together."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import time

@@ -42,7 +42,7 @@ from qilu.contract.ranges import IntervalSet
 from qilu.runtime.boot import UNKNOWN_BOOT
 from qilu.runtime.log_throttle import LogThrottle
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _READ_BYTES = 64 * 1024
 """Bytes of rejected records that are read at once."""
@@ -90,7 +90,7 @@ class DiskSpool:
         self._kept = SegmentIndex()  # nothing, until it is entered
         self._drop_log = DropLog(self._files, self._now_ms)
         self._committing = asyncio.Lock()
-        self._complaints = LogThrottle(logger)
+        self._complaints = LogThrottle(_log)
         self._unreported: Sequence[DropReport] = []
         self._requeued = 0
         self.on_recreated: Callable[[], None] = lambda: None
@@ -117,7 +117,7 @@ class DiskSpool:
             self._commits.save_next()  # what was set aside can be remembered only now
             await self.commit()
         except UnreachableError as lost:
-            logger.error("at closing: %s: the last records may not survive a power cut", lost)
+            _log.error("at closing: %s: the last records may not survive a power cut", lost)
         finally:
             self._thread.shutdown()
             self._writer.close()
@@ -148,7 +148,7 @@ class DiskSpool:
             len(kept.pending_of(segment)) for segment in kept.segments() if segment.name.endswith(REQUEUED)
         )
         self._sync_recovered()
-        logger.info(
+        _log.info(
             "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
             *(self._monotonic() - started_at, self.stream, sum(map(len, kept.pending.values()))),
             *(kept.size, len(kept.pending)),
@@ -198,7 +198,7 @@ class DiskSpool:
                 self._files.sync(segment.name)
             self._files.sync_names()
         except OSError as error:
-            logger.error("spool: what was found may not survive a power cut: %s", error)
+            _log.error("spool: what was found may not survive a power cut: %s", error)
 
     def _read_forgotten(self) -> dict[int, IntervalSet]:
         return decode_forgotten(self._content(FORGOTTEN))
@@ -262,7 +262,7 @@ class DiskSpool:
             text = f"spool: its directory was removed or replaced, and no record is taken: {error}"
             self._complaints.warn("directory", text, self._monotonic())
             return
-        logger.error(
+        _log.error(
             "spool: its directory %s was removed or replaced; it is made again, and what was in it is lost",
             self._settings.directory,
         )

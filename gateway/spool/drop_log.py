@@ -16,7 +16,7 @@ from gateway.spool.jsonl import Journal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import IntervalSet
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 JOURNAL = "dropped"
 _JOURNAL_BYTES = 1_000_000
@@ -42,7 +42,7 @@ class DropLog:
         if not offsets:
             return
         stream, from_ms, to_ms = segment.stream, segment.oldest_ms, segment.newest_ms
-        logger.error(
+        _log.error(
             "spool: %d records given up (%s): %s of stream %016x",
             *(len(offsets), reason, _brief(offsets), stream),
         )
@@ -66,7 +66,7 @@ class DropLog:
     def quarantined(self, segment: Segment, offsets: IntervalSet, reason: str) -> None:
         """`offsets` of `segment`, which were set aside, are lost: the store had rejected them before."""
         if offsets:
-            logger.error("spool: %d quarantined records given up (%s)", len(offsets), reason)
+            _log.error("spool: %d quarantined records given up (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
     def _write(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content) -> None:
@@ -91,7 +91,7 @@ class DropLog:
         try:
             lines = self._journal.lines()
         except OSError as error:
-            logger.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
+            _log.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
             return reports
         for line in lines:
             entry = _decoded(line)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.spool.filesystem import Files
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -30,7 +30,7 @@ class Journal:
                 self._files.append(self._name, line)
                 self._size = (self._size or 0) + len(line)
         except OSError as error:
-            logger.warning("spool: %s takes no more lines: %s", self._name, error)
+            _log.warning("spool: %s takes no more lines: %s", self._name, error)
 
     def lines(self) -> list[bytes]:
         """All lines that are still there, oldest first; OSError when the disk cannot be read."""

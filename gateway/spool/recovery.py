@@ -17,7 +17,7 @@ from gateway.spool.segment import HEADER_SIZE, VERSION, Scanner, decode_header
 from qilu.contract.errors import ConfigError
 from qilu.contract.ranges import IntervalSet
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})-(\d{12,})\.(?:segment|quarantine|requeued)")
 _CHUNK = 256 * 1024
@@ -73,7 +73,7 @@ def recover(files: Files) -> RecoveryResult:
             continue
         place = segment.stream, segment.first
         if place in known:
-            logger.warning("spool: %s is left alone, %s took its place", known[place].name, name)
+            _log.warning("spool: %s is left alone, %s took its place", known[place].name, name)
         known[place] = segment
         first_openings.setdefault(segment.stream, opening)
     by_stream = sorted(
@@ -95,12 +95,12 @@ def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment |
         remedy = "let the user of the gateway read the whole directory (chown -R)"
         raise ConfigError("may not be read", file=name, remedy=remedy) from error
     except OSError as error:
-        logger.error("spool: %s cannot be read and is left alone: %s", name, error)
+        _log.error("spool: %s cannot be read and is left alone: %s", name, error)
         return None
     if header is None:  # its name says the same
         return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)
     if header.version != VERSION:
-        logger.warning(
+        _log.warning(
             "spool: %s has format %d, this program knows %d: left alone; its writer can drain it",
             *(name, header.version, VERSION),
         )
@@ -150,7 +150,7 @@ def _present(files: Files, segment: Segment) -> tuple[IntervalSet, bool]:
         try:
             data = files.read(segment.name, position, _CHUNK)
         except OSError as error:
-            logger.error("spool: %s cannot be read from byte %d on: %s", segment.name, position, error)
+            _log.error("spool: %s cannot be read from byte %d on: %s", segment.name, position, error)
             return present, False
         if not data:
             break
@@ -161,7 +161,7 @@ def _present(files: Files, segment: Segment) -> tuple[IntervalSet, bool]:
                 present.add(segment.first + record.number)
             segment.places.note(record.number + 1, record.end)
     if scanner.skipped or scanner.unparsed:
-        logger.warning(
+        _log.warning(
             "spool: %s: %d bytes at its end were never completed, %d bytes were damaged",
             *(segment.name, scanner.unparsed, scanner.skipped),
         )

@@ -17,7 +17,7 @@ from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import DataError
 from qilu.runtime.log_throttle import LogThrottle
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _TRY_AGAIN = 1.0
 """Seconds after which a disk that refused is tried again; it costs at most one old segment each time."""
@@ -52,7 +52,7 @@ class Retention:
         self._try_at = 0.0
         self._disk_low = False
         self._usable = True
-        self._complaints = LogThrottle(logger)
+        self._complaints = LogThrottle(_log)
 
     def make_room(self, size: int) -> Segment | None:
         """A segment that takes a record of `size` bytes; None when the policy or the disk forbids it."""
@@ -79,7 +79,7 @@ class Retention:
             self.on_write_error(error)
             return None
         if self._refusals:
-            logger.info("spool: the disk takes records again after %d refusals", self._refusals)
+            _log.info("spool: the disk takes records again after %d refusals", self._refusals)
             self._refusals = 0
         return active
 
@@ -118,7 +118,7 @@ class Retention:
         min_free = self._settings.min_free
         if (free < min_free) != self._disk_low:
             self._disk_low = free < min_free
-            logger.warning("spool: %d bytes free on its disk, min_free is %d", free, min_free)
+            _log.warning("spool: %d bytes free on its disk, min_free is %d", free, min_free)
         if self._disk_low and self._blocks:
             self._writer.roll()  # so that the next append asks for room
         while free < min_free and (freed := self._free_oldest("min_free", active=False)):

@@ -1,5 +1,7 @@
 """Room for many open files: a connection for each endpoint, thousands of ports, a file for each device."""
 
+from __future__ import annotations
+
 import logging
 import sys
 

@@ -14,6 +14,8 @@ Requests and the ticks at which they came are all that a run depends on besides 
 them out again at the same ticks gets the same responses.
 """
 
+from __future__ import annotations
+
 import asyncio
 import struct
 from collections.abc import Callable

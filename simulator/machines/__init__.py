@@ -1,5 +1,7 @@
 """The models of machine by name; a model's profile has the same name."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 
 from simulator.machines.centrifugal_pump import CentrifugalPumps

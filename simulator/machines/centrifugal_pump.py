@@ -6,6 +6,8 @@ net positive suction head that it needs decides on cavitation (Gulich, Centrifug
 6).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

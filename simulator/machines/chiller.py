@@ -5,6 +5,8 @@ evaporating and condensing temperatures in kelvin (share of Carnot; ASHRAE Handb
 2); pressures are those of saturated R134a at these temperatures; condenser heat = cooling + power.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

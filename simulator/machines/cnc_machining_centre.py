@@ -6,6 +6,8 @@ Taylor, v T^n = C with n = 0.25 (Kalpakjian and Schmid, Manufacturing Engineerin
 winding and bearing as first-order thermal masses, the winding heated by the square of its current.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,11 +1,12 @@
-"""A flow-wrapping line: a conveyor brings products, each is wrapped, sealed, weighed and put into cartons
-of twelve.
+"""A flow-wrapping line: products are conveyed, wrapped, sealed, weighed and packed in cartons of twelve.
 
 Equations: motor power = friction force x belt speed / efficiency (Conveyor Equipment Manufacturers
 Association, Belt Conveyors for Bulk Materials, ch. 6); sealing jaws as thermal masses under
 proportional control, cooled by every pack; film is used up pack by pack; the weight of a pack is
 normally distributed around a slowly drifting mean.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 

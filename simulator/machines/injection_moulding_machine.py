@@ -6,6 +6,8 @@ pressure to fill falls with the viscosity of the melt, exp(-0.012 K^-1 (T - 230 
 and Gramann, Injection Molding Handbook, ch. 4-6).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

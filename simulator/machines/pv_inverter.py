@@ -7,6 +7,8 @@ of Thermal Processes, ch. 1, 5 and 23); efficiency of the inverter as a curve of
 k P^2 of the direct power P that it takes, never more than P.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

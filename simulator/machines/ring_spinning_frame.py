@@ -6,6 +6,8 @@ with the square of the spindle speed, driving power with its 2.6th power and wit
 grows with the third power of speed and in dry air.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -6,6 +6,8 @@ friction; motor power = torque x speed, motors warmed by the square of their tor
 from the reach of the first three joints.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,10 +1,11 @@
-"""A fixed-speed oil-injected screw air compressor with its receiver, controlled between load and unload
-pressure.
+"""A fixed-speed oil-injected screw air compressor with receiver and load/unload control.
 
 Equations: receiver as an isothermal volume, V dp/dt = p0 (Q_in - Q_out), and shaft power of an adiabatic
 compression divided by an overall efficiency (Compressed Air Manual, Atlas Copco, 8th ed., 1.3 and 3.2); oil
 circuit as one thermal mass cooled to ambient; specific power unloaded about a quarter of loaded.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 

@@ -6,6 +6,8 @@ pressure is that of saturation; water mass dM/dt = feed - steam - blow-down; flu
 solids grow with evaporation and fall with blow-down.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,10 +1,11 @@
-"""A three-phase four-wire energy meter: it measures what the machines behind it take, or a load of its
-own.
+"""A three-phase four-wire energy meter, of the machines behind it or of a load of its own.
 
 Equations: per phase S = U I, P = S cos phi, Q = sqrt(S^2 - P^2); energy is the integral of power; the
 neutral carries the phasor sum of the phase currents; demand is the mean power of the last whole
 quarter of an hour (IEC 62053-22).
 """
+
+from __future__ import annotations
 
 import numpy as np
 

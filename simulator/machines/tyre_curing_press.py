@@ -1,11 +1,12 @@
-"""A tyre curing press: a green tyre is shaped over a bladder and vulcanised with steam, then hot
-nitrogen.
+"""A tyre curing press: shapes a green tyre over a bladder, cures it with steam, then hot nitrogen.
 
 Equations: equivalent cure at 150 degC after Arrhenius, dE/dt = exp(Ea/R (1/T0 - 1/T)) with Ea = 92
 kJ/mol (Mark, Erman and Roland, The Science and Technology of Rubber, ch. 7); steam at its saturation
 temperature; tyre, mould and platen as thermal masses; steam used = heat given to tyre and hall and
 stored in mould and platen / heat of evaporation, plus the filling of the bladder.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 

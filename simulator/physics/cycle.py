@@ -1,5 +1,7 @@
 """A repeating programme of phases: where each of n machines stands in its work cycle."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

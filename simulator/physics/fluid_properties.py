@@ -1,6 +1,6 @@
-"""Properties of air, water, steam and refrigerant that more than one machine needs, by short published
-formulas.
-"""
+"""Properties of air, water, steam and refrigerant, by short published formulas."""
+
+from __future__ import annotations
 
 import numpy as np
 

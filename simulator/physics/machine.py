@@ -5,6 +5,8 @@ machine. A model is written in `simulator/machines/`, its points and registers i
 the same name.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -78,7 +80,7 @@ class Parameter:
     maximum: float
     above: str | None = None  # another one, which it must exceed
 
-    def within(self, minimum: float | None, maximum: float | None) -> "Parameter":
+    def within(self, minimum: float | None, maximum: float | None) -> Parameter:
         """The same between other bounds, where they are given."""
         return replace(
             self,

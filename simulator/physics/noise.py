@@ -7,6 +7,8 @@ machines of a model draw in lockstep, whatever state they are in, and draws are 
 device to keep the cost per tick small; a stream is sequential, so the size of a block changes no number.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from hashlib import blake2b
 

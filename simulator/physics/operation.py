@@ -6,6 +6,8 @@ set-up. Under a low voltage every machine stands idle until it is back, as drive
 Understanding Power Quality Problems, ch. 5).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,6 +4,8 @@ All of them are exact for any step dt (no Euler step whose error or stability de
 simulation may be stepped coarsely for a long run and finely for a live one.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

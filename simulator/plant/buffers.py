@@ -1,10 +1,11 @@
-"""Buffers between machines: what one machine makes waits there for the next; empty, it starves one, full,
-it blocks one.
+"""Buffers between machines: an empty one starves the machine behind it, a full one blocks the one before.
 
 Parts are conserved: the level of a buffer is what it held at first plus what was made into it less
 what was taken. A part that is begun is also put down, so a buffer may for a while hold one part more
 for each machine that fills it.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Real time for a plant: ticks at their due times without drift, faster or slower, or held."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging

@@ -1,5 +1,7 @@
 """What is the same for all machines of a plant: time of day, shifts, warmth of the hall, the mains."""
 
+from __future__ import annotations
+
 from math import pi, sin
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """What truly happened in a plant, tick by tick, for whoever wants to be told."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

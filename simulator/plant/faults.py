@@ -1,10 +1,11 @@
-"""Faults as trajectories: of a machine's physics, of the sensor behind a point, and of the controller as
-a whole.
+"""Faults as trajectories: of a machine's physics, of a point's sensor, and of the whole controller.
 
 A fault of a machine grows from 0 to its severity over `growth` (slowly first, with the square of time)
 and is then there until its duration is over. A fault of a sensor changes what is in the registers,
 never what is true.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,6 +5,8 @@ what was written at which tick; only the serve counters also depend on who read 
 real time: see `clock.py`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 

@@ -1,6 +1,6 @@
-"""The plant's settings: which machines stand in it, where they listen, what feeds what, when the shifts
-are.
-"""
+"""The plant's settings: its machines, where they listen, what feeds what, and the shifts."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -110,7 +110,7 @@ class MachineSettings(FrozenModel):
         return self.port if self.serial is None else str(self.serial.path)
 
     @model_validator(mode="after")
-    def _check(self) -> "MachineSettings":
+    def _check(self) -> MachineSettings:
         if self.port and self.serial is not None:
             raise_problems([Problem(("serial",), "a port is given too", "leave one of them out")])
         if not self.port and self.serial is None:
@@ -132,7 +132,7 @@ class BufferSettings(FrozenModel):
     """Parts in it when the plant starts."""
 
     @model_validator(mode="after")
-    def _check(self) -> "BufferSettings":
+    def _check(self) -> BufferSettings:
         if self.filled > self.capacity:
             raise validation_error(
                 f"{self.filled} parts do not fit into {self.capacity} places", "fill it with fewer"
@@ -232,7 +232,7 @@ class PlantSettings(FrozenModel):
                 yield DevicePlacement(f"{machine.device}-{index + 1}", port, unit, machine, entry)
 
     @model_validator(mode="after")
-    def _check(self) -> "PlantSettings":
+    def _check(self) -> PlantSettings:
         raise_problems(settings_checks.of_plant(self))
         return self
 

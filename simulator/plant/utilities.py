@@ -1,10 +1,11 @@
-"""What machines share: electricity, compressed air, steam and cooling, along the `feeds` that the plant's
-settings name.
+"""What machines share along `feeds`: electricity, compressed air, steam and cooling.
 
 A machine that nothing feeds finds the nominal supply. Where several machines supply one, it finds the
 mean of their levels and its need is split between them equally; meters are different: each sees all that
 passes through it.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 

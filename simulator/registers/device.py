@@ -9,6 +9,8 @@ exception 3.
 A device whose controller reboots is answered for with exception 0x0B.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 
 import numpy as np

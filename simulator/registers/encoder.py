@@ -7,6 +7,8 @@ wraps as a real one does. A value that is not a number becomes the point's first
 float and 0 in an integer.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any

@@ -6,6 +6,8 @@ run, or touches a range that the profile says must not be read, is answered with
 address).
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -27,7 +27,7 @@ from simulator.serving.response_hook import NoFaults, ResponseHook
 from simulator.serving.serial_line import opened
 from simulator.serving.settings import SerialSettings
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Delay: TypeAlias = Callable[[], Awaitable[None]]
 RequestObserver: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None], None]
@@ -210,7 +210,7 @@ class _Connection(asyncio.BufferedProtocol):
                     name = f"delayed request to unit {request.unit}"
                     self._delayed = self._tasks.create_task(self._serve_later(request, delay), name=name)
         except FrameError as error:
-            logger.info("closing the connection of %s: %s", self.transport.get_extra_info("peername"), error)
+            _log.info("closing the connection of %s: %s", self.transport.get_extra_info("peername"), error)
             self.transport.close()
         self._hold_or_read()
 
