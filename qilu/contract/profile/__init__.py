@@ -1,14 +1,11 @@
 """The device profile: what one model of machine says, and where in its registers it says it.
 
-`model` is the file, `point` one of its points, `types` their words; the rest spells out and checks.
+`model` has the keys of the file, `point` those of a point, `types` their words; `device_profile` spells out
+and checks.
 """
 
-from qilu.contract.profile.model import (
-    AddressRange,
-    DeviceLimits,
-    DeviceProfile,
-    Repeat,
-)
+from qilu.contract.profile.device_profile import DeviceProfile
+from qilu.contract.profile.model import AddressRange, DeviceLimits, Repeat
 from qilu.contract.profile.point import (
     Factor,
     Flag,

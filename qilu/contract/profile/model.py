@@ -1,21 +1,12 @@
-"""The device profile: what one model of machine says, and where in its registers it says it."""
+"""The keys of a device profile, each with its type and default."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from qilu.contract.profile import profile_rules as checks
-from qilu.contract.profile.expansion import expand, relocate
 from qilu.contract.profile.point import (
     Address,
     Copies,
@@ -23,6 +14,7 @@ from qilu.contract.profile.point import (
     Point,
     table_in_address,
 )
+from qilu.contract.profile.point_rules import CheckedPoint
 from qilu.contract.profile.types import (
     DEFAULT_GROUP,
     Name,
@@ -33,7 +25,7 @@ from qilu.contract.profile.types import (
     WordOrder,
 )
 from qilu.contract.units import Duration, Period
-from qilu.contract.validation import FrozenModel, Loc, Problem, raise_problems
+from qilu.contract.validation import FrozenModel
 
 
 class AddressRange(FrozenModel):
@@ -76,7 +68,7 @@ class Repeat(Copies):
     Where one of them refers to another of them (`alias_of`, `scale`), its copy refers to the other's copy.
     """
 
-    points: tuple[Point, ...] = Field(min_length=1)
+    points: tuple[CheckedPoint, ...] = Field(min_length=1)
     """Those of the first copy."""
 
 
@@ -84,9 +76,8 @@ def _points_or_repeat(schema: dict[str, Any]) -> None:
     schema["required"].remove("points")
 
 
-class DeviceProfile(FrozenModel):
-    """One model of machine. What it promises after it was read: every address is zero-based, every point has
-    its orders and its group, no value reaches past address 65535, no two points overlap undeclared."""
+class ProfileFile(FrozenModel):
+    """The keys of a device profile."""
 
     model_config = ConfigDict(json_schema_extra=_points_or_repeat)
 
@@ -109,25 +100,10 @@ class DeviceProfile(FrozenModel):
     """Names and defaults; the gateway's settings may set them for each device."""
     groups: Mapping[Name, Period] = Field(default={DEFAULT_GROUP: 1.0}, min_length=1)
     """Poll group -> seconds; the first one is the default of the points."""
-    points: tuple[Point, ...]
+    points: tuple[CheckedPoint, ...]
     """All that can be read or written; a profile needs them or `repeat`."""
     repeat: tuple[Repeat, ...] = ()
     """Points that stand there several times; they are spelled out and follow `points` when it is read."""
-
-    @model_validator(mode="after")
-    def _check(self) -> DeviceProfile:
-        raise_problems(checks.of_profile(self))
-        return self
-
-    # Stands after the check above, and so is around it: what that finds is located, too.
-    @model_validator(mode="wrap")
-    @classmethod
-    def _spell_out(cls, raw: Any, read: ModelWrapValidatorHandler[DeviceProfile]) -> DeviceProfile:
-        profile, places = expand(raw)
-        try:
-            return read(profile)
-        except ValidationError as error:
-            raise relocate(error, places) from None
 
     def point(self, name: str) -> Point:
         """The point of this name; KeyError when there is none."""
@@ -139,16 +115,3 @@ class DeviceProfile(FrozenModel):
     def points_of(self, group: str) -> tuple[Point, ...]:
         """The points that are read in `group`, in the order of the file."""
         return tuple(point for point in self.points if point.readable and point.group == group)
-
-    def problems_with(self, overrides: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:
-        """What is wrong with one device's own numbers, which stand at `here`."""
-        return checks.of_overrides(self, overrides, here)
-
-    def parameters_with(self, overrides: Mapping[str, float]) -> Mapping[str, float]:
-        """The defaults with one device's own numbers; ValidationError for a name that is not declared."""
-        raise_problems(self.problems_with(overrides))
-        return {**self.parameters, **overrides}
-
-    def warnings(self) -> list[tuple[Loc, str]]:
-        """What is allowed and yet likely to surprise: place in the file and sentence, for `qilu check`."""
-        return checks.warnings(self)

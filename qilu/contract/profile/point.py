@@ -15,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.profile import point_rules as point_checks
 from qilu.contract.profile.types import (
     DEFAULT_GROUP,
     MAX_COPIES,
@@ -28,7 +27,7 @@ from qilu.contract.profile.types import (
     WordOrder,
     string_shorthand,
 )
-from qilu.contract.validation import FrozenModel, display, raise_problems, validation_error
+from qilu.contract.validation import FrozenModel, display, validation_error
 
 
 class Label(FrozenModel):
@@ -189,11 +188,6 @@ class Point(Copies):
     """The raw number at which a counter starts again at 0; by default it uses all numbers of its type."""
     alias_of: Name | None = None
     """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Point:
-        raise_problems(point_checks.of_point(self))
-        return self
 
     @property
     def size(self) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from qilu.contract.validation import Problem
+from pydantic import AfterValidator
 
-if TYPE_CHECKING:
-    from qilu.contract.profile.point import Point
+from qilu.contract.profile.point import Point
+from qilu.contract.validation import Problem, raise_problems
 
 RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "site"})
 """What stores call the time and the origin of a sample."""
@@ -133,3 +133,12 @@ def _of_counter(point: Point) -> Iterator[Problem]:
         yield Problem(("scale",), "a counter that runs backwards cannot be unwrapped", "remove `unwrap`")
     if point.unwrap and point.offset != 0:
         yield Problem(("offset",), "an unwrapped counter has no offset", "remove `offset` or `unwrap`")
+
+
+def _checked(point: Point) -> Point:
+    raise_problems(of_point(point))
+    return point
+
+
+CheckedPoint = Annotated[Point, AfterValidator(_checked)]
+"""A point of which the rules hold, whatever stands beside it."""

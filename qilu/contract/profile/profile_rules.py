@@ -1,23 +1,20 @@
-"""What makes a device profile impossible or surprising; profile.py holds the models themselves."""
+"""What makes a device profile impossible or surprising."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from qilu.contract.limits import MAX_POINTS
+from qilu.contract.profile.model import AddressRange, ProfileFile
+from qilu.contract.profile.point import Copies, Point
 from qilu.contract.profile.types import Table
 from qilu.contract.validation import Loc, Problem
-
-if TYPE_CHECKING:
-    from qilu.contract.profile import AddressRange, DeviceProfile
-    from qilu.contract.profile.point import Copies, Point
 
 _EXACT_IN_A_FLOAT = 2**53
 
 
-def of_profile(profile: DeviceProfile) -> Iterator[Problem]:
+def of_profile(profile: ProfileFile) -> Iterator[Problem]:
     """What is wrong with the points taken together, and with the device's limits."""
     if not profile.points and not profile.repeat:
         yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
@@ -47,7 +44,7 @@ def of_profile(profile: DeviceProfile) -> Iterator[Problem]:
     yield from of_overrides(profile, profile.parameters, ("parameters",))
 
 
-def _of_place(profile: DeviceProfile, index: int, point: Point) -> Iterator[Problem]:
+def _of_place(profile: ProfileFile, index: int, point: Point) -> Iterator[Problem]:
     here: Loc = ("points", index)
     if point.group not in profile.groups:
         known = ", ".join(profile.groups)
@@ -95,7 +92,7 @@ def _of_flags(point: Point, here: Loc) -> Iterator[Problem]:
             yield Problem((*here, "flags", bit), text, f"bits are 0 to {limit}")
 
 
-def _of_exponents(profile: DeviceProfile, named: Mapping[str, Point]) -> Iterator[Problem]:
+def _of_exponents(profile: ProfileFile, named: Mapping[str, Point]) -> Iterator[Problem]:
     """What is wrong with the points that others take their scale from."""
     for index, point in enumerate(profile.points):
         name = getattr(point.scale, "point", None)
@@ -113,7 +110,7 @@ def _of_exponents(profile: DeviceProfile, named: Mapping[str, Point]) -> Iterato
             yield Problem(where, text, f"remove `scale` and `offset` of {name}")
 
 
-def _of_overlaps(profile: DeviceProfile) -> Iterator[Problem]:
+def _of_overlaps(profile: ProfileFile) -> Iterator[Problem]:
     names = {point.name: point for point in profile.points}
     for index, point in enumerate(profile.points):
         if point.alias_of is None:
@@ -151,7 +148,7 @@ def _collide(first: Point, other: Point) -> bool:
     return first.alias_of is None and other.alias_of is None
 
 
-def of_overrides(profile: DeviceProfile, values: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:
+def of_overrides(profile: ProfileFile, values: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:
     """What is wrong with numbers for the profile's parameters."""
     scales = {getattr(point.scale, "parameter", None) for point in profile.points}
     for name, value in values.items():
@@ -169,7 +166,7 @@ _MODICON = {Table.INPUT: 30001, Table.HOLDING: 40001}
 """The first register of a table in Modicon's notation."""
 
 
-def warnings(profile: DeviceProfile) -> list[tuple[Loc, str]]:
+def warnings(profile: ProfileFile) -> list[tuple[Loc, str]]:
     """What is allowed and yet likely to surprise; a point stands in its place by name."""
     texts: list[tuple[Loc, str]] = []
     groups = {point.name: point.group for point in profile.points}
