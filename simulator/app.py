@@ -53,12 +53,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
         if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
-    plant_problems = profiles_of(settings, path.parent)
-    for problem in parameters.problems(settings, plant_problems):
-        raise places.error(problem.text, problem.loc, problem.remedy)
-    plant = Plant(settings, plant_problems)
-    for problem in plant.problems():
-        raise places.error(problem.text, problem.loc, problem.remedy)
+    known = profiles_of(settings, path.parent)
+    places.check(parameters.problems(settings, known))
+    plant = Plant(settings, known)
+    places.check(plant.problems())
     return plant
 
 

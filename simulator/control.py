@@ -25,7 +25,7 @@ from simulator.network_faults.fault import WireFault
 from simulator.plant.clock import Clock
 from simulator.plant.faults import FaultInstance
 from simulator.plant.plant import Plant
-from simulator.plant.settings import FaultSettings
+from simulator.plant.plant_file import FaultSettings
 from simulator.plant.settings_checks import suggestion
 
 LOOPBACK = "127.0.0.1"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from simulator.physics.noise import stream
 from simulator.plant.plant import Plant
-from simulator.plant.settings import DevicePlacement
+from simulator.plant.plant_file import DevicePlacement
 from simulator.registers.device import Device
 from simulator.serving.server import BROADCAST, SERVER_UNIT_ID, Bus, Delay, Port, RequestObserver
 from simulator.serving.settings import LatencySettings

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qilu.contract.errors import ConfigError
-from qilu.contract.validation import Loc
+from qilu.contract.errors import ConfigError, combined
+from qilu.contract.validation import Loc, Problem
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -44,6 +44,12 @@ class LineIndex:
         """A ConfigError about `loc` of this file."""
         key = ".".join(map(str, loc)) or None
         return ConfigError(problem, file=self.file, line=self.line(loc), key=key, remedy=remedy)
+
+    def check(self, problems: Iterable[Problem]) -> None:
+        """Raise one ConfigError for all of `problems`, by line; return when there are none."""
+        errors = [self.error(problem.text, problem.loc, problem.remedy) for problem in problems]
+        if errors:
+            raise combined(sorted(errors, key=lambda error: error.line or 0))
 
 
 _REFERENCE = re.compile(r"(?<![^\s,\[{:-])([&*])[\w-]")

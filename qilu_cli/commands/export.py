@@ -19,7 +19,7 @@ from qilu_cli.terminal import console
 from simulator.app import load
 from simulator.ground_truth.export import ExportPlan, export, plan_export
 from simulator.ground_truth.tables import Form
-from simulator.plant.settings import MAX_STEP
+from simulator.plant.plant_file import MAX_STEP
 
 _YIELD_INTERVAL_S = 0.1  # seconds between which signals and the bar get their turn
 

@@ -9,7 +9,8 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
-from simulator.plant.settings import DevicePlacement, PlantSettings
+from simulator.plant.plant_file import DevicePlacement
+from simulator.plant.settings import PlantSettings
 
 
 def gateway_settings(

@@ -12,7 +12,8 @@ from simulator.network_faults.plant_injector import WiredDevice, Wires
 from simulator.physics.machine import Machines
 from simulator.physics.utility import Utility
 from simulator.plant.buffers import Buffer
-from simulator.plant.settings import DevicePlacement, PlantSettings
+from simulator.plant.plant_file import DevicePlacement
+from simulator.plant.settings import PlantSettings
 from simulator.registers.image import Image
 
 IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4

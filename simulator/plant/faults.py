@@ -17,7 +17,7 @@ from qilu.contract.profile import Point
 from qilu.contract.validation import Loc, Problem
 from simulator.physics.machine import Machines, Values
 from simulator.physics.noise import stream
-from simulator.plant.settings import FaultSettings
+from simulator.plant.plant_file import FaultSettings
 from simulator.plant.settings_checks import suggestion
 from simulator.registers.device import Device
 from simulator.registers.image import COUNTER, Image

@@ -27,7 +27,8 @@ from simulator.plant.buffers import Buffers
 from simulator.plant.environment import Environment
 from simulator.plant.events import Event, EventPublisher, WireAction
 from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
-from simulator.plant.settings import DevicePlacement, FaultSettings, PlantSettings
+from simulator.plant.plant_file import DevicePlacement, FaultSettings
+from simulator.plant.settings import PlantSettings
 from simulator.plant.settings_checks import suggestion
 from simulator.plant.utilities import Supplies
 from simulator.registers.device import Device

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from qilu.config.error_texts import nearest
 from qilu.contract.validation import Loc, Problem
 from simulator.plant.catalogue import CATALOGUE
-
-if TYPE_CHECKING:
-    from simulator.plant.settings import DevicePlacement, PlantSettings
-
-LAST_UNIT = 247  # the last address of the Modbus specification
+from simulator.plant.plant_file import LAST_UNIT, DevicePlacement, PlantFile
 
 
-def of_plant(plant: PlantSettings) -> list[Problem]:
+def of_plant(plant: PlantFile) -> list[Problem]:
     """Everything that is wrong, each at its place in the file."""
     problems = [
         *_unknown_machines(plant),
@@ -34,7 +29,7 @@ def suggestion(name: str, known: list[str]) -> str:
     return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"
 
 
-def _unknown_machines(plant: PlantSettings) -> Iterator[Problem]:
+def _unknown_machines(plant: PlantFile) -> Iterator[Problem]:
     for entry, machine in enumerate(plant.machines):
         if machine.machine not in CATALOGUE:
             place = ("machines", entry, "machine")
@@ -43,7 +38,7 @@ def _unknown_machines(plant: PlantSettings) -> Iterator[Problem]:
             )
 
 
-def _double_places(plant: PlantSettings) -> Iterator[Problem]:
+def _double_places(plant: PlantFile) -> Iterator[Problem]:
     names: dict[str, int] = {}
     places: dict[tuple[int | str, int], str] = {}
     for device, port, unit, machine, entry in plant.placed():
@@ -76,7 +71,7 @@ def _double_places(plant: PlantSettings) -> Iterator[Problem]:
         places.setdefault((place, unit), device)
 
 
-def _unlike_neighbours(plant: PlantSettings) -> Iterator[Problem]:
+def _unlike_neighbours(plant: PlantFile) -> Iterator[Problem]:
     """Devices that share a port or a line, and do not agree on how it speaks."""
     first: dict[int | str, DevicePlacement] = {}
     for placed in plant.placed():
@@ -90,7 +85,7 @@ def _unlike_neighbours(plant: PlantSettings) -> Iterator[Problem]:
             yield Problem(("machines", placed.entry, "serial"), text, "a line has one speed and parity")
 
 
-def _named(plant: PlantSettings) -> Iterator[tuple[Loc, str]]:
+def _named(plant: PlantFile) -> Iterator[tuple[Loc, str]]:
     """Every place of the file that names devices, rows or lines."""
     for entry, machine in enumerate(plant.machines):
         yield from ((("machines", entry, "feeds", index), name) for index, name in enumerate(machine.feeds))
@@ -99,7 +94,7 @@ def _named(plant: PlantSettings) -> Iterator[tuple[Loc, str]]:
         yield from ((("buffers", entry, "before", index), name) for index, name in enumerate(buffer.before))
 
 
-def _unknown_names(plant: PlantSettings) -> Iterator[Problem]:
+def _unknown_names(plant: PlantFile) -> Iterator[Problem]:
     known = {placed.device for placed in plant.placed()}
     known |= {machine.device for machine in plant.machines} | {
         machine.line for machine in plant.machines if machine.line
@@ -114,7 +109,7 @@ def _unknown_names(plant: PlantSettings) -> Iterator[Problem]:
             yield Problem(place, f"no device and no line {name!r}", suggestion(name, sorted(known)))
 
 
-def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
+def _double_buffers(plant: PlantFile) -> Iterator[Problem]:
     for side in ("after", "before"):
         first: dict[str, int] = {}
         for entry, buffer in enumerate(plant.buffers):
@@ -129,7 +124,7 @@ def _double_buffers(plant: PlantSettings) -> Iterator[Problem]:
                     )
 
 
-def _useless_buffers(plant: PlantSettings) -> Iterator[Problem]:
+def _useless_buffers(plant: PlantFile) -> Iterator[Problem]:
     """Buffers at which nothing stands, and names of which no machine fills or empties one."""
     models = {placed.device: placed.settings.machine for placed in plant.placed()}
     able = ", ".join(model for model, traits in CATALOGUE.items() if traits.handles_parts)
@@ -145,7 +140,7 @@ def _useless_buffers(plant: PlantSettings) -> Iterator[Problem]:
                     yield Problem(("buffers", entry, side, index), text, remedy)
 
 
-def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
+def _useless_feeds(plant: PlantFile) -> Iterator[Problem]:
     """Machines that supply nothing, and names of which no machine takes what is supplied."""
     models = {placed.device: placed.settings.machine for placed in plant.placed()}
     for entry, machine in enumerate(plant.machines):
@@ -164,7 +159,7 @@ def _useless_feeds(plant: PlantSettings) -> Iterator[Problem]:
                 yield Problem(("machines", entry, "feeds", index), text, remedy)
 
 
-def _port_of_control(plant: PlantSettings) -> Iterator[Problem]:
+def _port_of_control(plant: PlantFile) -> Iterator[Problem]:
     for placed in plant.placed():
         if placed.port == plant.control:
             text = f"port {placed.port} is that of {placed.device}"

@@ -17,7 +17,7 @@ from simulator import app
 from simulator.machines import MODELS
 from simulator.physics.machine import State, fleet, nominal_surroundings
 from simulator.plant.plant import Plant
-from simulator.plant.settings import FaultSettings
+from simulator.plant.plant_file import FaultSettings
 from tests.simulator.simulated import plant
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump", "parameters": {"hours_between_stops": 1e6}}
