@@ -15,6 +15,8 @@ MAX_REFUSED = 1000
 """Rejected and deferred records in one answer."""
 MAX_REFUSED_BYTES = 32_000
 """Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
+MAX_RUNS = 1000
+"""Runs of stored offsets in one answer, and of durable ones; the others keep until the next round."""
 MAX_PENDING = 5_000
 """Rejected and deferred records of one edge that wait to be answered; what comes on top is sent again."""
 _BESIDE = 28  # bytes of a rejection beside its reason: offset, code, quotes
@@ -73,8 +75,8 @@ class AckBuffer:
                 self._store,
                 self._ingester,
                 named.stream,
-                self._stored.pop(named, IntervalSet()),
-                self._durable.pop(named, IntervalSet()),
+                _take_runs(self._stored, named),
+                _take_runs(self._durable, named),
                 {offset: refusal for offset, refusal in refused.items() if refusal.family is Family.REJECTED},
                 _by_code(refused),
             )
@@ -99,6 +101,15 @@ class AckBuffer:
         if not self._pending[named.edge]:
             del self._pending[named.edge]
         return refused
+
+
+def _take_runs(waiting: dict[StreamKey, IntervalSet], named: StreamKey) -> IntervalSet:
+    offsets = waiting.pop(named, IntervalSet())
+    runs = list(offsets.runs())
+    if len(runs) <= MAX_RUNS:
+        return offsets
+    waiting[named] = IntervalSet(runs[MAX_RUNS:])
+    return IntervalSet(runs[:MAX_RUNS])
 
 
 def _by_code(refused: Mapping[int, Refusal]) -> dict[AckCode, IntervalSet]:

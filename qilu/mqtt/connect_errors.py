@@ -33,7 +33,10 @@ def _refusal_text(settings: MqttSettings, reason: int) -> str:
     words = reasons.in_words(reason)
     if reason in (reasons.BAD_USER, reasons.NOT_AUTHORISED):
         who = f"user {settings.username!r}" if settings.username else "a client without a user"
-        remedy = "see mqtt.username, the password and the broker's list of users"
+        remedy = (
+            "see mqtt.username, the password and the broker's list of users, which may bind a user to one"
+            " client id (qilu-EDGE, qilu-INGESTER)"
+        )
         return f"does not let in {who} ({words}); {remedy}"
     if reason == reasons.UNSUPPORTED_PROTOCOL:
         other = "3.1.1" if settings.protocol == "5" else "5"

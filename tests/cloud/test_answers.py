@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.acks import MAX_PENDING, MAX_REFUSED, AckBuffer, StreamKey
+from deploy.mosquitto.users import MAX_PACKET
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.messages import decode_ack, encode_ack
 from qilu.contract.ranges import IntervalSet
@@ -86,6 +87,23 @@ def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reaso
         told.update(said[0][1].rejected)
         assert len(encode_ack(said[0][1])) < 40_000
     assert told == reasons | {5: Refusal(AckCode.BAD_VALUE, "x" * 1000)}
+
+
+def test_an_answer_with_scattered_offsets_fits_into_a_packet_of_the_deployed_broker() -> None:
+    answers = gathered(30.0)
+    far = 10**18
+    scattered = IntervalSet.of(range(far, far + 10_000, 2))
+    answers.stored(ONE, scattered)
+    answers.durable(ONE, scattered)
+    answers.refused(ONE, {offset: Refusal(AckCode.STORE_LIMIT, "no") for offset in range(far, far + 2000, 2)})
+    told, rounds = IntervalSet(), 0
+    while said := answers.take_due():
+        rounds += 1
+        assert len(encode_ack(said[0][1])) < MAX_PACKET - 1000
+        assert said[0][1].stored == said[0][1].durable
+        told.update(said[0][1].durable)
+    assert told == scattered
+    assert rounds == 5
 
 
 offsets = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(IntervalSet.of)

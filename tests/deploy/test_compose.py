@@ -16,7 +16,10 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENDS_BY_ITSELF = {"victoriametrics-volume"}
 WITHOUT_HEALTH = ENDS_BY_ITSELF | {"ingester", "ingester-victoria"}
 """An ingester has no way yet to say how it is; it is started again when it ends."""
-MADE_BY_SCRIPT = {"passwords", "server.pem", "server.key", "ca.pem", "ingester.password", "edge-1.password"}
+MADE_BY_SCRIPT = {
+    "dynamic-security.json", "server.pem", "server.key", "ca.pem", "ingester.password",
+    "ingester-victoria.password", "edge-1.password",
+}  # fmt: skip
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
@@ -118,7 +121,9 @@ def test_every_secret_is_one_that_the_script_makes_and_stands_where_settings_exp
     }
     for name, service in SERVICES.items():
         files = [DEPLOY / outside for outside, _ in bound(service)]
-        text = "\n".join(file.read_text() for file in files if file.is_file())
+        text = "\n".join(
+            [*(file.read_text() for file in files if file.is_file()), *service.get("command", [])]
+        )
         wanted = set(re.findall(r"^[^#\n]*/run/secrets/([\w.-]+)", text, re.MULTILINE))
         assert wanted == set(service.get("secrets", [])), name
 

@@ -15,7 +15,7 @@ from qilu.config.profiles import profiles
 from qilu.config.settings_file import load
 from qilu_cli.commands.plant_gateway import gateway_settings
 from simulator.plant.settings import PlantSettings
-from tests.deploy.deployed import CONFIGS, DEPLOY, deployed_mosquitto, login, make_secrets
+from tests.deploy.deployed import CONFIGS, DEPLOY, DeployedMosquitto, login, make_secrets
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.process import HOST, free_port
 from tests.system.programs import Qilu, eventually, qilu
@@ -102,13 +102,13 @@ async def test_the_deployed_settings_work_over_tls_with_passwords_and_the_access
     )
     plant.gateway["status_every"] = "2s"
     ingester = read(DEPLOY / "settings" / "ingester-influx.yaml")
-    with deployed_mosquitto(tmp_path, secrets) as server:
+    with DeployedMosquitto(tmp_path, secrets) as server:
         mqtt = {
             "edge": here(plant.gateway["mqtt"], server, secrets),
             "ingester": here(ingester["mqtt"], server, secrets),
         }
         store = {"type": "sqlite", "file": str(tmp_path / "store.db"), "name": ingester["store"]["name"]}
-        with plant.running(mqtt, {"store": store}) as at:
+        with plant.running(mqtt, {"ingester": ingester["ingester"], "store": store}) as at:
             await arrives_whole(plant, at)
 
 
