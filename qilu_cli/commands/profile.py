@@ -37,6 +37,12 @@ def profile_import(
 
     def work() -> None:
         file, point_list = import_points(points, name, out, addressing, force=force)
+        for sentence in point_list.ignored:
+            typer.echo(f"{points}: {sentence}", err=True)
+        if point_list.unused_columns:
+            typer.echo(
+                f"{points}: columns that are ignored: {', '.join(point_list.unused_columns)}", err=True
+            )
         typer.echo(f"{file}: {len(point_list.points)} points; next: qilu check {file}")
 
     run_sync(work)

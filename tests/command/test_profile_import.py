@@ -167,6 +167,87 @@ def test_what_is_wrong_is_told_with_line_and_column(tmp_path: Path, text: str, s
     assert not (tmp_path / "press.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "problem"),
+    [
+        (
+            "function,address,type,length",
+            "3,0,uint16,2",
+            r"column D \(length\): the length of a uint16 is 1, not 2",
+        ),
+        (
+            "function,address,type,length",
+            "3,0,float32,1",
+            r"column D \(length\): the length of a float32 is 2, not 1",
+        ),
+        ("function,address,type,length", "3,0,bool,two", r"column D \(length\): 'two' is no whole number"),
+        (
+            "function,table,address,type",
+            "3,input,0,int16",
+            r"column A \(function\): function 3 is for table holding",
+        ),
+        ("function,address,type", "99,0,int16", r"column A \(function\): '99' is no table"),
+        ("function,address,type", "3/99,0,int16", r"column A \(function\): 99 is no function"),
+        (
+            "function,address,type,rw",
+            "3/6,0,int16,R",
+            r"function 3/6 means read_write, and the access is read",
+        ),
+        ("function,address,type,scale", "1,0,bool,0.1", r"column D \(scale\): a bool has no scale"),
+        ("function,address,type,bias", "1,0,bool,4", r"column D \(bias\): a bool has no offset"),
+        ("function,address,type,bit", "3,0,bool,4-7", r"column D \(bit\): '4-7' is no number of a bit"),
+        ("function,address,type,bit", "3,0,uint16,4", r"column D \(bit\): a bit of a uint16 is not possible"),
+        (
+            "function,address,type,group",
+            "3,0,int16,快",
+            r"column D \(group\): '快' makes no name of a poll group",
+        ),
+        ("function,address,type,order", "3,0,REAL (CDAB),ABCD", r"'ABCD' and 'REAL \(CDAB\)' contradict"),
+    ],
+)
+def test_a_cell_that_cannot_be_used_is_refused(
+    tmp_path: Path, columns: str, cells: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"points.csv:2: .*{problem}"):
+        imported(tmp_path, f"{columns}\n{cells}\n")
+
+
+def test_functions_that_write_make_a_point_writable(tmp_path: Path) -> None:
+    profile = imported(
+        tmp_path, "name,function,address,type\na,03/06/16,0,int16\nb,FC03,1,int16\nc,0x10,2,int16\nd,1/5,3,\n"
+    )
+    assert [(point.table.value, point.access) for point in profile.points] == [
+        ("holding", "read_write"), ("holding", "read"), ("holding", "write"), ("coil", "read_write"),
+    ]  # fmt: skip
+
+
+def test_the_length_makes_a_plain_word_a_longer_type(tmp_path: Path) -> None:
+    rows = "a,3,0,INT,2\nb,3,2,float,4\nc,3,6,BCD,2\nd,3,8,WORD,1\ne,3,9,uint32,2\n"
+    profile = imported(tmp_path, f"name,function,address,type,length\n{rows}")
+    assert [str(point.type) for point in profile.points] == ["int32", "float64", "bcd32", "uint16", "uint32"]
+
+
+def test_whatever_of_a_list_is_not_used_is_named(tmp_path: Path) -> None:
+    profile = imported(
+        tmp_path,
+        "name,function,address,type,scale,description,vendor,description\n"
+        "# of 2024,,,,,,,\n"
+        "Öl-1,3,0,INT (signed),0.1 bar,Oil,x,y\n"
+        "p2,3,1,INT,0.1 bar,,x,,beside\n"
+        "é x,3,2,INT,1,,,\n",
+    )
+    head = (tmp_path / "press.yaml").read_text()
+    assert "# Columns that are ignored: vendor, description." in head
+    assert "# a line that begins with # (line 2) is ignored." in head
+    assert "# 'bar' in column E (scale) (line 3, 4) is ignored." in head
+    assert "# 'signed' in column D (type) (line 3) is ignored." in head
+    assert "# 'beside' in column I, which has no heading (line 4) is ignored." in head
+    assert profile.points[0].label.en == "Oil"
+    assert profile.points[0].label.zh == "Öl-1"
+    _, listed = import_points(tmp_path / "points.csv", "press", tmp_path, "auto", force=True)
+    assert len(listed.ignored) == 4
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         imported(tmp_path, "name,table,address,type\na,x,1,u16\nb,input,y,u16\nc,input,3,u16\nd,input,4,z\n")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from gateway.commissioning.profiles.cell_parsers import Cell, address, is_hex
-from gateway.commissioning.profiles.column_names import table_of
+from gateway.commissioning.profiles.column_names import access_of, table_of
 from qilu.contract.errors import ConfigError
 from qilu.contract.modicon import parse_modicon
-from qilu.contract.profile import TABLES_BY_FUNCTION
+from qilu.contract.profile import TABLES_BY_FUNCTION, Table
 
 Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
 Row = Mapping[str, Cell]
@@ -53,13 +53,42 @@ def _may_be_modicon(row: Row) -> bool:
 
 
 def named_table(row: Row) -> str | None:
-    """The table that the row names, by its word or by the function that reads it."""
+    """The table that the row names, by its word or by its functions."""
     if "table" in row:
         return table_of(row["table"].text)
-    if "function" in row and (digits := re.findall(r"\d+", row["function"].text)):
-        table = TABLES_BY_FUNCTION.get(int(digits[0]))
-        return None if table is None else table.value
-    return None
+    return next((str(table) for _, table in _functions(row) if table), None)
+
+
+def _functions(row: Row) -> list[tuple[int, str | None]]:
+    """The functions of the row, "03" or "3/16", with their tables."""
+    text = row["function"].text.lower() if "function" in row else ""
+    numbers = [int(digits, 16 if prefix else 10) for prefix, digits in re.findall(r"(0x)?([0-9]+)", text)]
+    return [(number, _TABLE_OF.get(number)) for number in numbers]
+
+
+_WRITES: Mapping[int, Table] = {
+    **dict.fromkeys((5, 15), Table.COIL),
+    **dict.fromkeys((6, 16, 22, 23), Table.HOLDING),
+}
+_TABLE_OF = {**TABLES_BY_FUNCTION, **_WRITES}
+
+
+def access(row: Row) -> str | None:
+    """What the functions of the row allow; None where it has none. ConfigError where they contradict."""
+    functions = _functions(row)
+    if not functions:
+        return None
+    reads, writes = (
+        any(number in known for number, _ in functions) for known in (TABLES_BY_FUNCTION, _WRITES)
+    )
+    allowed = "read_write" if reads and writes else "write" if writes else "read"
+    said = access_of(row["access"].text) if "access" in row else None
+    if said is not None and said != allowed and (writes or said == "write"):
+        cell = row["function"]
+        raise cell.error(
+            f"function {cell.text} means {allowed}, and the access is {said}", "correct one of them"
+        )
+    return said or allowed
 
 
 def place(row: Row, in_modicon: bool, one_based: bool) -> tuple[str, dict[str, Any]]:
@@ -69,6 +98,12 @@ def place(row: Row, in_modicon: bool, one_based: bool) -> tuple[str, dict[str, A
         raise named.error(
             f"{named.text!r} is no table", "write coil, discrete, input, holding, or the function 1 to 4"
         )
+    for number, its_table in _functions(row):
+        if its_table != table:
+            problem = (
+                f"function {number} is for table {its_table}" if its_table else f"{number} is no function"
+            )
+            raise row["function"].error(f"{problem}, not for {table}", "correct the function or the table")
     if in_modicon:
         return _in_modicon(cell, table)
     if table is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.commissioning.profiles.column_names import access_of, plain
 from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DataType
 
 _ORDERS = {
     "abcd": ("big", "big"),
@@ -20,8 +21,30 @@ _BIG = "big bigendian msb msw be no false 0 high 大端 高字在前"
 _LITTLE = "little littleendian lsb lsw le yes true 1 low swap swapped 小端 低字在前"
 _ENDS = {**dict.fromkeys(_BIG.split(), "big"), **dict.fromkeys(_LITTLE.split(), "little")}
 
+MAX_LINES = 5
+"""Lines of a list that one sentence names."""
+
 _UNIT = r"(?!x\d)[^\W\d].*|[%°/].*"
 """What may stand behind a number: no operator, which would change it, and no second point or comma."""
+
+
+class IgnoredContent:
+    """What a list has and its profile has not, each with the lines where it stands."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[int]] = {}
+
+    def add(self, content: str, line: int) -> None:
+        self._lines.setdefault(content, []).append(line)
+
+    def texts(self) -> tuple[str, ...]:
+        """One sentence for each content."""
+        return tuple(f"{content} (line {_lines(lines)}) is ignored" for content, lines in self._lines.items())
+
+
+def _lines(lines: Sequence[int]) -> str:
+    more = f", and {len(lines) - MAX_LINES} more" if len(lines) > MAX_LINES else ""
+    return f"{', '.join(map(str, lines[:MAX_LINES]))}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +55,16 @@ class Cell:
     line: int
     heading: str
     column: int
+    ignored: IgnoredContent
+    """Where what is not used of the list is noted."""
+
+    def ignore(self, text: str) -> None:
+        """Note that a part of this cell is not used."""
+        self.ignored.add(f"{text!r} in column {letter(self.column)} ({self.heading})", self.line)
 
     def error(self, problem: str, remedy: str | None = None) -> ConfigError:
         return ConfigError(
-            problem, line=self.line, key=f"column {_letter(self.column)} ({self.heading})", remedy=remedy
+            problem, line=self.line, key=f"column {letter(self.column)} ({self.heading})", remedy=remedy
         )
 
 
@@ -65,8 +94,12 @@ def address(cell: Cell) -> int:
 def orders(row: Mapping[str, Cell]) -> dict[str, str]:
     orders: dict[str, str] = {}
     # "float (CDAB)": what stands in brackets says nothing about the type itself
-    if "type" in row and (letters := re.search(r"\b(?:abcd|cdab|badc|dcba)\b", row["type"].text.lower())):
-        orders |= dict(zip(("byte_order", "word_order"), _ORDERS[letters[0]], strict=True))
+    for bracket in re.findall(r"[(\[（【](.*?)[)\]）】]", row["type"].text if "type" in row else ""):
+        if (letters := plain(bracket)) in _ORDERS:
+            orders |= dict(zip(("byte_order", "word_order"), _ORDERS[letters], strict=True))
+        else:
+            row["type"].ignore(bracket)
+    of_type = dict(orders)
     for key in ("byte_order", "word_order"):
         if key not in row:
             continue
@@ -79,6 +112,9 @@ def orders(row: Mapping[str, Cell]) -> dict[str, str]:
             raise row[key].error(
                 f"{row[key].text!r} is no order", "write big, little, ABCD, CDAB, BADC or DCBA"
             )
+        if any(orders[name] != order for name, order in of_type.items()):
+            problem = f"{row[key].text!r} and {row['type'].text!r} contradict"
+            raise row[key].error(problem, "correct one of them")
     return {key: order for key, order in orders.items() if order != "big"}
 
 
@@ -88,12 +124,14 @@ def number(cell: Cell) -> float | int:
         return int(text.split("/")[0]) / divisor
     if power := re.fullmatch(r"10(?:\^|\*\*)([-+]?\d{1,2})", text):
         return float(f"1e{power[1]}")
-    match = re.fullmatch(rf"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)(?:{_UNIT})?", text)
+    match = re.fullmatch(rf"[x×*]?(-?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)({_UNIT})?", text)
     if match is None:
         raise cell.error(f"{cell.text!r} is no number", "write 0.1, with a point")
     if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", match[1]):
         point = match[1].replace(",", ".", 1)
         raise cell.error(f"{cell.text!r} may be thousands or a decimal comma", f"write {point} or without it")
+    if match[2]:
+        cell.ignore(match[2])
     parsed = float(match[1].replace(",", "."))
     return int(parsed) if parsed.is_integer() and abs(parsed) < 1e15 else parsed
 
@@ -107,23 +145,49 @@ def whole(cell: Cell) -> int:
 
 def _scale(cell: Cell, kind: str) -> float | int | None:
     factor = number(cell)
-    return None if factor == 1 or kind in ("bool", "string") else factor
+    if factor != 1 and kind in ("bool", "string"):
+        raise cell.error(f"a {kind} has no scale", "write 1, or correct the type")
+    return None if factor == 1 else factor
 
 
 def _offset(cell: Cell, kind: str) -> float | int | None:
-    return None if kind in ("bool", "string") else number(cell) or None
+    offset = number(cell)
+    if offset and kind in ("bool", "string"):
+        raise cell.error(f"a {kind} has no offset", "write 0, or correct the type")
+    return offset or None
 
 
 def _length(cell: Cell, kind: str) -> int | None:
-    return whole(cell) if kind == "string" else None
+    length = whole(cell)
+    if kind == "string":
+        return length
+    if length != DataType(kind).registers:
+        raise cell.error(
+            f"the length of a {kind} is {DataType(kind).registers}, not {length}",
+            "correct the length, which is in registers, or the type",
+        )
+    return None
+
+
+def _bit(cell: Cell, kind: str) -> int:
+    match = re.fullmatch(r"(?:bit|位)?\s*(\d+)", cell.text.lower())
+    if match is None:
+        raise cell.error(f"{cell.text!r} is no number of a bit", "write 0 for the least significant, to 15")
+    if kind != "bool":
+        raise cell.error(f"a bit of a {kind} is not possible", "write the type bool, or leave the bit out")
+    return int(match[1])
+
+
+def _group(cell: Cell, _: str) -> str:
+    name = slug(cell.text)
+    if not name:
+        raise cell.error(f"{cell.text!r} makes no name of a poll group", "use letters, such as fast")
+    return name
 
 
 def _sentinels(cell: Cell, kind: str) -> list[int | float]:
     read = number if kind.startswith("float") else whole
-    return [
-        read(Cell(part.strip(), cell.line, cell.heading, cell.column))
-        for part in re.split(r"[,;|/ ]+", cell.text)
-    ]
+    return [read(replace(cell, text=part.strip())) for part in re.split(r"[,;|/ ]+", cell.text)]
 
 
 def _enum(cell: Cell, _: str) -> dict[int, str]:
@@ -146,19 +210,19 @@ def _access(cell: Cell, _: str) -> str:
 
 OPTIONAL: Mapping[str, Callable[[Cell, str], Any]] = {
     "length": _length,
-    "bit": lambda cell, kind: whole(cell) if kind == "bool" else None,
+    "bit": _bit,
     "scale": _scale,
     "offset": _offset,
-    "unit": lambda cell, kind: cell.text if kind not in ("bool", "string") else None,
+    "unit": lambda cell, _: cell.text,
     "sentinels": _sentinels,
     "enum": _enum,
     "access": _access,
-    "group": lambda cell, _: slug(cell.text) or None,
+    "group": _group,
     "kind": lambda cell, _: cell.text.lower(),
 }
 
 
-def _letter(column: int) -> str:
+def letter(column: int) -> str:
     """A, B, ... Z, AA, as sheets name their columns."""
     letters = ""
     column += 1

@@ -44,7 +44,8 @@ def _draft(file: Path, name: str, point_list: PointList) -> Draft:
         "and words, and how often each group is read are seldom in a list. `qilu check` shows the mistakes.",
     ]
     if point_list.unused_columns:
-        head.append(f"Columns that were not understood: {', '.join(point_list.unused_columns)}.")
+        head.append(f"Columns that are ignored: {', '.join(point_list.unused_columns)}.")
+    head += [f"{sentence}." for sentence in point_list.ignored]
     return Draft(name, head, f"the list {file.name}", point_list.points, more)
 
 

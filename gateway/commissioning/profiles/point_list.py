@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.commissioning.profiles.addressing import Addressing, Row, are_modicon, place
-from gateway.commissioning.profiles.cell_parsers import OPTIONAL, Cell, number, orders, slug
+from gateway.commissioning.profiles.addressing import Addressing, Row, access, are_modicon, place
+from gateway.commissioning.profiles.cell_parsers import (
+    OPTIONAL,
+    Cell,
+    IgnoredContent,
+    letter,
+    number,
+    orders,
+    slug,
+)
 from gateway.commissioning.profiles.column_names import columns_of, plain, type_of
 from gateway.commissioning.profiles.yaml_writer import PointEntry, unique
 from qilu.contract.errors import ConfigError, combined
@@ -26,11 +34,14 @@ class PointList:
     """Key -> the heading that was taken for it."""
     unused_columns: tuple[str, ...]
     """Headings that mean nothing here."""
+    ignored: tuple[str, ...]
+    """What else of the list is not used, a sentence each."""
 
 
 def read_list(text: str, addressing: Addressing = "auto") -> PointList:
     """ConfigError with all that is wrong; `line` and `key` are those of the list."""
-    rows = _rows(text)
+    ignored = IgnoredContent()
+    rows = _rows(text, ignored)
     first, *data_rows = rows
     columns = columns_of(first[1])
     headings = {key: first[1][index].strip() for key, index in columns.items()}
@@ -44,9 +55,10 @@ def read_list(text: str, addressing: Addressing = "auto") -> PointList:
         raise ConfigError(
             "there are headings and no points", line=first[0], remedy="add a line for each point"
         )
+    _note_unnamed(first[1], data_rows, ignored)
     cells = [
         {
-            key: Cell(row[index].strip(), line, first[1][index].strip(), index)
+            key: Cell(row[index].strip(), line, first[1][index].strip(), index, ignored)
             for key, index in columns.items()
             if index < len(row) and row[index].strip()
         }
@@ -64,7 +76,10 @@ def read_list(text: str, addressing: Addressing = "auto") -> PointList:
     names = unique(str(point["name"]) for point in points)
     return PointList(
         "modicon" if in_modicon else "zero_based",
-        tuple(PointEntry({**point, "name": name}) for point, name in zip(points, names, strict=True)),
+        tuple(
+            PointEntry({**point, "name": name}, _renamed(row, point, name))
+            for row, point, name in zip(cells, points, names, strict=True)
+        ),
         tuple(line for line, _ in data_rows),
         headings,
         tuple(
@@ -72,10 +87,28 @@ def read_list(text: str, addressing: Addressing = "auto") -> PointList:
             for index, heading in enumerate(first[1])
             if index not in columns.values() and heading.strip()
         ),
+        ignored.texts(),
     )
 
 
-def _rows(text: str) -> list[tuple[int, list[str]]]:
+def _renamed(row: Row, point: Mapping[str, Any], name: str) -> str:
+    """A comment with the name in the list, where it is lost."""
+    text = row["name"].text if "name" in row else name
+    kept = text == name or text in point.get("label", {}).values()
+    return "" if kept else f"{text!r} in the list"
+
+
+def _note_unnamed(
+    headings: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], ignored: IgnoredContent
+) -> None:
+    """Cells without a heading."""
+    for line, row in rows:
+        for index, text in enumerate(row):
+            if text.strip() and (index >= len(headings) or not headings[index].strip()):
+                ignored.add(f"{text.strip()!r} in column {letter(index)}, which has no heading", line)
+
+
+def _rows(text: str, ignored: IgnoredContent) -> list[tuple[int, list[str]]]:
     """Rows that are not empty, with the line where each ends; separated by comma, semicolon or tab."""
     head = next((line for line in text.splitlines() if line.strip()), "")
     if not head:
@@ -86,7 +119,11 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise ConfigError(f"not CSV: {error}", line=reader.line_num, remedy="save the sheet as CSV") from None
-    return [(line, row) for line, row in rows if any(map(str.strip, row)) and not row[0].startswith("#")]
+    filled = [(line, row) for line, row in rows if any(map(str.strip, row))]
+    for line, row in filled:
+        if row[0].startswith("#"):
+            ignored.add("a line that begins with #", line)
+    return [(line, row) for line, row in filled if not row[0].startswith("#")]
 
 
 def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, Any]:
@@ -107,11 +144,12 @@ def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, 
         label = {"zh": label["en"]}
     keys = row["name"].text if "name" in row else label.get("en", "")
     point["name"] = slug(keys) or f"{table}_{row['address'].text}".lower()
-    if "name" in row and slug(keys) != keys and not label:
-        label = {"en" if keys.isascii() else "zh": keys}
+    if "name" in row and slug(keys) != keys:
+        label.setdefault("en" if keys.isascii() else "zh", keys)
     if label:
         point = {"name": point.pop("name"), "label": label, **point}
-    if point["access"] == "read" if "access" in point else False:
+    point["access"] = access(row) or point.get("access", "read")
+    if point["access"] == "read":
         del point["access"]
     return point
 
@@ -129,10 +167,17 @@ def _type(row: Row, table: object) -> str:
         known = "bool, uint16, int16, uint32, int32, uint64, int64, float32, float64, string"
         raise row["type"].error(f"{row['type'].text!r} is no type", f"known are: {known}")
     registers = row["length"].text if "length" in row else ""
-    if (
-        registers in ("2", "4")
-        and kind in ("uint16", "int16")
-        and plain(row["type"].text) not in ("uint16", "int16")
-    ):
-        kind = f"{kind.removesuffix('16')}{16 * int(registers)}"  # "int" of two registers
+    if not any(map(str.isdigit, plain(row["type"].text))):
+        kind = _LONGER.get((kind, registers), kind)
     return kind
+
+
+_LONGER = {
+    ("uint16", "2"): "uint32",
+    ("uint16", "4"): "uint64",
+    ("int16", "2"): "int32",
+    ("int16", "4"): "int64",
+    ("float32", "4"): "float64",
+    ("bcd16", "2"): "bcd32",
+}
+"""An INT of two registers is one of 32 bits."""
