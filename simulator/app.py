@@ -88,7 +88,7 @@ async def simulate(
     """Serves a plant and lets it run until the block is left.
 
     truth: a folder for the ground truth, whose rows are stamped with `now_ms`. free_ports: listen on any
-    free ports instead of those of the settings. control: a port for `qilu fault`, 0 for any free one.
+    free ports instead of those of the settings. control: a port for `qilu plant`, 0 for any free one.
     ConfigError: a port or a serial line cannot be had, or the truth cannot be written.
     """
     clock = Clock(plant)

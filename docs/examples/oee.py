@@ -1,6 +1,6 @@
 """Overall equipment effectiveness, energy per part and the bottleneck of a line, from what truly happened.
 
-    qilu simulate configs/school.yaml --export var/school --span 8h --every 5s
+    qilu plant export configs/school.yaml var/school --span 8h --every 5s
     python docs/examples/oee.py var/school
 
 Nothing of it is told by the machines: all follows from events (states, alarms, parts made) and from counters

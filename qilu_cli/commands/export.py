@@ -1,4 +1,4 @@
-"""`qilu simulate --export`: a data set as fast as it goes, with a bar on a terminal and lines in a pipe."""
+"""`qilu plant export`: a data set as fast as it goes, with a bar on a terminal and lines in a pipe."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qilu.contract.errors import ConfigError
 from qilu.contract.units import format_duration
+from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.store_access import duration
 from qilu_cli.terminal import console
 from simulator.app import load
@@ -44,7 +45,8 @@ async def export_to(file: Path, options: ExportOptions) -> None:
     if step > MAX_STEP:
         remedy = f"give {format_duration(MAX_STEP)} or less"
         raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
-    plant = load(file, step=step)
+    with expected(Kind.PLANT, file):
+        plant = load(file, step=step)
     what = plan_export(plant, span, every, options.form)
     started_at = time.monotonic()
     with ExitStack() as stack:

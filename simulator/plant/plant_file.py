@@ -203,7 +203,7 @@ class PlantFile(FrozenModel):
     breaks: tuple[DailyPeriod, ...] = ()
     """When nobody works in a shift."""
     control: int | None = Field(default=None, ge=1, le=65535)
-    """A port of this machine alone at which `qilu fault` finds the running plant."""
+    """A port of this machine alone at which `qilu plant` finds the running plant."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     """All that it has."""
     buffers: tuple[BufferSettings, ...] = ()

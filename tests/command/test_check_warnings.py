@@ -7,7 +7,7 @@ import pytest
 from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.check import check
-from qilu_cli.commands.emit_gateway import emit_gateway
+from qilu_cli.commands.gateway_config import write_gateway_config
 
 PROFILE = """
 profile: meter
@@ -113,5 +113,5 @@ def test_a_remark_in_chinese_is_not_taken_for_the_mistake(tmp_path: Path) -> Non
 def test_the_gateway_of_a_thousand_devices_can_keep_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    emit_gateway(shipped_configs() / "thousand.yaml", tmp_path / "gateway.yaml")
+    write_gateway_config(shipped_configs() / "thousand.yaml", tmp_path / "gateway.yaml")
     assert "more than it can answer" not in checked(tmp_path / "gateway.yaml", capsys)

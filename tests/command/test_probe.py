@@ -47,15 +47,15 @@ def probed(*arguments: str | Path) -> Any:
 
 
 def test_a_scan_tells_who_answers_and_what_they_are(plant: int) -> None:
-    told = probed(f"127.0.0.1:{plant}", "--units", "1-10")
+    told = probed("scan", f"127.0.0.1:{plant}", "--units", "1-10")
     assert [unit["unit"] for unit in told["units"]] == [1, 7]
     assert "three-phase-energy-meter" in told["units"][0]["identity"]
-    plain = qilu("probe", f"127.0.0.1:{plant}", "--units", "1-10").stdout
+    plain = qilu("probe", "scan", f"127.0.0.1:{plant}", "--units", "1-10").stdout
     assert "2 of 10 unit ids answered" in plain
 
 
 def test_a_look_tells_the_identity_and_the_tables(plant: int) -> None:
-    told = probed(f"127.0.0.1:{plant}")
+    told = probed("identify", f"127.0.0.1:{plant}")
     assert told["identity"]["vendor_name"] == "Qilu"
     assert told["tables"] == {
         "coil": "address 0: illegal address",
@@ -66,22 +66,21 @@ def test_a_look_tells_the_identity_and_the_tables(plant: int) -> None:
 
 
 def test_a_dump_shows_floats_and_what_is_missing(plant: int) -> None:
-    (told,) = probed(f"127.0.0.1:{plant}", "--read", "input:0-80")
+    (told,) = probed("read", f"127.0.0.1:{plant}", "input:0-80")
     rows = {row["address"]: row for row in told["addresses"]}
     assert 200 < rows[2]["read_as"]["float32 ABCD"] < 250
     assert rows[40]["missing"] == "illegal address"
     assert "hex" in rows[72]
-    plain = qilu("probe", f"127.0.0.1:{plant}", "--read", "input:0-80").stdout
+    plain = qilu("probe", "read", f"127.0.0.1:{plant}", "input:0-80").stdout
     assert "values look like float32 ABCD, beginning at even addresses" in plain
     assert "38-71" in plain
 
 
 def test_a_known_value_is_found_where_the_display_shows_it(plant: int) -> None:
-    (told,) = probed(f"127.0.0.1:{plant}", "--read", "input:36-37")
+    (told,) = probed("read", f"127.0.0.1:{plant}", "input:36-37")
     frequency = told["addresses"][0]["read_as"]["float32 ABCD"]
-    found = probed(
-        f"127.0.0.1:{plant}", "--read", "input:20-37", "--expect", str(frequency), "--tolerance", "0.01"
-    )
+    where = ("find", f"127.0.0.1:{plant}", "input:20-37")
+    found = probed(*where, "--value", str(frequency), "--tolerance", "0.01")
     assert (found[0]["address"], found[0]["type"], found[0]["scale"]) == (36, "float32", 1.0)
 
 
@@ -109,7 +108,7 @@ def test_a_device_of_which_nothing_is_known_is_looked_at_everywhere(plant: int, 
 def test_a_watch_tells_what_changes(plant: int) -> None:
     """The counter of requests moves with every look."""
     address = f"127.0.0.1:{plant}"
-    ended = qilu("probe", address, "--read", "input:0-3", "--watch", "100ms", "--duration", "2")
+    ended = qilu("probe", "watch", address, "input:0-3", "--every", "100ms", "--duration", "2")
     assert ended.returncode == 0, ended.stderr
     moved = [line for line in ended.stdout.splitlines() if "->" in line]
     assert len(moved) >= 3
@@ -120,14 +119,14 @@ def test_a_libmodbus_server_is_read_up_to_its_last_address(tmp_path: Path) -> No
     holding = {10: SWAPPED[0], 11: SWAPPED[1], 9999: 7}
     with LibmodbusServer(tmp_path, {"holding": holding}) as server:
         address = f"127.0.0.1:{server.port}"
-        best = probed(address, "--read", "holding:0-40", "--expect", "231.5")[0]
+        best = probed("find", address, "holding:0-40", "--value", "231.5")[0]
         assert (best["address"], best["order"], best["word_order"]) == (10, "CDAB", "little")
         assert "the words are swapped" in best["hints"][0]
-        (told,) = probed(address, "--read", "409990-410010")
+        (told,) = probed("read", address, "409990-410010")
         rows = {row["address"]: row for row in told["addresses"]}
         assert rows[9999]["read_as"]["uint16"] == 7
         assert {row["missing"] for number, row in rows.items() if number > 9999} == {"illegal address"}
-        scan = qilu("probe", address, "--units", "1-5").stdout
+        scan = qilu("probe", "scan", address, "--units", "1-5").stdout
         assert "there may be one device that does not look at the id" in scan
 
 
@@ -144,9 +143,9 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
     address = f"127.0.0.1:{server.transport.sockets[0].getsockname()[1]}"
     try:
         found = await asyncio.to_thread(
-            probed, address, "--unit", "3", "--read", "holding:0-45", "--expect", "231.5"
+            probed, "find", address, "holding:0-45", "--value", "231.5", "--unit", "3"
         )
-        (told,) = await asyncio.to_thread(probed, address, "--unit", "3", "--read", "input:0-45")
+        (told,) = await asyncio.to_thread(probed, "read", address, "input:0-45", "--unit", "3")
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
     assert [(one["address"], one["type"], one["scale"]) for one in found[:2]] == [
@@ -160,15 +159,16 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["http://x"], "no transport that is known"),
-        (["h", "--read", "tank:1"], "there is no table"),
-        (["h", "--expect", "3"], "needs --read"),
-        (["h", "--read", "h:1", "--expect", "3", "--tolerance", "much"], "is no tolerance"),
-        (["h", "--read", "coil:1", "--expect", "3"], "read holding or input"),
-        (["h", "--units", "1-9", "--read", "h:1", "--format", "json"], "ask for --units or for --read"),
-        (["h", "--read", "h:1e3"], "'1e3' is no address"),
-        (["h", "--units", "0-300"], "names no unit ids"),
-        (["h", "--read", "h:1", "--watch", "never"], "is not a duration"),
+        (["identify", "http://x"], "no transport that is known"),
+        (["read", "h", "tank:1"], "there is no table"),
+        (["read", "h"], "Missing argument 'RANGE'"),
+        (["find", "h", "h:1"], "Missing option '--value'"),
+        (["find", "h", "h:1", "--value", "3", "--tolerance", "much"], "is no tolerance"),
+        (["find", "h", "coil:1", "--value", "3"], "read holding or input"),
+        (["read", "h", "h:1e3"], "'1e3' is no address"),
+        (["scan", "h", "--units", "0-300"], "names no unit ids"),
+        (["scan", "h", "--timeout", "2h"], "'2h' is not a duration of up to an hour"),
+        (["watch", "h", "h:1", "--every", "never"], "is not a duration"),
     ],
 )
 def test_wrong_usage_is_told_with_a_remedy(arguments: Sequence[str], said: str) -> None:
@@ -178,7 +178,7 @@ def test_wrong_usage_is_told_with_a_remedy(arguments: Sequence[str], said: str) 
 
 
 def test_nobody_there_is_a_failure_of_one_line() -> None:
-    ended = qilu("probe", f"127.0.0.1:{free_port()}")
+    ended = qilu("probe", "identify", f"127.0.0.1:{free_port()}")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert len(ended.stderr.splitlines()) == 1
     assert "no connection" in ended.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.commissioning.profiles.merge_learned import export_learned
+from gateway.commissioning.profiles.merge_learned import apply_learned
 from gateway.sources.modbus.learning.store import LearnedLimitsFile
 from gateway.sources.modbus.planning.plan import LearnedLimits
 from qilu.config.settings_file import load
@@ -62,7 +62,7 @@ def files(tmp_path: Path, text: str, learnt: LearnedLimits) -> tuple[Path, Path]
 
 
 def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) -> None:
-    text = export_learned(*files(tmp_path, PLAIN, TAUGHT))
+    text = apply_learned(*files(tmp_path, PLAIN, TAUGHT))
     begin = PLAIN.index("points:")
     assert text == (
         PLAIN[:begin]
@@ -76,7 +76,7 @@ def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) ->
 
 def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, LIMITED, TAUGHT)
-    (tmp_path / "new.yaml").write_text(export_learned(profile, taught), encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(apply_learned(profile, taught), encoding="utf-8")
     limits = load(tmp_path / "new.yaml", DeviceProfile).limits
     assert (limits.request_gap, limits.max_registers) == (0.02, 16)
     assert [(gap.first, gap.last) for gap in limits.no_read] == [(40, 49), (2, 3)]
@@ -87,7 +87,7 @@ def test_a_refused_point_of_an_array_is_named_above_the_limits(tmp_path: Path) -
     profile, taught = files(tmp_path, PLAIN, LearnedLimits())
     name = load(profile, DeviceProfile).points[-1].name
     profile, taught = files(tmp_path, PLAIN, LearnedLimits(refused_points={name: Reason.ILLEGAL_ADDRESS}))
-    assert f"# meter-1 refuses {name}.\npoints:" in export_learned(profile, taught)
+    assert f"# meter-1 refuses {name}.\npoints:" in apply_learned(profile, taught)
 
 
 def test_a_profile_in_modicons_notation_gets_gaps_in_it(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ points:
         )
     )
     profile, taught = files(tmp_path, modicon, gaps)
-    (tmp_path / "new.yaml").write_text(export_learned(profile, taught), encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(apply_learned(profile, taught), encoding="utf-8")
     assert load(tmp_path / "new.yaml", DeviceProfile).limits.no_read == gaps.no_read
 
 
@@ -124,7 +124,7 @@ repeat:
         strings,
         LearnedLimits(refused_points={"volts_2": Reason.ILLEGAL_ADDRESS}, max_block={Table.INPUT: 8}),
     )
-    assert export_learned(profile, taught) == strings.replace(
+    assert apply_learned(profile, taught) == strings.replace(
         "repeat:",
         "# meter-1 refuses volts_2.\nlimits:  # as meter-1 taught the gateway\n  max_registers: 8\nrepeat:",
     )
@@ -132,23 +132,23 @@ repeat:
 
 def test_a_short_limit_of_one_table_leaves_the_points_of_the_other_readable(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, LearnedLimits(max_block={Table.INPUT: 1}))
-    assert "max_registers: 2\n" in export_learned(profile, taught), "`power` takes two"
+    assert "max_registers: 2\n" in apply_learned(profile, taught), "`power` takes two"
 
 
 def test_what_was_taught_about_another_profile_is_refused(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, TAUGHT)
     profile.write_text(PLAIN.replace("address: 4", "address: 5"), encoding="utf-8")
     with pytest.raises(ConfigError, match="another state of the profile meter"):
-        export_learned(profile, taught)
+        apply_learned(profile, taught)
 
 
 def test_the_command_prints_the_profile_or_writes_it(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, PLAIN, TAUGHT)
-    printed = CliRunner().invoke(app, ["profile", "export-learnt", str(taught), str(profile)])
+    printed = CliRunner().invoke(app, ["profile", "apply-learned", str(taught), str(profile)])
     assert printed.exit_code == 0
     assert profile.read_text("utf-8") == PLAIN
     told = CliRunner().invoke(
-        app, ["profile", "export-learnt", str(taught), str(profile), "--out", str(profile)]
+        app, ["profile", "apply-learned", str(taught), str(profile), "--out", str(profile)]
     )
     assert told.exit_code == 0
     assert profile.read_text("utf-8") == printed.output

@@ -141,7 +141,7 @@ def test_every_key_of_a_settings_file_is_explained(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_prints_it(kind: Kind) -> None:
-    done = CliRunner().invoke(app, ["check", "--schema", kind])
+    done = CliRunner().invoke(app, ["schema", kind])
     assert json.loads(done.stdout) == json.loads(json.dumps(schema(kind)))
 
 

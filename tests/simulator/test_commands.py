@@ -1,4 +1,4 @@
-"""`qilu simulate` and `qilu fault` as a user types them."""
+"""`qilu simulate` and `qilu plant` as a user types them."""
 
 import csv
 import gzip
@@ -12,9 +12,9 @@ import yaml
 from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.check import check
-from qilu_cli.commands.emit_gateway import emit_gateway
 from qilu_cli.commands.export import ExportOptions, export_to
-from qilu_cli.commands.fault import FaultOptions, fault
+from qilu_cli.commands.gateway_config import write_gateway_config
+from qilu_cli.commands.plant_control import control
 from tests.servers import free_port
 from tests.system.programs import Qilu, eventually, qilu
 
@@ -38,7 +38,7 @@ def small(folder: Path, **changes: object) -> Path:
 
 def test_a_data_set_is_written_and_its_progress_told(tmp_path: Path) -> None:
     file = small(tmp_path)
-    done = qilu("simulate", file, "--export", tmp_path / "set", "--span", "2m", "--every", "2s")
+    done = qilu("plant", "export", file, tmp_path / "set", "--span", "2m", "--every", "2s")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 devices, 60 rows each, 2m in ")
     assert "10 % (" in done.stderr
@@ -53,7 +53,7 @@ def test_the_gateway_that_collects_a_shipped_plant_is_emitted_and_checked(
     plant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, out = shipped_configs() / f"{plant}.yaml", tmp_path / "gateway.yaml"
-    emit_gateway(file, out)
+    write_gateway_config(file, out)
     said = capsys.readouterr().out
     if plant != "thousand":  # the printing of whose plan takes longer than all the others
         check([out])
@@ -65,12 +65,12 @@ def test_the_gateway_that_collects_a_shipped_plant_is_emitted_and_checked(
     assert collected == list(dict.fromkeys(collected))
     assert f": {len(collected)} devices" in said
     with pytest.raises(ConfigError, match="is there already"):
-        emit_gateway(file, out)
+        write_gateway_config(file, out)
 
 
 async def test_a_gateway_runs_with_what_was_emitted_and_every_device_is_asked(tmp_path: Path) -> None:
     file, truth = small(tmp_path), tmp_path / "truth"
-    assert qilu("simulate", file, "--emit-gateway", tmp_path / "gateway.yaml").returncode == 0
+    assert qilu("plant", "gateway-config", file, tmp_path / "gateway.yaml").returncode == 0
     with Qilu(tmp_path, "simulate", file, "--truth", truth, ready="devices are served"):
         with Qilu(tmp_path, "gateway", tmp_path / "gateway.yaml", ready="collects from") as gateway:
 
@@ -88,24 +88,22 @@ def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> N
     file = small(tmp_path)
     port = str(yaml.safe_load(file.read_text())["control"])
     with Qilu(tmp_path, "simulate", file, ready="devices are served"):
-        injected = qilu("fault", port, "inject", "pump-1", "drift", "--point", "flow", "--amount", "5")
+        injected = qilu("plant", "inject", port, "pump-1", "drift", "--point", "flow", "--magnitude", "5")
         assert injected.returncode == 0, injected.stderr
-        listed = qilu("fault", file, "list", "pump-1").stdout
+        listed = qilu("plant", "status", file, "pump-1").stdout
         assert "drift" in listed
         assert "it may have: bearing_wear" in listed
-        assert "paused" in qilu("fault", file, "pause").stdout
-        before = json.loads(qilu("fault", port, "--json").stdout)["tick"]
-        assert json.loads(qilu("fault", port, "step", "30", "--json").stdout)["tick"] == before + 30
-        wrong = qilu("fault", file, "inject", "pump-1", "bearing_war")
+        assert "paused" in qilu("plant", "pause", file).stdout
+        before = json.loads(qilu("plant", "status", port, "--json").stdout)["tick"]
+        assert json.loads(qilu("plant", "step", port, "30", "--json").stdout)["tick"] == before + 30
+        wrong = qilu("plant", "inject", file, "pump-1", "bearing_war")
         assert (wrong.returncode, "did you mean bearing_wear?" in wrong.stderr) == (2, True)
-    gone = qilu("fault", port)
+    gone = qilu("plant", "status", port)
     assert (gone.returncode, "no plant replies" in gone.stderr) == (1, True)
 
 
 def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
-    done = qilu("simulate", small(tmp_path), "--span", "1h")
-    assert (done.returncode, "name its folder with --export" in done.stderr) == (2, True)
-    done = qilu("simulate", small(tmp_path), "--export", tmp_path / "out", "--span", "forever")
+    done = qilu("plant", "export", small(tmp_path), tmp_path / "out", "--span", "forever")
     assert done.returncode == 2
     assert "--span: 'forever' is not a duration" in done.stderr
     assert "Traceback" not in done.stderr
@@ -132,25 +130,39 @@ async def test_an_impossible_time_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("plant", "action", "arguments", "said"),
+    ("plant", "said"),
     [
-        ("PLANT", "explode", [], "there are: list, inject"),
-        ("PLANT", "inject", ["pump-1"], "inject takes DEVICE FAULT"),
-        ("PLANT", "speed", ["fast"], "'fast' is not a number"),
-        ("10.0.0.7:5019", "pause", [], "only be controlled from its own machine"),
-        ("70000", "list", [], "70000 is no port"),
-        ("nowhere.yaml", "list", [], "no such file"),
+        ("10.0.0.7:5019", "only be controlled from its own machine"),
+        ("70000", "70000 is no port"),
+        ("nowhere.yaml", "no such file"),
     ],
 )
-async def test_what_cannot_be_asked_of_a_plant_is_a_config_error(
-    plant: str, action: str, arguments: list[str], said: str, tmp_path: Path
-) -> None:
-    plant = plant.replace("PLANT", str(small(tmp_path)))
+async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        await fault(FaultOptions(plant, action, arguments, {}, as_json=False))
+        await control(plant, {"do": "list"}, as_json=False)
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["explode"], "No such command 'explode'"),
+        (["paus", "PLANT"], "Did you mean 'pause'"),
+        (["inject", "PLANT", "pump-1"], "Missing argument 'fault'"),
+        (["speed", "PLANT", "fast"], "Invalid value for 'factor'"),
+        (["inject", "PLANT", "pump-1", "bearing_wear", "x=1"], "KEY=VALUE is for network faults"),
+        (["inject", "PLANT", "pump-1", "late_reply", "share"], "write KEY=VALUE"),
+        (["inject", "PLANT", "pump-1", "late_reply", "--ramp", "1m"], "--ramp: network faults have no such"),
+    ],
+)
+def test_a_wrong_order_to_a_plant_is_refused_with_exit_code_2(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    plant = str(small(tmp_path))
+    done = qilu("plant", *(plant if word == "PLANT" else word for word in arguments))
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
 def test_a_plant_without_a_port_of_control_says_how_to_get_one(tmp_path: Path) -> None:
-    done = qilu("fault", small(tmp_path, control=None))
+    done = qilu("plant", "status", small(tmp_path, control=None))
     assert (done.returncode, "--control 5019" in done.stderr) == (2, True)

@@ -81,7 +81,7 @@ def test_the_bottleneck_and_the_effectiveness_follow_from_the_events(tmp_path: P
 def test_the_commands_of_the_examples_are_those_that_exist() -> None:
     for name in ("bearing_wear", "oee"):
         text = (EXAMPLES / f"{name}.py").read_text()
-        assert "qilu simulate " in text
+        assert "qilu plant export " in text
         for word in text.split():
             if word.endswith(".yaml"):
                 assert (EXAMPLES.parents[1] / word).exists(), word

@@ -17,7 +17,7 @@ from qilu.contract.errors import ConfigError
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import read_request
 from qilu.modbus.tcp import TcpFramer
-from qilu_cli.commands.fault import FaultOptions, fault
+from qilu_cli.commands.plant_control import Injection, control, inject
 from simulator.app import load, simulate
 from simulator.machines import MODELS
 from simulator.network_faults.catalogue import FAULTS, wire_fault
@@ -205,20 +205,26 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
     async with held(plant(*TWO), control=0) as simulation:
         steer, port = str(simulation.control), simulation.ports[FIRST]
 
-        async def ask(action: str, *arguments: str, **how: Any) -> list[str]:
-            await fault(FaultOptions(steer, action, arguments, how, as_json=False))
+        async def add(device: str, fault: str, *parameters: str, **options: Any) -> None:
+            await inject(steer, Injection(device, fault, parameters, **options), as_json=False)
+
+        async def reply(**request: str) -> list[str]:
+            capsys.readouterr()
+            await control(steer, request, as_json=False)
             return capsys.readouterr().out.splitlines()
 
-        await ask("inject", "pump", "exception", "code=0x06", "share=1", duration="5s")
-        await ask("inject", str(FIRST), "late_reply", "seconds=1ms", begin="1h")
-        assert any("exception" in line and "active" in line for line in await ask("list", "pump"))
-        assert any("late_reply" in line and "to come" in line for line in await ask("list", "other"))
+        await add("pump", "exception", "code=0x06", "share=1", duration="5s")
+        await add(str(FIRST), "late_reply", "seconds=1ms", start_in="1h")
+        assert any("exception" in line and "active" in line for line in await reply(do="list", device="pump"))
+        assert any(
+            "late_reply" in line and "to come" in line for line in await reply(do="list", device="other")
+        )
         assert await asked(port, 1) == [131]
         simulation.plant.advance(5)
         assert await asked(port, 1) == [3]
-        assert "1 repaired" in await ask("repair", str(FIRST))
-        await ask("inject", "*", "half_open", "times=1")
-        assert "1 repaired" in await ask("repair", "*", "half_open")
+        assert "1 repaired" in await reply(do="repair", device=str(FIRST))
+        await add("*", "half_open", "times=1")
+        assert "1 repaired" in await reply(do="repair", device="*", name="half_open")
         for arguments, said in {
             ("pump", "exception"): "code",
             ("pump", "exception", "cod=1"): "did you mean code",
@@ -227,5 +233,5 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
             ("pomp", "frozen"): "no device pomp",
         }.items():
             with pytest.raises(ConfigError) as caught:
-                await ask("inject", *arguments)
+                await add(*arguments)
             assert said in str(caught.value)

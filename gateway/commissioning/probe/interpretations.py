@@ -99,7 +99,7 @@ def _views() -> Iterator[View]:
 
 
 VIEWS: tuple[View, ...] = tuple(_views())
-"""What a dump shows. What is seldom (bytes swapped in single registers, BCD) is left to `--expect`."""
+"""What a dump shows. What is seldom (bytes swapped in single registers, BCD) is left to `qilu probe find`."""
 
 RARE_VIEWS = (
     View(DataType.UINT16, "little"),

@@ -76,7 +76,7 @@ def draft(name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dum
     head = [
         f"Read from {device}. Every type is a guess from one look at its registers:",
         "compare the values with the display, give points their names, units and scales, remove the rest.",
-        "`qilu probe ... --expect VALUE` finds a value that you know, `--watch 1s` shows what moves.",
+        "`qilu probe find` finds a value that you know, `qilu probe watch` shows what moves.",
     ]
     more: dict[str, Any] = {}
     if gaps := [gap for dump in dumps for gap in _gaps(dump)]:

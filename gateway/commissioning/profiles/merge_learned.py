@@ -24,7 +24,7 @@ _LIMIT_OF = {
 }
 
 
-def export_learned(profile_file: Path, learned_file: Path) -> str:
+def apply_learned(profile_file: Path, learned_file: Path) -> str:
     """The text of the profile with what was learnt; ConfigError where the two do not belong together."""
     profile, places = load_with_line_index(profile_file, DeviceProfile)
     learned = load(learned_file, LearnedLimitsFile)

@@ -188,7 +188,7 @@ async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
             f"the machines speak Modbus TCP at {plant.settings.host}, ports {', '.join(map(str, ports))}"
         )
     if simulation.control is not None:
-        table.print_line(f"`qilu fault {simulation.control}` injects faults and steers time")
+        table.print_line(f"`qilu plant inject {simulation.control} DEVICE FAULT` injects a fault")
     return simulation
 
 

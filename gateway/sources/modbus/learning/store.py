@@ -55,7 +55,7 @@ class LearnedLimitsFile(FrozenModel):
     def text(self) -> str:
         """As YAML, for people."""
         head = f"What {self.device} taught the gateway. Delete this file to have everything asked again;"
-        lines = [f"# {head}", "# qilu profile export-learnt takes it over into the profile."]
+        lines = [f"# {head}", "# qilu profile apply-learned takes it over into the profile."]
         for key, value in self.model_dump(mode="json").items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 lines += [f"{key}:", *(f"  - {json.dumps(entry)}" for entry in value)]

@@ -1,31 +1,24 @@
-"""The subcommands of `qilu spool` with their options; what they need is imported when they run."""
+"""`qilu spool`: what a gateway keeps on disk, and what may be done about it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from qilu_cli.options.option_types import TableOrJson, TimeZone
 from qilu_cli.runner import run_sync
 
-app = typer.Typer(
-    name="spool",
-    help="Look into the spool of a gateway, and send again what it keeps.",
-    no_args_is_help=True,
-)
+app = typer.Typer(help="Inspect the spool of a gateway, and resend what it keeps.")
 
 Place = Annotated[
     Path, typer.Argument(help="The spool's directory, or the gateway settings (.yaml) that name it.")
 ]
-TimeZone = Annotated[
-    str, typer.Option("--tz", help="Zone of all times: utc, local, or a name such as Asia/Shanghai.")
-]
-Form = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
 
 
 @app.command()
-def show(place: Place, tz: TimeZone = "utc", form: Form = "table") -> None:
+def show(place: Place, tz: TimeZone = "utc", form: TableOrJson = "table") -> None:
     """Show what waits, what is held or set aside, what was dropped, and how long an outage may last.
 
     It changes nothing, and a gateway may be running.
@@ -87,7 +80,7 @@ def resend(place: Place) -> None:
 def quarantine(
     place: Place,
     tz: TimeZone = "utc",
-    form: Form = "table",
+    form: TableOrJson = "table",
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Each record with its body, as a line of JSON.")
     ] = False,

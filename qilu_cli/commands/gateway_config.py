@@ -1,4 +1,4 @@
-"""`qilu simulate --emit-gateway`: gateway settings that collect exactly one plant, to go on with."""
+"""`qilu plant gateway-config`: gateway settings that collect exactly one plant, to go on with."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
 from qilu_cli.commands.plant_gateway import gateway_settings
 from qilu_cli.commands.read_plan import endpoint_plans
+from qilu_cli.file_kinds import Kind, expected
 from simulator.app import load as load_plant
 from simulator.app import profiles_of
 from simulator.plant.plant import Plant
@@ -27,11 +28,12 @@ EDGE, STORE = "edge-1", "plant-store"
 WIDTH = 10_000  # one device, one line
 
 
-def emit_gateway(file: Path, out: Path) -> None:
+def write_gateway_config(file: Path, out: Path) -> None:
     """Write the settings that collect the plant of `file`; ConfigError: it is wrong, or `out` is there."""
     if out.exists():
         raise ConfigError("is there already", file=out, remedy="name a new file")
-    plant = load_plant(file)
+    with expected(Kind.PLANT, file):
+        plant = load_plant(file)
     text = "\n".join(_lines(plant, file, out)) + "\n"
     try:
         with out.open("x", encoding="utf-8") as written:
@@ -52,7 +54,7 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
     )  # fmt: skip
     settings = _keeping_up(settings, profiles)
     yield f"# Collects every device of the plant {plant.settings.plant} as {file.name} describes it."
-    yield f"# Made by `qilu simulate {file.name} --emit-gateway {out.name}`; change it as you like."
+    yield f"# Made by `qilu plant gateway-config {file.name} {out.name}`; change it as you like."
     yield f"edge: {settings.edge}"
     yield f"site: {_flow(settings.site)}"
     if (file.parent / "profiles").is_dir():

@@ -1,4 +1,4 @@
-"""`qilu profile import`, `new` and `export-learnt`, with their options."""
+"""`qilu profile`: writes device profiles."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import typer
 
 from qilu_cli.runner import run, run_sync
 
-app = typer.Typer(
-    no_args_is_help=True, help="Write device profiles: from a list of points, or from a device."
-)
+app = typer.Typer(help="Write device profiles: from a list of points, or from a device.")
 Addressing = Literal["auto", "zero_based", "one_based", "modicon"]
 ProfileOut = Annotated[Path | None, typer.Option(help="A folder or NAME.yaml; default: the present folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there already.")]
 
 
 @app.command("import")
-def profile_import(
+def import_list(
     points: Annotated[Path, typer.Argument(help="A CSV file: a heading, then one line for each point.")],
     name: Annotated[
         str | None, typer.Option(help="The name of the profile; default: that of the list.")
@@ -49,7 +47,7 @@ def profile_import(
 
 
 @app.command("new")
-def profile_new(
+def new(
     from_probe: Annotated[str, typer.Option(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty...")],
     read: Annotated[
         list[str] | None,
@@ -76,8 +74,8 @@ def profile_new(
     run(work, "error", False)
 
 
-@app.command("export-learnt")
-def profile_export_learned(
+@app.command()
+def apply_learned(
     learned: Annotated[
         Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learnt of its spool.")
     ],
@@ -86,15 +84,15 @@ def profile_export_learned(
 ) -> None:
     """Put the learned limits of a device into its profile: longest block, addresses to leave out.
 
-    Points that it refuses get a comment; what to do about them is for you to decide.
+    Points that the device refuses get a comment; what to do about them is for you to decide.
 
-    Example: qilu profile export-learnt var/spool/learnt/press-1.yaml profiles/press.yaml
+    Example: qilu profile apply-learned var/spool/learnt/press-1.yaml profiles/press.yaml
     """
-    from gateway.commissioning.profiles.merge_learned import export_learned
+    from gateway.commissioning.profiles.merge_learned import apply_learned as merge
     from gateway.commissioning.profiles.yaml_writer import write
 
     def work() -> None:
-        text = export_learned(profile, learned)
+        text = merge(profile, learned)
         if out is None:
             typer.echo(text, nl=False)
         else:

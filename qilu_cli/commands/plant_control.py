@@ -1,0 +1,173 @@
+"""Controls a plant that `qilu simulate` runs on this machine: its faults and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from qilu.config.settings_file import load
+from qilu.config.yaml_loader import parse
+from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.units import format_duration, parse_duration
+from qilu_cli.file_kinds import Kind, expected
+from qilu_cli.terminal import console
+from simulator.control import EVERYWHERE, LOOPBACK, MAX_LINE
+from simulator.network_faults.catalogue import FAULTS as NETWORK_FAULTS
+from simulator.plant.settings import PlantSettings
+
+WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A fault as the user wrote it; None is what was not written."""
+
+    device: str
+    fault: str
+    parameters: Sequence[str]
+    """Of a network fault, each as KEY=VALUE."""
+    start_in: str | None = None
+    ramp: str | None = None
+    duration: str | None = None
+    severity: float | None = None
+    point: str | None = None
+    magnitude: float | None = None
+
+
+async def inject(plant: str, injection: Injection, *, as_json: bool) -> None:
+    """Inject the fault and print the state of the plant; errors as those of `control`."""
+    if injection.fault in NETWORK_FAULTS:
+        request = {"do": "inject", "wire": _network_fault(injection)}
+    else:
+        request = {"do": "inject", "fault": _machine_fault(injection)}
+    await control(plant, request, as_json=as_json)
+
+
+async def control(plant: str, request: Mapping[str, Any], *, as_json: bool) -> None:
+    """Send a request of `simulator.control` and print the reply.
+
+    ConfigError: the plant refuses the request; UnreachableError: no plant is there.
+    """
+    reply = await _reply(_port(plant), request)
+    if "error" in reply:
+        raise ConfigError(str(reply["error"]))
+    if as_json:
+        print(json.dumps(reply))
+        return
+    _show(reply)
+
+
+def _machine_fault(injection: Injection) -> Mapping[str, Any]:
+    if injection.parameters:
+        remedy = "KEY=VALUE is for network faults; use --severity and the other options"
+        raise ConfigError(f"{injection.parameters[0]!r} is too much", remedy=remedy)
+    values = {
+        "begin": injection.start_in or 0,
+        "growth": injection.ramp,
+        "duration": injection.duration,
+        "severity": injection.severity,
+        "point": injection.point,
+        "amount": injection.magnitude,
+    }
+    named = {"device": injection.device, "fault": injection.fault}
+    return named | {key: value for key, value in values.items() if value is not None}
+
+
+def _network_fault(injection: Injection) -> Mapping[str, Any]:
+    """A number or a * in place of the device is a port, or all of them."""
+    for option in ("ramp", "severity", "magnitude"):
+        if getattr(injection, option) is not None:
+            remedy = f"write its parameters as KEY=VALUE behind {injection.fault}; docs/faults.md names them"
+            raise ConfigError("network faults have no such option", key=f"--{option}", remedy=remedy)
+    fault: dict[str, Any] = {"fault": injection.fault}
+    if injection.device.isdecimal():
+        fault["port"] = int(injection.device)
+    elif injection.device != EVERYWHERE:
+        fault["device"] = injection.device
+    for text in injection.parameters:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"{text!r} is no parameter", remedy="write KEY=VALUE, such as share=0.2")
+        fault[key] = parse(value, "parameter")[0]
+    if injection.point is not None:
+        fault["point"] = injection.point
+    if injection.start_in is not None:
+        fault["since"] = injection.start_in
+    if injection.duration is not None:
+        fault["until"] = _duration(injection.duration) + _duration(injection.start_in or 0)
+    return fault
+
+
+def _duration(text: object) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _port(plant: str) -> int:
+    """The port of control: as given, or as the plant's file says it."""
+    if plant.isdecimal():
+        if not 1 <= int(plant) <= 65535:
+            raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")
+        return int(plant)
+    if ":" in plant and not Path(plant).exists():
+        remedy = "write the port alone; a plant can only be controlled from its own machine"
+        raise ConfigError(f"{plant!r} is elsewhere", remedy=remedy)
+    with expected(Kind.PLANT, Path(plant), "name the file of a plant, or its control port"):
+        port = load(Path(plant), PlantSettings).control
+    if port is None:
+        remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
+        raise ConfigError("the plant has no control port", file=plant, key="control", remedy=remedy)
+    return port
+
+
+async def _reply(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        async with asyncio.timeout(WITHIN):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port, limit=16 * MAX_LINE)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+        reply = json.loads(line)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UnreachableError(
+            f"no plant replies at {LOOPBACK}:{port}: start it with --control {port}"
+        ) from error
+    if not isinstance(reply, dict):
+        raise UnreachableError(f"the server at {LOOPBACK}:{port} is no plant")
+    return reply
+
+
+def _show(reply: Mapping[str, Any]) -> None:
+    out = console()
+    pace = "paused" if reply["paused"] else f"at speed {reply['speed']:g}"
+    skipped = f", {reply['ticks_given_up']} ticks given up" if reply["ticks_given_up"] else ""
+    when = f"tick {reply['tick']}, {_time(reply['seconds'])} since it began"
+    out.print(f"{reply['plant']}: {when}, {pace}{skipped}")
+    if "repaired" in reply:
+        out.print(f"{reply['repaired']} repaired")
+    if reply.get("faults"):
+        table = Table(
+            "device", "fault", "point", "state", "begin", "end", "severity", box=None, pad_edge=False
+        )
+        for entry in reply["faults"]:
+            end = "" if entry["end"] is None else _time(entry["end"])
+            severity = f"{entry['severity']:.3f}" if entry["state"] == "active" else ""
+            struck, start = entry["point"] or "", _time(entry["begin"])
+            table.add_row(entry["device"], entry["fault"], struck, entry["state"], start, end, severity)
+        out.print(table)
+    if "possible" in reply:
+        out.print(f"it may have: {', '.join(reply['possible'])}")
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds) if seconds else "0s"

@@ -1,0 +1,103 @@
+"""Commands that run a part until Ctrl-C: `demo`, `simulate`, `gateway`, `ingest`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qilu_cli.options.option_types import Duration, GatewayFile, LogJson, LogLevel, PlantFile
+from qilu_cli.runner import run
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    config: Annotated[
+        Path | None, typer.Option(help="A plant file; default: the plant that comes with Qilu.")
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of the store and the spool; a second start continues with them.")
+    ] = Path("var/demo"),
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds from the first reading on; default: until Ctrl-C.")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Plain lines instead of a live table.")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write what was counted to this file, as JSON.")
+    ] = None,
+    log_level: LogLevel = "warning",
+    log_json: LogJson = False,
+) -> None:
+    """Run a whole plant in this one process: simulated machines, gateway, broker, ingester, store.
+
+    Needs nothing else. Exits with code 1 when a polled value is missing in the store, or stored twice.
+
+    Example: qilu demo --duration 20 --headless --summary summary.json
+    """
+    from qilu_cli.commands import demo as command
+
+    live = sys.stdout.isatty() and not headless
+    log = data_dir / "demo.log" if live else None  # log lines would tear the table
+    run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json, log=log)
+
+
+@app.command()
+def simulate(
+    file: PlantFile,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write what was served, and what happened, into this folder.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(min=0.001, help="Simulated seconds per second.")] = None,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="Let time stand still; the servers keep replying.")
+    ] = False,
+    control: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="A port for `qilu plant`, on this machine alone.")
+    ] = None,
+    duration: Duration = None,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
+) -> None:
+    """Run simulated machines that speak Modbus, for any client.
+
+    Example: qilu simulate configs/plant.yaml
+    """
+    from qilu_cli.commands import simulate as command
+
+    options = command.SimulateOptions(file, truth, speed, paused, control)
+    run(lambda: command.simulate(options), log_level, log_json, duration)
+
+
+@app.command()
+def gateway(
+    file: GatewayFile, duration: Duration = None, log_level: LogLevel = "info", log_json: LogJson = False
+) -> None:
+    """Poll machines, and deliver every reading until it is durable in a store.
+
+    Example: qilu gateway configs/gateway.yaml
+    """
+    from qilu_cli.commands import gateway as command
+
+    run(lambda: command.gateway(file), log_level, log_json, duration, survives_hangup=True)
+
+
+@app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help="Ingester settings, such as configs/ingester.yaml.")],
+    duration: Duration = None,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
+) -> None:
+    """Write records of gateways to a store, and acknowledge what is durable.
+
+    Example: qilu ingest configs/ingester.yaml
+    """
+    from qilu_cli.commands import ingest as command
+
+    run(lambda: command.ingest(file), log_level, log_json, duration, survives_hangup=True)
