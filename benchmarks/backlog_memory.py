@@ -40,7 +40,7 @@ async def fill(directory: Path, size: int) -> int:
     ]
     values = tuple(random.Random(1).uniform(0, 500) for _ in range(POINTS))
     count = 0
-    settings = SpoolSettings(directory=directory, min_free=0, max_bytes=2 * size + 10**8)
+    settings = SpoolSettings(directory=directory, min_free_disk=0, max_bytes=2 * size + 10**8)
     async with DiskSpool(settings, "edge-1") as spool:
         while spool.size < size:
             at = START_MS + 1000 * (count // DEVICES)

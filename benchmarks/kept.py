@@ -42,7 +42,7 @@ class Cpu:
 
 async def measure(server: VictoriaMetrics, records: Sequence[bytes], devices: int) -> None:
     """Write a second at a time, confirm each round in four ways, and print the shares."""
-    settings = InfluxSettings(type="influx", kind="victoriametrics", url=server.url, timeout=60)
+    settings = InfluxSettings(type="influx", server="victoriametrics", url=server.url, timeout=60)
     now, cpu, writes = 0.0, Cpu(), list[Write]()
     async with InfluxStore(settings, monotonic=lambda: now) as store:
         mark = await store.mark()

@@ -155,7 +155,7 @@ def write_settings(folder: Path, ports: Sequence[int], points: int, broker: int,
         "profiles": "profiles",
         "spool": {"directory": "spool"},
         "mqtt": mqtt,
-        "delivery": {"durable_when": [store]},
+        "delivery": {"trusted_stores": [store]},
         "sources": [
             {
                 "type": "modbus",

@@ -66,7 +66,7 @@ def sqlite(directory: Path, records: int, group: int) -> None:
 
 async def spool(directory: Path, records: int) -> None:
     """Append, commit in groups, read back in messages, forget."""
-    settings = SpoolSettings(directory=directory / "spool", min_free=0)
+    settings = SpoolSettings(directory=directory / "spool", min_free_disk=0)
     async with DiskSpool(settings, "edge-1") as opened:
         cpu, wall, commits = time.process_time(), time.perf_counter(), 0.0
         for number in range(1, records + 1):

@@ -1,4 +1,4 @@
-"""What the spool's `sync` interval does to a disk: flushes and bytes written per day, at the interval given.
+"""What the spool's `sync_interval` does to a disk: flushes and bytes written per day, at the interval given.
 
     python -m benchmarks.wear [--seconds 12] [--directory DIR]
 
@@ -76,7 +76,9 @@ async def measure(
             await asyncio.sleep(interval)
             await spool.commit()
 
-    async with DiskSpool(SpoolSettings(directory=directory, sync=interval), "edge-1", files=files) as spool:
+    async with DiskSpool(
+        SpoolSettings(directory=directory, sync_interval=interval), "edge-1", files=files
+    ) as spool:
         committing = asyncio.create_task(commit(), name="commit")
         flushes, size, start = files.flushes, written(), loop.time()
         for number in range(int(rate * seconds)):

@@ -50,10 +50,10 @@ async def ingest(
         _log.info("ingester %s fills store %s", name, store.identity)
         bounds = BatchLimits(
             settings.linger,
-            settings.batch_records,
-            settings.batch_bytes,
-            settings.backlog_bytes,
-            settings.waiting_bytes,
+            settings.max_records_per_write,
+            settings.max_bytes_per_write,
+            settings.max_backlog_bytes_per_write,
+            settings.max_queue_bytes,
         )
         ingester = Ingester(
             store,
@@ -92,7 +92,7 @@ async def _serve(
     topics = settings.mqtt.topics
     will = Message(topics.ingester(name), b"", retain=True)
     loop = asyncio.get_running_loop()
-    shares = settings.share and settings.mqtt.protocol == "5"
+    shares = settings.shared_subscription and settings.mqtt.protocol == "5"
     wanted = subscriptions(topics, store if shares else None)
 
     def flowing() -> None:

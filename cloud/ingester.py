@@ -74,10 +74,10 @@ class BatchLimits:
 
     linger: float = 0.05
     """Seconds that records may wait for others."""
-    batch_records: int = 1000
-    batch_bytes: int = 4_000_000
-    backlog_bytes: int = 64_000
-    waiting_bytes: int = 64_000_000
+    max_records_per_write: int = 1000
+    max_bytes_per_write: int = 4_000_000
+    max_backlog_bytes_per_write: int = 64_000
+    max_queue_bytes: int = 64_000_000
 
 
 class Ingester:
@@ -105,16 +105,16 @@ class Ingester:
         self._linger = limits.linger
         self._clock = clock
         self._queue = IngestQueue(
-            records=limits.batch_records,
-            batch_bytes=limits.batch_bytes,
-            backlog_bytes=limits.backlog_bytes,
-            room=limits.waiting_bytes,
+            records=limits.max_records_per_write,
+            batch_bytes=limits.max_bytes_per_write,
+            backlog_bytes=limits.max_backlog_bytes_per_write,
+            room=limits.max_queue_bytes,
         )
         self._acks = AckBuffer(store.identity, ingester, store.durability_delay)
         self._log_throttle = LogThrottle(_log)
         self._shared_names = SharedNames()
         self._owners = Owners(owners)
-        self._write_size = WriteSize(limits.batch_records)
+        self._write_size = WriteSize(limits.max_records_per_write)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
 
     async def serve(self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None]) -> None:

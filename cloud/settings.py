@@ -37,17 +37,17 @@ class IngesterSettings(FrozenModel):
     owners: Mapping[_DevicePattern, TopicName] = {}
     """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
-    share: bool = True
+    shared_subscription: bool = True
     """Share the records with other ingesters of the same store; MQTT 5 only, otherwise each gets all."""
     linger: Duration = 0.05
     """Seconds that records may wait for others to be written with."""
-    batch_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_records_per_write: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Records in one write to the store, at most."""
-    batch_bytes: ByteSize = 4_000_000
+    max_bytes_per_write: ByteSize = 4_000_000
     """Bytes of messages in one write to the store; the last message may go beyond."""
-    backlog_bytes: ByteSize = 64_000
+    max_backlog_bytes_per_write: ByteSize = 64_000
     """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
     waits for no more. Smaller messages go together, a larger one alone."""
-    waiting_bytes: ByteSize = 64_000_000
+    max_queue_bytes: ByteSize = 64_000_000
     """Bytes of messages that may wait for the store; what exceeds this is not acknowledged, so that the
     edge sends it again."""

@@ -112,8 +112,8 @@ def build(
         clock_known=lambda: clock.trust is TimeTrust.KNOWN,
     )
     expected = [group for source in sources for group in source.schedule()]
-    status = StatusSource(itself, settings.status_every, health.read, clock.stamp, clock.tag)
-    schedule = ScheduleSource(expected, settings.completeness_every, clock.stamp, clock.tag)
+    status = StatusSource(itself, settings.status_interval, health.read, clock.stamp, clock.tag)
+    schedule = ScheduleSource(expected, settings.accounting_interval, clock.stamp, clock.tag)
 
     def stepped(step: ClockStep) -> None:
         reports.clock_stepped(step)
@@ -145,7 +145,7 @@ def build(
         spool=spool,
         delivery=delivery,
         tally=tally,
-        sync=None if settings.spool.sync == "always" else settings.spool.sync,
+        sync=None if settings.spool.sync_interval == "always" else settings.spool.sync_interval,
         backoff=lambda: Backoff(random),
         next_timestamp=clock.stamp,
         tag=clock.tag,
@@ -160,7 +160,7 @@ def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Account
         itself,
         {device.device: _origin(settings, device) for device in devices},
         clock.stamp,
-        every_ms=int(settings.completeness_every * 1000),
+        every_ms=int(settings.accounting_interval * 1000),
         down_since_ms=clock.alive_ms,
         blocked_since_ms=clock.blocked_ms,
         ledger=Ledger(settings.spool.directory / _LEDGER_FILE, boot_id(), settings.edge),
@@ -175,7 +175,7 @@ def _sources(
     random: Random,
     reports: AccountingSource,
 ) -> list[ModbusSource]:
-    slots, alarms = ConnectLimiter(settings.connects_at_once), Timers()
+    slots, alarms = ConnectLimiter(settings.max_concurrent_connects), Timers()
     memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
     return [
         ModbusSource(
@@ -207,7 +207,7 @@ def _delivery(
         linger=settings.delivery.linger,
         backoff=Backoff(random),
         clock=time.monotonic,
-        backlog_rate=settings.delivery.backlog_rate,
+        backlog_rate=settings.delivery.max_backlog_rate,
         rejected=reports.rejected,
         deferred=reports.deferred,
         resend_requested=lambda: take_resend_request(settings.spool.directory),
@@ -232,7 +232,7 @@ def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Ran
         f"{random.getrandbits(64):016x}",
         clock.now_ms,
         per_device=settings.delivery.batch_by == "device",
-        ack_by_broker=settings.delivery.ack == "broker",
+        ack_by_broker=settings.delivery.free_on == "broker",
         edges=spool.edges,
     )
 

@@ -43,7 +43,7 @@ class Record(NamedTuple):
 class DropReport:
     """Records that the spool had to give up before they were durable, or never took.
 
-    `reason`: max_bytes, max_age, min_free or disk_full (the policy gave up the oldest), damaged, missing or
+    `reason`: max_bytes, max_age, min_free_disk or disk_full (the oldest were given up), damaged, missing or
     unreadable (the disk lost them): appended between `from_ms` and `to_ms` (UTC). Or blocked, without stream
     and offsets: between these times none was taken, and then the gateway ended. `content`: what was in those
     that could be read. `count`: how many, where `offsets` is only the range around very many runs.
@@ -148,7 +148,7 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
     def append(self, body: bytes) -> Record | None:
         """Hand one record to the operating system at once: a killed process loses nothing.
 
-        None when the bound is reached and the policy is `block`, or the disk refuses: try again later.
+        None when the bound is reached with `when_full: block`, or the disk refuses: try again later.
         """
         ...
 

@@ -32,40 +32,42 @@ def _edge_name(name: str) -> str:
 class DeliverySettings(FrozenModel):
     """When a record counts as delivered, and how records travel."""
 
-    ack: Literal["store", "broker"] = "store"
+    free_on: Literal["store", "broker"] = "store"
     """`store`: kept until an ingester reports it as durable. `broker`: until the broker acknowledges it."""
-    durable_when: tuple[StoreName, ...] = ()
-    """Ids of the stores that are trusted; any one of them suffices. Needed with `ack: store`."""
+    trusted_stores: tuple[StoreName, ...] = ()
+    """Ids of the stores that are trusted; any one of them suffices. Needed with `free_on: store`."""
     batch_by: Literal["edge", "device"] = "edge"
     """One topic for the edge, or one for each device; records of one topic share messages."""
     linger: Duration = 0.1
     """Seconds that a live record may wait for others to travel with."""
-    message_bytes: Annotated[ByteSize, Field(le=MAX_MESSAGE_BYTES // 2)] = 64_000
+    max_message_bytes: Annotated[ByteSize, Field(le=MAX_MESSAGE_BYTES // 2)] = 64_000
     """Bytes of records in one message, at most, and less where a broker ends the link at it; a longer record
     travels alone."""
-    backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
+    max_backlog_rate: Annotated[ByteSize, Field(gt=0)] | None = None
     """Bytes per second of late records, at most, where others need the line too; default: all it can take."""
-    resend_after: Period = 10.0
+    resend_timeout: Period = 10.0
     """Sent again at this age when a later one is stored; after three times this in any case."""
 
     @model_validator(mode="after")
     def _check(self) -> DeliverySettings:
-        if self.ack == "store" and not self.durable_when:
+        if self.free_on == "store" and not self.trusted_stores:
             text = "no store is trusted, so nothing would ever count as delivered"
-            remedy = "name the store's id as `qilu ingest` prints it, or use `ack: broker`"
-            raise_problems([Problem(("durable_when",), text, remedy)])
+            remedy = "name the store's id as `qilu ingest` prints it, or use `free_on: broker`"
+            raise_problems([Problem(("trusted_stores",), text, remedy)])
         return self
 
     @property
     def trusted(self) -> tuple[str, ...]:
         """The ids whose answers count."""
-        return self.durable_when if self.ack == "store" else (BROKER,)
+        return self.trusted_stores if self.free_on == "store" else (BROKER,)
 
     @property
     def limits(self) -> Limits:
         """The bounds of the outbox."""
         return Limits(
-            message=self.message_bytes, reorder_timeout=self.resend_after, ack_timeout=3 * self.resend_after
+            message=self.max_message_bytes,
+            reorder_timeout=self.resend_timeout,
+            ack_timeout=3 * self.resend_timeout,
         )
 
 
@@ -92,11 +94,11 @@ class GatewaySettings(FrozenModel):
     """The endpoints that are polled, with the devices behind them."""
     clock_hold: Duration = CLOCK_HOLD
     """Seconds for which records wait for a system clock in doubt; then they are sent as uncertain."""
-    connects_at_once: int = Field(default=MAX_CONCURRENT_CONNECTS, ge=1)
+    max_concurrent_connects: int = Field(default=MAX_CONCURRENT_CONNECTS, ge=1)
     """Endpoints that may be connected to at the same time; the others wait their turn."""
-    status_every: Period = 10.0
+    status_interval: Period = 10.0
     """Seconds between two readings of the gateway's own state."""
-    completeness_every: Annotated[Period, Field(ge=1)] = 60.0
+    accounting_interval: Annotated[Period, Field(ge=1)] = 60.0
     """Length of one accounting interval, in seconds."""
 
     @model_validator(mode="after")

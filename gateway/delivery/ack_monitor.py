@@ -34,7 +34,7 @@ class AckMonitor:
             self._trusted_at = now
         elif now - self._trusted_at > self._timeout:
             text = (
-                f"store {store} has what is sent, but delivery.durable_when trusts"
+                f"store {store} has what is sent, but delivery.trusted_stores trusts"
                 f" {', '.join(sorted(self._trusted))} alone, which does not acknowledge: all is kept here;"
                 " start its ingester, or correct the name on one side"
             )

@@ -214,7 +214,7 @@ class Delivery:
                 "the broker closed the link twice at a message: its access list (ACL) may not let this user"
                 " publish, or it takes only shorter messages"
             )
-        text = f"{why}; messages have {max_bytes} bytes for now (delivery.message_bytes)"
+        text = f"{why}; messages have {max_bytes} bytes for now (delivery.max_message_bytes)"
         self._complaints.warn("message length", text, self._clock())
 
     def _max_message_bytes(self) -> int:

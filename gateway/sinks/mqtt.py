@@ -38,7 +38,7 @@ from qilu.runtime.tasks import flatten
 _log = logging.getLogger(__name__)
 
 BROKER = "broker"
-"""The store id of answers that stand for a PUBACK: with `ack: broker` the promise ends there."""
+"""The store id of answers that stand for a PUBACK: with `free_on: broker` the promise ends there."""
 
 MAX_CONCURRENT_PUBLISHES = IN_FLIGHT // 2
 """Messages of one lane, of a device each, on their way together: the other lane has room on the link, too."""

@@ -86,7 +86,7 @@ class SpoolConsumer:
             self.drop_segment(segment, "acked")
 
     def oldest_acked(self) -> Segment | None:
-        """The oldest segment that is only kept for `keep_acked`."""
+        """The oldest segment that is only kept for `acked_retention`."""
         if not self._keeps_acked:
             return None
         active = self._writer.active
@@ -146,7 +146,7 @@ class SpoolConsumer:
                 _log.warning("spool: %s: %s", active.name, error)
 
     def release(self, segments: list[Segment]) -> None:
-        """These segments are not needed; `keep_acked` may keep them for a while."""
+        """These segments are not needed; `acked_retention` may keep them for a while."""
         for segment in segments:
             empty = segment.last < segment.first
             if segment is not self._writer.active and (empty or not self._keeps_acked):

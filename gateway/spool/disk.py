@@ -131,7 +131,7 @@ class DiskSpool:
         recovered = recover(self._files)
         self._kept = kept = recovered.kept
         self.stream = self._unused_stream(recovered)
-        self._build(recovered, keeps_acked=self._settings.keep_acked > 0)
+        self._build(recovered, keeps_acked=self._settings.acked_retention > 0)
         forgotten = self._read_forgotten()
         for segment, lost in recovered.damaged:
             if segment.quarantined:

@@ -24,7 +24,7 @@ class StreamSummary:
 
     `edge`: the name of the edge under which it was made, empty where that is not known.
     `oldest_ms`: when the oldest file was begun that holds a record which waits; None when none does.
-    `acked`: of `size`, the bytes of files whose records are all durable (see `keep_acked`).
+    `acked`: of `size`, the bytes of files whose records are all durable (see `acked_retention`).
     """
 
     stream: int
@@ -97,7 +97,7 @@ class Summary:
         """How long an outage may last from now at the present rate; None where no rate is known yet."""
         can_go = self.acked + self.quarantined_bytes
         free = min(self.free, self.free_files * settings.segment_size)
-        room = {"max_bytes": settings.max_bytes - self.size, "min_free": free - settings.min_free}
+        room = {"max_bytes": settings.max_bytes - self.size, "min_free_disk": free - settings.min_free_disk}
         room = {limit: size + can_go for limit, size in room.items()}
         seconds = {limit: 0.0 for limit, size in room.items() if size <= 0}
         if self.rate and not seconds:

@@ -39,7 +39,7 @@ class Retention:
         monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._blocks = settings.policy == "block"
+        self._blocks = settings.when_full == "block"
         self._segment_size = settings.segment_size
         self._files = files
         self._kept = kept
@@ -62,7 +62,9 @@ class Retention:
         if not self._usable:
             return None
         if self._disk_low and self._blocks:
-            self._warn_blocked(f"less than min_free ({self._settings.min_free} bytes) is free on its disk")
+            self._warn_blocked(
+                f"less than min_free_disk ({self._settings.min_free_disk} bytes) is free on its disk"
+            )
             return None
         if self._refusals and self._monotonic() < self._try_at:
             return None
@@ -90,7 +92,7 @@ class Retention:
         self._usable = usable
 
     def _warn_blocked(self, cause: str) -> None:
-        text = f"spool: collection waits, because {cause} and the policy is block"
+        text = f"spool: collection waits, because {cause} and when_full is block"
         self._complaints.warn("blocked", text, self._monotonic())
 
     def room(self) -> int:
@@ -115,21 +117,21 @@ class Retention:
             text = f"spool: its disk cannot be looked at, records may not outlive this process: {error}"
             self._complaints.warn("free", text, self._monotonic())
             return
-        min_free = self._settings.min_free
-        if (free < min_free) != self._disk_low:
-            self._disk_low = free < min_free
-            _log.warning("spool: %d bytes free on its disk, min_free is %d", free, min_free)
+        min_free_disk = self._settings.min_free_disk
+        if (free < min_free_disk) != self._disk_low:
+            self._disk_low = free < min_free_disk
+            _log.warning("spool: %d bytes free on its disk, min_free_disk is %d", free, min_free_disk)
         if self._disk_low and self._blocks:
             self._writer.roll()  # so that the next append asks for room
-        while free < min_free and (freed := self._free_oldest("min_free", active=False)):
+        while free < min_free_disk and (freed := self._free_oldest("min_free_disk", active=False)):
             free += freed
 
     def _enforce_max_age(self) -> None:
         if self._ages.resting:
             return
         now, max_age = self._ages.running_s(), self._settings.max_age
-        if self._settings.keep_acked:
-            self._consumer.release_acked(now - self._settings.keep_acked)
+        if self._settings.acked_retention:
+            self._consumer.release_acked(now - self._settings.acked_retention)
         # a slow stream must not keep its records in one segment for ever
         retire_before_s = now - max_age / 8
         active = self._writer.active

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from qilu.config.error_texts import text_for
+from qilu.config.error_texts import ErrorText, text_for
+from qilu.config.renames import explain_key, renamed_key
 from qilu.config.yaml_loader import LineIndex
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.validation import KIND, Loc
@@ -15,15 +17,37 @@ from qilu.contract.validation import KIND, Loc
 
 def explain(error: ValidationError, model: type[BaseModel], raw: object, places: LineIndex) -> ConfigError:
     """The first problem by line, with the others after it; one for each place."""
-    texts: dict[Loc, tuple[str, str | None]] = {}
+    texts: dict[Loc, ErrorText] = {}
     errors = error.errors(include_url=False)
+    unknown = [details["loc"] for details in errors if details["type"] == "extra_forbidden"]
+    renamed = {(*loc[:-1], renamed_key(_place_in_table(loc[:-1], model), str(loc[-1]))) for loc in unknown}
     for details in errors:
         if details["type"] == "too_short" and any(_inside(other["loc"], details["loc"]) for other in errors):
             continue  # pydantic does not count the items that it refused
+        if details["type"] == "missing" and details["loc"] in renamed:
+            continue  # it is there, by its name of before
         loc = _place(details["loc"], raw, model, details["type"] in (KIND, "missing"))
-        texts.setdefault(loc, text_for(details, _known_keys(details["loc"][:-1], model)))
+        texts.setdefault(loc, _text(details, model))
     by_line = sorted(texts, key=lambda loc: places.line(loc) or 0)
     return combined([places.error(texts[loc][0], loc, texts[loc][1]) for loc in by_line])
+
+
+def _text(details: ErrorDetails, model: type[BaseModel]) -> ErrorText:
+    around, key = details["loc"][:-1], details["loc"][-1:]
+    if details["type"] == "extra_forbidden":
+        renamed = explain_key(_place_in_table(around, model), str(*key))
+        if renamed is not None:
+            return renamed
+    return text_for(details, _known_keys(around, model))
+
+
+def _place_in_table(loc: Loc, model: type[BaseModel]) -> str:
+    """A place of pydantic's as the table of renames writes it."""
+    steps = (
+        f"({step})" if is_tag else "[]" if isinstance(step, int) else f".{step}"
+        for step, is_tag in _steps(loc, model)
+    )
+    return "".join(steps).removeprefix(".")
 
 
 def _place(loc: Loc, raw: object, model: type[BaseModel], may_be_absent: bool) -> Loc:

@@ -110,7 +110,7 @@ class DropReason(IntEnum):
 
     max_bytes = 1
     max_age = 2
-    min_free = 3
+    min_free_disk = 3
     disk_full = 4
     damaged = 5
     missing = 6

@@ -105,7 +105,7 @@ class MqttSettings(FrozenModel):
     """Encrypts the connection; `{}` trusts the authorities of the operating system."""
     keepalive: Annotated[Period, Field(ge=2, le=3600)] = 10.0
     """A connection that carries nothing any more is noticed within these seconds and two more."""
-    prefix: str = "qilu"
+    topic_prefix: str = "qilu"
     """All topics begin with it."""
 
     @model_validator(mode="before")
@@ -127,19 +127,19 @@ class MqttSettings(FrozenModel):
         if self.username is None and (self.password_file is not None or self.password_env is not None):
             problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
         try:
-            for part in self.prefix.split("/"):
+            for part in self.topic_prefix.split("/"):
                 topic_level(part)
         except ValueError as error:
             problems.append(
-                Problem(("prefix",), str(error), "use a word, such as qilu, or words joined by /")
+                Problem(("topic_prefix",), str(error), "use a word, such as qilu, or words joined by /")
             )
         raise_problems(problems)
         return self
 
     @property
     def topics(self) -> Topics:
-        """The topics below `prefix`."""
-        return Topics(self.prefix)
+        """The topics below `topic_prefix`."""
+        return Topics(self.topic_prefix)
 
     @property
     def address(self) -> str:

@@ -12,7 +12,7 @@ def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
         from qilu.stores.sqlite.writer import SqliteStore
 
         return SqliteStore(
-            settings.file, name=settings.name, retention=settings.retention, rollups=settings.rollups
+            settings.file, name=settings.name, retention=settings.retention, rollups=settings.rollup_retention
         )
     from qilu.stores.influx.writer import InfluxStore
 
@@ -25,7 +25,7 @@ def open_reader(settings: SqliteSettings | InfluxSettings) -> Reader:
         from qilu.stores.sqlite.reader import SqliteReader
 
         return SqliteReader(settings.file)
-    if settings.kind == "victoriametrics":
+    if settings.server == "victoriametrics":
         from qilu.stores.influx.metrics_reader import VictoriaMetricsReader
 
         return VictoriaMetricsReader(settings)

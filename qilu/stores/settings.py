@@ -26,7 +26,7 @@ class SqliteSettings(FrozenModel):
     """The store's id in acknowledgements; default: the id that the file got when it was created."""
     retention: Period | None = None
     """Seconds for which single readings are kept, by their own time; default: for ever."""
-    rollups: Period | None = None
+    rollup_retention: Period | None = None
     """Seconds for which their one-minute summaries are kept; default: for ever."""
 
 
@@ -34,12 +34,12 @@ class InfluxSettings(FrozenModel):
     """A server that takes line protocol. Secrets stand in a file or in the environment, never here."""
 
     type: Literal["influx"]
-    kind: Kind
+    server: Kind
     """Which server it is."""
     url: str
     """`http://HOST:PORT` or `https://...`."""
     name: StoreName | None = None
-    """The store's id in acks; default: KIND:HOST:PORT[/DATABASE]. Give one where the address of the same
+    """The store's id in acks; default: SERVER:HOST:PORT[/DATABASE]. Give one where the address of the same
     store may change, or differ from ingester to ingester."""
     database: Annotated[str, Field(min_length=1)] | None = None
     """Of InfluxDB 1 and 3."""
@@ -59,7 +59,7 @@ class InfluxSettings(FrozenModel):
     """The environment variable that holds the password, in place of a file."""
     ca: Path | None = None
     """File of the authority to trust (PEM); default: those of the operating system."""
-    horizon: Duration | None = None
+    durability_delay: Duration | None = None
     """Seconds until what was written survives the store's crash; default: 30s for VictoriaMetrics, else 0."""
     timeout: Period = 10.0
     """Seconds that one request may take."""
@@ -79,7 +79,7 @@ class InfluxSettings(FrozenModel):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> InfluxSettings:
+    def _fits_its_server(self) -> InfluxSettings:
         problems = [*self._missing(), *self._twice()]
         if self.username is None and (self.password_file or self.password_env):
             problems.append(Problem(("username",), "a password without a user", "add username: NAME"))
@@ -92,12 +92,12 @@ class InfluxSettings(FrozenModel):
             "influxdb2": ("bucket", "org"),
             "influxdb3": ("database",),
             "victoriametrics": (),
-        }[self.kind]
+        }[self.server]
         missing = [key for key in needed if getattr(self, key) is None]
         extra = [key for key in ("database", "bucket", "org") if key not in needed and getattr(self, key)]
         return [
-            *(Problem((key,), f"{self.kind} needs it", f"add {key}: NAME") for key in missing),
-            *(Problem((key,), f"{self.kind} has none", "remove it, or correct `kind`") for key in extra),
+            *(Problem((key,), f"{self.server} needs it", f"add {key}: NAME") for key in missing),
+            *(Problem((key,), f"{self.server} has none", "remove it, or correct `server`") for key in extra),
         ]
 
     def _twice(self) -> list[Problem]:
@@ -117,14 +117,14 @@ class InfluxSettings(FrozenModel):
         port = parts.port or (443 if parts.scheme == "https" else 80)
         inside = self.database or self.bucket
         path = parts.path + (f"/{inside}" if inside else "")
-        return f"{self.kind}:{parts.hostname}:{port}{path}"
+        return f"{self.server}:{parts.hostname}:{port}{path}"
 
     @property
-    def crash_horizon(self) -> float:
+    def effective_durability_delay(self) -> float:
         """Seconds until what was written survives the store's own crash."""
-        if self.horizon is not None:
-            return self.horizon
-        return 30.0 if self.kind == "victoriametrics" else 0.0
+        if self.durability_delay is not None:
+            return self.durability_delay
+        return 30.0 if self.server == "victoriametrics" else 0.0
 
     def token(self) -> str | None:
         """The token, read anew; None where none is named. ConfigError when it is not there."""

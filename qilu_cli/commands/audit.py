@@ -147,7 +147,7 @@ def _lines(finding: Finding, shown_in: Zone) -> list[str]:
     if not finding.has_accounting:
         lines.append(
             "not known: the store has no whole account of this time; an edge reports one a minute"
-            " (completeness_every): ask later, or farther back with --last"
+            " (accounting_interval): ask later, or farther back with --last"
         )
         lines += [
             f"not known: {records} records of {finding.edge} are not in the store: {_TEXTS[cause]}"

@@ -66,7 +66,7 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
     yield "# The broker."
     yield f"mqtt: {{host: {settings.mqtt.host}, port: {settings.mqtt.port}}}"
     yield "# The id of the store that must have a reading before it is forgotten here: the ingester says it."
-    yield f"delivery: {{durable_when: [{STORE}]}}"
+    yield f"delivery: {{trusted_stores: [{STORE}]}}"
     yield "sources:"
     for source in settings.sources:
         fields = source.model_dump(mode="json", exclude_defaults=True)

@@ -39,7 +39,7 @@ def gateway_settings(
         )
         for together in by_place.values()
     )
-    delivery = DeliverySettings(durable_when=(store,))
+    delivery = DeliverySettings(trusted_stores=(store,))
     return GatewaySettings(
         edge=edge, site=plant.plant, spool=spool, mqtt=mqtt, delivery=delivery, sources=sources
     )

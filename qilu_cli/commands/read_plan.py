@@ -115,7 +115,7 @@ def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
     spool = settings.spool
     there = (path for path in (spool.directory, *spool.directory.absolute().parents) if path.exists())
     disk = shutil.disk_usage(next(there))
-    for key, size in (("max_bytes", spool.max_bytes), ("min_free", spool.min_free)):
+    for key, size in (("max_bytes", spool.max_bytes), ("min_free_disk", spool.min_free_disk)):
         if size > disk.total:
             yield (
                 f"spool.{key} is {format_bytes(size)}, more than the disk of {spool.directory} has"

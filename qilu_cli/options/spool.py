@@ -53,7 +53,7 @@ def replay(
     ] = None,
     tz: TimeZone = "utc",
 ) -> None:
-    """Send again what `keep_acked` kept, to fill a lost store. The gateway must be stopped.
+    """Send again what `acked_retention` kept, to fill a lost store. The gateway must be stopped.
 
     Example: qilu spool replay configs/gateway.yaml --since 24h
     """

@@ -66,7 +66,7 @@ async def campaign(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Out
 
 
 def _given_up(works: Works) -> list[str]:
-    """With `policy: block` the spool gives nothing up, whatever is full."""
+    """With `when_full: block` the spool gives nothing up, whatever is full."""
     path = works.disk.folder / "spool" / "dropped.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [f"given up by the spool: {json.loads(line)}" for line in lines]

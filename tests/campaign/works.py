@@ -139,7 +139,13 @@ class Works:
         self.programs["store"] = metrics
         wire = await self._wire(stack, "store-link", metrics.port)
         url = f"http://127.0.0.1:{wire.port}"
-        return {"type": "influx", "kind": self.kind, "url": url, "name": STORE, "horizon": f"{HORIZON:g}s"}
+        return {
+            "type": "influx",
+            "server": self.kind,
+            "url": url,
+            "name": STORE,
+            "durability_delay": f"{HORIZON:g}s",
+        }
 
     async def _wire(self, stack: AsyncExitStack, name: str, target: int) -> Wire:
         self.wires[name] = wire = await stack.enter_async_context(Wire(target))
@@ -148,9 +154,9 @@ class Works:
     def _gateway(self, mqtt: Mapping[str, Any]) -> Mapping[str, Any]:
         spool = {
             "directory": str(self.disk.folder / "spool"),
-            "sync": "100ms",
-            "policy": "block",
-            "min_free": 0,
+            "sync_interval": "100ms",
+            "when_full": "block",
+            "min_free_disk": 0,
             # without a disk of its own the spool itself is what gets full
             "max_bytes": 20_000_000 if self.disk.mounted else 4_000_000,
         }

@@ -157,7 +157,10 @@ async def test_live_records_go_into_the_store_before_the_backlog(
     mqtt: MqttSettings, ingesting: Start
 ) -> None:
     store = MemoryStore(down=True)
-    async with ingesting(mqtt, store, batch_records=5, backlog_bytes=1) as running, Edge(mqtt) as edge:
+    async with (
+        ingesting(mqtt, store, max_records_per_write=5, max_backlog_bytes_per_write=1) as running,
+        Edge(mqtt) as edge,
+    ):
         await edge.send(IntervalSet([(0, 4)]), records(5), Lane.BACKLOG)  # taken at once: waits for the store
         await asyncio.sleep(0.1)
         for first in (5, 10):
@@ -178,7 +181,7 @@ async def test_what_finds_no_room_is_not_answered_and_comes_again(
 ) -> None:
     store = MemoryStore(down=True)
     all_records = dict(enumerate(records(200)))
-    async with ingesting(mqtt, store, waiting_bytes="40kB") as running, Edge(mqtt) as edge:
+    async with ingesting(mqtt, store, max_queue_bytes="40kB") as running, Edge(mqtt) as edge:
         delivering = asyncio.create_task(edge.deliver(all_records))
         async with asyncio.timeout(5):
             while not running.tally.overflow:

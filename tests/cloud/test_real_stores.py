@@ -36,7 +36,7 @@ async def test_what_victoriametrics_loses_by_a_crash_comes_again(
 ) -> None:
     mqtt = MqttSettings(port=mosquitto.port)
     settings = InfluxSettings(
-        type="influx", kind="victoriametrics", url=victoria_metrics.url, horizon=2.0, timeout=2.0
+        type="influx", server="victoriametrics", url=victoria_metrics.url, durability_delay=2.0, timeout=2.0
     )
     begin = time.time_ns() // 1_000_000 - 60_000
     some = records(20, begin)
@@ -58,7 +58,7 @@ async def test_influxdb_away_for_a_while_costs_nothing(
 ) -> None:
     mqtt = MqttSettings(port=mosquitto.port)
     settings = InfluxSettings(
-        type="influx", kind="influxdb1", url=influxdb1.url, database=influxdb1.database, timeout=2.0
+        type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database, timeout=2.0
     )
     begin = time.time_ns() // 1_000_000 - 60_000
     some = records(20, begin)
@@ -86,7 +86,9 @@ async def test_rows_that_victoriametrics_drops_beyond_a_limit_are_deferred_and_o
     mqtt = MqttSettings(port=mosquitto.port)
     begin = time.time_ns() // 1_000_000 - 60_000
     with VictoriaMetrics(tmp_path, flags=(*FLAGS, "-storage.maxDailySeries=40")) as server:
-        settings = InfluxSettings(type="influx", kind="victoriametrics", url=server.url, horizon=2.0)
+        settings = InfluxSettings(
+            type="influx", server="victoriametrics", url=server.url, durability_delay=2.0
+        )
         async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
             await edge.send(IntervalSet.of([0]), [record("edge-1", "press-1", begin, *map(float, range(20)))])
             await edge.until(durable=1)
@@ -109,7 +111,7 @@ async def test_nothing_is_written_into_a_victoriametrics_that_lost_its_flag_by_a
 ) -> None:
     mqtt = MqttSettings(port=mosquitto.port)
     settings = InfluxSettings(
-        type="influx", kind="victoriametrics", url=victoria_metrics.url, horizon=2.0, timeout=2.0
+        type="influx", server="victoriametrics", url=victoria_metrics.url, durability_delay=2.0, timeout=2.0
     )
     begin = time.time_ns() // 1_000_000 - 60_000
     some = records(20, begin)
@@ -188,12 +190,18 @@ async def test_a_batch_that_does_not_fit_into_the_timeout_on_a_thin_line_is_halv
     }
     async with ThinLine(server.port, 40_000).running() as port:
         settings = InfluxSettings.model_validate(
-            {"type": "influx", "kind": kind, "url": f"http://127.0.0.1:{port}", "timeout": 1.5, "gzip": False}
-            | ({"horizon": 2.0} if kind == "victoriametrics" else {"database": "qilu"})
+            {
+                "type": "influx",
+                "server": kind,
+                "url": f"http://127.0.0.1:{port}",
+                "timeout": 1.5,
+                "gzip": False,
+            }
+            | ({"durability_delay": 2.0} if kind == "victoriametrics" else {"database": "qilu"})
         )
         async with (
             open_store(settings) as store,
-            ingesting(mqtt, store, batch_records=1000, linger=0.5),
+            ingesting(mqtt, store, max_records_per_write=1000, linger=0.5),
             Edge(mqtt) as edge,
         ):
             for start in range(0, 400, 40):

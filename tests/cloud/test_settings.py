@@ -35,7 +35,7 @@ def test_every_line_that_is_commented_out_in_it_is_valid_too() -> None:
         ("mqtt: {}", "store"),
         ("store: {type: sqlite}", "store.file"),
         ("store: {type: sqlite, file: x}\nbatch: 5", "batch"),
-        ("store: {type: sqlite, file: x}\nbatch_records: 0", "batch_records"),
+        ("store: {type: sqlite, file: x}\nmax_records_per_write: 0", "max_records_per_write"),
         ("store: {type: sqlite, file: x}\ningester: a/b", "ingester"),
     ],
 )

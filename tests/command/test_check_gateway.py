@@ -28,7 +28,7 @@ GATEWAY = """\
 edge: edge-1
 profiles: .
 spool: {directory: spool}
-delivery: {ack: broker}
+delivery: {free_on: broker}
 sources:
   - type: modbus
     url: URL

@@ -19,7 +19,7 @@ edge: edge-1
 profiles: .
 spool: {{directory: spool, max_bytes: {max_bytes}}}
 mqtt: {{host: 127.0.0.1}}
-delivery: {{durable_when: [plant-store]}}
+delivery: {{trusted_stores: [plant-store]}}
 sources:
   - {{type: modbus, url: "tcp://127.0.0.1", timeout: {timeout}, devices: [{{device: m, profile: meter}}]}}
 """

@@ -24,7 +24,12 @@ def ranges(text: str) -> IntervalSet:
 @pytest.fixture(params=["disk", "memory"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     def disk(max_bytes: int = 10**7, policy: str = "drop_oldest") -> Spool:
-        settings = {"directory": tmp_path / "spool", "max_bytes": max_bytes, "policy": policy, "min_free": 0}
+        settings = {
+            "directory": tmp_path / "spool",
+            "max_bytes": max_bytes,
+            "when_full": policy,
+            "min_free_disk": 0,
+        }
         return DiskSpool(SpoolSettings.model_validate(settings), "edge-1")
 
     def memory(max_bytes: int = 10**7, policy: str = "drop_oldest") -> Spool:

@@ -81,11 +81,11 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
         return Subject({"type": "sqlite", "file": tmp_path / "store.db"}, None)
     if request.param == "victoriametrics":
         vm: VictoriaMetrics = request.getfixturevalue("one_victoria_metrics")
-        return Subject({"type": "influx", "kind": "victoriametrics", "url": vm.url}, vm)
+        return Subject({"type": "influx", "server": "victoriametrics", "url": vm.url}, vm)
     influxdb1: Influxdb1 = request.getfixturevalue("one_influxdb1")
     database = f"plant {next(_turn)}"
     return Subject(
-        {"type": "influx", "kind": "influxdb1", "url": influxdb1.url, "database": database}, influxdb1
+        {"type": "influx", "server": "influxdb1", "url": influxdb1.url, "database": database}, influxdb1
     )
 
 

@@ -37,10 +37,10 @@ async def grown(asked: Asked, language: str, store: InfluxSettings) -> dict[str,
 
 
 async def test_influxdb_adds_up_what_a_counter_rose_before_and_after_a_reset(influxdb1: Influxdb1) -> None:
-    store = InfluxSettings(type="influx", kind="influxdb1", url=influxdb1.url, database=influxdb1.database)
+    store = InfluxSettings(type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database)
     assert await grown(AskedInfluxdb(influxdb1), "influxql", store) == ROSE
 
 
 async def test_victoria_metrics_adds_up_the_same(victoria_metrics: VictoriaMetrics) -> None:
-    store = InfluxSettings(type="influx", kind="victoriametrics", url=victoria_metrics.url)
+    store = InfluxSettings(type="influx", server="victoriametrics", url=victoria_metrics.url)
     assert await grown(AskedVictoriaMetrics(victoria_metrics), "promql", store) == ROSE

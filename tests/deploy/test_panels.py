@@ -53,8 +53,8 @@ async def fill(influxdb1: Influxdb1, victoria_metrics: VictoriaMetrics, end_ms: 
     """Through our own writer, as an ingester does it."""
     polls = list(served(end_ms))
     for settings in (
-        InfluxSettings(type="influx", kind="influxdb1", url=influxdb1.url, database=influxdb1.database),
-        InfluxSettings(type="influx", kind="victoriametrics", url=victoria_metrics.url),
+        InfluxSettings(type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database),
+        InfluxSettings(type="influx", server="victoriametrics", url=victoria_metrics.url),
     ):
         async with InfluxStore(settings) as store:
             for start in range(0, len(polls), BATCH):

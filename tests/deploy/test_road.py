@@ -85,7 +85,7 @@ async def test_the_shipped_settings_work_together_with_a_broker_on_this_machine(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     plant = Plant(tmp_path, read(CONFIGS / "plant.yaml"), read(CONFIGS / "gateway.yaml"))
-    plant.gateway["status_every"] = "2s"
+    plant.gateway["status_interval"] = "2s"
     ingester = read(CONFIGS / "ingester.yaml")
     ingester["store"]["file"] = str(tmp_path / "store.db")
     mqtt = {**plant.gateway["mqtt"], "port": mosquitto.port}
@@ -100,7 +100,7 @@ async def test_the_deployed_settings_work_over_tls_with_passwords_and_the_access
     plant = Plant(
         tmp_path, read(DEPLOY / "settings" / "plant.yaml"), read(DEPLOY / "settings" / "gateway.yaml")
     )
-    plant.gateway["status_every"] = "2s"
+    plant.gateway["status_interval"] = "2s"
     ingester = read(DEPLOY / "settings" / "ingester-influx.yaml")
     with DeployedMosquitto(tmp_path, secrets) as server:
         mqtt = {

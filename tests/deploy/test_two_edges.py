@@ -44,12 +44,12 @@ def polls() -> Iterator[Poll]:
 
 
 async def test_influxdb_shows_two_machines(influxdb1: Influxdb1) -> None:
-    store = InfluxSettings(type="influx", kind="influxdb1", url=influxdb1.url, database=influxdb1.database)
+    store = InfluxSettings(type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database)
     await assert_two_machines(store, AskedInfluxdb(influxdb1), "influxql")
 
 
 async def test_victoria_metrics_shows_two_machines(victoria_metrics: VictoriaMetrics) -> None:
-    store = InfluxSettings(type="influx", kind="victoriametrics", url=victoria_metrics.url)
+    store = InfluxSettings(type="influx", server="victoriametrics", url=victoria_metrics.url)
     await assert_two_machines(store, AskedVictoriaMetrics(victoria_metrics), "promql")
 
 

@@ -62,11 +62,11 @@ async def fuzzing(kind: str, folder: Path, seed: int) -> AsyncIterator[Stage]:
             settle = _nothing
         elif kind == "victoriametrics":
             metrics = stack.enter_context(VictoriaMetrics(folder))
-            settings = InfluxSettings(type="influx", kind="victoriametrics", url=metrics.url)
+            settings = InfluxSettings(type="influx", server="victoriametrics", url=metrics.url)
             store, reader, settle = open_store(settings), open_reader(settings), metrics.flush
         else:
             influxdb = stack.enter_context(Influxdb1(folder))
-            settings = InfluxSettings(type="influx", kind="influxdb1", url=influxdb.url, database="fuzz")
+            settings = InfluxSettings(type="influx", server="influxdb1", url=influxdb.url, database="fuzz")
             store, reader, settle = open_store(settings), open_reader(settings), _nothing
         await stack.enter_async_context(store)
         await stack.enter_async_context(reader)

@@ -138,7 +138,7 @@ class Plant:
         box = self.box
         clock = box.clock(self._directory / "clock", self._hold_s)
         numbers = Numbers(clock, self, self._period)
-        settings = SpoolSettings(directory=self._directory, min_free=0)
+        settings = SpoolSettings(directory=self._directory, min_free_disk=0)
         spool = DiskSpool(
             settings, "edge-1", boot=box.boot, time_authority=clock, clock=box.wall, monotonic=box.monotonic
         )

@@ -1,4 +1,4 @@
-"""With `ack: broker` the PUBACK is the answer, unless it says that nobody got the message."""
+"""With `free_on: broker` the PUBACK is the answer, unless it says that nobody got the message."""
 
 import asyncio
 from contextlib import aclosing, suppress

@@ -117,7 +117,7 @@ def pipeline(
     processors: Sequence[Processor] = (),
     limits: Limits | None = None,
 ) -> Pipeline:
-    spool = DiskSpool(SpoolSettings(directory=tmp_path, min_free=0), "edge-1")
+    spool = DiskSpool(SpoolSettings(directory=tmp_path, min_free_disk=0), "edge-1")
     quick = Backoff(Random(0), first=0.001, max_s=0.001)
     outbox = Outbox([STORE], Random(0), limits)
     delivery = Delivery(spool, cloud, outbox, linger=0.001, backoff=quick, clock=time.monotonic)

@@ -56,7 +56,9 @@ async def test_a_gateway_has_room_for_a_connection_to_each_of_its_endpoints(
     hard: int, tmp_path: Path
 ) -> None:
     machines = "".join(MACHINE.format(port=port) for port in range(1001, 1101))
-    text = f"edge: edge-1\nspool: {{directory: spool}}\ndelivery: {{durable_when: [a]}}\nsources:\n{machines}"
+    text = (
+        f"edge: edge-1\nspool: {{directory: spool}}\ndelivery: {{trusted_stores: [a]}}\nsources:\n{machines}"
+    )
     settings = load_text(text, GatewaySettings, folder=tmp_path)
     stop = asyncio.Event()
     stop.set()

@@ -30,7 +30,7 @@ FILES: dict[str, type[BaseModel]] = {
     "profiles/schneider-altivar.yaml": DeviceProfile,
 }
 MORE = {
-    "ingester.yaml": {"store": {"type": "influx", "kind": "influxdb2", "url": "http://h", "bucket": "b"}},
+    "ingester.yaml": {"store": {"type": "influx", "server": "influxdb2", "url": "http://h", "bucket": "b"}},
     "plant.yaml": {"start": "2026-06-22 08:00", "dips": [{"begin": "1h", "duration": "1s", "depth": 0.5}]},
     "gateway.yaml": {
         "mqtt": {"host": "h", "port": 1883, "tls": {"ca": "ca.pem"}, "keepalive": "10s"},

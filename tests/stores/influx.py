@@ -16,8 +16,8 @@ def poll(time_ms: int, value: float, columns: BlockSchema = COLUMNS) -> Poll:
 
 
 def metrics(server: VictoriaMetrics) -> InfluxSettings:
-    return InfluxSettings(type="influx", kind="victoriametrics", url=server.url)
+    return InfluxSettings(type="influx", server="victoriametrics", url=server.url)
 
 
 def influxdb(server: Influxdb1, database: str = "qilu") -> InfluxSettings:
-    return InfluxSettings(type="influx", kind="influxdb1", url=server.url, database=database)
+    return InfluxSettings(type="influx", server="influxdb1", url=server.url, database=database)

@@ -31,7 +31,7 @@ async def serving(answer: Answer) -> AsyncIterator[InfluxSettings]:
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app, host="127.0.0.1") as server:
         url = str(server.make_url("")).rstrip("/")
-        yield InfluxSettings(type="influx", kind="victoriametrics", url=url, timeout=60)
+        yield InfluxSettings(type="influx", server="victoriametrics", url=url, timeout=60)
 
 
 def page(status: int, body: bytes, coding: str = "gzip") -> Answer:
@@ -192,7 +192,7 @@ async def test_a_greeting_of_another_shape_ends_in_a_message(kind: str, body: by
         )
 
     async with serving(answer) as settings:
-        more = {"kind": kind, "database": "d", "bucket": "b", "org": "o"}
+        more = {"server": kind, "database": "d", "bucket": "b", "org": "o"}
         async with Http(settings) as http:
             with contextlib.suppress(QiluError):
                 await handshake(http, settings.model_copy(update=more))

@@ -74,11 +74,11 @@ async def test_a_server_of_another_kind_is_named(
 ) -> None:
     url = victoria_metrics.url
     for settings in (
-        InfluxSettings(type="influx", kind="influxdb1", url=url, database="d"),
-        InfluxSettings(type="influx", kind="influxdb2", url=influxdb1.url, bucket="b", org="o"),
-        InfluxSettings(type="influx", kind="victoriametrics", url=influxdb1.url),
+        InfluxSettings(type="influx", server="influxdb1", url=url, database="d"),
+        InfluxSettings(type="influx", server="influxdb2", url=influxdb1.url, bucket="b", org="o"),
+        InfluxSettings(type="influx", server="victoriametrics", url=influxdb1.url),
     ):
-        with pytest.raises(ConfigError, match="correct kind or url"):
+        with pytest.raises(ConfigError, match="correct server or url"):
             async with InfluxStore(settings):
                 pass
 

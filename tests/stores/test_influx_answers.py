@@ -43,7 +43,7 @@ async def in_front(answer: Answers, more_flags: str = "") -> AsyncIterator[str]:
 
 
 def front(url: str) -> InfluxSettings:
-    return InfluxSettings(type="influx", kind="victoriametrics", url=url, timeout=5)
+    return InfluxSettings(type="influx", server="victoriametrics", url=url, timeout=5)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_a_horizon_in_which_victoriametrics_may_still_lose_something_is_to
     caplog: pytest.LogCaptureFixture, flags: str, horizon: float, told: bool
 ) -> None:
     async with in_front(lambda _: web.Response(status=204), flags) as url:
-        async with InfluxStore(front(url).model_copy(update={"horizon": horizon})):
+        async with InfluxStore(front(url).model_copy(update={"durability_delay": horizon})):
             pass
     assert ("a horizon of 5 s is too short" in caplog.text) == told
 
@@ -157,7 +157,7 @@ async def test_victoriametrics_and_influxdb_refuse_in_their_own_name(
     victoria_metrics: VictoriaMetrics, influxdb1: Influxdb1
 ) -> None:
     for settings in (metrics(victoria_metrics), influxdb(influxdb1)):
-        door = V1WriteEndpoint if settings.kind == "influxdb1" else V2WriteEndpoint
+        door = V1WriteEndpoint if settings.server == "influxdb1" else V2WriteEndpoint
         async with door(settings, False) as opened:
             reply = await opened.post(b"x" * 300_000)  # longer than any line that VictoriaMetrics takes
             assert reply.status == 400
@@ -193,7 +193,7 @@ async def test_a_server_that_never_answers_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # connects, as the kernel does it, and no more
         port = deaf.getsockname()[1]
         settings = InfluxSettings(
-            type="influx", kind="victoriametrics", url=f"http://127.0.0.1:{port}", timeout=0.2
+            type="influx", server="victoriametrics", url=f"http://127.0.0.1:{port}", timeout=0.2
         )
         with pytest.raises(UnreachableError, match=str(port)):
             async with InfluxStore(settings):
@@ -208,7 +208,7 @@ async def test_who_is_not_admitted_is_told_what_to_correct() -> None:
     app.router.add_route("*", "/{path:.*}", no)
     async with TestServer(app, host="127.0.0.1") as server:
         url = str(server.make_url("")).rstrip("/")
-        settings = InfluxSettings(type="influx", kind="influxdb2", url=url, bucket="b", org="o")
+        settings = InfluxSettings(type="influx", server="influxdb2", url=url, bucket="b", org="o")
         with pytest.raises(ConfigError, match=r"token_file: .* unauthorized access; correct the token"):
             async with InfluxStore(settings):
                 pass
@@ -232,7 +232,7 @@ async def test_writes_say_who_we_are(tmp_path: Path, who: dict[str, Any], header
 
     async with in_front(answer) as url:
         settings = InfluxSettings.model_validate(
-            {"type": "influx", "kind": "victoriametrics", "url": url, **secrets}
+            {"type": "influx", "server": "victoriametrics", "url": url, **secrets}
         )
         async with InfluxStore(settings) as store:
             await store.write([poll(NOW, 1.0)])

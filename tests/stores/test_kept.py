@@ -41,7 +41,7 @@ def poll(device: str, time_ms: int, *values: Value, **reasons: Reason) -> Poll:
 
 
 def in_front(between: Between, **more: object) -> InfluxSettings:
-    fields = {"type": "influx", "kind": "victoriametrics", "url": between.url, "timeout": 5, **more}
+    fields = {"type": "influx", "server": "victoriametrics", "url": between.url, "timeout": 5, **more}
     return InfluxSettings.model_validate(fields)
 
 

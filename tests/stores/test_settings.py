@@ -29,32 +29,32 @@ def test_the_embedded_store_needs_a_file_only() -> None:
 @pytest.mark.parametrize(
     ("settings", "identity", "horizon"),
     [
-        ({"kind": "victoriametrics"}, "victoriametrics:127.0.0.1:8086", 30),
-        ({"kind": "influxdb1", "database": "plant"}, "influxdb1:127.0.0.1:8086/plant", 0),
-        ({"kind": "influxdb2", "bucket": "b", "org": "o"}, "influxdb2:127.0.0.1:8086/b", 0),
-        ({"kind": "influxdb3", "database": "d", "url": "https://x/"}, "influxdb3:x:443/d", 0),
-        ({"kind": "victoriametrics", "name": "main", "horizon": "1m"}, "main", 60),
+        ({"server": "victoriametrics"}, "victoriametrics:127.0.0.1:8086", 30),
+        ({"server": "influxdb1", "database": "plant"}, "influxdb1:127.0.0.1:8086/plant", 0),
+        ({"server": "influxdb2", "bucket": "b", "org": "o"}, "influxdb2:127.0.0.1:8086/b", 0),
+        ({"server": "influxdb3", "database": "d", "url": "https://x/"}, "influxdb3:x:443/d", 0),
+        ({"server": "victoriametrics", "name": "main", "durability_delay": "1m"}, "main", 60),
     ],
 )
 def test_a_server_has_an_identity_and_a_horizon(
     settings: dict[str, Any], identity: str, horizon: float
 ) -> None:
     found = influx(**settings)
-    assert (found.identity, found.crash_horizon) == (identity, horizon)
+    assert (found.identity, found.effective_durability_delay) == (identity, horizon)
 
 
 @pytest.mark.parametrize(
     ("settings", "place", "problem"),
     [
-        ({"kind": "influxdb1"}, "database", "influxdb1 needs it"),
-        ({"kind": "influxdb2", "bucket": "b"}, "org", "influxdb2 needs it"),
-        ({"kind": "victoriametrics", "database": "d"}, "database", "has none"),
-        ({"kind": "victoriametrics", "url": "localhost:8428"}, "url", "not the address of a server"),
-        ({"kind": "victoriametrics", "url": "http://a:b@host"}, "url", "does not belong here"),
-        ({"kind": "victoriametrics", "password_file": "p"}, "username", "without a user"),
-        ({"kind": "victoriametrics", "token_file": "p", "token_env": "T"}, "token_env", "named twice"),
-        ({"kind": "oracle"}, "kind", "'influxdb1'"),
-        ({"kind": "victoriametrics", "colour": "red"}, "colour", "not permitted"),
+        ({"server": "influxdb1"}, "database", "influxdb1 needs it"),
+        ({"server": "influxdb2", "bucket": "b"}, "org", "influxdb2 needs it"),
+        ({"server": "victoriametrics", "database": "d"}, "database", "has none"),
+        ({"server": "victoriametrics", "url": "localhost:8428"}, "url", "not the address of a server"),
+        ({"server": "victoriametrics", "url": "http://a:b@host"}, "url", "does not belong here"),
+        ({"server": "victoriametrics", "password_file": "p"}, "username", "without a user"),
+        ({"server": "victoriametrics", "token_file": "p", "token_env": "T"}, "token_env", "named twice"),
+        ({"server": "oracle"}, "server", "'influxdb1'"),
+        ({"server": "victoriametrics", "colour": "red"}, "colour", "not permitted"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_its_key(
@@ -70,21 +70,21 @@ def test_what_makes_no_sense_is_refused_at_its_key(
 def test_secrets_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token"
     file.write_text("abc\n")
-    assert influx(kind="victoriametrics", token_file=file).token() == "abc"
+    assert influx(server="victoriametrics", token_file=file).token() == "abc"
     monkeypatch.setenv("STORE_PASSWORD", "def")
-    assert influx(kind="victoriametrics", username="u", password_env="STORE_PASSWORD").password() == "def"
+    assert influx(server="victoriametrics", username="u", password_env="STORE_PASSWORD").password() == "def"
     with pytest.raises(UnreachableError, match=r"store\.token_file: .*none: no such file"):
-        influx(kind="victoriametrics", token_file=tmp_path / "none").token()
+        influx(server="victoriametrics", token_file=tmp_path / "none").token()
     with pytest.raises(ConfigError, match=r"store\.token_env: environment variable NONE is empty or not set"):
-        influx(kind="victoriametrics", token_env="NONE").token()
-    assert influx(kind="victoriametrics").token() is None
+        influx(server="victoriametrics", token_env="NONE").token()
+    assert influx(server="victoriametrics").token() is None
 
 
 @pytest.mark.parametrize(
     ("settings", "unwanted"),
     [
         ('SqliteSettings(type="sqlite", file="x.db")', {"aiohttp", "influxdb_client"}),
-        ('InfluxSettings(type="influx", kind="victoriametrics", url="http://localhost")', {"sqlite3"}),
+        ('InfluxSettings(type="influx", server="victoriametrics", url="http://localhost")', {"sqlite3"}),
     ],
 )
 def test_a_store_loads_only_the_library_that_it_needs(settings: str, unwanted: set[str]) -> None:

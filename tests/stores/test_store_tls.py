@@ -32,7 +32,7 @@ async def test_an_untrusted_store_is_named_with_its_issuer_and_the_setting(
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     settings = InfluxSettings.model_validate(
-        {"type": "influx", "kind": "influxdb1", "url": url, "database": "d", "ca": ours.ca}
+        {"type": "influx", "server": "influxdb1", "url": url, "database": "d", "ca": ours.ca}
     )
     async with server, Http(settings) as http:
         with pytest.raises(UnreachableError, match=expected) as caught:

@@ -49,7 +49,7 @@ class Road:
         store: Mapping[str, Any],
         *,
         ingesters: int = 1,
-        resend_after: str = "2s",
+        resend_timeout: str = "2s",
         period: float = 0.25,
         machines: Sequence[Machine] = MACHINES,
         gateway: Mapping[str, Any] | None = None,
@@ -64,7 +64,7 @@ class Road:
         self._machines = machines
         self._gateway = gateway or {}
         self._mqtt = mqtt
-        self._resend_after = resend_after
+        self._resend_after = resend_timeout
         self.period = period
         self._plant = self._write_plant()
         self.began_ms = now_ms()
@@ -176,10 +176,10 @@ class Road:
         settings = {
             "edge": "edge-1",
             "site": "jinan",
-            "spool": {"directory": "spool", "sync": "100ms"},
+            "spool": {"directory": "spool", "sync_interval": "100ms"},
             "mqtt": dict(self._mqtt),
-            "delivery": {"durable_when": [store], "resend_after": self._resend_after},
-            "status_every": "1s",
+            "delivery": {"trusted_stores": [store], "resend_timeout": self._resend_after},
+            "status_interval": "1s",
             "sources": [{**source, **self._gateway.get("source", {})} for source in sources],
         }
         changes = {key: value for key, value in self._gateway.items() if key != "source"}

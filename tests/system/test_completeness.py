@@ -16,8 +16,8 @@ from tests.system.programs import WITHIN, now_ms, qilu
 from tests.system.road import Road
 
 GATEWAY = {
-    "completeness_every": "2s",
-    "spool": {"directory": "spool", "sync": "100ms", "keep_acked": "1h", "min_free": 0},
+    "accounting_interval": "2s",
+    "spool": {"directory": "spool", "sync_interval": "100ms", "acked_retention": "1h", "min_free_disk": 0},
 }
 STORE = {"type": "sqlite", "file": "store.db", "name": "works"}
 
@@ -37,7 +37,7 @@ class AccountedRoad(Road):
 class NarrowRoad(AccountedRoad):
     """With a spool for a few seconds."""
 
-    spool: Mapping[str, Any] = {"max_bytes": "80kB", "keep_acked": 0}
+    spool: Mapping[str, Any] = {"max_bytes": "80kB", "acked_retention": 0}
 
 
 def audit(road: Road) -> tuple[int, dict[str, dict[str, Any]]]:

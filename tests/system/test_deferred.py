@@ -73,7 +73,7 @@ async def test_a_proxy_that_refuses_for_a_while_costs_nothing_and_a_request_brin
 ) -> None:
     proxy = Proxy(influxdb1.url)
     async with proxy.served() as url:
-        store = {"type": "influx", "kind": "influxdb1", "url": url, "database": influxdb1.database}
+        store = {"type": "influx", "server": "influxdb1", "url": url, "database": influxdb1.database}
         async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
             await road.flows()
             proxy.refuses = True

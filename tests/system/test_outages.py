@@ -55,9 +55,9 @@ async def test_of_two_ingesters_one_dies_and_their_store_forgets(
     with VictoriaMetrics(tmp_path) as metrics:
         store = {
             "type": "influx",
-            "kind": "victoriametrics",
+            "server": "victoriametrics",
             "url": metrics.url,
-            "horizon": f"{HORIZON:g}s",
+            "durability_delay": f"{HORIZON:g}s",
         }
         async with Road(tmp_path, {"port": mosquitto.port}, store, ingesters=2) as road:
             first, second = road.ingesters

@@ -50,10 +50,10 @@ def a_store(kind: str, folder: Path) -> Iterator[Settings]:
         yield {"type": "sqlite", "file": "store.db"}
     elif kind == "victoriametrics":
         with VictoriaMetrics(folder) as metrics:
-            yield {"type": "influx", "kind": kind, "url": metrics.url}
+            yield {"type": "influx", "server": kind, "url": metrics.url}
     else:
         with Influxdb1(folder) as influx:
-            yield {"type": "influx", "kind": kind, "url": influx.url, "database": influx.database}
+            yield {"type": "influx", "server": kind, "url": influx.url, "database": influx.database}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ GATEWAY = """\
 edge: edge-1
 profiles: profiles
 spool: {directory: spool}
-delivery: {durable_when: [store-1]}
+delivery: {trusted_stores: [store-1]}
 sources:
   - type: modbus
     url: tcp://127.0.0.1:5020

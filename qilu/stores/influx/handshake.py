@@ -43,7 +43,7 @@ async def handshake(http: Http, settings: InfluxSettings) -> float | None:
         "influxdb3": _greet_influxdb3,
         "victoriametrics": _greet_victoriametrics,
     }
-    return await greetings[settings.kind](http, settings)
+    return await greetings[settings.server](http, settings)
 
 
 async def _greet_influxdb1(http: Http, settings: InfluxSettings) -> None:
@@ -107,12 +107,12 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
                 remedy=f"start VictoriaMetrics without -{flag}",
             )
     safe = _FLUSHES * (period(flags.get("inmemoryDataFlushInterval", "5s")) or 5.0)
-    if settings.crash_horizon < safe:
+    if settings.effective_durability_delay < safe:
         _log.warning(
             "store %s: a horizon of %g s is too short for VictoriaMetrics, which when killed may lose what"
-            " it took %g s ago: give more than that under store.horizon, or leave it out",
+            " it took %g s ago: give more than that under store.durability_delay, or leave it out",
             settings.identity,
-            settings.crash_horizon,
+            settings.effective_durability_delay,
             safe,
         )
     return period(flags.get("retentionPeriod", "1")) or _MONTH
@@ -157,8 +157,8 @@ def _wrong_server(settings: InfluxSettings, wanted: str, reply: Reply) -> Config
         return reply.unreachable(settings.url)
     return ConfigError(
         f"the server at {settings.url} is not {wanted}",
-        key="store.kind",
-        remedy="correct kind or url",
+        key="store.server",
+        remedy="correct server or url",
     )
 
 

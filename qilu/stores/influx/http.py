@@ -129,7 +129,7 @@ def authorization(settings: InfluxSettings) -> str | None:
     """The header that says who we are; None where the settings name nobody. Reads secrets anew."""
     token = settings.token()
     if token is not None:
-        return f"{'Bearer' if settings.kind == 'victoriametrics' else 'Token'} {token}"
+        return f"{'Bearer' if settings.server == 'victoriametrics' else 'Token'} {token}"
     if settings.username is None:
         return None
     pair = f"{settings.username}:{settings.password() or ''}".encode()

@@ -43,14 +43,14 @@ class InfluxStore:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = settings.identity
-        self.durability_delay = settings.crash_horizon
+        self.durability_delay = settings.effective_durability_delay
         self._settings = settings
         self._wall = wall
         self._monotonic = monotonic
         self._stack = AsyncExitStack()
         self._http = Http(settings)
         self._retention: float | None = None
-        self._encoder = LineEncoder(VICTORIAMETRICS if settings.kind == "victoriametrics" else INFLUXDB)
+        self._encoder = LineEncoder(VICTORIAMETRICS if settings.server == "victoriametrics" else INFLUXDB)
         self._door: WriteEndpoint
         self._kept = WriteVerifier(self._http, settings.url, self.durability_delay, monotonic)
         self._greeted = ""
@@ -62,7 +62,7 @@ class InfluxStore:
             await stack.enter_async_context(self._http)
             self._retention = await handshake(self._http, self._settings)
             compress = _compress(self._settings)
-            door = V1WriteEndpoint if self._settings.kind == "influxdb1" else V2WriteEndpoint
+            door = V1WriteEndpoint if self._settings.server == "influxdb1" else V2WriteEndpoint
             self._door = await stack.enter_async_context(door(self._settings, compress))
             self._stack = stack.pop_all()
         return self
@@ -100,7 +100,7 @@ class InfluxStore:
 
         A VictoriaMetrics that was started anew is greeted again: it may run with other flags now.
         """
-        if self._settings.kind != "victoriametrics":
+        if self._settings.server != "victoriametrics":
             return Mark(self.identity)
         if self._monotonic() - self._mark_asked > min(_MARK_KNOWN_FOR, self.durability_delay / 6):
             await self._ask_mark()
@@ -108,7 +108,7 @@ class InfluxStore:
 
     async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
         """InfluxDB answers 204 only to what it keeps. What VictoriaMetrics keeps is read back."""
-        if self._settings.kind != "victoriametrics":
+        if self._settings.server != "victoriametrics":
             return same_incarnation(writes, await self.mark())
         await self._ask_mark()
         return await self._kept.confirm(writes, self._mark)

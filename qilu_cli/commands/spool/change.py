@@ -30,7 +30,9 @@ def replay(place: Path, since: str | None, tz: str = "utc") -> None:
     since_ms = 0 if since is None else int((time.time() - duration("--since", since)) * 1000)
     result = replaying.replay(named_spool(place).settings.directory, since_ms)
     if result.from_ms is None:
-        _console.print("nothing of that time is on disk any more: spool.keep_acked sets how long it stays")
+        _console.print(
+            "nothing of that time is on disk any more: spool.acked_retention sets how long it stays"
+        )
     else:
         _console.print(
             f"{result.records} records since {iso_time(result.from_ms, shown_in)} are sent again {_AT_START}"

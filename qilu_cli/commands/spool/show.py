@@ -62,7 +62,7 @@ def _summary_fields(
         "max_bytes": settings.max_bytes,
         "bytes_per_s": round(summary.rate, 1),
         "free_bytes": summary.free,
-        "min_free_bytes": settings.min_free,
+        "min_free_bytes": settings.min_free_disk,
         "hours_left": None if left is None else round(left.seconds / 3600, 1),
         "limited_by": None if left is None else left.limit,
         "quarantined": summary.quarantined,

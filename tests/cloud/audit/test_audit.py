@@ -194,7 +194,7 @@ async def test_servers_are_audited_alike(kind: str, tmp_path: Path, request: pyt
     name = "victoria_metrics" if kind == "victoriametrics" else kind
     server: VictoriaMetrics | Influxdb1 = request.getfixturevalue(name)
     settle = server.flush if isinstance(server, VictoriaMetrics) else lambda: None
-    raw = {"type": "influx", "kind": kind, "url": server.url}
+    raw = {"type": "influx", "server": kind, "url": server.url}
     if kind == "influxdb1":
         raw["database"] = "plant"
     settings = adapter.validate_python(raw)

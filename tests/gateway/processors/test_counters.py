@@ -115,7 +115,7 @@ def test_a_gateway_unwraps_ahead_of_what_its_settings_ask_for(tmp_path: Path) ->
         {
             "edge": "edge-1",
             "spool": {"directory": tmp_path},
-            "delivery": {"ack": "broker"},
+            "delivery": {"free_on": "broker"},
             "processors": [{"type": "select", "drop": ["x"]}],
             "sources": [
                 {

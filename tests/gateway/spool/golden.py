@@ -38,7 +38,7 @@ def golden_body(number: int) -> bytes:
 
 
 def _opened(directory: Path, stream: int) -> DiskSpool:
-    settings = SpoolSettings(directory=directory, min_free=0, segment_bytes=4096)
+    settings = SpoolSettings(directory=directory, min_free_disk=0, max_segment_bytes=4096)
     return DiskSpool(
         settings,
         "edge-1",

@@ -16,7 +16,7 @@ def disk_spool(directory: Path, *, files: Files | None = None, **changes: Any) -
     """A spool with segments of 4 kB that leaves no space to others, changed as told."""
     named = {name: changes.pop(name) for name in ("clock", "monotonic", "boot") if name in changes}
     edge = changes.pop("edge", "edge-1")
-    settings = {"directory": directory, "min_free": 0, "segment_bytes": 4096, **changes}
+    settings = {"directory": directory, "min_free_disk": 0, "max_segment_bytes": 4096, **changes}
     return DiskSpool(SpoolSettings.model_validate(settings), edge, files=files, **named)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
 async def main():
-    async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0), "edge-1") as spool:
+    async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free_disk=0), "edge-1") as spool:
         opened = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         [(stream, offsets)] = [(s, o) for s, o in spool.pending().items() if o]
         read, wanted = 0, offsets.copy()
@@ -39,7 +39,7 @@ async def test_memory_does_not_grow_with_the_backlog(tmp_path: Path) -> None:
     peaks = []
     for count in (4_000, 80_000):  # 10 MB and 200 MB
         directory = tmp_path / str(count)
-        async with disk_spool(directory, segment_bytes="8MiB") as spool:
+        async with disk_spool(directory, max_segment_bytes="8MiB") as spool:
             fill(spool, range(count), size=2500)
         ran = subprocess.run(
             [sys.executable, "-c", DRAIN, directory], capture_output=True, text=True, check=True, timeout=60
@@ -81,11 +81,11 @@ async def test_only_the_directory_of_a_spool_can_be_looked_into(tmp_path: Path) 
         inspect(tmp_path)
     async with disk_spool(tmp_path):
         assert inspect(tmp_path).depth == 0
-        assert inspect(tmp_path).left(SpoolSettings(directory=tmp_path, min_free=0), 0) is None
+        assert inspect(tmp_path).left(SpoolSettings(directory=tmp_path, min_free_disk=0), 0) is None
 
 
 async def test_scattered_records_are_found_in_any_order(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, segment_bytes="8MiB") as spool:
+    async with disk_spool(tmp_path, max_segment_bytes="8MiB") as spool:
         fill(spool, range(2000), size=2500)
         for offset in [1999, 0, 1000, 999, 1001, 3, 1998]:
             [record] = spool.read(spool.stream, IntervalSet.of([offset]), 1)

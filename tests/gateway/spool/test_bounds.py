@@ -34,7 +34,7 @@ class Clock:
 async def test_what_is_older_than_max_age_is_given_up_whatever_the_policy(tmp_path: Path) -> None:
     clock = Clock()
     async with disk_spool(
-        tmp_path, files=ModelDisk(), monotonic=clock, max_age="8d", policy="block"
+        tmp_path, files=ModelDisk(), monotonic=clock, max_age="8d", when_full="block"
     ) as spool:  # fmt: skip
         for day in range(12):  # far less than a segment in all
             fill(spool, range(day, day + 1))
@@ -52,7 +52,7 @@ async def test_a_wall_clock_40_days_ahead_for_a_moment_gives_up_nothing(tmp_path
     """Attack 02a: the whole sealed backlog was given up."""
     wall, running = Clock(seconds=NOW), Clock()
     async with disk_spool(
-        tmp_path, files=ModelDisk(), clock=wall, monotonic=running, max_age="30d", keep_acked="1d"
+        tmp_path, files=ModelDisk(), clock=wall, monotonic=running, max_age="30d", acked_retention="1d"
     ) as spool:
         fill(spool, range(30))
         spool.forget(spool.stream, IntervalSet([(0, 9)]))
@@ -98,13 +98,13 @@ async def test_nothing_is_given_up_for_its_age_within_an_hour_of_a_clock_step(tm
 
 async def test_the_oldest_make_way_when_others_need_the_disk(tmp_path: Path) -> None:
     disk = ModelDisk(capacity=50_000)
-    async with disk_spool(tmp_path, files=disk, min_free=30_000) as spool:
+    async with disk_spool(tmp_path, files=disk, min_free_disk=30_000) as spool:
         fill(spool, range(60))
         await spool.commit()
         assert disk.free() >= 30_000
         given_up = lost(spool)
-        assert given_up.keys() == {"min_free"}
-        assert numbers(spool) == list(range(given_up["min_free"].last() + 1, 60))
+        assert given_up.keys() == {"min_free_disk"}
+        assert numbers(spool) == list(range(given_up["min_free_disk"].last() + 1, 60))
         disk.capacity = 20_000  # never enough: only what is being written stays
         await spool.commit()
         fill(spool, range(60, 61))
@@ -113,7 +113,7 @@ async def test_the_oldest_make_way_when_others_need_the_disk(tmp_path: Path) -> 
 
 async def test_a_blocking_spool_waits_for_the_disk_to_be_freed(tmp_path: Path) -> None:
     disk = ModelDisk(capacity=50_000)
-    async with disk_spool(tmp_path, files=disk, min_free=30_000, policy="block") as spool:
+    async with disk_spool(tmp_path, files=disk, min_free_disk=30_000, when_full="block") as spool:
         fill(spool, range(60))
         await spool.commit()
         assert spool.append(body(60)) is None
@@ -128,7 +128,7 @@ async def test_a_blocking_spool_waits_for_the_disk_to_be_freed(tmp_path: Path) -
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
 async def test_a_full_disk_refuses_and_takes_again_when_there_is_space(tmp_path: Path, policy: str) -> None:
     disk, clock = ModelDisk(capacity=20_000), Clock()
-    async with disk_spool(tmp_path, files=disk, monotonic=clock, policy=policy) as spool:
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, when_full=policy) as spool:
         taken = 0
         while spool.append(body(taken)) is not None:
             taken += 1
@@ -145,10 +145,10 @@ async def test_a_full_disk_refuses_and_takes_again_when_there_is_space(tmp_path:
 
 async def test_a_full_disk_can_be_opened_read_and_freed(tmp_path: Path) -> None:
     disk, clock = ModelDisk(), Clock()
-    async with disk_spool(tmp_path, files=disk, policy="block") as first:
+    async with disk_spool(tmp_path, files=disk, when_full="block") as first:
         fill(first, range(40))
     disk.capacity = disk.used()
-    async with disk_spool(tmp_path, files=disk, monotonic=clock, policy="block") as spool:
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, when_full="block") as spool:
         assert spool.append(body(40)) is None
         assert numbers(spool) == list(range(40))
         spool.forget(first.stream, IntervalSet([(0, 30)]))
@@ -160,7 +160,7 @@ async def test_a_full_disk_can_be_opened_read_and_freed(tmp_path: Path) -> None:
 async def test_a_record_cut_short_by_a_full_disk_never_shows(tmp_path: Path) -> None:
     for left in range(0, 900, 7):
         disk, clock = ModelDisk(), Clock()
-        async with disk_spool(tmp_path, files=disk, monotonic=clock, policy="block") as spool:
+        async with disk_spool(tmp_path, files=disk, monotonic=clock, when_full="block") as spool:
             fill(spool, range(3))
             disk.capacity = disk.used() + left
             taken = 3
@@ -231,7 +231,7 @@ async def test_a_sync_that_fails_once_is_made_good_and_twice_is_told(tmp_path: P
 async def test_on_a_real_full_disk_nothing_is_lost_and_freeing_needs_no_space(small_disk: Path) -> None:
     clock = Clock()
     directory = small_disk / "spool"
-    settings: dict[str, Any] = {"segment_bytes": 100_000, "policy": "block", "max_bytes": 10**9}
+    settings: dict[str, Any] = {"max_segment_bytes": 100_000, "when_full": "block", "max_bytes": 10**9}
     async with disk_spool(directory, monotonic=clock, **settings) as spool:
         taken = 0
         while spool.append(body(taken, 2500)) is not None:
@@ -254,7 +254,7 @@ async def test_on_a_real_full_disk_nothing_is_lost_and_freeing_needs_no_space(sm
 
 async def test_on_a_real_disk_filled_by_others_the_oldest_make_way(small_disk: Path) -> None:
     clock = Clock()
-    async with disk_spool(small_disk / "spool", monotonic=clock, segment_bytes=100_000) as spool:
+    async with disk_spool(small_disk / "spool", monotonic=clock, max_segment_bytes=100_000) as spool:
         fill(spool, range(200), size=2500)
         with (small_disk / "others").open("wb", buffering=0) as others, contextlib.suppress(OSError):
             while True:
@@ -292,7 +292,7 @@ async def test_torn_lines_of_losses_are_passed_over(tmp_path: Path) -> None:
 
 async def test_losses_in_very_many_places_are_counted_to_the_record_by_later_runs(tmp_path: Path) -> None:
     disk = ModelDisk()
-    options: dict[str, Any] = {"files": disk, "segment_bytes": 10**5, "clock": Clock()}
+    options: dict[str, Any] = {"files": disk, "max_segment_bytes": 10**5, "clock": Clock()}
     async with disk_spool(tmp_path, max_bytes=10**6, **options) as spool:
         fill(spool, range(20_000), size=20)
         spool.forget(spool.stream, IntervalSet.of(range(0, 20_000, 2)))

@@ -25,7 +25,7 @@ from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import UnreachableError
 async def main():
     try:
-        async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free=0), "edge-1") as spool:
+        async with DiskSpool(SpoolSettings(directory=Path(sys.argv[1]), min_free_disk=0), "edge-1") as spool:
             print("opened", sum(map(len, spool.pending().values())))
     except UnreachableError as error:
         print(error)

@@ -23,7 +23,7 @@ from tests.gateway.spool.disk_model import ModelDisk, PowerCutError
 from tests.support.examples import examples
 
 SETTINGS = SpoolSettings.model_validate(
-    {"directory": "none", "max_bytes": 60_000, "min_free": 0, "segment_bytes": 4096}
+    {"directory": "none", "max_bytes": 60_000, "min_free_disk": 0, "max_segment_bytes": 4096}
 )
 DISK_LOST = {"damaged", "missing", "unreadable"}
 Name = tuple[int, int]

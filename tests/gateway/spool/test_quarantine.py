@@ -101,7 +101,7 @@ async def test_the_quarantine_gives_way_first_and_what_it_loses_is_counted(tmp_p
 
 
 async def test_a_rejected_record_never_displaces_one_that_waits(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, max_bytes=20_000, policy="block") as spool:
+    async with disk_spool(tmp_path, max_bytes=20_000, when_full="block") as spool:
         taken = 0
         while spool.append(body(taken)) is not None:
             taken += 1
@@ -127,7 +127,7 @@ async def test_what_is_in_quarantine_is_given_up_at_max_age(tmp_path: Path) -> N
 
 async def test_what_is_in_quarantine_makes_way_when_others_need_the_disk(tmp_path: Path) -> None:
     disk = ModelDisk(capacity=60_000)
-    async with disk_spool(tmp_path, files=disk, min_free=40_000, policy="block") as spool:
+    async with disk_spool(tmp_path, files=disk, min_free_disk=40_000, when_full="block") as spool:
         fill(spool, range(60))
         spool.quarantine(spool.stream, dict.fromkeys(range(30), REASON))
         await spool.commit()

@@ -18,13 +18,13 @@ ALL = IntervalSet([(0, 10**6)])
 
 
 async def test_durable_records_stay_on_disk_but_do_not_wait(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, keep_acked="1d") as spool:
+    async with disk_spool(tmp_path, acked_retention="1d") as spool:
         fill(spool, range(50))
         spool.forget(spool.stream, ALL)
         await spool.commit()
         assert numbers(spool) == []
     assert len(segments(tmp_path)) > 3
-    async with disk_spool(tmp_path, keep_acked="1d") as spool:
+    async with disk_spool(tmp_path, acked_retention="1d") as spool:
         assert not any(spool.pending().values())
         assert len(segments(tmp_path)) > 3
         found = inspect(tmp_path)
@@ -37,7 +37,7 @@ async def test_durable_records_stay_on_disk_but_do_not_wait(tmp_path: Path) -> N
 
 async def test_they_go_at_their_age(tmp_path: Path) -> None:
     clock, disk = Clock(), ModelDisk()
-    async with disk_spool(tmp_path, files=disk, monotonic=clock, keep_acked="2d") as spool:
+    async with disk_spool(tmp_path, files=disk, monotonic=clock, acked_retention="2d") as spool:
         sizes = []
         for day in range(6):
             fill(spool, range(day * 20, day * 20 + 20))
@@ -52,7 +52,7 @@ async def test_they_go_at_their_age(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "block"])
 async def test_they_make_room_before_anything_is_given_up(tmp_path: Path, policy: str) -> None:
-    async with disk_spool(tmp_path, keep_acked="1d", max_bytes=40_000, policy=policy) as spool:
+    async with disk_spool(tmp_path, acked_retention="1d", max_bytes=40_000, when_full=policy) as spool:
         fill(spool, range(10))  # wait for the store, and are the oldest
         fill(spool, range(10, 60))
         spool.forget(spool.stream, IntervalSet([(10, 59)]))
@@ -63,20 +63,20 @@ async def test_they_make_room_before_anything_is_given_up(tmp_path: Path, policy
 
 
 async def test_a_replay_makes_them_wait_again(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, keep_acked="1d") as spool:
+    async with disk_spool(tmp_path, acked_retention="1d") as spool:
         fill(spool, range(50))
         spool.forget(spool.stream, IntervalSet([(0, 40)]))
     assert replay(tmp_path, 0).records == 41
-    async with disk_spool(tmp_path, keep_acked="1d") as spool:
+    async with disk_spool(tmp_path, acked_retention="1d") as spool:
         assert numbers(spool) == list(range(50))
         spool.forget(next(iter(spool.pending())), ALL)
-    async with disk_spool(tmp_path, keep_acked="1d") as spool:
+    async with disk_spool(tmp_path, acked_retention="1d") as spool:
         assert numbers(spool) == []
 
 
 async def test_a_replay_since_a_time_takes_only_what_was_written_since(tmp_path: Path) -> None:
     clock = Clock()
-    async with disk_spool(tmp_path, keep_acked="9d", clock=clock) as spool:
+    async with disk_spool(tmp_path, acked_retention="9d", clock=clock) as spool:
         fill(spool, range(50))
         spool.forget(spool.stream, ALL)
     newest = max(path.stat().st_mtime_ns for path in segments(tmp_path)) // 10**6
@@ -86,7 +86,7 @@ async def test_a_replay_since_a_time_takes_only_what_was_written_since(tmp_path:
 
 
 async def test_a_running_gateway_is_not_replayed_under_its_feet(tmp_path: Path) -> None:
-    async with disk_spool(tmp_path, keep_acked="1d"):
+    async with disk_spool(tmp_path, acked_retention="1d"):
         with pytest.raises(UnreachableError, match="holds this spool; stop the gateway"):
             replay(tmp_path, 0)
     with pytest.raises(ConfigError, match="no directory"):
