@@ -46,7 +46,7 @@ async def test_a_gateway_runs_without_any_extra(qilu: Path, tmp_path: Path) -> N
         "edge": "edge-1",
         "spool": {"directory": "spool"},
         "mqtt": {"host": "127.0.0.1", "port": free_port()},
-        "delivery": {"durable_when": ["plant-store"]},
+        "delivery": {"trusted_stores": ["plant-store"]},
         "sources": [{"type": "modbus", "url": f"tcp://127.0.0.1:{free_port()}", "devices": [device]}],
     }
     file = tmp_path / "gateway.yaml"
