@@ -35,7 +35,7 @@ def import_list(
 
     def work() -> None:
         file, point_list = import_points(points, name, out, addressing, force=force)
-        for sentence in point_list.ignored:
+        for sentence in point_list.unused:
             typer.echo(f"{points}: {sentence}", err=True)
         if point_list.unused_columns:
             typer.echo(

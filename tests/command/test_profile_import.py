@@ -245,7 +245,7 @@ def test_whatever_of_a_list_is_not_used_is_named(tmp_path: Path) -> None:
     assert profile.points[0].label.en == "Oil"
     assert profile.points[0].label.zh == "Öl-1"
     _, listed = import_points(tmp_path / "points.csv", "press", tmp_path, "auto", force=True)
-    assert len(listed.ignored) == 4
+    assert len(listed.unused) == 4
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:

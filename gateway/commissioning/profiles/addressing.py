@@ -82,13 +82,13 @@ def access(row: Row) -> str | None:
         any(number in known for number, _ in functions) for known in (TABLES_BY_FUNCTION, _WRITES)
     )
     allowed = "read_write" if reads and writes else "write" if writes else "read"
-    said = access_of(row["access"].text) if "access" in row else None
-    if said is not None and said != allowed and (writes or said == "write"):
+    named = access_of(row["access"].text) if "access" in row else None
+    if named is not None and named != allowed and (writes or named == "write"):
         cell = row["function"]
         raise cell.error(
-            f"function {cell.text} means {allowed}, and the access is {said}", "correct one of them"
+            f"function {cell.text} means {allowed}, and the access is {named}", "correct one of them"
         )
-    return said or allowed
+    return named or allowed
 
 
 def place(row: Row, in_modicon: bool, one_based: bool) -> tuple[str, dict[str, Any]]:

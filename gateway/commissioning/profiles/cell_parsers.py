@@ -28,7 +28,7 @@ _UNIT = r"(?!x\d)[^\W\d].*|[%°/].*"
 """What may stand behind a number: no operator, which would change it, and no second point or comma."""
 
 
-class IgnoredContent:
+class UnusedContent:
     """What a list has and its profile has not, each with the lines where it stands."""
 
     def __init__(self) -> None:
@@ -55,12 +55,12 @@ class Cell:
     line: int
     heading: str
     column: int
-    ignored: IgnoredContent
+    unused: UnusedContent
     """Where what is not used of the list is noted."""
 
     def ignore(self, text: str) -> None:
         """Note that a part of this cell is not used."""
-        self.ignored.add(f"{text!r} in column {letter(self.column)} ({self.heading})", self.line)
+        self.unused.add(f"{text!r} in column {letter(self.column)} ({self.heading})", self.line)
 
     def error(self, problem: str, remedy: str | None = None) -> ConfigError:
         return ConfigError(

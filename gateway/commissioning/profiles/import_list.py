@@ -45,7 +45,7 @@ def _draft(file: Path, name: str, point_list: PointList) -> Draft:
     ]
     if point_list.unused_columns:
         head.append(f"Columns that are ignored: {', '.join(point_list.unused_columns)}.")
-    head += [f"{sentence}." for sentence in point_list.ignored]
+    head += [f"{sentence}." for sentence in point_list.unused]
     return Draft(name, head, f"the list {file.name}", point_list.points, more)
 
 

@@ -12,7 +12,7 @@ from gateway.commissioning.profiles.addressing import Addressing, Row, access, a
 from gateway.commissioning.profiles.cell_parsers import (
     OPTIONAL,
     Cell,
-    IgnoredContent,
+    UnusedContent,
     letter,
     number,
     orders,
@@ -34,60 +34,72 @@ class PointList:
     """Key -> the heading that was taken for it."""
     unused_columns: tuple[str, ...]
     """Headings that mean nothing here."""
-    ignored: tuple[str, ...]
+    unused: tuple[str, ...]
     """What else of the list is not used, a sentence each."""
 
 
 def read_list(text: str, addressing: Addressing = "auto") -> PointList:
     """ConfigError with all that is wrong; `line` and `key` are those of the list."""
-    ignored = IgnoredContent()
-    rows = _rows(text, ignored)
-    first, *data_rows = rows
-    columns = columns_of(first[1])
-    headings = {key: first[1][index].strip() for key, index in columns.items()}
-    if "address" not in columns:
-        raise ConfigError(
-            f"no column is an address; the headings are: {', '.join(first[1])}",
-            line=first[0],
-            remedy="the first line names the columns: name, table, address, type, scale, unit, ...",
-        )
-    if not data_rows:
-        raise ConfigError(
-            "there are headings and no points", line=first[0], remedy="add a line for each point"
-        )
-    _note_unnamed(first[1], data_rows, ignored)
+    unused = UnusedContent()
+    heading_row, *data_rows = _rows(text, unused)
+    headings = [heading.strip() for heading in heading_row[1]]
+    columns = _columns(heading_row, data_rows)
+    _note_unnamed(headings, data_rows, unused)
     cells = [
         {
-            key: Cell(row[index].strip(), line, first[1][index].strip(), index, ignored)
+            key: Cell(row[index].strip(), line, headings[index], index, unused)
             for key, index in columns.items()
             if index < len(row) and row[index].strip()
         }
         for line, row in data_rows
     ]
     in_modicon = addressing == "modicon" or (addressing == "auto" and are_modicon(cells))
+    lines = tuple(line for line, _ in data_rows)
+    points = _points(cells, lines, in_modicon, addressing == "one_based")
+    used = columns.values()
+    return PointList(
+        "modicon" if in_modicon else "zero_based",
+        points,
+        lines,
+        {key: headings[index] for key, index in columns.items()},
+        tuple(heading for index, heading in enumerate(headings) if index not in used and heading),
+        unused.texts(),
+    )
+
+
+def _columns(
+    heading_row: tuple[int, Sequence[str]], data_rows: Sequence[tuple[int, Sequence[str]]]
+) -> Mapping[str, int]:
+    """Key -> its column; ConfigError where the list has no addresses or no points."""
+    line, headings = heading_row
+    columns = columns_of(headings)
+    if "address" not in columns:
+        raise ConfigError(
+            f"no column is an address; the headings are: {', '.join(headings)}",
+            line=line,
+            remedy="the first line names the columns: name, table, address, type, scale, unit, ...",
+        )
+    if not data_rows:
+        raise ConfigError("there are headings and no points", line=line, remedy="add a line for each point")
+    return columns
+
+
+def _points(
+    rows: Sequence[Row], lines: Sequence[int], in_modicon: bool, one_based: bool
+) -> tuple[PointEntry, ...]:
+    """The point of each row under a name of its own; ConfigError with the errors of all rows."""
     points, errors = [], []
-    for row, (line, _) in zip(cells, data_rows, strict=True):
+    for row, line in zip(rows, lines, strict=True):
         try:
-            points.append(_point(row, line, in_modicon, addressing == "one_based"))
+            points.append(_point(row, line, in_modicon, one_based))
         except ConfigError as error:
             errors.append(error)
     if errors:
         raise combined(errors)
     names = unique(str(point["name"]) for point in points)
-    return PointList(
-        "modicon" if in_modicon else "zero_based",
-        tuple(
-            PointEntry({**point, "name": name}, _renamed(row, point, name))
-            for row, point, name in zip(cells, points, names, strict=True)
-        ),
-        tuple(line for line, _ in data_rows),
-        headings,
-        tuple(
-            heading.strip()
-            for index, heading in enumerate(first[1])
-            if index not in columns.values() and heading.strip()
-        ),
-        ignored.texts(),
+    return tuple(
+        PointEntry({**point, "name": name}, _renamed(row, point, name))
+        for row, point, name in zip(rows, points, names, strict=True)
     )
 
 
@@ -99,16 +111,16 @@ def _renamed(row: Row, point: Mapping[str, Any], name: str) -> str:
 
 
 def _note_unnamed(
-    headings: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], ignored: IgnoredContent
+    headings: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], unused: UnusedContent
 ) -> None:
     """Cells without a heading."""
     for line, row in rows:
         for index, text in enumerate(row):
             if text.strip() and (index >= len(headings) or not headings[index].strip()):
-                ignored.add(f"{text.strip()!r} in column {letter(index)}, which has no heading", line)
+                unused.add(f"{text.strip()!r} in column {letter(index)}, which has no heading", line)
 
 
-def _rows(text: str, ignored: IgnoredContent) -> list[tuple[int, list[str]]]:
+def _rows(text: str, unused: UnusedContent) -> list[tuple[int, list[str]]]:
     """Rows that are not empty, with the line where each ends; separated by comma, semicolon or tab."""
     head = next((line for line in text.splitlines() if line.strip()), "")
     if not head:
@@ -122,36 +134,37 @@ def _rows(text: str, ignored: IgnoredContent) -> list[tuple[int, list[str]]]:
     filled = [(line, row) for line, row in rows if any(map(str.strip, row))]
     for line, row in filled:
         if row[0].startswith("#"):
-            ignored.add("a line that begins with #", line)
+            unused.add("a line that begins with #", line)
     return [(line, row) for line, row in filled if not row[0].startswith("#")]
 
 
 def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, Any]:
+    """The keys of a point in the order of a profile."""
     if "address" not in row:
         raise ConfigError("has no address", line=line, remedy="write one, or remove the line")
     table, where = place(row, in_modicon, one_based)
-    point: dict[str, Any] = {"name": "", **where}
     kind = _type(row, table)
-    point["type"] = kind
-    for key, read in OPTIONAL.items():
-        if key in row and (value := read(row[key], kind)) is not None:
-            point[key] = value
+    optional = {key: read(row[key], kind) for key, read in OPTIONAL.items() if key in row}
+    point = {**where, "type": kind, **{key: value for key, value in optional.items() if value is not None}}
     point |= orders(row)
     if limits := {end: number(row[end]) for end in ("min", "max") if end in row}:
         point["limits"] = limits
-    label = {key: row[name].text for key, name in (("en", "label"), ("zh", "label_zh")) if name in row}
-    if "en" in label and not label["en"].isascii() and "zh" not in label:
-        label = {"zh": label["en"]}
-    keys = row["name"].text if "name" in row else label.get("en", "")
-    point["name"] = slug(keys) or f"{table}_{row['address'].text}".lower()
-    if "name" in row and slug(keys) != keys:
-        label.setdefault("en" if keys.isascii() else "zh", keys)
-    if label:
-        point = {"name": point.pop("name"), "label": label, **point}
     point["access"] = access(row) or point.get("access", "read")
     if point["access"] == "read":
         del point["access"]
-    return point
+    return {**_naming(row, f"{table}_{row['address'].text}".lower()), **point}
+
+
+def _naming(row: Row, default: str) -> dict[str, Any]:
+    """The name of a point, and its label where it has one; a name that is no identifier is a label, too."""
+    label = {key: row[name].text for key, name in (("en", "label"), ("zh", "label_zh")) if name in row}
+    if "en" in label and not label["en"].isascii() and "zh" not in label:
+        label = {"zh": label["en"]}
+    text = row["name"].text if "name" in row else label.get("en", "")
+    if "name" in row and slug(text) != text:
+        label.setdefault("en" if text.isascii() else "zh", text)
+    name = {"name": slug(text) or default}
+    return {**name, "label": label} if label else name
 
 
 def _type(row: Row, table: object) -> str:
