@@ -25,7 +25,7 @@ def measured(world: World, share: float, retries: int, poll_count: int) -> tuple
         world.polls(losing(share), poll_count * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries)
     )
     bad = sum(len(reading.reasons) for poll in polls for reading in poll.readings)
-    learned_count = sum(event.kind == "learnt" for event in source.stats.events)
+    learned_count = sum(event.kind == "limits_learned" for event in source.stats.events)
     return 1 - bad / sum(poll.size for poll in polls), learned_count
 
 

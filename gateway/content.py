@@ -24,7 +24,7 @@ from qilu.contract.accounting import (
 
 MAX_ACCOUNTS = 100
 """Accounts of one device that do not follow each other; more are not kept."""
-_LARGEST = COUNTS_POINTS.index("largest")
+_LARGEST = COUNTS_POINTS.index("largest_record_values")
 _KNOWN = COUNTS_POINTS.index("known_s")
 
 
@@ -126,14 +126,14 @@ def _starts(record: _Record) -> dict[int, int]:
     for reading in record.readings:
         if record.group == EVENTS:
             try:
-                kind, ago_s, length_s = (
-                    _number(reading.v[point]) for point in ("event", "ago_s", "length_s")
+                kind, start_ago_s, duration_s = (
+                    _number(reading.v[point]) for point in ("event", "start_ago_s", "duration_s")
                 )
             except (KeyError, msgspec.MsgspecError):
                 continue
-            start_ms = reading.t - round(1000 * ago_s)
-            if kind == EventKind.STARTED and length_s:
-                starts[start_ms + round(1000 * length_s)] = start_ms
+            start_ms = reading.t - round(1000 * start_ago_s)
+            if kind == EventKind.STARTED and duration_s:
+                starts[start_ms + round(1000 * duration_s)] = start_ms
     return starts
 
 

@@ -18,7 +18,7 @@ _PRESENT = {
 """Points whose value is a problem while it is not 0, and what it counts."""
 _RISING = {
     "bad_points": "values are not good",
-    "missed_turns": "polls were skipped",
+    "skipped_polls": "polls were skipped",
     "dropped_records": "records were dropped",
     "blocked_records": "records had to wait for room in the spool",
     "rejected_records": "records were rejected",
@@ -46,10 +46,10 @@ def sentence(before: Mapping[str, float], now: Mapping[str, float], interval_s: 
     problems = [
         f"{counts[point]:.0f} {text}" for point, text in (_PRESENT | _RISING).items() if counts[point]
     ]
-    if not now["link"]:
+    if not now["broker_connected"]:
         problems.insert(0, "the broker is not connected")
-    if now["oldest_s"] > interval_s:
-        problems.append(f"the oldest record waits since {now['oldest_s']:.0f} s")
+    if now["oldest_record_age_s"] > interval_s:
+        problems.append(f"the oldest record waits since {now['oldest_record_age_s']:.0f} s")
     state = "needs attention: " + ", ".join(problems) if problems else "healthy"
     return (
         f"{state}; in the last {interval_s / 60:.0f} min {more('polls'):.0f} polls"

@@ -91,7 +91,7 @@ class Event(NamedTuple):
 
     time_ms: int
     device: str
-    kind: Literal["offline", "online", "learnt"]
+    kind: Literal["offline", "online", "limits_learned"]
     text: str
     reason: Reason | None = None
 

@@ -13,7 +13,7 @@ from qilu.contract.profile import DataType, DeviceProfile, Point, ProfileName
 from qilu.contract.reading import Value
 
 _checked = TypeAdapter(ProfileName).validate_python
-_EVENT_CODES = frozenset(("event", "detail"))
+_EVENT_CODES = frozenset(("event", "code"))
 
 
 class Meanings:

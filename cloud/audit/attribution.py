@@ -166,7 +166,7 @@ def _budgets(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[_Bu
     requeued = [entry.time_ms for entry in history.edge.events if entry.kind is EventKind.REQUEUED]
     for entry in latest_reports(history.events):
         inside = start_ms <= entry.start_ms and entry.end_ms < end_ms
-        detail = _DROPS.get(entry.detail, "")
+        detail = _DROPS.get(entry.code, "")
         stored = min(entry.values, entry.in_flight * largest)
         yield _Budget(Cause.DROPPED, entry.start_ms, entry.end_ms, entry.values, detail, inside, stored)
     for entry in history.events:
@@ -180,11 +180,11 @@ def latest_reports(events: Sequence[EdgeEvent]) -> list[EdgeEvent]:
     """The last report of each stretch that a spool gave up: it includes the ones before."""
     latest: list[EdgeEvent] = []
     for event in events:
-        if event.kind is EventKind.DROPPED and event.detail != DropReason.blocked:
+        if event.kind is EventKind.DROPPED and event.code != DropReason.blocked:
             latest = [
                 earlier
                 for earlier in latest
-                if earlier.detail != event.detail
+                if earlier.code != event.code
                 or not (event.start_ms <= earlier.start_ms and earlier.end_ms <= event.end_ms)
                 or earlier.records > event.records
             ]
@@ -197,7 +197,7 @@ def _unread(edge: Edge) -> Iterator[_Records]:
     for event in latest_reports(edge.events):
         if event.unread:
             times = event.start_ms - _EARLIER_MS, event.end_ms + _LATER_MS
-            detail = _DROPS.get(event.detail, "")
+            detail = _DROPS.get(event.code, "")
             yield _Records(Cause.DROPPED, *times, event.unread, event.unread, detail)
 
 

@@ -289,7 +289,7 @@ def _offline(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[Off
                 (time for time in _online_times(history) if time > event.time_ms), default=end_ms
             )
             if event.time_ms < end_ms and reached_ms > start_ms:
-                yield OfflinePeriod(event.time_ms, reached_ms, _reason(event.detail))
+                yield OfflinePeriod(event.time_ms, reached_ms, _reason(event.code))
 
 
 def _online_times(history: DeviceHistory) -> Iterator[int]:

@@ -28,8 +28,8 @@ class Cause(StrEnum):
     WAITING = "waiting"
     """The records wait on the edge, or are on their way."""
     STOPPED = "stopped"
-    """The gateway stopped, and was not heard since: perhaps it runs again, cut off."""
-    NOT_HEARD = "not_heard"
+    """The gateway stopped, and sent nothing since: perhaps it runs again, cut off."""
+    EDGE_OFFLINE = "edge_offline"
     """The edge is down, or cut off and keeps everything."""
     NOT_COUNTED = "not_counted"
     """The store has no account of this time, and nothing tells why."""
@@ -41,7 +41,7 @@ class Cause(StrEnum):
 FINAL = frozenset((Cause.BUSY, Cause.BLOCKED, Cause.DOWN, Cause.DROPPED, Cause.REJECTED))
 """Causes after which nothing can come any more; only these can be certain."""
 SINGLE_ENTRY = frozenset(Cause) - {
-    Cause.DOWN, Cause.DROPPED, Cause.STOPPED, Cause.NOT_HEARD, Cause.NOT_COUNTED, Cause.OVERLAP,
+    Cause.DOWN, Cause.DROPPED, Cause.STOPPED, Cause.EDGE_OFFLINE, Cause.NOT_COUNTED, Cause.OVERLAP,
 }  # fmt: skip
 """Causes that are one entry of a finding, however often they come."""
 

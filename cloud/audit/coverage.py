@@ -125,9 +125,9 @@ def _reported(history: DeviceHistory) -> Iterator[Span]:
         if event.kind is EventKind.CORRECTED:
             yield Span(event.start_ms, event.end_ms)
     for event in history.edge.events:
-        if event.kind is EventKind.CLOCK_STEPPED and event.detail and event.start_ms < event.end_ms:
+        if event.kind is EventKind.CLOCK_STEPPED and event.code and event.start_ms < event.end_ms:
             yield Span(event.start_ms, event.end_ms)  # the clock went ahead: this time never was
-        if event.kind is EventKind.DROPPED and event.detail == DropReason.blocked:
+        if event.kind is EventKind.DROPPED and event.code == DropReason.blocked:
             yield Span(event.start_ms, event.end_ms, None, Cause.BLOCKED)
     for event in (*history.events, *history.edge.events):
         if event.kind is EventKind.STARTED and event.start_ms < event.end_ms:
@@ -146,7 +146,7 @@ def _allowance_ms(history: DeviceHistory) -> int:
     schedule = history.schedules[-1] if history.schedules else None
     if schedule is None:
         return DELIVERY_ALLOWANCE_MS
-    longer = 2 * schedule.shortest_s + max(schedule.account_s - DEFAULT_INTERVAL_S, 0)
+    longer = 2 * schedule.shortest_period_s + max(schedule.account_interval_s - DEFAULT_INTERVAL_S, 0)
     return DELIVERY_ALLOWANCE_MS + round(1000 * longer)
 
 
@@ -165,4 +165,4 @@ def _absence_cause(edge: Edge, end_ms: int) -> Cause:
     if last_seen_ms is not None and last_seen_ms >= end_ms - DELIVERY_ALLOWANCE_MS:
         return Cause.NOT_COUNTED
     stopped = bool(edge.events) and edge.events[-1].kind is EventKind.STOPPED
-    return Cause.STOPPED if stopped else Cause.NOT_HEARD
+    return Cause.STOPPED if stopped else Cause.EDGE_OFFLINE

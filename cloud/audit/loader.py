@@ -23,12 +23,12 @@ _LATER_MS = 7 * 86_400_000
 
 _KNOWN = {kind.value for kind in EventKind}
 _COUNTED = (
-    "span_ms", "expected", "missed", "blocked", "suppressed", "texts", "sent_records", "largest", "known_s",
-    "offline_s",
+    "span_ms", "expected", "missed", "blocked", "suppressed", "texts", "sent_records",
+    "largest_record_values", "known_s", "offline_s",
 )  # fmt: skip
-_RECOUNTED = ("again_ago_s", *(f"again_{point}" for point in _COUNTED))
-_EVENT = ("event", "ago_s", "length_s", "records", "values", "in_flight", "unread", "detail")
-_WAITING = ("backlog_records", "unanswered_records")
+_RECOUNTED = ("recount_start_ago_s", *(f"recount_{point}" for point in _COUNTED))
+_EVENT = ("event", "start_ago_s", "duration_s", "records", "values", "in_flight", "unread", "code")
+_WAITING = ("backlog_records", "in_flight_records")
 _KEPT = ("held_records", "deferred_records", "quarantined_records")
 
 
@@ -65,7 +65,7 @@ async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Ed
 async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) -> Status | None:
     from_ms = max(start_ms, end_ms - _BEFORE_MS)
     last: dict[str, tuple[int, float]] = {}
-    for point in ("uptime", "devices", "oldest_s", *_WAITING, *_KEPT):
+    for point in ("uptime_s", "devices", "oldest_record_age_s", *_WAITING, *_KEPT):
         samples = await reader.samples(key, point, from_ms, end_ms + 1, profile=GATEWAY)
         numbers = [
             (sample.time_ms, float(sample.value))
@@ -78,7 +78,7 @@ async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) ->
         return None
     number = {point: value for point, (_, value) in last.items()}
     time_ms = max(time for time, _ in last.values())
-    oldest_s = number.get("oldest_s", 0.0)
+    oldest_s = number.get("oldest_record_age_s", 0.0)
     held, deferred, quarantined = (int(number.get(point, 0)) for point in _KEPT)
     return Status(
         time_ms,
@@ -94,21 +94,21 @@ async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) ->
 async def read_history(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> DeviceHistory:
     """What an edge said of its collecting from one device."""
     key = DeviceKey(edge.name, device)
-    points = ("rate", "points", "shortest_s", "account_s")
+    points = ("values_per_s", "points", "shortest_period_s", "account_interval_s")
     rows = await _rows(reader, key, points, start_ms - LOOKBACK_MS, end_ms)
     schedules = [
-        Schedule(time_ms, rate, int(points), shortest, account_s or DEFAULT_INTERVAL_S)
-        for time_ms, (rate, points, shortest, account_s) in rows
+        Schedule(time_ms, rate, int(points), shortest, account_interval_s or DEFAULT_INTERVAL_S)
+        for time_ms, (rate, points, shortest, account_interval_s) in rows
     ]
-    longest = max((entry.account_s for entry in schedules), default=DEFAULT_INTERVAL_S)
+    longest = max((entry.account_interval_s for entry in schedules), default=DEFAULT_INTERVAL_S)
     from_ms = start_ms - _BEFORE_MS - round(1000 * longest)
     counted = [
         _account(time_ms, numbers)
         for time_ms, numbers in await _rows(reader, key, _COUNTED, from_ms, end_ms)
     ]  # fmt: skip
     again: dict[int, Account] = {}
-    for time_ms, (ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, from_ms, end_ms + _LATER_MS):
-        start_ms = time_ms - round(1000 * ago_s)
+    for time_ms, (start_ago_s, *numbers) in await _rows(reader, key, _RECOUNTED, from_ms, end_ms + _LATER_MS):
+        start_ms = time_ms - round(1000 * start_ago_s)
         again[start_ms] = _account(start_ms, numbers, again=True)
     events = await _read_events(reader, key, COLLECTION, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     accounts = sorted((*counted, *again.values()), key=lambda entry: entry.start_ms)
@@ -145,9 +145,9 @@ async def _read_events(
             end, text = start + round(length * 1000), texts.get(time_ms)
             text = text if isinstance(text, str) else ""
             kind = EventKind(int(event))
-            count, values, in_flight, unread, detail = map(int, numbers)
+            count, values, in_flight, unread, code = map(int, numbers)
             events.append(
-                EdgeEvent(kind, time_ms, start, end, count, values, in_flight, unread, detail, text)
+                EdgeEvent(kind, time_ms, start, end, count, values, in_flight, unread, code, text)
             )  # fmt: skip
     return events
 

@@ -58,13 +58,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """From this time on `rate` values are due per second; `account_s`: for how long one account runs."""
+    """From this time on `rate` values are due per second; an account runs for `account_interval_s`."""
 
     time_ms: int
     rate: float
     points: int
-    shortest_s: float = 1.0
-    account_s: float = DEFAULT_INTERVAL_S
+    shortest_period_s: float = 1.0
+    account_interval_s: float = DEFAULT_INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class EdgeEvent:
     values: int = 0
     in_flight: int = 0
     unread: int = 0
-    detail: int = 0
+    code: int = 0
     text: str = ""
 
 

@@ -38,7 +38,7 @@ STATES = {
 """What the codes of `state` mean in every shipped profile."""
 
 REASONS: Mapping[Reason, Text] = {
-    Reason.TIMEOUT: Text("超时", "time-out"),
+    Reason.TIMEOUT: Text("超时", "timeout"),
     Reason.UNREACHABLE: Text("连接不上", "unreachable"),
     Reason.ILLEGAL_ADDRESS: Text("地址非法", "illegal address"),
     Reason.ILLEGAL_FUNCTION: Text("功能码非法", "illegal function"),
@@ -62,11 +62,11 @@ DESCRIPTIONS_ZH: Mapping[str, str] = {
     "spool_records": "尚未落库、保存在网关上的记录数。",
     "spool_bytes": "缓存占用的磁盘空间。",
     "durable_records": "已由存储确认落库的记录。",
-    "missed_turns": "上一轮耗时过长而跳过的采集轮次。",
+    "skipped_polls": "上一次采集耗时过长而跳过的采集次数。",
     "timeouts": "在规定时间内没有应答的请求。",
     "reconnects": "与设备重新建立的连接。",
-    "sent_again_records": "重复发送的记录。",
-    "link": "网关与消息服务器的连接状态。",
+    "resent_records": "重复发送的记录。",
+    "broker_connected": "网关与消息服务器的连接状态。",
 }
 """What the gateway's own points say; in English gateway.health says it."""
 

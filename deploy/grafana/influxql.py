@@ -63,7 +63,7 @@ class Influxql:
     def reasons_over_time(self) -> list[Json]:
         """Every device comes with the columns of all profiles: only those that have values become series."""
         every = (
-            f'SELECT count("link") FROM "gateway" WHERE {self._where(EDGES)}'
+            f'SELECT count("broker_connected") FROM "gateway" WHERE {self._where(EDGES)}'
             " GROUP BY time($__interval) fill(0)"
         )
         return [self.reasons(), self._target(every, _TICK)]

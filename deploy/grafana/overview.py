@@ -73,7 +73,11 @@ def _road(factory: PanelFactory) -> Sequence[Panel]:
             "spool_records", Text("缓存深度", "Spool depth"), "none", ((None, GREEN), (1000, ORANGE))
         ),
         factory.edge_stat(
-            "link", Text("上云链路", "Link to the broker"), "none", ((None, RED), (1, GREEN)), LINK_WORDS
+            "broker_connected",
+            Text("上云链路", "Link to the broker"),
+            "none",
+            ((None, RED), (1, GREEN)),
+            LINK_WORDS,
         ),
     )
 

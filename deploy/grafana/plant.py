@@ -63,14 +63,14 @@ def completeness(factory: PanelFactory) -> Row:
                 "expected", Text("应采点数", "Values due"), Text("按计划应采", "Due by the schedule")
             ),
             factory.account(
-                "silent",
+                "no_reply",
                 Text("无应答点数", "Values without an answer"),
                 Text("设备未应答或不可达", "The device did not answer or was not reached"),
             ),
             factory.account(
                 "missed",
-                Text("漏采点数", "Values of missed turns"),
-                Text("因端口繁忙跳过的轮次", "Of turns that were skipped because the endpoint was busy"),
+                Text("漏采点数", "Values of skipped polls"),
+                Text("因端口繁忙而跳过的采集", "Of polls that were skipped because the endpoint was busy"),
             ),
             factory.account(
                 "offline_s",
@@ -91,17 +91,15 @@ def gateways(factory: PanelFactory) -> Row:
             factory.edge_lines("spool_records", Text("缓存记录数", "Records in the spool"), "none"),
             factory.edge_lines("spool_bytes", Text("缓存占用", "Disk taken by the spool"), "decbytes"),
             factory.edge_rate("durable_records", Text("落库速率", "Records made durable"), "s"),
-            factory.edge_rate("missed_turns", Text("漏采轮次", "Missed turns"), "min", per_minute),
-            factory.edge_rate("timeouts", Text("应答超时", "Time-outs"), "min", per_minute),
+            factory.edge_rate("skipped_polls", Text("跳过的采集", "Skipped polls"), "min", per_minute),
+            factory.edge_rate("timeouts", Text("应答超时", "Timeouts"), "min", per_minute),
             factory.edge_rate("reconnects", Text("设备重连", "Reconnections to machines"), "min", per_minute),
             factory.edge_lines("offline_devices", Text("离线设备数", "Devices that do not answer"), "none"),
-            factory.edge_rate(
-                "sent_again_records", Text("重发记录", "Records sent again"), "min", per_minute
-            ),
+            factory.edge_rate("resent_records", Text("重发记录", "Resent records"), "min", per_minute),
             timeline(
                 Text("链路状态", "Link to the broker over time"),
                 Text("网关与消息服务器的连接。", "Whether the gateway was connected to its broker."),
-                [factory.language.states("gateway", "link", EDGES)],
+                [factory.language.states("gateway", "broker_connected", EDGES)],
                 LINK_WORDS,
             ).but(every=20),
         ),

@@ -186,7 +186,7 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _edge_rights(edge: Edge) -> list[Acl]:
-    acks = [f"{PREFIX}/answer/{name}" for name in (edge.name, *edge.adopts)]
+    acks = [f"{PREFIX}/ack/{name}" for name in (edge.name, *edge.adopts)]
     return [
         *_allow("publishClientSend", *edge.record_topics(), edge.status),
         *_read(*acks, edge.status, f"{PREFIX}/ingester/+"),
@@ -197,7 +197,7 @@ def _ingester_rights(name: str, store: str) -> list[Acl]:
     records = [f"{PREFIX}/live/#", f"{PREFIX}/backlog/#"]
     group = quote(store, safe="")
     return [
-        *_allow("publishClientSend", f"{PREFIX}/answer/+", f"{PREFIX}/ingester/{name}"),
+        *_allow("publishClientSend", f"{PREFIX}/ack/+", f"{PREFIX}/ingester/{name}"),
         *_read(*records),
         *_allow("subscribeLiteral", *(f"$share/{group}/{topic}" for topic in records)),
     ]

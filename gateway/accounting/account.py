@@ -29,14 +29,14 @@ class Account:
     missed: int = 0
     blocked: int = 0
     uncertain: int = 0
-    silent: int = 0
+    no_reply: int = 0
     refused: int = 0
     invalid: int = 0
-    internal: int = 0
+    internal_error: int = 0
     suppressed: int = 0
     texts: int = 0
     sent_records: int = 0
-    largest: int = 0
+    largest_record_values: int = 0
     epoch: int = 0
     trust: int = 0
     offset_ms: int = 0
@@ -60,7 +60,7 @@ class Account:
         for kept_poll in kept:
             values = kept_poll.size
             sent += values
-            self.largest = max(self.largest, values)
+            self.largest_record_values = max(self.largest_record_values, values)
             self.texts += sum(
                 isinstance(value, str) for reading in kept_poll.readings for value in reading.values
             )  # fmt: skip
@@ -96,7 +96,7 @@ class Account:
         offline_ms = self.offline_ms
         if self.offline_since:
             offline_ms += max(end_ms - max(self.offline_since, self.start_ms), 0)
-        bad = self.uncertain + self.silent + self.refused + self.invalid + self.internal
+        bad = self.uncertain + self.no_reply + self.refused + self.invalid + self.internal_error
         computed = {
             "span_ms": end_ms - self.start_ms,
             "good": self.expected - self.missed - self.blocked - bad,

@@ -34,7 +34,11 @@ _MAX_QUEUED = 10_000
 """Reports that wait for their turn; the spool takes them within milliseconds unless it blocks."""
 _EPOCH_MARGIN_MS = 1000
 """A correction of times is exact to less than this."""
-_DEVICE_EVENTS = {"offline": EventKind.OFFLINE, "online": EventKind.ONLINE, "learnt": EventKind.LEARNT}
+_DEVICE_EVENTS = {
+    "offline": EventKind.OFFLINE,
+    "online": EventKind.ONLINE,
+    "limits_learned": EventKind.LIMITS_LEARNED,
+}
 
 
 class AccountingSource:
@@ -117,7 +121,7 @@ class AccountingSource:
         since_ms = self._down_since_ms
         down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
         text = "first start here" if since_ms is None else f"started after {down:.1f} s"
-        self._add(self._edge, time_ms, EventKind.STARTED, text, ago_s=down, length_s=down)
+        self._add(self._edge, time_ms, EventKind.STARTED, text, start_ago_s=down, duration_s=down)
         if self._blocked_since_ms is not None:
             end_ms = max(since_ms or time_ms, self._blocked_since_ms)
             self.dropped(
@@ -156,10 +160,10 @@ class AccountingSource:
             columns = BlockSchema(own(origin), EVENTS, EVENT_POINTS)
             if removed:
                 text = f"{origin.edge} does not collect from this device any more"
-                self._add(columns, time_ms, EventKind.REMOVED, text, ago_s=down_s)
+                self._add(columns, time_ms, EventKind.REMOVED, text, start_ago_s=down_s)
             elif down_s > 0:
                 text = f"collected again after {down_s:.1f} s"
-                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=down_s, length_s=down_s)
+                self._add(columns, time_ms, EventKind.STARTED, text, start_ago_s=down_s, duration_s=down_s)
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool refuses records just now; called with each record."""
@@ -186,7 +190,7 @@ class AccountingSource:
         time_ms, start_ms = self._stamp(columns), first_ms - unpolled_ms
         self._add(
             columns, time_ms, EventKind.CORRECTED, "the clock was corrected between two readings",
-            ago_s=(time_ms - start_ms) / 1000, length_s=unpolled_ms / 1000,
+            start_ago_s=(time_ms - start_ms) / 1000, duration_s=unpolled_ms / 1000,
         )  # fmt: skip
 
     def device(self, event: Event) -> None:
@@ -197,15 +201,15 @@ class AccountingSource:
             counts.offline(self._origins[event.device], event.time_ms)
         elif counts is not None and event.kind == "online":
             offline_s = counts.online(self._origins[event.device], event.time_ms)
-        kind, detail = _DEVICE_EVENTS[event.kind], 0 if event.reason is None else event.reason.code
+        kind, code = _DEVICE_EVENTS[event.kind], 0 if event.reason is None else event.reason.code
         self._add(
             columns,
             self._stamp(columns),
             kind,
             event.text,
-            ago_s=offline_s,
-            length_s=offline_s,
-            detail=detail,
+            start_ago_s=offline_s,
+            duration_s=offline_s,
+            code=code,
         )
 
     def clock_stepped(self, step: ClockStep) -> None:
@@ -216,9 +220,9 @@ class AccountingSource:
             time_ms,
             EventKind.CLOCK_STEPPED,
             text,
-            ago_s=(time_ms - step.time_ms) / 1000,
-            length_s=step.seconds,
-            detail=int(step.unused),
+            start_ago_s=(time_ms - step.time_ms) / 1000,
+            duration_s=step.seconds,
+            code=int(step.unused),
         )
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
@@ -226,24 +230,24 @@ class AccountingSource:
         self._superseded(dropped.content)
         period = self._losses.dropped(dropped, in_flight)
         before = len(self._waiting)
-        detail = DropReason[period.reason] if period.reason in DropReason.__members__ else 0
+        code = DropReason[period.reason] if period.reason in DropReason.__members__ else 0
         time_ms = self._stamp(self._edge)
         self._add(
             self._edge,
             time_ms,
             EventKind.DROPPED,
             f"the spool gave up {period.records} records ({period.reason})",
-            ago_s=(time_ms - period.from_ms) / 1000,
-            length_s=(period.to_ms - period.from_ms) / 1000,
+            start_ago_s=(time_ms - period.from_ms) / 1000,
+            duration_s=(period.to_ms - period.from_ms) / 1000,
             records=period.records,
             in_flight=period.in_flight,
             unread=period.unread,
-            detail=detail,
+            code=code,
         )
-        self._dropped_of_devices(period, dropped, detail)
+        self._dropped_of_devices(period, dropped, code)
         self._of_losses.extend(list(self._waiting)[before:])
 
-    def _dropped_of_devices(self, period: LossPeriod, dropped: DropReport, detail: int) -> None:
+    def _dropped_of_devices(self, period: LossPeriod, dropped: DropReport, code: int) -> None:
         """The whole stretch for each device of which something more was given up, and its accounts again."""
         for device in dropped.content.devices:
             lost, columns = period.content.devices[device], self._devices.get(device)
@@ -253,14 +257,17 @@ class AccountingSource:
                 time_ms = self._stamp(columns)
                 self._add(
                     columns, time_ms, EventKind.DROPPED, period.reason, records=lost.records,
-                    ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
-                    values=lost.values, in_flight=min(period.in_flight, lost.records), detail=detail,
+                    start_ago_s=(time_ms - lost.from_ms) / 1000,
+                    duration_s=(lost.to_ms - lost.from_ms) / 1000,
+                    values=lost.values, in_flight=min(period.in_flight, lost.records), code=code,
                 )  # fmt: skip
             for started_ms, start_ms in lost.starts.items():
-                time_ms, length_s = self._stamp(columns), (started_ms - start_ms) / 1000
-                text = f"collected again after {length_s:.1f} s"
-                ago_s = (time_ms - start_ms) / 1000
-                self._add(columns, time_ms, EventKind.STARTED, text, ago_s=ago_s, length_s=length_s)
+                time_ms, duration_s = self._stamp(columns), (started_ms - start_ms) / 1000
+                text = f"collected again after {duration_s:.1f} s"
+                start_ago_s = (time_ms - start_ms) / 1000
+                self._add(
+                    columns, time_ms, EventKind.STARTED, text, start_ago_s=start_ago_s, duration_s=duration_s
+                )
             again = BlockSchema(columns.origin, RECOUNT, RECOUNT_POINTS)
             for start_ms, numbers in lost.accounts.items():
                 repeated = self._again.setdefault(device, {})
@@ -333,7 +340,7 @@ class AccountingSource:
             self._add(
                 columns, time_ms, kind, text, records=lost.records,
                 values=lost.records * values_each or lost.values,
-                ago_s=(time_ms - lost.from_ms) / 1000, length_s=(lost.to_ms - lost.from_ms) / 1000,
+                start_ago_s=(time_ms - lost.from_ms) / 1000, duration_s=(lost.to_ms - lost.from_ms) / 1000,
             )  # fmt: skip
 
     def stopped(self) -> None:
@@ -356,15 +363,15 @@ class AccountingSource:
         kind: EventKind,
         text: str,
         *,
-        ago_s: float = 0.0,
-        length_s: float = 0.0,
+        start_ago_s: float = 0.0,
+        duration_s: float = 0.0,
         records: int = 0,
         values: int = 0,
         in_flight: int = 0,
         unread: int = 0,
-        detail: int = 0,
+        code: int = 0,
     ) -> None:
-        row = (int(kind), ago_s, length_s, records, values, in_flight, unread, int(detail), text)
+        row = (int(kind), start_ago_s, duration_s, records, values, in_flight, unread, int(code), text)
         self._enqueue(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
 
     def _enqueue(self, poll: Poll) -> None:

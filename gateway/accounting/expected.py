@@ -22,7 +22,7 @@ EVERY = 86_400.0
 class ScheduleSource:
     """One reading for each device of `expected`, all at the same time of `stamp`, in the epoch `tag`.
 
-    `account_s`: how long an account runs, which is told with it.
+    `account_interval_s`: how long an account runs, which is told with it.
     """
 
     name = "schedule"
@@ -31,7 +31,7 @@ class ScheduleSource:
     def __init__(
         self,
         expected: Iterable[ExpectedPolls],
-        account_s: float,
+        account_interval_s: float,
         stamp: Callable[[Hashable], int],
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
@@ -39,7 +39,8 @@ class ScheduleSource:
         for group in expected:
             groups.setdefault(group.origin, []).append(group)
         self._rows = [
-            (_columns(origin), _values(device_groups, account_s)) for origin, device_groups in groups.items()
+            (_columns(origin), _values(device_groups, account_interval_s))
+            for origin, device_groups in groups.items()
         ]
         self._stamp = stamp
         self._tag = tag
@@ -76,7 +77,7 @@ def _columns(origin: Origin) -> BlockSchema:
     return BlockSchema(own, SCHEDULE, SCHEDULE_POINTS)
 
 
-def _values(groups: Sequence[ExpectedPolls], account_s: float) -> tuple[float, ...]:
+def _values(groups: Sequence[ExpectedPolls], account_interval_s: float) -> tuple[float, ...]:
     rate = sum(group.points / group.period for group in groups)
     points = sum(group.points for group in groups)
-    return (rate, points, len(groups), min(group.period for group in groups), account_s)
+    return (rate, points, len(groups), min(group.period for group in groups), account_interval_s)

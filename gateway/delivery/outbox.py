@@ -74,7 +74,7 @@ class Tally:
     """Records since the start, for the status."""
 
     sent: int = 0
-    sent_again: int = 0
+    resent: int = 0
     durable: int = 0
     rejected: int = 0
     deferred: int = 0
@@ -210,7 +210,9 @@ class Outbox:
         an ingester may have other settings, so what was deferred is due at once.
         """
         if announcement.store in self.trusted:
-            self._horizons[announcement.store] = min(max(announcement.horizon, 1.0), LONGEST_HORIZON)
+            self._horizons[announcement.store] = min(
+                max(announcement.durability_delay_s, 1.0), LONGEST_HORIZON
+            )
             self._requeue(list(self._sent))
             if not announcement.run or self._runs.get(announcement.ingester) != announcement.run:
                 if len(self._runs) >= _MAX_INGESTERS:
@@ -326,7 +328,7 @@ class Outbox:
         """These were read from the spool and go out on the backlog lane."""
         for record in records:
             places = self._stream_state(record.stream)
-            self.tally.sent_again += record.offset in places.retry
+            self.tally.resent += record.offset in places.retry
             places.in_flight.add(record.offset)
             places.retry.remove(record.offset)
             wait = self._deferral.take(record.stream, record.offset)
@@ -334,7 +336,7 @@ class Outbox:
             if wait is None:
                 self._owed = max(self._owed - len(record.body), 0)
             else:
-                self.tally.sent_again += 1
+                self.tally.resent += 1
                 self._resent += len(record.body)
                 self._owed = 9 * self._resent
 

@@ -56,7 +56,7 @@ def corrected(body: bytes, correction: Correction) -> bytes:
     """The record as it is sent: with true times, or with its own times as uncertain ones."""
     record = _decode(body)
     del record["provisional"]
-    record["due"] += correction.shift_ms
+    record["due_ms"] += correction.shift_ms
     own = record["profile"] in PROFILES
     for reading in record["readings"]:
         reading["t"] += correction.shift_ms

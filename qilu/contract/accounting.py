@@ -8,10 +8,10 @@ Two built-in profiles carry it, as readings like any other:
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
   begins where this one ends. Only the last one before a power cut is missing.
 - recount: an account that the spool had to give up, or several of them that followed each other as one; it
-  began `again_ago_s` before the reading. The newest reading with a begin replaces the ones before.
+  began `recount_start_ago_s` before the reading. The newest reading with a begin replaces the ones before.
 - schedule: what should be polled from now on; at every start of the gateway, and once a day.
-- events: something that happened, or a stretch of time: it began `ago_s` before the reading and took
-  `length_s`. The codes are numbers because not every store has a place for the text beside them.
+- events: something that happened, or a stretch of time: it began `start_ago_s` before the reading and took
+  `duration_s`. The codes are numbers because not every store has a place for the text beside them.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ COUNTS_POINTS = (
     "blocked",  # of these, of turns that were skipped because the spool took no record
     "good",
     "uncertain",
-    "silent",  # bad: the device was not reached or did not answer
+    "no_reply",  # bad: the device was not reached or did not answer
     "refused",  # bad: it answered that it will not or cannot
     "invalid",  # bad: what it answered is no value
-    "internal",  # bad: an error of the gateway itself
+    "internal_error",  # bad: an error of the gateway itself
     "suppressed",  # of the good, uncertain and bad ones: left out by a processor
     "offline_s",  # seconds that the device was offline
     "texts",  # of the values that were sent, texts: not every store has a place for them
     "sent_records",  # in which the values were sent
-    "largest",  # values of the largest of these records
+    "largest_record_values",  # values of the largest of these records
     "known_s",  # seconds for which this edge had collected from the device before this account
 )
 
 RECOUNT = "recount"
-RECOUNT_POINTS = ("again_ago_s", *(f"again_{point}" for point in COUNTS_POINTS))
+RECOUNT_POINTS = ("recount_start_ago_s", *(f"recount_{point}" for point in COUNTS_POINTS))
 """Names of their own: a store knows a value by device, point and time, and not by its group."""
 
 SCHEDULE = "schedule"
 SCHEDULE_POINTS = (
-    "rate",  # values per second
+    "values_per_s",  # values per second
     "points",  # values of one turn of every poll group
     "groups",
-    "shortest_s",  # seconds between two turns of the fastest poll group
-    "account_s",  # seconds for which one account runs; edges that do not say it: 60
+    "shortest_period_s",  # seconds between two turns of the fastest poll group
+    "account_interval_s",  # seconds for which one account runs; edges that do not say it: 60
 )
 
 EVENTS = "events"
 EVENT_POINTS = (
     "event",
-    "ago_s",
-    "length_s",
+    "start_ago_s",
+    "duration_s",
     "records",
     "values",  # of the device in these records
     "in_flight",  # of these records, those that had been sent and may be in the store
     "unread",  # of these records, those that could not be read, so that nobody knows their device
-    "detail",
+    "code",
     "text",
 )
 
@@ -76,26 +76,26 @@ class EventKind(IntEnum):
     """The point `event`. Stores keep these numbers for years: never change one."""
 
     STARTED = 1
-    """The gateway began to collect; it had not been since `ago_s` (0: not known)."""
+    """The gateway began to collect; it had not been since `start_ago_s` (0: not known)."""
     STOPPED = 2
     CLOCK_STEPPED = 3
-    """The wall clock was set by `length_s`, forth or back, `ago_s` ago by the clock before; `detail` is 1 if
-    no time in between was given out before."""
+    """The wall clock was set by `duration_s`, `start_ago_s` ago by the clock before; `code` is 1
+    if no time in between was used before."""
     DROPPED = 4
-    """The spool gave up `records` of this time; `detail`: see `DropReason`. Repeated as it grows.
+    """The spool gave up `records` of this time; `code`: see `DropReason`. Repeated as it grows.
 
     As an event of a device: the records of this device, with exactly so many `values`.
     """
     REJECTED = 5
     """A store refused `records` of this device and time; they are in the edge's quarantine."""
     OFFLINE = 6
-    """The device does not answer; `detail` is the code of the reason."""
+    """The device does not answer; `code` is the code of the reason."""
     ONLINE = 7
     """The device answers, again or for the first time."""
-    LEARNT = 8
+    LIMITS_LEARNED = 8
     """The device taught the gateway what it refuses."""
     REMOVED = 9
-    """The edge does not collect from this device any more; the last account ended `ago_s` before."""
+    """The edge does not collect from this device any more; the last account ended `start_ago_s` before."""
     REQUEUED = 10
     """Records came back from the quarantine of the edge: what was told as rejected before may be stored."""
     DEFERRED = 11
@@ -120,7 +120,7 @@ class DropReason(IntEnum):
 
 
 _FAMILIES: dict[Reason, str] = {
-    **dict.fromkeys((Reason.TIMEOUT, Reason.UNREACHABLE, Reason.GATEWAY_PATH, Reason.NOT_POLLED), "silent"),
+    **dict.fromkeys((Reason.TIMEOUT, Reason.UNREACHABLE, Reason.GATEWAY_PATH, Reason.NOT_POLLED), "no_reply"),
     **dict.fromkeys(
         (Reason.ILLEGAL_ADDRESS, Reason.ILLEGAL_FUNCTION, Reason.DEVICE_FAILURE, Reason.DEVICE_BUSY),
         "refused",
@@ -135,7 +135,7 @@ _FAMILIES: dict[Reason, str] = {
         ),
         "invalid",
     ),
-    Reason.INTERNAL_ERROR: "internal",
+    Reason.INTERNAL_ERROR: "internal_error",
     **{reason: "uncertain" for reason in Reason if reason.quality is Quality.UNCERTAIN},
 }
 

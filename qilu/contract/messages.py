@@ -107,7 +107,7 @@ class Announcement(msgspec.Struct, frozen=True):
 
     ingester: str
     store: str
-    horizon: float
+    durability_delay_s: float
     run: str = ""
     qilu: int = VERSION
 

@@ -2,7 +2,7 @@
 
 A record is one poll as a JSON object, encoded once, before it is spooled:
 
-    {"edge":"edge-1","device":"press-1","profile":"press","group":"fast","due":1764000000000,
+    {"edge":"edge-1","device":"press-1","profile":"press","group":"fast","due_ms":1764000000000,
      "readings":[{"t":1764000000012,"v":{"force":81.5,"oil_level":null},"q":{"oil_level":"timeout"}}]}
 
 `v` names every expected point; a bad one is null and has its reason in `q`. `enterprise`, `site` and `line`
@@ -49,7 +49,7 @@ class _Record(msgspec.Struct, omit_defaults=True):
     device: str
     profile: str
     group: str
-    due: int
+    due_ms: int
     readings: list[_Reading]
     enterprise: str = ""
     site: str = ""
@@ -108,7 +108,7 @@ def decode_record(record: bytes | memoryview | msgspec.Raw, *, edge: str | None 
     if len(plain.readings) > MAX_POINTS or sum([len(reading.v) for reading in plain.readings]) > MAX_POINTS:
         raise DataError(f"record: more than {MAX_POINTS} readings or values")
     names = (plain.edge, plain.device, plain.profile, plain.enterprise, plain.site, plain.line, plain.group)
-    return Poll(plain.due, tuple([_reading(names, reading) for reading in plain.readings]))
+    return Poll(plain.due_ms, tuple([_reading(names, reading) for reading in plain.readings]))
 
 
 def _reading(names: tuple[str, str, str, str, str, str, str], plain: _Reading) -> Reading:

@@ -2,7 +2,7 @@
 
 qilu/live/EDGE[/...]      records just polled
 qilu/backlog/EDGE[/...]   records sent late, or again
-qilu/answer/EDGE          what the ingesters say of them
+qilu/ack/EDGE             acknowledgements of ingesters
 qilu/status/EDGE          retained: the state of the edge, and its will
 qilu/ingester/ID          retained: the announcement of an ingester
 """
@@ -76,8 +76,8 @@ class Topics:
         return f"{self.prefix}/{lane}/{edge}/{device}" if device else f"{self.prefix}/{lane}/{edge}"
 
     def ack(self, edge: str) -> str:
-        """Where ingesters answer an edge."""
-        return f"{self.prefix}/answer/{edge}"
+        """Where ingesters acknowledge the records of an edge."""
+        return f"{self.prefix}/ack/{edge}"
 
     def status(self, edge: str) -> str:
         """Where an edge keeps its retained status."""

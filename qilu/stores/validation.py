@@ -10,7 +10,7 @@ from qilu.contract.reading import Poll, Reading
 def unstorable_reason(poll: Poll) -> Refusal | None:
     """Why no store can keep `poll`, naming the point; None when nothing is wrong with it."""
     if not MIN_TIME_MS <= poll.due_ms <= MAX_TIME_MS:
-        return _bad_time("due", poll.due_ms)
+        return _bad_time("due_ms", poll.due_ms)
     for reading in poll.readings:
         if len(reading.values) != len(reading.columns.points):
             text = f"{len(reading.values)} values for {len(reading.columns.points)} points"

@@ -32,7 +32,7 @@ _TEXTS: Mapping[Cause, str] = {
     Cause.QUARANTINED: "in quarantine",
     Cause.WAITING: "not delivered yet",
     Cause.STOPPED: "gateway stopped",
-    Cause.NOT_HEARD: "not heard",
+    Cause.EDGE_OFFLINE: "offline",
     Cause.NOT_COUNTED: "not known: the store has no account of this time",
     Cause.OVERLAP: "not known: the store has two accounts of this time; do two gateways have one name?",
     Cause.UNEXPLAINED: "unexplained",
@@ -86,7 +86,7 @@ def text_of(missing: MissingValues) -> str:
             return f"{text}: {missing.records} records wait on {missing.edge}"
         case Cause.HELD | Cause.QUARANTINED:
             return f"{text}: {missing.records} records"
-        case Cause.NOT_HEARD:
+        case Cause.EDGE_OFFLINE:
             return f"{missing.edge} {text}"
     return text
 
@@ -117,7 +117,7 @@ def _offset(time_ms: int, shown_in: Zone) -> str:
 def _table(findings: Sequence[Finding], shown_in: Zone) -> None:
     header = (
         "device", "edge", "from", "to", "expected", "good", "uncertain", "bad", "suppressed", "missing",
-        "unexplained", "twice", "verdict",
+        "unexplained", "duplicates", "verdict",
     )  # fmt: skip
     rows = [
         (
@@ -205,6 +205,6 @@ def _as_json(finding: Finding, shown_in: Zone) -> dict[str, Any]:
         ],
         "unexplained": finding.unexplained,
         "surplus": finding.surplus,
-        "twice": finding.duplicates,
+        "duplicates": finding.duplicates,
         "notes": notes_of(finding, shown_in),
     }

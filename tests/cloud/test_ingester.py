@@ -219,7 +219,7 @@ async def test_an_ingester_is_announced_while_it_runs(mqtt: MqttSettings, ingest
             await edge.until_announced("one")
             known = edge.announcements["one"]
             assert known is not None
-            assert (known.store, known.horizon) == ("memory", 30)
+            assert (known.store, known.durability_delay_s) == ("memory", 30)
         await edge.until_announced()
 
 

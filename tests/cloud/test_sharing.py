@@ -131,7 +131,7 @@ async def test_an_ingester_waits_for_a_broker_that_is_not_there_yet(tmp_path: Pa
 async def test_an_ingester_that_may_not_announce_itself_works_all_the_same(
     tmp_path: Path, ingesting: Start
 ) -> None:
-    acl = "topic readwrite qilu/live/#\ntopic readwrite qilu/backlog/#\ntopic readwrite qilu/answer/#\n"
+    acl = "topic readwrite qilu/live/#\ntopic readwrite qilu/backlog/#\ntopic readwrite qilu/ack/#\n"
     with Mosquitto(tmp_path, acl=acl, lines=["max_queued_messages 1000000"]) as server:
         mqtt = MqttSettings(port=server.port)
         async with ingesting(mqtt, MemoryStore()), Edge(mqtt) as edge:

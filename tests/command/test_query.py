@@ -33,7 +33,7 @@ async def file(tmp_path: Path) -> Path:
             [
                 poll("packing-1", "packing-line", "fast", {"rate": 60.0, "speed": 1.5}, 3000),
                 poll("packing-1", "packing-line-2", "fast", {"rate": 62.0}, 1000),
-                poll("packing-1", "collection", "schedule", {"rate": 14.4, "shortest_s": 1.0}, 2000),
+                poll("packing-1", "collection", "schedule", {"rate": 14.4, "shortest_period_s": 1.0}, 2000),
                 poll("dead-1", "collection", "counts", {"expected": 10}),
                 poll("edge-1", "gateway", "status", {"polls": 1}),
             ]
@@ -84,7 +84,7 @@ async def test_a_point_of_the_machine_is_not_mixed_with_one_of_that_name_about_i
 async def test_what_is_said_of_collecting_a_machine_can_be_asked_for(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = await rows(capsys, file, device="packing-1", point=["shortest_s"])
+    found = await rows(capsys, file, device="packing-1", point=["shortest_period_s"])
     assert [row["value"] for row in found] == ["1.0"]
 
 

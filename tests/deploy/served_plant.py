@@ -74,7 +74,7 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
 def gateway_health(time_ms: int, second: int) -> Poll:
     """All points of the profile `gateway`: counters rise, and the link is up."""
     columns = BlockSchema(Origin(EDGE, EDGE, PROFILE, "", "demo-plant"), GROUP, tuple(POINTS))
-    values = tuple(1 if point == "link" else second * 10 for point in POINTS)
+    values = tuple(1 if point == "broker_connected" else second * 10 for point in POINTS)
     return Poll(time_ms, (Reading(columns, time_ms, values),))
 
 

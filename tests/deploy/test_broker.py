@@ -37,7 +37,7 @@ MAY_PUBLISH = {
         "qilu/live/edge-3", "qilu/backlog/edge-3", "qilu/live/edge-0", "qilu/backlog/edge-0",
         "qilu/status/edge-3",
     },
-    "ingester": {"qilu/answer/edge-0", "qilu/answer/edge-1", "qilu/answer/edge-2", "qilu/ingester/ingester"},
+    "ingester": {"qilu/ack/edge-0", "qilu/ack/edge-1", "qilu/ack/edge-2", "qilu/ingester/ingester"},
     "viewer": set[str](),
 }  # fmt: skip
 OF_NOBODY = {
@@ -49,21 +49,21 @@ OF_NOBODY = {
 TOPICS = sorted(set().union(*MAY_PUBLISH.values()) | OF_NOBODY)
 
 MAY_READ = {
-    "edge-1": {"qilu/answer/edge-1", "qilu/status/edge-1", "qilu/ingester/+"},
-    "edge-2": {"qilu/answer/edge-2", "qilu/status/edge-2", "qilu/ingester/+"},
-    "edge-3": {"qilu/answer/edge-3", "qilu/answer/edge-0", "qilu/status/edge-3", "qilu/ingester/+"},
+    "edge-1": {"qilu/ack/edge-1", "qilu/status/edge-1", "qilu/ingester/+"},
+    "edge-2": {"qilu/ack/edge-2", "qilu/status/edge-2", "qilu/ingester/+"},
+    "edge-3": {"qilu/ack/edge-3", "qilu/ack/edge-0", "qilu/status/edge-3", "qilu/ingester/+"},
     "ingester": {
         "$share/influx-store/qilu/live/#", "$share/influx-store/qilu/backlog/#", "qilu/live/#",
         "qilu/backlog/#",
     },
-    "viewer": {"qilu/#", "qilu/live/#", "qilu/live/+", "qilu/live/edge-1", "qilu/answer/edge-1", "$SYS/#"},
+    "viewer": {"qilu/#", "qilu/live/#", "qilu/live/+", "qilu/live/edge-1", "qilu/ack/edge-1", "$SYS/#"},
 }  # fmt: skip
 FILTERS = sorted(
     set().union(*MAY_READ.values())
     | {
-        "#", "+/#", "qilu/answer/+", "qilu/status/+", "qilu/+/edge-1", "$CONTROL/#",
+        "#", "+/#", "qilu/ack/+", "qilu/status/+", "qilu/+/edge-1", "$CONTROL/#",
         "$CONTROL/dynamic-security/v1", "$share/x/qilu/live/#", "$share/other-store/qilu/live/#",
-        "$share/influx-store/qilu/live/edge-1", "$share/influx-store/qilu/answer/edge-1",
+        "$share/influx-store/qilu/live/edge-1", "$share/influx-store/qilu/ack/edge-1",
         "$share/influx-store/#",
     }
 )  # fmt: skip

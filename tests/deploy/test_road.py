@@ -77,7 +77,7 @@ async def arrives_whole(plant: Plant, settings: Path) -> None:
     await eventually(
         lambda: stored_devices(settings) >= plant.devices | {"edge-1"}, "every device is in the store", 60
     )
-    for point in ("durable_records", "link"):
+    for point in ("durable_records", "broker_connected"):
         await eventually(partial(told, settings, point), f"the edge says that {point} is not 0")
 
 

@@ -51,7 +51,7 @@ async def test_adopted_records_go_out_and_are_answered_on_the_old_topics(
             topics = [(await anext(aiter(ingester.messages()))).topic for _ in range(2)]
             assert topics == [f"qilu/backlog/old{device}", f"qilu/backlog/new{device}"]
             answer = Ack("store", "ingester", OLD, durable=IntervalSet.of([0]))
-            await ingester.publish("qilu/answer/old", encode_ack(answer))
+            await ingester.publish("qilu/ack/old", encode_ack(answer))
             assert await anext(answers) == answer
 
 

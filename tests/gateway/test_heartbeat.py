@@ -9,7 +9,7 @@ from gateway.health import POINTS
 from gateway.heartbeat import beat, sentence
 from tests.support.virtual_time import run
 
-QUIET = dict.fromkeys(POINTS, 0.0) | {"link": 1.0, "devices": 22.0}
+QUIET = dict.fromkeys(POINTS, 0.0) | {"broker_connected": 1.0, "devices": 22.0}
 
 
 def after(**points: float) -> str:
@@ -27,11 +27,11 @@ def test_a_healthy_gateway_is_called_healthy_with_what_went_through() -> None:
     ("point", "value", "text"),
     [
         ("offline_devices", 2.0, "2 devices do not answer"),
-        ("link", 0.0, "the broker is not connected"),
+        ("broker_connected", 0.0, "the broker is not connected"),
         ("bad_points", 7.0, "7 values are not good"),
         ("dropped_records", 9.0, "9 records were dropped"),
         ("held_records", 4.0, "4 records of another edge are held"),
-        ("oldest_s", 700.0, "the oldest record waits since 700 s"),
+        ("oldest_record_age_s", 700.0, "the oldest record waits since 700 s"),
     ],
 )
 def test_what_is_not_as_it_should_be_comes_first(point: str, value: float, text: str) -> None:

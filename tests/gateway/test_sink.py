@@ -27,9 +27,9 @@ async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
             caplog.clear()
             for number in range(50):
                 await stranger.publish("qilu/ingester/stranger", bytes([number]) * number or b"[")
-                await stranger.publish("qilu/answer/edge-1", b"[" * (1 + number * 100))
+                await stranger.publish("qilu/ack/edge-1", b"[" * (1 + number * 100))
             for offset in (b"-5", b"3-7", b"", b"9" * 30, b"1_0"):
-                await stranger.publish("qilu/answer/edge-1", REJECTED % offset)
+                await stranger.publish("qilu/ack/edge-1", REJECTED % offset)
             announcement = Announcement("ingester-1", "store-1", 3.0)
             await stranger.publish("qilu/ingester/ingester-1", encode_notice(announcement))
             answers = sink.acks()

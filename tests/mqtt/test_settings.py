@@ -14,7 +14,7 @@ def test_nothing_said_means_the_usual_broker_on_this_machine() -> None:
     settings = load_text("{}", MqttSettings)
     assert settings.address == "127.0.0.1:1883"
     assert settings.protocol == "5"
-    assert settings.topics.ack("edge-1") == "qilu/answer/edge-1"
+    assert settings.topics.ack("edge-1") == "qilu/ack/edge-1"
 
 
 @pytest.mark.parametrize(("text", "protocol"), [("5", "5"), ("'5'", "5"), ("3.1.1", "3.1.1")])

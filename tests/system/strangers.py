@@ -6,7 +6,7 @@ from tests.servers import Mosquitto, require
 
 STRANGE = "00000000deadbeef"
 HEAD = '{"qilu":1,"stream":"' + STRANGE + '","offsets":"%s","records":[%s]}'
-RECORD = '{"edge":"%s","device":"%s","profile":"p","group":"g","due":1,"readings":[{"t":%s,"v":{"a":%s}}]}'
+RECORD = '{"edge":"%s","device":"%s","profile":"p","group":"g","due_ms":1,"readings":[{"t":%s,"v":{"a":%s}}]}'
 RECORDS: tuple[bytes, ...] = (
     b"",
     b"garbage",
@@ -77,5 +77,5 @@ def publish_garbage_for_records(broker: Mosquitto) -> None:
 def publish_garbage_for_notices(broker: Mosquitto) -> None:
     """On the topics of answers, states and announcements."""
     for payload in NOTICES:
-        for topic in ("qilu/answer/edge-1", "qilu/status/edge-1", "qilu/ingester/x"):
+        for topic in ("qilu/ack/edge-1", "qilu/status/edge-1", "qilu/ingester/x"):
             publish(broker, topic, payload)

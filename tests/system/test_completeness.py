@@ -102,7 +102,7 @@ async def test_a_killed_gateway_and_dead_devices_are_what_the_audit_names(
             assert len(down) == 2, one  # killed and stopped
             assert one["bad"], one
             assert any(note.startswith("device offline") for note in one["notes"]), one
-            assert one["twice"] == 0, one
+            assert one["duplicates"] == 0, one
             there = one["good"] + one["uncertain"] + sum(one["bad"].values())
             missing = sum(cause["values"] for cause in one["missing"])
             assert one["expected"] == there + one["suppressed"] + missing, one

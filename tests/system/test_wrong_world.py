@@ -38,7 +38,7 @@ async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_sto
             await eventually(
                 lambda: "qilu/live/edge-1: left for a newer ingester: " in ingester.said(), "a newer version"
             )
-            await eventually(lambda: "qilu/answer/edge-1: ignored: " in gateway.said(), "the gateway's word")
+            await eventually(lambda: "qilu/ack/edge-1: ignored: " in gateway.said(), "the gateway's word")
             await road.flows()
             verdict = await road.settled()
             assert verdict.findings == [], road.logs()

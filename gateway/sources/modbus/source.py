@@ -209,7 +209,7 @@ class ModbusSource:
             device.learn(after, asyncio.get_running_loop().time())
             self._save_learned(device)
             if text := describe(device.reported, after):  # not the same each time that it is asked again
-                self._report(device, "learnt", text)
+                self._report(device, "limits_learned", text)
             device.reported = after
 
     def _load_learned(self, now: float) -> None:
@@ -243,7 +243,7 @@ class ModbusSource:
     def _report(
         self,
         device: Device,
-        kind: Literal["offline", "online", "learnt"],
+        kind: Literal["offline", "online", "limits_learned"],
         text: str,
         reason: Reason | None = None,
     ) -> None:

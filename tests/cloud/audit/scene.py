@@ -27,14 +27,14 @@ class Scene:
         folder: Path,
         device: str = "press-1",
         edge: str = "edge-1",
-        account_s: int = 60,
+        account_interval_s: int = 60,
         *,
         words: bool = False,
     ) -> None:
         self._folder = folder
         self._boot = 1
         self._oil = "low" if words else 2.5
-        self._account_s = account_s
+        self._account_s = account_interval_s
         self.device = device
         self.now_ms = START
         self.sent: list[Poll] = []

@@ -160,7 +160,7 @@ async def test_an_account_that_runs_for_hours_is_known_where_the_audit_begins_in
     tmp_path: Path,
 ) -> None:
     hour = 3_600_000
-    scene = Scene(tmp_path, account_s=3 * 3600)
+    scene = Scene(tmp_path, account_interval_s=3 * 3600)
     scene.start()
     scene.collect(11 * 3600 + 600, keep=lambda poll: poll.due_ms % 5000 == 0)
     async with (

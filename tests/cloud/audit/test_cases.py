@@ -27,7 +27,7 @@ async def found(polls: Sequence[Poll], end_ms: int, *, start_ms: int = START, te
 
 def status(scene: Scene, **points: float) -> Poll:
     """The last status of the edge."""
-    columns = BlockSchema(Origin("edge-1", "edge-1", GATEWAY), "status", ("uptime", *points))
+    columns = BlockSchema(Origin("edge-1", "edge-1", GATEWAY), "status", ("uptime_s", *points))
     return Poll(scene.now_ms, (Reading(columns, scene.now_ms, (1.0, *points.values())),))
 
 
@@ -55,7 +55,7 @@ async def test_02b_a_clock_that_ran_ahead_for_400_days(tmp_path: Path) -> None:
     ]  # fmt: skip
     [finding] = (await found(polls, scene.now_ms)).findings
     assert finding.verdict is Verdict.NOT_KNOWN
-    assert finding.missing[-1].cause in (Cause.NOT_COUNTED, Cause.NOT_HEARD)
+    assert finding.missing[-1].cause in (Cause.NOT_COUNTED, Cause.EDGE_OFFLINE)
 
 
 @pytest.mark.parametrize("dropped", ["span_ms", "expected", "suppressed", "known_s"])
@@ -111,7 +111,12 @@ async def test_fields_in_conflict_are_counted_to_the_value(tmp_path: Path) -> No
 async def test_records_that_an_edge_keeps_are_named_where_no_account_arrived(tmp_path: Path) -> None:
     scene = healthy(tmp_path)
     kept = status(
-        scene, devices=1, backlog_records=9, deferred_records=7, oldest_s=600, quarantined_records=2
+        scene,
+        devices=1,
+        backlog_records=9,
+        deferred_records=7,
+        oldest_record_age_s=600,
+        quarantined_records=2,
     )
     polls = [one for one in scene.sent if one.origin.profile != "collection"]
     [finding] = (await found([*polls, one_report(scene), kept], scene.now_ms)).findings
@@ -121,14 +126,14 @@ async def test_records_that_an_edge_keeps_are_named_where_no_account_arrived(tmp
 
 def one_report(scene: Scene) -> Poll:
     """Something of the device that is no account."""
-    return next(one for one in scene.sent if "rate" in one.readings[0].columns.points)
+    return next(one for one in scene.sent if "values_per_s" in one.readings[0].columns.points)
 
 
 async def test_06b_records_that_were_delivered_long_ago_do_not_wait(tmp_path: Path) -> None:
     scene = healthy(tmp_path)
     scene.lose(range(START + 100_000, START + 200_000, 1000))
     for oldest_s, waiting in ((5, 0), (1000, 36)):
-        last = status(scene, devices=1, backlog_records=12, oldest_s=oldest_s)
+        last = status(scene, devices=1, backlog_records=12, oldest_record_age_s=oldest_s)
         [finding] = (await found([*scene.sent, last], scene.now_ms)).findings
         assert sum(one.values for one in finding.missing if one.cause is Cause.WAITING) == waiting
         assert finding.unexplained == 300 - waiting

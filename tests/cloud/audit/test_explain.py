@@ -23,12 +23,12 @@ HEARD = Status(T + 10 * MINUTE)
 
 def happening(
     kind: EventKind, begin_s: float, end_s: float, *, told_s: float | None = None, records: int = 0,
-    values: int = 0, unread: int = 0, detail: int = 0,
+    values: int = 0, unread: int = 0, code: int = 0,
 ) -> EdgeEvent:  # fmt: skip
     """Something from `begin_s` to `end_s` after T."""
     begin, end = T + round(begin_s * 1000), T + round(end_s * 1000)
     told = end if told_s is None else T + round(told_s * 1000)
-    return EdgeEvent(kind, told, begin, end, records, values, unread=unread, detail=detail)
+    return EdgeEvent(kind, told, begin, end, records, values, unread=unread, code=code)
 
 
 def books(
@@ -49,9 +49,9 @@ def found_in(
 
 
 DROPPED = happening(
-    EventKind.DROPPED, 10, 30, told_s=100, records=20, values=60, detail=DropReason.max_bytes
+    EventKind.DROPPED, 10, 30, told_s=100, records=20, values=60, code=DropReason.max_bytes
 )  # fmt: skip
-DAMAGED = happening(EventKind.DROPPED, 10, 30, told_s=100, records=1, unread=1, detail=DropReason.damaged)
+DAMAGED = happening(EventKind.DROPPED, 10, 30, told_s=100, records=1, unread=1, code=DropReason.damaged)
 REJECTED = happening(EventKind.REJECTED, 5, 9, told_s=20, records=5, values=15)
 REQUEUED = happening(EventKind.REQUEUED, 30, 30)
 WAITING = replace(HEARD, waiting=5)
@@ -128,7 +128,7 @@ def test_an_account_that_was_told_again_replaces_what_it_has_joined() -> None:
         (Cause.DOWN, 3, [(177, "down", True)]),  # the record in whose moment it was killed
         (Cause.DOWN, 30, [(150, "not_counted", False)]),
         (Cause.NOT_COUNTED, 180, [(0, "not_counted", False)]),
-        (Cause.NOT_HEARD, 0, [(180, "not_heard", False)]),
+        (Cause.EDGE_OFFLINE, 0, [(180, "edge_offline", False)]),
         (None, 0, []),
     ],
 )
@@ -158,10 +158,10 @@ def spans(found: list[Span]) -> list[tuple[int, int, str]]:
 
 STARTED = happening(EventKind.STARTED, 60, 90)
 REMOVED = happening(EventKind.REMOVED, 60, 60, told_s=90)
-BLOCKED = happening(EventKind.DROPPED, 60, 80, detail=DropReason.blocked)
+BLOCKED = happening(EventKind.DROPPED, 60, 80, code=DropReason.blocked)
 STOPPED = happening(EventKind.STOPPED, 60, 60)
 CORRECTED = happening(EventKind.CORRECTED, 59, 90, told_s=91)
-AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
+AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, code=1)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, detail=1)
         (accounts((0, 60), (60, 120)), (), (), 0, 100, [(0, 60, "account")]),
         (accounts((0, 60)), (), (), 0, 200, [(0, 60, "account")]),  # the next may be on its way
         (accounts((0, 60)), (), (), 0, 300, [(0, 60, "account"), (60, 300, "not_counted")]),
-        (accounts((0, 60)), (), (), 0, 900, [(0, 60, "account"), (60, 900, "not_heard")]),
+        (accounts((0, 60)), (), (), 0, 900, [(0, 60, "account"), (60, 900, "edge_offline")]),
         (accounts((0, 60)), (STOPPED,), (), 0, 900, [(0, 60, "account"), (60, 900, "stopped")]),
         (
             accounts((0, 60), (90, 120)), (), (), 0, 120,
@@ -221,7 +221,7 @@ def test_all_time_is_under_an_account_or_reported_or_not_known(
 
 
 def test_an_account_is_late_only_when_it_should_have_ended() -> None:
-    slow = replace(SCHEDULE, account_s=600)
+    slow = replace(SCHEDULE, account_interval_s=600)
     edge = Edge("edge-1", (), Status(T + 1_300_000))
     some = DeviceHistory("press-1", edge, accounts((0, 600)), (slow,))
     assert spans(covered_spans(some, T, T + 1_290_000)) == [(0, 600, "account")]

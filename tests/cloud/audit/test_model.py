@@ -61,7 +61,7 @@ histories = st.lists(steps, min_size=1, max_size=12)
 
 
 def played(folder: str, history: list[Step]) -> Scene:
-    scene = Scene(Path(folder), account_s=10)
+    scene = Scene(Path(folder), account_interval_s=10)
     scene.start()
     for step in history:
         step(scene)

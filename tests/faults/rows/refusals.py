@@ -32,7 +32,7 @@ def seldom_asked_again(seen: Seen) -> None:
     assert [values["p9"] for values in seen.values()] == ["illegal_function"] * 4
     assert [values["p1"] for values in seen.values()] == [1001] * 4
     assert sum(asked.function == 4 for asked in seen.wire.asked) <= 2, "not in every poll"
-    assert sorted(seen.events()) == ["learnt", "online"]
+    assert sorted(seen.events()) == ["limits_learned", "online"]
 
 
 def busy_for_a_moment(seen: Seen) -> None:
@@ -60,7 +60,7 @@ def only_the_missing_are_bad(seen: Seen) -> None:
         assert len(values) == 60
     asked = [(asked.address, asked.quantity) for asked in seen.wire.asked[-3:]]
     assert asked == [(0, 13), (14, 26), (41, 19)], "remembered across polls"
-    learnt = [event.text for event in seen.source.stats.events if event.kind == "learnt"]
+    learnt = [event.text for event in seen.source.stats.events if event.kind == "limits_learned"]
     assert learnt == ["refuses p13, p40"]
 
 

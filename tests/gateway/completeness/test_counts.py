@@ -46,14 +46,15 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
         "span_ms": 30_500,
         "expected": 6,
         "good": 5,
-        "silent": 1,
+        "no_reply": 1,
         "sent_records": 2,
-        "largest": 3,
+        "largest_record_values": 3,
     }
     [last] = counts.close(START + 40_000)
     assert last.readings[0].time_ms == START + 30_500
     assert told(last) == {
-        "span_ms": 9_500, "expected": 3, "good": 3, "sent_records": 1, "largest": 3, "known_s": 30.5,
+        "span_ms": 9_500, "expected": 3, "good": 3, "sent_records": 1, "largest_record_values": 3,
+        "known_s": 30.5,
     }  # fmt: skip
 
 
@@ -69,13 +70,13 @@ def test_values_are_counted_by_what_became_of_them() -> None:
         "missed": 6,
         "good": 3,
         "uncertain": 1,
-        "silent": 2,
+        "no_reply": 2,
         "refused": 1,
         "invalid": 1,
-        "internal": 1,
+        "internal_error": 1,
         "suppressed": 3,
         "sent_records": 2,
-        "largest": 3,
+        "largest_record_values": 3,
     }
 
 
@@ -108,7 +109,12 @@ def test_an_account_counts_texts_and_the_largest_record() -> None:
     counts.record_poll(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
     [account] = counts.close(START + 2)
     found = told(account)
-    assert (found["texts"], found["sent_records"], found["largest"], found["expected"]) == (1, 2, 9, 12)
+    assert (found["texts"], found["sent_records"], found["largest_record_values"], found["expected"]) == (
+        1,
+        2,
+        9,
+        12,
+    )
 
 
 def test_every_reason_has_its_place() -> None:
@@ -116,7 +122,13 @@ def test_every_reason_has_its_place() -> None:
         counts = Counts(MINUTE, START)
         counts.record_poll(poll(START, reason), [poll(0)])
         [account] = counts.close(START + 1)
-        places = told(account).keys() - {"span_ms", "expected", "good", "sent_records", "largest"}
+        places = told(account).keys() - {
+            "span_ms",
+            "expected",
+            "good",
+            "sent_records",
+            "largest_record_values",
+        }
         assert len(places) == 1
 
 

@@ -52,8 +52,11 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
     later = reports(tmp_path / "accounts", START + 10_000)
     later.started()
     assert told(later)[1:] == [
-        ("press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}),
-        ("press-1", {"event": EventKind.STARTED, "ago_s": 7.999, "length_s": 7.999}),
+        (
+            "press-1",
+            {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest_record_values": 3},
+        ),
+        ("press-1", {"event": EventKind.STARTED, "start_ago_s": 7.999, "duration_s": 7.999}),
     ]
 
 
@@ -90,7 +93,7 @@ def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path)
     later = reports(folder / "accounts", START + 10_000)
     later.started()
     assert told(later)[1] == (
-        "press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest": 3}
+        "press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest_record_values": 3}
     )  # fmt: skip
 
 
@@ -101,7 +104,7 @@ def test_after_a_stop_no_account_is_told_twice(tmp_path: Path) -> None:
     first.stopped()
     later = reports(tmp_path / "accounts", START + 10_000, boot=OTHER)
     later.started()
-    assert told(later)[1:] == [("press-1", {"event": EventKind.STARTED, "ago_s": 9, "length_s": 9})]
+    assert told(later)[1:] == [("press-1", {"event": EventKind.STARTED, "start_ago_s": 9, "duration_s": 9})]
 
 
 def test_after_a_power_cut_only_the_age_of_a_device_is_believed(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_after_a_power_cut_only_the_age_of_a_device_is_believed(tmp_path: Path) 
     later.stopped()
     events = told(later)
     assert [
-        event for _, event in events if event.get("event") == EventKind.STARTED and "ago_s" in event
+        event for _, event in events if event.get("event") == EventKind.STARTED and "start_ago_s" in event
     ] == []
     assert [event["known_s"] for _, event in events if "known_s" in event] == [10]
 
@@ -122,7 +125,7 @@ def test_a_device_that_is_no_longer_collected_is_told(tmp_path: Path) -> None:
         later = reports(tmp_path / "accounts", START + 10_000, devices=("press-2",))
         later.started()
         found = [one for one in told(later) if one[1].get("event") == EventKind.REMOVED]
-        assert found == [("press-1", {"event": EventKind.REMOVED, "ago_s": 7.999})] * times
+        assert found == [("press-1", {"event": EventKind.REMOVED, "start_ago_s": 7.999})] * times
 
 
 @given(st.integers(0, 2 * BLOCK - 1), st.binary(min_size=1, max_size=20))

@@ -48,7 +48,7 @@ def test_a_start_tells_how_long_nobody_collected() -> None:
     first.started()
     second.started()
     assert told(first) == [("edge-1", {"event": EventKind.STARTED})]
-    assert told(second) == [("edge-1", {"event": EventKind.STARTED, "ago_s": 7.5, "length_s": 7.5})]
+    assert told(second) == [("edge-1", {"event": EventKind.STARTED, "start_ago_s": 7.5, "duration_s": 7.5})]
 
 
 def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
@@ -57,7 +57,7 @@ def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
     assert told(some)[1:] == [
         (
             "edge-1",
-            {"event": EventKind.DROPPED, "ago_s": 61.0, "length_s": 52.5, "detail": DropReason.blocked},
+            {"event": EventKind.DROPPED, "start_ago_s": 61.0, "duration_s": 52.5, "code": DropReason.blocked},
         )
     ]
 
@@ -70,7 +70,10 @@ def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
     some.stopped()
     some.stopped()
     assert told(some) == [
-        ("press-1", {"span_ms": 1000, "expected": 3, "good": 3, "sent_records": 1, "largest": 3}),
+        (
+            "press-1",
+            {"span_ms": 1000, "expected": 3, "good": 3, "sent_records": 1, "largest_record_values": 3},
+        ),
         ("edge-1", {"event": EventKind.STOPPED}),
     ]
 
@@ -81,18 +84,18 @@ def test_devices_tell_when_they_went_and_for_how_long() -> None:
     some.drain()
     some.device(Event(START + 100, "press-1", "offline", "does not answer", Reason.TIMEOUT))
     some.device(Event(START + 8600, "press-1", "online", "answers again"))
-    some.device(Event(START + 9000, "press-1", "learnt", "no coils"))
+    some.device(Event(START + 9000, "press-1", "limits_learned", "no coils"))
     assert told(some) == [
-        ("press-1", {"event": EventKind.OFFLINE, "detail": Reason.TIMEOUT.code}),
-        ("press-1", {"event": EventKind.ONLINE, "ago_s": 8.5, "length_s": 8.5}),
-        ("press-1", {"event": EventKind.LEARNT}),
+        ("press-1", {"event": EventKind.OFFLINE, "code": Reason.TIMEOUT.code}),
+        ("press-1", {"event": EventKind.ONLINE, "start_ago_s": 8.5, "duration_s": 8.5}),
+        ("press-1", {"event": EventKind.LIMITS_LEARNED}),
     ]
 
 
 def test_a_step_of_the_clock_is_an_event() -> None:
     some = reports()
     some.clock_stepped(ClockStep(START, -3600.0))
-    assert told(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "length_s": -3600.0})]
+    assert told(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "duration_s": -3600.0})]
 
 
 def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> None:
@@ -107,9 +110,15 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
     some.dropped(DropReport(7, IntervalSet([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
     code = DropReason.max_bytes
     assert told(some) == [
-        ("edge-1", {"event": 4, "ago_s": 100, "length_s": 10, "records": 10, "unread": 10, "detail": code}),
-        ("edge-1", {"event": 4, "ago_s": 101, "length_s": 20, "records": 20, "unread": 20, "detail": code}),
-        ("edge-1", {"event": 4, "ago_s": 12, "length_s": 5, "records": 5, "unread": 5, "detail": code}),
+        (
+            "edge-1",
+            {"event": 4, "start_ago_s": 100, "duration_s": 10, "records": 10, "unread": 10, "code": code},
+        ),
+        (
+            "edge-1",
+            {"event": 4, "start_ago_s": 101, "duration_s": 20, "records": 20, "unread": 20, "code": code},
+        ),
+        ("edge-1", {"event": 4, "start_ago_s": 12, "duration_s": 5, "records": 5, "unread": 5, "code": code}),
     ]
 
 
@@ -122,7 +131,7 @@ def test_what_a_store_refuses_is_told_of_its_device() -> None:
     ]
     records = [Record(7, offset, encode_record(one)) for offset, one in enumerate(polls)]
     some.rejected([*records, Record(7, 9, b"garbage")], "too old")
-    event = {"event": EventKind.REJECTED, "ago_s": 9, "length_s": 4, "records": 2, "values": 6}
+    event = {"event": EventKind.REJECTED, "start_ago_s": 9, "duration_s": 4, "records": 2, "values": 6}
     assert told(some) == [("press-1", event)]
 
 
@@ -147,28 +156,38 @@ def test_what_a_spool_gave_up_is_told_of_each_device_with_its_values() -> None:
     assert (edge[1]["records"], edge[1]["unread"]) == (3, 1)
     assert device == (
         "press-1",
-        {"event": 4, "ago_s": 10, "length_s": 4, "records": 2, "values": 6, "detail": DropReason.max_bytes},
+        {
+            "event": 4,
+            "start_ago_s": 10,
+            "duration_s": 4,
+            "records": 2,
+            "values": 6,
+            "code": DropReason.max_bytes,
+        },
     )
     some.dropped(lost([polled(START - 4000)]))
     assert told(some)[1][1]["values"] == 9  # the whole stretch again
 
 
 def again(**points: float) -> dict[str, float]:
-    return {f"again_{point}": value for point, value in points.items()}
+    return {f"recount_{point}": value for point, value in points.items()}
 
 
 def test_accounts_that_a_spool_gave_up_are_told_again_as_one() -> None:
     some = reports()
-    some.dropped(lost([account(START - 3000, span_ms=1000, expected=5, largest=2, known_s=7)]))
+    some.dropped(lost([account(START - 3000, span_ms=1000, expected=5, largest_record_values=2, known_s=7)]))
     assert told(some)[1] == (
         "press-1",
-        again(ago_s=4, span_ms=1000, expected=5, largest=2, known_s=7),
+        again(start_ago_s=4, span_ms=1000, expected=5, largest_record_values=2, known_s=7),
     )
-    more = [account(START - 2000, span_ms=1000, expected=6, largest=3, known_s=8), account(START, span_ms=1)]
+    more = [
+        account(START - 2000, span_ms=1000, expected=6, largest_record_values=3, known_s=8),
+        account(START, span_ms=1),
+    ]
     some.dropped(lost(more))
     assert told(some)[1:] == [
-        ("press-1", again(ago_s=6, span_ms=2000, expected=11, largest=3, known_s=7)),
-        ("press-1", again(ago_s=4, span_ms=1)),
+        ("press-1", again(start_ago_s=6, span_ms=2000, expected=11, largest_record_values=3, known_s=7)),
+        ("press-1", again(start_ago_s=4, span_ms=1)),
     ]
 
 
@@ -203,7 +222,7 @@ def test_a_start_that_a_spool_gave_up_is_told_again() -> None:
     some = reports()
     some.dropped(lost([encode_record(Poll(START, (Reading(own, START, row),)))]))
     [_, event] = told(some)
-    assert event == ("press-1", {"event": EventKind.STARTED, "ago_s": 61, "length_s": 60})
+    assert event == ("press-1", {"event": EventKind.STARTED, "start_ago_s": 61, "duration_s": 60})
 
 
 def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
@@ -228,4 +247,4 @@ def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_told(
         one = poll(time_ms)._replace(epoch=tag)
         some.record_poll(one, [one])
     [event] = [points for _, points in told(some) if points.get("event") == EventKind.CORRECTED]
-    assert event["length_s"] == 2.0  # a second between the readings, and the margin
+    assert event["duration_s"] == 2.0  # a second between the readings, and the margin

@@ -46,7 +46,9 @@ async def test_addresses_that_pymodbus_does_not_have_cost_only_themselves() -> N
     async with pymodbus_server(image) as port:
         poll, source = await read(f"tcp://127.0.0.1:{port}", wide, polls=1)
     assert values(poll) == {**expected, "last": 0, "beyond": "illegal_address"}
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses beyond"]
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == [
+        "refuses beyond"
+    ]
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])

@@ -43,7 +43,7 @@ async def test_a_device_that_was_switched_off_has_taught_nothing(world: World, t
 
     peer = Peer(lambda line, asked: None if off["is"] else normal(line, asked))
     polls, source = await world.polls(peer, 14, meter=profile(range(30)), period=5, meanwhile=switch)
-    assert [event.kind for event in source.stats.events if event.kind == "learnt"] == []
+    assert [event.kind for event in source.stats.events if event.kind == "limits_learned"] == []
     assert reasons(polls)[-3:] == ["good"] * 3
     assert peer.asked[-1].read[1:] == (0, 30)
 

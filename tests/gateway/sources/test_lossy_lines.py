@@ -23,7 +23,7 @@ def test_three_units_on_a_line_that_loses_frames_keep_their_polls(
     )
     assert 1 - told.total() / sum(poll.size for poll in polls) > good
     assert set(told) <= {"timeout", "not_polled"}
-    assert [event for event in source.stats.events if event.kind == "learnt"] == []
+    assert [event for event in source.stats.events if event.kind == "limits_learned"] == []
 
 
 def deaf_to(*numbers: int) -> Peer:
@@ -65,7 +65,7 @@ async def test_without_retries_it_is_asked_for_again_when_the_device_gives_a_poi
 async def test_what_is_lost_again_teaches_nothing(world: World, lost: tuple[int, ...]) -> None:
     polls, source = await world.polls(deaf_to(*lost), 100, meter=FOUR_BLOCKS, period=20)
     assert reasons(polls)[4:] == ["good"] * 96
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == []
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == []
 
 
 @for_hours
@@ -125,7 +125,7 @@ def test_nothing_is_learnt_of_frames_that_were_lost(fault: str, retries: int, bl
         )
     )
     allowed = set() if fault == "none" else {"refuses p5"}
-    assert {event.text for event in source.stats.events if event.kind == "learnt"} <= allowed
+    assert {event.text for event in source.stats.events if event.kind == "limits_learned"} <= allowed
     wrong = [values for values in flat(polls) if "illegal_address" in {**values, "p5": 0}.values()]
     assert len(wrong) <= 20, "while it is searched"
 

@@ -29,7 +29,7 @@ async def test_a_longest_block_is_learnt_in_one_turn_and_no_gap_with_it(
     peer = Peer(behave)
     polls, source = await world.polls(peer, 3, meter=profile(range(0, 120 * apart, apart)), period=30)
     assert set(reasons(polls)) == {"good"}
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == [
         f"answers at most {limit} addresses of holding at once"
     ]
     assert max(asked.read.quantity for asked in peer.asked if asked.time > 1030) == limit
@@ -51,7 +51,7 @@ async def test_gaps_that_may_not_be_read_are_learnt_and_no_limit_with_them(world
     peer = Peer(behave)
     polls, source = await world.polls(peer, 5, meter=profile(points), period=30)
     assert set(reasons(polls)) == {"good"}
-    learnt = [event.text for event in source.stats.events if event.kind == "learnt"]
+    learnt = [event.text for event in source.stats.events if event.kind == "limits_learned"]
     assert all(text.startswith("lets nobody read through") for text in learnt)
     assert [asked.read[1:] for asked in peer.asked[-3:]] == [(0, 10), (20, 10), (40, 30)]
 
@@ -85,6 +85,6 @@ async def test_a_longest_block_is_measured_over_a_line_with_faults(world: World,
             line.loop.call_later(0.01, line.end)
 
     _, source = await world.polls(Peer(behave), 10, meter=profile(range(0, 360, 3)), period=30)
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == [
         "answers at most 40 addresses of holding at once"
     ]

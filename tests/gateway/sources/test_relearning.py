@@ -39,7 +39,7 @@ async def test_one_refused_point_is_asked_for_in_the_name_of_all(world: World) -
     trials = [asked for asked in peer.asked if asked.read.address >= 40 and asked.time > 1010]
     assert len(trials) <= 9
     assert len({asked.read.address for asked in trials}) > 2, "another one each time"
-    assert [event.kind for event in source.stats.events] == ["online", "learnt"], "told once"
+    assert [event.kind for event in source.stats.events] == ["online", "limits_learned"], "told once"
 
 
 @for_hours
@@ -80,5 +80,5 @@ async def test_a_trial_whose_reply_is_lost_forgets_nothing(world: World) -> None
             line.refuse(asked, 2)
 
     polls, source = await world.polls(Peer(behave), 600, meter=profile([5, 200, 400]))
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses p5"]
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == ["refuses p5"]
     assert set(reasons(polls)) == {"illegal_address"}

@@ -39,7 +39,9 @@ async def test_of_a_single_block_at_first_contact(world: World, missing: int, co
     peer = Peer(lacking(missing, code=code))
     polls, source = await world.polls(peer, 2, meter=profile(ONE_BLOCK), period=4)
     assert [bad(poll) for poll in polls] == [{f"p{missing}": "illegal_address"}] * 2
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == [f"refuses p{missing}"]
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == [
+        f"refuses p{missing}"
+    ]
     assert source.stats.offline == set()
 
 

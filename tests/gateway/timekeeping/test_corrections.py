@@ -22,7 +22,9 @@ from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, 
 from qilu.contract.record_codec import decode_record, encode_record
 from tests.gateway.spool.disk_model import ModelDisk
 
-BODY = b'{"edge":"e","device":"d","profile":"p","group":"g","due":1000,"readings":[{"t":1024,"v":{"x":1.5}}]}'
+BODY = (
+    b'{"edge":"e","device":"d","profile":"p","group":"g","due_ms":1000,"readings":[{"t":1024,"v":{"x":1.5}}]}'
+)
 TAG = EpochTag(77, TimeTrust.HELD, 5000)
 SHIFTED = Correction(64_007, uncertain=False)
 
