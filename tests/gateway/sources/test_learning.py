@@ -170,7 +170,7 @@ async def test_an_exception_costs_only_the_address_that_it_is_for(world: World, 
     assert [{name for name, value in seen.items() if isinstance(value, str)} for seen in flat(polls)] == [
         {"p3"}
     ] * 20
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == ["refuses p3"]
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == ["refuses p3"]
     assert source.stats.offline == set()
 
 
@@ -189,7 +189,7 @@ async def test_a_moment_in_which_a_device_refuses_teaches_nothing(world: World, 
     peer, single = Peer(behave), list[bool]()
     polls, source = await world.polls(peer, 30, meter=profile([*range(10), 200]))
     assert reasons(polls).count("good") >= 29
-    assert [event.text for event in source.stats.events if event.kind == "learnt"] == []
+    assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == []
     assert (200, 1) in [asked.read[1:] for asked in peer.asked[20:]]
     assert {asked.read[1:] for asked in peer.asked[-2:]} == {(0, 10), (200, 1)}
 
