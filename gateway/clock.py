@@ -20,6 +20,7 @@ from qilu.contract.reading import EpochTag, TimeTrust
 from qilu.contract.units import format_duration
 from qilu.runtime.boot import UNKNOWN_BOOT
 from qilu.runtime.monotonic_utc import TOLERANCE, ClockStep, Timebase
+from qilu.runtime.private_files import open_file
 from qilu.runtime.time_grids import STEP_MS, Grids
 
 _log = logging.getLogger(__name__)
@@ -304,7 +305,7 @@ class Clock:
 
     def _open(self) -> int | None:
         try:
-            return os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o640)
+            return open_file(self._file, os.O_WRONLY | os.O_CREAT)
         except FileNotFoundError:
             return None  # the spool makes the folder at its first start, in a moment
         except OSError as error:

@@ -24,16 +24,18 @@ def run(
     """Run until the end with log lines on stderr, or in the file `log`."""
     from qilu.runtime import process
     from qilu.runtime.logs import logging_to
+    from qilu.runtime.private_files import check_folder, make_folder, open_file
 
     with ExitStack() as stack:
         stream = None
         if log is not None:
             try:
-                log.parent.mkdir(parents=True, exist_ok=True)
-                stream = stack.enter_context(log.open("a", encoding="utf-8"))
+                make_folder(log.parent)
+                check_folder(log.parent)
+                stream = stack.enter_context(open(log, "a", encoding="utf-8", opener=open_file))
             except OSError as error:
                 problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
-                remedy = "name a folder that this user may write"
+                remedy = getattr(error, "remedy", "name a folder that this user may write")
                 raise typer.Exit(process.report(ConfigError(problem, file=log, remedy=remedy))) from None
         stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))
         code = process.run(start, duration, survives_hangup=survives_hangup)

@@ -21,6 +21,7 @@ from zlib import crc32
 
 from gateway.accounting.account import CELLS, Account
 from qilu.runtime.boot import UNKNOWN_BOOT
+from qilu.runtime.private_files import open_file, read_file, replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Ledger:
     def read(self) -> PreviousRun:
         """What is in the file; nothing where there is none."""
         try:
-            blocks = _blocks(self._file.read_bytes())
+            blocks = _blocks(read_file(self._file))
         except OSError:
             return PreviousRun()
         head = next(blocks, None)
@@ -75,15 +76,10 @@ class Ledger:
         self.close()
         named = {name: account for name, account in accounts.items() if len(name.encode()) <= _MAX_NAME}
         text = b"".join((self._head(0), *(_block(_body(name, account)) for name, account in named.items())))
-        fresh = self._file.with_name(f"{self._file.name}.new")
         try:
-            with fresh.open("wb") as writing:
-                writing.write(text)
-                writing.flush()
-                os.fsync(writing.fileno())
-            fresh.replace(self._file)
+            replace_file(self._file, text, sync=True)
             _sync_folder(self._file.parent)  # else a power cut could bring the file of an earlier run back
-            self._descriptor = os.open(self._file, os.O_WRONLY)
+            self._descriptor = open_file(self._file, os.O_WRONLY)
         except OSError as error:
             self._failed(error)
             return

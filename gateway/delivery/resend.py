@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from qilu.runtime.private_files import open_file
 
 _FILE = "resend"
 
 
 def request_resend(directory: Path) -> None:
     """Ask the gateway whose spool is in `directory`; OSError when the file cannot be made."""
-    (directory / _FILE).touch()
+    os.close(open_file(directory / _FILE, os.O_WRONLY | os.O_CREAT))
 
 
 def take_resend_request(directory: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.filesystem import OsFiles, ReadOnlyFiles
+from qilu.runtime.private_files import acting_as_owner
 
 
 @contextmanager
@@ -20,8 +21,9 @@ def changing(directory: Path) -> Iterator[OsFiles]:
     files = OsFiles(directory, remedy=remedy)
     with explain_os_errors(directory):
         ReadOnlyFiles(directory).open()  # must be there: nothing is made
-        files.open()
-        try:
-            yield files
-        finally:
-            files.close()
+        with acting_as_owner(directory):
+            files.open()
+            try:
+                yield files
+            finally:
+                files.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,12 +12,20 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.runtime.private_files import (
+    FILE_MODE,
+    FOLDER_MODE,
+    SharedFolderError,
+    check_open_folder,
+    make_folder,
+    open_file,
+    replace_file,
+)
 
 OWNER = "owner"
 """The file that names the process which opened the spool last."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends
-_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would otherwise wait for its other end
 
 
 class Stat(NamedTuple):
@@ -104,7 +111,7 @@ class OsAppendFile:
     __slots__ = ("_fd",)
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY, 0o640)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY, FILE_MODE)
 
     def append(self, data: bytes) -> int:
         return os.write(self._fd, data)
@@ -133,9 +140,7 @@ class OsFiles:
     def open(self) -> None:
         directory = self._directory
         try:
-            created = [path for path in (directory, *directory.parents) if not path.exists()]
-            directory.mkdir(parents=True, exist_ok=True)
-            for path in created:
+            for path in make_folder(directory):
                 _sync_directory(path.parent)
             if not os.access(directory, os.R_OK | os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
                 raise PermissionError(errno.EACCES, "not allowed to read and write here")
@@ -175,18 +180,18 @@ class OsFiles:
         return os.listdir(self._directory)
 
     def stat(self, name: str) -> Stat:
-        result = os.stat(self._path(name))
+        result = os.lstat(self._path(name))
         return Stat(result.st_size, result.st_mtime_ns // 1_000_000)
 
     def create(self, name: str) -> AppendFile:
         return OsAppendFile(self._path(name))
 
     def append(self, name: str, data: bytes) -> None:
-        with open(self._path(name), "ab", opener=_open_file) as file:
+        with open(self._path(name), "ab", opener=open_file) as file:
             file.write(data)
 
     def read(self, name: str, position: int, length: int) -> bytes:
-        fd = _open_file(self._path(name), os.O_RDONLY)
+        fd = open_file(self._path(name), os.O_RDONLY)
         try:
             os.lseek(fd, position, os.SEEK_SET)
             return os.read(fd, length)
@@ -194,10 +199,7 @@ class OsFiles:
             os.close(fd)
 
     def replace(self, name: str, data: bytes) -> None:
-        new = self._path(name + ".new")
-        with open(new, "wb", opener=_open_file) as file:
-            file.write(data)
-        os.replace(new, self._path(name))
+        replace_file(self._directory / name, data)
 
     def rename(self, name: str, to: str) -> None:
         os.replace(self._path(name), self._path(to))
@@ -207,7 +209,7 @@ class OsFiles:
 
     def sync(self, name: str) -> None:
         flags = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
-        fd = _open_file(self._path(name), flags)
+        fd = open_file(self._path(name), flags)
         try:
             os.fsync(fd)
         finally:
@@ -241,15 +243,6 @@ class ReadOnlyFiles(OsFiles):
             return sys.maxsize
         result = os.statvfs(self._directory)
         return result.f_favail if result.f_files else sys.maxsize
-
-
-def _open_file(path: str, flags: int) -> int:
-    """A descriptor of a file; an OSError, and no waiting, where something else has its name."""
-    fd = os.open(path, flags | _BINARY | _NONBLOCK, 0o666)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "is no file, but a folder, a pipe or a device", path)
-    return fd
 
 
 def _nearest(directory: Path) -> os.stat_result:
@@ -289,6 +282,8 @@ def _hold(directory: Path) -> int:
 
     fd = os.open(directory, os.O_RDONLY)
     try:
+        check_open_folder(fd)
+        os.fchmod(fd, FOLDER_MODE)  # one of an earlier version was open to all: they could hold it, too
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
@@ -305,7 +300,9 @@ def _held_by_another(directory: Path, remedy: str) -> UnreachableError:
 
 
 def _not_usable(directory: Path, error: OSError) -> ConfigError:
-    if isinstance(error, PermissionError):
+    if isinstance(error, SharedFolderError):
+        remedy = error.remedy
+    elif isinstance(error, PermissionError):
         user = f"user id {os.geteuid()}" if sys.platform != "win32" else "this user"
         remedy = f"let {user} read and write it (chown -R), or name another spool directory"
     elif isinstance(error, NotADirectoryError | FileExistsError):

@@ -13,6 +13,7 @@ from uuid import UUID
 from zlib import crc32
 
 from qilu.runtime.boot import UNKNOWN_BOOT
+from qilu.runtime.private_files import read_file
 
 _SIZE = 512
 """Bytes of the file, always: a full disk must not keep it from being written."""
@@ -56,7 +57,7 @@ def encode_saved(saved: SavedTime) -> bytes:
 def read_saved(file: Path) -> SavedTime | None:
     """What the file has; None where there is none, or a damaged one."""
     try:
-        crc, _, text = file.read_bytes().rstrip().partition(b" ")
+        crc, _, text = read_file(file).rstrip().partition(b" ")
         if crc != b"%08x" % crc32(text):
             return None
         entry = json.loads(text)

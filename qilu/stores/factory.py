@@ -12,7 +12,11 @@ def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
         from qilu.stores.sqlite.writer import SqliteStore
 
         return SqliteStore(
-            settings.file, name=settings.name, retention=settings.retention, rollups=settings.rollup_retention
+            settings.file,
+            name=settings.name,
+            group=settings.group,
+            retention=settings.retention,
+            rollups=settings.rollup_retention,
         )
     from qilu.stores.influx.writer import InfluxStore
 

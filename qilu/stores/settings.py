@@ -24,6 +24,8 @@ class SqliteSettings(FrozenModel):
     """Where it is, made when it is not there; on a disk of this machine."""
     name: StoreName | None = None
     """The store's id in acknowledgements; default: the id that the file got when it was created."""
+    group: Annotated[str, Field(min_length=1)] | None = None
+    """The group of this system that may read it; default: only the user of the ingester."""
     retention: Period | None = None
     """Seconds for which single readings are kept, by their own time; default: for ever."""
     rollup_retention: Period | None = None

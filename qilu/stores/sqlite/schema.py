@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.stores.sqlite.access import make_file, prepare_folder, set_access
 
 VERSION = 2
 """Kept in the file as `user_version`."""
@@ -59,13 +60,16 @@ CREATE VIEW minute_samples AS
 """
 
 
-def open_writing(file: Path) -> sqlite3.Connection:
+def open_writing(file: Path, group: str | None = None) -> sqlite3.Connection:
     """A connection that may write, to a file of the present version, made if there is none.
+
+    Other users may not read it, but those of `group`.
 
     Every commit is on the disk when it returns (WAL, synchronous=FULL). ConfigError, UnreachableError.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        prepare_folder(file.parent, group)
+        make_file(file, group)
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
     except (OSError, sqlite3.Error) as error:
         raise not_usable(file, error) from error
@@ -76,8 +80,9 @@ def open_writing(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             _create(connection)
+        set_access(file, group)
         return connection
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         connection.close()
         raise not_usable(file, error) from error
     except ConfigError:
@@ -85,15 +90,17 @@ def open_writing(file: Path) -> sqlite3.Connection:
         raise
 
 
-def claim(file: Path) -> sqlite3.Connection:
+def claim(file: Path, group: str | None = None) -> sqlite3.Connection:
     """The right to be the one writer of `file`, held until the connection closes or its process ends.
 
     UnreachableError when another has it, which may be for a moment only. The lock is SQLite's own, on a file
-    beside the store: the same on every system, ended with its process, and in no reader's way.
+    beside the store that only its owner may read: the same on every system, ended with its process, and in no
+    reader's way.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(f"{file}-writer", isolation_level=None, check_same_thread=False, timeout=0)
+        prepare_folder(file.parent, group)
+        make_file(beside := Path(f"{file}-writer"))
+        lock = sqlite3.connect(beside, isolation_level=None, check_same_thread=False, timeout=0)
     except (OSError, sqlite3.Error) as error:
         raise not_usable(file, error) from error
     try:
@@ -169,7 +176,7 @@ def not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | Unre
     return ConfigError(
         f"the store cannot be opened: {(getattr(error, 'strerror', None) or str(error)).lower()}",
         file=file,
-        remedy="name a file in a folder that this user may write",
+        remedy=getattr(error, "remedy", "name a file in a folder that this user may write"),
     )
 
 

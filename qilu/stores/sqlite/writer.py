@@ -43,6 +43,7 @@ class SqliteStore:
         file: Path,
         *,
         name: str | None = None,
+        group: str | None = None,
         retention: float | None = None,
         rollups: float | None = None,
         wall: Callable[[], float] = time.time,
@@ -51,6 +52,7 @@ class SqliteStore:
         self.identity = ""
         self._name = name
         self._file = file
+        self._group = group
         self._upkeep = Maintenance(file, retention, rollups, wall, monotonic)
         self._maintenance: Future[None] | None = None
         self._stale: set[tuple[int, int]] = set()
@@ -99,7 +101,7 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _open(self) -> None:
-        self._lock = claim(self._file)
+        self._lock = claim(self._file, self._group)
         try:
             self._connect()
         except BaseException:
@@ -171,7 +173,7 @@ class SqliteStore:
         )
 
     def _connect(self) -> StoreFiles:
-        self._connection = open_writing(self._file)
+        self._connection = open_writing(self._file, self._group)
         self._files = StoreFiles(self._file)
         return self._files
 

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from gateway.spool.adopt import adopt
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import IntervalSet
 from tests.gateway.spool.opened import disk_spool, everything, fill, numbers, segments
 
+NOBODY = 65534
 OPEN = """
 import asyncio, sys
 from pathlib import Path
@@ -62,7 +64,7 @@ def somebody_else() -> Iterator[None]:
     if os.getuid() != 0:
         yield
         return
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
@@ -91,13 +93,107 @@ async def test_a_segment_that_may_not_be_read_is_refused_with_its_remedy(open_to
     directory = open_to_all / "spool"
     async with disk_spool(directory) as spool:
         fill(spool, range(3))
-    directory.chmod(0o777)
+    if os.getuid() == 0:
+        os.chown(directory, NOBODY, -1)
     segments(directory)[0].chmod(0)
     with somebody_else(), pytest.raises(ConfigError, match="may not be read; let the user of the gateway"):
         async with disk_spool(directory):
             pass
     segments(directory)[0].chmod(0o600)
+    os.chown(directory, os.getuid(), -1)
     async with disk_spool(directory) as spool:
+        assert numbers(spool) == [0, 1, 2]
+
+
+def modes(directory: Path) -> set[int]:
+    return {path.stat().st_mode & 0o777 for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("no_umask")
+async def test_everything_in_a_spool_is_for_its_owner_whatever_the_umask(open_to_all: Path) -> None:
+    directory = open_to_all / "var" / "spool"
+    async with disk_spool(directory) as spool:
+        fill(spool, range(3))
+        spool.forget(spool.stream, IntervalSet([(0, 1)]))
+    assert (modes(directory), {path.name for path in directory.iterdir()} > {"owner"}) == ({0o600}, True)
+    assert {path.stat().st_mode & 0o777 for path in (directory, directory.parent)} == {0o700}
+
+
+async def test_nobody_else_can_hold_the_directory_of_an_earlier_version(open_to_all: Path) -> None:
+    directory = open_to_all / "spool"
+    directory.mkdir(mode=0o755)
+    async with disk_spool(directory):
+        pass
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o722, 0o1777])
+async def test_a_directory_that_others_may_write_to_is_refused(open_to_all: Path, mode: int) -> None:
+    directory = open_to_all / "spool"
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.raises(ConfigError, match="other users may write to it.*chmod go-w"):
+        async with disk_spool(directory):
+            pass
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a directory of another user")
+async def test_a_directory_of_another_user_is_refused(open_to_all: Path) -> None:
+    directory = open_to_all / "spool"
+    directory.mkdir(mode=0o700)
+    os.chown(directory, NOBODY, -1)
+    with pytest.raises(ConfigError, match=f"it belongs to user id {NOBODY}"):
+        async with disk_spool(directory):
+            pass
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")
+async def test_a_command_of_root_leaves_files_of_the_owner(open_to_all: Path) -> None:
+    directory = open_to_all / "spool"
+    async with disk_spool(directory) as spool:
+        fill(spool, range(3))
+    for path in (directory, *directory.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    adopt(directory, "edge-1")
+    assert {path.stat().st_uid for path in directory.iterdir()} == {NOBODY}
+    assert "adopted" in {path.name for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("name", ["owner.new", "forgotten.new", "owner", "forgotten", "dropped.jsonl"])
+async def test_links_and_pipes_in_the_directory_are_not_followed(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    """F13 of the review: the demo of root overwrote what a prepared `owner.new` led to."""
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    directory = tmp_path / "spool"
+    directory.mkdir()
+    if kind == "link":
+        (directory / name).symlink_to(precious)
+    else:
+        os.mkfifo(directory / name)
+    with suppress(ConfigError, UnreachableError):
+        async with disk_spool(directory) as spool:
+            fill(spool, range(3))
+            spool.forget(spool.stream, IntervalSet([(0, 1)]))
+    assert precious.read_text() == "keep"
+
+
+async def test_the_directory_itself_may_be_reached_through_a_link(tmp_path: Path) -> None:
+    """So does systemd with StateDirectory and DynamicUser."""
+    (tmp_path / "private").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "private")
+    async with disk_spool(tmp_path / "state") as spool:
+        fill(spool, range(3))
         assert numbers(spool) == [0, 1, 2]
 
 

@@ -17,6 +17,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Table
 from qilu.contract.reading import Reason
 from qilu.contract.validation import FrozenModel
+from qilu.runtime.private_files import is_file, make_folder, replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class LearnedLimitsStore:
     def load(self, device: str, profile: DeviceProfile) -> LearnedLimits:
         """What this device taught with this very profile; nothing where there is no such file."""
         file = self._folder / f"{device}.yaml"
-        if not file.exists():
+        if not is_file(file):
             return NOTHING_LEARNED
         try:
             kept = load(file, LearnedLimitsFile)
@@ -95,13 +96,12 @@ class LearnedLimitsStore:
 
     def keep(self, device: str, profile: DeviceProfile, learned: LearnedLimits) -> None:
         """Replace what was kept."""
-        file, new = self._folder / f"{device}.yaml", self._folder / f"{device}.yaml.new"
+        file = self._folder / f"{device}.yaml"
         try:
             if learned == NOTHING_LEARNED:
                 file.unlink(missing_ok=True)
                 return
-            self._folder.mkdir(parents=True, exist_ok=True)
-            new.write_text(LearnedLimitsFile.of(device, profile, learned).text(), encoding="utf-8")
-            new.replace(file)
+            make_folder(self._folder)
+            replace_file(file, LearnedLimitsFile.of(device, profile, learned).text().encode())
         except OSError as error:
             _log.warning("learned limits of %s are not saved: %s", device, error)
