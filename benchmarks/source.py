@@ -141,8 +141,9 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
             devices=(DeviceSettings(device=device, profile="meter", groups={"default": args.period}),),
         )
         setup = DeviceSetup(settings.devices[0], meter, Origin("edge", device, "meter"))
-        async with TimedSource(settings, [setup], timebase, Random(), alarms=alarms) as source:
-            source.slot = args.slot
+        async with TimedSource(
+            settings, [setup], timebase, Random(), alarms=alarms, slot=args.slot
+        ) as source:
             async for poll in source.polls():
                 count(poll.size)
 

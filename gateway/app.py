@@ -30,11 +30,10 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.spool.disk import DiskSpool
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Origin, TimeTrust
+from qilu.contract.reading import Origin
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
-from qilu.runtime.monotonic_utc import ClockStep
 from qilu.runtime.rlimits import raise_open_file_limit
 from qilu.runtime.timers import Timers
 
@@ -80,63 +79,34 @@ def build(
     Reads no file but the clock's mark, opens nothing: that is for `run`. ConfigError when a device does not
     fit its profile.
     """
-    random: Random = SystemRandom()
-    boot = boot_id()
-    clock = Clock(settings.spool.directory / _CLOCK_FILE, boot=boot, hold_s=settings.clock_hold)
+    random = SystemRandom()
+    clock = Clock(settings.spool.directory / _CLOCK_FILE, boot=boot_id(), hold_s=settings.clock_hold)
+    edge = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
+    reports = _reports(settings, edge, clock)
     spool = DiskSpool(
         settings.spool,
         settings.edge,
-        boot=boot,
+        boot=boot_id(),
         time_authority=clock,
         clock=lambda: clock.now_ms() / 1000,
+        on_recreated=[clock.open_again, reports.open_ledger_again],
     )
-    itself = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
-    reports = _reports(settings, itself, clock)
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
-    tally = Tally()
-    sources = _sources(settings, profiles, clock, random, reports)
-    devices = sum(len(source.devices) for source in settings.sources)
-    stats = [source.stats for source in sources]
     sink = _sink(settings, spool, clock, random)
     delivery = _delivery(settings, spool, sink, outbox, random, reports)
-    health = Health(
-        tally,
-        spool,
-        outbox,
-        stats,
-        time.monotonic,
-        clock.now_ms,
-        devices,
-        lost_links=lambda: delivery.lost_links,
-        discarded=lambda: sink.discarded,
-        clock_known=lambda: clock.trust is TimeTrust.KNOWN,
-    )
-    expected = [group for source in sources for group in source.schedule()]
-    status = StatusSource(itself, settings.status_interval, health.read, clock.stamp, clock.tag)
+    sources = _sources(settings, profiles, clock, random, reports)
+    expected = [group for source in sources for group in source.expected()]
     schedule = ScheduleSource(expected, settings.accounting_interval, clock.stamp, clock.tag)
-
-    def stepped(step: ClockStep) -> None:
-        reports.clock_stepped(step)
-        schedule.announce_now()
-
-    def blocked(refused: bool) -> None:
-        clock.set_spool_blocked(refused)
-        reports.blocked(refused)
-
-    def on_recreated() -> None:
-        clock.open_again()
-        reports.open_ledger_again()
-
-    spool.on_recreated = on_recreated
-    clock.on_step = stepped
-    clock.on_wall_clock_set = spool.clock_stepped
-    slot = slot_for(sum(1 / group.period for group in expected))
-    for source in sources:
-        source.slot = slot
+    clock.listen(
+        on_step=[reports.clock_stepped, lambda _: schedule.announce_now()],
+        on_wall_clock_set=[spool.clock_stepped],
+    )
+    tally = Tally()
+    devices = sum(len(source.devices) for source in settings.sources)
+    stats = [source.stats for source in sources]
+    health = Health(tally, spool, outbox, delivery, sink, clock, stats, devices)
     pipeline = Pipeline(
         sources=sources,
-        internal_sources=[status, schedule, reports],
-        reports=reports,
         processors=[
             *_counters(settings, profiles),
             *build_processors(settings.processors),
@@ -144,12 +114,15 @@ def build(
         ],
         spool=spool,
         delivery=delivery,
-        tally=tally,
+        reports=reports,
+        clock=clock,
         sync=None if settings.spool.sync_interval == "always" else settings.spool.sync_interval,
         backoff=lambda: Backoff(random),
-        next_timestamp=clock.stamp,
-        tag=clock.tag,
-        on_spool_blocked=blocked,
+        internal_sources=[
+            StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
+            schedule,
+        ],
+        tally=tally,
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
 
@@ -177,6 +150,7 @@ def _sources(
 ) -> list[ModbusSource]:
     slots, alarms = ConnectLimiter(settings.max_concurrent_connects), Timers()
     memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
+    slot = slot_for(_poll_rate(settings, profiles))
     return [
         ModbusSource(
             source,
@@ -187,9 +161,21 @@ def _sources(
             slots=slots,
             alarms=alarms,
             memory=memory,
+            slot=slot,
         )
         for source in settings.sources
     ]
+
+
+def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> float:
+    """Polls of all devices in a second."""
+    return sum(
+        1 / device.groups.get(group, period)
+        for source in settings.sources
+        for device in source.devices
+        for group, period in profiles[device.profile].groups.items()
+        if profiles[device.profile].points_of(group)
+    )
 
 
 def _delivery(

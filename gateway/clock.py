@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -91,10 +91,19 @@ class Clock:
         self._note_known()
         if doubt:
             _log.warning("the time is in doubt: %s; %s", doubt, self._what_follows())
-        self.on_wall_clock_set: Callable[[], None] = lambda: None
-        """Is called when the wall clock was set."""
-        self.on_step: Callable[[ClockStep], None] = lambda _: None
-        """Is called when the time is known after a step, with the step between the two known epochs."""
+        self._on_wall_clock_set: list[Callable[[], None]] = []
+        self._on_step: list[Callable[[ClockStep], None]] = []
+
+    def listen(
+        self,
+        *,
+        on_step: Sequence[Callable[[ClockStep], None]] = (),
+        on_wall_clock_set: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Call `on_wall_clock_set` when the wall clock was set, and `on_step` when the time is known after a
+        step, with the step between the two known epochs."""
+        self._on_step += on_step
+        self._on_wall_clock_set += on_wall_clock_set
 
     def now_ms(self) -> int:
         """UTC in ms; rises within an epoch, but is not reserved for anybody."""
@@ -153,7 +162,8 @@ class Clock:
             self._save()
         self._note_known()
         if step is not None:
-            self.on_wall_clock_set()
+            for wall_clock_set in self._on_wall_clock_set:
+                wall_clock_set()
 
     # What becomes of provisional times.
 
@@ -207,7 +217,9 @@ class Clock:
             step_ms = self.timebase.offset_ms - held.offset_ms
             if self._known_before and abs(step_ms) > TOLERANCE * 1000:
                 time_ms = held.number + held.offset_ms
-                self.on_step(ClockStep(time_ms, step_ms / 1000, unused=time_ms + step_ms > highest_ms))
+                step = ClockStep(time_ms, step_ms / 1000, unused=time_ms + step_ms > highest_ms)
+                for stepped in self._on_step:
+                    stepped(step)
 
     def _doubt_at_start(self, saved: SavedTime | None, wall: float, monotonic: float) -> str:
         """Why the clock is in doubt when this process starts; empty when it is not."""

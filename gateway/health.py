@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
+from gateway.clock import Clock
+from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.interfaces import Spool
 from gateway.pipeline import Tally
+from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.contract.ranges import IntervalSet
-from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, TimeTrust
 from qilu.contract.record_codec import decode_record
 
 PROFILE = "gateway"
@@ -60,35 +62,32 @@ class Health:
         tally: Tally,
         spool: Spool,
         outbox: Outbox,
+        delivery: Delivery,
+        sink: MqttSink,
+        clock: Clock,
         sources: Sequence[SourceStats],
-        clock: Callable[[], float],
-        now_ms: Callable[[], int],
         devices: int,
-        *,
-        lost_links: Callable[[], int],
-        discarded: Callable[[], int],
-        clock_known: Callable[[], bool] = lambda: True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tally = tally
         self._spool = spool
         self._outbox = outbox
-        self._sources = sources
+        self._delivery = delivery
+        self._sink = sink
         self._clock = clock
-        self._now_ms = now_ms
+        self._sources = sources
         self._devices = devices
-        self._started_at = clock()
-        self._lost_links = lost_links
-        self._discarded = discarded
-        self._clock_known = clock_known
+        self._monotonic = monotonic
+        self._started_at = monotonic()
 
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
-        tally, delivered, sources = self._tally, self._outbox.tally, self._sources
+        tally, outbox, sources = self._tally, self._outbox, self._sources
         pending = self._spool.pending()
-        deferred = sum(self._outbox.deferred(pending).values())
+        deferred = sum(outbox.deferred(pending).values())
         counts = self._spool.counts()
         return {
-            "uptime_s": round(self._clock() - self._started_at, 1),
+            "uptime_s": round(self._monotonic() - self._started_at, 1),
             "polls": tally.polls,
             "points": tally.points,
             "bad_points": tally.bad_points,
@@ -102,20 +101,20 @@ class Health:
             "held_records": counts.held,
             "quarantined_records": counts.quarantined,
             "quarantine_dropped_records": counts.quarantine_dropped,
-            "backlog_records": self._outbox.backlog(pending) + deferred,
-            "oldest_record_age_s": oldest_s(self._spool, self._now_ms()),
+            "backlog_records": outbox.backlog(pending) + deferred,
+            "oldest_record_age_s": oldest_s(self._spool, self._clock.now_ms()),
             "spool_bytes": self._spool.size,
             "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
-            "durable_records": delivered.durable,
+            "durable_records": outbox.tally.durable,
             "deferred_records": deferred,
-            "rejected_records": delivered.rejected,
-            "resent_records": delivered.resent,
-            "in_flight_records": self._outbox.unacknowledged,
-            "clock_known": int(self._clock_known()),
-            "broker_connected": int(self._outbox.connected),
-            "broker_disconnects": self._lost_links(),
-            "discarded_messages": self._discarded(),
+            "rejected_records": outbox.tally.rejected,
+            "resent_records": outbox.tally.resent,
+            "in_flight_records": outbox.unacknowledged,
+            "clock_known": int(self._clock.trust is TimeTrust.KNOWN),
+            "broker_connected": int(outbox.connected),
+            "broker_disconnects": self._delivery.lost_links,
+            "discarded_messages": self._sink.discarded,
         }
 
 
@@ -138,7 +137,6 @@ class StatusSource:
     """
 
     name = "status"
-    busy = False
 
     def __init__(
         self,
@@ -153,17 +151,6 @@ class StatusSource:
         self._read = read
         self._stamp = stamp
         self._tag = tag
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def columns(self) -> Sequence[BlockSchema]:
-        return (self._columns,)
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:

@@ -5,7 +5,7 @@ source ▶ processors ▶ spool ▶ (outbox) ▶ sink
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -15,7 +15,7 @@ from gateway.content import NOTHING, Content
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.messages import Ack, Announcement
 from qilu.contract.ranges import IntervalSet
-from qilu.contract.reading import BlockSchema, Origin, Poll, Reason
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reason
 from qilu.contract.topics import Lane
 from qilu.runtime.boot import UNKNOWN_BOOT
 
@@ -99,23 +99,32 @@ class Event(NamedTuple):
 EventListener = Callable[[Event], None]
 
 
-class Source(AbstractAsyncContextManager["Source"], Protocol):
-    """Talks to equipment. Entering it makes it ready, leaving it disconnects."""
+class Source(Protocol):
+    """Something that is polled."""
 
     name: str
+
+    def polls(self) -> AsyncGenerator[Poll]:
+        """Yield every poll until cancelled. Whatever it raises is a bug of the source."""
+        ...
+
+
+class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
+    """A source that talks to equipment. Entering it makes it ready, leaving it disconnects.
+
+    Equipment that does not reply is no error here: the source reconnects by itself, and each expected value
+    arrives meanwhile as bad with its reason.
+    """
+
     busy: bool
-    """Whether a turn is under way: to cancel it now would lose what was already answered."""
+    """Whether a poll is in progress: to cancel it now would lose what was already answered."""
 
     def columns(self) -> Sequence[BlockSchema]:
         """Everything it is expected to read: one entry per block that a poll has in good times."""
         ...
 
-    def polls(self) -> AsyncGenerator[Poll]:
-        """Yield every turn of every schedule until cancelled.
-
-        A far side that is gone is no error here: the source reconnects by itself, and each expected value
-        arrives meanwhile as bad with its reason. Whatever it raises is a bug of the source.
-        """
+    def expected(self) -> Sequence[ExpectedPolls]:
+        """Every poll group, with what one poll of it should bring."""
         ...
 
 
@@ -124,6 +133,22 @@ class Processor(Protocol):
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         """What goes on in place of `poll`; values it leaves out are counted by the pipeline as suppressed."""
+        ...
+
+
+class Clock(Protocol):
+    """The time of this edge."""
+
+    def stamp(self, series: Hashable) -> int:
+        """UTC in ms for a new reading of a series; no two readings of a series have the same."""
+        ...
+
+    def tag(self) -> EpochTag | None:
+        """The epoch of the times that are given out now."""
+        ...
+
+    def set_spool_blocked(self, blocked: bool) -> None:
+        """Whether the spool takes no record just now; called with each record."""
         ...
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.accounting.events import AccountingSource
+from gateway.accounting.reports import Reports
 from gateway.delivery.delivery import Delivery
-from gateway.interfaces import Processor, Record, Source, Spool
+from gateway.interfaces import Clock, Equipment, Processor, Record, Source, Spool
 from gateway.timekeeping.provisional import marked
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import bounded
-from qilu.contract.reading import EpochTag, Poll, Reading, Reason, TimeTrust
+from qilu.contract.reading import BlockSchema, Poll, Reading, Reason, TimeTrust
 from qilu.contract.record_codec import encode_record
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.log_throttle import LogThrottle
@@ -46,26 +46,22 @@ class Tally:
 class Pipeline:
     """Everything a gateway does while it runs.
 
-    `own` are the sources about the gateway itself: no processor touches what they say. `reports` is told of
-    everything, and is one of them. `sync`: seconds between commits, None for one after each record. `stamp`:
-    the time (UTC, ms) of a new reading of a series, `tag` the epoch of these times. `blocked`
-    is told with each record whether the spool refuses it.
+    `internal_sources` are about the gateway itself, as `reports` is: no processor changes their polls.
+    `sync`: seconds between commits, None for one after each record.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[Equipment]
     processors: Sequence[Processor]
     spool: Spool
     delivery: Delivery
-    tally: Tally
+    reports: Reports
+    clock: Clock
     sync: float | None
     backoff: Callable[[], Backoff]
-    next_timestamp: Callable[[Hashable], int]
-    tag: Callable[[], EpochTag | None] = lambda: None
-    on_spool_blocked: Callable[[bool], None] = lambda _: None
     internal_sources: Sequence[Source] = ()
+    tally: Tally = field(default_factory=Tally)
     shutdown_grace: float = 2.0
-    """Seconds that turns under way may take to end when it stops."""
-    reports: AccountingSource | None = None
+    """Seconds that polls in progress may take to end when it stops."""
     complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
@@ -74,12 +70,11 @@ class Pipeline:
         Whatever is not durable then stays in the spool and is delivered next time.
         """
         async with self.spool:
-            if self.reports is not None:
-                self.reports.started()
-                if requeued := self.spool.requeued():
-                    self.reports.requeued(requeued)
-                for dropped in self.spool.unreported_drops():
-                    self.reports.dropped(dropped)
+            self.reports.started()
+            if requeued := self.spool.requeued():
+                self.reports.requeued(requeued)
+            for dropped in self.spool.unreported_drops():
+                self.reports.dropped(dropped)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(self._commit(), name="commit the spool")
@@ -96,32 +91,31 @@ class Pipeline:
 
     async def _collect_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
-            collecting = {
-                tasks.create_task(
-                    self._collect(source, keep, stop), name=f"collect from {source.name}"
-                ): source
-                for sources, keep in (
-                    (self.sources, self._process),
-                    (self.internal_sources, self._process_internal),
-                )
-                for source in sources
-            }
+
+            def start(source: Source, equipment: Equipment | None = None) -> asyncio.Task[None]:
+                collecting = self._collect(source, stop, equipment)
+                return tasks.create_task(collecting, name=f"collect from {source.name}")
+
+            collecting = {start(source, source): source for source in self.sources}
+            internal = [start(source) for source in (*self.internal_sources, self.reports)]
             await stop.wait()
-            for task, source in collecting.items():
-                if not source.busy:
-                    task.cancel()
+            for task in (*internal, *(task for task, source in collecting.items() if not source.busy)):
+                task.cancel()
             if collecting:
                 await asyncio.wait(collecting, timeout=self.shutdown_grace)
             for task in collecting:
                 task.cancel()
 
-    async def _collect(
-        self, source: Source, keep: Callable[[Poll], Awaitable[None]], stop: asyncio.Event
-    ) -> None:
+    async def _collect(self, source: Source, stop: asyncio.Event, equipment: Equipment | None = None) -> None:
+        """Poll `source` until `stop`; `equipment` is the same one, where it is no source of our own."""
+        keep = self._process_internal if equipment is None else self._process
         backoff = self.backoff()
         while not stop.is_set():
             try:
-                async with source, contextlib.aclosing(source.polls()) as polls:
+                async with (
+                    equipment or contextlib.nullcontext(),
+                    contextlib.aclosing(source.polls()) as polls,
+                ):
                     async for poll in polls:
                         await keep(poll)
                         backoff.reset()
@@ -129,9 +123,17 @@ class Pipeline:
                             return
             except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
                 _log.exception("%s: internal error, this source starts again", source.name)
-                for poll in _all_bad(source, self.next_timestamp, self.tag()):
-                    await keep(poll)
+                for columns in () if equipment is None else equipment.columns():
+                    await keep(self._all_bad(columns))
             await asyncio.sleep(backoff.next())
+
+    def _all_bad(self, columns: BlockSchema) -> Poll:
+        """A block that the source should have read, all of it `internal_error`."""
+        time_ms = self.clock.stamp(f"{columns.origin.device}/{columns.group}")
+        points = len(columns.points)
+        reasons = dict.fromkeys(range(points), Reason.INTERNAL_ERROR)
+        reading = Reading(columns, time_ms, (None,) * points, reasons)
+        return Poll(time_ms, (reading,), epoch=self.clock.tag())
 
     async def _process(self, poll: Poll) -> None:
         if poll.epoch is not None and poll.epoch.trust is TimeTrust.UNCERTAIN:
@@ -142,25 +144,27 @@ class Pipeline:
         kept = list(map(bounded, kept))
         self._count(poll, kept)
         records = [await self._append(kept_poll) for kept_poll in kept]
-        if self.reports is not None:
-            self.reports.record_poll(poll, kept)  # what a kill keeps from the spool must not be counted
+        self.reports.record_poll(poll, kept)  # what a kill keeps from the spool must not be counted
         await self._deliver(records)
 
     async def _process_internal(self, poll: Poll) -> None:
         self._count(poll, (poll,))
         record = await self._append(poll)
-        if self.reports is not None:
-            self.reports.appended(poll, record)
+        self.reports.appended(poll, record)
         await self._deliver([record])
 
     async def _append(self, poll: Poll) -> Record:
         body = _record_of(poll)
         while (record := self.spool.append(body)) is None:
             self.tally.blocked += 1
-            self.on_spool_blocked(True)
+            self._set_blocked(True)
             await asyncio.sleep(_RETRY)
-        self.on_spool_blocked(False)
+        self._set_blocked(False)
         return record
+
+    def _set_blocked(self, blocked: bool) -> None:
+        self.clock.set_spool_blocked(blocked)
+        self.reports.blocked(blocked)
 
     async def _deliver(self, records: Sequence[Record]) -> None:
         if self.sync is None:
@@ -170,8 +174,6 @@ class Pipeline:
 
     def _flush_reports(self) -> None:
         """Keep the last reports, if there is room; what they say is true only when nothing follows them."""
-        if self.reports is None:
-            return
         self.reports.stopped()
         for poll in self.reports.drain():
             self._count(poll, (poll,))
@@ -192,9 +194,8 @@ class Pipeline:
             self.complaints.warn("commit", text, asyncio.get_running_loop().time())
         for dropped in self.spool.dropped():
             self.tally.dropped += dropped.records
-            if self.reports is not None:
-                self.reports.dropped(dropped, self.delivery.in_flight(dropped))
-        if self.reports is not None and self.reports.losses_durable(self.spool.pending()):
+            self.reports.dropped(dropped, self.delivery.in_flight(dropped))
+        if self.reports.losses_durable(self.spool.pending()):
             self.reports.drained()
             self.spool.mark_drops_reported()
 
@@ -213,16 +214,6 @@ def _record_of(poll: Poll) -> bytes:
     if poll.epoch is not None and poll.epoch.trust is TimeTrust.HELD:
         return marked(body, poll.epoch)
     return body
-
-
-def _all_bad(source: Source, stamp: Callable[[Hashable], int], tag: EpochTag | None) -> list[Poll]:
-    """One poll per block that the source should have read, all of it `internal_error`."""
-    polls = []
-    for columns in source.columns():
-        time_ms, points = stamp(f"{columns.origin.device}/{columns.group}"), len(columns.points)
-        reasons = dict.fromkeys(range(points), Reason.INTERNAL_ERROR)
-        polls.append(Poll(time_ms, (Reading(columns, time_ms, (None,) * points, reasons),), epoch=tag))
-    return polls
 
 
 def _uncertain(poll: Poll) -> Poll:

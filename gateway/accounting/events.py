@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from gateway.accounting.account import own
 from gateway.accounting.counters import Counts
@@ -51,7 +49,6 @@ class AccountingSource:
     """
 
     name = "reports"
-    busy = False
 
     def __init__(
         self,
@@ -85,18 +82,6 @@ class AccountingSource:
         self._waiting: deque[Poll] = deque(maxlen=_MAX_QUEUED)
         self._queue_filled = asyncio.Event()
         self.started_ms = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def columns(self) -> Sequence[BlockSchema]:
-        """None: nothing of this is expected at any time."""
-        return ()
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:

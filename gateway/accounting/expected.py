@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from gateway.interfaces import ExpectedPolls
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
@@ -26,7 +24,6 @@ class ScheduleSource:
     """
 
     name = "schedule"
-    busy = False
 
     def __init__(
         self,
@@ -49,17 +46,6 @@ class ScheduleSource:
     def announce_now(self) -> None:
         """Say it once more now."""
         self._wanted.set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def columns(self) -> Sequence[BlockSchema]:
-        return [columns for columns, _ in self._rows]
 
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:

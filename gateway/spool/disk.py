@@ -58,8 +58,9 @@ class DiskSpool:
 
     Entering raises ConfigError when the directory cannot be used. `edge` (its present name) and `boot` (the
     present one of the operating system) are the origin of the stream of this opening. `time_authority`
-    corrects records of a time in doubt; without one they are read as they were written. `files`, `clock` (s,
-    UTC), `monotonic` (s) and `new_stream` are handed in by tests.
+    corrects records of a time in doubt; without one they are read as they were written. `on_recreated` is
+    called when the directory was removed or replaced and is there again: files in it are new. `files`,
+    `clock` (s, UTC), `monotonic` (s) and `new_stream` are handed in by tests.
     """
 
     stream = 0
@@ -75,6 +76,7 @@ class DiskSpool:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         new_stream: Callable[[], int] = random_stream,
+        on_recreated: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._settings = settings
         self._origin = StreamOrigin(edge, boot)
@@ -93,8 +95,7 @@ class DiskSpool:
         self._complaints = LogThrottle(_log)
         self._unreported: Sequence[DropReport] = []
         self._requeued = 0
-        self.on_recreated: Callable[[], None] = lambda: None
-        """Is called when the directory was removed or replaced and is there again: files in it are new."""
+        self._on_recreated = on_recreated
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -270,7 +271,8 @@ class DiskSpool:
         self._consumer.check_present(names)
         self._quarantine.check_present(names)
         self._retention.usable(True)
-        self.on_recreated()
+        for recreated in self._on_recreated:
+            recreated()
 
     @property
     def size(self) -> int:

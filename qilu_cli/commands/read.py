@@ -101,7 +101,7 @@ async def _poll_once(
         dial=traced(_print_frame) if trace else dial,
         listener=listener,
     )
-    groups = {expected.group for expected in modbus.schedule()}
+    groups = {expected.group for expected in modbus.expected()}
     polls: dict[str, Poll] = {}
     async with modbus, aclosing(modbus.polls()) as coming:
         async for poll in coming:

@@ -13,7 +13,7 @@ from gateway.accounting.events import AccountingSource
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
-from gateway.interfaces import Record
+from gateway.interfaces import ExpectedPolls, Record
 from gateway.pipeline import Pipeline, Tally
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
@@ -85,6 +85,9 @@ class Numbers(Room):
     def columns(self) -> Sequence[BlockSchema]:
         return [BlockSchema(Origin("edge-1", "press-1", "test"), group, ("number",)) for group in ("a", "b")]
 
+    def expected(self) -> Sequence[ExpectedPolls]:
+        return [ExpectedPolls(one.origin, one.group, self._period, 1) for one in self.columns()]
+
     async def polls(self) -> AsyncGenerator[Poll]:
         while True:
             number, tag = len(self._plant.taken), self._clock.tag()
@@ -148,8 +151,7 @@ class Plant:
         reports = AccountingSource(
             edge, origins, clock.stamp, every_ms=5000, down_since_ms=clock.alive_ms, tag=clock.tag
         )
-        clock.on_step = reports.clock_stepped
-        clock.on_wall_clock_set = spool.clock_stepped
+        clock.listen(on_step=[reports.clock_stepped], on_wall_clock_set=[spool.clock_stepped])
         outbox = Outbox([STORE], Random(0))
         delivery = Delivery(spool, self.cloud, outbox, linger=0.05, backoff=quick, clock=box.monotonic)
         pipeline = Pipeline(
@@ -160,9 +162,7 @@ class Plant:
             tally=Tally(),
             sync=1.0,
             backoff=lambda: quick,
-            next_timestamp=clock.stamp,
-            tag=clock.tag,
-            internal_sources=[reports],
+            clock=clock,
             reports=reports,
         )
         async with asyncio.TaskGroup() as tasks:

@@ -377,7 +377,7 @@ async def test_a_step_is_logged_and_known_when_the_clock_was_steady(
     clock = box.clock(tmp_path / "clock")
     assert clock.alive_ms is None
     steps: list[ClockStep] = []
-    clock.on_step = steps.append
+    clock.listen(on_step=[steps.append])
     await asyncio.sleep(1)
     set_by(box, -HOUR)
     clock.check()

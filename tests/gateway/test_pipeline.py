@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,8 +17,8 @@ import pytest
 from gateway.accounting.events import AccountingSource
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Limits, Outbox
-from gateway.interfaces import Processor, Record, Source
-from gateway.pipeline import Pipeline, Tally
+from gateway.interfaces import DropReport, Equipment, ExpectedPolls, Processor, Record
+from gateway.pipeline import Pipeline
 from gateway.processors.select import PointSelector
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
@@ -27,7 +27,7 @@ from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.messages import Ack, Announcement
 from qilu.contract.ranges import IntervalSet
-from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason
 from qilu.contract.record_codec import decode_record
 from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
@@ -61,6 +61,9 @@ class Counting(Room):
     def columns(self) -> Sequence[BlockSchema]:
         return (self._columns,)
 
+    def expected(self) -> Sequence[ExpectedPolls]:
+        return [ExpectedPolls(self._columns.origin, self._columns.group, 1.0, 2)]
+
     async def polls(self) -> AsyncGenerator[Poll]:
         while self._next < self._most:
             number, self._next = self._next, self._next + 1
@@ -69,6 +72,44 @@ class Counting(Room):
             yield Poll(number, (Reading(self._columns, number, (number, 0)),))
             await asyncio.sleep(0)
         await asyncio.Event().wait()
+
+
+class StoppedClock:
+    """It is always the same moment."""
+
+    def stamp(self, series: Hashable) -> int:
+        return 10**6
+
+    def tag(self) -> EpochTag | None:
+        return None
+
+    def set_spool_blocked(self, blocked: bool) -> None:
+        return None
+
+
+class NoReports:
+    """Counts nothing and reports nothing."""
+
+    name = "reports"
+
+    async def polls(self) -> AsyncGenerator[Poll]:
+        await asyncio.Event().wait()
+        yield Poll(0, ())
+
+    def started(self) -> None: ...
+    def requeued(self, records: int) -> None: ...
+    def blocked(self, blocked: bool) -> None: ...
+    def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> None: ...
+    def appended(self, poll: Poll, record: Record) -> None: ...
+    def dropped(self, dropped: DropReport, in_flight: int = 0) -> None: ...
+    def drained(self) -> None: ...
+    def stopped(self) -> None: ...
+
+    def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
+        return False
+
+    def drain(self) -> Sequence[Poll]:
+        return ()
 
 
 class Cloud(Room):
@@ -112,7 +153,7 @@ class Cloud(Room):
 
 def pipeline(
     tmp_path: Path,
-    sources: Sequence[Source],
+    sources: Sequence[Equipment],
     cloud: Cloud,
     processors: Sequence[Processor] = (),
     limits: Limits | None = None,
@@ -126,10 +167,10 @@ def pipeline(
         processors=processors,
         spool=spool,
         delivery=delivery,
-        tally=Tally(),
+        reports=NoReports(),
+        clock=StoppedClock(),
         sync=0.01,
         backoff=lambda: Backoff(Random(0), first=0.001, max_s=0.001),
-        next_timestamp=lambda series: 10**6,
     )
 
 
@@ -275,7 +316,7 @@ async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_pa
         cloud = Cloud()
         edge = Origin("edge-1", "edge-1", "gateway")
         reports = AccountingSource(edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=None)
-        whole = replace(pipeline(tmp_path, [], cloud), reports=reports, internal_sources=[reports])
+        whole = replace(pipeline(tmp_path, [], cloud), reports=reports)
         await run_until(whole, lambda: "told_ms" in journal.read_text())
         events = [poll.readings[0].values for poll in cloud.stored.values()]
         assert [values[3] for values in events if values[0] == EventKind.DROPPED] == [3] * expected
@@ -289,7 +330,7 @@ async def test_a_spool_that_was_full_before_and_gave_nothing_up_has_nothing_in_i
     reports = AccountingSource(
         edge, {}, lambda series: 10**6, every_ms=1000, down_since_ms=10**6 - 5, blocked_since_ms=10**6 - 10
     )
-    whole = replace(pipeline(tmp_path, [], cloud), reports=reports, internal_sources=[reports])
+    whole = replace(pipeline(tmp_path, [], cloud), reports=reports)
     await run_until(whole, lambda: not reports.has_open_losses and bool(cloud.stored))
     events = [poll.readings[0].values for poll in cloud.stored.values()]
     assert EventKind.DROPPED in [values[0] for values in events]

@@ -48,16 +48,16 @@ class ModbusSource:
         slots: ConnectLimiter | None = None,
         alarms: Timers | None = None,
         memory: LearnedLimitsStore | None = None,
+        slot: float = SLOTS[0],
     ) -> None:
         """`listener` is told of every event, `slots` and `alarms` are shared by all sources of the process,
-        `memory` keeps over restarts what devices taught.
+        `memory` keeps over restarts what devices taught. `slot`: seconds that polls gather in, best the same
+        for all sources of a process.
 
         ConfigError where a device does not fit its profile.
         """
         self.name = settings.url
         self.busy = False
-        self.slot = SLOTS[0]
-        """Seconds that turns gather in, best the same for all sources of a process; heeded by `polls`."""
         self.stats = SourceStats()
         self._settings = settings
         self._timebase = timebase
@@ -67,6 +67,7 @@ class ModbusSource:
         self._slots = slots
         self._alarms = alarms or Timers()
         self._memory = memory
+        self._slot = slot
         framing = settings.endpoint.framing
         self._devices = {
             setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
@@ -108,7 +109,7 @@ class ModbusSource:
     def columns(self) -> Sequence[BlockSchema]:
         return [columns for device in self._devices.values() for columns in device.columns()]
 
-    def schedule(self) -> Sequence[ExpectedPolls]:
+    def expected(self) -> Sequence[ExpectedPolls]:
         """Every poll group with what one turn of it should bring."""
         return [
             ExpectedPolls(
@@ -120,7 +121,7 @@ class ModbusSource:
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
         periods = [(group.device.name, group.plan.period) for group in self._groups]
-        timetable = PollSchedule(periods, clock(), self.slot)
+        timetable = PollSchedule(periods, clock(), self._slot)
         try:
             while True:
                 now = clock()

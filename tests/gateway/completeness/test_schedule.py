@@ -20,7 +20,7 @@ async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was
     begun = now()
     source = ScheduleSource([FAST, SLOW], 60.0, lambda _: int((now() - begun) * 1000))
     told = []
-    async with source, aclosing(source.polls()) as polls:
+    async with aclosing(source.polls()) as polls:
         asyncio.get_running_loop().call_later(EVERY + 100, source.announce_now)
         async for poll in polls:
             [reading] = poll.readings
