@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.config.profiles import profiles
-from qilu.config.settings_file import load_with_line_index
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.control import serve_control
 from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
 from simulator.plant.clock import Clock
+from simulator.plant.content import load_settings, profiles_beside
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.compatibility import check_compatible
@@ -45,7 +45,7 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
     lowest_port: the first that may be listened on; the system is asked where it is not given. step: instead
     of that of the settings.
     """
-    settings, places = load_with_line_index(path, PlantSettings)
+    settings, places, by_name = load_settings(path)
     if step is not None:
         settings = settings.model_copy(update={"step": step})
     lowest = first_free_port() if lowest_port is None else lowest_port
@@ -53,9 +53,10 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
         if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
-    known = profiles_of(settings, path.parent)
-    places.check(parameters.problems(settings, known))
-    plant = Plant(settings, known)
+    for profile in by_name.values():
+        check_compatible(profile, profiles_beside(path))
+    places.check(parameters.problems(settings, by_name))
+    plant = Plant(settings, by_name)
     places.check(plant.problems())
     return plant
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from qilu.config.error_texts import suggestion
 from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
 from qilu.contract.validation import FrozenModel
@@ -26,7 +27,6 @@ from simulator.plant.clock import Clock
 from simulator.plant.faults import FaultInstance
 from simulator.plant.plant import Plant
 from simulator.plant.plant_file import FaultSettings
-from simulator.plant.settings_checks import suggestion
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain, kept_records
 from cloud.audit.causes import SINGLE_ENTRY, Cause, MissingValues, Verdict
 from cloud.audit.coverage import Span, covered_spans
-from cloud.audit.duplicates import COUNTER, find_duplicates
+from cloud.audit.duplicates import find_duplicates
 from cloud.audit.loader import KnownDevice, by_edge, is_removed, read_edge, read_history
 from cloud.audit.model import Account, DeviceHistory, Edge
 from qilu.contract.accounting import EventKind
+from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey, Quality, Reason
 from qilu.stores.interfaces import Reader
 
@@ -192,8 +193,8 @@ class _DeviceAudit:
             finding.texts = sum(
                 entry.texts for entry in self._history.accounts if span_start <= entry.start_ms < end
             )
-        if COUNTER in await self._reader.points(self._device):
-            samples = await self._reader.samples(self._device, COUNTER, span_start, end)
+        if SERVE_COUNTER in await self._reader.points(self._device):
+            samples = await self._reader.samples(self._device, SERVE_COUNTER, span_start, end)
             offline_ms = [
                 entry.time_ms
                 for entry in history.events

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 
 from qilu.stores.interfaces import Sample
 
-COUNTER = "serve_counter"
-"""A point that rises with every request that reads it: no two readings can have the same value."""
-
 _LOW = 5
 """A count that began anew is first seen at most so far above where the one before was."""
 

@@ -22,6 +22,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """A remedy for a name that does not exist: what is close to it, and what there is."""
+    close = nearest(name, known)
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"
+
+
 def text_for(details: ErrorDetails, known: Sequence[str]) -> ErrorText:
     """Problem and remedy of one error; `known` are the keys that may stand where it is."""
     kind, value, context = details["type"], details["input"], details.get("ctx", {})

@@ -31,15 +31,24 @@ def profiles(names: Iterable[str], folder: Path | None = None) -> dict[str, Devi
 
 def profile_path(name: str, folder: Path | None = None) -> Path:
     """Where the profile `name` stands; ConfigError when it is nowhere."""
-    folders = [*([] if folder is None else [folder]), shipped_configs() / "profiles"]
+    folders = _folders(folder)
     for place in folders:
         if (place / f"{name}.yaml").is_file():
             return place / f"{name}.yaml"
-    known = [file.stem for place in folders if place.is_dir() for file in place.glob("*.yaml")]
-    meant = nearest(name, known)
+    meant = nearest(name, known_profiles(folder))
     searched = " and ".join(map(str, folders))
     remedy = f"did you mean {meant}?" if meant else f"put {name}.yaml into {folders[0]}"
     raise ConfigError(f"there is no profile {name} in {searched}", remedy=remedy)
+
+
+def known_profiles(folder: Path | None = None) -> list[str]:
+    """The names of the profiles in `folder` and of the shipped ones, in their order."""
+    files = [file for place in _folders(folder) if place.is_dir() for file in place.glob("*.yaml")]
+    return sorted({file.stem for file in files})
+
+
+def _folders(folder: Path | None) -> list[Path]:
+    return [*([] if folder is None else [folder]), shipped_configs() / "profiles"]
 
 
 def _load(path: Path) -> DeviceProfile:

@@ -81,10 +81,10 @@ def _plant_settings(file: Path) -> PlantSettings:
     except ModuleNotFoundError as error:
         if (missing := missing_extra(error)) is None:
             raise
-        from simulator.plant.settings import PlantSettings
+        from simulator.plant.content import load_settings
 
         _console.print(f"  warning: parameters and faults of the machines are not checked: {missing}")
-        return load(file, PlantSettings)
+        return load_settings(file).settings
     return load_plant(file).settings
 
 

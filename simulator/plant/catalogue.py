@@ -34,3 +34,8 @@ CATALOGUE: Mapping[str, ModelTraits] = {
     "three-phase-energy-meter": ModelTraits(supplies=frozenset({_ELECTRICITY}), takes=frozenset()),
     "tyre-curing-press": ModelTraits(handles_parts=True, takes=frozenset({_ELECTRICITY, Utility.STEAM})),
 }
+
+
+def traits_of(model: str) -> ModelTraits:
+    """The traits of a model; a machine without physics of its own exchanges nothing."""
+    return CATALOGUE.get(model, ModelTraits(takes=frozenset()))

@@ -13,14 +13,14 @@ from itertools import chain
 
 import numpy as np
 
-from qilu.contract.profile import Point
+from qilu.config.error_texts import suggestion
+from qilu.contract.profile import SERVE_COUNTER, Point
 from qilu.contract.validation import Loc, Problem
 from simulator.physics.machine import Machines, Values
 from simulator.physics.noise import stream
 from simulator.plant.plant_file import FaultSettings
-from simulator.plant.settings_checks import suggestion
 from simulator.registers.device import Device
-from simulator.registers.image import COUNTER, Image
+from simulator.registers.image import Image
 
 STUCK_BIT = "stuck_bit"
 SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", STUCK_BIT)
@@ -42,7 +42,7 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
     points = sorted(
         point.name
         for point in device.profile.points
-        if point.type != "string" and point.name != COUNTER and point.alias_of is None
+        if point.type != "string" and point.name != SERVE_COUNTER and point.alias_of is None
     )
     if fault.fault not in SENSOR_FAULTS:
         if fault.point is not None:

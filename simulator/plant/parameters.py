@@ -6,19 +6,20 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from qilu.config.error_texts import suggestion
 from qilu.contract.profile import DeviceProfile, ParameterRef
 from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
 from simulator.physics.machine import Parameter, fleet
 from simulator.plant.settings import PlantSettings
-from simulator.plant.settings_checks import suggestion
 
 
 @cache
 def of_model(model: str) -> Mapping[str, Parameter]:
     """Every parameter that the physics of a model ask for."""
     machine = fleet("any")
-    MODELS[model](machine)
+    if model in MODELS:
+        MODELS[model](machine)
     return machine.known
 
 

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from qilu.config.error_texts import suggestion
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
 from simulator.network_faults.fault import WireFault
 from simulator.network_faults.plant_injector import Place
 from simulator.network_faults.port_injector import AffectedRequest
-from simulator.physics.machine import Fleet, Surroundings
+from simulator.physics.machine import Fleet, Machines, Surroundings
 from simulator.physics.noise import Noise
 from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant import assembly as placing
@@ -29,10 +30,10 @@ from simulator.plant.events import Event, EventPublisher, WireAction
 from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
 from simulator.plant.plant_file import DevicePlacement, FaultSettings
 from simulator.plant.settings import PlantSettings
-from simulator.plant.settings_checks import suggestion
 from simulator.plant.utilities import Supplies
 from simulator.registers.device import Device
 from simulator.registers.image import Image
+from simulator.signals.machines import SignalMachines
 
 
 class Plant:
@@ -46,8 +47,14 @@ class Plant:
         self._environment = Environment(settings)
         placed = list(settings.placed())
         self.events = EventPublisher([entry.device for entry in placed])
-        models = dict.fromkeys(entry.settings.machine for entry in placed)
-        self._rows = [self._build(model, placed, profiles[model]) for model in models]
+        groups: dict[tuple[str, int], list[int]] = {}
+        for number, entry in enumerate(placed):
+            model = entry.settings.machine
+            groups.setdefault((model, -1 if model in MODELS else entry.entry), []).append(number)
+        self._rows = [
+            self._build(np.array(places, dtype=np.intp), placed, profiles[model])
+            for (model, _), places in groups.items()
+        ]
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
@@ -217,15 +224,18 @@ class Plant:
             room=self.buffers.room(self.tick),
         )
 
-    def _build(self, model: str, placed: Sequence[DevicePlacement], profile: DeviceProfile) -> ModelGroup:
-        places = np.array(
-            [i for i, entry in enumerate(placed) if entry.settings.machine == model], dtype=np.intp
-        )
+    def _build(
+        self, places: np.ndarray, placed: Sequence[DevicePlacement], profile: DeviceProfile
+    ) -> ModelGroup:
         own = [placed[i] for i in places]
         parameters = [entry.settings.parameters for entry in own]
         names = [entry.device for entry in own]
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
-        machines = MODELS[model](fleet)
+        machines: Machines
+        if profile.profile in MODELS:
+            machines = MODELS[profile.profile](fleet)
+        else:
+            machines = SignalMachines(fleet, profile, own[0].settings.signals, self.settings.seed)
         image = Image(profile, machines, parameters, names)
         for row, entry in enumerate(own):
             self.devices[entry.device] = Device(

@@ -19,6 +19,7 @@ from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 from simulator.network_faults.catalogue import AnyWireFault
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
+from simulator.signals.settings import AnySignal
 
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 MAX_STEP = 10.0
@@ -75,7 +76,7 @@ class MachineSettings(FrozenModel):
     device: DeviceName
     """Its name."""
     machine: str
-    """The model: the name of its physics and of its device profile."""
+    """The name of its device profile; where the simulator has physics of that name, they move its points."""
     port: int = Field(default=0, ge=1, le=65535)
     """Of TCP; 0 stands for none, where there is a serial line."""
     serial: SerialSettings | None = None
@@ -100,6 +101,8 @@ class MachineSettings(FrozenModel):
     """Its device identification (function 43/14)."""
     parameters: Mapping[Name, float] = {}
     """Constants of its physics, and scales of its registers, that are not the default."""
+    signals: Mapping[Name, AnySignal] = {}
+    """How points move, for a machine without physics of its own; other points have defaults."""
     wire: tuple[AnyWireFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
 

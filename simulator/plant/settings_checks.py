@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import nearest, suggestion
 from qilu.contract.validation import Loc, Problem
-from simulator.plant.catalogue import CATALOGUE
+from simulator.plant.catalogue import CATALOGUE, traits_of
 from simulator.plant.plant_file import LAST_UNIT, DevicePlacement, PlantFile
 
 
 def of_plant(plant: PlantFile) -> list[Problem]:
     """Everything that is wrong, each at its place in the file."""
     problems = [
-        *_unknown_machines(plant),
+        *_useless_signals(plant),
         *_double_places(plant),
         *_unlike_neighbours(plant),
         *_port_of_control(plant),
@@ -22,20 +22,11 @@ def of_plant(plant: PlantFile) -> list[Problem]:
     return problems or [*_double_buffers(plant), *_useless_buffers(plant), *_useless_feeds(plant)]
 
 
-def suggestion(name: str, known: list[str]) -> str:
-    """A remedy for a name that does not exist: what is close to it, and what there is."""
-    close = nearest(name, known)
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"did you mean {close}? there are: {listed}" if close else f"there are: {listed}"
-
-
-def _unknown_machines(plant: PlantFile) -> Iterator[Problem]:
+def _useless_signals(plant: PlantFile) -> Iterator[Problem]:
     for entry, machine in enumerate(plant.machines):
-        if machine.machine not in CATALOGUE:
-            place = ("machines", entry, "machine")
-            yield Problem(
-                place, f"no machine {machine.machine!r}", suggestion(machine.machine, sorted(CATALOGUE))
-            )
+        if machine.signals and machine.machine in CATALOGUE:
+            text = f"the points of {machine.machine} are moved by its physics"
+            yield Problem(("machines", entry, "signals"), text, "leave signals out, or name another profile")
 
 
 def _double_places(plant: PlantFile) -> Iterator[Problem]:
@@ -134,7 +125,7 @@ def _useless_buffers(plant: PlantFile) -> Iterator[Problem]:
             yield Problem(("buffers", entry), "no machine fills it and none empties it", remedy)
         for side, names in (("after", buffer.after), ("before", buffer.before)):
             for index, name in enumerate(names):
-                if not any(CATALOGUE[models[device]].handles_parts for device in plant.devices_of([name])):
+                if not any(traits_of(models[device]).handles_parts for device in plant.devices_of([name])):
                     text = f"nothing in {name!r} handles parts"
                     remedy = f"leave it out; what does: {able}"
                     yield Problem(("buffers", entry, side, index), text, remedy)
@@ -144,15 +135,17 @@ def _useless_feeds(plant: PlantFile) -> Iterator[Problem]:
     """Machines that supply nothing, and names of which no machine takes what is supplied."""
     models = {placed.device: placed.settings.machine for placed in plant.placed()}
     for entry, machine in enumerate(plant.machines):
-        supplied = CATALOGUE[machine.machine].supplies
+        supplied = traits_of(machine.machine).supplies
         if machine.feeds and not supplied:
             able = ", ".join(model for model, traits in CATALOGUE.items() if traits.supplies)
             text = f"{machine.machine} supplies nothing"
-            yield Problem(("machines", entry, "feeds"), text, f"leave it out; what supplies is: {able}")
+            close = "" if machine.machine in CATALOGUE else nearest(machine.machine, CATALOGUE)
+            remedy = f"did you mean {close}?" if close else f"leave it out; what supplies is: {able}"
+            yield Problem(("machines", entry, "feeds"), text, remedy)
             continue
         for index, name in enumerate(machine.feeds):
             fed = {models[device] for device in plant.devices_of([name])}
-            if not any(supplied & CATALOGUE[model].takes for model in fed):
+            if not any(supplied & traits_of(model).takes for model in fed):
                 able = ", ".join(model for model, traits in CATALOGUE.items() if supplied & traits.takes)
                 text = f"nothing in {name!r} takes {' or '.join(sorted(supplied))}"
                 remedy = f"leave it out; what takes it is: {able}"

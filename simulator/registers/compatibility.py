@@ -8,10 +8,9 @@ from pathlib import Path
 from qilu.config.error_texts import nearest
 from qilu.config.profiles import profile_path
 from qilu.contract.errors import ConfigError, combined
-from qilu.contract.profile import DataType, DeviceProfile, Point
+from qilu.contract.profile import SERVE_COUNTER, DataType, DeviceProfile, Point
 from simulator.machines import MODELS
 from simulator.physics.machine import fleet, nominal_surroundings
-from simulator.registers.image import COUNTER
 
 UNSERVED = (DataType.UINT8, DataType.INT8, DataType.BCD16, DataType.BCD32)
 
@@ -31,20 +30,23 @@ def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
 
 def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str]]:
     """Point, problem and remedy."""
-    machines = MODELS[model](fleet("any"))
-    machines.step(1.0, nominal_surroundings(1))
-    texts = sorted(machines.values())
-    names = {point.name for point in profile.points}
-    if COUNTER not in names:
-        remedy = "add it to the first group: uint32, kind: counter"
-        yield COUNTER, "every simulated device has this point, which proves what was served", remedy
+    texts = _points_of(model)
     for point in profile.points:
-        if point.name != COUNTER and point.name not in texts and point.alias_of is None:
+        if texts and point.name != SERVE_COUNTER and point.name not in texts and point.alias_of is None:
             meant = nearest(point.name, texts)
             remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(texts)}"
             yield point.name, f"a {model} knows nothing of it", remedy
         elif problem := _unserved(point):
             yield point.name, f"the simulator cannot serve {problem}", "use a plainer layout for it"
+
+
+def _points_of(model: str) -> list[str]:
+    """The points that the physics of a model know; empty where it has none."""
+    if model not in MODELS:
+        return []
+    machines = MODELS[model](fleet("any"))
+    machines.step(1.0, nominal_surroundings(1))
+    return sorted(machines.values())
 
 
 def _unserved(point: Point) -> str | None:

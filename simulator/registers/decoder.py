@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qilu.contract.profile import DataType, Point, PointRef, Table
+from qilu.contract.profile import SERVE_COUNTER, DataType, Point, PointRef, Table
 from simulator.physics.noise import Array
 from simulator.registers.encoder import factor
-from simulator.registers.image import COUNTER, Image
+from simulator.registers.image import Image
 
 RecordedRegisters = Mapping[Table, NDArray[np.uint8]]
 """The image of n machines at T ticks: for each table bytes of shape (T, n, bytes of one machine)."""
@@ -59,11 +59,11 @@ def columns(image: Image, recorded: RecordedRegisters, row: int) -> dict[str, ND
     """
     served: dict[str, NDArray[Any]] = {}
     for point in image.profile.points:
-        if point.name != COUNTER:
+        if point.name != SERVE_COUNTER:
             served[point.name] = _raw(image, recorded[point.table][:, row], point)
     parameters = [image.parameters[row]]
     return {point.name: _engineering(point, served, parameters) for point in image.profile.points
-            if point.name != COUNTER}  # fmt: skip
+            if point.name != SERVE_COUNTER}  # fmt: skip
 
 
 def _raw(image: Image, bytes_of: NDArray[np.uint8], point: Point) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """One simulated device as a Modbus server sees it: reads and writes on its row of the register image.
 
-`serve_counter`: a read that touches any register of it counts one up before it is answered, so the first
-value served is 1. A read of half of it counts as well: something of it was served.
+`serve_counter`, where the profile has this point: a read that touches any register of it counts one up before
+it is answered, so the first value served is 1. A read of half of it counts as well: a part of it was served.
 
 A write is all or nothing. It must cover whole points that can be written, without a gap between them (else
 exception 2); values outside a point's limits or enum, and those that the machine refuses, are answered with
@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from qilu.contract.errors import DataError
-from qilu.contract.profile import Point, Table
+from qilu.contract.profile import SERVE_COUNTER, Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue, TargetFailedToRespond
-from simulator.registers.image import COUNTER, Image
+from simulator.registers.image import Image
 
 CounterListener = Callable[[str, int], None]
 
@@ -53,11 +53,9 @@ class Device:
         self._parameters = image.parameters[row]
         self._row = row
         self._first = {name: float(values[row]) for name, values in image.machines.setpoints.items()}
-        counter = self.profile.point(COUNTER)
-        self._counter_table = counter.table
-        self._counter_first, self._counter_last = counter.address, counter.last
-        self._counter_at = 2 * image.areas[counter.table].column(counter.address)
-        self._counter_point = counter
+        self._counter_point = next(
+            (point for point in self.profile.points if point.name == SERVE_COUNTER), None
+        )
         self._starts: dict[tuple[Table, int], list[Point]] = {}
         for point in self.profile.points:
             if point.writable:
@@ -84,12 +82,14 @@ class Device:
             raise TargetFailedToRespond(self.name)
         area = self._image.areas[table]
         start = 2 * (self._row * area.columns + area.readable(address, count))
+        counter = self._counter_point
         if (
-            table is self._counter_table
-            and address <= self._counter_last
-            and self._counter_first < address + count
+            counter is not None
+            and table is counter.table
+            and address <= counter.last
+            and counter.address < address + count
         ):
-            self._count()
+            self._count(counter)
         return bytes(self._image.buffers[table][start : start + 2 * count])
 
     def read_bits(self, table: Table, address: int, count: int) -> bytes:
@@ -125,16 +125,16 @@ class Device:
         self._apply(accepted)
         self._store(Table.COIL, 1, address, bytes(values))
 
-    def _count(self) -> None:
+    def _count(self, point: Point) -> None:
         self.counter = (self.counter + 1) & 0xFFFFFFFF
         words = self.counter.to_bytes(4, "big")
-        if self._counter_point.word_order == "little":
+        if point.word_order == "little":
             words = words[2:] + words[:2]
-        if self._counter_point.byte_order == "little":
+        if point.byte_order == "little":
             words = bytes((words[1], words[0], words[3], words[2]))
-        area = self._image.areas[self._counter_table]
-        at = 2 * self._row * area.columns + self._counter_at
-        self._image.buffers[self._counter_table][at : at + 4] = words
+        area = self._image.areas[point.table]
+        at = 2 * (self._row * area.columns + area.column(point.address))
+        self._image.buffers[point.table][at : at + 4] = words
         if self.on_counter is not None:
             self.on_counter(self.name, self.counter)
 

@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from qilu.contract.profile import DeviceProfile, Table
+from qilu.contract.profile import SERVE_COUNTER, DeviceProfile, Table
 from qilu.modbus.errors import IllegalAddress
 from simulator.physics.machine import Machines, Values
 from simulator.registers.encoder import Write, bit_writer, writers
 
-COUNTER = "serve_counter"
 MAX_GAP = 8  # addresses; a gap of so many or more between two points is not part of the map
 
 
@@ -91,7 +90,7 @@ class Image:
 
     def _compile(self, table: Table, n: int) -> Iterable[Write]:
         area = self.areas[table]
-        served = [point for point in area.points if point.name != COUNTER and point.alias_of is None]
+        served = [point for point in area.points if point.name != SERVE_COUNTER and point.alias_of is None]
         if not served:
             return []
         if table.holds_bits:

@@ -14,14 +14,13 @@ import pandas
 import pytest
 
 from qilu.contract.errors import ConfigError
-from qilu.contract.profile import Point
+from qilu.contract.profile import SERVE_COUNTER, Point
 from qilu.contract.registers import compile_block
 from simulator.ground_truth.export import export, plan_export
 from simulator.ground_truth.tables import table_file
 from simulator.machines import MODELS
 from simulator.plant.plant import Plant
 from simulator.registers.device import Device
-from simulator.registers.image import COUNTER
 from tests.simulator.simulated import plant, profile
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump"}
@@ -65,7 +64,7 @@ def test_a_row_is_what_the_codec_of_the_gateway_reads_at_that_tick(model: str, t
         twin.advance(int(row["tick"]) - twin.tick)
         for point in profile(model).points:
             value = read(twin.devices["m-2"], point)
-            if point.name != COUNTER:
+            if point.name != SERVE_COUNTER:
                 assert same(row[point.name], value), (point.name, row[point.name], value)
 
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from qilu.contract.profile import DeviceProfile, Point, Table
+from qilu.contract.profile import SERVE_COUNTER, DeviceProfile, Point, Table
 from qilu.contract.registers import compile_block
 from qilu.modbus.errors import IllegalAddress, IllegalValue
 from simulator.machines import MODELS
 from simulator.physics.machine import Machines, Surroundings, Values, fleet, nominal_surroundings
 from simulator.registers.device import Device
-from simulator.registers.image import COUNTER, MAX_GAP, Area, Image
+from simulator.registers.image import MAX_GAP, Area, Image
 from tests.simulator.simulated import device, profile
 
 COMPRESSOR = "screw-air-compressor"
@@ -45,7 +45,7 @@ def test_the_codec_reads_back_what_every_machine_says(model: str) -> None:
     for row in range(n):
         asked = Device("x", image, row)
         for point in map_of.points:
-            if point.name == COUNTER:
+            if point.name == SERVE_COUNTER:
                 continue
             codec = compile_block((point,), point.table, point.address, point.size, map_of.parameters)
             (got,), bad = codec.decode(read(asked, point))
@@ -74,7 +74,7 @@ class Fixed(Machines):
 
 
 def image_of(machines: Machines, points: list[dict[str, object]], **more: object) -> Device:
-    counter = {"name": COUNTER, "table": "holding", "address": 0, "type": "uint32", "kind": "counter"}
+    counter = {"name": SERVE_COUNTER, "table": "holding", "address": 0, "type": "uint32", "kind": "counter"}
     made = DeviceProfile.model_validate({"profile": "x", "points": [counter, *points], **more})
     image = Image(made, machines, [{}])
     image.refresh()
@@ -197,7 +197,7 @@ def test_the_serve_counter_counts_reads_that_touch_it_and_no_others() -> None:
     asked = device(COMPRESSOR)
     served: list[tuple[str, int]] = []
     asked.on_counter = lambda name, counter: served.append((name, counter))
-    codec = compile_block((asked.profile.point(COUNTER),), Table.INPUT, 0, 2)
+    codec = compile_block((asked.profile.point(SERVE_COUNTER),), Table.INPUT, 0, 2)
     assert codec.decode(asked.read_registers(Table.INPUT, 0, 2)) == ((1,), {})
     assert codec.decode(asked.read_registers(Table.INPUT, 0, 12)[:4]) == ((2,), {})
     asked.read_registers(Table.INPUT, 2, 10)
@@ -210,7 +210,7 @@ def test_the_serve_counter_counts_reads_that_touch_it_and_no_others() -> None:
 
 def test_reads_right_beside_the_serve_counter_do_not_count() -> None:
     points: list[dict[str, object]] = [
-        {"name": COUNTER, "table": "input", "address": 5, "type": "uint32", "kind": "counter"},
+        {"name": SERVE_COUNTER, "table": "input", "address": 5, "type": "uint32", "kind": "counter"},
         {"name": "before", "table": "input", "address": 4, "type": "uint16"},
         {"name": "behind", "table": "input", "address": 7, "type": "uint16"},
     ]

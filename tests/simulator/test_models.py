@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from qilu.contract.profile import SERVE_COUNTER
 from simulator.machines import MODELS
 from simulator.physics.machine import State, fleet, nominal_surroundings
 from simulator.physics.operation import LEGAL
 from simulator.physics.utility import Utility
 from simulator.plant.parameters import of_machine
-from simulator.registers.image import COUNTER
 from tests.simulator.simulated import DAY_STEP, MISSING, day, profile
 
 # in calm surroundings these stand still; everything else must live
@@ -27,13 +27,13 @@ every_model = pytest.mark.parametrize("model", sorted(MODELS))
 @every_model
 def test_a_machine_says_every_point_of_its_profile_and_no_other(model: str) -> None:
     points = {point.name for point in profile(model).points}
-    assert set(day(model).values) | {COUNTER} == points
-    assert COUNTER not in day(model).values
+    assert set(day(model).values) | {SERVE_COUNTER} == points
+    assert SERVE_COUNTER not in day(model).values
 
 
 @every_model
 def test_a_profile_has_the_serve_counter_in_its_first_group_and_labels_in_both_languages(model: str) -> None:
-    counter = profile(model).point(COUNTER)
+    counter = profile(model).point(SERVE_COUNTER)
     assert (counter.type, counter.kind, counter.group) == (
         "uint32",
         "counter",
@@ -50,7 +50,7 @@ def test_a_profile_has_the_serve_counter_in_its_first_group_and_labels_in_both_l
 @every_model
 def test_every_value_stays_finite_and_within_the_limits_of_its_profile_for_a_day(model: str) -> None:
     for point in profile(model).points:
-        if point.name == COUNTER or point.type == "string":
+        if point.name == SERVE_COUNTER or point.type == "string":
             continue
         values = day(model).values[point.name]
         assert np.isfinite(values).all(), point.name
@@ -63,7 +63,7 @@ def test_every_value_stays_finite_and_within_the_limits_of_its_profile_for_a_day
 @every_model
 def test_counters_never_run_backwards(model: str) -> None:
     for point in profile(model).points:
-        if point.kind == "counter" and point.name != COUNTER:
+        if point.kind == "counter" and point.name != SERVE_COUNTER:
             assert (np.diff(day(model).values[point.name].astype(float), axis=0) >= 0).all(), point.name
 
 

@@ -255,7 +255,11 @@ points:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("serve_counter", "count_of_serves", "points.serve_counter: every simulated device has this point"),
+        (
+            "serve_counter",
+            "count_of_serves",
+            "points.count_of_serves: a screw-air-compressor knows nothing of it",
+        ),
         ("power", "powr", "points.powr: a screw-air-compressor knows nothing of it; did you mean power?"),
         ("float32", "bcd32", "points.power: the simulator cannot serve bcd32"),
         ("float32", "float64, word_order: big_swapped", "cannot serve word_order: big_swapped"),

@@ -16,6 +16,7 @@ from qilu.contract.profile.point import (
     PointRef,
 )
 from qilu.contract.profile.types import (
+    SERVE_COUNTER,
     TABLES_BY_FUNCTION,
     DataType,
     Name,
@@ -25,6 +26,7 @@ from qilu.contract.profile.types import (
 )
 
 __all__ = [
+    "SERVE_COUNTER",
     "TABLES_BY_FUNCTION",
     "AddressRange",
     "DataType",

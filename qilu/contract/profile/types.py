@@ -18,7 +18,11 @@ Order = Literal["big", "little"]
 WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
 """`_swapped`: the two registers of each half of a 64-bit value change places."""
 
+SERVE_COUNTER = "serve_counter"
+"""The point of simulated devices that counts how often it was read: an audit proves by it what was served."""
 DEFAULT_GROUP = "default"
+SERVE_COUNTER = "serve_counter"
+"""A point that counts the requests that read it: no two readings have the same value."""
 MAX_COPIES = 10_000
 
 

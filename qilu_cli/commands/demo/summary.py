@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cloud.audit.duplicates import COUNTER, find_duplicates
+from cloud.audit.duplicates import find_duplicates
 from qilu.contract.errors import ConfigError, QiluError
+from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
 
@@ -26,7 +27,7 @@ class Summary:
 
     `missing_points`: polled, not left out on purpose, and not in the store. `duplicate_points`: serve
     counters that are stored under two times. `lost_counters`: served by a machine and not in the store, as
-    DEVICE:COUNTER; the last request before the end of the run may be among them, being cut off.
+    DEVICE:SERVE_COUNTER; the last request before the end of the run may be among them, being cut off.
     """
 
     seconds: float
@@ -90,7 +91,7 @@ async def compare_counters(
     twice, lost = 0, []
     async with SqliteReader(store) as reader:
         for device, last in served.items():
-            samples = await reader.samples(device, COUNTER, start_ms, end_ms)
+            samples = await reader.samples(device, SERVE_COUNTER, start_ms, end_ms)
             twice += len(find_duplicates(samples))
             stored = {sample.value for sample in samples}
             lost += [f"{device.device}:{counter}" for counter in range(1, last + 1) if counter not in stored]
