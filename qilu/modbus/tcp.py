@@ -11,7 +11,8 @@ from typing import NoReturn
 
 from qilu.modbus.errors import FrameError
 from qilu.modbus.framing import Frame
-from qilu.modbus.functions import MAX_PDU
+from qilu.modbus.functions import MAX_PDU, READ_LIMITS
+from qilu.modbus.pdu import EXCEPTION
 
 _HEADER = Struct(">HHHB")
 _pack, _unpack, _HEADER_SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
@@ -46,6 +47,10 @@ class TcpFramer:
     def feed(self, data: bytes) -> None:
         if self._broken is None:
             rest = self._buffer[self._at :]
+            if rest and _starts_with_reply(data):
+                self._buffer, self._at = b"", 0
+                self._broken = f"a frame with {len(rest)} bytes that another frame follows is cut short"
+                return
             self._buffer = rest + data if rest else data
             self._at = 0
 
@@ -76,3 +81,15 @@ class TcpFramer:
         self._buffer, self._at = b"", 0
         self._broken = f"{what} is not Modbus TCP (protocol id 0, length {_MIN_LENGTH} to {_MAX_LENGTH})"
         raise FrameError(self._broken)
+
+
+def _starts_with_reply(data: bytes) -> bool:
+    """Whether a whole reply to a read, or a whole exception, stands at the start: no part of a frame does so
+    by chance. The frame before it was cut short."""
+    if len(data) < _HEADER_SIZE + 2:
+        return False
+    _, protocol, length, _ = _unpack(data)
+    function, count = data[_HEADER_SIZE], data[_HEADER_SIZE + 1]
+    if protocol or _COUNTED + length > len(data):
+        return False
+    return length == 3 if function >= EXCEPTION else function in READ_LIMITS and length == count + 3

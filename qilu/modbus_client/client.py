@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from random import Random
 from typing import TypeAlias
 
 from qilu.contract.errors import DataError, UnreachableError
@@ -31,6 +32,7 @@ from qilu.modbus_client.connector import Dial, dial, new_connection
 from qilu.modbus_client.endpoint import parse_endpoint
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus_client.transaction_ids import TransactionIds
 
 Write: TypeAlias = WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite
 
@@ -94,14 +96,21 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    url: str, *, timeout: float = 1.0, connect_timeout: float = 3.0, gap: float = 0.0, dial: Dial = dial
+    url: str,
+    *,
+    timeout: float = 1.0,
+    connect_timeout: float = 3.0,
+    gap: float = 0.0,
+    dial: Dial = dial,
+    random: Random | None = None,
 ) -> AsyncIterator[Client]:
     """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
     endpoint = parse_endpoint(url)
     rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
+    ids = TransactionIds(random or Random())
     try:
         async with asyncio.timeout(connect_timeout):
-            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late))
+            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late, ids))
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:

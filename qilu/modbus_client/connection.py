@@ -21,6 +21,7 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
+from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.runtime.timers import Timer, Timers
 
 __all__ = ["Connection", "ConnectionLostError", "LateReply", "ReplyTimeoutError", "Transaction"]
@@ -45,9 +46,10 @@ class Connection(asyncio.BufferedProtocol):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
+        ids: TransactionIds,
         alarms: Timers | None = None,
     ) -> None:
-        """`alarms`: shared by all connections of the process."""
+        """`ids`: of the endpoint, for one connection after another; `alarms`: shared by the whole process."""
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
@@ -69,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._open: dict[int, Transaction] = {}  # transaction id -> sent and not answered, the oldest first
         self._timed_out: dict[int, Transaction] = {}
         self._unconfirmed: list[Transaction] = []  # answered, and bytes of another frame came at once behind
-        self._transaction = 0
+        self._ids = ids
         self._timeout = self._gap = 0.0
         self._last_reply_at = self._quiet_until = 0.0
         self._consecutive_timeouts = 0
@@ -180,8 +182,7 @@ class Connection(asyncio.BufferedProtocol):
     def _send(self, exchange: Transaction, now: float) -> None:
         exchange.asked_at = now
         exchange.deadline = now + self._timeout
-        # never 0: some servers answer with it
-        self._transaction = transaction = self._transaction % 0xFFFF + 1
+        transaction = self._ids.next()
         self._open[transaction] = exchange
         if self._framer.buffered and len(self._open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
@@ -212,7 +213,7 @@ class Connection(asyncio.BufferedProtocol):
             exchange.data = response_data(exchange.request, pdu)
         except ModbusError as error:
             self._refused(exchange, error)
-        if self._in_flight > 1:
+        if self._framer.buffered:
             self._unconfirmed.append(exchange)
         if self._gap:
             self._quiet_until = now + self._gap
@@ -245,6 +246,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._stats.rejected_replies += 1
         self._rejected_frames += 1
+        self._ids.avoid(frame.transaction)
         _log.debug(
             "%s: rejected a reply of unit %d, transaction %d", self.name, frame.unit, frame.transaction
         )

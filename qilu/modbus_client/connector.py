@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from random import Random
 
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import Connection
@@ -15,6 +16,7 @@ from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply, LinkOptions
+from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.modbus_client.untagged_connection import UntaggedConnection
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.log_throttle import LogThrottle
@@ -62,13 +64,14 @@ def new_connection(
     rules: LinkOptions,
     stats: ClientStats,
     late: LateReply,
+    ids: TransactionIds,
     alarms: Timers | None = None,
     overdue: LateReplyGuard | None = None,
 ) -> Connection:
     """One that plays by these rules, not connected yet."""
     if rules.has_transaction_ids:
-        return Connection(name, rules, stats, late, alarms)
-    return UntaggedConnection(name, rules, stats, late, alarms, overdue)
+        return Connection(name, rules, stats, late, ids, alarms)
+    return UntaggedConnection(name, rules, stats, late, ids, alarms, overdue)
 
 
 class EndpointConnector:
@@ -81,6 +84,7 @@ class EndpointConnector:
         backoff: Backoff,
         stats: ClientStats,
         late: LateReply,
+        random: Random,
         dial: Dial = dial,
         slots: ConnectLimiter | None = None,
         alarms: Timers | None = None,
@@ -92,6 +96,7 @@ class EndpointConnector:
         self._endpoint = options.endpoint
         self._rules = options.link
         self._overdue = LateReplyGuard(self._rules, options.timeout)
+        self._ids = TransactionIds(random)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
@@ -195,8 +200,15 @@ class EndpointConnector:
             self._attempt = None
 
     def _make(self) -> Connection:
-        url = self._options.url
-        return new_connection(url, self._rules, self._stats, self._late, self._alarms, self._overdue)
+        return new_connection(
+            self._options.url,
+            self._rules,
+            self._stats,
+            self._late,
+            self._ids,
+            self._alarms,
+            self._overdue,
+        )
 
     def _failed(self, problem: str) -> None:
         wait = self._backoff.next()

@@ -19,6 +19,7 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
+from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.runtime.timers import Timers
 
 LOOPBACK = loopback_request(0x51)
@@ -35,11 +36,12 @@ class UntaggedConnection(Connection):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
+        ids: TransactionIds,
         alarms: Timers | None = None,
         overdue: LateReplyGuard | None = None,
     ) -> None:
         """`overdue`: shared by all connections, one after another, to one endpoint."""
-        super().__init__(name, rules, stats, late, alarms)
+        super().__init__(name, rules, stats, late, ids, alarms)
         self._in_flight = 1
         self._rtu: RtuClientFramer | None = None
         if rules.framing == "rtu":

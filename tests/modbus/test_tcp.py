@@ -35,6 +35,19 @@ def test_trailing_garbage_hurts_no_frame_before_it(sent: list[Frame], data: st.D
         framer.next_frame()
 
 
+@pytest.mark.parametrize("follower", [b"\x03\x02\x12\x34", b"\x83\x02"])
+def test_a_frame_that_was_cut_short_is_not_completed_with_the_next_one(follower: bytes) -> None:
+    """Also where the next one has just the bytes that are missing."""
+    next_frame = tcp_frame(8, 1, follower)
+    whole = tcp_frame(7, 1, b"\x03\x14" + bytes(20))
+    framer = TcpFramer()
+    framer.feed(whole[: -len(next_frame)])
+    assert framer.next_frame() is None
+    framer.feed(next_frame)
+    with pytest.raises(FrameError, match="cut short"):
+        framer.next_frame()
+
+
 @pytest.mark.parametrize(
     "header",
     ["0001 0000 0000 01", "0001 0000 0001 01", "0001 0000 00ff 01", "0001 0000 ffff 01", "0001 0001 0006 01"],

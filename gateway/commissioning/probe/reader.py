@@ -68,6 +68,7 @@ class Prober:
     def __init__(self, settings: ModbusSettings, random: Random) -> None:
         self.url = settings.url
         self.settings = settings
+        self._random = random
         self._backoff = Backoff(random, first=0.2, max_s=2.0)
         self._tasks: asyncio.TaskGroup | None = None
         self._link: EndpointConnector | None = None
@@ -75,7 +76,7 @@ class Prober:
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._link = EndpointConnector(
-            self.settings.client_options, self._tasks, self._backoff, ClientStats(), _late
+            self.settings.client_options, self._tasks, self._backoff, ClientStats(), _late, self._random
         )
         try:
             await self._connected(attempts=1)

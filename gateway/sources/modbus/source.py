@@ -90,6 +90,7 @@ class ModbusSource:
             backoff,
             self.stats,
             self._on_late_reply,
+            self._random,
             self._dial,
             self._slots,
             self._alarms,

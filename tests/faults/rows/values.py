@@ -23,6 +23,7 @@ from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, Wri
 from qilu.modbus_client.client import Client, NotAppliedError
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus_client.transaction_ids import TransactionIds
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"
@@ -193,7 +194,9 @@ async def client_of(seen: Seen, stage: Stage) -> Client:
     rules = LinkOptions(stage.frames)
     connection = await seen.dial(
         seen.source._settings.endpoint,
-        lambda: new_connection("writer", rules, SourceStats(), lambda unit, seconds: None),
+        lambda: new_connection(
+            "writer", rules, SourceStats(), lambda unit, seconds: None, TransactionIds(Random(7))
+        ),
     )
     return Client(connection, 5 * stage.unit)
 

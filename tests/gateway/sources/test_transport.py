@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from gateway.sources.modbus.stats import SourceStats
@@ -11,6 +13,7 @@ from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint import Endpoint, SerialLine
 from qilu.modbus_client.transaction import LinkOptions, ReplyTimeoutError, Transaction
+from qilu.modbus_client.transaction_ids import TransactionIds
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 
@@ -19,7 +22,9 @@ async def connection_to(peer: Peer, rules: LinkOptions) -> Connection:
     peer.framing = rules.framing
 
     def made() -> Connection:
-        return new_connection("far side", rules, SourceStats(), late=lambda unit, seconds: None)
+        return new_connection(
+            "far side", rules, SourceStats(), lambda unit, seconds: None, TransactionIds(Random(7))
+        )
 
     connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
     assert isinstance(connection, Connection)
