@@ -129,7 +129,7 @@ class RtuServerFramer(_RtuFramer):
 class RtuClientFramer(_RtuFramer):
     """Finds the response to the request that was sent last; all else on the line is noise."""
 
-    __slots__ = ("_also", "_data_size", "_echoes", "_function", "_unit")
+    __slots__ = ("_also", "_data_size", "_echoes", "_function", "_request", "_unit")
 
     def __init__(self, also: AbstractSet[int] = frozenset(), *, echoes: bool = False) -> None:
         """`also`: unit ids that a response may carry in place of the one that was asked. `echoes`: whether
@@ -139,16 +139,23 @@ class RtuClientFramer(_RtuFramer):
         self._echoes = echoes
         self._unit = self._function = -1
         self._data_size: int | None = None
+        self._request = b""
 
     def expect(self, unit: int, request: bytes) -> None:
-        """Look for this unit's response to this request PDU from now on; before that nothing is a frame."""
+        """Look for this unit's response to this request PDU from now on; before that nothing is a frame.
+
+        The request itself is found as well: an adapter may return it before the response (local echo).
+        """
         self._unit, self._function = unit, request[0]
+        self._request = rtu_frame(0, unit, request)
         self._data_size = data_size(request)
 
     def _size(self, start: int) -> int:
         buffer = self._buffer
         if buffer[start] != self._unit and (self._unit < 0 or buffer[start] not in self._also):
             return NO_FRAME
+        if self._request.startswith(buffer[start : start + len(self._request)]):
+            return len(self._request)
         if start + 1 == len(buffer):
             return UNKNOWN
         function = buffer[start + 1]

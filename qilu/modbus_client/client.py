@@ -30,9 +30,9 @@ from qilu.modbus.pdu import (
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial, dial, new_connection
 from qilu.modbus_client.endpoint import parse_endpoint
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LinkOptions
-from qilu.modbus_client.transaction_ids import TransactionIds
 
 Write: TypeAlias = WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite
 
@@ -107,10 +107,10 @@ async def connected(
     """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
     endpoint = parse_endpoint(url)
     rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
-    ids = TransactionIds(random or Random())
+    state = EndpointState.new(url, rules, random or Random(), timeout)
     try:
         async with asyncio.timeout(connect_timeout):
-            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late, ids))
+            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late, state))
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:

@@ -13,6 +13,7 @@ from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.pdu import response_data
 from qilu.modbus.tcp import TcpFramer
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import (
     ConnectionLostError,
@@ -21,7 +22,6 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
-from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.runtime.timers import Timer, Timers
 
 __all__ = ["Connection", "ConnectionLostError", "LateReply", "ReplyTimeoutError", "Transaction"]
@@ -46,10 +46,10 @@ class Connection(asyncio.BufferedProtocol):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
-        ids: TransactionIds,
+        endpoint: EndpointState,
         alarms: Timers | None = None,
     ) -> None:
-        """`ids`: of the endpoint, for one connection after another; `alarms`: shared by the whole process."""
+        """`endpoint`: shared by its connections, one after another; `alarms`: by the whole process."""
         self.name = name
         self.replies = 0
         """Frames that answered a request of ours, in time or late."""
@@ -71,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._open: dict[int, Transaction] = {}  # transaction id -> sent and not answered, the oldest first
         self._timed_out: dict[int, Transaction] = {}
         self._unconfirmed: list[Transaction] = []  # answered, and bytes of another frame came at once behind
-        self._ids = ids
+        self._ids = endpoint.ids
         self._timeout = self._gap = 0.0
         self._last_reply_at = self._quiet_until = 0.0
         self._consecutive_timeouts = 0

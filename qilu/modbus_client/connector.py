@@ -11,12 +11,11 @@ from random import Random
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.endpoint import Endpoint
-from qilu.modbus_client.late_reply_guard import LateReplyGuard
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply, LinkOptions
-from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.modbus_client.untagged_connection import UntaggedConnection
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.log_throttle import LogThrottle
@@ -64,14 +63,13 @@ def new_connection(
     rules: LinkOptions,
     stats: ClientStats,
     late: LateReply,
-    ids: TransactionIds,
+    endpoint: EndpointState,
     alarms: Timers | None = None,
-    overdue: LateReplyGuard | None = None,
 ) -> Connection:
     """One that plays by these rules, not connected yet."""
     if rules.has_transaction_ids:
-        return Connection(name, rules, stats, late, ids, alarms)
-    return UntaggedConnection(name, rules, stats, late, ids, alarms, overdue)
+        return Connection(name, rules, stats, late, endpoint, alarms)
+    return UntaggedConnection(name, rules, stats, late, endpoint, alarms)
 
 
 class EndpointConnector:
@@ -95,8 +93,7 @@ class EndpointConnector:
         self._options = options
         self._endpoint = options.endpoint
         self._rules = options.link
-        self._overdue = LateReplyGuard(self._rules, options.timeout)
-        self._ids = TransactionIds(random)
+        self._state = EndpointState.new(options.url, self._rules, random, options.timeout)
         self._tasks = tasks
         self._backoff = backoff
         self._stats = stats
@@ -200,15 +197,8 @@ class EndpointConnector:
             self._attempt = None
 
     def _make(self) -> Connection:
-        return new_connection(
-            self._options.url,
-            self._rules,
-            self._stats,
-            self._late,
-            self._ids,
-            self._alarms,
-            self._overdue,
-        )
+        url = self._options.url
+        return new_connection(url, self._rules, self._stats, self._late, self._state, self._alarms)
 
     def _failed(self, problem: str) -> None:
         wait = self._backoff.next()

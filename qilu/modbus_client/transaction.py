@@ -9,6 +9,7 @@ from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import data_size
 from qilu.modbus_client.endpoint import Framing, SerialLine
+from qilu.modbus_client.local_echo import EchoSetting
 
 QUIET_TIME_S = 0.01
 """Seconds between a reply and the next request where ids are ignored: what else comes is read and dropped."""
@@ -84,6 +85,7 @@ class LinkOptions:
     ignore_tid: bool = False
     accept_unit: frozenset[int] = frozenset()
     serial: SerialLine | None = None
+    local_echo: EchoSetting = "auto"
 
     @property
     def has_transaction_ids(self) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import EXCEPTION, loopback_request
+from qilu.modbus.pdu import EXCEPTION, Function, loopback_request, read_request
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus_client.connection import Connection
-from qilu.modbus_client.late_reply_guard import LateReplyGuard
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import (
     READS,
@@ -19,11 +19,12 @@ from qilu.modbus_client.transaction import (
     ReplyTimeoutError,
     Transaction,
 )
-from qilu.modbus_client.transaction_ids import TransactionIds
 from qilu.runtime.timers import Timers
 
 LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
+ECHO_TEST = read_request(Function.READ_HOLDING_REGISTERS, 0, 1)
+"""What settles whether the line has a local echo, before a request that its reply equals."""
 
 
 class UntaggedConnection(Connection):
@@ -36,17 +37,17 @@ class UntaggedConnection(Connection):
         rules: LinkOptions,
         stats: ClientStats,
         late: LateReply,
-        ids: TransactionIds,
+        endpoint: EndpointState,
         alarms: Timers | None = None,
-        overdue: LateReplyGuard | None = None,
     ) -> None:
-        """`overdue`: shared by all connections, one after another, to one endpoint."""
-        super().__init__(name, rules, stats, late, ids, alarms)
+        super().__init__(name, rules, stats, late, endpoint, alarms)
         self._in_flight = 1
         self._rtu: RtuClientFramer | None = None
         if rules.framing == "rtu":
             self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
-        self._overdue = overdue or LateReplyGuard(rules)
+        self._overdue = endpoint.overdue
+        self._echo = endpoint.echo
+        self._echo_seen = False  # of the request that is open
         self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
         self._started_at = self._line_busy_until = 0.0
 
@@ -65,6 +66,8 @@ class UntaggedConnection(Connection):
             unit = waiting[0].unit
             if self._overdue.needs_loopback(unit):
                 waiting.appendleft(Transaction(unit, LOOPBACK))
+            elif self._must_test_echo(waiting[0]):
+                waiting.appendleft(Transaction(unit, ECHO_TEST))
         super()._advance(now)
 
     def _not_before(self, unit: int) -> float:
@@ -79,12 +82,26 @@ class UntaggedConnection(Connection):
             self._abandoned = None
             self._rtu.reset()
             self._rtu.expect(exchange.unit, exchange.request)
+            self._echo_seen = False
         super()._send(exchange, now)
         if rules.is_broadcast(exchange):
             self._broadcast(exchange, now)
         elif rules.serial is not None:
             exchange.deadline += rules.wire_time(exchange.request)
             self._set_timer(exchange.deadline)
+
+    def _must_test_echo(self, exchange: Transaction) -> bool:
+        return (
+            self._rtu is not None
+            and self._echo.must_test(exchange.request)
+            and not self._rules.is_broadcast(exchange)
+        )
+
+    def _is_local_echo(self, pdu: bytes, request: bytes) -> bool:
+        if pdu == request and not self._echo_seen:
+            return self._echo.removes(request)
+        self._echo.replied(request, after_echo=self._echo_seen)
+        return False
 
     def _set_timer(self, deadline: float) -> None:
         """On a serial line one may be set for a longer request that came before, and be too late."""
@@ -102,6 +119,9 @@ class UntaggedConnection(Connection):
         transaction, exchange = next(iter(self._open.items()), (0, None))
         if exchange is None or (exchange.unit != frame.unit and frame.unit not in self._rules.accept_unit):
             self._unexpected(frame, self._abandoned)
+            return
+        if self._rtu is not None and self._is_local_echo(frame.pdu, exchange.request):
+            self._echo_seen = True
             return
         self._last_reply_at = now = self._clock()
         if exchange.request is LOOPBACK:
@@ -166,13 +186,14 @@ class UntaggedConnection(Connection):
             self._overdue.clear(exchange.unit)
             self._accept(transaction, exchange, exchange.withheld_reply, now)
             return
+        waits = self._waiting[0] if self._waiting else exchange
+        super()._expire(transaction, exchange, now)
         if exchange.request is LOOPBACK:
-            waits = self._waiting[0]
-            super()._expire(transaction, exchange, now)
             self._no_echo(exchange, waits, now, exchange.error)
             return
         self._overdue.request_timed_out(exchange.unit, exchange.asked_at, now)
-        super()._expire(transaction, exchange, now)
+        if exchange.request is ECHO_TEST:
+            waits.asked_at, waits.ended_at, waits.error = exchange.asked_at, now, exchange.error
 
     def _fail_all(self, error: QiluError) -> None:
         """A device may end the connection because of the echo: what waits for that was not asked for."""

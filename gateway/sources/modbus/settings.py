@@ -13,6 +13,7 @@ from qilu.contract.topics import TopicName
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
+from qilu.modbus_client.local_echo import EchoSetting
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import LinkOptions
 
@@ -54,6 +55,8 @@ class Quirks(FrozenModel):
     """Replies carry foreign transaction ids: a reply that arrives while one request is open belongs to it."""
     accept_unit: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     """Unit ids that its replies may carry in place of the one that was asked."""
+    local_echo: EchoSetting = "auto"
+    """RTU: whether the adapter returns every request before its reply; `auto` finds out."""
 
 
 class ModbusSettings(FrozenModel):
@@ -90,7 +93,14 @@ class ModbusSettings(FrozenModel):
         """What the Modbus client needs to know of this."""
         endpoint, quirks = self.endpoint, self.quirks
         accepted = frozenset(quirks.accept_unit)
-        link = LinkOptions(endpoint.framing, self.in_flight, quirks.ignore_tid, accepted, endpoint.serial)
+        link = LinkOptions(
+            endpoint.framing,
+            self.in_flight,
+            quirks.ignore_tid,
+            accepted,
+            endpoint.serial,
+            quirks.local_echo,
+        )
         return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.after_connect)
 
     @model_validator(mode="after")

@@ -22,8 +22,8 @@ from qilu.modbus.errors import ProtocolError
 from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
 from qilu.modbus_client.client import Client, NotAppliedError
 from qilu.modbus_client.connector import new_connection
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.transaction import LinkOptions
-from qilu.modbus_client.transaction_ids import TransactionIds
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"
@@ -195,7 +195,11 @@ async def client_of(seen: Seen, stage: Stage) -> Client:
     connection = await seen.dial(
         seen.source._settings.endpoint,
         lambda: new_connection(
-            "writer", rules, SourceStats(), lambda unit, seconds: None, TransactionIds(Random(7))
+            "writer",
+            rules,
+            SourceStats(),
+            lambda unit, seconds: None,
+            EndpointState.new("writer", rules, Random(7)),
         ),
     )
     return Client(connection, 5 * stage.unit)

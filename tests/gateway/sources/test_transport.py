@@ -12,8 +12,8 @@ from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint import Endpoint, SerialLine
+from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.transaction import LinkOptions, ReplyTimeoutError, Transaction
-from qilu.modbus_client.transaction_ids import TransactionIds
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 
@@ -23,7 +23,11 @@ async def connection_to(peer: Peer, rules: LinkOptions) -> Connection:
 
     def made() -> Connection:
         return new_connection(
-            "far side", rules, SourceStats(), lambda unit, seconds: None, TransactionIds(Random(7))
+            "far side",
+            rules,
+            SourceStats(),
+            lambda unit, seconds: None,
+            EndpointState.new("far side", rules, Random(7)),
         )
 
     connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
