@@ -21,7 +21,7 @@ _TEXTS = {
     CounterEvent.WRAPPED: "started again at its modulus; the total goes on",
     CounterEvent.RESET: "was reset; the total goes on",
     CounterEvent.PRESET: "goes on from another number, as after a change of the meter; the total goes on",
-    CounterEvent.GLITCH: "said a wrong value once, which changes nothing",
+    CounterEvent.GLITCH: "read a wrong value for a while; the total is not changed by it",
 }
 
 

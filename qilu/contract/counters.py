@@ -1,13 +1,20 @@
-"""Lets a counter go on where its register starts anew: past its last number, after a reset, past a glitch."""
+"""Lets a counter go on where its register starts anew: past its last number, after a reset, past a glitch.
+
+A state machine: `CounterState` x `Step` -> `TRANSITIONS`. What a value means is decided by the values that
+follow it, until then the total stands still.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from math import inf
 
 WINDOW = 8
 """A counter moves less than an eighth of its modulus between two values. It is not known to have gone round
 unless it was in the last eighth before and is in the first eighth after."""
+RESET_STEPS = 10
+"""A counter that was reset reads no more than it counts in so many values; else it is another counter."""
 
 
 class CounterEvent(StrEnum):
@@ -18,33 +25,95 @@ class CounterEvent(StrEnum):
     RESET = "reset"
     """It started again near 0 from somewhere else: what it had counted is kept."""
     PRESET = "preset"
-    """It goes on from another number, as after a change of the meter: nothing is taken for counted."""
+    """It continues from an unrelated number, as after a change of the meter: the jump is not counted."""
     GLITCH = "glitch"
-    """A value was undone by the one after it, and changed nothing."""
+    """Values were undone by a later one, and changed nothing."""
+
+
+class CounterState(StrEnum):
+    """`last` is the last value that was believed, `unsure` a later one that does not follow from it."""
+
+    START = "start"
+    """There was no value yet."""
+    COUNTING = "counting"
+    """The register says `last`."""
+    UNSURE = "unsure"
+    """It said `unsure`, once."""
+    RESTARTED = "restarted"
+    """It stands at `unsure`, below `last`. It may start again from there, or return: a device may read 0
+    for any time while it starts."""
+    ROUND = "round"
+    """It stands at `unsure` since it went past its last number, or so it seems: it may return as well."""
+
+
+class Step(StrEnum):
+    """What a value is, beside `last` and `unsure`; the first that applies."""
+
+    FIRST = "first"
+    ONWARD = "onward"
+    """It follows from `last`."""
+    UNDONE = "undone"
+    """It follows from the value before `last`, and not from `last`."""
+    ASTRAY = "astray"
+    """It follows from nothing."""
+    AHEAD = "ahead"
+    """It follows from `unsure`, which is far ahead of `last`: values are missing between them."""
+    STILL = "still"
+    """It is `unsure` again."""
+    ROUND_STILL = "round_still"
+    """It is `unsure` again, where the first numbers of the register follow its last ones."""
+    ROUND_ON = "round_on"
+    """It follows from `unsure`, in the same place."""
+    RESET_ON = "reset_on"
+    """It follows from `unsure`, which is so near 0 that the counter was reset."""
+    ELSEWHERE = "elsewhere"
+    """It does not follow from `last`, as `unsure` does not."""
+    LEAP = "leap"
+    """It follows from nothing, while the register stood at `unsure` before."""
+
+
+_S, _E = CounterState, CounterEvent
+TRANSITIONS: Mapping[tuple[CounterState, Step], tuple[CounterState, CounterEvent | None]] = {
+    (_S.START, Step.FIRST): (_S.COUNTING, None),
+    (_S.COUNTING, Step.ONWARD): (_S.COUNTING, None),
+    (_S.COUNTING, Step.UNDONE): (_S.COUNTING, _E.GLITCH),
+    (_S.COUNTING, Step.ASTRAY): (_S.UNSURE, None),
+    (_S.UNSURE, Step.ONWARD): (_S.COUNTING, _E.GLITCH),
+    (_S.UNSURE, Step.ASTRAY): (_S.UNSURE, None),
+    (_S.UNSURE, Step.AHEAD): (_S.COUNTING, None),
+    (_S.UNSURE, Step.STILL): (_S.RESTARTED, None),
+    (_S.UNSURE, Step.ROUND_STILL): (_S.ROUND, _E.WRAPPED),
+    (_S.UNSURE, Step.ROUND_ON): (_S.COUNTING, _E.WRAPPED),
+    (_S.UNSURE, Step.RESET_ON): (_S.COUNTING, _E.RESET),
+    (_S.UNSURE, Step.ELSEWHERE): (_S.COUNTING, _E.PRESET),
+    (_S.RESTARTED, Step.ONWARD): (_S.COUNTING, _E.GLITCH),
+    (_S.RESTARTED, Step.STILL): (_S.RESTARTED, None),
+    (_S.RESTARTED, Step.RESET_ON): (_S.COUNTING, _E.RESET),
+    (_S.RESTARTED, Step.ELSEWHERE): (_S.COUNTING, _E.PRESET),
+    (_S.RESTARTED, Step.LEAP): (_S.UNSURE, _E.RESET),
+    (_S.ROUND, Step.ONWARD): (_S.COUNTING, _E.GLITCH),
+    (_S.ROUND, Step.ROUND_STILL): (_S.ROUND, None),
+    (_S.ROUND, Step.ROUND_ON): (_S.COUNTING, None),
+    (_S.ROUND, Step.LEAP): (_S.UNSURE, None),
+}
 
 
 class Counter:
     """The total of one counter, from the values of its register.
 
-    A value that goes back, or further on than `WINDOW` allows, is believed when the next one confirms it;
-    until then the total stands still. So a single wrong value never changes what follows it, and a total
-    never goes back but where a small jump was undone. A reset is undone when the register goes on from where
-    it was before, as that of a device which says 0 for some seconds while it starts. Values and modulus are
-    in one unit, which is that of the total; whole numbers stay exact. A new counter begins with what the
-    register says.
+    Values and modulus are in one unit, which is that of the total; whole numbers stay exact. A new counter
+    begins with what the register says. A total never goes back but where a jump, or a round, was undone.
     """
 
-    __slots__ = ("_base", "_before", "_before_reset", "_last", "_step", "_unsure")
+    __slots__ = ("_base", "_before", "_largest", "_last", "_unsure", "state")
 
     def __init__(self) -> None:
+        self.state = CounterState.START
         self._base: float = 0  # what is added to the register's value
-        self._last: float | None = None  # the last value that was believed,
-        self._before: float | None = None  # the one before that,
-        self._unsure: float | None = None  # and one after it that waits to be confirmed
-        self._before_reset: tuple[float, float] | None = (
-            None  # base and last value before a reset that may be none
-        )
-        self._step: float = 0  # the most that it counted from one value to the next
+        self._last: float = 0
+        self._before: float | None = None  # the value before the last
+        self._unsure: float = 0
+        self._largest: float = 0  # step from one value to the next, both of them confirmed
 
     def update(
         self, value: float, modulus: float | None = None, lowest: float = 0
@@ -54,63 +123,59 @@ class Counter:
         `modulus` is how many numbers the register has, None where it never starts again; `lowest` is the one
         at which it does, of a signed register half the modulus below 0.
         """
-        last, before, unsure = self._last, self._before, self._unsure
-        self._unsure = None
-        if last is None:
-            return self._accept(value), None
+        step = self._step(value, modulus, lowest)
+        self._take(step, value, modulus or 0)
+        self.state, happened = TRANSITIONS[self.state, step]
+        if self.state is CounterState.ROUND:
+            return self._base + (modulus or 0) + self._unsure, happened
+        return self._base + self._last, happened
+
+    def _step(self, value: float, modulus: float | None, lowest: float) -> Step:
+        last, unsure, before, state = self._last, self._unsure, self._before, self.state
         window = inf if modulus is None else modulus / WINDOW
+        if state is CounterState.START:
+            return Step.FIRST
         if 0 <= value - last <= window:
-            undone = self._before_reset is not None and self._undo_reset(
-                self._before_reset, last, value, window
-            )
-            if not undone:
-                self._step = max(self._step, value - last)
-            return self._accept(value), CounterEvent.GLITCH if undone or unsure is not None else None
-        if unsure is None and before is not None and before <= value < last:  # the last was a jump: undone
-            self._last = value
-            return self._base + value, CounterEvent.GLITCH
-        if unsure is None or (value < last < unsure):
+            return Step.ONWARD
+        if state is CounterState.COUNTING:
+            return Step.UNDONE if before is not None and before <= value < last else Step.ASTRAY
+        if last < unsure:
+            return Step.AHEAD if value >= unsure else Step.ASTRAY
+        follows = 0 <= value - unsure <= window
+        if not follows and state is not CounterState.UNSURE:
+            return Step.LEAP
+        if modulus is not None and follows and unsure - lowest <= window >= modulus - (last - lowest):
+            return Step.ROUND_STILL if value == unsure else Step.ROUND_ON
+        if value == unsure:
+            return Step.STILL
+        return Step.RESET_ON if follows and self._was_reset(value - unsure) else Step.ELSEWHERE
+
+    def _was_reset(self, step: float) -> bool:
+        return 0 <= self._unsure <= RESET_STEPS * max(self._largest, step)
+
+    def _take(self, step: Step, value: float, modulus: float) -> None:
+        if step in (Step.ASTRAY, Step.STILL, Step.ROUND_STILL):
             self._unsure = value
-            return self._base + last, None
-        if unsure > last and value >= unsure:
-            undone = self._before_reset is not None and self._undo_reset(
-                self._before_reset, last, unsure, window
-            )
-            return self._accept(value), CounterEvent.GLITCH if undone else None
-        goes_on = 0 <= value - unsure <= window
-        wrapped = modulus is not None and unsure - lowest <= window and modulus - (last - lowest) <= window
-        return self._restart(last, unsure, value, goes_on, modulus if wrapped else None)
-
-    def _restart(
-        self, last: float, unsure: float, value: float, goes_on: bool, modulus: float | None
-    ) -> tuple[float, CounterEvent]:
-        """Two values in a row do not follow from the last one; `modulus`: where they do from a wrap."""
-        if goes_on and modulus is not None:
-            self._base += modulus
-            happened = CounterEvent.WRAPPED
-        elif goes_on and 0 <= unsure <= last / WINDOW:
-            self._before_reset = self._base, last
-            self._base += last
-            happened = CounterEvent.RESET
+        elif step is Step.UNDONE:
+            self._last = value
+        elif step is Step.LEAP:
+            self._start_again(step, self._unsure, modulus)
+            self._before, self._unsure = None, value
+        elif step in (Step.FIRST, Step.ONWARD, Step.AHEAD):
+            if self._before is not None:
+                self._largest = max(self._largest, self._last - self._before)
+            self._before = None if step is Step.FIRST else self._last
+            self._last = value
         else:
-            self._base += last - value
-            happened = CounterEvent.PRESET
-        self._last = unsure
-        return self._accept(value), happened
+            self._start_again(step, value, modulus)
+            self._before = self._unsure if self._unsure <= value else None
 
-    def _undo_reset(self, left: tuple[float, float], last: float, value: float, window: float) -> bool:
-        """Whether `value`, which is believed, goes on from where the counter was before its reset: at once,
-        and not as far as it counts by itself."""
-        base, before = left
-        if last > before / WINDOW:
-            self._before_reset = None
-            return False
-        goes_on = 0 <= value - before <= window and base + value >= self._base + last
-        if not goes_on or value - last <= WINDOW * self._step:
-            return False
-        self._base, self._before_reset = base, None
-        return True
-
-    def _accept(self, value: float) -> float:
-        self._before, self._last = self._last, value
-        return self._base + value
+    def _start_again(self, step: Step, value: float, modulus: float) -> None:
+        """Count on from `value`."""
+        if step is Step.ROUND_ON or self.state is CounterState.ROUND:
+            self._base += modulus
+        elif step is Step.RESET_ON or (step is Step.LEAP and self._was_reset(0)):
+            self._base += self._last
+        else:
+            self._base += self._last - value
+        self._last = value
