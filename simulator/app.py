@@ -61,6 +61,17 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
     return plant
 
 
+def plant_of_profile(profile: str, *, port: int, replicas: int = 1) -> Plant:
+    """A plant of `replicas` devices with this profile, a shipped one or a file; ConfigError: there is none."""
+    file = Path(profile)
+    folder = file.parent if file.suffix in (".yaml", ".yml") else None
+    name = profile if folder is None else file.stem
+    by_name = profiles([name], folder)
+    check_compatible(by_name[name], folder)
+    device = {"device": name, "machine": name, "port": port, "replicas": replicas if replicas > 1 else None}
+    return Plant(PlantSettings.model_validate({"plant": name, "machines": [device]}), by_name)
+
+
 def profiles_of(settings: PlantSettings, folder: Path | None = None) -> Mapping[str, DeviceProfile]:
     """The profile of each model in the plant: beside the settings in `profiles/`, else the shipped one."""
     beside = folder / "profiles" if folder is not None else None

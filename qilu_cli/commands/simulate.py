@@ -7,8 +7,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from qilu.contract.errors import ConfigError
 from qilu_cli.file_kinds import Kind, expected
-from simulator.app import Simulation, load
+from simulator.app import Simulation, load, plant_of_profile
 from simulator.app import simulate as serve
 from simulator.plant.plant import Plant
 
@@ -17,9 +18,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SimulateOptions:
-    """What the user wants of the plant in `file`."""
+    """What the user wants: the plant in `file`, or `replicas` devices of a profile at `port`."""
 
-    file: Path
+    file: Path | None
+    profile: str | None
+    port: int
+    replicas: int
     truth: Path | None
     speed: float | None
     paused: bool
@@ -28,14 +32,23 @@ class SimulateOptions:
 
 async def simulate(options: SimulateOptions) -> None:
     """Serve the plant; ConfigError when it, a profile or a port is wrong."""
-    with expected(Kind.PLANT, options.file):
-        plant = load(options.file)
+    plant = _plant(options)
     control = plant.settings.control if options.control is None else options.control
     async with serve(plant, truth=options.truth, control=control) as simulation:
         simulation.clock.speed = options.speed or simulation.clock.speed
         simulation.clock.paused = options.paused
         _log_endpoints(plant, simulation)
         await asyncio.Event().wait()
+
+
+def _plant(options: SimulateOptions) -> Plant:
+    if (options.file is None) == (options.profile is None):
+        raise ConfigError("name a plant file or --profile, one of them", remedy="see `qilu simulate --help`")
+    if options.profile is not None:
+        return plant_of_profile(options.profile, port=options.port, replicas=options.replicas)
+    assert options.file is not None
+    with expected(Kind.PLANT, options.file):
+        return load(options.file)
 
 
 def _log_endpoints(plant: Plant, simulation: Simulation) -> None:

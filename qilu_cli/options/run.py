@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qilu_cli.options.option_types import Duration, GatewayFile, LogJson, LogLevel, PlantFile
+from qilu_cli.options.option_types import Duration, GatewayFile, LogJson, LogLevel
 from qilu_cli.runner import run
 
 app = typer.Typer()
@@ -49,7 +49,14 @@ def demo(
 
 @app.command()
 def simulate(
-    file: PlantFile,
+    file: Annotated[Path | None, typer.Argument(help="A plant file, such as configs/plant.yaml.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Without a plant file: a device profile, by its name or its file.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of --profile.")] = 5020,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=100_000, help="How many devices of --profile, with unit ids from 1 on.")
+    ] = 1,
     truth: Annotated[
         Path | None, typer.Option(help="Write what was served, and what happened, into this folder.")
     ] = None,
@@ -66,11 +73,11 @@ def simulate(
 ) -> None:
     """Run simulated machines that speak Modbus, for any client.
 
-    Example: qilu simulate configs/plant.yaml
+    Example: qilu simulate --profile eastron-sdm630 --port 5020
     """
     from qilu_cli.commands import simulate as command
 
-    options = command.SimulateOptions(file, truth, speed, paused, control)
+    options = command.SimulateOptions(file, profile, port, replicas, truth, speed, paused, control)
     run(lambda: command.simulate(options), log_level, log_json, duration)
 
 

@@ -227,3 +227,13 @@ def test_random_numbers_are_uniform_and_normal_for_any_draw(seed: int, draw: int
 def test_the_page_names_every_signal() -> None:
     page = (Path(__file__).parents[2] / "docs" / "machines-from-a-file.md").read_text()
     assert [name for name in SIGNALS if f"`{name}`" not in page] == []
+
+
+def test_a_profile_alone_is_a_plant(tmp_path: Path) -> None:
+    plant = app.plant_of_profile(METER, port=5020, replicas=3)
+    assert list(plant.devices) == [f"{METER}-{number}" for number in (1, 2, 3)]
+    write_plant(tmp_path)
+    own = app.plant_of_profile(str(tmp_path / "profiles" / "tank.yaml"), port=5020)
+    assert list(own.devices) == ["tank"]
+    with pytest.raises(ConfigError, match=f"did you mean {METER}"):
+        app.plant_of_profile("eastron-sdm63", port=5020)
