@@ -28,7 +28,8 @@ __all__ = ["Connection", "ConnectionLostError", "LateReply", "ReplyTimeoutError"
 
 _log = logging.getLogger(__name__)
 
-TIMEOUTS_BEFORE_RECONNECT = 3  # requests in a row without a reply to any: the connection itself is doubted
+TIMEOUTS_BEFORE_RECONNECT = 3
+"""Consecutive requests without a reply to any after which the connection itself is doubted."""
 _RECEIVE = 2048  # bytes taken in one go: several of the longest frames
 _REMEMBERED = 64  # requests given up, whose replies would still be recognised
 
@@ -55,6 +56,10 @@ class Connection(asyncio.BufferedProtocol):
         """Frames that answered a request of ours, in time or late."""
         self.problem = ""
         """What came that is no Modbus, for people: then it was closed."""
+        self.deaf_for = 0.0
+        """Seconds from the connection to its first reply, where requests before it timed out."""
+        self.max_timeouts = TIMEOUTS_BEFORE_RECONNECT
+        """Consecutive timeouts after which it is closed."""
         self.closed_by_us = False
         """Whether we closed it; that says nothing against connecting again at once."""
         self._loop = asyncio.get_running_loop()
@@ -67,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._in_flight = rules.in_flight
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
+        self._connected_at = 0.0
         self._waiting: deque[Transaction] = deque()
         self._open: dict[int, Transaction] = {}  # transaction id -> sent and not answered, the oldest first
         self._timed_out: dict[int, Transaction] = {}
@@ -124,6 +130,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._connected_at = self._clock()
 
     # For a plain Protocol asyncio allocates 256 kB per chunk, which costs more than all that follows.
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - its name is asyncio's
@@ -206,6 +213,8 @@ class Connection(asyncio.BufferedProtocol):
     def _accept(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
         """This is the reply to that request; it came at `last_closed_at`."""
         del self._open[transaction]
+        if self._consecutive_timeouts > 1 and not self.replies:
+            self.deaf_for = now - self._connected_at
         self.replies += 1
         self._consecutive_timeouts = 0
         self._stats.replies += 1
@@ -281,7 +290,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _after_timeout(self, transaction: int, exchange: Transaction) -> None:
         """Its reply may still come."""
-        if self._consecutive_timeouts >= TIMEOUTS_BEFORE_RECONNECT:
+        if self._consecutive_timeouts >= self.max_timeouts:
             self._disconnect()
             return
         self._timed_out[transaction] = exchange

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 from qilu.modbus_client.connect_limiter import ConnectLimiter
-from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connection import TIMEOUTS_BEFORE_RECONNECT, Connection
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.options import ClientOptions
@@ -27,6 +27,10 @@ _log = logging.getLogger(__name__)
 KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds of silence before a probe, between probes, and probes before the connection is given up."""
 USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side is gone
+
+DEAF_CONNECTIONS = 4
+"""Consecutive connections without a reply of which each one is given twice as many timeouts; then it begins
+anew: some devices need seconds after a connection, of others only a new connection works."""
 
 Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
 """Connects and returns the protocol that it made; OSError when that is not possible."""
@@ -106,6 +110,12 @@ class EndpointConnector:
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
         self._tolerate_next_disconnect = False
+        self._without_reply = 0  # consecutive connections that brought none
+
+    @property
+    def deaf_for(self) -> float:
+        """Seconds from the present connection to its first reply, where requests before it timed out."""
+        return self._connection.deaf_for if self._connection is not None else 0.0
 
     @property
     def numbered(self) -> bool:
@@ -156,6 +166,10 @@ class EndpointConnector:
         last, self._connection = self._connection, None
         if last is None:
             return
+        if not last.replies and last.closed_by_us:
+            self._without_reply += 1
+        elif not last.deaf_for:
+            self._without_reply = 0
         if last.replies:
             self._backoff.reset()
             self.problem = ""
@@ -190,11 +204,21 @@ class EndpointConnector:
                 except asyncio.CancelledError:
                     connection.close()
                     raise
+            connection.max_timeouts = TIMEOUTS_BEFORE_RECONNECT << self._without_reply % DEAF_CONNECTIONS
+            self._note_deaf_connections()
             self._stats.reconnects += self._stats.connects > 0
             self._stats.connects += 1
             self._connection = connection
         finally:
             self._attempt = None
+
+    def _note_deaf_connections(self) -> None:
+        if self._without_reply == DEAF_CONNECTIONS:
+            text = (
+                f"{self._options.url}: connections are accepted, and no request is answered: check unit ids;"
+                " for a device that needs time after a connection set `connect_delay`, such as 5s"
+            )
+            self._complaints.warn("deaf", text, asyncio.get_running_loop().time())
 
     def _make(self) -> Connection:
         url = self._options.url

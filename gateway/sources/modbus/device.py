@@ -16,6 +16,8 @@ LOSS_WINDOW_S = 3600.0
 """Seconds in which a frame that was lost makes the next silence prove less."""
 WORTH_MENDING, MEMORY = 0.5, 0.2
 """The share of losses that have to be mended, and what one of them is in its mean."""
+WAKE_UPS = 3
+"""Consecutive polls of which only a repeated request was answered until the device is known to sleep."""
 CLOSING_PAUSE_S = 10.0
 """Seconds before a group that only ends connections is asked for again, where there are others."""
 
@@ -101,6 +103,7 @@ class Device:
         "settling_polls",
         "setup",
         "unit",
+        "wake_ups",
     )  # fmt: skip
 
     def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
@@ -119,6 +122,8 @@ class Device:
         """The share of the losses that it answered when it was asked again, of late."""
         self.online: bool | None = None
         self.settling_polls = 0
+        self.wake_ups = 0
+        """Consecutive polls that began with a timeout and brought values all the same."""
         self.reason = Reason.NOT_POLLED
         self.exponents = exponents_of(setup.profile, setup.profile.parameters_with(setup.settings.parameters))
         """What other points scale by, where the profile has such; None where it has not."""
@@ -137,6 +142,11 @@ class Device:
         """It was out of service: what it was silent about meanwhile was no loss."""
         for group in self.groups:
             group.timed_out_requests.clear()
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether a request only wakes it up, and the next one is answered."""
+        return self.wake_ups >= WAKE_UPS
 
     def record_failed_retry(self, now: float) -> None:
         """What it was asked for again did not come either."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Reading, Reason
 
+LONGEST_DEAFNESS_S = 30.0
+"""Seconds from a connection to its first reply, beyond which the device was switched on only then."""
 LATE_REPLIES = 5
 """Replies after the timeout until the timeout is called too short."""
 POLLS_OUT_OF_LIMITS = 10
@@ -25,7 +28,7 @@ class SettingHints:
         )
         self._late_replies = 0
         self._out_of_limits: dict[str, int] = {}
-        self._doubted = False
+        self._doubted = self._deaf = self._asleep = False
 
     def late_reply(self, seconds: float, timeout: float) -> str | None:
         """A reply came `seconds` after its request, later than `timeout` (s)."""
@@ -35,6 +38,26 @@ class SettingHints:
         return (
             f"replies after {seconds:.1f} s, later than its timeout of {timeout:g} s: set `timeout` of this"
             f" source to {2 * seconds:.1g}s or more"
+        )
+
+    def deaf(self, seconds: float) -> str | None:
+        """It answered nothing until so many seconds after the connection."""
+        if self._deaf or not 0 < seconds <= LONGEST_DEAFNESS_S:
+            return None
+        self._deaf = True
+        return (
+            f"replied for the first time {seconds:.1f} s after the connection: if each connection begins so,"
+            f" set `connect_delay` of this source to {ceil(seconds)}s"
+        )
+
+    def asleep(self, sleeps: bool) -> str | None:
+        """Whether polls are answered only when their first request is repeated."""
+        if self._asleep or not sleeps:
+            return None
+        self._asleep = True
+        return (
+            "answers only repeated requests: it sleeps between polls; a request is repeated once from now on,"
+            " set `retries` of this source to 1 or more to have it so from the start"
         )
 
     def polled(self, readings: Sequence[Reading]) -> str | None:

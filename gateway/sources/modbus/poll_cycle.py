@@ -52,10 +52,13 @@ class PollCycle:
         "_replied_last",
         "_replied_on_connection",
         "_retries",
+        "_retries_granted",
         "_seeking",
         "_service",
         "_suspects",
+        "_timed_out_first",
         "_timeout",
+        "_wakes",
         "replied",
         "slow_reply_time",
     )  # fmt: skip
@@ -78,7 +81,15 @@ class PollCycle:
         self._link = link
         self._service = service
         self._timeout = settings.timeout
-        self._retries = settings.retries  # that are left in this turn
+        unit = service.units[group.device.unit]
+        # A device that is asleep loses the request that wakes it. To repeat one costs a neighbour time.
+        may_sleep = not unit.in_service and (
+            unit.probes % 4 == 2 or (unit.probes and len(service.units) == 1)
+        )
+        self._wakes = bool(group.device.sleeps or may_sleep)
+        self._retries = max(settings.retries, int(self._wakes))  # that are left in this turn
+        self._retries_granted = False  # to what timed out last
+        self._timed_out_first = False
         self._replied_last: Block | None = None  # with values
         self._in_service = False  # when the turn began
         self._suspects: UndiagnosedTimeouts | None = None  # since the first silence
@@ -128,7 +139,9 @@ class PollCycle:
             if suspects and (self.replied or not waiting):
                 waiting = [*waiting, *await self._diagnose(suspects)]
             if waiting and not (
-                service.should_continue(unit) or (suspects is not None and suspects.may_continue)
+                service.should_continue(unit)
+                or (self._wakes and self._retries_granted)
+                or (suspects is not None and suspects.may_continue)
             ):
                 self._give_up(waiting, self.reason)
                 break
@@ -139,8 +152,10 @@ class PollCycle:
         if seeking.search is not None:
             await self._check(seeking.search)
         self._account.refused(group.plan.not_asked, _now())
-        if self.replied and not self._in_service:
-            group.device.reset_after_outage()
+        if self.replied:
+            group.device.wake_ups = group.device.wake_ups + 1 if self._timed_out_first else 0
+            if not self._in_service:
+                group.device.reset_after_outage()
         seeking.finish(self.replied)
 
     async def _diagnose(self, suspects: UndiagnosedTimeouts) -> Sequence[Block]:
@@ -208,6 +223,7 @@ class PollCycle:
     def _process_replies(self, blocks: Sequence[Block], exchanges: Sequence[Transaction]) -> Sequence[Block]:
         """Turn answers into readings; returns the blocks that are to be asked next in this turn."""
         unsent, again, lost = list[Block](), list[Block](), False
+        self._retries_granted = False
         self._culprit_known = False
         for block, exchange in zip(blocks, exchanges, strict=True):
             data = exchange.data
@@ -281,11 +297,14 @@ class PollCycle:
             self._suspects = suspects
         whole = suspects.origin_of(block)
         self._group.timed_out_requests.add(whole.request)
-        again = self._retries > 0 and timed_out and service.units[unit].in_service
-        if not (self.replied and (again or self._seeking.first_timeout)):
+        self._timed_out_first = self._timed_out_first or not self.replied
+        again = self._retries > 0 and timed_out and (self._wakes or service.units[unit].in_service)
+        only_woken = again and self._group.device.sleeps
+        if not only_woken and not (self.replied and (again or self._seeking.first_timeout)):
             service.record_timeout(unit, exchange.asked_at, exchange.ended_at)
-        if again and service.should_continue(unit):
+        if again and (self._wakes or service.should_continue(unit)):
             self._retries -= 1
+            self._retries_granted = True
             return (block,)
         if whole is not block:
             self._group.device.record_failed_retry(exchange.ended_at)

@@ -172,6 +172,9 @@ class ModbusSource:
         if settings.close_after_poll:
             link.disconnect()
         if poll.replied:
+            hints = self._hints[device.unit]
+            self._hint(device, hints.deaf(link.deaf_for))
+            self._hint(device, hints.asleep(device.sleeps and not settings.retries))
             if not device.online:
                 self._came_online(device)
             self.stats.rtt[device.name] = self._service.units[device.unit].rtt
