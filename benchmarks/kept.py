@@ -1,95 +1,120 @@
 """What it costs to confirm that VictoriaMetrics has kept what it took: a share of the ingester's CPU.
 
-    python -m benchmarks.kept [--devices 100] [--seconds 60]
+    python -m benchmarks.kept [--devices 100] [--seconds 60] [--rounds 5]
 
-`--devices` machines of 100 points send once a second. `work` is the CPU of decoding and writing their records
-(the link is not in it), `mark` that of reading /metrics every 5 s, `traces` that of keeping what was written,
-`confirm` that of a round every 5 s: with all series new, with none (the rule), for a server without counters
-(one series in each column set every 30 s), and of every sample (while the counters rise).
+`--devices` machines of 100 points send once a second. An ingester's CPU for them is that of its link (an
+ingester with a store that keeps nothing: decoding and acknowledging are in it), that of writing, and that of
+confirming: marks, traces, and the questions three times a horizon. It is printed what part of the three the
+last one is, in each round: with counters of dropped rows (the rule), for a server without them (one series of
+each column set once a horizon), and while they rise (every sample is read back). The first confirmation, in
+which all series are new, is once an hour and not in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
+from benchmarks.ingester import messages, publish, run_ingester
 from benchmarks.stores import POINTS, polls
 from qilu.contract.record_codec import decode_record, encode_record
-from qilu.stores.confirmation import Mark, Write, traces
-from qilu.stores.influx.http import Http
-from qilu.stores.influx.victoria_confirmation import WriteVerifier
+from qilu.stores.confirmation import Write, traces
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import VictoriaMetrics, find
+from tests.servers.mosquitto import Mosquitto
 
-ROUND = 5
-"""Seconds of the plant between two rounds of confirmation."""
-
-
-@dataclass
-class Cpu:
-    """Seconds of this process."""
-
-    work: float = 0.0
-    mark: float = 0.0
-    traces: float = 0.0
+QUESTIONS = 3
+"""In a horizon, as the ingester asks."""
+RECORDS = 10
+"""Records of one message."""
+_LINK_S = 20.0
+"""Seconds for which the link is measured."""
 
 
-async def measure(server: VictoriaMetrics, records: Sequence[bytes], devices: int) -> None:
-    """Write a second at a time, confirm each round in four ways, and print the shares."""
+class Clock:
+    """Seconds of the plant, which pass as fast as its records are written."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class StoreWithoutCounters(InfluxStore):
+    """As an older server, which does not count what it drops."""
+
+    async def _ask_mark(self) -> None:
+        await super()._ask_mark()
+        self._mark = replace(self._mark, dropped=None)
+
+
+class StoreAtItsLimit(InfluxStore):
+    """As a server that drops rows all the time."""
+
+    async def _ask_mark(self) -> None:
+        dropped = self._mark.dropped or 0
+        await super()._ask_mark()
+        self._mark = replace(self._mark, dropped=dropped + 1)
+
+
+async def confirming(
+    kind: type[InfluxStore], server: VictoriaMetrics, records: Sequence[bytes], devices: int
+) -> tuple[float, float, float]:
+    """CPU-seconds for a second of the plant: of writing, of confirming, and of the first confirmation."""
     settings = InfluxSettings(type="influx", server="victoriametrics", url=server.url, timeout=60)
-    now, cpu, writes = 0.0, Cpu(), list[Write]()
-    async with InfluxStore(settings, monotonic=lambda: now) as store:
-        mark = await store.mark()
+    clock = Clock()
+    work = confirm = first = 0.0
+    async with kind(settings, monotonic=clock) as store:
+        pending: list[Write] = []
+        asked = 0.0
+        await store.mark()  # the first one greets the server
         for at in range(0, len(records), devices):
-            now += 1.0
-            start = time.process_time()
+            clock.now += 1
+            batch = [decode_record(record) for record in records[at : at + devices]]
+            begin = time.process_time()
             mark = await store.mark()
             marked = time.process_time()
-            batch = [decode_record(record) for record in records[at : at + devices]]
             assert not await store.write(batch)
             worked = time.process_time()
-            writes.append(Write(mark, [traces(poll) for poll in batch]))
-            cpu.mark += marked - start
-            cpu.work += worked - marked
-            cpu.traces += time.process_time() - worked
-        await asyncio.sleep(1.5)
-        await asyncio.to_thread(server.flush)
-        seconds = len(writes)
-        print(
-            f"{devices * POINTS} points/s: work {cpu.work / seconds * 1000:.2f} ms/s,"
-            f" mark {cpu.mark / cpu.work:.1%} of that, traces {cpu.traces / cpu.work:.1%}"
+            pending.append(Write(mark, traces(batch)))
+            confirm += marked - begin + time.process_time() - worked
+            work += worked - marked
+            if clock.now - asked >= store.durability_delay / QUESTIONS:
+                if not asked or kind is not InfluxStore:  # something is read back
+                    await asyncio.sleep(1.5)
+                    await asyncio.to_thread(server.flush)
+                begin = time.process_time()
+                assert not any(result.doubtful for result in await store.confirm(pending))
+                took = time.process_time() - begin
+                first, confirm = (first, confirm + took) if asked else (took, confirm)
+                pending, asked = [], clock.now
+    return work / clock.now, confirm / clock.now, first
+
+
+def link(directory: Path, devices: int, pause: float) -> float:
+    """CPU-seconds of an ingester with no store, for the records of one second."""
+    spawn = multiprocessing.get_context("spawn")
+    count = max(round(_LINK_S / pause), 1)
+    with Mosquitto(directory) as broker:
+        here, there = spawn.Pipe()
+        child = spawn.Process(
+            target=run_ingester, args=(broker.port, None, count * RECORDS, there), daemon=True
         )
-        rounds = [writes[at : at + ROUND] for at in range(0, seconds, ROUND)]
-        per_round = cpu.work / len(rounds)
-        every = [[replace(write, every_sample=True) for write in round_writes] for round_writes in rounds[1:]]
-        async with Http(settings) as http:
-            kept = WriteVerifier(http, server.url, store.durability_delay, lambda: now)
-            new = await confirm(kept, rounds[:1], mark)
-            print(f"confirm, all series are new          {new / per_round:7.1%} of one round, once an hour")
-            share = await confirm(kept, rounds[1:], mark) / len(every) / per_round
-            print(f"confirm, nothing to read back        {share:7.1%}")
-            start = time.process_time()
-            for number, round_writes in enumerate(rounds[1:]):
-                now = 1e6 + number * ROUND
-                await kept.confirm(round_writes, replace(mark, dropped=None))
-            share = (time.process_time() - start) / len(every) / per_round
-            print(f"confirm, no counters of dropped rows {share:7.1%}")
-            share = await confirm(kept, every, mark) / len(every) / per_round
-            print(f"confirm, every sample                {share:7.1%}")
-
-
-async def confirm(kept: WriteVerifier, rounds: Sequence[Sequence[Write]], mark: Mark) -> float:
-    """CPU of confirming these rounds, all of which must be found kept."""
-    start = time.process_time()
-    for round_writes in rounds:
-        assert not any(result.doubtful for result in await kept.confirm(round_writes, mark))
-    return time.process_time() - start
+        child.start()
+        here.recv()
+        asyncio.run(publish(broker.port, messages(count, RECORDS), pause))
+        cpu, *_ = here.recv()
+        child.join()
+    return float(cpu) / count / RECORDS * devices
 
 
 def main() -> None:
@@ -99,13 +124,33 @@ def main() -> None:
     )
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    if find("victoria-metrics") is None:
-        print("victoria-metrics: not on this machine, `make servers` fetches it")
+    if find("victoria-metrics") is None or find("mosquitto") is None:
+        print("victoria-metrics or mosquitto: not on this machine, `make servers` fetches them")
         return
-    records = [encode_record(poll) for poll in polls(args.devices * args.seconds, args.devices)]
-    with tempfile.TemporaryDirectory() as name, VictoriaMetrics(Path(name)) as server:
-        asyncio.run(measure(server, records, args.devices))
+    kinds = {
+        "with counters": InfluxStore,
+        "without counters": StoreWithoutCounters,
+        "counters rise": StoreAtItsLimit,
+    }
+    shares: dict[str, list[float]] = {what: [] for what in kinds}
+    for number in range(args.rounds):
+        with tempfile.TemporaryDirectory() as name:
+            linked = link(Path(name), args.devices, RECORDS / args.devices)
+        print(f"round {number + 1}: link {linked * 1000:.1f} ms/s")
+        for what, kind in kinds.items():
+            records = [encode_record(poll) for poll in polls(args.devices * args.seconds, args.devices)]
+            with tempfile.TemporaryDirectory() as name, VictoriaMetrics(Path(name)) as server:
+                work, confirm, first = asyncio.run(confirming(kind, server, records, args.devices))
+            shares[what].append(confirm / (linked + work + confirm))
+            print(
+                f"    {what:16}  write {work * 1000:.1f}, confirm {confirm * 1000:.2f} ms/s:"
+                f" {shares[what][-1]:.1%}; all series new: {first * 1000:.0f} ms"
+            )
+    print(f"{args.devices * POINTS} points/s, share of the ingester's CPU, median (highest):")
+    for what, of_rounds in shares.items():
+        print(f"    {what:16}  {median(of_rounds):6.1%} ({max(of_rounds):.1%})")
 
 
 if __name__ == "__main__":

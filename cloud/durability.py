@@ -13,7 +13,7 @@ from qilu.contract.reading import Poll
 from qilu.stores.confirmation import Mark, Write, traces
 from qilu.stores.interfaces import Store
 
-_ROUNDS = 6
+_ROUNDS = 3
 """Times in a horizon at which the store is asked about what has become ripe since."""
 
 
@@ -45,7 +45,7 @@ class Durability:
         """The store has just taken `polls` but the refused ones; `mark` is from before that."""
         if self._store.durability_delay:
             kept = [index for index in range(len(polls)) if index not in refused]
-            write = Write(mark, [traces(polls[index]) for index in kept])
+            write = Write(mark, traces([polls[index] for index in kept]))
             self._queue.add(write, [names[index] for index in kept], self._clock())
 
     async def run(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from functools import cache
 
 from qilu.contract.ack_codes import Refusal
-from qilu.contract.reading import BlockSchema, Poll, Quality, Reading, Value
+from qilu.contract.limits import is_ordinary
+from qilu.contract.reading import BlockSchema, Poll, Quality, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,16 @@ class Mark:
     """Hours since 1970: limits of a store begin again with an hour or a day."""
 
 
-class Trace(NamedTuple):
-    """Which samples one reading leaves in a store."""
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which points of a reading have a number and which a reason; bit i stands for point i."""
 
-    columns: BlockSchema
-    time_ms: int
     numbers: int
-    """Bit i is set where point i has a number."""
     reasons: int
-    """Bit i is set where point i has a reason."""
+
+
+Trace = tuple[BlockSchema, int, Coverage]
+"""Which samples a reading leaves in a store: columns, time in ms, points. A plain tuple: one per reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ class Confirmation:
     """The store is in another incarnation: nothing is known of the whole write."""
 
 
-def traces(poll: Poll) -> tuple[Trace, ...]:
-    """The traces of the readings of `poll`."""
-    return tuple(map(_trace, poll.readings))
+def traces(polls: Iterable[Poll]) -> list[tuple[Trace, ...]]:
+    """The traces of the readings of each poll."""
+    return [
+        tuple([(reading.columns, reading.time_ms, _coverage(reading)) for reading in poll.readings])
+        for poll in polls
+    ]
 
 
 def same_incarnation(writes: Sequence[Write], now: Mark) -> list[Confirmation]:
@@ -63,19 +68,15 @@ def same_incarnation(writes: Sequence[Write], now: Mark) -> list[Confirmation]:
     return [Confirmation(restarted=write.mark.incarnation != now.incarnation) for write in writes]
 
 
-def _all_numbers(values: Sequence[Value]) -> bool:
-    try:
-        sum(cast("Sequence[float]", values))  # faster than looking at the type of each
-    except TypeError:
-        return False
-    except OverflowError:
-        pass
-    return True
+@cache
+def _complete(points: int) -> Coverage:
+    """The one object for all readings of so many numbers without a reason; MAX_POINTS bounds them."""
+    return Coverage((1 << points) - 1, 0)
 
 
-def _trace(reading: Reading) -> Trace:
-    if not reading.reasons and _all_numbers(reading.values):
-        return Trace(reading.columns, reading.time_ms, (1 << len(reading.values)) - 1, 0)
+def _coverage(reading: Reading) -> Coverage:
+    if not reading.reasons and is_ordinary(reading.values):
+        return _complete(len(reading.values))
     numbers = reasons = 0
     for index, value in enumerate(reading.values):
         reason = reading.reasons.get(index)
@@ -83,4 +84,4 @@ def _trace(reading: Reading) -> Trace:
             reasons |= 1 << index
         if isinstance(value, float | int) and (reason is None or reason.quality is not Quality.BAD):
             numbers |= 1 << index
-    return Trace(reading.columns, reading.time_ms, numbers, reasons)
+    return Coverage(numbers, reasons)

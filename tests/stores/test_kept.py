@@ -48,7 +48,7 @@ def in_front(between: Between, **more: object) -> InfluxSettings:
 async def written(store: InfluxStore, polls: Sequence[Poll]) -> Write:
     mark = await store.mark()
     assert await store.write(polls) == {}
-    return Write(mark, [traces(one) for one in polls])
+    return Write(mark, traces(polls))
 
 
 async def confirmed(store: InfluxStore, server: VictoriaMetrics, *writes: Write) -> list[list[int]]:
@@ -169,6 +169,22 @@ async def test_without_counters_one_series_of_every_column_set_is_read_back_each
             between.swallows = b"device=b"
             both = [poll("a", NOW + 1), poll("b", NOW + 1)]
             assert await confirmed(store, victoria_metrics, await written(store, both)) == [[1]]
+
+
+async def test_the_counters_that_a_confirmation_reads_are_the_mark_of_the_next_writes(
+    victoria_metrics: VictoriaMetrics,
+) -> None:
+    now = 1000.0
+    async with Between(victoria_metrics).running() as between:
+        async with InfluxStore(in_front(between), monotonic=lambda: now) as store:
+            await store.mark()
+            greeted = between.asked.count("/metrics")
+            for second in range(60):
+                now += 1
+                write = Write(await store.mark(), [])
+                if second % 10 == 9:
+                    await store.confirm([write])
+        assert between.asked.count("/metrics") - greeted == 6
 
 
 async def test_every_sample_of_what_was_in_doubt_is_read_back(victoria_metrics: VictoriaMetrics) -> None:
@@ -299,12 +315,12 @@ async def test_samples_of_many_machines_and_times_are_read_back_in_parts(
     victoria_metrics: VictoriaMetrics,
 ) -> None:
     chance = random.Random(3)
-    wanted: dict[Series, set[int]] = {}
+    wanted: dict[Series, frozenset[int]] = {}
     lost: dict[Series, set[int]] = {}
     lines = []
     for number in range(3000):
         device = f"device-{number // 10}"
-        times = {NOW - chance.randrange(3 * HOUR) for _ in range(3)}
+        times = frozenset(NOW - chance.randrange(3 * HOUR) for _ in range(3))
         gone = {time for time in times if chance.random() < 0.1}
         series = Series(f"press_x{number % 10}", (device, "edge-1", None, None, None))
         wanted[series] = times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from qilu.stores.influx.http import Http
@@ -35,13 +36,23 @@ async def read_metrics(http: Http) -> Metrics:
 
 def parse_metrics(page: bytes) -> Metrics | None:
     """What stands on the page; None where it does not say when the process started."""
+    page = b"\n" + page
     started, dropped = "", None
-    for line in page.splitlines():
-        if line.startswith(_STARTED):
-            started = line.rpartition(b" ")[2].decode(errors="replace")
-        elif line.startswith(_DROPPED):
+    for value in _values(page, _STARTED):
+        started = value.decode(errors="replace")
+    for name in _DROPPED:
+        for value in _values(page, name):
             try:
-                dropped = (dropped or 0) + int(float(line.rpartition(b" ")[2]))
+                dropped = (dropped or 0) + int(float(value))
             except (ValueError, OverflowError):
                 continue
     return Metrics(started, dropped) if started else None
+
+
+def _values(page: bytes, name: bytes) -> Iterator[bytes]:
+    """What stands last in each line that starts with `name`: the page has a thousand other lines."""
+    at = page.find(b"\n" + name)
+    while at >= 0:
+        end = page.find(b"\n", at + 1)
+        yield page[at : end if end >= 0 else None].rpartition(b" ")[2].rstrip()
+        at = page.find(b"\n" + name, end) if end >= 0 else -1

@@ -43,18 +43,29 @@ def series_of(columns: BlockSchema, numbers: int, reasons: int) -> Iterator[Seri
     origin = columns.origin
     tags = tuple(getattr(origin, tag) or None for tag in TAGS)
     for mask, suffix in ((numbers, ""), (reasons, QUALITY)):
-        for index, point in enumerate(columns.points):
-            if mask >> index & 1:
-                yield Series(f"{origin.profile}_{point}{suffix}", tags)
+        for index in _set_bits(mask):
+            yield Series(f"{origin.profile}_{columns.points[index]}{suffix}", tags)
 
 
-async def missing(http: Http, url: str, wanted: Mapping[Series, Iterable[int]]) -> dict[Series, set[int]]:
-    """Those of the times (ms) in `wanted` that the server does not have; UnreachableError."""
+def _set_bits(mask: int) -> Iterator[int]:
+    """The indexes of the bits that are set, rising."""
+    digits = bin(mask)[:1:-1]
+    index = digits.find("1")
+    while index >= 0:
+        yield index
+        index = digits.find("1", index + 1)
+
+
+async def missing(http: Http, url: str, wanted: Mapping[Series, frozenset[int]]) -> dict[Series, set[int]]:
+    """Those of the times (ms) in `wanted` that the server does not have; UnreachableError.
+
+    Series of one reading share one object of times: what is computed of it is computed once.
+    """
     existing: dict[Series, set[int]] = {}
     for part in _parts(wanted):
         await _ask(http, url, part, existing)
     return {
-        series: lost for series, times in wanted.items() if (lost := set(times) - existing.get(series, set()))
+        series: lost for series, times in wanted.items() if (lost := set(times - existing.get(series, set())))
     }
 
 
@@ -62,17 +73,28 @@ _Part = dict[Series, tuple[int, int]]
 """The first and the last time that are asked for of each series."""
 
 
-def _parts(wanted: Mapping[Series, Iterable[int]]) -> Iterator[_Part]:
+def _parts(wanted: Mapping[Series, frozenset[int]]) -> Iterator[_Part]:
     """In parts that one question can ask for."""
     by_span: defaultdict[int, _Part] = defaultdict(dict)
+    spans_of: dict[frozenset[int], dict[int, tuple[int, int]]] = {}
     for series, times in wanted.items():
-        for time in times:
-            low, high = by_span[time // _SPAN_MS].get(series, (time, time))
-            by_span[time // _SPAN_MS][series] = min(low, time), max(high, time)
+        if times not in spans_of:
+            spans_of[times] = _spans(times)
+        for span, limits in spans_of[times].items():
+            by_span[span][series] = limits
     for spans in by_span.values():
         rest = iter(spans.items())
         while part := dict(islice(rest, _MAX_SERIES)):
             yield part
+
+
+def _spans(times: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """The first and the last of the times within each span of _SPAN_MS."""
+    spans: dict[int, tuple[int, int]] = {}
+    for time in times:
+        low, high = spans.get(time // _SPAN_MS, (time, time))
+        spans[time // _SPAN_MS] = min(low, time), max(high, time)
+    return spans
 
 
 async def _ask(http: Http, url: str, part: _Part, existing: dict[Series, set[int]]) -> None:

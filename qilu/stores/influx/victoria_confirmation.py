@@ -9,22 +9,22 @@ these counters is asked for one series of every column set as well, another one 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from weakref import ref
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.reading import BlockSchema
-from qilu.stores.confirmation import Confirmation, Mark, Trace, Write
+from qilu.stores.confirmation import Confirmation, Coverage, Mark, Trace, Write
 from qilu.stores.influx.http import Http
 from qilu.stores.influx.readback import Series, missing, series_of
 
 _MAX_KNOWN = 100_000
 _MAX_SAMPLES_PER_QUERY = 20_000
 _Times = dict[Series, set[int]]
-_Wanted = tuple[BlockSchema, int, int, tuple[int, ...]]
-"""Columns, the bits of numbers and of reasons, and the times (ms) of samples to read back."""
+_Wanted = tuple[BlockSchema, Coverage, frozenset[int]]
+"""Columns, points, and the times (ms) of samples to read back."""
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class _KnownSeries:
     hour: int
     numbers: int = 0
     reasons: int = 0
+    last: Coverage | None = None
+    """A coverage that is among them: that of nearly every reading."""
     asked: float = -math.inf
     """When one of them was read back for want of counters."""
     rotation: int = 0
@@ -42,10 +44,10 @@ class _KnownSeries:
     def copy(self) -> _KnownSeries:
         return replace(self)
 
-    def add(self, hour: int, numbers: int, reasons: int) -> None:
-        self.hour = hour
-        self.numbers |= numbers
-        self.reasons |= reasons
+    def add(self, coverage: Coverage) -> None:
+        self.numbers |= coverage.numbers
+        self.reasons |= coverage.reasons
+        self.last = coverage
 
 
 class WriteVerifier:
@@ -70,13 +72,13 @@ class WriteVerifier:
         suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
         unsuspected = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
         doubted = await self._columns_with_losses(unsuspected, counters=now.dropped is not None)
-        traces = [
-            *_traces(suspect),
-            *(trace for trace in _traces(unsuspected) if id(trace.columns) in doubted),
-        ]
-        traces.sort(key=lambda trace: id(trace.columns))  # a series has all its times in one question
         lost = await self._lost(
-            (trace.columns, trace.numbers, trace.reasons, (trace.time_ms,)) for trace in traces
+            _by_columns(
+                (
+                    *_traces(suspect),
+                    *(trace for trace in _traces(unsuspected) if id(trace[0]) in doubted),
+                )
+            )
         )
         return [
             Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
@@ -85,29 +87,34 @@ class WriteVerifier:
 
     async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[int]:
         """The ids of those that lost a sample of a series that is new in its hour; the others are known."""
-        spans: dict[tuple[int, int, int], tuple[int, int]] = {}
+        spans: dict[tuple[int, Coverage], tuple[BlockSchema, int, int]] = {}
         met: dict[int, _KnownSeries] = {}
-        columns: dict[int, BlockSchema] = {}
         for write in writes:
-            for trace in _traces([write]):
-                key = id(trace.columns)
+            hour = write.mark.hour
+            for columns, time_ms, coverage in chain.from_iterable(write.polls):
+                key = id(columns)
                 known = self._known.get(key)
-                if known is None or known.hour != write.mark.hour or known.columns() is not trace.columns:
-                    known = _KnownSeries(ref(trace.columns), write.mark.hour)
-                numbers, reasons = trace.numbers & ~known.numbers, trace.reasons & ~known.reasons
-                if numbers or reasons:
-                    low, high = spans.get((key, numbers, reasons), (trace.time_ms, trace.time_ms))
-                    spans[key, numbers, reasons] = min(low, trace.time_ms), max(high, trace.time_ms)
-                    columns[key] = trace.columns
-                    met.setdefault(key, known.copy()).add(write.mark.hour, numbers, reasons)
+                if known is None or known.hour != hour or known.columns() is not columns:
+                    known = _KnownSeries(ref(columns), hour)
+                elif known.last is coverage:
+                    continue
+                new = Coverage(coverage.numbers & ~known.numbers, coverage.reasons & ~known.reasons)
+                if new.numbers or new.reasons:
+                    _, low, high = spans.get((key, new), (columns, time_ms, time_ms))
+                    spans[key, new] = columns, min(low, time_ms), max(high, time_ms)
+                    entry = met.get(key)
+                    if entry is None or entry.hour != hour:
+                        entry = met[key] = known.copy()
+                    entry.add(coverage)
         wanted: list[_Wanted] = [
-            (columns[key], numbers, reasons, span) for (key, numbers, reasons), span in spans.items()
+            (columns, coverage, frozenset((low, high)))
+            for (_, coverage), (columns, low, high) in spans.items()
         ]
         if not counters:
             wanted += self._spot_checks(writes)
         lost = await self._lost(wanted)
         with_losses = {
-            id(entry[0]) for entry in wanted if lost and not lost.keys().isdisjoint(series_of(*entry[:3]))
+            id(entry[0]) for entry in wanted if lost and not lost.keys().isdisjoint(_series(*entry[:2]))
         }
         self._known.update((key, known) for key, known in met.items() if key not in with_losses)
         return with_losses
@@ -115,22 +122,23 @@ class WriteVerifier:
     def _spot_checks(self, writes: Sequence[Write]) -> Iterator[_Wanted]:
         """Once a horizon the newest sample of one series of every column set, each time of another one."""
         now = self._monotonic()
-        for key, trace in {id(trace.columns): trace for trace in _traces(writes)}.items():
-            known = self._known.get(key)
-            bits = [index for index in range(len(trace.columns.points)) if trace.numbers >> index & 1]
-            if known is not None and bits and now - known.asked >= self._durability_delay:
-                known.asked = now
-                known.rotation += 1
-                yield trace.columns, 1 << bits[known.rotation % len(bits)], 0, (trace.time_ms,)
+        for columns, time_ms, coverage in {id(trace[0]): trace for trace in _traces(writes)}.values():
+            known = self._known.get(id(columns))
+            if known is None or now - known.asked < self._durability_delay:
+                continue
+            known.asked = now
+            known.rotation += 1
+            if point := _bit_from(coverage.numbers, known.rotation % len(columns.points)):
+                yield columns, Coverage(point, 0), frozenset((time_ms,))
 
     async def _lost(self, wanted: Iterable[_Wanted]) -> _Times:
         """The samples that the server does not have, by their series."""
         lost: _Times = {}
-        batch: defaultdict[Series, set[int]] = defaultdict(set)
+        batch: dict[Series, frozenset[int]] = {}
         count = 0
-        for columns, numbers, reasons, times in wanted:
-            for series in series_of(columns, numbers, reasons):
-                batch[series].update(times)
+        for columns, coverage, times in wanted:
+            for series in _series(columns, coverage):
+                batch[series] = batch[series] | times if series in batch else times
                 count += len(times)
             if count > _MAX_SAMPLES_PER_QUERY:
                 await self._ask(batch, lost)
@@ -138,10 +146,27 @@ class WriteVerifier:
         await self._ask(batch, lost)
         return lost
 
-    async def _ask(self, batch: defaultdict[Series, set[int]], lost: _Times) -> None:
+    async def _ask(self, batch: dict[Series, frozenset[int]], lost: _Times) -> None:
         for series, times in (await missing(self._http, self._url, batch)).items():
             lost.setdefault(series, set()).update(times)
         batch.clear()
+
+
+def _bit_from(mask: int, start: int) -> int:
+    """The lowest bit of `mask` at `start` or above it; else the lowest of all, or 0."""
+    rest = mask >> start << start or mask
+    return rest & -rest
+
+
+def _by_columns(traces: Iterable[Trace]) -> list[_Wanted]:
+    """Every sample of these readings; those of a series together, so that one question has all its times."""
+    times: dict[tuple[int, Coverage], set[int]] = {}
+    columns_of: dict[int, BlockSchema] = {}
+    for columns, time_ms, coverage in traces:
+        times.setdefault((id(columns), coverage), set()).add(time_ms)
+        columns_of[id(columns)] = columns
+    grouped = sorted(times.items(), key=lambda entry: entry[0][0])
+    return [(columns_of[key], coverage, frozenset(of_both)) for (key, coverage), of_both in grouped]
 
 
 def _dropped_since(write: Write, now: Mark) -> bool:
@@ -149,34 +174,39 @@ def _dropped_since(write: Write, now: Mark) -> bool:
 
 
 def _traces(writes: Sequence[Write]) -> Iterator[Trace]:
-    return (trace for write in writes for poll in write.polls for trace in poll)
+    return chain.from_iterable(poll for write in writes for poll in write.polls)
 
 
 def _doubtful(write: Write, lost: Mapping[Series, set[int]], now: Mark) -> dict[int, Refusal]:
     """The polls of which the server lacks a sample."""
     doubtful: dict[int, Refusal] = {}
     times = set().union(*lost.values())
-    for index, poll in enumerate(write.polls):
+    for index, poll in enumerate(write.polls if times else ()):
         for trace in poll:
-            if trace.time_ms in times and (series := _first_lost(trace, lost)):
+            if trace[1] in times and (series := _first_lost(trace, lost)):
                 doubtful[index] = _refusal(series, trace, write, now)
                 break
     return doubtful
 
 
+def _series(columns: BlockSchema, coverage: Coverage) -> Iterator[Series]:
+    return series_of(columns, coverage.numbers, coverage.reasons)
+
+
 def _first_lost(trace: Trace, lost: Mapping[Series, set[int]]) -> Series | None:
-    every = series_of(trace.columns, trace.numbers, trace.reasons)
-    return next((series for series in every if trace.time_ms in lost.get(series, ())), None)
+    columns, time_ms, coverage = trace
+    return next((series for series in _series(columns, coverage) if time_ms in lost.get(series, ())), None)
 
 
 def _refusal(series: Series, trace: Trace, write: Write, now: Mark) -> Refusal:
-    origin = trace.columns.origin
+    columns, time_ms, _ = trace
+    origin = columns.origin
     counted = ""
     if _dropped_since(write, now):
         counted = f" and has dropped {(now.dropped or 0) - (write.mark.dropped or 0)} rows since"
     return Refusal(
         AckCode.STORE_IN_DOUBT,
         f"VictoriaMetrics answered 204, but does not have {series.name} of {origin.edge}/{origin.device} of"
-        f" {trace.time_ms} ms{counted}: raise -storage.maxHourlySeries and -storage.maxDailySeries, compare"
+        f" {time_ms} ms{counted}: raise -storage.maxHourlySeries and -storage.maxDailySeries, compare"
         " clocks, -retentionPeriod and -relabelConfig",
     )

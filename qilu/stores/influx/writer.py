@@ -29,7 +29,8 @@ from qilu.stores.validation import unstorable_reason
 _MAX_BODY = 4 << 20  # far below the 25 MB that InfluxDB takes, and a second's work for it
 _MAX_TIME = (2**63 - 1) // 10**6 - 1  # InfluxDB counts nanoseconds in 64 bits
 _DAY_MS = 86_400_000
-_MARK_KNOWN_FOR = 5.0  # seconds; an older mark errs to the safe side: more may have been dropped since
+_MARKS = 2
+"""Readings of a mark in a horizon, where no confirmation reads it: an older one errs to the safe side."""
 
 
 class InfluxStore:
@@ -96,13 +97,14 @@ class InfluxStore:
         return division.refused
 
     async def mark(self) -> Mark:
-        """VictoriaMetrics: its process and its counters (known for 5 s). InfluxDB: always the same.
+        """VictoriaMetrics: its process and its counters, as they were at the last confirmation or not
+        much earlier. InfluxDB: always the same.
 
         A VictoriaMetrics that was started anew is greeted again: it may run with other flags now.
         """
         if self._settings.server != "victoriametrics":
             return Mark(self.identity)
-        if self._monotonic() - self._mark_asked > min(_MARK_KNOWN_FOR, self.durability_delay / 6):
+        if self._monotonic() - self._mark_asked > self.durability_delay / _MARKS:
             await self._ask_mark()
         return replace(self._mark, hour=int(self._wall() // 3600))
 
