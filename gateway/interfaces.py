@@ -221,8 +221,11 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         """These need not be kept any longer. Freeing them needs no disk space."""
         ...
 
-    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
-        """Set these aside with their reasons, under the bounds of the spool, and forget them."""
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> IntervalSet:
+        """Set these aside with their reasons, under the bounds of the spool, and forget them.
+
+        Returns those that no later opening sends again, unless somebody asks for it.
+        """
         ...
 
     def dropped(self) -> Sequence[DropReport]:

@@ -252,8 +252,10 @@ class Delivery:
             why = next(iter(freed.rejected.values()))
             text = f"set aside {len(freed.rejected)} rejected records: {why}"
             self._complaints.warn("rejected", text, self._clock())
-            self._report_rejected(freed)
-            self._spool.quarantine(freed.stream, {o: str(refusal) for o, refusal in freed.rejected.items()})
+            kinds = self._kinds_of_rejected(freed)
+            reasons = {offset: str(refusal) for offset, refusal in freed.rejected.items()}
+            set_aside = self._spool.quarantine(freed.stream, reasons)
+            self._report_rejected(kinds, set_aside)
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
@@ -262,19 +264,26 @@ class Delivery:
         self._live.set()  # a window may have opened
         self._backlog.set()
 
-    def _report_rejected(self, freed: Release) -> None:
-        """Tell of each kind of rejection with its own records: what is stored in part costs fewer values."""
-        if self._rejected is None:
-            return
+    def _kinds_of_rejected(self, freed: Release) -> list[tuple[Refusal, Sequence[Record]]]:
+        """The records of each kind of rejection: what is stored in part costs fewer values."""
         kinds: dict[tuple[AckCode, int], list[int]] = {}
         for offset, refusal in freed.rejected.items():
             kinds.setdefault((refusal.code, refusal.values), []).append(offset)
-        for (_, values), offsets in kinds.items():
+        read: list[tuple[Refusal, Sequence[Record]]] = []
+        for offsets in kinds.values():
             try:
-                records = self._spool.corrected(
-                    self._spool.read(freed.stream, IntervalSet.of(offsets), _REJECTED)
-                )
+                records = self._spool.read(freed.stream, IntervalSet.of(offsets), _REJECTED)
             except UnreachableError as error:
                 _log.warning("what was rejected cannot be read now: %s", error)
             else:
-                self._rejected(records, str(freed.rejected[offsets[0]]), values)
+                read.append((freed.rejected[offsets[0]], self._spool.corrected(records)))
+        return read
+
+    def _report_rejected(
+        self, kinds: Sequence[tuple[Refusal, Sequence[Record]]], set_aside: IntervalSet
+    ) -> None:
+        """Report those that were set aside: the others are sent, and perhaps rejected, again."""
+        for refusal, records in kinds:
+            reported = [record for record in records if record.offset in set_aside]
+            if reported and self._rejected is not None:
+                self._rejected(reported, str(refusal), refusal.values)

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from gateway.interfaces import DropReport, Record, SpoolCounts, StreamOrigin
 from gateway.spool.ages import Ages
-from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
+from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgotten
 from gateway.spool.commit import Commits
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
@@ -33,6 +33,7 @@ from gateway.spool.recovery import RecoveryResult, recover
 from gateway.spool.retention import Retention
 from gateway.spool.segment import HEAD_SIZE, REQUEUED, SEGMENT, encode_record
 from gateway.spool.segment_writer import SegmentWriter
+from gateway.spool.set_aside import unnoted
 from gateway.spool.settings import SpoolSettings
 from gateway.timekeeping.corrections import Corrections
 from gateway.timekeeping.held_records import Authority, HeldRecords
@@ -133,6 +134,7 @@ class DiskSpool:
         self._kept = kept = recovered.kept
         self.stream = self._unused_stream(recovered)
         self._build(recovered, keeps_acked=self._settings.acked_retention > 0)
+        synced = self._sync_recovered()
         forgotten = self._read_forgotten()
         for segment, lost in recovered.damaged:
             if segment.quarantined:
@@ -144,11 +146,12 @@ class DiskSpool:
             self._consumer.forget(stream, offsets)
         for name in recovered.empty:
             self._consumer.unlink(name)
+        if synced:
+            self._forget_set_aside(recovered)
         self.edges.opened(decode_adopted(self._content(ADOPTED)), kept)
         self._requeued = sum(
             len(kept.pending_of(segment)) for segment in kept.segments() if segment.name.endswith(REQUEUED)
         )
-        self._sync_recovered()
         _log.info(
             "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
             *(self._monotonic() - started_at, self.stream, sum(map(len, kept.pending.values()))),
@@ -192,7 +195,18 @@ class DiskSpool:
     def _room(self) -> int:
         return self._retention.room()
 
-    def _sync_recovered(self) -> None:
+    def _forget_set_aside(self, recovered: RecoveryResult) -> None:
+        """Forget what a killed process had set aside within its last seconds, and note that at once."""
+        set_aside = unnoted(self._files, recovered.quarantined, recovered.opening, recovered.kept.pending)
+        for stream, offsets in set_aside.items():
+            self._consumer.forget(stream, offsets)
+        if set_aside:
+            try:
+                self._files.replace(FORGOTTEN, encode_forgotten(self._kept.forgotten()))
+            except OSError as error:
+                _log.warning("spool: %s cannot be written now: %s", FORGOTTEN, error)
+
+    def _sync_recovered(self) -> bool:
         """Sync what a killed process wrote and did not commit: a power cut may follow."""
         try:
             for segment in (*self._kept.segments(), *self._quarantine.kept.segments()):
@@ -200,6 +214,8 @@ class DiskSpool:
             self._files.sync_names()
         except OSError as error:
             _log.error("spool: what was found may not survive a power cut: %s", error)
+            return False
+        return True
 
     def _read_forgotten(self) -> dict[int, IntervalSet]:
         return decode_forgotten(self._content(FORGOTTEN))
@@ -328,14 +344,17 @@ class DiskSpool:
         self._commits.checkpoint_dirty = True
         self._consumer.forget(stream, durable)
 
-    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> IntervalSet:
         """Set these aside with their reasons, and forget them once that survives a power cut."""
-        origin, wanted = self.origin(stream), IntervalSet.of(rejected)
+        origin, wanted, set_aside = self.origin(stream), IntervalSet.of(rejected), IntervalSet()
         while records := self.read(stream, wanted, _READ_BYTES):
             for record in self.corrected(records):
                 copied = self._set_aside(record, origin, rejected[record.offset])
                 self._kept.set_aside(stream, IntervalSet.of((record.offset,)), copied=copied)
+                if copied:
+                    set_aside.add(record.offset)
             wanted.remove(0, records[-1].offset)
+        return set_aside
 
     def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:
         try:

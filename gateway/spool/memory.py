@@ -120,13 +120,16 @@ class MemorySpool:
         for offset in self._pending.get(stream, IntervalSet()).intersection(durable):
             self._remove(offset)
 
-    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> None:
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> IntervalSet:
         """Set these aside with their reasons, and forget them."""
+        set_aside = IntervalSet()
         for offset in sorted(rejected):
             for record in self.read(stream, IntervalSet([(offset, offset)]), 0):
                 self.quarantined.append((record, rejected[offset]))
                 self._set_aside += 1
                 self._remove(offset)
+                set_aside.add(offset)
+        return set_aside
 
     def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call."""

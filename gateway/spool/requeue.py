@@ -48,12 +48,13 @@ def quarantined(directory: Path) -> Iterator[QuarantinedRecord]:
         for segment in recover(files).quarantined.segments():
             try:
                 for annotated in bodies_of(files, segment):
-                    yield _decoded(annotated)
+                    yield decode_quarantined(annotated)
             except FileNotFoundError:
                 continue  # a running gateway gave it up meanwhile
 
 
-def _decoded(annotated: bytes) -> QuarantinedRecord:
+def decode_quarantined(annotated: bytes) -> QuarantinedRecord:
+    """The content of one record of a quarantine; ValueError, KeyError or TypeError when it is another one."""
     line, _, body = annotated.partition(b"\n")
     entry = json.loads(line)
     return QuarantinedRecord(

@@ -23,7 +23,7 @@ from gateway.processors.select import PointSelector
 from gateway.spool.disk import DiskSpool
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import EventKind
-from qilu.contract.ack_codes import Refusal
+from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.messages import Ack, Announcement
 from qilu.contract.ranges import IntervalSet
@@ -320,6 +320,34 @@ async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_pa
         await run_until(whole, lambda: "told_ms" in journal.read_text())
         events = [poll.readings[0].values for poll in cloud.stored.values()]
         assert [values[3] for values in events if values[0] == EventKind.DROPPED] == [3] * expected
+
+
+class Refusing(Cloud):
+    """It rejects everything."""
+
+    async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
+        return {record.offset: Refusal(AckCode.BAD_VALUE, "no") for record in records}
+
+
+class Full(DiskSpool):
+    """Its disk takes no copy of the first record."""
+
+    def quarantine(self, stream: int, rejected: Mapping[int, str]) -> IntervalSet:
+        return super().quarantine(stream, rejected).difference(IntervalSet([(0, 0)]))
+
+
+async def test_only_rejected_records_that_were_set_aside_are_reported_as_rejected(tmp_path: Path) -> None:
+    """The others are sent, and rejected, again at the next start: they would be counted twice."""
+    source, reported = Counting("one", 5), list[int]()
+    spool = Full(SpoolSettings(directory=tmp_path, min_free=0), "edge-1")
+    delivery = Delivery(
+        spool, Refusing(), Outbox([STORE], Random(0)), linger=0.001, backoff=Backoff(Random(0)),
+        clock=time.monotonic,
+        rejected=lambda records, _reason, _values: reported.extend(record.offset for record in records),
+    )  # fmt: skip
+    whole = replace(pipeline(tmp_path, [source], Cloud()), spool=spool, delivery=delivery)
+    await run_until(whole, lambda: len(reported) >= 4)
+    assert reported == [1, 2, 3, 4]
 
 
 async def test_a_spool_that_was_full_before_and_gave_nothing_up_has_nothing_in_its_journal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,34 @@ async def test_what_was_set_aside_is_sent_again_under_the_edge_that_made_it(tmp_
     assert segments(tmp_path) == []
     assert requeue(tmp_path) == 1
     assert requeue(tmp_path) == 0
+
+
+def after_kill(disk: ModelDisk) -> ModelDisk:
+    """What a process leaves that is killed now."""
+    left = deepcopy(disk)
+    left.kill_process()
+    return left
+
+
+async def test_what_was_set_aside_just_before_a_kill_is_not_sent_again(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        fill(spool, range(60))
+        spool.quarantine(spool.stream, dict.fromkeys(range(0, 20), REASON))
+        await spool.commit()
+        spool.quarantine(spool.stream, dict.fromkeys(range(20, 50), REASON))  # in several segments
+        killed = after_kill(disk)
+    for _ in range(2):  # the second opening is killed before it commits
+        async with disk_spool(tmp_path, files=killed) as spool:
+            assert numbers(spool) == list(range(50, 60))
+            assert spool.counts().quarantined == 50
+            killed = after_kill(killed)
+    async with disk_spool(tmp_path, files=killed) as spool:
+        [stream] = [stream for stream, offsets in spool.pending().items() if offsets]
+        spool.quarantine(stream, {50: REASON})
+        killed = after_kill(killed)
+    async with disk_spool(tmp_path, files=killed) as spool:
+        assert numbers(spool) == list(range(51, 60))
 
 
 async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
