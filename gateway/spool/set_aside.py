@@ -31,10 +31,10 @@ def unnoted(
     latest = (s for s in quarantined.segments() if s.name.startswith(f"{opening:08d}-"))
     for _, segments in groupby(latest, key=lambda segment: segment.stream):
         for segment in reversed(list(segments)):
-            found = _pending_copies(files, segment, pending)
-            if not found:
+            copies = _pending_copies(files, segment, pending)
+            if not copies:
                 break
-            for stream, offsets in found.items():
+            for stream, offsets in copies.items():
                 copied.setdefault(stream, IntervalSet()).update(offsets)
     return copied
 

@@ -69,7 +69,7 @@ async def test_what_was_set_aside_just_before_a_kill_is_not_sent_again(tmp_path:
     disk = ModelDisk()
     async with disk_spool(tmp_path, files=disk) as spool:
         fill(spool, range(60))
-        spool.quarantine(spool.stream, dict.fromkeys(range(0, 20), REASON))
+        spool.quarantine(spool.stream, dict.fromkeys(range(20), REASON))
         await spool.commit()
         spool.quarantine(spool.stream, dict.fromkeys(range(20, 50), REASON))  # in several segments
         killed = after_kill(disk)
