@@ -339,7 +339,7 @@ class Full(DiskSpool):
 async def test_only_rejected_records_that_were_set_aside_are_reported_as_rejected(tmp_path: Path) -> None:
     """The others are sent, and rejected, again at the next start: they would be counted twice."""
     source, reported = Counting("one", 5), list[int]()
-    spool = Full(SpoolSettings(directory=tmp_path, min_free=0), "edge-1")
+    spool = Full(SpoolSettings(directory=tmp_path, min_free_disk=0), "edge-1")
     delivery = Delivery(
         spool, Refusing(), Outbox([STORE], Random(0)), linger=0.001, backoff=Backoff(Random(0)),
         clock=time.monotonic,
