@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from qilu_cli.command_group import CommandGroup
 from qilu_cli.options import files, plant, probe, profile, run, schema, spool, stores
 
 app = typer.Typer(
     name="qilu",
+    cls=CommandGroup,
     help="Connects factory machines to the cloud and loses nothing on the way.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,7 +30,7 @@ for name, group in {
     "spool": spool,
     "schema": schema,
 }.items():
-    app.add_typer(group.app, name=name, no_args_is_help=True)
+    app.add_typer(group.app, name=name, cls=CommandGroup, no_args_is_help=True)
 
 
 def main() -> None:

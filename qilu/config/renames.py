@@ -1,4 +1,4 @@
-"""The settings keys of before the first release and their present names, by the table in docs/renames.csv."""
+"""Keys, commands and options of before the first release and their present names: docs/renames.csv."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import qilu
 _TAG = re.compile(r"\([^)]*\)")
 _KEYS = ("gateway key", "ingester key", "plant key", "profile key")
 _VALUES = ("plant value",)
+_WORDS = ("command", "option")
 
 CHANGED_VALUES: Mapping[tuple[str, str], str] = {
     ("until", "duration"): "rename it, and count from the start of the fault: duration = until - since",
@@ -26,6 +27,8 @@ class _Table(NamedTuple):
     """Place and old key -> the present key, empty where there is none."""
     values: Mapping[tuple[str, str], str]
     """Place with its key, and old value -> the present value."""
+    words: Mapping[str, str]
+    """Words of the command line, without `qilu` -> the present words."""
 
 
 def renamed_key(place: str, key: str) -> str | None:
@@ -42,6 +45,11 @@ def renamed_value(place: str, value: str) -> str | None:
     """How a value of before is called now at `place`, which ends with its key; None: it was never renamed."""
     values = _table().values
     return next((values[known, value] for known in _variants(place) if (known, value) in values), None)
+
+
+def renamed_words(words: str) -> str | None:
+    """How a command, or a command with an option, is called now; None: it was never renamed."""
+    return _table().words.get(words)
 
 
 def explain_key(place: str, key: str) -> tuple[str, str] | None:
@@ -66,7 +74,7 @@ def _variants(place: str) -> tuple[str, str]:
 
 @cache
 def _table() -> _Table:
-    keys, values = {}, {}
+    keys, values, words = {}, {}, {}
     with _file().open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["kind"] in _KEYS:
@@ -77,7 +85,9 @@ def _table() -> _Table:
                 old_place, old = row["old"].split(": ")
                 new_place, new = row["new"].split(": ")
                 values[new_place, old] = new
-    return _Table(keys, values)
+            elif row["kind"] in _WORDS:
+                words[row["old"]] = row["new"]
+    return _Table(keys, values, words)
 
 
 def _file() -> Path:
