@@ -84,12 +84,7 @@ def test_a_plant_file_with_an_error_is_refused_without_an_extra(qilu: Path, tmp_
     ],
 )
 def test_a_command_without_its_extra_names_it(qilu: Path, words: list[str | Path], extra: str) -> None:
-    store = {
-        "type": "influx",
-        "server": "victoriametrics",
-        "url": "http://127.0.0.1:1",
-        "name": "plant-store",
-    }
+    store = {"type": "influx", "server": "victoriametrics", "url": "http://127.0.0.1:1", "name": "a"}
     settings = {"ingester": "ingester-1", "mqtt": {"host": "127.0.0.1", "port": free_port()}, "store": store}
     (qilu.parent / "influx.yaml").write_text(yaml.safe_dump(settings))
     ended = run(qilu, *words)

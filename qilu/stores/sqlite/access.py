@@ -22,9 +22,9 @@ def prepare_folder(folder: Path, group: str | None) -> None:
 
     ConfigError where there is no such group, or this user is not of it.
     """
-    made = make_folder(folder)
+    is_new = make_folder(folder)
     check_folder(folder)
-    if made and group is not None:
+    if is_new and group is not None:
         _give(folder, group, _GROUP_FOLDER)
 
 
