@@ -62,7 +62,7 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
 
 
 def plant_of_profile(profile: str, *, port: int, replicas: int = 1) -> Plant:
-    """A plant of `replicas` devices with this profile, by its name or its file; ConfigError: there is none."""
+    """A plant of `replicas` devices with a profile: its name, or its file. ConfigError: there is none."""
     file = Path(profile)
     folder = file.parent if file.suffix in (".yaml", ".yml") else None
     name = profile if folder is None else file.stem
