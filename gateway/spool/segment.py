@@ -44,7 +44,6 @@ _pack_head, _pack_crc = _HEAD.pack, _CRC.pack
 
 HEADER_SIZE = _HEADER.size + _CRC.size
 HEAD_SIZE = _HEAD.size + _CRC.size
-MAX_BODY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,13 +96,6 @@ class BrokerConnection:
         """Incoming messages that found no room."""
         return 0 if self._client is None else self._client.discarded
 
-    @property
-    def max_payload(self) -> int | None:
-        """Bytes that a message may have, less those of its topic; None where the broker set no bound."""
-        if self._client is None or self._client.max_packet is None:
-            return None
-        return self._client.max_packet - _MARGIN
-
     async def __aenter__(self) -> Self:
         client = self._build()
         # Connecting runs in a thread that cannot be cancelled: let it end, and leave no connection behind.

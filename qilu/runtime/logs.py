@@ -14,7 +14,6 @@ from typing import Any, Literal, TextIO
 
 from qilu.contract.plain_text import plain, plain_json, plain_lines
 
-LEVELS = ("debug", "info", "warning", "error")
 Form = Literal["text", "json"]
 
 _ROOM = 10_000

@@ -45,9 +45,8 @@ class Device:
         self.identity: Mapping[int, bytes] = identity or {}
         self.writable = writable
         self.rebooting = False
-        self.on_counter: CounterListener | None = (
-            None  # told the device's name and every value of its serve counter that goes out
-        )
+        self.on_counter: CounterListener | None = None
+        """Is called with the device's name and every value of its serve counter that goes out."""
         self.counter = 0
         self._image = image
         self._parameters = image.parameters[row]

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.interfaces import Spool
 from gateway.spool.disk import DiskSpool
-from gateway.spool.memory import MemorySpool
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import IntervalSet
+from tests.support.memory_spool import MemorySpool
 
 Make = Callable[..., Spool]
 

@@ -13,7 +13,6 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Limits, Outbox, Release
 from gateway.delivery.resend import request_resend, take_resend_request
 from gateway.interfaces import Record
-from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.messages import Ack, Announcement
 from qilu.contract.ranges import IntervalSet
@@ -21,6 +20,7 @@ from qilu.contract.topics import Lane
 from qilu.runtime.backoff import Backoff
 from tests.gateway.test_lanes import Timed, body
 from tests.gateway.test_pipeline import STORE
+from tests.support.memory_spool import MemorySpool
 from tests.support.virtual_time import virtual_time
 
 MINUTE, HOUR = 60.0, 3600.0

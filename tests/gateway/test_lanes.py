@@ -15,7 +15,6 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Limits, Outbox
 from gateway.interfaces import Record
 from gateway.sinks.mqtt import MqttSink
-from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError
 from qilu.contract.messages import Ack, Announcement, encode_ack
@@ -27,6 +26,7 @@ from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from tests.gateway.test_pipeline import STORE, Room
 from tests.servers import Mosquitto
+from tests.support.memory_spool import MemorySpool
 from tests.support.virtual_time import virtual_time
 
 RECORD = 1000

@@ -14,7 +14,6 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.delivery.size_limit import MAX_TRIES, MessageSize
 from gateway.sinks.mqtt import BROKER, MqttSink
-from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
@@ -22,6 +21,7 @@ from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from tests.servers import Mosquitto
+from tests.support.memory_spool import MemorySpool
 
 LIVE, BACKLOG = Lane
 

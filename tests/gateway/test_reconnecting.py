@@ -18,7 +18,6 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.interfaces import Record
 from gateway.sinks.mqtt import BROKER, MqttSink
-from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import LinkEnd, LinkLostError
 from qilu.contract.messages import Ack, Announcement, Status, encode_notice
@@ -30,6 +29,7 @@ from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.reconnection import INTERVAL_S
 from tests.servers import Mosquitto
+from tests.support.memory_spool import MemorySpool
 from tests.support.virtual_time import virtual_time
 
 STORE = "store"

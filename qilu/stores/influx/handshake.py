@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.stores.influx.http import Http, Reply
 from qilu.stores.influx.shapes import Buckets, InfluxqlResults
 from qilu.stores.settings import InfluxSettings
@@ -152,7 +152,7 @@ def _require_authorised(reply: Reply, settings: InfluxSettings) -> None:
         raise reply.unreachable(settings.url)
 
 
-def _wrong_server(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError | Exception:
+def _wrong_server(settings: InfluxSettings, wanted: str, reply: Reply) -> ConfigError | UnreachableError:
     if reply.status >= 500 or reply.status == 429:
         return reply.unreachable(settings.url)
     return ConfigError(

@@ -1,4 +1,4 @@
-"""A spool in memory: for gateways without a disk that may be written, and for tests."""
+"""A spool in memory: the second implementation, for tests that need no disk."""
 
 from __future__ import annotations
 
