@@ -1,7 +1,7 @@
 """aiomqtt's client with what it lacks: acknowledgements with their reason, an end that everyone notices at
 once, a bounded queue, and less work per packet."""
 
-# It reaches into aiomqtt (_client, _connected, _disconnected, _misc_task, its _on_... callbacks) and paho 2
+# Decision 0019. It reaches into aiomqtt (_client, _connected, _disconnected, _misc_task, its _on_... callbacks) and paho 2
 # (_create_socket, _sock_recv, _sock_close); tests/mqtt hold both to what is expected of them here.
 # ruff: noqa: SLF001
 
