@@ -2,8 +2,9 @@
 
     python -m benchmarks.mqtt_client [--messages 20000] [--bytes 1000] [--rounds 3]
 
-Both publish with QoS 1 to a real mosquitto, with the same number of messages in flight, in turns. The figure
-is CPU time of this process per message. Then it prints what each reports of a message that the broker refuses.
+Both publish with QoS 1 to a real mosquitto, with the same number of messages in flight, in turns. The
+figure is CPU time of this process per message. Then it prints what each reports of a message that the broker
+refuses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """aiomqtt's client with what it lacks: acknowledgements with their reason, an end that everyone notices at
 once, a bounded queue, and less work per packet."""
 
-# Decision 0019. It reaches into aiomqtt (_client, _connected, _disconnected, _misc_task, its _on_... callbacks) and paho 2
-# (_create_socket, _sock_recv, _sock_close); tests/mqtt hold both to what is expected of them here.
+# It reaches into aiomqtt (_client, _connected, _disconnected, _misc_task, its _on_... callbacks) and paho 2
+# (_create_socket, _sock_recv, _sock_close), until when says decision 0019; tests/mqtt hold both to what is
+# expected of them here.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
