@@ -10,6 +10,7 @@ device to keep the cost per tick small; a stream is sequential, so the size of a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -32,11 +33,21 @@ class Noise:
     """The streams of n machines; every draw has shape (n,) and must not be written to."""
 
     def __init__(self, seed: int, devices: Sequence[str]) -> None:
-        self._spread = [stream(seed, device, "spread") for device in devices]
-        self._normal = [stream(seed, device, "normal") for device in devices]
-        self._uniform = [stream(seed, device, "uniform") for device in devices]
+        self._seed, self._devices = seed, devices
         self._normals = self._uniforms = np.empty((0, len(devices)))
         self._next_normal = self._next_uniform = 0
+
+    @cached_property
+    def _spread(self) -> Sequence[np.random.Generator]:
+        return [stream(self._seed, device, "spread") for device in self._devices]
+
+    @cached_property
+    def _normal(self) -> Sequence[np.random.Generator]:
+        return [stream(self._seed, device, "normal") for device in self._devices]
+
+    @cached_property
+    def _uniform(self) -> Sequence[np.random.Generator]:
+        return [stream(self._seed, device, "uniform") for device in self._devices]
 
     def spread(self) -> Array:
         """Standard normal within +-2, for what differs from machine to machine and stays so for life."""

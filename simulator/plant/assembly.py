@@ -33,13 +33,18 @@ def feeds(
 ) -> Mapping[Utility, Sequence[tuple[int, int]]]:
     """Pairs (supplier, consumer) of each utility: what a machine gives goes to all that it feeds."""
     pairs: dict[Utility, list[tuple[int, int]]] = {}
-    fed = {id(entry.settings): settings.fed_by(entry.settings) for entry in placed if entry.settings.feeds}
+    index = {entry.device: number for number, entry in enumerate(placed)}
+    consumers = {
+        id(entry.settings): sorted(index[device] for device in settings.fed_by(entry.settings))
+        for entry in {id(entry.settings): entry for entry in placed if entry.settings.feeds}.values()
+    }
     for row in rows:
-        for place in row.places:
-            names = fed.get(id(placed[place].settings), frozenset())
-            consumers = [index for index, entry in enumerate(placed) if entry.device in names]
-            for utility in row.machines.supplies:
-                pairs.setdefault(utility, []).extend((int(place), consumer) for consumer in consumers)
+        for utility in row.machines.supplies:
+            pairs[utility] = pairs.get(utility, []) + [
+                (int(place), consumer)
+                for place in row.places
+                for consumer in consumers.get(id(placed[place].settings), ())
+            ]
     return pairs
 
 
