@@ -19,7 +19,8 @@ MAX_CHARACTERS = 1_000_000
 """Of one file: a hundred times the longest example, seven times a thousand devices. One text of this length
 takes 2 s of CPU."""
 _MAX_VALUES = 100_000
-"""Of one file (5 s of CPU), ten times those of a thousand devices; those counted again that an alias repeats: a few lines of aliases can stand for 10^9."""
+"""Of one file (5 s of CPU): ten times those of a thousand devices. What an alias repeats is counted again: a
+few lines of aliases can stand for 10^9."""
 _MAX_ANCHORS = 1000
 _MAX_ALIASES = 10_000
 """Both of one file."""
