@@ -1,4 +1,4 @@
-"""What an operator says about an ingester, checked: which broker, which store."""
+"""The settings of an ingester, checked: which broker, which store."""
 
 from __future__ import annotations
 

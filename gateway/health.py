@@ -51,7 +51,7 @@ POINTS: Mapping[str, str] = {
     "broker_disconnects": "connections to the broker that were lost, since the start",
     "discarded_messages": "messages of the broker that found no room here, since the start",
 }
-"""The points of the profile and what each of them says."""
+"""The points of the profile and the value of each."""
 
 
 class Health:

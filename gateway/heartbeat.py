@@ -1,4 +1,4 @@
-"""One log line every ten minutes, so that a quiet log can be told from a dead gateway."""
+"""One log line every ten minutes, so that a quiet log differs from that of a dead gateway."""
 
 from __future__ import annotations
 

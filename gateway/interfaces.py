@@ -233,11 +233,11 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         ...
 
     def mark_drops_reported(self) -> None:
-        """All that was given up so far is told: `unreported_drops` has none of it after the next opening."""
+        """All drops so far are reported: `unreported_drops` has none of them after the next opening."""
         ...
 
     def unreported_drops(self) -> Sequence[DropReport]:
-        """What runs before this one gave up and did not call told."""
+        """What runs before this one dropped and did not mark as reported."""
         ...
 
     def requeued(self) -> int:
@@ -251,11 +251,11 @@ class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         """Return once the transport has taken them, with those that it refused: offset -> why.
 
-        That says nothing of the store: only an answer does. All records are of one stream, offsets rising.
-        UnreachableError when the link is lost, or the far side will take nothing for now.
+        That is no proof that the store has them: only an answer is. All records are of one stream, offsets
+        rising. UnreachableError when the link is lost, or the far side will take nothing for now.
         """
         ...
 
     def acks(self) -> AsyncGenerator[Ack | Announcement]:
-        """What the far side says, until cancelled; UnreachableError when the link is lost."""
+        """The answers of the far side, until cancelled; UnreachableError when the link is lost."""
         ...

@@ -1,4 +1,5 @@
-"""Reads a gateway's settings with the profiles of its devices, and tells where they do not fit each other."""
+"""Reads a gateway's settings with the profiles of its devices, and reports where they do not fit each
+other."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class Pipeline:
             self.delivery.appended(record)
 
     def _flush_reports(self) -> None:
-        """Keep the last reports, if there is room; what they say is true only when nothing follows them."""
+        """Keep the last reports, if there is room; they are true only when nothing follows them."""
         self.reports.stopped()
         for poll in self.reports.drain():
             self._count(poll, (poll,))

@@ -1,4 +1,4 @@
-"""What an operator says about an edge, checked: who it is, what it polls, where the records go."""
+"""The settings of an edge, checked: its name, what it polls, where the records go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of our files one is, by the keys that only its kind has, and what is said of one of another kind."""
+"""Which kind of file one is, by the keys that only this kind has, and the error for one of another kind."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ class Kind(Enum):
         self.keys = keys
 
     def is_of(self, raw: object) -> bool:
-        """Whether a file that says `raw` has a key of this kind."""
+        """Whether a file with the content `raw` has a key of this kind."""
         return isinstance(raw, Mapping) and any(key in raw for key in self.keys)
 
 
 def kind_of(raw: object) -> Kind | None:
-    """The kind of a file that says `raw`; None when it has no key of any."""
+    """The kind of a file with the content `raw`; None when it has no key of any."""
     return next((kind for kind in Kind if kind.is_of(raw)), None)
 
 
 @contextmanager
 def expected(kind: Kind, file: Path, remedy: str | None = None) -> Iterator[None]:
-    """Inside, `file` is loaded as this kind: when it is of another one, that is said and not every odd key.
+    """Inside, `file` is loaded as this kind: where it is of another one, that is the error and not every odd
+    key.
 
     Looked at only after a ConfigError, because a big file takes its time. `remedy`: what to name in its
     place, where the command of the other kind is not what was meant.

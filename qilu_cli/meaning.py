@@ -43,7 +43,7 @@ class Meanings:
     def is_quantity(self, profile: str, point: str) -> bool:
         """Whether a mean of its values makes sense: not of a bool, a text, a code or a set of bits.
 
-        True where no profile says; then the type of the stored value decides.
+        True where no profile has it; then the type of the stored value decides.
         """
         definition = self._point(profile, point)
         if definition is None:

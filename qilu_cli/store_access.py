@@ -53,7 +53,7 @@ def duration(option: str, text: str) -> float:
 
 
 async def unknown_device(store: Reader, device: str) -> ConfigError:
-    """The error for a device that the store has never heard of."""
+    """The error for a device that is not in the store."""
     meant = nearest(device, [entry.device for entry in await store.devices()])
     remedy = f"did you mean {meant}?" if meant else "see `qilu query --devices`"
     return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)

@@ -1,8 +1,8 @@
 """Lays what is missing to the causes that the edge counted, and never more than it counted. Pure.
 
 A cause is certain only where nothing is left of what was counted for it: where less is missing than a spool
-gave up, say, some of that was stored after all, and something else may be missing in its place. Only what had
-been sent before it was given up may be left: it can be in the store.
+gave up, for example, some of that was stored after all, and something else may be missing in its place. Only
+what had been sent before it was given up may be left: it can be in the store.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _of_account(account: Account) -> Iterator[MissingValues]:
 
 
 def _of_gap(history: DeviceHistory, counted: CountedSpan) -> Iterator[MissingValues]:
-    """In a gap the rate tells what was due; a gateway that is down stores no more than a last record."""
+    """In a gap the rate gives what was due; a gateway that is down stores no more than a last record."""
     span = counted.span
     if span.cause is None:
         return

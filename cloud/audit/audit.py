@@ -56,7 +56,7 @@ class Finding:
     bad: Mapping[str, int] = field(default_factory=dict)
     missing: list[MissingValues] = field(default_factory=list)
     surplus: int = 0
-    """Values that the store has and that no account tells of."""
+    """Values that the store has and that no account lists."""
     duplicates: int | None = None
     """Serve counters stored under two times; None where the device has no such counter."""
     texts: int = 0
@@ -66,7 +66,7 @@ class Finding:
     kept: Mapping[Cause, int] = field(default_factory=dict)
     """Records of all devices that its edge keeps, by why."""
     has_accounting: bool = True
-    """False: the store has no account of this time, so nothing can be said."""
+    """False: the store has no account of this time, so nothing is known."""
 
     @property
     def unexplained(self) -> int:
@@ -75,7 +75,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """What can be said of the device in this time; it errs towards not known."""
+        """What is known of the device in this time; in doubt it is not known."""
         if self.unexplained or self.surplus or self.duplicates:
             return Verdict.INCOMPLETE
         if not self.has_accounting or any(not missing.certain for missing in self.missing):
@@ -294,7 +294,8 @@ def _offline(history: DeviceHistory, start_ms: int, end_ms: int) -> Iterator[Off
 
 
 def _online_times(history: DeviceHistory) -> Iterator[int]:
-    """When it answered, or was about to be asked anew; where what told of that was lost, accounts know it."""
+    """When it answered, or was about to be polled again; where the record of that was lost, accounts have
+    it."""
     yield from (entry.time_ms for entry in history.events if entry.kind is EventKind.ONLINE)
     yield from (entry.time_ms for entry in history.edge.events if entry.kind is EventKind.STARTED)
     yield from (entry.start_ms for entry in history.accounts if entry.expected and not entry.offline_s)

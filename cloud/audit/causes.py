@@ -32,7 +32,7 @@ class Cause(StrEnum):
     EDGE_OFFLINE = "edge_offline"
     """The edge is down, or cut off and keeps everything."""
     NOT_COUNTED = "not_counted"
-    """The store has no account of this time, and nothing tells why."""
+    """The store has no account of this time, and no cause for that."""
     OVERLAP = "overlap"
     """The store has two accounts of this time."""
     UNEXPLAINED = "unexplained"
@@ -77,7 +77,7 @@ class MissingValues:
 
 
 class Verdict(StrEnum):
-    """What an audit says of one device."""
+    """The result of an audit for one device."""
 
     COMPLETE = "complete"
     """Every value that was due is in the store, or its edge counted it for a cause that is final."""

@@ -26,7 +26,8 @@ class Span:
 
 
 def covered_spans(history: DeviceHistory, start_ms: int, end_ms: int) -> list[Span]:
-    """What of `start_ms` to `end_ms` can be told of, without gap or overlap; empty where no account is known.
+    """The periods of `start_ms` to `end_ms` that accounts cover, without gap or overlap; empty where no
+    account is known.
 
     It begins with a whole account, or when the edge first collected from the device. It ends with a whole
     account, or where one should be there by now.
@@ -64,13 +65,13 @@ def rate_of(history: DeviceHistory, time_ms: int) -> float:
 
 
 def _counted_rate(accounts: Sequence[Account]) -> float:
-    """Values due per second by these accounts; 0.0 where they are too short to tell."""
+    """Values due per second by these accounts; 0.0 where they are too short."""
     span_ms = sum(account.end_ms - account.start_ms for account in accounts)
     return 1000 * sum(account.expected for account in accounts) / span_ms if span_ms >= _SHORTEST_MS else 0.0
 
 
 def distinct(accounts: Sequence[Account]) -> list[Account]:
-    """Rising and without overlap: one that was told again replaces what it has joined."""
+    """Rising and without overlap: one that was sent again replaces what it has joined."""
     again = [candidate for candidate in accounts if candidate.again]
     kept: list[Account] = []
     for candidate in sorted(

@@ -14,12 +14,12 @@ from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.interfaces import Device, Reader
 
 LOOKBACK_MS = 35 * 86_400_000
-"""How long before the audit a schedule may have been told, in which it is repeated every day."""
+"""How long before the audit a schedule may have been sent; it is repeated every day."""
 _BEFORE_MS = 7_200_000
 """How long before the audit, and the length of an account, one may begin that reaches into it (a poll may
-take long); events are told later than that."""
+take long); events are sent later than that."""
 _LATER_MS = 7 * 86_400_000
-"""How long after the audit something may be told that took place in it."""
+"""How long after the audit an event may be sent that took place in it."""
 
 _KNOWN = {kind.value for kind in EventKind}
 _COUNTED = (
@@ -56,7 +56,7 @@ def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, KnownDevice]]:
 
 
 async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Edge:
-    """What an edge said of itself."""
+    """What an edge reported of itself."""
     key = DeviceKey(edge, edge)
     events = await _read_events(reader, key, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Edge(edge, events, await _status(reader, key, start_ms, end_ms))
@@ -92,7 +92,7 @@ async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) ->
 
 
 async def read_history(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> DeviceHistory:
-    """What an edge said of its collecting from one device."""
+    """What an edge reported of its collection from one device."""
     key = DeviceKey(edge.name, device)
     points = ("values_per_s", "points", "shortest_period_s", "account_interval_s")
     rows = await _rows(reader, key, points, start_ms - LOOKBACK_MS, end_ms)
@@ -125,7 +125,7 @@ def _account(start_ms: int, numbers: Sequence[float], *, again: bool = False) ->
 
 
 async def is_removed(reader: Reader, key: DeviceKey, collected_ms: int) -> bool:
-    """Whether the last report of a device says that its edge does not collect from it any more."""
+    """Whether by the last report of a device its edge does not collect from it any more."""
     events = await _read_events(reader, key, COLLECTION, collected_ms, collected_ms + 1)
     return any(event.kind is EventKind.REMOVED for event in events)
 
@@ -140,7 +140,7 @@ async def _read_events(
         texts = {sample.time_ms: sample.value for sample in text_samples}
     events = []
     for time_ms, (event, ago, length, *numbers) in rows:
-        if int(event) in _KNOWN:  # a newer edge may tell of more
+        if int(event) in _KNOWN:  # a newer edge may send more
             start = time_ms - round(ago * 1000)
             end, text = start + round(length * 1000), texts.get(time_ms)
             text = text if isinstance(text, str) else ""

@@ -69,7 +69,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class EdgeEvent:
-    """An event that was told at `time_ms` and took place from `begin_ms` to `end_ms`."""
+    """An event that was sent at `time_ms` and took place from `begin_ms` to `end_ms`."""
 
     kind: EventKind
     time_ms: int
@@ -107,7 +107,7 @@ class Edge:
 
     @property
     def last_seen_ms(self) -> int | None:
-        """When it was heard last."""
+        """When its last record came."""
         times = [event.time_ms for event in self.events] + ([self.status.time_ms] if self.status else [])
         return max(times, default=None)
 

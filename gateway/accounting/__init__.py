@@ -1,1 +1,1 @@
-"""What the edge says of its own collecting, so that no value is ever missing without an explanation."""
+"""What the edge reports of its own collection, so that no value is missing without an explanation."""

@@ -1,4 +1,5 @@
-"""Everything that the edge says of its collecting besides its status: accounts and events, in their order."""
+"""Everything that the edge reports of its collection besides its status: accounts and events, in their
+order."""
 
 from __future__ import annotations
 
@@ -262,7 +263,7 @@ class AccountingSource:
                 self._enqueue(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
 
     def _superseded(self, content: Content) -> None:
-        """Leave out accounts that are part of one that was told again since."""
+        """Leave out accounts that are part of one that was sent again since."""
         for device, lost in content.devices.items():
             repeated = self._again.get(device, {})
             for start_ms, numbers in list(lost.accounts.items()):
@@ -275,7 +276,7 @@ class AccountingSource:
 
     @property
     def has_open_losses(self) -> bool:
-        """Whether records were given up and those that told of it may be given up too."""
+        """Whether records were dropped, and the records that report it may be dropped too."""
         return self._losses.open
 
     def appended(self, poll: Poll, record: Record) -> None:
@@ -285,7 +286,7 @@ class AccountingSource:
             self._last_of_losses = record
 
     def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
-        """Whether all that was told of losses is in the spool, and in the store for good."""
+        """Whether all reports of losses are in the spool, and durable in the store."""
         last = self._last_of_losses
         if not self.has_open_losses or self._of_losses or last is None:
             return False
@@ -293,7 +294,7 @@ class AccountingSource:
         return not kept or kept.first() > last.offset
 
     def drained(self) -> None:
-        """All that was told of losses is durable."""
+        """All reports of losses are durable."""
         self._losses.close()
 
     def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
@@ -329,7 +330,7 @@ class AccountingSource:
             )  # fmt: skip
 
     def stopped(self) -> None:
-        """Collecting ended in good order; only the first call tells anything."""
+        """Collection ended in good order; only the first call reports anything."""
         if self._counts is None:
             return
         counts, self._counts = self._counts, None

@@ -1,4 +1,4 @@
-"""Says what should be polled: at every start, and once a day so that nobody has to look back for long.
+"""Reports what should be polled: at every start, and once a day so that a reader need not look back for long.
 
 Also when the clock was set: a box without a battery starts years ago, where nobody looks for its schedule.
 """
@@ -20,7 +20,7 @@ EVERY = 86_400.0
 class ScheduleSource:
     """One reading for each device of `expected`, all at the same time of `stamp`, in the epoch `tag`.
 
-    `account_interval_s`: how long an account runs, which is told with it.
+    `account_interval_s`: how long an account runs, which is sent with it.
     """
 
     name = "schedule"
@@ -44,7 +44,7 @@ class ScheduleSource:
         self._wanted = asyncio.Event()
 
     def announce_now(self) -> None:
-        """Say it once more now."""
+        """Send it once more now."""
         self._wanted.set()
 
     async def polls(self) -> AsyncGenerator[Poll]:

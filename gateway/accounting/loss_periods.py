@@ -27,9 +27,9 @@ class LossPeriod:
 
 
 class LossPeriods:
-    """Joins what is given up while a backlog lasts: what told of the begin may be given up before it arrives.
+    """Joins what is dropped while a backlog lasts: the report of its start may be dropped before it arrives.
 
-    So each telling repeats the whole stretch, and the last one is enough.
+    So each report repeats the whole period, and the last one is enough.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class LossPeriods:
         return bool(self._open)
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> LossPeriod:
-        """One more loss; returns the stretch to tell."""
+        """One more loss; returns the period to report."""
         records = dropped.records
         period = self._open.get(dropped.reason)
         if period is None:
@@ -57,5 +57,5 @@ class LossPeriods:
         return period
 
     def close(self) -> None:
-        """All that was told is durable: the next loss is another one."""
+        """All reports are durable: the next loss is another one."""
         self._open.clear()

@@ -1,4 +1,4 @@
-"""Tells when nobody answers, or only strangers do: a spool would fill, and nobody would know."""
+"""Warns when no store answers, or only unknown stores do: the spool would fill unnoticed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from qilu.runtime.log_throttle import LogThrottle
 
 
 class AckMonitor:
-    """Who was heard, and when. Times are seconds of a monotonic clock.
+    """Which stores answered, and when. Times are seconds of a monotonic clock.
 
-    `patience`: seconds without a word of a trusted store while others speak, after which it is told; where
-    nobody speaks at all, twice as long.
+    `patience`: seconds without an answer of a trusted store while others answer, after which it is logged;
+    where nobody speaks at all, twice as long.
     """
 
     def __init__(

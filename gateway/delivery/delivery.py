@@ -31,7 +31,7 @@ _TIMER_INTERVAL_S = 1.0
 """Seconds between two looks at the timers and at a backlog that could not be read."""
 
 _REJECTED = 10_000_000
-"""Bytes of rejected records that are looked into at once, to tell whose they are."""
+"""Bytes of rejected records that are decoded at once, to report whose they are."""
 
 
 class Delivery:
@@ -39,8 +39,8 @@ class Delivery:
 
     `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
     `backlog_rate`: bytes per second of the backlog, at most; None: as fast as its window allows. `rejected`
-    is told of the records that the store refuses, with one of its reasons. `resend_requested` is asked every
-    second whether somebody wants all deferred records sent again.
+    is called with the records that the store refuses, with one of its reasons. `resend_requested` is asked
+    every second whether somebody wants all deferred records sent again.
     """
 
     def __init__(

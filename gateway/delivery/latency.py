@@ -20,7 +20,7 @@ class Latency:
     def appended(self, record: Record, now: float) -> None:
         """A record came into the spool."""
         self._since[record.stream, record.offset] = now
-        if len(self._since) > self._watched:  # some were given up or rejected, of which nobody tells us
+        if len(self._since) > self._watched:  # some were dropped or rejected, which is not reported here
             self._since.popitem(last=False)
 
     def durable(self, stream: int, offsets: IntervalSet, now: float) -> None:

@@ -6,8 +6,8 @@ A record that the spool keeps is in exactly one of these places, and only the la
     sent      on its way, not answered yet                                      (bounded by the windows)
     stored    readable in the store, not yet safe from its crash                (runs of offsets)
     deferred  not stored for a cause that can be removed; is sent again later   (runs of offsets)
-    backlog   everything else: never sent, or sent in vain                      (pending minus these)
-    durable   answered for good: forgotten
+    backlog   everything else: never sent, or sent without an answer            (pending minus these)
+    durable   answered as durable: freed
 
 Whatever is lost on the way (a link, an ingester, an answer, the store's last seconds) only moves records back
 to the backlog, or to the deferred ones where they were before. So a record is sent until it is durable, and
@@ -55,7 +55,7 @@ class Limits:
     reorder_timeout: float = 10.0
     """Given up at this age when one that was sent later on the same lane is stored."""
     ack_timeout: float = 30.0
-    """Given up at this age whatever else was heard."""
+    """Given up at this age, whatever else was answered."""
     horizon: float = 60.0
     """Assumed until an ingester announces its store's; two of them after `stored`, it is sent again."""
     deferral: float = 60.0
@@ -117,7 +117,7 @@ class _StreamState:
     in_flight: IntervalSet = field(default_factory=IntervalSet)
     """Queued, sent, stored or deferred."""
     retry: IntervalSet = field(default_factory=IntervalSet)
-    """Backlog that was sent in vain: goes first."""
+    """Backlog that was sent without an answer: is sent first."""
     fresh_from: int = 0
     """No offset below it was backlog that was never sent: spares a search through all that was deferred."""
 
@@ -202,7 +202,7 @@ class Outbox:
             self._stream_state(record.stream).in_flight.add(record.offset)
 
     def announced(self, announcement: Announcement) -> None:
-        """An ingester is there, and told how long its store takes to be safe.
+        """An ingester announced itself, and after which delay its store is durable.
 
         What is unanswered was probably sent when it was not there yet: a broker that came back lets in edges
         and ingesters in any order, and drops what nobody has subscribed to. So all of it is sent again, and
@@ -225,7 +225,8 @@ class Outbox:
         self._deferral.hasten()
 
     def ack_received(self, ack: Ack, pending: Mapping[int, IntervalSet], now: float) -> Release:
-        """An ingester spoke of records; what a stranger says, or of records not kept, changes nothing."""
+        """An ingester answered for records; an answer of an unknown store, or for records not kept, changes
+        nothing."""
         stream, kept = ack.stream, pending.get(ack.stream)
         if ack.store not in self.trusted:
             self.tally.untrusted_acks += 1
@@ -305,8 +306,8 @@ class Outbox:
     def next_backlog(self, pending: Mapping[int, IntervalSet]) -> tuple[int, IntervalSet] | None:
         """Stream and offsets to read from the spool and send next; None when there is nothing, or no room.
 
-        What was sent in vain goes first and begins anywhere: in a fixed order it could meet the same dead
-        member of a share group for ever. Then the oldest.
+        What was sent without an answer is sent first and starts anywhere: in a fixed order it could meet the
+        same dead member of a share group for ever. Then the oldest.
         """
         if not self.connected or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
             return None

@@ -1,4 +1,4 @@
-"""How long a message may be at a broker that has a bound and does not tell it: found by trying. Pure."""
+"""How long a message may be at a broker that has a bound and does not announce it: found by trying. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RETRY_INTERVAL_S = 300.0
 class MessageSize:
     """Bytes of records in one message: `limit` at most, less where longer ones seem to cost the link.
 
-    MQTT 5 lets a broker tell its bound or refuse a message; with 3.1.1, and at mosquitto's
+    MQTT 5 lets a broker announce its bound or refuse a message; with 3.1.1, and at mosquitto's
     `message_size_limit`, it can only end the connection. That is also what a bad network does, so a link that
     was lost once proves nothing: the second one in a row does, with no message of that length taken between.
     """

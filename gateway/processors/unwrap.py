@@ -1,4 +1,4 @@
-"""Lets the counters that a profile says `unwrap` of go on where their registers start again."""
+"""Continues the counters with `accumulate` in the profile where their registers start again."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class _UnwrappedCounter:
     step: float | None
     counter: Counter = field(default_factory=Counter)
     warned_at_ms: dict[CounterEvent, int] = field(default_factory=dict)
-    """When what happened was told last, UTC in ms."""
+    """When an event was logged last, UTC in ms."""
 
 
 class CounterUnwrapper:
-    """Puts the total in place of what the register says; another point, `alias_of` the first, can have that.
+    """Puts the total in place of the value of the register; another point, `alias_of` the first, can have
+    that.
 
-    Nothing is kept over a restart: a total begins with what the register says then.
+    Nothing is kept over a restart: a total starts with the value of the register.
     """
 
     def __init__(self, devices: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]]) -> None:

@@ -1,4 +1,4 @@
-"""Sends records to ingesters over MQTT and hears their answers."""
+"""Sends records to ingesters over MQTT and receives their answers."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ _device = msgspec.json.Decoder(_Device)
 class MqttSink:
     """One edge at its broker; can be entered again after the link was lost.
 
-    `boot` tells this run from the one before: a late will of that one must not leave us offline.
-    `per_device`: a topic, and so a message, for each device instead of one for the edge. `edges`: records of
-    an adopted edge travel on the topics of that one.
+    `boot` distinguishes this run from the one before: a late will of that one must not leave the edge
+    offline. `per_device`: a topic, and so a message, for each device instead of one for the edge. `edges`:
+    records of an adopted edge travel on the topics of that one.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class MqttSink:
                 yield ack
         finally:
             listening.cancel()
-            taking.cancel()  # or it would take the first answer of the next link, and nobody would hear it
+            taking.cancel()  # or it would take the first answer of the next link, which would be lost
 
     async def _subscribe_acks(self, edge: str) -> None:
         """Subscribe to the answers to an adopted edge, once for each link; a refusal holds its records."""
@@ -251,9 +251,9 @@ class MqttSink:
             )
 
     async def _reassert_online(self, link: BrokerConnection, message: Message) -> None:
-        """Say again that we are online when a late will says otherwise, or when somebody cleared it.
+        """Publish again that this edge is online where a late will, or another client, changed it.
 
-        Not when another run of this edge says "online" in its own name: two gateways would do so for ever.
+        Not where another run of this edge published "online": two gateways would do so for ever.
         """
         status = decode_status(message.payload) if message.payload else None
         if status is not None and status.boot != self._boot:

@@ -25,7 +25,7 @@ def encode_forgotten(forgotten: Mapping[int, IntervalSet]) -> bytes:
 
 
 def decode_forgotten(data: bytes) -> dict[int, IntervalSet]:
-    """What a text says; empty when it is damaged in any way."""
+    """The content of a text; empty when it is damaged in any way."""
     try:
         return {int(stream, 16): IntervalSet.parse(offsets) for stream, offsets in decode_note(data).items()}
     except (ValueError, AttributeError, DataError):  # damaged, or written by another version

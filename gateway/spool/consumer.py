@@ -118,7 +118,7 @@ class SpoolConsumer:
         return content_of(record.body for record in fetched.records if record.offset in pending)
 
     def unlink(self, name: str) -> None:
-        """Remove a file of ours, or say that it cannot be removed."""
+        """Remove a file of the spool, or log that it cannot be removed."""
         try:
             self._files.unlink(name)
         except FileNotFoundError:

@@ -370,11 +370,11 @@ class DiskSpool:
         return self._drop_log.drain()
 
     def mark_drops_reported(self) -> None:
-        """All that was given up so far is told: `unreported_drops` has none of it after the next opening."""
+        """All drops so far are reported: `unreported_drops` has none of them after the next opening."""
         self._drop_log.mark_reported()
 
     def unreported_drops(self) -> Sequence[DropReport]:
-        """What runs before this one gave up and did not call told."""
+        """What runs before this one dropped and did not mark as reported."""
         return self._unreported
 
     def requeued(self) -> int:

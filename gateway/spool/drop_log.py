@@ -1,4 +1,5 @@
-"""What a spool had to give up: told to the gateway, and kept in dropped.jsonl for people and the next run."""
+"""What a spool had to drop: reported to the gateway, and kept in dropped.jsonl for people and the next
+run."""
 
 from __future__ import annotations
 
@@ -26,13 +27,13 @@ _QUARANTINE = "quarantine "
 
 
 class DropLog:
-    """Takes note of losses; those of one stream with one reason are told as one."""
+    """Records losses; those of one stream with one reason are reported as one."""
 
     def __init__(self, files: Files, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._journal = Journal(files, JOURNAL, _JOURNAL_BYTES)
         self._unreported: dict[tuple[int, str], DropReport] = {}
-        self._report_due = False  # whether the journal has losses that are not called told
+        self._report_due = False  # whether the journal has losses that are not marked as reported
 
     def add(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content = NOTHING) -> None:
         """`offsets` of `segment` are lost for `reason`, with this content as far as it could be read.
@@ -86,7 +87,7 @@ class DropLog:
             self._report_due = False
 
     def unreported(self) -> Sequence[DropReport]:
-        """What runs before this one gave up and did not call told."""
+        """What runs before this one dropped and did not mark as reported."""
         reports: list[DropReport] = []
         try:
             lines = self._journal.lines()
@@ -112,7 +113,7 @@ def _brief(offsets: IntervalSet) -> str:
 
 
 def dropped_of(line: bytes) -> Iterable[DropReport]:
-    """The loss that a line of the journal tells of; nothing where it tells of none, or is torn."""
+    """The loss in a line of the journal; None where the line has none, or is torn."""
     entry = _decoded(line)
     try:
         offsets = IntervalSet.parse(entry["offsets"])

@@ -1,4 +1,4 @@
-"""What a person is told whose command the disk, or its rights, keep from a spool."""
+"""Errors of commands that the disk, or its rights, keep from a spool."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
 
 
 def recover_pending(files: Files) -> RecoveryResult:
-    """What is in a spool and not durable yet, as far as its files tell."""
+    """What is in a spool and not durable yet, as far as its files show."""
     recovered = recover(files)
     for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
         recovered.kept.subtract(stream, offsets)

@@ -231,7 +231,7 @@ class ReadOnlyFiles(OsFiles):
     def open(self) -> None:
         if not self._directory.is_dir():
             raise ConfigError("is no directory", file=self._directory, remedy="name the directory of a spool")
-        with suppress(PermissionError):  # told by whoever reads on
+        with suppress(PermissionError):  # reported by the reader that continues
             names = self.names()
             if OWNER not in names and not any(name.endswith(".segment") for name in names):
                 remedy = "name the directory that a gateway's settings have under spool, or these settings"
@@ -246,7 +246,7 @@ class ReadOnlyFiles(OsFiles):
 
 
 def _nearest(directory: Path) -> os.stat_result:
-    """What the system says of a directory, or of the nearest one above it that is there."""
+    """What the system reports of a directory, or of the nearest one above it that exists."""
     for path in (directory, *directory.absolute().parents):
         with suppress(OSError):
             return path.stat()

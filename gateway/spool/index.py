@@ -72,7 +72,7 @@ class Segment:
 
     @property
     def annotated(self) -> bool:
-        """Whether each record has a line before its body that says why it was set aside."""
+        """Whether each record has a line before its body with the reason for which it was set aside."""
         return not self.name.endswith(SEGMENT)
 
 
@@ -170,7 +170,7 @@ class SegmentIndex:
         return stream_offsets.intersection(IntervalSet([(segment.first, segment.last)]))
 
     def set_aside(self, stream: int, offsets: IntervalSet, *, copied: bool) -> None:
-        """These are no longer pending; their segment is kept as `copied` and `stuck` say."""
+        """These are no longer pending; their segment is kept according to `copied` and `stuck`."""
         self.pending[stream].subtract(offsets)
         (self.copied if copied else self.stuck).setdefault(stream, IntervalSet()).update(offsets)
 

@@ -1,4 +1,4 @@
-"""What a spool directory holds, told without changing it and while a gateway may be writing it."""
+"""What a spool directory holds, read without changing it and while a gateway may be writing it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TimeToLimit(NamedTuple):
 class Summary:
     """The whole directory; `streams` oldest first. What became durable in the last seconds may still count.
 
-    `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young to tell.
+    `rate`: bytes per second that the newest stream grew by, 0.0 when it is too young.
     `owner`: the process that opened it last, running or not. `quarantined`: records that a store rejected.
     `adopted`: edges whose records are sent, whatever the present name of the edge. `free`, `free_files`:
     bytes and files that its file system would still take.

@@ -1,6 +1,6 @@
 """Records that a store rejected: in segment files of their own, under the bounds of the spool.
 
-Each is kept as it was sent, behind a line that says why and when it was set aside and which name it had:
+Each is kept as it was sent, behind a line with the reason, the time and the name that it had:
 
     {"stream": "9f3c...", "offset": 7, "time_ms": 1764000000000, "reason": "bad_value: ..."} LF body
 

@@ -24,7 +24,7 @@ _CHUNK = 256 * 1024
 
 
 def segment_name(opening: int, stream: int, first: int, suffix: str) -> str:
-    """Names sort as the segments were written, whatever the clock said; they repeat what the header says."""
+    """Names sort as the segments were written, whatever the clock was; they repeat the header."""
     return f"{opening:08d}-{stream:016x}-{first:012d}{suffix}"
 
 
@@ -97,7 +97,7 @@ def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment |
     except OSError as error:
         _log.error("spool: %s cannot be read and is left alone: %s", name, error)
         return None
-    if header is None:  # its name says the same
+    if header is None:  # its name has the same
         return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)
     if header.version != VERSION:
         _log.warning(
@@ -128,7 +128,7 @@ def _recover_stream(files: Files, segments: list[Segment], recovered: RecoveryRe
 def _newest_with_records(files: Files, segments: list[Segment], recovered: RecoveryResult) -> IntervalSet:
     """Take off the end what holds no record any more; the offsets of whole records in what is then the last.
 
-    How far the last file of all went only its records tell; of the others the name of the next one does.
+    Where the last file ends only its records show; of the others the name of the next one does.
     """
     while segments:
         present, readable = _present(files, segments[-1])

@@ -27,7 +27,8 @@ from gateway.interfaces import StreamOrigin
 SEGMENT, QUARANTINE, REQUEUED = ".segment", ".quarantine", ".requeued"
 """How the names of segment files end: records to be sent, records set aside, and those to be sent again.
 
-A record of the latter two has a line before its body that says why, and under which name, it was set aside.
+A record of the latter two has a line before its body with the reason, and the name under which it was set
+aside.
 """
 VERSION = 1
 MAGIC = b"qspool"

@@ -21,7 +21,7 @@ class _OpenSegment:
     synced: int = 0
     """Bytes that are known to survive a power cut."""
     sync_failed: bool = False
-    """An fsync failed: the system may have dropped the other bytes, and the next fsync will not say so."""
+    """An fsync failed: the system may have dropped the other bytes, and the next fsync will not report it."""
 
 
 class Sync:

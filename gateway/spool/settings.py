@@ -1,4 +1,4 @@
-"""What a user may say about the spool, checked."""
+"""The settings of the spool, checked."""
 
 from __future__ import annotations
 

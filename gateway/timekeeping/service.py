@@ -9,7 +9,7 @@ _FOLDER = Path("/run/systemd/timesync")
 
 
 def synchronised(folder: Path = _FOLDER) -> bool | None:
-    """What systemd-timesyncd says; None where it does not run."""
+    """The state of systemd-timesyncd; None where it does not run."""
     if not folder.is_dir():
         return None
     return (folder / "synchronized").exists()

@@ -1,4 +1,4 @@
-"""Tells a user what pydantic found wrong in a file: place, problem and remedy in one line each."""
+"""What pydantic found wrong in a file, for a user: place, problem and remedy in one line each."""
 
 from __future__ import annotations
 

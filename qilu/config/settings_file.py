@@ -1,4 +1,4 @@
-"""Reads a settings file into its model; what is wrong is told with file, line, key and remedy."""
+"""Reads a settings file into its model; errors name file, line, key and remedy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def load_text(text: str, model: type[ModelT], *, file: str = "settings", folder:
 
 
 def load_plain(path: Path) -> Any:
-    """What `path` says, seen by no model yet; ConfigError for a file that cannot be read or is not YAML."""
+    """The content of `path`, read by no model yet; ConfigError for a file that cannot be read or is not
+    YAML."""
     return _parsed(_read(path), str(path))[0]
 
 

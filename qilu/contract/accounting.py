@@ -1,4 +1,4 @@
-"""What an edge says about its own collecting, so that every value which is missing can be explained.
+"""What an edge reports of its own collection, so that every missing value can be explained.
 
 Two built-in profiles carry it, as readings like any other:
 
@@ -55,7 +55,7 @@ SCHEDULE_POINTS = (
     "points",  # values of one turn of every poll group
     "groups",
     "shortest_period_s",  # seconds between two turns of the fastest poll group
-    "account_interval_s",  # seconds for which one account runs; edges that do not say it: 60
+    "account_interval_s",  # seconds for which one account runs; edges that do not send it: 60
 )
 
 EVENTS = "events"
@@ -97,7 +97,8 @@ class EventKind(IntEnum):
     REMOVED = 9
     """The edge does not collect from this device any more; the last account ended `start_ago_s` before."""
     REQUEUED = 10
-    """Records came back from the quarantine of the edge: what was told as rejected before may be stored."""
+    """Records came back from the quarantine of the edge: what was reported as rejected before may be
+    stored."""
     DEFERRED = 11
     """A store could not take `records` of this device and time for now; `text` is the code."""
     CORRECTED = 12

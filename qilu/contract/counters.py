@@ -118,7 +118,7 @@ class Counter:
     def update(
         self, value: float, modulus: float | None = None, lowest: float = 0
     ) -> tuple[float, CounterEvent | None]:
-        """The total now that the register says `value`, and what happened.
+        """The total with the new `value` of the register, and what happened.
 
         `modulus` is how many numbers the register has, None where it never starts again; `lowest` is the one
         at which it does, of a signed register half the modulus below 0.

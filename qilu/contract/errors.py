@@ -1,4 +1,4 @@
-"""Errors in three families, told apart by the remedy that the caller has."""
+"""Errors in three families, by the remedy that the caller has."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TimedOutError(UnreachableError):
 
 
 class ConfigError(QiluError):
-    """What the user wrote is wrong: tell where and how to put it right, end with exit code 2.
+    """What the user wrote is wrong: report the place and the remedy, end with exit code 2.
 
     `str()` is `FILE:LINE: KEY: PROBLEM; REMEDY`, without the parts that are not known. `further` are
     further errors found in the same pass; each follows on a line of its own.

@@ -1,4 +1,4 @@
-"""What a machine said: values with their time and their quality, and where the machine stands."""
+"""What a machine reported: values with their time and their quality, and the place of the machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reason(StrEnum):
     NOT_POLLED = "not_polled"
     CLOCK_UNCERTAIN = "clock_uncertain"
     RESTARTED = "restarted"
-    """The device came back a moment ago, and what it says is not to be trusted yet."""
+    """The device came back a moment ago, and its values are not trusted yet."""
     STALE = "stale"
     """It did not change for so long that it may be frozen."""
 
@@ -172,7 +172,7 @@ class Poll(NamedTuple):
     """One poll group of one device, one turn of its schedule; becomes one record of the spool.
 
     `due_ms` is UTC, when the schedule wanted it. `readings` has at least one entry, and all of them share
-    their origin and group. `skipped` turns before it were missed for good; a record does not tell them.
+    their origin and group. `skipped` polls before it were missed; a record does not have them.
     `epoch` is the one of all its times, None where that is of no interest.
     """
 

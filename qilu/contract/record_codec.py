@@ -131,7 +131,7 @@ _known = KnownColumns()
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a message says before its body: whose records these are, and where the list of them begins."""
+    """The head of a message: whose records these are, and where the list of them starts."""
 
     stream: int
     offsets: IntervalSet

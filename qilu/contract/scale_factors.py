@@ -23,7 +23,7 @@ _FROM_THE_DEVICE = frozenset(
         Reason.ILLEGAL_FUNCTION,
     }
 )  # fmt: skip
-"""The device itself says that it has no exponent; other reasons say that it was not received."""
+"""The device reports that it has no exponent; with other reasons it was not received."""
 
 _Exponent = int | Reason
 
@@ -63,7 +63,7 @@ class _ScalingPlan:
 
 
 class ScaleFactors:
-    """The exponents of one device as it said them last, and what they make of its raw values.
+    """The last exponents of one device, and the values that they make of raw numbers.
 
     A value is scaled by the exponent of its own poll where both are in one poll group: some devices change
     it with the value. Where it is in another group the last one counts, also while that group cannot be

@@ -115,7 +115,7 @@ def parse_identity(request: ReadIdentity, pdu: bytes) -> Identity:
         at = end
     if at != len(pdu):
         raise ProtocolError(f"{len(pdu) - at} bytes behind the last object of an identity response")
-    # a device that says "more" but points back would be asked for ever
+    # a device that reports "more" but points back would be requested for ever
     if more == _MORE and following <= max(objects, default=request.object_id):
         raise ProtocolError(
             f"an identity response continues at object {following}, which it has already sent"

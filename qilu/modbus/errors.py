@@ -14,7 +14,7 @@ from qilu.contract.errors import DataError, QiluError, UnreachableError
 
 
 class ExceptionCode(IntEnum):
-    """The exception codes of the specification; `description` says what each means for the caller."""
+    """The exception codes of the specification; `description` is what each means for the caller."""
 
     description: str
 

@@ -18,7 +18,7 @@ from qilu.modbus.pdu import EXCEPTION, data_size
 
 MIN_FRAME, MAX_FRAME = 4, 256
 NO_FRAME = 0
-UNKNOWN = MAX_FRAME + 1  # the bytes that tell the length are still to come
+UNKNOWN = MAX_FRAME + 1  # the bytes with the length are still to come
 
 _REQUEST_SIZES = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 22: 10}
 _RESPONSE_SIZES = {5: 8, 6: 8, 8: 8, 15: 8, 16: 8, 22: 10}
@@ -178,7 +178,7 @@ class RtuClientFramer(_RtuFramer):
 
 
 def _counted(buffer: bytes, start: int, place: int) -> int:
-    """The size of a frame that ends with as many bytes as the byte at `place` says, and its CRC."""
+    """The size of a frame that ends with as many bytes as the byte at `place` counts, and its CRC."""
     if start + place >= len(buffer):
         return UNKNOWN
     size = place + 1 + buffer[start + place] + 2

@@ -71,7 +71,7 @@ class TcpFramer:
         return Frame(transaction, unit, buffer[start + _HEADER_SIZE : end])
 
     def _short(self, header: bytes) -> None:
-        """Less than a header is left: say early what no further byte can mend."""
+        """Less than a header is left: report early what no further byte can mend."""
         if self._broken is not None:
             raise FrameError(self._broken)
         if any(header[2:4]):

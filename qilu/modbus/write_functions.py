@@ -157,7 +157,7 @@ def _head(layout: Struct, pdu: bytes) -> tuple[tuple[int, ...], bytes]:
 
 
 def _counted(count: int, expected: int, byte_count: int, data: bytes) -> None:
-    """All three tell the same length, or the request is refused."""
+    """All three give the same length, or the request is refused."""
     if not expected == byte_count == len(data):
         raise IllegalValue(
             f"{count} items are {expected} bytes; the request says {byte_count} and brings {len(data)}"

@@ -51,7 +51,7 @@ class EmbeddedBroker:
         # Each lost connection is a warning to it, each packet without its hour a traceback: not to us.
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.WARNING)
-        # We open the port ourselves: so we know it, and an error is ours to tell.
+        # The port is opened here, so its number is known and an error is reported here.
         listener = ListenerConfig(type=ListenerType.EXTERNAL, bind=f"{HOST}:{self._wanted}")
         broker = Broker(BrokerConfig(listeners={_LISTENER: listener}, plugins=dict(_PLUGINS)))
         try:

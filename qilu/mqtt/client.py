@@ -41,7 +41,7 @@ _MARGIN = 32  # bytes of a PUBLISH beside its topic and payload, rounded up
 class RefusedError(DataError):
     """The broker will not take this message: `reason` is the MQTT 5 reason code, 0x80 or above.
 
-    0x87 is not authorised, 0x95 too large, 0x97 quota exceeded. 3.1.1 cannot say it.
+    0x87 is not authorised, 0x95 too large, 0x97 quota exceeded. 3.1.1 has no such code.
     """
 
     def __init__(self, problem: str, reason: int) -> None:
@@ -125,7 +125,7 @@ class BrokerConnection:
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Return once the broker has acknowledged it (qos 0: once it is on its way).
 
-        False when the broker says that nobody subscribes to it; True also where it does not say.
+        False when the broker reports that nobody subscribes to it; True also where it does not report it.
         RefusedError when it will never be taken as it is; UnreachableError as soon as the link is lost, or
         when the broker lives and does not acknowledge it.
         """

@@ -56,7 +56,7 @@ class PahoAdapter(aiomqtt.Client):
         self.incoming: deque[Message] = deque()
         self.discarded = 0
         self.max_packet: int | None = None
-        """Bytes; what the broker said it takes, None where it did not say."""
+        """Bytes; what the broker accepts, None where it did not announce it."""
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
         self._incoming_bytes = 0
@@ -87,7 +87,7 @@ class PahoAdapter(aiomqtt.Client):
         return self
 
     async def disconnect(self) -> None:
-        """Say goodbye if the connection still takes it within a second, and close; never fails."""
+        """Send DISCONNECT if the connection still takes it within a second, and close; never fails."""
         try:
             entered = self._connected.done() and self._connected.exception() is None
             if entered and not self.lost and self._client.disconnect() == paho.MQTT_ERR_SUCCESS:

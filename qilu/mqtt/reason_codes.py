@@ -13,7 +13,7 @@ KEEPALIVE_TIMEOUT = 0x8D
 SESSION_TAKEN_OVER = 0x8E
 PACKET_TOO_LARGE = 0x95
 OF_A_PACKET = frozenset((0x80, 0x81, 0x82, 0x83, PACKET_TOO_LARGE, 0x99))
-"""Reasons to end a connection for what was sent; mosquitto says 0x82 for a message beyond its limit."""
+"""Reasons to end a connection for what was sent; mosquitto sends 0x82 for a message beyond its limit."""
 
 
 def in_words(reason: int) -> str:

@@ -1,4 +1,4 @@
-"""How a file says which broker to talk to, as whom, and whom to trust."""
+"""The settings of a broker: its address, the user, and the authorities to trust."""
 
 from __future__ import annotations
 

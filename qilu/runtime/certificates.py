@@ -22,7 +22,7 @@ _MAX_CHARACTERS = 100  # of a name in a certificate, which anybody may have writ
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Which server is expected, by whose word, and the settings that say so."""
+    """Which server is expected, by which authority, and the settings for that."""
 
     host: str
     port: int

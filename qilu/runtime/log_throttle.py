@@ -1,4 +1,4 @@
-"""Warnings that may come by the thousand: the first of each kind is told, then how many there were."""
+"""Warnings that may come by the thousand: the first of each kind is logged, then how many there were."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LogThrottle:
         self._kinds: dict[str, _Kind] = {}
 
     def warn(self, kind: str, text: str, now: float) -> None:
-        """Tell `text`, or only count it. `kind` comes from our own code, not from a message."""
+        """Log `text`, or only count it. `kind` comes from our own code, not from a message."""
         known = self._kinds.get(kind)
         if known is not None and now - known.logged_at < EVERY:
             known.suppressed += 1
@@ -40,7 +40,7 @@ class LogThrottle:
 
 
 class OutageLog:
-    """One trouble that lasts, perhaps for a week: told when it begins, when its cause is another one, and
+    """One trouble that lasts, perhaps for a week: logged when it starts, when its cause changes, and
     once in EVERY seconds. Of causes that alternate, at most MAX_CAUSES are logged in that time."""
 
     def __init__(self, log: logging.Logger) -> None:

@@ -17,7 +17,7 @@ from qilu.contract.plain_text import plain, plain_json, plain_lines
 Form = Literal["text", "json"]
 
 _ROOM = 10_000
-"""Lines that may wait for a slow reader; more are dropped, counted and told about."""
+"""Lines that may wait for a slow reader; more are dropped, counted and reported."""
 
 _TALKATIVE = ("aiomqtt", "amqtt", "asyncio", "mqtt", "transitions", "urllib3")
 """Loggers of libraries whose information is nothing that an operator can act on."""
@@ -126,7 +126,7 @@ class _DroppingQueueHandler(QueueHandler):
 
 
 class _PatientListener(QueueListener):
-    """Waits for room to say that it ends, where the original fails on a full queue."""
+    """Waits for room for its last line, where the original fails on a full queue."""
 
     def enqueue_sentinel(self) -> None:
         self.queue.put(self._sentinel)  # type: ignore[attr-defined]  # as the original does, but waiting

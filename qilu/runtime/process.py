@@ -1,4 +1,4 @@
-"""How a process of ours lives: until it is done or told to stop, with an exit code that means something."""
+"""How a process runs: until it is done or stopped, with an exit code that has a meaning."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def refused_by_system(error: BaseException) -> QiluError | None:
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Tell systemd `state`, e.g. "READY=1", "STOPPING=1", "WATCHDOG=1"; nothing happens where none listens.
+    """Send systemd `state`, e.g. "READY=1", "STOPPING=1", "WATCHDOG=1"; nothing happens where none listens.
 
     Protocol: sd_notify(3), one datagram to the socket in $NOTIFY_SOCKET, `@` standing for the NUL of an
     abstract name.

@@ -12,7 +12,7 @@ def raise_open_file_limit(files: int) -> None:
     """Raises the limit of this process by so many, as far as the system lets it.
 
     By so many and not to so many: a demo has a plant and a gateway in one process. What then still fails is
-    told by whoever opens the file that is one too many.
+    reported by the code that opens the file that is one too many.
     """
     if sys.platform == "win32":
         return

@@ -22,7 +22,8 @@ async def run_together(works: Mapping[str, Coroutine[Any, Any, None]]) -> None:
     """Run all of them, by their names, until they end or one fails: then the others are cancelled.
 
     ExceptionGroup with what failed. To be cancelled comes first, also in the moment in which something fails:
-    a TaskGroup forgets it then before Python 3.13 (python/cpython#116720), and `Task.cancelling` cannot tell.
+    a TaskGroup forgets it then before Python 3.13 (python/cpython#116720), and `Task.cancelling` does not
+    show it.
     """
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     try:

@@ -47,7 +47,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What a store says of one write a horizon later."""
+    """The state of one write after the durability delay."""
 
     doubtful: Mapping[int, Refusal] = field(default_factory=dict)
     """Polls, by their index, that are not known to be kept."""

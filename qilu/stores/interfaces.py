@@ -52,7 +52,7 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device that the store has heard of."""
+    """One device of the store."""
 
     device: str
     profile: str

@@ -1,4 +1,4 @@
-"""Many samples told as one per interval: the same arithmetic, whichever store they come from."""
+"""One sample per interval in place of many: the same arithmetic, whichever store they come from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qilu.stores.interfaces import Sample
 
 
 class Summary(msgspec.Struct, array_like=True):
-    """What is told of the samples of one point in some span of time, added in the order of their times.
+    """The summary of the samples of one point in a span of time, added in the order of their times.
 
     `count`, `total`, `low` and `high` are of the numbers (bool counts as 1 or 0). `good`: one of them was
     good. `last` is the last good value; where nothing was good, the last value. `reason` is that of the last
@@ -82,7 +82,7 @@ def first_per_time(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def per_interval(samples: Iterable[Sample], every_ms: int, *, last: bool = False) -> Iterator[Sample]:
-    """One sample per interval that has any, as `Summary` tells it; `samples` are rising and of one point."""
+    """One sample per interval that has any, as `Summary` has it; `samples` are rising and of one point."""
     for index, group in groupby(samples, key=lambda item: item.time_ms // every_ms):
         summary = Summary()
         for entry in group:

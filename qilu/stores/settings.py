@@ -1,4 +1,4 @@
-"""How a file says which store to fill or to ask, and as whom."""
+"""The settings of a store: its address and the user."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ _console = console()
 
 
 def check(files: Sequence[Path]) -> None:
-    """Check every file and tell about each; the ConfigErrors of all of them come at the end, as one."""
+    """Check every file and print the result of each; the ConfigErrors of all of them come at the end, as
+    one."""
     errors = []
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""Runs a gateway from its settings until it is told to stop."""
+"""Runs a gateway from its settings until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs an ingester from its settings until it is told to stop."""
+"""Runs an ingester from its settings until it is stopped."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _duration(text: object) -> float:
 
 
 def _port(plant: str) -> int:
-    """The port of control: as given, or as the plant's file says it."""
+    """The control port: as given, or as in the plant's file."""
     if plant.isdecimal():
         if not 1 <= int(plant) <= 65535:
             raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")

@@ -1,4 +1,4 @@
-"""Tells which requests a gateway's settings cost the devices: per poll group, per endpoint, in all."""
+"""The requests that a gateway's settings cost the devices: per poll group, per endpoint, in all."""
 
 from __future__ import annotations
 

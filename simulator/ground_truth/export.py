@@ -4,10 +4,10 @@
     devices/DEVICE.csv.gz     tick, time_ms, then every point of the device but its serve counter
     truth/events.csv.gz       tick, time_ms, device, event, before, after: see `events.Event`
     truth/faults.csv.gz       tick, time_ms, device, fault, point, severity (0 to 1), true (what a struck
-                              sensor should have said); a row at each interval for each active fault
+                              sensor should have shown); a row at each interval for each active fault
 
-`time_ms` is the plant's own clock, told as if its zone were UTC. Missing values are empty. The same settings,
-span and interval make the same bytes.
+`time_ms` is the plant's own clock, written as if its zone were UTC. Missing values are empty. The same
+settings, span and interval make the same bytes.
 """
 
 from __future__ import annotations

@@ -132,14 +132,14 @@ class TruthLog:
             table.close()
 
     async def run(self) -> None:
-        """Flushes until cancelled; what was told in the last FLUSH seconds is written on leaving."""
+        """Flushes until cancelled; what came in the last FLUSH seconds is written on leaving."""
         while True:
             await asyncio.sleep(FLUSH)
             for table in self._tables:
                 table.flush()
 
     def responded(self, device: ServedDevice | None, request: Frame, response: bytes | None) -> None:
-        """To be told of every request, right after it was carried out: `server.RequestObserver`."""
+        """To be called with every request, right after it was carried out: `server.RequestObserver`."""
         name = device.name if isinstance(device, Device) else ""
         function, address, quantity = request_summary(request.pdu)
         where = "," if address is None else f"{address},{quantity}"

@@ -81,7 +81,7 @@ FAULTS: Mapping[str, type[WireFault]] = {
 
 
 def wire_fault(raw: object) -> WireFault:
-    """The fault that a mapping describes; ValidationError (a ValueError) that tells key and remedy."""
+    """The fault that a mapping describes; ValidationError (a ValueError) that names key and remedy."""
     if isinstance(raw, WireFault):
         return raw
     if not isinstance(raw, Mapping):

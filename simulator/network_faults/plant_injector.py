@@ -49,7 +49,7 @@ class Wires:
             )
             for place, there in self._by_place.items()
         }
-        self._active_ports: set[Place] = set()  # where there are faults, or changes still to be told
+        self._active_ports: set[Place] = set()  # where there are faults, or changes still to be reported
 
     @property
     def faults(self) -> Iterator[WireFault]:
@@ -114,13 +114,13 @@ class Wires:
                 self._active_ports.discard(place)
 
     def active(self) -> Iterator[tuple[str, WireFault]]:
-        """What `step` has told to have begun, and not to have ended."""
+        """What `step` has reported to have started, and not to have ended."""
         for place in sorted(self._active_ports, key=str):
             for fault in self._wires[place].active:
                 yield from ((device, fault) for device in self._struck_at(place, fault))
 
     def listen(self, on_change: Callable[[Place, AffectedRequest], None] | None) -> None:
-        """Whom every wire tells of requests that were struck."""
+        """Is called with every request that a fault changed."""
         for place, wire in self._wires.items():
             wire.on_change = None if on_change is None else lambda sent, place=place: on_change(place, sent)
 

@@ -58,7 +58,7 @@ class FaultyWire:
         self.struck: Counter[str] = Counter()
         """Requests and connections that each fault has struck, by its name."""
         self.on_change: Callable[[AffectedRequest], None] | None = None
-        """Hears of every request that was struck."""
+        """Is called with every request that a fault changed."""
         self._seconds = seconds
         self._plain = NoFaults()
         self._instances: list[_FaultInstance] = []
@@ -75,7 +75,7 @@ class FaultyWire:
 
     @property
     def active(self) -> Sequence[WireFault]:
-        """Those of them of which `step` has told that they began."""
+        """Those of them whose start `step` has reported."""
         return [instance.fault for instance in self._instances if instance.started]
 
     def inject(self, fault: WireFault, units: frozenset[int] | None = None) -> None:

@@ -16,7 +16,7 @@ _RESET_LINGER = struct.pack("ii", 1, 0)  # linger on, for 0 s: the connection en
 
 
 class PortState:
-    """Times are those of the loop, in seconds, except where they are said to be of the plant."""
+    """Times are those of the loop, in seconds, except where they are named as those of the plant."""
 
     def __init__(
         self, framing: Literal["tcp", "rtu"], seed: str, profiles: Mapping[int, DeviceProfile]

@@ -1,4 +1,4 @@
-"""Exceptions, silence and refusals: what a device or the gateway before it says instead of its values."""
+"""Exceptions, silence and refusals: what a device or the gateway before it sends instead of its values."""
 
 from __future__ import annotations
 

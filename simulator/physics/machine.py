@@ -91,7 +91,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The machines of one model in a plant: their names, noise and what the plant's settings say of each."""
+    """The machines of one model in a plant: their names, noise and the plant's settings of each."""
 
     devices: Sequence[str]
     noise: Noise

@@ -40,8 +40,8 @@ LOWEST_VOLTAGE = 0.8 * VOLTAGE  # V between phases at which drives still run
 class Operation:
     """States of one model's machines.
 
-    `state` and `alarm` have shape (n,). Alarms under 10 say why a machine waits (1 no parts, 2 no room, 3
-    break, 4 a supply is missing), those from 10 on are the model's own faults.
+    `state` and `alarm` have shape (n,). Alarms under 10 are reasons for which a machine waits (1 no parts, 2
+    no room, 3 break, 4 a supply is missing), those from 10 on are the model's own faults.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 class Clock:
     """Advances a plant in real time. `speed` and `paused` may be changed while it runs, from the same
-    loop; what was given up because the machine could not keep up is counted and said once a minute.
+    loop; what was given up because the machine could not keep up is counted and logged once a minute.
     """
 
     def __init__(self, plant: Plant) -> None:

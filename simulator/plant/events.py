@@ -1,4 +1,4 @@
-"""What truly happened in a plant, tick by tick, for whoever wants to be told."""
+"""What truly happened in a plant, tick by tick, for listeners."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WireAction(NamedTuple):
 
 
 class EventPublisher:
-    """Turns what machines say into events. Nothing is told, and nothing costs, while nobody listens."""
+    """Makes events of the values of machines. Costs nothing without a listener."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """names: of all devices, in the plant's order."""
@@ -49,7 +49,8 @@ class EventPublisher:
         self._seen: dict[tuple[int, str], Array] = {}
 
     def listen(self, on_event: Callable[[Event], None] | None) -> None:
-        """From now on `told` hears of everything, and first in which state each machine is; None: nobody."""
+        """From now on `on_event` is called with every event, and first with the state of each machine; None:
+        no listener."""
         self.on_event = on_event
         self._seen.clear()
 

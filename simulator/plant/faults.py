@@ -86,7 +86,7 @@ class FaultInstance:
         self.image = image
         self.end = np.inf if fault.duration is None else fault.begin + fault.duration
         self.active = False
-        self.true: float | None = None  # what the struck sensor should have said last
+        self.true: float | None = None  # what the faulty sensor should have shown last
         self._held: float | None = None
         self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.begin}")
 
@@ -103,7 +103,7 @@ class FaultInstance:
         return min((seconds - self.fault.begin) / self.fault.growth, 1.0) if self.fault.growth else 1.0
 
     def distorted(self, true: float, progress: float, dt: float) -> float:
-        """What the sensor says instead of the truth in this step; draws one number."""
+        """What the sensor shows instead of the truth in this step; draws one number."""
         amount = self.fault.amount or 0.0
         self.true = true
         match self.fault.fault:
@@ -138,7 +138,7 @@ class Faults:
     """
 
     def __init__(self, rows: Sequence[Image], changed: Callable[[FaultSettings, bool], None]) -> None:
-        """changed: told of every fault that begins (True) or ends."""
+        """changed: called with every fault that starts (True) or ends."""
         self._instances: dict[int, list[FaultInstance]] = {id(image): [] for image in rows}
         self._changed = changed
 
@@ -197,7 +197,7 @@ class Faults:
     def distort(
         self, image: Image, values: Values, seconds: float, dt: float
     ) -> Mapping[tuple[str, int], float]:
-        """What the struck sensors of one model say at this time, by point and row."""
+        """What the faulty sensors of one model show at this time, by point and row."""
         shown: dict[tuple[str, int], float] = {}
         for instance in self._instances[id(image)]:
             place = (instance.fault.point or "", instance.row)

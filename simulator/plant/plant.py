@@ -62,7 +62,7 @@ class Plant:
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
         self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
         self.buffers = Buffers(len(placed), placing.buffers(settings, placed))
-        # a fault that does not fit is told by `problems`, not struck
+        # a fault that does not fit is reported by `problems` and not injected
         for index, fault in enumerate(settings.faults):
             if not any(self.fault_problems(fault, ("faults", index))):
                 self.inject(fault)
@@ -85,7 +85,7 @@ class Plant:
         return [row.image for row in self._rows]
 
     def listen(self, on_event: Callable[[Event], None]) -> None:
-        """Have `told` hear what happens from now on, and first which faults are there already."""
+        """Call `on_event` with what happens from now on, and first with the faults that are there already."""
         self.events.listen(on_event)
         for instance in self.faults:
             if instance.active:
@@ -180,7 +180,8 @@ class Plant:
             self.events.on_wire_action(WireAction(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
     def _publish(self, row: ModelGroup, *, show: bool) -> None:
-        """What the machines of one model say now, where anybody listens: registers, ill sensors, events."""
+        """The values of the machines of one model, where they are needed: registers, faulty sensors,
+        events."""
         struck = self.faults.has_sensor_faults(row.image)
         if not (show or struck or self.events.on_event is not None):
             return

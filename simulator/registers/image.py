@@ -2,7 +2,7 @@
 
 What a client may read: every run of addresses in which no two points are further apart than MAX_GAP
 addresses; the gaps inside a run are reserved and read as 0, as in most makers' maps. Anything that leaves a
-run, or touches a range that the profile says must not be read, is answered with exception 2 (illegal data
+run, or touches a range that by the profile must not be read, is answered with exception 2 (illegal data
 address).
 """
 
@@ -51,7 +51,7 @@ class Area:
         return self._columns[run] + address - self._firsts[run]
 
     def readable(self, address: int, count: int) -> int:
-        """As `column`, and IllegalAddress where the profile says that part of the block must not be read."""
+        """As `column`, and IllegalAddress where by the profile part of the block must not be read."""
         for first, last in self._forbidden:
             if first <= address + count - 1 and address <= last:
                 raise IllegalAddress(f"addresses {first} to {last} must not be read")
@@ -102,10 +102,10 @@ class Image:
     def refresh(
         self, values: Values | None = None, instead: Mapping[tuple[str, int], float] | None = None
     ) -> None:
-        """Writes what the machines say into the image; the serve counters stay.
+        """Writes the values of the machines into the image; the serve counters stay.
 
-        values: of the machines, where they are known already. instead: what single sensors say instead of the
-        truth, by point and row.
+        values: of the machines, where they are known already. instead: what single sensors show instead of
+        the truth, by point and row.
         """
         values = self.machines.values() if values is None else values
         if instead:

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 Delay: TypeAlias = Callable[[], Awaitable[None]]
 RequestObserver: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None], None]
-"""Hears of every request that was answered: by whom (None: no such unit), the request, the response PDU
+"""Is called with every request that was answered: by whom (None: no such unit), the request, the response PDU
 (None: no answer is due). What then becomes of the answer on the wire is the wire's own story.
 """
 BROADCAST, SERVER_UNIT_ID = 0, 255

@@ -1,4 +1,4 @@
-"""How a simulated device is reached, as the plant's settings say it: serial line, latency, identity."""
+"""How a simulated device is reached, by the plant's settings: serial line, latency, identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qilu.contract.validation import FrozenModel, Problem, raise_problems
 Framing = Literal["tcp", "rtu"]
 Baudrate = Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[ -~]+$")]
-"""What an identity may say: printable ASCII, short enough for one response."""
+"""A text of the identity: printable ASCII, short enough for one response."""
 
 
 class SerialSettings(FrozenModel):

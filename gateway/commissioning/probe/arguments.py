@@ -1,4 +1,4 @@
-"""What a person types to say where to look: an endpoint, unit ids, ranges of addresses. Pure."""
+"""What a user types: an endpoint, unit ids, ranges of addresses. Pure."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class View:
 
     @property
     def keys(self) -> dict[str, str]:
-        """What a point of a profile says to be read so, without what is the default."""
+        """The keys of a profile's point that is read so, without defaults."""
         orders = {"byte_order": self.byte_order, "word_order": self.word_order}
         return {"type": self.type.value} | {key: order for key, order in orders.items() if order != "big"}
 
@@ -73,7 +73,7 @@ class View:
         return None if words is None else self.value(words)
 
     def plausible(self, number: float | None) -> bool:
-        """Whether somebody could have meant this number when he chose this view. Zero tells nothing."""
+        """Whether this number is plausible in this view. Zero is no evidence."""
         if not number or (self.signed and number > 0):
             return False  # a positive number of a signed type is shown by its unsigned brother
         if self.type.is_float:

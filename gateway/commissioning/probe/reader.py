@@ -39,12 +39,12 @@ from qilu.modbus_client.connector import EndpointConnector
 from qilu.modbus_client.stats import ClientStats
 from qilu.runtime.backoff import Backoff
 
-BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that says it is busy is asked again
+BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that is busy is polled again
 MAX_IDENTITY_REQUESTS = 16  # of one identity: a device that always has more would never end
 CONNECT_AGAIN = 3  # attempts after a connection that had worked is lost
 
 Progress = Callable[[int], object]
-"""Told how many addresses or units are done."""
+"""Is called with the number of addresses or units that are done."""
 
 
 def _late(unit: int, seconds: float) -> None:
@@ -171,7 +171,7 @@ def _values(span: Range, data: bytes) -> list[int]:
 
 
 async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
-    """What the device calls itself (function 43/14), by object id; empty where it does not say."""
+    """The identification of the device (function 43/14), by object id; empty where it has none."""
     objects: dict[int, str] = {}
     request = ReadIdentity(Access.REGULAR)
     for _ in range(MAX_IDENTITY_REQUESTS):

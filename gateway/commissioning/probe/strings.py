@@ -25,12 +25,12 @@ class TextView:
 
     @property
     def keys(self) -> dict[str, str | int]:
-        """What a point of a profile says to be read so."""
+        """The keys of a profile's point that is read so."""
         return {"type": "string", "length": self.registers}
 
 
 class Text(NamedTuple):
-    """How long a text is, and what it says."""
+    """The length of a text, and the text."""
 
     view: TextView
     display: str

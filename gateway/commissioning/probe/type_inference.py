@@ -43,7 +43,7 @@ def tiles(dump: Dump) -> list[GuessedValue]:
 
 
 def summary(guessed: list[GuessedValue]) -> str:
-    """A sentence about what most of the values look like; empty where there is nothing to say."""
+    """A sentence about what most of the values look like; empty where there is no such type."""
     counted = Counter(
         tile.view for tile in guessed if isinstance(tile.view, View) and tile.view.registers > 1
     )

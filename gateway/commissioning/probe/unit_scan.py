@@ -20,7 +20,7 @@ class Unit(NamedTuple):
 async def scan(
     prober: Prober, units: Sequence[int], on_unit: Callable[[Unit], None], progress: Callable[[int], None]
 ) -> list[Unit]:
-    """Every unit that answers, told to `found` as soon as it does."""
+    """Every unit that answers; `found` is called as soon as it does."""
     answering: list[Unit] = []
     for done, unit in enumerate(units, 1):
         how = await ping(prober, unit)

@@ -18,7 +18,8 @@ Row = Mapping[str, Cell]
 
 
 def are_modicon(rows: Sequence[Row]) -> bool:
-    """Whether every address may well be meant in Modicon's notation; what is none at all is told later.
+    """Whether every address may well be meant in Modicon's notation; what is no address at all is reported
+    later.
 
     ConfigError where only hexadecimal ones speak against it: they would move all others by 40001.
     """
@@ -92,7 +93,7 @@ def access(row: Row) -> str | None:
 
 
 def place(row: Row, in_modicon: bool, one_based: bool) -> tuple[str, dict[str, Any]]:
-    """The table of a point, and the keys that say in a profile where it is; ConfigError for no place."""
+    """The table of a point, and the keys for it in a profile; ConfigError for no place."""
     cell, table = row["address"], named_table(row)
     if table is None and (named := row.get("table") or row.get("function")):
         raise named.error(

@@ -93,7 +93,7 @@ def address(cell: Cell) -> int:
 
 def orders(row: Mapping[str, Cell]) -> dict[str, str]:
     orders: dict[str, str] = {}
-    # "float (CDAB)": what stands in brackets says nothing about the type itself
+    # "float (CDAB)": what stands in brackets is no part of the type
     for bracket in re.findall(r"[(\[（【](.*?)[)\]）】]", row["type"].text if "type" in row else ""):
         if (letters := plain(bracket)) in _ORDERS:
             orders |= dict(zip(("byte_order", "word_order"), _ORDERS[letters], strict=True))

@@ -50,7 +50,7 @@ async def new_from_probe(
     ranges = [parse_range(text) for text in reads]
     url = parse_target(target)
     if name is not None:
-        destination(name, out, force)  # told before anything is asked
+        destination(name, out, force)  # reported before any request
     async with Prober(settings_for(url, 1.0), Random()) as prober:
         identity_texts = await identity(prober, unit)
         name = name or name_out_of(

@@ -1,4 +1,4 @@
-"""Reads a list of points in a CSV text; what is wrong is told with line and column. Pure."""
+"""Reads a list of points in a CSV text; errors name line and column. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from qilu.contract.errors import ConfigError, combined
 
 @dataclass(frozen=True, slots=True)
 class PointList:
-    """What a list of points says: points for a profile, and the line of the list that each is from."""
+    """The content of a list of points: points for a profile, and the line of the list that each is from."""
 
     addressing: Literal["zero_based", "modicon"]
     points: tuple[PointEntry, ...]

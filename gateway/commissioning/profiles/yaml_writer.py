@@ -19,7 +19,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class PointEntry:
-    """One point as it will stand in the file, and what is to be said of it."""
+    """One point as it will stand in the file, and its comment."""
 
     keys: Mapping[str, Any]
     comment: str = ""

@@ -1,4 +1,4 @@
-"""The device profile: what one model of machine says, and where in its registers it says it.
+"""The device profile: which values one model of machine has, and in which registers.
 
 `model` has the keys of the file, `point` those of a point, `types` their words; `device_profile` spells out
 and checks.

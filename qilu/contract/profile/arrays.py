@@ -37,7 +37,7 @@ def structures(raw: Any) -> list[tuple[int, _Raw]] | None:
 
 
 def _copies(raw: Mapping[str, Any], size: int | None) -> list[tuple[str, int]] | None:
-    """Suffix and shift of each copy; `size` is the stride where `raw` tells none."""
+    """Suffix and shift of each copy; `size` is the stride where `raw` has none."""
     suffixes, stride = _suffixes(raw), raw.get("stride")
     if stride is None:
         stride = size
@@ -85,7 +85,7 @@ def _numbered(label: Any, suffix: str) -> Any:
 
 
 def _size(raw: Mapping[str, Any]) -> int | None:
-    """The addresses of one element; None where the file does not tell."""
+    """The addresses of one element; None where the file does not have them."""
     if raw.get("table") in ("coil", "discrete"):
         return 1
     kind = raw.get("type")

@@ -1,6 +1,6 @@
-"""Spells out what a profile's file says in short: what points leave to the profile, copies and flags.
+"""Spells out the short forms of a profile's file: what points leave to the profile, copies and flags.
 
-It works on what the file says before any model has looked at it. Whatever is odd is left as it is, for the
+It works on the content of the file before any model has read it. Whatever is odd is left as it is, for the
 models to refuse.
 """
 
@@ -109,7 +109,7 @@ def _all_of(raw: Any, place: PointLocation) -> Iterator[_Entry]:
 
 
 def _with_scale_factor_defaults(points: list[Any]) -> list[Any]:
-    """Points that scale others know what SunSpec says of them: 0x8000 is no exponent, and it is -10 to 10."""
+    """Points that scale others follow SunSpec: 0x8000 is no exponent, and it is -10 to 10."""
     scales = [point.get("scale") for point in points if isinstance(point, Mapping)]
     exponents = [scale.get("point") for scale in scales if isinstance(scale, Mapping)]
     known = {"sentinels": [0x8000], "limits": {"min": -10, "max": 10}}

@@ -63,4 +63,4 @@ def _flag(raw: Mapping[str, Any], bit: int, flag: Mapping[str, Any]) -> dict[str
 
 
 _SHORTEST_WORD = {"big": 3, "little": 0, "big_swapped": 2, "little_swapped": 1}
-"""Where the least significant word of 64 bits stands; the lowest bit tells it of 32 bits, none of 16."""
+"""Where the least significant word of 64 bits stands; the lowest bit gives it for 32 bits, no bit for 16."""

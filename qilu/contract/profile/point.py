@@ -187,7 +187,8 @@ class Point(Copies):
     modulus: Finite | None = Field(default=None, gt=0)
     """The raw number at which a counter starts again at 0; by default it uses all numbers of its type."""
     alias_of: Name | None = None
-    """A point on whose registers this one lies on purpose; points may not overlap where neither says so."""
+    """A point on whose registers this one lies on purpose; points may not overlap where neither names the
+    other."""
 
     @property
     def size(self) -> int:

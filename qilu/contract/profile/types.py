@@ -90,12 +90,12 @@ class DataType(StrEnum):
 
     @property
     def bits(self) -> int:
-        """Bits of one value; 0 for a string, whose length the point tells."""
+        """Bits of one value; 0 for a string, whose length is a key of the point."""
         return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
 
     @property
     def registers(self) -> int:
-        """Registers that one value takes or shares; 1 for a string, whose length the point tells."""
+        """Registers that one value takes or shares; 1 for a string, whose length is a key of the point."""
         return max(1, self.bits // 16)
 
     @property

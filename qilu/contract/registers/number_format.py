@@ -94,7 +94,8 @@ def linear(point: Point, parameters: Mapping[str, float]) -> Linear | None:
 
 
 def by_exponent(point: Point, exponent: int, parameters: Mapping[str, float]) -> Callable[[float], float]:
-    """From raw to engineering value of a point whose scale another point has, while that says `exponent`."""
+    """From raw to engineering value of a point whose scale another point has, while that has the value
+    `exponent`."""
     offset = _number(point.offset, parameters)
     # Short ways for what devices do: this runs for every value, and one of constants only for every block.
     if offset == 0 and (not point.type.is_float or exponent < 0):

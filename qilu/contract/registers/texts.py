@@ -8,7 +8,7 @@ from qilu.contract.profile import Point
 
 
 def text_reader(point: Point) -> Callable[[bytes], str]:
-    """What its registers say, their bytes in order; UnicodeDecodeError where they say nothing."""
+    """The text of its registers, their bytes in order; UnicodeDecodeError where there is none."""
     encoding, first = point.encoding, _FIRST.get(point.packing)
     ends_at_nul, ends_at_space = point.padding in ("any", "nul"), point.padding in ("any", "space")
 

@@ -7,7 +7,7 @@ import zlib
 import aiohttp
 
 MAX_RESPONSE_BYTES = 16_000_000
-"""Of what a server says of itself: VictoriaMetrics' page of metrics has about 1 MB."""
+"""For the metrics of a server: VictoriaMetrics' page has about 1 MB."""
 MAX_DATA_BYTES = 32_000_000
 """Of samples: a reader asks for a shorter time where there are more."""
 MAX_ERROR_BYTES = 64_000

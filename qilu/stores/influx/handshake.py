@@ -1,4 +1,5 @@
-"""What a store asks its server before the first write: are you there, are you what the settings say."""
+"""What a store requests from its server before the first write: whether it is there, and of the kind in the
+settings."""
 
 from __future__ import annotations
 

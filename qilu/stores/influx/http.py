@@ -51,7 +51,7 @@ class Reply:
 
     @property
     def from_store(self) -> bool:
-        """Whether a server of line protocol said this error, and not a proxy in front of it.
+        """Whether this error is of a server of line protocol, and not of a proxy in front of it.
 
         By a header of InfluxDB's, which VictoriaMetrics sends too (its words are plain text), or by JSON.
         """
@@ -66,7 +66,7 @@ class Reply:
 
     @property
     def reason(self) -> str:
-        """What it said, short enough for a log line."""
+        """Its text, short enough for a log line."""
         title = _title(self.error_text)
         words = self.error_text if title is None else f"{title} (a web page, no words of a store)"
         return f"HTTP {self.status}: {' '.join(words.split())[:300]}"
@@ -126,7 +126,7 @@ def _title(page: str) -> str | None:
 
 
 def authorization(settings: InfluxSettings) -> str | None:
-    """The header that says who we are; None where the settings name nobody. Reads secrets anew."""
+    """The header with the credentials; None where the settings have none. Reads secrets again."""
     token = settings.token()
     if token is not None:
         return f"{'Bearer' if settings.server == 'victoriametrics' else 'Token'} {token}"

@@ -45,7 +45,7 @@ class Dialect:
     reserved_points: frozenset[str]
     """Names that no field may have."""
     joins_with_underscore: bool
-    """Measurement and field become one name, told apart by the first underscore."""
+    """Measurement and field become one name, divided by the first underscore."""
     max_line: int
     """Bytes of the longest line that it takes."""
 

@@ -26,7 +26,7 @@ class Metrics(NamedTuple):
 
 
 async def read_metrics(http: Http) -> Metrics:
-    """The page as it is now; UnreachableError when it does not say when the process started."""
+    """The page as it is now; UnreachableError when it does not have the start of the process."""
     reply = await http.ask("GET", "/metrics")
     metrics = parse_metrics(reply.body) if reply.ok else None
     if metrics is None:
@@ -35,7 +35,7 @@ async def read_metrics(http: Http) -> Metrics:
 
 
 def parse_metrics(page: bytes) -> Metrics | None:
-    """What stands on the page; None where it does not say when the process started."""
+    """The content of the page; None where it does not have the start of the process."""
     page = b"\n" + page
     started, dropped = "", None
     for value in _values(page, _STARTED):

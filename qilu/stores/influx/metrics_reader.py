@@ -17,7 +17,7 @@ from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVect
 from qilu.stores.interfaces import Device, Sample
 from qilu.stores.settings import InfluxSettings
 
-# How far back from when (s ahead of now): cheap for devices that are heard, in the end nearly all since 1970.
+# How far back from when (s ahead of now): cheap for devices that send, in the end nearly all since 1970.
 _LOOKS = (("5m", 0), ("1h", 0), ("1d", 0), ("30d", 0), ("50y", 2 * 86_400))
 _NAME = "__name__"
 
@@ -72,7 +72,8 @@ class VictoriaMetricsReader(ServerReader):
         }
 
     async def _last(self, profile: str, wanted: set[DeviceKey]) -> list[Device]:
-        """When each device of one profile was heard last; looks far back only for those long silent."""
+        """When the last record of each device of one profile came; looks far back only for those long
+        silent."""
         devices: list[Device] = []
         name = _text(f"{re.escape(profile)}_.*")
         for window, ahead in _LOOKS:

@@ -114,7 +114,7 @@ def to_sample(time_ms: int, value: Value, code: float | None) -> Sample:
 
 
 def reason_of(code: float) -> Reason:
-    """The reason with this code; one that only a newer version knows is told as undecodable."""
+    """The reason with this code; one that only a newer version has becomes undecodable."""
     try:
         return Reason.of_code(int(code))
     except ValueError:

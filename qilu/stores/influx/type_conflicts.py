@@ -73,7 +73,7 @@ def _has_field(reading: Reading, field: str) -> bool:
 
 
 def conflict(text: str) -> Conflict | None:
-    """The conflict that a refusal tells of; None where it tells of something else."""
+    """The conflict in a refusal; None where it has another cause."""
     match = _CONFLICT_TEXT.search(text)
     return None if match is None else Conflict(match[2], match[1], int(match[3]))
 

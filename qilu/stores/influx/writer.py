@@ -128,7 +128,7 @@ class InfluxStore:
         self._mark_asked = now
 
     def _out_of_time(self, poll: Poll) -> Refusal | None:
-        """Why the server could not keep a reading of this time, of which VictoriaMetrics would not tell."""
+        """Why the server could not keep a reading of this time, which VictoriaMetrics would not report."""
         low, high, now = -math.inf, math.inf, round(self._wall() * 1000)
         if self._retention is not None:
             # A time of 0 would be stored as "now".
@@ -160,7 +160,7 @@ def _parts(batch: Batch) -> Iterator[Batch]:
 
 
 def _compress(settings: InfluxSettings) -> bool:
-    """What the settings say; by default whenever bytes leave this machine."""
+    """As in the settings; by default whenever bytes leave this machine."""
     if settings.gzip is not None:
         return settings.gzip
     return urlsplit(settings.url).hostname not in ("127.0.0.1", "::1", "localhost")

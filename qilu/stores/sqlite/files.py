@@ -9,7 +9,7 @@ LOGS = ("-wal", "-shm")
 
 
 class StoreFiles:
-    """Which files were there when the store was opened: by device and inode, which a name does not tell."""
+    """Which files were there when the store was opened: by device and inode, which a name does not show."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

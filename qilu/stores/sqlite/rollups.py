@@ -1,4 +1,4 @@
-"""Roll-ups of a store file: one row tells what all readings of one minute said, point by point.
+"""Roll-ups of a store file: one row summarises all readings of one minute, point by point.
 
 A transaction that stores readings marks their minutes as stale; one that rolls a minute up takes the mark
 away. So after any crash, and for data that comes late, a minute is either rolled up from all its readings

@@ -16,7 +16,7 @@ SHOWN = 3
 
 @dataclass(slots=True)
 class LatestReading:
-    """What a device said last."""
+    """The last values of a device."""
 
     time_ms: int = 0
     values: dict[str, Value] = field(default_factory=dict)
@@ -60,7 +60,7 @@ def state_of(profile: DeviceProfile, values: Mapping[str, Value]) -> str:
 
 
 def shown(profile: DeviceProfile) -> Sequence[Point]:
-    """The few points that tell most about a machine: the first gauges with a unit, of the fastest group."""
+    """The few points that show most of a machine: the first gauges with a unit, of the fastest group."""
     fastest = min(profile.groups, key=profile.groups.__getitem__)
     gauges = [point for point in profile.points_of(fastest) if point.kind == "gauge" and point.unit]
     return gauges[:SHOWN]

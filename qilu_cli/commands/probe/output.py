@@ -110,7 +110,7 @@ def _head(dump: Dump, first: int, last: int) -> list[str]:
 
 
 def dump_lines(dump: Dump, width: int) -> Iterator[str]:
-    """What is to be said about the dump as a whole, shown in so many columns."""
+    """The notes on the dump as a whole, shown in so many columns."""
     if not dump.values:
         yield "nothing in this range can be read"
         return
