@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from qilu.runtime.boot import boot_id
 from qilu.runtime.rlimits import raise_open_file_limit
 from qilu.runtime.timers import Timers
 
+_log = logging.getLogger(__name__)
+
 _CLOCK_FILE = "clock"
 _LEDGER_FILE = "accounts"
 
@@ -66,6 +69,12 @@ class Gateway:
             await self.pipeline.run(stop, grace)
             for task in beside:
                 task.cancel()
+        tally, skipped = self.pipeline.tally, sum(source.stats.missed_polls for source in self.sources)
+        _log.info(
+            "edge %s stopped after %d polls: %d polls skipped, %d values (%d not good), %d records durable",
+            *(self.settings.edge, tally.polls, skipped),
+            *(tally.points, tally.bad_points, self.outbox.tally.durable),
+        )
 
 
 def build(

@@ -67,6 +67,11 @@ async def query(options: QueryOptions) -> None:
 
 
 def _refuse_contradictions(options: QueryOptions) -> None:
+    for option, names in (
+        ("--device", [options.device]), ("--edge", [options.edge]), ("--point", options.point),
+    ):  # fmt: skip
+        if "" in names:
+            raise ConfigError("is empty", key=option, remedy="write a name, or leave the option out")
     if not (options.devices or options.points or options.latest or (options.device and options.point)):
         raise ConfigError(
             "what is asked?",

@@ -21,6 +21,12 @@ from qilu.modbus_client.serial import missing
 ROUND_TRIP_S = 0.01
 """Seconds that a device is assumed to take for an answer; the real ones differ widely."""
 
+CORE_REQUESTS_PER_S, CORE_POINTS_PER_S = 8_000, 400_000
+"""What fills one core with the spool on disk: 4,000 polls of two requests and 100 values a second.
+
+Measured by `make bench` on the machine of docs/benchmarks.md.
+"""
+
 _LONG_TIMEOUT_S = 60.0
 """From here on a timeout is likely a number of milliseconds without its unit."""
 
@@ -34,6 +40,8 @@ class EndpointPlan(NamedTuple):
 
     source: ModbusSettings
     groups: Sequence[tuple[DeviceSettings, ReadPlan]]
+    spacing: float
+    """The share of its time in which nothing may be sent, so that two messages are far enough apart."""
 
     @property
     def load(self) -> BusLoad:
@@ -41,29 +49,28 @@ class EndpointPlan(NamedTuple):
 
     @property
     def busy(self) -> float:
-        """The share of its time that the answers take."""
+        """The share of its time that requests, replies and the pauses between them take."""
         line = self.source.endpoint.serial
-        return self.load.utilisation(ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0)
+        return self.spacing + self.load.utilisation(
+            ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0
+        )
 
 
 def endpoint_plans(settings: GatewaySettings, known: Profiles) -> list[EndpointPlan]:
     """Every endpoint, in the order of the file."""
-    return [
-        EndpointPlan(
-            source,
-            [
-                (device, plan)
-                for device in source.devices
-                for plan in plans(
-                    known[device.profile],
-                    device,
-                    Origin(settings.edge, device.device, device.profile),
-                    source.endpoint.framing,
-                )
-            ],
-        )
-        for source in settings.sources
-    ]
+    return [_endpoint_plan(settings, source, known) for source in settings.sources]
+
+
+def _endpoint_plan(settings: GatewaySettings, source: ModbusSettings, known: Profiles) -> EndpointPlan:
+    groups: list[tuple[DeviceSettings, ReadPlan]] = []
+    spacing = 0.0
+    for device in source.devices:
+        profile = known[device.profile]
+        origin = Origin(settings.edge, device.device, device.profile)
+        of_device = plans(profile, device, origin, source.endpoint.framing)
+        groups += [(device, plan) for plan in of_device]
+        spacing += BusLoad.of(of_device).requests_per_s * max(source.request_gap, profile.limits.request_gap)
+    return EndpointPlan(source, groups, spacing)
 
 
 def grid(endpoints: Sequence[EndpointPlan]) -> Table:
@@ -83,12 +90,17 @@ def grid(endpoints: Sequence[EndpointPlan]) -> Table:
 
 
 def summary(endpoints: Sequence[EndpointPlan]) -> str:
-    """What all of it comes to."""
-    total = [plan for endpoint in endpoints for _, plan in endpoint.groups]
-    points = sum(len(plan.columns.points) / plan.period for plan in total)
+    """What all of it comes to, and what part of a core it needs: every request costs, and every value."""
+    plans = [plan for endpoint in endpoints for _, plan in endpoint.groups]
+    polls = sum(1 / plan.period for plan in plans)
+    points = sum(len(plan.columns.points) / plan.period for plan in plans)
+    requests = BusLoad.of(plans).requests_per_s
+    core = max(requests / CORE_REQUESTS_PER_S, points / CORE_POINTS_PER_S)
     return (
-        f"{points:.0f} points/s in {BusLoad.of(total).requests_per_s:.1f} requests/s; "
-        f"busy assumes {ROUND_TRIP_S * 1000:.0f} ms from a request to its reply"
+        f"{points:.0f} points/s in {requests:.1f} requests/s and {polls:.1f} polls/s;"
+        f" about {core:.1%} of a CPU core, which {CORE_REQUESTS_PER_S // 2} polls/s of two requests and"
+        " 100 values fill;"
+        f" busy assumes {ROUND_TRIP_S * 1000:.0f} ms from a request to its reply"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,26 @@ def test_a_serial_port_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
 def test_a_line_that_cannot_carry_its_plan_is_a_warning(tmp_path: Path) -> None:
     assert "asked for more than it can answer" in checked(tmp_path, "rtu:///dev/null?baudrate=300")
     assert "warning" not in checked(tmp_path, "tcp://plc")
+
+
+def test_the_summary_has_polls_requests_and_the_share_of_a_core(tmp_path: Path) -> None:
+    """Three points in three requests, ten times a second."""
+    summary = "30 points/s in 30.0 requests/s and 10.0 polls/s; about 0.4% of a CPU core, which 4000 polls/s"
+    assert summary in checked(tmp_path, "tcp://plc")
+
+
+def test_the_pauses_between_requests_are_part_of_the_load(tmp_path: Path) -> None:
+    assert "busy 30.0% of the time" in checked(tmp_path, "tcp://plc")
+    assert "busy 90.0% of the time" in checked(tmp_path, "tcp://plc\n    request_gap: 20ms")
+
+
+def test_the_load_of_a_line_follows_from_its_character(tmp_path: Path) -> None:
+    """A character of 8N1 has ten bits, one of 8E1 eleven; 30 replies take 30 % of the time besides."""
+    text = checked(tmp_path, "rtu:///dev/null?baudrate=9600") + checked(
+        tmp_path, "rtu:///dev/null?baudrate=9600&parity=E"
+    )
+    without, with_parity = (float(busy) - 30 for busy in re.findall(r"busy ([\d.]+)%", text))
+    assert with_parity / without == pytest.approx(1.1, abs=0.01)
 
 
 def test_what_devices_taught_is_told(tmp_path: Path) -> None:

@@ -364,3 +364,11 @@ def test_a_set_of_bits_is_no_quantity(tmp_path: Path) -> None:
     assert not meanings.is_quantity("drive", "status")
     assert not meanings.is_quantity("drive", "status_fault")
     assert meanings.value("drive", "status", 9.0) == 9
+
+
+@pytest.mark.parametrize(
+    "options", [{"device": "", "latest": True}, {"edge": "", "points": True}, {"device": "d", "point": [""]}]
+)
+async def test_an_empty_name_is_refused(file: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is empty"):
+        await query(QueryOptions(str(file), **options))
