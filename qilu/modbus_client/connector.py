@@ -215,7 +215,7 @@ class EndpointConnector:
     def _note_deaf_connections(self) -> None:
         if self._without_reply == DEAF_CONNECTIONS:
             text = (
-                f"{self._options.url}: connections are accepted, and no request is answered: check unit ids;"
+                f"{self._options.url}: connections are accepted, and no request gets a reply: check unit ids;"
                 " for a device that needs time after a connection set `connect_delay`, such as 5s"
             )
             self._complaints.warn("deaf", text, asyncio.get_running_loop().time())

@@ -64,4 +64,4 @@ async def test_connections_without_any_reply_are_named_once_with_the_setting(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     await world.polls(Peer(lambda line, asked: None), 400, meter=profile(range(4)), retries=0)
-    assert sum("no request is answered" in text for text in caplog.messages) == 1
+    assert sum("no request gets a reply" in text for text in caplog.messages) == 1
