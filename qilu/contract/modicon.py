@@ -12,6 +12,7 @@ from qilu.contract.validation import Loc, Problem, raise_problems
 
 _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}
+_RANGES = ("no_read", "read_whole")
 
 
 class TableAddress(NamedTuple):
@@ -58,9 +59,10 @@ def to_zero_based(profile: dict[str, Any]) -> dict[str, Any]:
             for repeat in profile["repeat"]
         ]
     limits = profile.get("limits")
-    if isinstance(limits, Mapping) and isinstance(limits.get("no_read"), list):
-        gaps = [_translate(gap, ("first", "last")) for gap in limits["no_read"]]
-        translated["limits"] = {**limits, "no_read": gaps}
+    for key in _RANGES:
+        if isinstance(limits, Mapping) and isinstance(limits.get(key), list):
+            limits = {**limits, key: [_translate(each, ("first", "last")) for each in limits[key]]}
+            translated["limits"] = limits
     return translated
 
 
@@ -81,7 +83,10 @@ def _points_of(repeat: Any) -> list[Any]:
 
 def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
     limits, repeats = profile.get("limits"), profile.get("repeat")
-    gaps = limits.get("no_read") if isinstance(limits, Mapping) else None
+    ranges = [
+        (limits.get(key) if isinstance(limits, Mapping) else None, ("limits", key), ("first", "last"))
+        for key in _RANGES
+    ]
     structures: list[tuple[Any, Loc, tuple[str, ...]]] = [
         (_points_of(repeat), ("repeat", number, "points"), ("address",))
         for number, repeat in enumerate(repeats if isinstance(repeats, list) else ())
@@ -89,7 +94,7 @@ def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
     for items, where, keys in (
         (profile.get("points"), ("points",), ("address",)),
         *structures,
-        (gaps, ("limits", "no_read"), ("first", "last")),
+        *ranges,
     ):
         for index, item in enumerate(items if isinstance(items, list) else ()):
             for key in keys:

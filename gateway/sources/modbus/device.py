@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
 from gateway.sources.modbus.learning.retry_policy import RetryPolicy
-from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits, ReadPlan, plan, plans
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, Block, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.scale_factors import exponents_of
+
+_log = logging.getLogger(__name__)
 
 LOSS_WINDOW_S = 3600.0
 """Seconds in which a frame that was lost makes the next silence prove less."""
@@ -35,9 +39,11 @@ class Group:
     """One poll group; its plan changes when the device teaches us something."""
 
     __slots__ = (
+        "accepted",
         "connection_closing_requests",
         "device",
         "diagnosis_cooldown",
+        "disagreeing",
         "last_closed_at",
         "losses",
         "plan",
@@ -65,6 +71,9 @@ class Group:
         """When one of them did that last, in seconds of the loop's clock."""
         self.points_under_retest: frozenset[str] | None = None
         """Points that were refused, while what the device taught is asked once more."""
+        self.accepted = AcceptedReplies()
+        self.disagreeing: set[str] = set()
+        """Blocks whose values were refused since they do not agree with what larger blocks read."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
 
@@ -77,6 +86,15 @@ class Group:
             and len(closing) >= len(self.plan.blocks)
             and now - self.last_closed_at < CLOSING_PAUSE_S
         )
+
+    def report_disagreement(self, block: Block) -> None:
+        if (name := str(block)) not in self.disagreeing:
+            self.disagreeing.add(name)
+            text = (
+                "%s: %s does not agree with what a larger block read before, and is bad; name that block in"
+            )
+            text += " `limits.read_whole` of the profile, or restart after a change of the device"
+            _log.warning(text, self.device.name, name)
 
     @property
     def is_healthy(self) -> bool:

@@ -180,7 +180,7 @@ class PollCycle:
         if point_reply := await checking.read_single_point(block):
             place, single, reply, data = point_reply
             self._good(single, reply, data)
-            rest = seeking.rest(block, place, by_timeout=may_ignore)
+            rest = seeking.rest(block, place, by_timeout=may_ignore) if single is not block else ()
             suspects.register_split(block, rest)
             return rest
         known = self._replied_last
@@ -242,8 +242,13 @@ class PollCycle:
     def _good(self, block: Block, exchange: Transaction, data: bytes) -> None:
         group, seeking = self._group, self._seeking
         self._on_response(exchange)
+        accepted = group.accepted
+        if block.request not in accepted and not accepted.agrees(block.reading(0, data)):
+            self._account.add_failure(block, exchange, Reason.PROTOCOL_ERROR)
+            group.report_disagreement(block)
+            return
         self._replied_last = block
-        self._account.add_values(block, exchange, data)
+        accepted.record(block.request, self._account.add_values(block, exchange, data))
         if seeking.search is not None or not group.is_healthy:
             seeking.replied(block, exchange.ended_at, self._in_service)
 

@@ -24,10 +24,12 @@ class PollResult:
         self._series = series
         self._stamp = stamp
 
-    def add_values(self, block: Block, exchange: Transaction, data: bytes) -> None:
+    def add_values(self, block: Block, exchange: Transaction, data: bytes) -> Reading:
         """The values of a block came: they are of the middle between request and reply."""
         middle = (exchange.asked_at + exchange.ended_at) / 2
-        self.readings.append(block.reading(self._stamp(self._series, middle), data))
+        reading = block.reading(self._stamp(self._series, middle), data)
+        self.readings.append(reading)
+        return reading
 
     def add_failure(self, block: Block, exchange: Transaction, reason: Reason) -> None:
         """They were asked for in vain."""

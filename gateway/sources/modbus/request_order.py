@@ -145,7 +145,7 @@ class BisectionStrategy:
     def treat_as_refused(self, block: Block, at: float) -> Sequence[Block]:
         """Its silence was a refusal: its halves, the same once more, or nothing, as `refused`."""
         self._bisection().by_timeout = True
-        if len(block.columns.points) == 1 and self._again(block.request, at):
+        if block.span.is_indivisible and self._again(block.request, at):
             return (block,)
         self._timeout_refusals_left -= 1
         halves = self._halves(block, Reason.ILLEGAL_ADDRESS)

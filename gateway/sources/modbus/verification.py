@@ -49,9 +49,12 @@ class Verifier:
 
     async def read_single_point(self, block: Block) -> tuple[int, Block, Transaction, bytes] | None:
         """The point of this block that the device gives, of the first and the last: its place, a block of it
-        alone, and the answer, whose value counts."""
-        for place in dict.fromkeys((0, len(block.columns.points) - 1)):
-            point = block.point(place)
+        alone, and the answer, whose value counts; first the block itself where it was answered before."""
+        places = dict.fromkeys((0, len(block.columns.points) - 1))
+        points = [(place, block.point(place)) for place in places]
+        if block.request in self._group.accepted:  # a lost frame: a part of it has to agree with the whole
+            points.insert(0, (0, block))
+        for place, point in points:
             exchange = await self._read_once(point)
             if exchange is not None and exchange.data is not None:
                 return place, point, exchange, exchange.data

@@ -42,6 +42,10 @@ class AddressRange(FrozenModel):
         """True when it shares an address with `first` to `last` of `table`."""
         return self.table is table and self.first <= last and first <= self.last
 
+    def holds(self, point: Point) -> bool:
+        """True when every address of the point is in it."""
+        return self.table is point.table and self.first <= point.address and point.last <= self.last
+
 
 class DeviceLimits(FrozenModel):
     """What one request to the device may ask; the defaults are the limits of the Modbus specification."""
@@ -56,6 +60,8 @@ class DeviceLimits(FrozenModel):
     """Seconds between a reply and the next request."""
     no_read: tuple[AddressRange, ...] = ()
     """Addresses that no request may touch, not even to read what stands around them in one go."""
+    read_whole: tuple[AddressRange, ...] = ()
+    """Addresses that one request has to read exactly so: any other read of them brings wrong values."""
 
     def max_block(self, table: Table) -> int:
         """How many addresses of `table` one read may ask."""

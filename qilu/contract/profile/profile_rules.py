@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from qilu.contract.limits import MAX_POINTS
-from qilu.contract.profile.model import AddressRange, ProfileFile
+from qilu.contract.profile.model import AddressRange, DeviceLimits, ProfileFile
 from qilu.contract.profile.point import Copies, Point
 from qilu.contract.profile.types import Table
 from qilu.contract.validation import Loc, Problem
@@ -18,11 +18,7 @@ def of_profile(profile: ProfileFile) -> Iterator[Problem]:
     """What is wrong with the points taken together, and with the device's limits."""
     if not profile.points and not profile.repeat:
         yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
-    for number, gap in enumerate(profile.limits.no_read):
-        if gap.first > gap.last:
-            yield Problem(
-                ("limits", "no_read", number), f"first {gap.first} is above last {gap.last}", "swap them"
-            )
+    yield from _of_ranges(profile.limits)
     seen: dict[str, Point] = {}
     for index, point in enumerate(profile.points):
         if point.name in seen:
@@ -42,6 +38,23 @@ def of_profile(profile: ProfileFile) -> Iterator[Problem]:
     yield from _of_exponents(profile, seen)
     yield from _of_overlaps(profile)
     yield from of_overrides(profile, profile.parameters, ("parameters",))
+
+
+def _of_ranges(limits: DeviceLimits) -> Iterator[Problem]:
+    for key, ranges in (("no_read", limits.no_read), ("read_whole", limits.read_whole)):
+        for number, each in enumerate(ranges):
+            if each.first > each.last:
+                text = f"first {each.first} is above last {each.last}"
+                yield Problem(("limits", key, number), text, "swap them")
+    for number, whole in enumerate(limits.read_whole):
+        here, limit = ("limits", "read_whole", number), limits.max_block(whole.table)
+        if whole.last - whole.first >= limit:
+            text = f"{_range(whole)} has more than the {limit} addresses that one request may read"
+            yield Problem(here, text, "correct it, or raise `limits.max_registers`")
+        for other in (*limits.no_read, *limits.read_whole[:number]):
+            if other.overlaps(whole.table, whole.first, whole.last):
+                text = f"{_range(whole)} shares addresses with {_range(other)}"
+                yield Problem(here, text, "correct one of them")
 
 
 def _of_place(profile: ProfileFile, index: int, point: Point) -> Iterator[Problem]:
@@ -64,6 +77,10 @@ def _of_place(profile: ProfileFile, index: int, point: Point) -> Iterator[Proble
         if gap.overlaps(point.table, point.address, point.last):
             text = f"lies in {_range(gap)}, which `limits.no_read` forbids"
             yield Problem((*here, "address"), text, "correct one of them, or set `access: write`")
+    for whole in profile.limits.read_whole:
+        if whole.overlaps(point.table, point.address, point.last) and not whole.holds(point):
+            text = f"is only partly in {_range(whole)} of `limits.read_whole`"
+            yield Problem((*here, "address"), text, "correct one of them")
 
 
 def _of_copies(copies: Copies, here: Loc, *, needed: bool) -> Iterator[Problem]:

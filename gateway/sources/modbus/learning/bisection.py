@@ -32,7 +32,7 @@ class Bisection:
 
     def refused(self, span: Span, reason: Reason) -> tuple[Span, ...]:
         """The device refused this span: the halves to request instead, or none of a single point."""
-        if len(span.points) == 1:
+        if span.is_indivisible:
             self._refused_points[span] = reason
             return ()
         middle = len(span.points) // 2
@@ -81,7 +81,7 @@ class Bisection:
             learned,
             refused_points={
                 **learned.refused_points,
-                **{s.points[0].name: r for s, r in self._refused_points.items()},
+                **{point.name: r for span, r in self._refused_points.items() for point in span.points},
             },
             no_read=(*learned.no_read, *(_range(refused) for refused in self._refused_points), *gaps),
             max_block=limits,

@@ -43,14 +43,20 @@ class Span:
 
     table: Table
     points: tuple[Point, ...]
+    whole: AddressRange | None = None
+    """The device answers a read of just these addresses right, and no other read of them."""
 
     @property
     def first(self) -> int:
-        return self.points[0].address
+        return self.points[0].address if self.whole is None else self.whole.first
 
     @property
     def last(self) -> int:
-        return max(point.last for point in self.points)
+        return max(point.last for point in self.points) if self.whole is None else self.whole.last
+
+    @property
+    def is_indivisible(self) -> bool:
+        return self.whole is not None or len(self.points) == 1
 
     @property
     def count(self) -> int:
@@ -71,7 +77,10 @@ class Span:
         return Span(self.table, self.points[:place]), Span(self.table, self.points[place:])
 
     def isolate(self, place: int) -> tuple[Span, ...]:
-        """The point at this place alone, then those before and behind it, as far as there are any."""
+        """The point at this place alone, then those before and behind it, as far as there are any; the span
+        itself where it is read whole."""
+        if self.whole is not None:
+            return (self,)
         points = self.points
         spans = points[place : place + 1], points[:place], points[place + 1 :]
         return tuple(Span(self.table, part) for part in spans if part)

@@ -241,8 +241,12 @@ def _gaps_over(limit: int, table: Table, points: Iterable[Point]) -> Iterator[Ad
 def _spans(
     profile: DeviceProfile, table: Table, asked: Iterable[Point], framing: Framing, learned: LearnedLimits
 ) -> tuple[Span, ...]:
-    points = [point for point in asked if point.table is table]
     limits = profile.limits
+    points, spans = [point for point in asked if point.table is table], list[Span]()
+    for whole in limits.read_whole:
+        if inside := [point for point in points if whole.holds(point)]:
+            spans.append(Span(table, tuple(sorted(inside, key=lambda point: point.address)), whole))
+            points = [point for point in points if not whole.holds(point)]
     # What was learnt of one point must not make another one on the same registers unreadable.
     longest = max((point.size for point in points), default=1)
     limit = max(longest, learned.max_block.get(table, 1 << 16))
@@ -250,7 +254,7 @@ def _spans(
     if limits.max_gap is not None:
         gaps += _gaps_over(limits.max_gap, table, points)
     try:
-        return optimal_spans(
+        spans += optimal_spans(
             table,
             points,
             min(limits.max_block(table), limit),
@@ -263,3 +267,4 @@ def _spans(
             key="limits",
             remedy="raise `limits.max_registers`, or correct `limits.no_read`",
         ) from error
+    return tuple(sorted(spans, key=lambda span: span.first))
