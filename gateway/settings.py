@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gateway.clock import CLOCK_HOLD
-from gateway.delivery.outbox import Limits
+from gateway.delivery.limits import Limits
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
 from gateway.sources.modbus.settings import ModbusSettings

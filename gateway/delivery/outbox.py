@@ -17,12 +17,14 @@ memory does not grow with the backlog.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from gateway.delivery.deferral import Deferral, DeferralGroup
+from gateway.delivery.deferral import Deferral
+from gateway.delivery.in_flight import InFlight, Name, matching
+from gateway.delivery.limits import Limits, Tally
 from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.limits import MAX_RECORDS
@@ -39,49 +41,6 @@ LONGEST_HORIZON = 3600.0
 _MAX_INGESTERS = 1000
 """Ingesters whose announcements are remembered."""
 
-_Name = tuple[int, int]  # stream and offset of a record
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be on its way (bytes of records), and how long is too long (seconds)."""
-
-    message: int = 64_000
-    """One send; a longer record travels alone."""
-    queue: int = 4_000_000
-    """Live records that wait; beyond it they join the backlog."""
-    live_window: int = 4_000_000
-    backlog_window: int = 512_000
-    reorder_timeout: float = 10.0
-    """Given up at this age when one that was sent later on the same lane is stored."""
-    ack_timeout: float = 30.0
-    """Given up at this age, whatever else was answered."""
-    horizon: float = 60.0
-    """Assumed until an ingester announces its store's; two of them after `stored`, it is sent again."""
-    deferral: float = 60.0
-    """What was deferred is sent again after so long, and after twice as long each further time,"""
-    longest_deferral: float = 3600.0
-    """up to this."""
-
-    @property
-    def deferred_window(self) -> int:
-        """Deferred records on their way: a tenth of the backlog's window; a longer one goes alone."""
-        return self.backlog_window // 10
-
-
-@dataclass(slots=True)
-class Tally:
-    """Records since the start, for the status."""
-
-    sent: int = 0
-    resent: int = 0
-    durable: int = 0
-    rejected: int = 0
-    deferred: int = 0
-    """Deferrals: a record that is deferred again counts again."""
-    untrusted_acks: int = 0
-    """Answers of stores that are not trusted; they free nothing."""
-
 
 class Release(NamedTuple):
     """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons.
@@ -96,14 +55,6 @@ class Release(NamedTuple):
     fresh: Mapping[AckCode, IntervalSet] = {}
 
 
-class _SentRecord(NamedTuple):
-    at: float
-    lane: Lane
-    size: int
-    wait: DeferralGroup | None
-    """Where it waited, if it had been deferred."""
-
-
 class _StoredRun(NamedTuple):
     until: float
     stream: int
@@ -114,7 +65,7 @@ class _StoredRun(NamedTuple):
 class _StreamState:
     """Where the records of one stream are, as far as they are not simply backlog."""
 
-    in_flight: IntervalSet = field(default_factory=IntervalSet)
+    not_backlog: IntervalSet = field(default_factory=IntervalSet)
     """Queued, sent, stored or deferred."""
     retry: IntervalSet = field(default_factory=IntervalSet)
     """Backlog that was sent without an answer: is sent first."""
@@ -135,17 +86,14 @@ class Outbox:
         self.connected = False
         self.trusted = frozenset(trusted)
         self._random = random
-        self._queue: OrderedDict[_Name, Record] = OrderedDict()
+        self._queue: OrderedDict[Name, Record] = OrderedDict()
         self._queue_bytes = 0
-        self._sent: dict[_Name, _SentRecord] = {}
+        self._in_flight = InFlight(self.limits)
         self._stored: deque[_StoredRun] = deque()
         self._streams: dict[int, _StreamState] = {}
-        self._window = dict.fromkeys(Lane, 0)
-        self._reached = dict.fromkeys(Lane, float("-inf"))  # when the latest one known to be stored was sent
         self._horizons: dict[str, float] = {}
         self._deferral = Deferral(self.limits.deferral, self.limits.longest_deferral)
         self._runs: dict[str, str] = {}
-        self._resent = 0  # bytes of deferred records on their way
         self._owed = 0  # bytes of the backlog that go before the next deferred ones
 
     @property
@@ -156,12 +104,12 @@ class Outbox:
     @property
     def unacknowledged(self) -> int:
         """How many records are on their way."""
-        return len(self._sent)
+        return len(self._in_flight)
 
     def sent(self, stream: int) -> IntervalSet:
         """The offsets of a stream that were sent: of what became of them the store may know more."""
         places = self._stream_state(stream)
-        sent = IntervalSet.of(offset for of, offset in self._sent if of == stream)
+        sent = self._in_flight.offsets(stream)
         sent.update(places.retry)
         return sent
 
@@ -188,18 +136,18 @@ class Outbox:
         self.connected = False
         for stream, offset in self._queue:
             places = self._streams[stream]
-            places.in_flight.remove(offset)
+            places.not_backlog.remove(offset)
             places.fresh_from = min(places.fresh_from, offset)
         self._queue.clear()
         self._queue_bytes = 0
-        self._requeue(list(self._sent))
+        self._requeue(self._in_flight.names())
 
     def appended(self, record: Record) -> None:
         """The spool has a new record."""
         if self.connected and self._queue_bytes < self.limits.queue:
             self._queue[record.stream, record.offset] = record
             self._queue_bytes += len(record.body)
-            self._stream_state(record.stream).in_flight.add(record.offset)
+            self._stream_state(record.stream).not_backlog.add(record.offset)
 
     def announced(self, announcement: Announcement) -> None:
         """An ingester announced itself, and after which delay its store is durable.
@@ -213,7 +161,7 @@ class Outbox:
             self._horizons[announcement.store] = min(
                 max(announcement.durability_delay_s, 1.0), LONGEST_HORIZON
             )
-            self._requeue(list(self._sent))
+            self._requeue(self._in_flight.names())
             if not announcement.run or self._runs.get(announcement.ingester) != announcement.run:
                 if len(self._runs) >= _MAX_INGESTERS:
                     self._runs.clear()
@@ -261,24 +209,15 @@ class Outbox:
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
-        limits, late = self.limits, []
-        for name, sent in self._sent.items():  # in the order of sending
-            age = now - sent.at
-            if age < min(limits.reorder_timeout, limits.ack_timeout):
-                break
-            if age >= limits.ack_timeout or (
-                age >= limits.reorder_timeout and sent.at < self._reached[sent.lane]
-            ):
-                late.append(name)
-        self._requeue(late)
+        self._requeue(self._in_flight.late(now))
         while self._stored and self._stored[0].until <= now:
             _, stream, offsets = self._stored.popleft()
             places = self._stream_state(stream)
             undone = IntervalSet.of(
-                o for o in places.in_flight.intersection(offsets) if (stream, o) not in self._sent
+                o for o in places.not_backlog.intersection(offsets) if (stream, o) not in self._in_flight
             )
             undone.subtract(self._deferral.among(stream, undone))
-            places.in_flight.subtract(undone)
+            places.not_backlog.subtract(undone)
             places.retry.update(undone)
 
     # What is to be done.
@@ -291,7 +230,7 @@ class Outbox:
         max_bytes = self.limits.message if max_bytes is None else max_bytes
         batch: list[Record] = []
         size = 0
-        while self._queue and self._window[Lane.LIVE] < self.limits.live_window:
+        while self._queue and self._in_flight.has_room(Lane.LIVE):
             name, record = next(iter(self._queue.items()))
             size += len(record.body)
             if batch and (
@@ -300,7 +239,8 @@ class Outbox:
                 break
             batch.append(self._queue.pop(name))
             self._queue_bytes -= len(record.body)
-            self._note_sent(record, Lane.LIVE, now)
+            self._in_flight.add(record, Lane.LIVE, now)
+            self.tally.sent += 1
         return batch
 
     def next_backlog(self, pending: Mapping[int, IntervalSet]) -> tuple[int, IntervalSet] | None:
@@ -309,7 +249,7 @@ class Outbox:
         What was sent without an answer is sent first and starts anywhere: in a fixed order it could meet the
         same dead member of a share group for ever. Then the oldest.
         """
-        if not self.connected or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
+        if not self.connected or not self._in_flight.has_room(Lane.BACKLOG):
             return None
         return self._find_backlog(pending)
 
@@ -319,7 +259,7 @@ class Outbox:
         They take no more than a tenth of the window, and no more than a tenth of what is sent where there is
         a backlog, so that none of it waits behind them.
         """
-        if not self.connected or self._resent or self._window[Lane.BACKLOG] >= self.limits.backlog_window:
+        if not self.connected or self._in_flight.deferred_bytes or not self._in_flight.has_room(Lane.BACKLOG):
             return None
         if self._owed > 0 and self._find_backlog(pending) is not None:
             return None
@@ -330,16 +270,16 @@ class Outbox:
         for record in records:
             places = self._stream_state(record.stream)
             self.tally.resent += record.offset in places.retry
-            places.in_flight.add(record.offset)
+            places.not_backlog.add(record.offset)
             places.retry.remove(record.offset)
             wait = self._deferral.take(record.stream, record.offset)
-            self._note_sent(record, Lane.BACKLOG, now, wait)
+            self._in_flight.add(record, Lane.BACKLOG, now, wait)
+            self.tally.sent += 1
             if wait is None:
                 self._owed = max(self._owed - len(record.body), 0)
             else:
                 self.tally.resent += 1
-                self._resent += len(record.body)
-                self._owed = 9 * self._resent
+                self._owed = 9 * self._in_flight.deferred_bytes
 
     # Inside.
 
@@ -364,7 +304,7 @@ class Outbox:
     def _fresh(self, stream: int, kept: IntervalSet) -> IntervalSet:
         """What is nowhere else: backlog, of which only that in `again` was ever sent."""
         places = self._stream_state(stream)
-        fresh = kept.tail(places.fresh_from).difference(places.in_flight.tail(places.fresh_from))
+        fresh = kept.tail(places.fresh_from).difference(places.not_backlog.tail(places.fresh_from))
         if fresh:
             places.fresh_from = fresh.first()
         elif kept:
@@ -374,11 +314,6 @@ class Outbox:
     def _stream_state(self, stream: int) -> _StreamState:
         return self._streams.setdefault(stream, _StreamState())
 
-    def _note_sent(self, record: Record, lane: Lane, now: float, wait: DeferralGroup | None = None) -> None:
-        self._sent[record.stream, record.offset] = _SentRecord(now, lane, len(record.body), wait)
-        self._window[lane] += len(record.body)
-        self.tally.sent += 1
-
     def _free(
         self, stream: int, kept: IntervalSet, durable: IntervalSet, rejected: Mapping[int, Refusal]
     ) -> Release:
@@ -386,7 +321,7 @@ class Outbox:
         settled.update(durable)
         self._arrived(stream, settled)
         places = self._stream_state(stream)
-        places.in_flight.subtract(settled)
+        places.not_backlog.subtract(settled)
         places.retry.subtract(settled)
         self._deferral.remove(stream, settled)
         freed = Release(
@@ -400,7 +335,7 @@ class Outbox:
 
     def _keep_stored(self, stream: int, offsets: IntervalSet, store: str, now: float) -> None:
         if offsets:
-            self._stream_state(stream).in_flight.update(offsets)
+            self._stream_state(stream).not_backlog.update(offsets)
             self._stream_state(stream).retry.subtract(offsets)
             self._deferral.remove(stream, offsets)
             until = now + 2 * self._horizons.get(store, self.limits.horizon)
@@ -415,16 +350,12 @@ class Outbox:
             fresh = offsets.difference(
                 self._deferral.among(stream, offsets)
             )  # what waits already goes on waiting
-            again: dict[DeferralGroup, IntervalSet] = {}
-            for name in _matching(self._sent, stream, offsets):
-                if (wait := self._sent[name].wait) is not None:
-                    again.setdefault(wait, IntervalSet()).add(name[1])
-            for wait, waiting in again.items():
+            for wait, waiting in self._in_flight.waits(stream, offsets).items():
                 fresh.subtract(waiting)
                 self._deferral.add(stream, code, waiting, now, wait)
             self._deferral.add(stream, code, fresh, now)
             self._arrived(stream, offsets)
-            places.in_flight.update(offsets)
+            places.not_backlog.update(offsets)
             places.retry.subtract(offsets)
             all_fresh[code] = fresh
         return freed._replace(
@@ -433,33 +364,17 @@ class Outbox:
         )
 
     def _arrived(self, stream: int, offsets: IntervalSet) -> None:
-        for name in _matching(self._sent, stream, offsets):
-            sent = self._pop_sent(name)
-            self._reached[sent.lane] = max(self._reached[sent.lane], sent.at)
+        self._in_flight.arrived(stream, offsets)
         # Of one that is queued, too, an answer may speak, right or wrong: it would be in two places.
-        for name in _matching(self._queue, stream, offsets):
+        for name in matching(self._queue, stream, offsets):
             self._queue_bytes -= len(self._queue.pop(name).body)
 
-    def _pop_sent(self, name: _Name) -> _SentRecord:
-        sent = self._sent.pop(name)
-        self._window[sent.lane] -= sent.size
-        if sent.wait is not None:
-            self._resent -= sent.size
-        return sent
-
-    def _requeue(self, names: Iterable[_Name]) -> None:
+    def _requeue(self, names: Iterable[Name]) -> None:
         for stream, offset in names:
-            sent = self._pop_sent((stream, offset))
+            sent = self._in_flight.pop((stream, offset))
             if sent.wait is not None:
                 self._deferral.requeue(sent.wait, offset)
                 continue
             places = self._stream_state(stream)
-            places.in_flight.remove(offset)
+            places.not_backlog.remove(offset)
             places.retry.add(offset)
-
-
-def _matching(names: Collection[_Name], stream: int, offsets: IntervalSet) -> list[_Name]:
-    """Those that an answer speaks of. It may name more than exists: never walk over what it claims."""
-    if len(offsets) < len(names):
-        return [(stream, offset) for offset in offsets if (stream, offset) in names]
-    return [name for name in names if name[0] == stream and name[1] in offsets]

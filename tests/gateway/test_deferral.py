@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from gateway.delivery.delivery import Delivery
-from gateway.delivery.outbox import Limits, Outbox, Release
+from gateway.delivery.limits import Limits
+from gateway.delivery.outbox import Outbox, Release
 from gateway.delivery.resend import request_resend, take_resend_request
 from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Refusal

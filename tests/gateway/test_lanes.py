@@ -12,7 +12,8 @@ from typing import Self
 import pytest
 
 from gateway.delivery.delivery import Delivery
-from gateway.delivery.outbox import Limits, Outbox
+from gateway.delivery.limits import Limits
+from gateway.delivery.outbox import Outbox
 from gateway.interfaces import Record
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.ack_codes import Refusal

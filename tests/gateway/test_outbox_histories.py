@@ -160,14 +160,14 @@ class History(RuleBasedStateMachine):
     @invariant()
     def the_windows_hold_what_is_on_its_way_and_nothing_else(self) -> None:
         outbox = self.world.outbox
-        assert sum(outbox._window.values()) == outbox.unacknowledged * SIZE
+        assert sum(outbox._in_flight._window.values()) == outbox.unacknowledged * SIZE
 
     @invariant()
     def deferred_records_take_a_tenth_of_the_backlog_window_or_one_record(self) -> None:
         outbox = self.world.outbox
-        resent = [sent for sent in outbox._sent.values() if sent.wait is not None]
+        resent = [sent for sent in outbox._in_flight._sent.values() if sent.wait is not None]
         assert len(resent) <= 1
-        assert outbox._resent == len(resent) * SIZE
+        assert outbox._in_flight.deferred_bytes == len(resent) * SIZE
 
     @invariant()
     def every_kept_record_is_in_one_place(self) -> None:
@@ -177,10 +177,10 @@ class History(RuleBasedStateMachine):
             waiting = [one for wait, one in outbox._deferral._groups.items() if wait.stream == stream]
             deferred = IntervalSet.of(offset for one in waiting for offset in one)
             assert len(deferred) == sum(map(len, waiting))
-            for offset in (*(o for s, o in outbox._sent if s == stream), *places.retry):
+            for offset in (*(o for s, o in outbox._in_flight._sent if s == stream), *places.retry):
                 assert offset not in deferred
-            assert not kept.intersection(deferred).difference(places.in_flight)
-            assert backlog == len(kept.difference(places.in_flight))
+            assert not kept.intersection(deferred).difference(places.not_backlog)
+            assert backlog == len(kept.difference(places.not_backlog))
             found = outbox._find_backlog({stream: kept})
             assert (found is not None) == (backlog > 0)
 

@@ -16,7 +16,8 @@ import pytest
 
 from gateway.accounting.events import AccountingSource
 from gateway.delivery.delivery import Delivery
-from gateway.delivery.outbox import Limits, Outbox
+from gateway.delivery.limits import Limits
+from gateway.delivery.outbox import Outbox
 from gateway.interfaces import DropReport, Equipment, ExpectedPolls, Processor, Record
 from gateway.pipeline import Pipeline
 from gateway.processors.select import PointSelector

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from cloud.acks import AckBuffer, StreamKey
 from cloud.maturity import ConfirmationQueue
-from gateway.delivery.outbox import Limits, Outbox, Release
+from gateway.delivery.limits import Limits
+from gateway.delivery.outbox import Outbox, Release
 from gateway.interfaces import Record
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.messages import Ack, Announcement
