@@ -76,11 +76,11 @@ class InFlight:
 
     def waits(self, stream: int, offsets: IntervalSet) -> dict[DeferralGroup, IntervalSet]:
         """Of these offsets those that had been deferred, by the group in which they waited."""
-        found: dict[DeferralGroup, IntervalSet] = {}
+        waits: dict[DeferralGroup, IntervalSet] = {}
         for name in matching(self._sent, stream, offsets):
             if (wait := self._sent[name].wait) is not None:
-                found.setdefault(wait, IntervalSet()).add(name[1])
-        return found
+                waits.setdefault(wait, IntervalSet()).add(name[1])
+        return waits
 
     def late(self, now: float) -> list[Name]:
         """Those that waited too long for their acknowledgement."""
