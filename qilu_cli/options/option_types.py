@@ -7,12 +7,31 @@ from typing import Annotated, Literal
 
 import typer
 
+
+def _duration(text: str) -> float:
+    """Seconds, at least 1, of a duration as in settings files."""
+    from qilu.contract.units import parse_duration
+
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0.0
+    if seconds < 1:
+        raise typer.BadParameter(f"{text!r} is not a duration of 1s or more; write 30s, 5m or 2h")
+    return seconds
+
+
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     typer.Option("--log-level", help="How much to log, to stderr."),
 ]
 LogJson = Annotated[bool, typer.Option("--log-json", help="One JSON object per log line.")]
-Duration = Annotated[float | None, typer.Option(min=1, help="Seconds; default: until Ctrl-C.")]
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        parser=_duration, metavar="DURATION", help="Run time, such as 30s or 5m; default: until Ctrl-C."
+    ),
+]
 Table = Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="Format of the output.")]
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="Format of the output.")]
 TimeZone = Annotated[

@@ -22,9 +22,7 @@ def demo(
     data_dir: Annotated[
         Path, typer.Option(help="Folder of the store and the spool; a second start continues with them.")
     ] = Path("var/demo"),
-    duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds from the first reading on; default: until Ctrl-C.")
-    ] = None,
+    duration: Duration = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of a live table.")
     ] = False,
@@ -37,8 +35,9 @@ def demo(
     """Run a whole plant in this one process: simulated machines, gateway, broker, ingester, store.
 
     Needs nothing else. Exits with code 1 when a polled value is missing in the store, or stored twice.
+    The duration counts from the first reading.
 
-    Example: qilu demo --duration 20 --headless --summary summary.json
+    Example: qilu demo --duration 20s --headless --summary summary.json
     """
     from qilu_cli.commands import demo as command
 

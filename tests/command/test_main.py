@@ -61,3 +61,12 @@ def test_its_version_is_that_of_the_project() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     done = qilu("--version")
     assert (done.returncode, done.stdout) == (0, f"qilu {project['version']}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"), [("0.5", True), ("500ms", True), ("soon", True), ("2m", False), ("90", False)]
+)
+def test_a_run_time_is_a_duration_as_in_files(text: str, wrong: bool) -> None:
+    done = qilu("gateway", "nowhere.yaml", "--duration", text)
+    assert ("is not a duration of 1s or more" in done.stderr) == wrong
+    assert ("nowhere.yaml: no such file" in done.stderr) != wrong
