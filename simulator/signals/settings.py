@@ -28,14 +28,18 @@ class ConstantSignal(Signal):
     """Always the same."""
 
     signal: Literal["constant"] = "constant"
+    """The kind of signal."""
     value: float
+    """The value."""
 
 
 class TextSignal(FrozenModel):
     """The text of a point that is one."""
 
     signal: Literal["text"] = "text"
+    """The kind of signal."""
     value: str = Field(max_length=250)
+    """The text."""
 
     inputs: ClassVar[tuple[str, ...]] = ()
 
@@ -44,9 +48,13 @@ class SineSignal(Signal):
     """mean + amplitude * sin(2 pi t / period)"""
 
     signal: Literal["sine"] = "sine"
+    """The kind of signal."""
     mean: float
+    """The middle."""
     amplitude: float
+    """The greatest distance from the middle."""
     period: Period
+    """Length of one wave."""
     phase: Duration = 0.0
     """By so much it is ahead."""
 
@@ -55,36 +63,52 @@ class RampSignal(Signal):
     """From `start` to `stop` within `duration`, where it stays."""
 
     signal: Literal["ramp"] = "ramp"
+    """The kind of signal."""
     start: float
+    """The first value."""
     stop: float
+    """The last value."""
     duration: Period
+    """From the first value to the last."""
 
 
 class SawSignal(Signal):
     """From `low` to `high` within each period, then at once to `low`."""
 
     signal: Literal["saw"] = "saw"
+    """The kind of signal."""
     low: float
+    """The value at the start of each period."""
     high: float
+    """The value at the end of each period."""
     period: Period
+    """Length of one tooth."""
 
 
 class SquareSignal(Signal):
     """`high` for the share `duty` of each period, then `low`."""
 
     signal: Literal["square"] = "square"
+    """The kind of signal."""
     low: float
+    """The value in the rest of each period."""
     high: float
+    """The value at the start of each period."""
     period: Period
+    """Length of one wave."""
     duty: float = Field(default=0.5, ge=0, le=1)
+    """The share of each period with the value `high`."""
 
 
 class WalkSignal(Signal):
     """A random walk that is reflected at its bounds; another one for each device."""
 
     signal: Literal["walk"] = "walk"
+    """The kind of signal."""
     low: float
+    """The lowest value."""
     high: float
+    """The highest value."""
     rate: float = Field(gt=0, allow_inf_nan=False)
     """Standard deviation of the change within one second."""
 
@@ -100,8 +124,11 @@ class CounterSignal(Signal):
     """Counts up by `rate` units in a second: a number, or a formula over other points."""
 
     signal: Literal["counter"] = "counter"
+    """The kind of signal."""
     rate: float | str
+    """Units in a second, or a formula for them."""
     start: float = 0.0
+    """The first value."""
 
     inputs: ClassVar[tuple[str, ...]] = ("rate",)
 
@@ -110,10 +137,15 @@ class FollowSignal(Signal):
     """gain * point + offset, with the time constant `lag`."""
 
     signal: Literal["follow"] = "follow"
+    """The kind of signal."""
     point: str
+    """The point, or a formula."""
     lag: Duration = 0.0
+    """The time constant: after it 63 % of a step are made up."""
     gain: float = 1.0
+    """Factor of the point."""
     offset: float = 0.0
+    """Is added to the product."""
 
     inputs: ClassVar[tuple[str, ...]] = ("point",)
 
@@ -122,7 +154,9 @@ class FormulaSignal(Signal):
     """A formula over other points of the device and the names of `FORMULA_NAMES`."""
 
     signal: Literal["formula"] = "formula"
+    """The kind of signal."""
     value: str
+    """The formula."""
 
     inputs: ClassVar[tuple[str, ...]] = ("value",)
 
@@ -131,21 +165,27 @@ class ScheduleStep(FrozenModel):
     """One value of a schedule."""
 
     value: float
+    """The value."""
     duration: Period
+    """For how long."""
 
 
 class ScheduleSignal(Signal):
     """One value after the other, then from the first again."""
 
     signal: Literal["schedule"] = "schedule"
+    """The kind of signal."""
     steps: tuple[ScheduleStep, ...] = Field(min_length=1, max_length=1000)
+    """Values with their durations."""
 
 
 class SetpointSignal(Signal):
     """What a client wrote last; `value` until then."""
 
     signal: Literal["setpoint"] = "setpoint"
+    """The kind of signal."""
     value: float = 0.0
+    """The value until a client writes another one."""
 
 
 def _shorthand(raw: Any) -> Any:
