@@ -85,6 +85,32 @@ async def test_05_a_store_that_drops_all_series_of_a_device(tmp_path: Path) -> N
     assert (await found([*scene.sent, status(scene, devices=1)], scene.now_ms)).complete
 
 
+class Filling(Shelf):
+    """A store that is being filled: each question finds a reading more of those that come again."""
+
+    def __init__(self, polls: Sequence[Poll], late: Sequence[Poll]) -> None:
+        super().__init__(polls)
+        self._late = [reading for poll in late for reading in poll.readings]
+
+    async def count(
+        self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
+    ) -> Mapping[Reason | None, int]:
+        counts = await super().count(device, profile, start_ms, end_ms)
+        if self._late:
+            self._readings.append(self._late.pop())
+        return counts
+
+
+async def test_06e_a_record_that_arrives_during_an_audit_is_neither_missing_nor_surplus(
+    tmp_path: Path,
+) -> None:
+    scene = healthy(tmp_path, 120)
+    late = [poll for poll in scene.sent if poll.origin.profile == "press"][30]
+    others = [poll for poll in scene.sent if poll is not late]
+    [finding] = (await audit(Filling(others, [late]), START, START + 61_000)).findings
+    assert (finding.verdict, finding.unexplained, finding.surplus) == (Verdict.COMPLETE, 0, 0)
+
+
 async def test_many_records_with_one_reason_are_one_entry(tmp_path: Path) -> None:
     scene = healthy(tmp_path)
     for second in (100, 150, 320):
