@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qilu.config.profiles import profiles
+from qilu.config.profiles import profile_of, profiles
 from qilu.contract.profile import DeviceProfile
 from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.control import serve_control
@@ -63,13 +63,11 @@ def load(path: Path, *, lowest_port: int | None = None, step: float | None = Non
 
 def plant_of_profile(profile: str, *, port: int, replicas: int = 1) -> Plant:
     """A plant of `replicas` devices with a profile: its name, or its file. ConfigError: there is none."""
-    file = Path(profile)
-    folder = file.parent if file.suffix in (".yaml", ".yml") else None
-    name = profile if folder is None else file.stem
-    by_name = profiles([name], folder)
-    check_compatible(by_name[name], folder)
+    loaded = profile_of(profile)
+    check_compatible(loaded, Path(profile).parent)
+    name = loaded.profile
     device = {"device": name, "machine": name, "port": port, "replicas": replicas if replicas > 1 else None}
-    return Plant(PlantSettings.model_validate({"plant": name, "machines": [device]}), by_name)
+    return Plant(PlantSettings.model_validate({"plant": name, "machines": [device]}), {name: loaded})
 
 
 def profiles_of(settings: PlantSettings, folder: Path | None = None) -> Mapping[str, DeviceProfile]:

@@ -29,6 +29,14 @@ def profiles(names: Iterable[str], folder: Path | None = None) -> dict[str, Devi
     return {name: _load(profile_path(name, folder)) for name in dict.fromkeys(names)}
 
 
+def profile_of(name_or_file: str) -> DeviceProfile:
+    """The profile in a file NAME.yaml, or the shipped one of this name; ConfigError: there is none."""
+    file = Path(name_or_file)
+    if file.suffix not in (".yaml", ".yml"):
+        return _load(profile_path(name_or_file))
+    return _load(file)
+
+
 def profile_path(name: str, folder: Path | None = None) -> Path:
     """Where the profile `name` stands; ConfigError when it is nowhere."""
     folders = _folders(folder)

@@ -43,6 +43,12 @@ def format_modicon(place: TableAddress) -> str:
     return f"{_DIGITS[place.table]}{place.address + 1:05d}"
 
 
+def short_modicon(place: TableAddress) -> str:
+    """Five digits where they are enough, as most manuals write it: ("holding", 0) is 40001."""
+    number = place.address + 1
+    return f"{_DIGITS[place.table]}{number:04d}" if number <= 9999 else format_modicon(place)
+
+
 def to_zero_based(profile: dict[str, Any]) -> dict[str, Any]:
     """A raw profile with its Modicon addresses made zero-based; one that has none is returned as it is."""
     if profile.get("addressing") != "modicon":

@@ -100,3 +100,30 @@ def apply_learned(
             typer.echo(f"{out}: written; next: qilu check {out}")
 
     run_sync(work)
+
+
+@app.command()
+def table(
+    profile: Annotated[str, typer.Argument(help="A shipped profile by its name, or a file.")],
+    html: Annotated[bool, typer.Option("--html", help="A page to print on A4; default: CSV.")] = False,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of headings, labels and codes.")] = "en",
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: print it.")] = None,
+) -> None:
+    """Write the register map of a profile as a table: addresses from 0 and in Modicon's notation.
+
+    Example: qilu profile table eastron-sdm630 --html --lang zh --out meter.html
+    """
+    from gateway.commissioning.profiles.register_map import as_csv, as_html, register_map
+    from gateway.commissioning.profiles.yaml_writer import write
+    from qilu.config.profiles import profile_of
+
+    def work() -> None:
+        rows = register_map(profile_of(profile), lang)
+        text = as_html(rows) if html else as_csv(rows)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            write(out, text)
+            typer.echo(f"{out}: {len(rows.rows)} points")
+
+    run_sync(work)
