@@ -45,9 +45,11 @@ __all__ = [
     "parse_request",
     "read_request",
     "read_response",
+    "reply_size",
     "response_data",
     "response_identity",
     "unpack_bits",
+    "without_padding",
     "write_echo",
 ]
 
@@ -113,6 +115,23 @@ def response_data(request: bytes, response: bytes) -> bytes:
     if len(response) == size + 2 and response[0] == request[0] and response[1] == size:
         return response[2:]
     return _refuse(request, response, f"{size} bytes of data")
+
+
+def reply_size(response: bytes) -> int | None:
+    """Bytes of a response to a read, or of an exception, by its own content; None of any other."""
+    if not response or response[0] < EXCEPTION:
+        counted = len(response) > 1 and response[0] in (*_READ_BITS, *_READ_REGISTERS)
+        return 2 + response[1] if counted else None
+    return 2
+
+
+def without_padding(request: bytes, response: bytes) -> bytes:
+    """The response without one byte too many at its end, and an exception with the function of its request:
+    only where something else (a transaction id) shows to which request it belongs."""
+    size = reply_size(response)
+    if size is None or len(response) - size not in (0, 1):
+        return response
+    return bytes((request[0] | EXCEPTION, response[1])) if response[0] >= EXCEPTION else response[:size]
 
 
 def data_size(request: bytes) -> int | None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 from qilu.modbus.errors import FrameError
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import MAX_PDU, READ_LIMITS
-from qilu.modbus.pdu import EXCEPTION
+from qilu.modbus.pdu import EXCEPTION, reply_size
 
 _HEADER = Struct(">HHHB")
 _pack, _unpack, _HEADER_SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
@@ -28,9 +28,12 @@ def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
 class TcpFramer:
     """Nothing in a stream marks where a frame begins, so after a FrameError every call raises it again."""
 
-    __slots__ = ("_at", "_broken", "_buffer")
+    __slots__ = ("_at", "_broken", "_buffer", "_lenient", "_owed")
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool = False) -> None:
+        """`lenient`: a reply whose header announces one byte more than came is a frame (`reply_size`)."""
+        self._lenient = lenient
+        self._owed = False  # whether the byte may still come that the last header announced too many
         self._buffer = b""
         self._at = 0  # where the next frame begins in the buffer
         self._broken: str | None = None
@@ -41,10 +44,19 @@ class TcpFramer:
     def buffered(self) -> int:
         return len(self._buffer) - self._at
 
+    @property
+    def pending(self) -> bytes:
+        """The bytes that wait for the rest of their frame."""
+        return self._buffer[self._at :]
+
     def reset(self) -> None:
-        self._buffer, self._at, self._broken = b"", 0, None
+        self._buffer, self._at, self._broken, self._owed = b"", 0, None, False
 
     def feed(self, data: bytes) -> None:
+        if self._owed:
+            self._owed = False
+            if data[2:5] != bytes(3):  # no header: it is the byte
+                data = data[1:]
         if self._broken is None:
             rest = self._buffer[self._at :]
             if rest and _starts_with_reply(data):
@@ -66,7 +78,13 @@ class TcpFramer:
             self._break(f"a header with protocol id {protocol} and length {length}")
         end = start + _COUNTED + length
         if end > size:
-            return None
+            if (
+                not self._lenient
+                or end != size + 1
+                or reply_size(buffer[start + _HEADER_SIZE :]) != length - 2
+            ):
+                return None
+            self._owed, end = True, size
         self._at = end
         return Frame(transaction, unit, buffer[start + _HEADER_SIZE : end])
 

@@ -11,7 +11,7 @@ from typing import cast
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.framing import Frame, Framer
-from qilu.modbus.pdu import response_data
+from qilu.modbus.pdu import response_data, without_padding
 from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.stats import ClientStats
@@ -21,6 +21,7 @@ from qilu.modbus_client.transaction import (
     LinkOptions,
     ReplyTimeoutError,
     Transaction,
+    UnusableReplyError,
 )
 from qilu.runtime.timers import Timer, Timers
 
@@ -30,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 TIMEOUTS_BEFORE_RECONNECT = 3
 """Consecutive requests without a reply to any after which the connection itself is doubted."""
+LENIENT_REMEDY = "set `quirks: {lenient_replies: true}` of this source"
+MAX_SHOWN = 32
+"""Bytes of what came in place of a reply that a message shows."""
 _RECEIVE = 2048  # bytes taken in one go: several of the longest frames
 _REMEMBERED = 64  # requests given up, whose replies would still be recognised
 
@@ -65,7 +69,8 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._rules = rules
-        self._framer: Framer = TcpFramer()
+        self._framer: Framer = TcpFramer(lenient=rules.lenient)
+        self._last_bytes = b""  # that came since the last request, where they are no late reply
         self._min_gap = rules.min_gap
         self._stats = stats
         self._late = late
@@ -141,6 +146,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         framer = self._framer
+        self._last_bytes = data
         framer.feed(data)
         try:
             while (frame := framer.next_frame()) is not None:
@@ -197,6 +203,7 @@ class Connection(asyncio.BufferedProtocol):
             self._disconnect()
             return
         self._stats.requests += 1
+        self._last_bytes = b""
         self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
         if self._timer is None:
             self._timer = self._alarms.at(exchange.deadline, self._on_timer)
@@ -218,8 +225,12 @@ class Connection(asyncio.BufferedProtocol):
         self.replies += 1
         self._consecutive_timeouts = 0
         self._stats.replies += 1
+        if self._rules.lenient:
+            pdu = without_padding(exchange.request, pdu)
         try:
             exchange.data = response_data(exchange.request, pdu)
+        except ProtocolError as error:
+            self._refused(exchange, ProtocolError(f"{error}{self._remedy(exchange.request, pdu)}"))
         except ModbusError as error:
             self._refused(exchange, error)
         if self._framer.buffered:
@@ -233,6 +244,28 @@ class Connection(asyncio.BufferedProtocol):
         for exchange in self._unconfirmed:
             exchange.data, exchange.error = None, error
         self._unconfirmed.clear()
+
+    def _remedy(self, request: bytes, pdu: bytes) -> str:
+        """The quirk that would have accepted this response, for a message; empty where there is none."""
+        try:
+            response_data(request, without_padding(request, pdu))
+        except ProtocolError:
+            return ""
+        except ModbusError:
+            pass
+        return f"; {LENIENT_REMEDY}" if self._rules.has_transaction_ids else ""
+
+    def _unusable(self, exchange: Transaction) -> str:
+        """What came in place of a reply, for a message."""
+        framer = TcpFramer(lenient=True)
+        framer.feed(self._last_bytes)
+        remedy = ""
+        try:
+            if self._rules.framing == "tcp" and (frame := framer.next_frame()) is not None:
+                remedy = self._remedy(exchange.request, frame.pdu)
+        except FrameError:
+            pass
+        return f"what came is no reply: {self._last_bytes[:MAX_SHOWN].hex(' ')}{remedy}"
 
     def _refused(self, exchange: Transaction, error: ModbusError) -> None:
         exchange.error = error
@@ -251,6 +284,7 @@ class Connection(asyncio.BufferedProtocol):
             self._stats.late_replies += 1
             self.replies += 1
             self._consecutive_timeouts = 0
+            self._last_bytes = b""
             self._late(frame.unit, self._clock() - timed_out.asked_at)
             return
         self._stats.rejected_replies += 1
@@ -282,6 +316,8 @@ class Connection(asyncio.BufferedProtocol):
             exchange.error = ProtocolError(
                 f"{problem}; {self._rejected_frames} replies to something else were rejected"
             )
+        elif self._last_bytes:
+            exchange.error = UnusableReplyError(f"{problem}; {self._unusable(exchange)}")
         else:
             exchange.error = ReplyTimeoutError(problem)
         self._stats.timeouts += 1
@@ -290,7 +326,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _after_timeout(self, transaction: int, exchange: Transaction) -> None:
         """Its reply may still come."""
-        if self._consecutive_timeouts >= self.max_timeouts:
+        if self._consecutive_timeouts >= self.max_timeouts or self._framer.buffered:
             self._disconnect()
             return
         self._timed_out[transaction] = exchange

@@ -48,6 +48,10 @@ class ReplyTimeoutError(UnreachableError):
     """The unit did not answer in time; the connection is sound."""
 
 
+class UnusableReplyError(ReplyTimeoutError):
+    """Bytes came in time, and none of them was a reply to the request."""
+
+
 class ConnectionLostError(UnreachableError):
     """The connection ended before the reply came, or broke in the middle of it."""
 
@@ -86,6 +90,8 @@ class LinkOptions:
     accept_unit: frozenset[int] = frozenset()
     serial: SerialLine | None = None
     local_echo: EchoSetting = "auto"
+    lenient: bool = False
+    """Whether one byte too many in a reply, or in its header, and another function in an exception pass."""
 
     @property
     def has_transaction_ids(self) -> bool:

@@ -121,6 +121,7 @@ class UntaggedConnection(Connection):
             self._unexpected(frame, self._abandoned)
             return
         if self._rtu is not None and self._is_local_echo(frame.pdu, exchange.request):
+            self._last_bytes = b""
             self._echo_seen = True
             return
         self._last_reply_at = now = self._clock()

@@ -14,12 +14,13 @@ from qilu.modbus.errors import (
     ProtocolError,
     TargetFailedToRespond,
 )
-from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError
+from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError, UnusableReplyError
 
 _REASONS: dict[type[QiluError], Reason] = {
     ReplyTimeoutError: Reason.TIMEOUT,
     ConnectionLostError: Reason.UNREACHABLE,
     ProtocolError: Reason.PROTOCOL_ERROR,
+    UnusableReplyError: Reason.PROTOCOL_ERROR,
     IllegalFunction: Reason.ILLEGAL_FUNCTION,
     IllegalAddress: Reason.ILLEGAL_ADDRESS,
     IllegalValue: Reason.ILLEGAL_ADDRESS,

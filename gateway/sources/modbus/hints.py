@@ -10,6 +10,8 @@ from qilu.contract.reading import Reading, Reason
 
 LONGEST_DEAFNESS_S = 30.0
 """Seconds from a connection to its first reply, beyond which the device was switched on only then."""
+UNUSABLE_REPLIES = 3
+"""Consecutive polls with bytes that are no reply until these are named."""
 LATE_REPLIES = 5
 """Replies after the timeout until the timeout is called too short."""
 POLLS_OUT_OF_LIMITS = 10
@@ -28,7 +30,8 @@ class SettingHints:
         )
         self._late_replies = 0
         self._out_of_limits: dict[str, int] = {}
-        self._doubted = self._deaf = self._asleep = False
+        self._unusable = 0
+        self._doubted = self._deaf = self._asleep = self._unusable_named = False
 
     def late_reply(self, seconds: float, timeout: float) -> str | None:
         """A reply came `seconds` after its request, later than `timeout` (s)."""
@@ -49,6 +52,14 @@ class SettingHints:
             f"replied for the first time {seconds:.1f} s after the connection: if each connection begins so,"
             f" set `connect_delay` of this source to {ceil(seconds)}s"
         )
+
+    def unusable_reply(self, text: str) -> str | None:
+        """`text`: what came in place of a reply in one poll; empty where all replies could be used."""
+        self._unusable = self._unusable + 1 if text else 0
+        if self._unusable != UNUSABLE_REPLIES or self._unusable_named:
+            return None
+        self._unusable_named = True
+        return f"sends what is no reply: {text}"
 
     def asleep(self, sleeps: bool) -> str | None:
         """Whether polls are answered only when their first request is repeated."""

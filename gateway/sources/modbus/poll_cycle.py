@@ -61,6 +61,7 @@ class PollCycle:
         "_wakes",
         "replied",
         "slow_reply_time",
+        "unusable",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,8 @@ class PollCycle:
         stamp: Stamp,
         settings: ModbusSettings,
     ) -> None:
+        self.unusable = ""
+        """What came in place of a reply, for people; the last one."""
         self.replied = False
         """Whether the device itself answered anything, be it an exception."""
         self.slow_reply_time = 0.0
@@ -143,7 +146,7 @@ class PollCycle:
                 or (self._wakes and self._retries_granted)
                 or (suspects is not None and suspects.may_continue)
             ):
-                self._give_up(waiting, self.reason)
+                self._give_up(waiting, Reason.PROTOCOL_ERROR if self.unusable else self.reason)
                 break
             if self._busy > busy:
                 await asyncio.sleep(BUSY_PAUSES[busy])
@@ -196,7 +199,8 @@ class PollCycle:
         """Nothing told these from a device that has gone."""
         for block, exchange in suspects:
             self._seeking.record_timeout(block)
-            self._account.add_failure(block, exchange, Reason.TIMEOUT)
+            reason = Reason.TIMEOUT if exchange.error is None else reason_of(exchange.error)
+            self._account.add_failure(block, exchange, reason)
 
     async def _check(self, search: Bisection) -> None:
         """See that what the search found is to be believed; else it is found again later."""
@@ -256,6 +260,8 @@ class PollCycle:
         """What to ask in place of a block that brought no data: the same again, its halves, or nothing."""
         instead: Sequence[Block] | None = ()
         reason = reason_of(error)
+        if reason is Reason.PROTOCOL_ERROR:
+            self.unusable = str(error)
         if isinstance(error, ConnectionLostError):
             instead = self._on_connection_lost(block, exchange)
         elif isinstance(error, ReplyTimeoutError) and (
@@ -302,7 +308,7 @@ class PollCycle:
             self._suspects = suspects
         whole = suspects.origin_of(block)
         self._group.timed_out_requests.add(whole.request)
-        self._timed_out_first = self._timed_out_first or not self.replied
+        self._timed_out_first = self._timed_out_first or not (self.replied or self.unusable)
         again = self._retries > 0 and timed_out and (self._wakes or service.units[unit].in_service)
         only_woken = again and self._group.device.sleeps
         if not only_woken and not (self.replied and (again or self._seeking.first_timeout)):

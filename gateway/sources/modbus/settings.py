@@ -55,6 +55,8 @@ class Quirks(FrozenModel):
     """Replies carry foreign transaction ids: a reply that arrives while one request is open belongs to it."""
     accept_unit: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     """Unit ids that its replies may carry in place of the one that was asked."""
+    lenient_replies: bool = False
+    """Modbus TCP: replies may have one byte too many, or announce it, and exceptions another function."""
     local_echo: EchoSetting = "auto"
     """RTU: whether the adapter returns every request before its reply; `auto` finds out."""
 
@@ -100,6 +102,7 @@ class ModbusSettings(FrozenModel):
             accepted,
             endpoint.serial,
             quirks.local_echo,
+            quirks.lenient_replies,
         )
         return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.after_connect)
 
@@ -131,6 +134,9 @@ class ModbusSettings(FrozenModel):
         elif self.in_flight > 1 and self.quirks != Quirks():
             text = "with quirks, one request may be open at a time: replies could not be distinguished"
             problems.append(Problem(("in_flight",), text, "remove `in_flight`, or the quirks"))
+        if self.quirks.lenient_replies and self.endpoint.framing == "rtu":
+            text = "an RTU reply ends with its checksum, so none is too long"
+            problems.append(Problem(("quirks", "lenient_replies"), text, "remove `lenient_replies`"))
         for index, unit in enumerate(self.quirks.accept_unit):
             if unit in units and len(units) > 1:
                 text = f"unit {unit} is {units[unit]}, whose replies would be taken for those of others"

@@ -171,8 +171,9 @@ class ModbusSource:
             )
         if settings.close_after_poll:
             link.disconnect()
+        hints = self._hints[device.unit]
+        self._hint(device, hints.unusable_reply(poll.unusable))
         if poll.replied:
-            hints = self._hints[device.unit]
             self._hint(device, hints.deaf(link.deaf_for))
             self._hint(device, hints.asleep(device.sleeps and not settings.retries))
             if not device.online:
