@@ -50,8 +50,17 @@ def _points_of(model: str) -> list[str]:
 
 
 def _unserved(point: Point) -> str | None:
-    if point.type in UNSERVED:
+    if point.type in UNSERVED or point.type.is_pattern:
         return str(point.type)
+    if point.words:
+        return "registers that lie apart"
+    for key in ("bits", "weights", "invert"):
+        if getattr(point, key):
+            return f"`{key}`"
+    if point.sign == "magnitude":
+        return "`sign: magnitude`"
+    if point.padding == "ff":
+        return "`padding: ff`"
     if point.word_order not in ("big", "little"):
         return f"word_order: {point.word_order}"
     if point.type is DataType.STRING and (

@@ -196,7 +196,7 @@ def test_what_is_wrong_is_told_with_line_and_column(tmp_path: Path, text: str, s
         ("function,address,type,scale", "1,0,bool,0.1", r"column D \(scale\): a bool has no scale"),
         ("function,address,type,bias", "1,0,bool,4", r"column D \(bias\): a bool has no offset"),
         ("function,address,type,bit", "3,0,bool,4-7", r"column D \(bit\): '4-7' is no number of a bit"),
-        ("function,address,type,bit", "3,0,uint16,4", r"column D \(bit\): a bit of a uint16 is not possible"),
+        ("function,address,type,bit", "3,0,uint16,x", r"column D \(bit\): 'x' are no bits"),
         (
             "function,address,type,group",
             "3,0,int16,快",
@@ -210,6 +210,15 @@ def test_a_cell_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=rf"points.csv:2: .*{problem}"):
         imported(tmp_path, f"{columns}\n{cells}\n")
+
+
+def test_bits_of_an_integer_are_its_value(tmp_path: Path) -> None:
+    rows = "a,3,32,uint16,4-7\nb,3,33,uint16,5\nc,3,34,INT,bit 3\nd,3,35,bool,2\ne,3,36,INT,0..3\n"
+    points = imported(tmp_path, f"name,function,address,type,bit\n{rows}").points
+    assert [(str(point.type), point.bits, point.bit) for point in points] == [
+        ("uint16", (4, 7), None), ("uint16", (5, 5), None), ("uint16", (3, 3), None), ("bool", None, 2),
+        ("int16", (0, 3), None),
+    ]  # fmt: skip
 
 
 def test_functions_that_write_make_a_point_writable(tmp_path: Path) -> None:

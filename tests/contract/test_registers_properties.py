@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -20,9 +20,12 @@ from qilu.contract.registers import compile_block
 ORDERS = ("big", "little")
 WORD_ORDERS = (*ORDERS, "big_swapped", "little_swapped")
 ENCODINGS = ("ascii", "utf-8", "gb18030", "latin-1")
-NUMBERS = [kind for kind in DataType if kind.is_number]
-WHOLE_REGISTERS = [kind for kind in NUMBERS if kind.bits >= 16 and not kind.is_bcd]
-PYMODBUS = {kind: getattr(ModbusClientMixin.DATATYPE, kind.value.upper()) for kind in WHOLE_REGISTERS}
+NUMBERS = [kind for kind in DataType if kind.is_number and kind is not DataType.MOD10K]
+WHOLE_REGISTERS = [kind for kind in NUMBERS if kind.bits >= 16 and not kind.is_bcd and not kind.is_pattern]
+INTEGERS = [kind for kind in NUMBERS if kind.is_integer and not kind.is_bcd]
+PYMODBUS: Mapping[DataType, Any] = {
+    kind: getattr(ModbusClientMixin.DATATYPE, kind.value.upper()) for kind in WHOLE_REGISTERS
+}
 
 
 def values_of(point: Point) -> st.SearchStrategy[Value]:
@@ -38,13 +41,29 @@ def values_of(point: Point) -> st.SearchStrategy[Value]:
         return texts.filter(lambda text: _fits(text, size, point))
     if kind.is_float:
         return st.floats(width=kind.bits, allow_nan=False, allow_infinity=False)  # type: ignore[arg-type]
-    return st.integers(*kind.range)
+    return st.integers(*point.raw_range)
 
 
 def _fits(text: str, size: int, point: Point) -> bool:
     # What is filled up and not stripped is as long as its registers.
     room = size - len(text.encode(point.encoding))
     return room == 0 if point.padding == "none" else room >= 0
+
+
+@st.composite
+def patterns(draw: st.DrawFn, kind: DataType) -> dict[str, Any]:
+    """A part of the bits, or sign and magnitude, or registers apart; often nothing of it."""
+    raw: dict[str, Any] = {}
+    width = kind.bits
+    if draw(st.booleans()):
+        low = draw(st.integers(0, kind.bits - 2))
+        raw["bits"] = (low, draw(st.integers(low + 1, kind.bits - 1)))
+        width = raw["bits"][1] - low + 1
+    if width > 1 and draw(st.booleans()):
+        raw["sign"] = "magnitude"
+    if kind.bits >= 16 and draw(st.booleans()):
+        raw["words"] = draw(st.permutations(range(0, 2 * kind.registers, 2)))
+    return raw
 
 
 @st.composite
@@ -59,6 +78,7 @@ def blocks(draw: st.DrawFn) -> tuple[list[Point], list[Value], int, int]:
         kind = draw(st.sampled_from(list(DataType)))
         raw: dict[str, Any] = {"name": f"p{len(points)}", "table": "input", "address": at, "type": kind}
         raw |= {key: draw(st.sampled_from(known)) for key, known in _choices(kind).items()}
+        raw |= draw(patterns(kind)) if kind in INTEGERS else {}
         point = Point.model_validate(raw)
         points.append(point)
         values.append(draw(values_of(point)))
@@ -74,9 +94,11 @@ def _choices(kind: DataType) -> dict[str, Sequence[Any]]:
     """The keys that say how a type lies in registers, and all that each may be."""
     orders: dict[str, Sequence[Any]] = {"byte_order": ORDERS, "word_order": WORD_ORDERS}
     if kind is DataType.BOOL:
-        return orders | {"bit": range(16)}
+        return orders | {"bit": range(16), "invert": (False, True)}
+    if kind is DataType.MOD10K:
+        return orders | {"length": range(1, 5)}
     if kind is DataType.STRING:
-        paddings = ("any", "nul", "space", "none")
+        paddings = ("any", "nul", "space", "ff", "none")
         packings = ("both", "high", "low")
         return orders | {
             "length": range(1, 7), "encoding": ENCODINGS, "packing": packings, "padding": paddings
@@ -134,7 +156,7 @@ LETTERS = {  # of the registers as they are read, A the most significant byte of
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NUMBERS if kind.bits == 64])
+@pytest.mark.parametrize("kind", [kind for kind in WHOLE_REGISTERS if kind.bits == 64])
 @pytest.mark.parametrize("orders", LETTERS)
 @given(content=st.binary(min_size=8, max_size=8))
 def test_all_orders_of_64_bits_are_as_their_letters_say(
@@ -186,15 +208,15 @@ def test_a_scaled_value_is_written_back_to_the_same_registers(
 ) -> None:
     raw = {"name": "p", "table": "input", "address": 0, "type": kind, "scale": scale, "offset": offset}
     raw |= {"byte": "low"} if kind.bits == 8 else {}
-    codec = compile_block([Point.model_validate(raw)], Table.INPUT, 0, max(1, kind.bits // 16))
+    codec = compile_block([Point.model_validate(raw)], Table.INPUT, 0, kind.registers)
     if kind.is_float:
         value = data.draw(st.floats(-1e6, 1e6, width=32))
         assert codec.decode(codec.encode([value]))[0][0] == pytest.approx(value, rel=1e-6, abs=1e-4)
     else:
         # Above 2^48 the scaled float is coarser than a step of the register.
         limit = min(kind.range[1], 2**48 - 1)
-        register = data.draw(st.integers(0, limit))
-        image = (int(str(register), 16) if kind.is_bcd else register).to_bytes(max(2, kind.bits // 8))
+        register = data.draw(st.integers(0, min(10**14, limit)))
+        image = (int(str(register), 16) if kind.is_bcd else register).to_bytes(2 * kind.registers)
         assert codec.encode(codec.decode(image)[0]) == image
 
 
@@ -227,10 +249,10 @@ def _raw(kind: DataType, address: int, orders: tuple[str, ...]) -> dict[str, Any
     raw |= {"byte_order": orders[0], "word_order": orders[1]}
     raw |= {"bit": 5} if kind is DataType.BOOL else {}
     raw |= {"byte": "high"} if kind.bits == 8 else {}
-    return raw | ({"length": 3} if kind is DataType.STRING else {})
+    return raw | ({"length": 3} if kind in (DataType.STRING, DataType.MOD10K) else {})
 
 
 def _sample(kind: DataType) -> Value:
     if kind is DataType.BOOL:
         return True
-    return "A\u00e9Z" if kind is DataType.STRING else 231.5 if kind.is_float else 107
+    return "A\u00e9Z" if kind is DataType.STRING else 231.5 if kind.is_float else 57

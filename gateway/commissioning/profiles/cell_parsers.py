@@ -170,12 +170,18 @@ def _length(cell: Cell, kind: str) -> int | None:
 
 
 def _bit(cell: Cell, kind: str) -> int:
-    match = re.fullmatch(r"(?:bit|位)?\s*(\d+)", cell.text.lower())
-    if match is None:
+    match = re.fullmatch(r"(?:bits?|位)?\s*(\d+)", cell.text.lower())
+    if match is None or kind != "bool":
         raise cell.error(f"{cell.text!r} is no number of a bit", "write 0 for the least significant, to 15")
-    if kind != "bool":
-        raise cell.error(f"a bit of a {kind} is not possible", "write the type bool, or leave the bit out")
     return int(match[1])
+
+
+def bits(cell: Cell) -> list[int]:
+    """The bits of an integer: "4-7", or one."""
+    match = re.fullmatch(r"(?:bits?|位)?\s*(\d+)\s*(?:(?:-|~|\.\.|:)\s*(\d+))?", cell.text.lower())
+    if match is None:
+        raise cell.error(f"{cell.text!r} are no bits", "write 4-7, where 0 is the least significant")
+    return sorted((int(match[1]), int(match[2] or match[1])))
 
 
 def _group(cell: Cell, _: str) -> str:

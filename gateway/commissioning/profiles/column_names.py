@@ -67,8 +67,13 @@ TYPES: Mapping[str, str] = {
         "单精度浮点 32位浮点"
     ),
     "float64": "float64 double f64 lreal 64bitfloat 双精度 双精度浮点 64位浮点",
+    "uint24": "uint24 u24",
+    "int24": "int24 i24 s24",
+    "uint48": "uint48 u48",
+    "int48": "int48 i48 s48",
     "bcd16": "bcd bcd16",
     "bcd32": "bcd32",
+    "bcd64": "bcd64",
     "string": "string str char ascii text utf8 字符串",
 }
 """Type of a profile -> the words that mean it."""

@@ -13,6 +13,7 @@ from gateway.commissioning.profiles.cell_parsers import (
     OPTIONAL,
     Cell,
     UnusedContent,
+    bits,
     letter,
     number,
     orders,
@@ -21,6 +22,7 @@ from gateway.commissioning.profiles.cell_parsers import (
 from gateway.commissioning.profiles.column_names import columns_of, plain, type_of
 from gateway.commissioning.profiles.yaml_writer import PointEntry, unique
 from qilu.contract.errors import ConfigError, combined
+from qilu.contract.profile import DataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,15 @@ def _point(row: Row, line: int, in_modicon: bool, one_based: bool) -> dict[str, 
         raise ConfigError("has no address", line=line, remedy="write one, or remove the line")
     table, where = place(row, in_modicon, one_based)
     kind = _type(row, table)
-    optional = {key: read(row[key], kind) for key, read in OPTIONAL.items() if key in row}
+    chosen = bits(row["bit"]) if "bit" in row and DataType(kind).is_integer else None
+    if chosen is not None and chosen[0] == chosen[1]:  # one bit has no sign
+        kind = kind.replace("uint", "int").replace("int", "uint")
+    optional = {
+        key: read(row[key], kind)
+        for key, read in OPTIONAL.items()
+        if key in row and not (key == "bit" and chosen)
+    }
+    optional["bits"] = chosen
     point = {**where, "type": kind, **{key: value for key, value in optional.items() if value is not None}}
     point |= orders(row)
     if limits := {end: number(row[end]) for end in ("min", "max") if end in row}:

@@ -89,7 +89,9 @@ def _size(raw: Mapping[str, Any]) -> int | None:
     if raw.get("table") in ("coil", "discrete"):
         return 1
     kind = raw.get("type")
-    if kind == DataType.STRING:
+    if raw.get("words") or raw.get("weights"):
+        return None
+    if kind in (DataType.STRING, DataType.MOD10K):
         return raw.get("length")
     return DataType(kind).registers if isinstance(kind, str) and kind in list(DataType) else None
 

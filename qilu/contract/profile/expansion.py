@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails
 from qilu.contract.modicon import to_zero_based
 from qilu.contract.profile.arrays import elements, structures
 from qilu.contract.profile.flags import bits_named_in
+from qilu.contract.profile.types import is_whole
 from qilu.contract.validation import KIND, Loc, validation_error
 
 _ORDERS = ("byte_order", "word_order")
@@ -34,7 +35,7 @@ def expand(raw: Any) -> tuple[Any, Sequence[PointLocation]]:
     """The profile with each of its points written in full, and where the file has each of them."""
     if not isinstance(raw, Mapping):
         return raw, ()
-    profile = to_zero_based(dict(raw))
+    profile = to_zero_based(_with_words(dict(raw)))
     points, repeats = profile.get("points", []), profile.get("repeat", [])
     if not isinstance(points, list | tuple) or not isinstance(repeats, list | tuple):
         return profile, ()
@@ -51,6 +52,28 @@ def expand(raw: Any) -> tuple[Any, Sequence[PointLocation]]:
     if "points" in profile:
         profile["points"] = _with_scale_factor_defaults([point for point, _ in each])
     return profile, [place for _, place in each]
+
+
+def _with_words(profile: dict[str, Any]) -> dict[str, Any]:
+    """Lists of addresses become the lowest one, and how far from it each register is."""
+    if isinstance(points := profile.get("points"), list):
+        profile["points"] = [_apart(point) for point in points]
+    if isinstance(repeats := profile.get("repeat"), list):
+        profile["repeat"] = [
+            {**repeat, "points": [_apart(point) for point in repeat["points"]]}
+            if isinstance(repeat, Mapping) and isinstance(repeat.get("points"), list)
+            else repeat
+            for repeat in repeats
+        ]
+    return profile
+
+
+def _apart(point: Any) -> Any:
+    addresses = point.get("address") if isinstance(point, Mapping) else None
+    if not isinstance(addresses, list) or not addresses or not all(map(is_whole, addresses)):
+        return point
+    first = min(addresses)
+    return {**point, "address": first, "words": [address - first for address in addresses]}
 
 
 def relocate(error: ValidationError, places: Sequence[PointLocation]) -> ValidationError:

@@ -32,13 +32,15 @@ def flag_names(raw: Mapping[str, Any]) -> list[str]:
 
 def _bits(raw: Mapping[str, Any]) -> int:
     """How many bits it has that can be flags; 0 where it can have none."""
+    if any(raw.get(key) for key in ("bits", "sign", "words", "weights")):
+        return 0
     kind, is_placed = raw.get("type"), isinstance(raw.get("name"), str) and is_whole(raw.get("address"))
     if not is_placed or raw.get("access") == "write" or raw.get("table") in ("coil", "discrete"):
         return 0
     if not isinstance(kind, str) or kind not in list(DataType):
         return 0
     integer = DataType(kind)
-    return integer.bits if integer.is_integer and not integer.is_bcd else 0
+    return integer.bits if integer.is_integer and not (integer.is_bcd or integer.is_pattern) else 0
 
 
 def _is_flag(bit: object, flag: object, bits: int) -> bool:

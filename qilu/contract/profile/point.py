@@ -110,7 +110,10 @@ Suffix = Annotated[
     Field(pattern=r"^[a-z0-9_]+$", max_length=32),
     WithJsonSchema({"type": ["string", "integer"], "pattern": "^[a-z0-9_]+$", "maxLength": 32}),
 ]
-Address = Annotated[int, WithJsonSchema({"type": ["integer", "string"]})]
+Address = Annotated[
+    int,
+    WithJsonSchema({"type": ["integer", "string", "array"], "items": {"type": ["integer", "string"]}}),
+]
 
 
 def table_in_address(schema: dict[str, Any]) -> None:
@@ -142,11 +145,23 @@ class Point(Copies):
     table: Table
     """Which of the four address spaces of the device it is in."""
     address: Address
-    """Zero-based, also where the file has it in Modicon's notation."""
+    """Zero-based, also where the file has it in Modicon's notation. A list names registers that lie apart."""
+    words: tuple[Annotated[int, Field(ge=0, le=124)], ...] | None = Field(
+        default=None, min_length=1, max_length=16
+    )
+    """How far from `address` each of its registers is: a list of addresses, spelled out."""
     type: DataType
     """How its value is laid out in the registers."""
     length: int | None = Field(default=None, ge=1, le=125)
-    """Registers of a string."""
+    """Registers of a string, or of a MOD10 number."""
+    bits: tuple[Annotated[int, Field(ge=0, le=63)], Annotated[int, Field(ge=0, le=63)]] | None = None
+    """The bits of an integer that are the value, the least significant and the most significant one."""
+    sign: Literal["twos_complement", "magnitude"] = "twos_complement"
+    """How an integer is negative; `magnitude`: its highest bit is the sign of the others."""
+    weights: tuple[Annotated[int, Field(ge=1, le=10**15)], ...] = Field(default=(), max_length=16)
+    """The value is the sum of so many registers, each times its weight."""
+    invert: bool = False
+    """A bool that is true where its bit is 0."""
     bit: int | None = Field(default=None, ge=0, le=15)
     """Number of the bit of a bool inside a register, 0 = least significant."""
     byte: Literal["high", "low"] | None = None
@@ -159,8 +174,9 @@ class Point(Copies):
     """What the bytes of a string mean."""
     packing: Literal["both", "high", "low"] = "both"
     """Which bytes of each register of a string are characters."""
-    padding: Literal["any", "nul", "space", "none"] = "any"
-    """What is no part of a string: all from the first NUL (nul), spaces at its end (space), or both (any)."""
+    padding: Literal["any", "nul", "space", "ff", "none"] = "any"
+    """What is no part of a string: all from the first NUL (nul) or FFh (ff), spaces at its end (space), or
+    NUL and spaces (any)."""
     scale: Scale = 1.0
     """value = raw * scale + offset"""
     offset: Factor = 0.0
@@ -193,7 +209,44 @@ class Point(Copies):
     @property
     def size(self) -> int:
         """How many addresses of its table it takes: registers, or 1 bit."""
-        return 1 if self.table.holds_bits else self.length or self.type.registers
+        if self.words is not None:
+            return max(self.words) + 1
+        return 1 if self.table.holds_bits else self.length or len(self.weights) or self.type.registers
+
+    @property
+    def register_offsets(self) -> tuple[int, ...]:
+        """How far from `address` each address is that it takes."""
+        return self.words or tuple(range(self.size))
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it is read as a pattern of bits, in place of a number that `struct` knows."""
+        return bool(
+            self.type.is_pattern or self.words or self.bits or self.weights or self.sign == "magnitude"
+        )
+
+    @property
+    def raw_bits(self) -> int:
+        """Bits that its raw number has."""
+        if self.bits is not None:
+            return max(1, self.bits[1] - self.bits[0] + 1)
+        return self.type.bits if not self.weights and self.type.bits else 16 * len(self.register_offsets)
+
+    @property
+    def raw_range(self) -> tuple[int, int]:
+        """The least and the greatest raw number of an integer."""
+        if self.type == "mod10k":
+            return 0, int(10000 ** len(self.register_offsets)) - 1
+        if self.weights:
+            return 0, 0xFFFF * sum(self.weights)
+        if self.sign == "magnitude":
+            highest = (1 << (self.raw_bits - 1)) - 1
+            return -highest, highest
+        if self.bits is None:
+            return self.type.range
+        signed = self.type.value.startswith("int")
+        span = 1 << self.raw_bits
+        return (-(span >> 1), (span >> 1) - 1) if signed else (0, span - 1)
 
     @property
     def last(self) -> int:
@@ -220,10 +273,10 @@ class Point(Copies):
         """How many raw numbers a counter has before it starts again; None of one in a float."""
         if self.modulus is not None or not self.type.is_integer:
             return self.modulus
-        low, high = self.type.range
+        low, high = self.raw_range
         return high - low + 1
 
     @property
     def wraps_to(self) -> int:
         """The raw number at which a counter starts again: 0, or the lowest of a signed type."""
-        return self.type.range[0] if self.modulus is None and self.type.is_integer else 0
+        return self.raw_range[0] if self.modulus is None and self.type.is_integer else 0

@@ -66,12 +66,44 @@ def _of_layout(point: Point) -> Iterator[Problem]:
     if point.byte is None and kind.bits == 8:
         text = f"a {kind} needs to know which byte of the register it is"
         yield Problem(("type",), text, "add `byte: high` or `byte: low`")
-    if point.length is not None and kind != "string":
+    yield from _of_pattern(point)
+    if point.length is not None and kind not in ("string", "mod10k"):
         yield Problem(("length",), f"a length is for strings; {kind} has its own", "remove `length`")
+    if kind == "mod10k" and point.length not in range(1, 5):
+        yield Problem(("length",), "a MOD10 number has 1 to 4 registers", "add `length: 4`")
     if point.length is None and kind == "string":
         yield Problem(
             ("type",), "a string needs its length in registers", "add `length: 8` for 16 characters"
         )
+
+
+def _of_pattern(point: Point) -> Iterator[Problem]:
+    """Numbers that are a part of their registers, or lie in registers apart."""
+    kind = point.type
+    plain = kind.is_integer and not kind.is_bcd and kind != "mod10k"
+    if point.bits is not None:
+        low, high = point.bits
+        if not plain or point.weights:
+            yield Problem(
+                ("bits",), f"bits can be chosen of an integer only, not of a {kind}", "remove `bits`"
+            )
+        elif not low <= high < kind.bits:
+            text = f"a {kind} has no bits {low} to {high}"
+            yield Problem(("bits",), text, f"write the lower one first; bits are 0 to {kind.bits - 1}")
+    if point.sign == "magnitude" and (not plain or point.weights or point.raw_bits < 2):
+        yield Problem(("sign",), f"a {kind} has no sign and magnitude", "remove `sign`")
+    if point.invert and kind != "bool":
+        yield Problem(("invert",), f"`invert` means nothing for a {kind}", "remove `invert`")
+    if point.weights and kind != "uint16":
+        yield Problem(("weights",), f"registers of a {kind} are no sum", "write `type: uint16`")
+    if point.words is None:
+        return
+    expected = len(point.weights) or point.length or kind.registers
+    if not kind.is_integer or kind.bits == 8 or point.table.holds_bits:
+        yield Problem(("address",), f"a {kind} has no registers apart", "write one address")
+    elif len(set(point.words)) != len(point.words) or len(point.words) != expected:
+        text = f"a {kind} has {expected} registers, each of its own"
+        yield Problem(("address",), text, "write the address of each in the order of `word_order`")
 
 
 def _of_meaning(point: Point) -> Iterator[Problem]:
@@ -83,7 +115,7 @@ def _of_meaning(point: Point) -> Iterator[Problem]:
         "limits": is_number,
         "sentinels": is_number,
         "enum": point.type.is_integer or point.type == "bool",
-        "flags": point.type.is_integer and not point.type.is_bcd,
+        "flags": point.type.is_integer and not point.type.is_bcd and not point.is_pattern,
         "unwrap": is_number,
         "modulus": is_number,
         "encoding": is_string,
@@ -105,10 +137,10 @@ def _of_meaning(point: Point) -> Iterator[Problem]:
 
 
 def _of_codes(point: Point) -> Iterator[Problem]:
-    low, high = point.type.range
+    low, high = point.raw_range
     for index, code in enumerate(point.sentinels):
         # The pattern of a negative sentinel may also be written unsigned, 0x8000 for -32768.
-        if isinstance(code, float) or not low <= code < 1 << point.type.bits:
+        if isinstance(code, float) or not low <= code < 1 << point.raw_bits:
             yield Problem(("sentinels", index), f"{code} is not a raw value of {point.type}", "correct it")
     for code in point.enum:
         if not low <= code <= high:
@@ -124,7 +156,7 @@ def _of_counter(point: Point) -> Iterator[Problem]:
                 yield Problem((key,), f"`{key}` is for counters", "set `kind: counter` or remove it")
         return
     if point.modulus is not None and point.type.is_integer:
-        low, high = point.type.range
+        low, high = point.raw_range
         limit = high - low + 1
         if point.modulus > limit or point.modulus != int(point.modulus):
             text = f"{point.modulus:.16g} is not where a {point.type} can start again"

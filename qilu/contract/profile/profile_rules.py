@@ -156,7 +156,12 @@ def _of_overlaps(profile: ProfileFile) -> Iterator[Problem]:
 
 
 def _share_a_register(first: Point, other: Point) -> bool:
-    return first.table is other.table and first.address <= other.last and other.address <= first.last
+    if first.table is not other.table or first.address > other.last or other.address > first.last:
+        return False
+    if first.words is None and other.words is None:
+        return True
+    taken = {first.address + offset for offset in first.register_offsets}
+    return any(other.address + offset in taken for offset in other.register_offsets)
 
 
 def _collide(first: Point, other: Point) -> bool:

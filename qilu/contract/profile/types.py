@@ -82,21 +82,35 @@ class DataType(StrEnum):
     INT32 = "int32"
     UINT64 = "uint64"
     INT64 = "int64"
+    UINT24 = "uint24"
+    INT24 = "int24"
+    UINT48 = "uint48"
+    INT48 = "int48"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+    BCD8 = "bcd8"
     BCD16 = "bcd16"
     BCD32 = "bcd32"
+    BCD64 = "bcd64"
+    MOD10K = "mod10k"
     STRING = "string"
 
     @property
     def bits(self) -> int:
-        """Bits of one value; 0 for a string, whose length is a key of the point."""
+        """Bits of one value; 0 for a string and for MOD10, whose length the point has."""
+        if self in _PATTERN_BITS:
+            return _PATTERN_BITS[self]
         return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
 
     @property
     def registers(self) -> int:
-        """Registers that one value takes or shares; 1 for a string, whose length is a key of the point."""
-        return max(1, self.bits // 16)
+        """Registers that one value takes or shares; 1 for a string and MOD10, whose length the point has."""
+        return max(1, (self.bits + 15) // 16)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it is read as a pattern of bits: `struct` has no code for it."""
+        return self in _PATTERN_BITS
 
     @property
     def struct_code(self) -> str:
@@ -109,7 +123,7 @@ class DataType(StrEnum):
 
     @property
     def is_integer(self) -> bool:
-        return "int" in self.value or self.is_bcd
+        return "int" in self.value or self.is_bcd or self is DataType.MOD10K
 
     @property
     def is_float(self) -> bool:
@@ -130,6 +144,15 @@ class DataType(StrEnum):
         return 0, (1 << self.bits) - 1
 
 
+_PATTERN_BITS = {
+    DataType.UINT24: 24,
+    DataType.INT24: 24,
+    DataType.UINT48: 48,
+    DataType.INT48: 48,
+    DataType.BCD8: 8,
+    DataType.BCD64: 64,
+    DataType.MOD10K: 0,
+}
 _STRUCT_CODES = {
     DataType.UINT8: "B",
     DataType.INT8: "b",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from math import isfinite
-from operator import itemgetter, or_
+from operator import itemgetter, ne, or_
 from types import MappingProxyType
 
 from qilu.contract.errors import DataError
@@ -73,7 +73,7 @@ def compile_block(
             )
     if table.holds_bits:
         offsets = [point.address - first_address for point in points]
-        decode, encode = _bit_decoder(offsets, count), _bit_encoder(points, offsets, count)
+        decode, encode = _bit_decoder(points, offsets, count), _bit_encoder(points, offsets, count)
     else:
         parts = parts_of(points, first_address, count, parameters or {})
         decode, encode = _register_decoder(points, parts, 2 * count), _register_encoder(points, parts)
@@ -188,7 +188,20 @@ def _register_encoder(points: tuple[Point, ...], parts: Sequence[Part]) -> Encod
     return encode_block
 
 
-def _bit_decoder(offsets: Sequence[int], count: int) -> Decode:
+def _bit_decoder(points: Sequence[Point], offsets: Sequence[int], count: int) -> Decode:
+    plain = _plain_bit_decoder(offsets, count)
+    if not any(point.invert for point in points):
+        return plain
+    inverted = [point.invert for point in points]
+
+    def decode(data: bytes) -> Decoded:
+        values, bad = plain(data)
+        return values if bad else tuple(map(ne, values, inverted)), bad
+
+    return decode
+
+
+def _plain_bit_decoder(offsets: Sequence[int], count: int) -> Decode:
     size, broken = (count + 7) // 8, _all_bad(len(offsets))
     pick = None if list(offsets) == list(range(count)) else _picker(offsets)
 
@@ -213,7 +226,7 @@ def _bit_encoder(points: tuple[Point, ...], offsets: Sequence[int], count: int) 
         _match(points, values)
         image = 0
         for point, offset, value in zip(points, offsets, values, strict=True):
-            image |= as_bit(point, value) << offset
+            image |= (as_bit(point, value) != point.invert) << offset
         return image.to_bytes((count + 7) // 8, "little")
 
     return encode_block

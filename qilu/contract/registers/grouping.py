@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from qilu.contract.profile import DataType, Point
 from qilu.contract.registers.number_format import Layout, Linear, byte_in_register, layouts, linear
+from qilu.contract.registers.patterns import PatternPart, pattern_of
 from qilu.contract.registers.segments import FlagPart, NumberPart, Part, TextPart
 
 
@@ -39,17 +40,36 @@ def parts_of(
     points: Sequence[Point], first_address: int, count: int, parameters: Mapping[str, float]
 ) -> tuple[Part, ...]:
     """The parts that together read every point of the block exactly once."""
-    cells = sorted(_cells(points, first_address, parameters), key=lambda cell: (cell.start, cell.column))
+    plain = [(index, point) for index, point in enumerate(points) if not point.is_pattern]
+    cells = sorted(_cells(plain, first_address, parameters), key=lambda cell: (cell.start, cell.column))
     by_care: dict[tuple[str, Layout], list[_Cell]] = {}
     for cell in cells:
         by_care.setdefault(cell.codec_key, []).append(cell)
-    return tuple(part for alike in by_care.values() for part in _parts(alike, 2 * count))
+    parts: list[Part] = [part for alike in by_care.values() for part in _parts(alike, 2 * count)]
+    if len(plain) < len(points):
+        parts.append(_patterns(points, first_address, 2 * count, parameters))
+    return tuple(parts)
 
 
-def _cells(points: Sequence[Point], first_address: int, parameters: Mapping[str, float]) -> Iterator[_Cell]:
+def _patterns(
+    points: Sequence[Point], first_address: int, size: int, parameters: Mapping[str, float]
+) -> PatternPart:
+    chosen = [(index, point) for index, point in enumerate(points) if point.is_pattern]
+    return PatternPart(
+        tuple(index for index, _ in chosen),
+        tuple(point for _, point in chosen),
+        tuple(pattern_of(point, 2 * (point.address - first_address)) for _, point in chosen),
+        tuple(linear(point, parameters) for _, point in chosen),
+        size,
+    )
+
+
+def _cells(
+    points: Sequence[tuple[int, Point]], first_address: int, parameters: Mapping[str, float]
+) -> Iterator[_Cell]:
     # A value of one register has two equal layouts: it takes the one that longer values of the block need.
-    needed = {options[0] for point in points if len(options := layouts(point)) == 1}
-    for index, point in enumerate(points):
+    needed = {options[0] for _, point in points if len(options := layouts(point)) == 1}
+    for index, point in points:
         options = layouts(point)
         layout = next((option for option in options if option in needed), options[0])
         scaling = None if point.type in (DataType.BOOL, DataType.STRING) else linear(point, parameters)
@@ -101,8 +121,13 @@ def _flags(cells: Sequence[_Cell], size: int) -> FlagPart:
         tuple(cell.point for cell in cells),
         layout,
         cells[0].layout.swapped,
-        tuple((starts.index(cell.start), 1 << (cell.point.bit or 0)) for cell in cells),
+        tuple(_bit(starts.index(cell.start), cell.point) for cell in cells),
     )
+
+
+def _bit(position: int, point: Point) -> tuple[int, int, int]:
+    mask = 1 << (point.bit or 0)
+    return position, mask, mask if point.invert else 0
 
 
 def _sentinels(points: Sequence[Point]) -> tuple[tuple[int, frozenset[int | float]], ...]:

@@ -14,6 +14,7 @@ from qilu.contract.errors import DataError
 from qilu.contract.profile import Point
 from qilu.contract.reading import Reason, Value
 from qilu.contract.registers.number_format import Linear
+from qilu.contract.registers.patterns import PatternPart
 from qilu.contract.registers.texts import text_reader, text_writer
 
 Bad = dict[int, Reason]
@@ -198,32 +199,33 @@ class TextPart:
 class FlagPart:
     """Bits of registers; a register with several of them is unpacked once.
 
-    `masks` are (position of the register in the struct, mask of the bit), one per point.
+    `masks` are (position of the register in the struct, mask of the bit, masked word that is false), one per
+    point.
     """
 
     indexes: tuple[int, ...]
     points: tuple[Point, ...]
     layout: struct.Struct
     swapped: bool
-    masks: tuple[tuple[int, int], ...]
+    masks: tuple[tuple[int, int, int], ...]
 
     def decoder(self) -> Callable[[bytes, Bad], tuple[Value, ...]]:
         unpack, masks = self.layout.unpack, self.masks
 
         def decode(data: bytes, bad: Bad) -> tuple[Value, ...]:  # noqa: ARG001  # every bit is a value
             words = unpack(data)
-            return tuple([words[position] & mask != 0 for position, mask in masks])
+            return tuple([words[position] & mask != off for position, mask, off in masks])
 
         return decode
 
     def encode(self, values: Sequence[Value]) -> bytes:
-        words: dict[int, list[int]] = {position: [] for position, _ in self.masks}
-        for point, index, (position, mask) in zip(self.points, self.indexes, self.masks, strict=True):
-            words[position].append(mask if as_bit(point, values[index]) else 0)
+        words: dict[int, list[int]] = {position: [] for position, _, _ in self.masks}
+        for point, index, (position, mask, off) in zip(self.points, self.indexes, self.masks, strict=True):
+            words[position].append(mask ^ off if as_bit(point, values[index]) else off)
         return self.layout.pack(*(reduce(or_, bits) for bits in words.values()))
 
 
-Part = NumberPart | TextPart | FlagPart
+Part = NumberPart | TextPart | FlagPart | PatternPart
 
 
 def as_bit(point: Point, value: Value) -> bool:

@@ -10,13 +10,14 @@ from qilu.contract.profile import Point
 def text_reader(point: Point) -> Callable[[bytes], str]:
     """The text of its registers, their bytes in order; UnicodeDecodeError where there is none."""
     encoding, first = point.encoding, _FIRST.get(point.packing)
-    ends_at_nul, ends_at_space = point.padding in ("any", "nul"), point.padding in ("any", "space")
+    end = _ENDS.get(point.padding)
+    ends_at_space = point.padding in ("any", "space")
 
     def read(raw: bytes) -> str:
         if first is not None:
             raw = raw[first::2]
-        if ends_at_nul:
-            raw = raw.split(b"\0", 1)[0]
+        if end is not None:
+            raw = raw.split(end, 1)[0]
         if ends_at_space:
             raw = raw.rstrip(b" ")
         return raw.decode(encoding)
@@ -26,7 +27,7 @@ def text_reader(point: Point) -> Callable[[bytes], str]:
 
 def text_writer(point: Point) -> Callable[[str], bytes]:
     """The bytes of its registers for a text; ValueError when it does not fit, or would not be read back."""
-    first, fill = _FIRST.get(point.packing), b" " if point.padding == "space" else b"\0"
+    first, fill = _FIRST.get(point.packing), _FILL.get(point.padding, b"\0")
     size = 2 * point.size if first is None else point.size
     read = text_reader(point)
 
@@ -46,4 +47,6 @@ def text_writer(point: Point) -> Callable[[str], bytes]:
     return write
 
 
+_ENDS = {"any": b"\0", "nul": b"\0", "ff": b"\xff"}
+_FILL = {"space": b" ", "ff": b"\xff"}
 _FIRST = {"high": 0, "low": 1}
