@@ -160,8 +160,8 @@ def _share_a_register(first: Point, other: Point) -> bool:
         return False
     if first.words is None and other.words is None:
         return True
-    taken = {first.address + offset for offset in first.register_offsets}
-    return any(other.address + offset in taken for offset in other.register_offsets)
+    registers = {first.address + offset for offset in first.register_offsets}
+    return any(other.address + offset in registers for offset in other.register_offsets)
 
 
 def _collide(first: Point, other: Point) -> bool:
