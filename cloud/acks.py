@@ -24,10 +24,11 @@ _LONGEST = 1000  # characters of a reason
 
 
 class StreamKey(NamedTuple):
-    """Whose records: those of one stream of one edge."""
+    """Whose records: those of one stream of one edge, in one epoch of its spool."""
 
     edge: str
     stream: int
+    epoch: int = 0
 
 
 class AckBuffer:
@@ -79,6 +80,7 @@ class AckBuffer:
                 _take_runs(self._durable, named),
                 {offset: refusal for offset, refusal in refused.items() if refusal.family is Family.REJECTED},
                 _by_code(refused),
+                named.epoch,
             )
             acks.append((named.edge, ack))
         return acks

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from cloud.ingester import BatchLimits, Ingester, Tally
 from cloud.settings import IngesterSettings
+from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
 from qilu.mqtt.client import BrokerConnection, Message
@@ -63,6 +64,7 @@ async def ingest(
             random=random,
             limits=bounds,
             owners=settings.owners,
+            master_key=lambda: read_secret(settings.ack_key_file, None, key="ack_key_file"),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")

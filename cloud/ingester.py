@@ -21,6 +21,7 @@ from cloud.isolation import write_isolated
 from cloud.owners import Owners
 from cloud.queue import Batch, IngestQueue
 from cloud.shared_names import SharedNames
+from cloud.signer import Signer
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, TimedOutError, UnreachableError
@@ -93,6 +94,7 @@ class Ingester:
         random: Random,
         limits: BatchLimits | None = None,
         owners: Mapping[str, str] = {},
+        master_key: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = limits or BatchLimits()
@@ -114,11 +116,14 @@ class Ingester:
         self._log_throttle = LogThrottle(_log)
         self._shared_names = SharedNames()
         self._owners = Owners(owners)
+        self._master_key = master_key
         self._write_size = WriteSize(limits.max_records_per_write)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
 
     async def serve(self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None]) -> None:
         """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
+
+        signer = self._signer()
 
         async def start() -> None:
             await link.subscribe(filters)
@@ -126,7 +131,11 @@ class Ingester:
             ready()
 
         await run_together(
-            {"receive records": self._receive(link), "answer": self._send_acks(link), "subscribe": start()}
+            {
+                "receive records": self._receive(link),
+                "answer": self._send_acks(link, signer),
+                "subscribe": start(),
+            }
         )
 
     async def fill(self) -> None:
@@ -238,20 +247,26 @@ class Ingester:
 
     # Going out.
 
-    async def _send_acks(self, link: BrokerConnection) -> None:
+    async def _send_acks(self, link: BrokerConnection, signer: Signer | None) -> None:
         try:
             while True:
                 await asyncio.sleep(ACK_INTERVAL_S)
                 due = iter(self._acks.take_due())
                 while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
-                    await asyncio.gather(*(self._publish_ack(link, edge, ack) for edge, ack in batch))
+                    await asyncio.gather(*(self._publish_ack(link, edge, ack, signer) for edge, ack in batch))
         except asyncio.CancelledError:
             await self._clear_announcement(link)
             raise
 
-    async def _publish_ack(self, link: BrokerConnection, edge: str, ack: Ack) -> None:
+    def _signer(self) -> Signer | None:
+        """With the key as it is now: another link may find another one."""
+        master = self._master_key()
+        return None if master is None else Signer(master, self._store.identity)
+
+    async def _publish_ack(self, link: BrokerConnection, edge: str, ack: Ack, signer: Signer | None) -> None:
+        message = encode_ack(ack)
         try:
-            await link.publish(self._topics.ack(edge), encode_ack(ack))
+            await link.publish(self._topics.ack(edge), message if signer is None else signer(message, edge))
         except RefusedError as error:
             self._complain("answer", f"{edge} cannot be answered, and will send for ever: {error}")
 

@@ -130,7 +130,9 @@ class IngestQueue:
         """Keep a message; False when it, or others, had to be dropped. DataError when its head is none."""
         head = read_head(payload)
         message = _Message(
-            StreamKey(edge, head.stream), head, payload if len(payload) <= MAX_MESSAGE_BYTES else b""
+            StreamKey(edge, head.stream, head.epoch),
+            head,
+            payload if len(payload) <= MAX_MESSAGE_BYTES else b"",
         )
         self._note(lane, message, 1)
         dropped = self._lanes[lane].add(edge, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -37,6 +38,9 @@ class IngesterSettings(FrozenModel):
     owners: Mapping[_DevicePattern, TopicName] = {}
     """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
+    ack_key_file: Path | None = None
+    """A file with the master key of the store, and nothing else: with keys derived from it the
+    acknowledgements are signed. Default: they are not signed."""
     shared_subscription: bool = True
     """Share the records with other ingesters of the same store; MQTT 5 only, otherwise each gets all."""
     linger: Duration = 0.05

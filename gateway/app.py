@@ -23,6 +23,7 @@ from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
 from gateway.settings import GatewaySettings
+from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
@@ -229,7 +230,13 @@ def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Ran
         per_device=settings.delivery.batch_by == "device",
         ack_by_broker=settings.delivery.free_on == "broker",
         edges=spool.edges,
+        verifier=_verifier(settings, spool),
     )
+
+
+def _verifier(settings: GatewaySettings, spool: DiskSpool) -> AckVerifier | None:
+    files = settings.delivery.key_files
+    return AckVerifier(files, lambda: spool.epoch, time.monotonic) if files else None
 
 
 def _devices(

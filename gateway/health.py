@@ -50,6 +50,7 @@ POINTS: Mapping[str, str] = {
     "broker_connected": "1 while the broker is connected",
     "broker_disconnects": "connections to the broker that were lost, since the start",
     "discarded_messages": "messages of the broker that found no room here, since the start",
+    "unsigned_acks": "acknowledgements that were ignored for lack of a valid signature, since the start",
 }
 """The points of the profile and the value of each."""
 
@@ -115,6 +116,7 @@ class Health:
             "broker_connected": int(outbox.connected),
             "broker_disconnects": self._delivery.lost_links,
             "discarded_messages": self._sink.discarded,
+            "unsigned_acks": self._sink.unsigned_acks,
         }
 
 

@@ -29,13 +29,24 @@ def _edge_name(name: str) -> str:
     return name
 
 
+class TrustedStore(FrozenModel):
+    """A store whose acknowledgements count."""
+
+    name: StoreName
+    """Its id."""
+    key_file: Path | None = None
+    """A file with the key of this edge for this store, a line each where there are two during a rotation.
+    With it only signed acknowledgements count."""
+
+
 class DeliverySettings(FrozenModel):
     """When a record counts as delivered, and how records travel."""
 
     free_on: Literal["store", "broker"] = "store"
     """`store`: kept until an ingester reports it as durable. `broker`: until the broker acknowledges it."""
-    trusted_stores: tuple[StoreName, ...] = ()
-    """Ids of the stores that are trusted; any one of them suffices. Needed with `free_on: store`."""
+    trusted_stores: tuple[StoreName | TrustedStore, ...] = ()
+    """Stores that are trusted, each as its id or as `{name: ID, key_file: FILE}`; any one of them suffices.
+    Needed with `free_on: store`."""
     batch_by: Literal["edge", "device"] = "edge"
     """One topic for the edge, or one for each device; records of one topic share messages."""
     linger: Duration = 0.1
@@ -59,7 +70,19 @@ class DeliverySettings(FrozenModel):
     @property
     def trusted(self) -> tuple[str, ...]:
         """The ids whose answers count."""
-        return self.trusted_stores if self.free_on == "store" else (BROKER,)
+        names = [store if isinstance(store, str) else store.name for store in self.trusted_stores]
+        return tuple(names) if self.free_on == "store" else (BROKER,)
+
+    @property
+    def unsigned_stores(self) -> tuple[str, ...]:
+        """The trusted stores whose acknowledgements need no signature."""
+        return tuple(name for name in self.trusted if name != BROKER and name not in self.key_files)
+
+    @property
+    def key_files(self) -> dict[str, Path]:
+        """Store -> the file of its keys, for those that have to sign."""
+        stores = [store for store in self.trusted_stores if isinstance(store, TrustedStore)]
+        return {store.name: store.key_file for store in stores if store.key_file is not None}
 
     @property
     def limits(self) -> Limits:

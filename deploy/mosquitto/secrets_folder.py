@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.mosquitto.users import CONTROL, Users, client_id, decode, encode
+from qilu.contract.ack_signature import derive_key
 
 USERS = "users.json"
 PLUGIN = "dynamic-security.json"
@@ -86,9 +87,25 @@ class SecretsFolder:
                 known[user] = _hashed(password)
         for user in known.keys() - set(users):
             (self.path / f"{user}.password").unlink(missing_ok=True)
+        self._write_ack_keys(users)
         self._replace(USERS, encode(users))
         self._replace(PLUGIN, json.dumps(_plugin(users, known), indent=1) + "\n")
         return passwords
+
+    def _write_ack_keys(self, users: Users) -> None:
+        """STORE.key for the ingesters of a store, EDGE.STORE.key for each gateway that trusts it."""
+        wanted = {}
+        for store in users.stores:
+            file = self.path / f"{store}.key"
+            master = file.read_text().strip() if file.exists() else secrets.token_urlsafe(32)
+            wanted[file.name] = master
+            wanted |= {f"{edge}.{store}.key": derive_key(master, store, edge) for edge in users.edges}
+        for name, key in wanted.items():
+            if not (self.path / name).exists() or (self.path / name).read_text() != f"{key}\n":
+                self._replace(name, f"{key}\n")
+        for file in self.path.glob("*.*.key"):
+            if file.name not in wanted:
+                file.unlink()
 
     def _hashes(self) -> dict[str, dict[str, Any]]:
         file = self.path / PLUGIN

@@ -82,6 +82,11 @@ class Users:
     viewers: tuple[str, ...] = ("viewer",)
 
     def __post_init__(self) -> None:
+        _check_names(self.stores)
+        if reserved := {"ca", "server"} & set(self.stores):
+            raise ValueError(
+                f"{min(reserved)!r} cannot be a store: its key would have the name of another file"
+            )
         for edge in self.edges.values():
             _check_names((*edge.devices, *edge.adopts))
         names = Counter(self)

@@ -68,6 +68,11 @@ class Deferral:
         for _, waiting in self._of(stream):
             waiting.subtract(offsets)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are such that are not due yet."""
+        return any(wait.due > _DUE for wait in self._groups)
+
     def hasten(self) -> None:
         """All of them are due now."""
         self._gather_due(math.inf)

@@ -226,7 +226,7 @@ class Delivery:
         async with contextlib.aclosing(self._sink.acks()) as acks:
             async for ack in acks:
                 if isinstance(ack, Announcement):  # retained: of an ingester that may be gone
-                    self._outbox.announced(ack)
+                    self._outbox.announced(ack, self._clock())
                     self._live.set()  # the windows are open again
                     self._backlog.set()
                 else:

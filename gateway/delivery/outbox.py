@@ -41,6 +41,9 @@ LONGEST_HORIZON = 3600.0
 _MAX_INGESTERS = 1000
 """Ingesters whose announcements are remembered."""
 
+_ANNOUNCED_RESEND_S = 60.0
+"""Seconds between two resends because of announcements: they are not signed, and anybody may send them."""
+
 
 class Release(NamedTuple):
     """What an answer lets go: `durable` may be forgotten, `rejected` must be set aside with its reasons.
@@ -94,6 +97,8 @@ class Outbox:
         self._horizons: dict[str, float] = {}
         self._deferral = Deferral(self.limits.deferral, self.limits.longest_deferral)
         self._runs: dict[str, str] = {}
+        self._announced_resend_at = float("-inf")
+        self._resend_wanted = self._hasten_wanted = False
         self._owed = 0  # bytes of the backlog that go before the next deferred ones
 
     @property
@@ -149,24 +154,26 @@ class Outbox:
             self._queue_bytes += len(record.body)
             self._stream_state(record.stream).not_backlog.add(record.offset)
 
-    def announced(self, announcement: Announcement) -> None:
+    def announced(self, announcement: Announcement, now: float) -> None:
         """An ingester announced itself, and after which delay its store is durable.
 
         What is unanswered was probably sent when it was not there yet: a broker that came back lets in edges
         and ingesters in any order, and drops what nobody has subscribed to. So all of it is sent again, and
         not only after a timer. Where another ingester has it, it costs one window of duplicates. A new run of
-        an ingester may have other settings, so what was deferred is due at once.
+        an ingester may have other settings, so what was deferred is due at once. Both happen once a minute at
+        most, the next time by `expire`.
         """
         if announcement.store in self.trusted:
             self._horizons[announcement.store] = min(
                 max(announcement.durability_delay_s, 1.0), LONGEST_HORIZON
             )
-            self._requeue(self._in_flight.names())
+            self._resend_wanted = True
             if not announcement.run or self._runs.get(announcement.ingester) != announcement.run:
                 if len(self._runs) >= _MAX_INGESTERS:
                     self._runs.clear()
                 self._runs[announcement.ingester] = announcement.run
-                self._deferral.hasten()
+                self._hasten_wanted = True
+            self._resend_announced(now)
 
     def resend(self) -> None:
         """Somebody asks to send all deferred records again now."""
@@ -209,6 +216,7 @@ class Outbox:
 
     def expire(self, now: float) -> None:
         """Move what waited too long for its answer back to the backlog."""
+        self._resend_announced(now)
         self._requeue(self._in_flight.late(now))
         while self._stored and self._stored[0].until <= now:
             _, stream, offsets = self._stored.popleft()
@@ -282,6 +290,19 @@ class Outbox:
                 self._owed = 9 * self._in_flight.deferred_bytes
 
     # Inside.
+
+    def _resend_announced(self, now: float) -> None:
+        self._resend_wanted = self._resend_wanted and bool(self._in_flight)
+        self._hasten_wanted = self._hasten_wanted and (self._resend_wanted or self._deferral.waiting)
+        wanted = self._resend_wanted or self._hasten_wanted
+        if not wanted or now - self._announced_resend_at < _ANNOUNCED_RESEND_S:
+            return
+        self._announced_resend_at = now
+        if self._resend_wanted:
+            self._requeue(self._in_flight.names())
+        if self._hasten_wanted:
+            self._deferral.hasten()
+        self._resend_wanted = self._hasten_wanted = False
 
     def _find_backlog(self, pending: Mapping[int, IntervalSet]) -> tuple[int, IntervalSet] | None:
         for stream, kept in pending.items():

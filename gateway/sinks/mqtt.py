@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from gateway.interfaces import Edges, Record
+from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.adopted_edges import AdoptedEdges
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import DataError, LinkEnd, LinkLostError, UnreachableError
@@ -73,6 +74,7 @@ class MqttSink:
         per_device: bool = False,
         ack_by_broker: bool = False,
         edges: Edges | None = None,
+        verifier: AckVerifier | None = None,
     ) -> None:
         self._settings = settings
         self._topics = settings.topics
@@ -82,6 +84,7 @@ class MqttSink:
         self._per_device = per_device
         self._ack_by_broker = ack_by_broker
         self._edges = edges
+        self._verifier = verifier
         self._adopted = None if edges is None or ack_by_broker else AdoptedEdges(edge, edges)
         self._acknowledged: asyncio.Queue[Ack] = asyncio.Queue(maxsize=1000)
         self._keepalive = Keepalive(settings.keepalive)
@@ -94,6 +97,8 @@ class MqttSink:
         self._complaints = LogThrottle(_log)
 
     async def __aenter__(self) -> Self:
+        if self._verifier is not None:
+            self._verifier.read_keys()
         will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
         async with AsyncExitStack() as stack:
             link = BrokerConnection(
@@ -109,6 +114,11 @@ class MqttSink:
         self._link, self._ack_subscriptions = link, {self._edge}
         self._links += 1
         return self
+
+    @property
+    def unsigned_acks(self) -> int:
+        """Acknowledgements without a valid signature, since the start."""
+        return 0 if self._verifier is None else self._verifier.unsigned
 
     @property
     def discarded(self) -> int:
@@ -168,6 +178,8 @@ class MqttSink:
             try:
                 if message.topic.startswith(self._topics.ack("")):
                     ack = decode_ack(message.payload)
+                    if self._is_forged(message, ack):
+                        continue
                     if self._adopted is not None:
                         self._adopted.acknowledged(ack.stream, time.monotonic())
                     yield ack
@@ -178,6 +190,17 @@ class MqttSink:
             except DataError as error:
                 text = f"{message.topic}: ignored: {error}"
                 self._complaints.warn("foreign", text, time.monotonic())
+
+    def _is_forged(self, message: Message, ack: Ack) -> bool:
+        """Whether it has to be ignored; says so once a minute."""
+        if self._verifier is None:
+            return False
+        edge = message.topic.removeprefix(self._topics.ack(""))
+        problem = self._verifier.problem(message.payload, ack, edge)
+        if problem is not None:
+            text = f"{message.topic}: acknowledgements are ignored: {problem}"
+            self._complaints.warn("forged", text, time.monotonic())
+        return problem is not None
 
     async def _acknowledgements(self, link: BrokerConnection) -> AsyncGenerator[Ack]:
         """PUBACKs as answers; the link is listened to all the same, or its loss would go unnoticed."""
@@ -223,7 +246,8 @@ class MqttSink:
 
     async def _publish(self, topic: str, records: list[Record], rejected: dict[int, Refusal]) -> None:
         stream, offsets = records[0].stream, IntervalSet.of(record.offset for record in records)
-        message = encode_message(stream, offsets, [record.body for record in records])
+        epoch = None if self._verifier is None else self._verifier.epoch()
+        message = encode_message(stream, offsets, [record.body for record in records], epoch)
         try:
             somebody_has_it = await self._open().publish(topic, message)
         except RefusedError as error:

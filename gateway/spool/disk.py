@@ -26,6 +26,7 @@ from gateway.spool.commit import Commits
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
+from gateway.spool.epoch import read_epoch
 from gateway.spool.filesystem import Files, OsFiles
 from gateway.spool.index import SegmentIndex
 from gateway.spool.quarantine import Quarantine
@@ -65,6 +66,7 @@ class DiskSpool:
     """
 
     stream = 0
+    epoch = 0
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class DiskSpool:
 
     def _open(self) -> None:
         self._files.open()
+        self.epoch = read_epoch(self._files)
         started_at = self._monotonic()
         self._unreported = self._drop_log.unreported()
         recovered = recover(self._files)

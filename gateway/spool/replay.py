@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgotten
+from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import content
 from gateway.spool.exclusive import changing
 from gateway.spool.recovery import recover
@@ -26,6 +27,7 @@ def replay(directory: Path, since_ms: int) -> ReplayResult:
     UnreachableError while a gateway runs on the directory, ConfigError when there is none.
     """
     with changing(directory) as files:
+        raise_epoch(files)
         forgotten = decode_forgotten(content(files, FORGOTTEN))
         again: dict[int, IntervalSet] = {}
         from_ms: int | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.exclusive import changing
 from gateway.spool.filesystem import ReadOnlyFiles
@@ -34,6 +35,7 @@ def requeue(directory: Path) -> int:
     """
     with changing(directory) as files:
         quarantine = recover(files).quarantined
+        raise_epoch(files)
         for segment in quarantine.segments():
             files.rename(segment.name, segment.name.removesuffix(QUARANTINE) + REQUEUED)
         files.sync_names()

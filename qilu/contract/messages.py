@@ -31,6 +31,8 @@ class Ack:
     durable: IntervalSet = field(default_factory=IntervalSet)
     rejected: Mapping[int, Refusal] = field(default_factory=dict)
     deferred: Mapping[AckCode, IntervalSet] = field(default_factory=dict)
+    epoch: int = 0
+    """That of the spool, as the messages of these records had it."""
 
 
 class _AckPayload(msgspec.Struct, omit_defaults=True):
@@ -42,6 +44,7 @@ class _AckPayload(msgspec.Struct, omit_defaults=True):
     durable: str = ""
     rejected: dict[str, str] = {}
     deferred: dict[str, str] = {}
+    epoch: int = 0
 
 
 _ack_decoder = msgspec.json.Decoder(_AckPayload)
@@ -61,6 +64,7 @@ def encode_ack(ack: Ack) -> bytes:
             str(ack.durable),
             rejected,
             deferred,
+            ack.epoch,
         )
     )
 
@@ -81,7 +85,7 @@ def decode_ack(message: bytes) -> Ack:
         if refusal.family is Family.DEFERRED:
             deferred.setdefault(refusal.code, IntervalSet()).add(offset)
     rejected = {o: refusal for o, refusal in refused.items() if refusal.family is Family.REJECTED}
-    return Ack(plain.store, plain.ingester, stream, stored, durable, rejected, deferred)
+    return Ack(plain.store, plain.ingester, stream, stored, durable, rejected, deferred, plain.epoch)
 
 
 def _by_code(deferred: Mapping[str, str]) -> dict[AckCode, IntervalSet]:

@@ -11,6 +11,7 @@ stand beside `edge` where they are given. A message joins the finished bytes of 
     {"qilu":1,"stream":"9f3c0a1be2d4567f","offsets":"7-9,12","records":[{...},{...},{...},{...}]}
 
 Its head has exactly this form, without blanks, so that the records can be named without decoding the body.
+A gateway that checks signatures adds the epoch of its spool: {"qilu":1,"stream":"...","epoch":3,"offsets":...
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll, Reading, Reason, Value
 
 VERSION = 1
-_HEAD = re.compile(rb'\{"qilu":1,"stream":"([0-9a-f]{16})","offsets":"([0-9,-]{1,38000})","records":')
+_HEAD = re.compile(
+    rb'\{"qilu":1,"stream":"([0-9a-f]{16})",(?:"epoch":([0-9]{1,18}),)?"offsets":"([0-9,-]{1,38000})","records":'
+)
 """A run has 37 digits and a comma at most, and there are MAX_RECORDS of them at most."""
 _ANY_VERSION = re.compile(rb'\{"qilu":([0-9]{1,9})[,}]')
 
@@ -136,11 +139,15 @@ class Head:
     stream: int
     offsets: IntervalSet
     body: int
+    epoch: int = 0
 
 
-def encode_message(stream: int, offsets: IntervalSet, records: Sequence[bytes]) -> bytes:
+def encode_message(
+    stream: int, offsets: IntervalSet, records: Sequence[bytes], epoch: int | None = None
+) -> bytes:
     """One message around the records of `offsets`, in their rising order."""
-    head = f'{{"qilu":{VERSION},"stream":"{stream:016x}","offsets":"{offsets}","records":['
+    of_epoch = "" if epoch is None else f'"epoch":{epoch},'
+    head = f'{{"qilu":{VERSION},"stream":"{stream:016x}",{of_epoch}"offsets":"{offsets}","records":['
     return b"".join((head.encode(), b",".join(records), b"]}"))
 
 
@@ -152,12 +159,12 @@ def read_head(message: bytes) -> Head:
         if version is not None and int(version[1]) != VERSION:
             raise UnknownVersionError(f"message of version {int(version[1])}; this program knows {VERSION}")
         raise DataError(f"not a message of records: it starts with {message[:60]!r}")
-    if match[2].count(b",") >= MAX_RECORDS:
+    if match[3].count(b",") >= MAX_RECORDS:
         raise DataError(f"message of more than {MAX_RECORDS} records")
-    offsets = IntervalSet.parse(match[2].decode())
+    offsets = IntervalSet.parse(match[3].decode())
     if len(offsets) > MAX_RECORDS:
         raise DataError(f"message of {len(offsets)} records; the limit is {MAX_RECORDS}")
-    return Head(int(match[1], 16), offsets, match.end())
+    return Head(int(match[1], 16), offsets, match.end(), int(match[2] or 0))
 
 
 def split_body(message: bytes, head: Head) -> list[msgspec.Raw]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import ssl
@@ -145,6 +146,14 @@ class MqttSettings(FrozenModel):
     def address(self) -> str:
         """HOST:PORT, for people."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the broker is on this machine, and what goes to it on no network."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def password(self) -> str | None:
         """The password, read anew each time so that it can be changed; ConfigError when it is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,12 @@ def _check_gateway(file: Path) -> None:
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")
-    for warning in (*read_plan.warnings(endpoints), *read_plan.beyond_the_disk(settings)):
+    warnings = (
+        read_plan.warnings(endpoints),
+        read_plan.beyond_the_disk(settings),
+        read_plan.unsigned(settings),
+    )
+    for warning in chain.from_iterable(warnings):
         _console.print(f"  warning: {warning}")
     for line in read_plan.learned_limits(settings, known):
         _console.print(f"  learnt: {line}")

@@ -122,6 +122,16 @@ def warnings(endpoints: Sequence[EndpointPlan]) -> Iterator[str]:
             yield f"{source.url}: {problem}"
 
 
+def unsigned(settings: GatewaySettings) -> Iterator[str]:
+    """What to say of acknowledgements that anybody at the broker can write."""
+    stores = settings.delivery.unsigned_stores
+    if stores and not settings.mqtt.on_loopback:
+        yield (
+            f"delivery.trusted_stores: acknowledgements of {', '.join(stores)} are not signed, so whoever may"
+            f" publish them at {settings.mqtt.address} can make the gateway delete records; add key_file: FILE"
+        )
+
+
 def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
     """Bounds of the spool that its disk cannot hold."""
     spool = settings.spool

@@ -44,6 +44,28 @@ def test_no_shipped_profile_is_warned_of_its_addresses(capsys: pytest.CaptureFix
         assert "modicon" not in checked(file, capsys), file
 
 
+@pytest.mark.parametrize(
+    ("host", "stores", "warned"),
+    [
+        ("127.0.0.1", "plant-store", False),
+        ("localhost", "plant-store", False),
+        ("::1", "plant-store", False),
+        ("broker.example", "plant-store", True),
+        ("192.168.0.9", "{name: plant-store}", True),
+        ("192.168.0.9", "{name: plant-store, key_file: k}", False),
+        ("192.168.0.9", "{name: plant-store, key_file: k}, other", True),
+    ],
+)
+def test_acknowledgements_that_need_no_signature_at_a_broker_elsewhere(
+    host: str, stores: str, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE.format(table="input", address=1))
+    text = GATEWAY.format(max_bytes="2MB", timeout="3s")
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text.replace("127.0.0.1}", f'"{host}"}}', 1).replace("[plant-store]", f"[{stores}]"))
+    assert ("are not signed" in " ".join(checked(file, capsys).split())) is warned
+
+
 def test_a_timeout_in_milliseconds_and_a_spool_beyond_its_disk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

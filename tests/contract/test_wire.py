@@ -73,6 +73,18 @@ def test_a_message_is_one_json_object_around_the_very_bytes_of_its_records() -> 
     assert body["records"] == [json.loads(RECORD)] * 2
 
 
+def test_the_head_names_the_epoch_where_a_gateway_wants_signatures() -> None:
+    plain = message(RECORD)
+    assert plain.startswith(b'{"qilu":1,"stream":"000000000000009f","offsets":"7"')
+    assert wire.read_head(plain).epoch == 0
+    for epoch in (0, 3, 10**17):
+        of_epoch = wire.encode_message(0x9F, IntervalSet([(7, 7)]), [RECORD], epoch)
+        head = wire.read_head(of_epoch)
+        assert (head.stream, head.offsets, head.epoch) == (0x9F, IntervalSet([(7, 7)]), epoch)
+        assert json.loads(of_epoch)["epoch"] == epoch
+        assert wire.split_body(of_epoch, head) == wire.split_body(plain, wire.read_head(plain))
+
+
 def test_records_are_named_even_when_the_body_cannot_be_decoded() -> None:
     broken = message(RECORD, RECORD)[:-5]
     head = wire.read_head(broken)

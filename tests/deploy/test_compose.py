@@ -18,7 +18,8 @@ WITHOUT_HEALTH = ENDS_BY_ITSELF | {"ingester", "ingester-victoria"}
 """An ingester has no way yet to say how it is; it is started again when it ends."""
 MADE_BY_SCRIPT = {
     "dynamic-security.json", "server.pem", "server.key", "ca.pem", "ingester.password",
-    "ingester-victoria.password", "edge-1.password",
+    "ingester-victoria.password", "edge-1.password", "influx-store.key", "victoria-store.key",
+    "edge-1.influx-store.key", "edge-1.victoria-store.key",
 }  # fmt: skip
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 

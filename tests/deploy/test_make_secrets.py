@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud.signer import Signer
+from qilu.contract.ack_signature import verify
 from qilu.contract.errors import UnreachableError
 from qilu.mqtt.client import BrokerConnection
 from tests.deploy.deployed import DEPLOY, DeployedMosquitto, connection, login, make_secrets, run_make_secrets
@@ -93,7 +95,8 @@ def test_an_edge_is_added_rotated_and_removed_and_others_stay_as_they_are(secret
         steps.append(contents(secrets))
     start, added, rotated, removed = steps
     users = {"users.json", "dynamic-security.json"}
-    assert changed(start, added) == {"box-17.password", *users}
+    keys = {"box-17.influx-store.key", "box-17.victoria-store.key"}
+    assert changed(start, added) == {"box-17.password", *keys, *users}
     assert changed(added, rotated) == {"box-17.password", "dynamic-security.json"}
     assert changed(start, removed) == set()
     hashes = [
@@ -102,6 +105,21 @@ def test_an_edge_is_added_rotated_and_removed_and_others_stay_as_they_are(secret
     ]
     assert [name for name in hashes[1] if hashes[1][name] != hashes[2][name]] == ["box-17"]
     assert len({start["edge-1.password"], start["viewer.password"], added["box-17.password"]}) == 3
+
+
+def test_an_edge_has_a_key_for_each_store_that_verifies_what_its_ingesters_sign(secrets: Path) -> None:
+    make_secrets(secrets, "add", "edge-2")
+    masters = {
+        store: (secrets / f"{store}.key").read_text().strip() for store in ("influx-store", "victoria-store")
+    }
+    keys = {
+        (edge, store): (secrets / f"{edge}.{store}.key").read_text().strip()
+        for edge in ("edge-1", "edge-2")
+        for store in masters
+    }
+    assert len({*masters.values(), *keys.values()}) == 6
+    for (edge, store), key in keys.items():
+        assert verify(Signer(masters[store], store)(b'{"qilu":1}', edge), [key], edge)
 
 
 def test_a_password_that_was_taken_away_is_not_made_anew(secrets: Path) -> None:
@@ -132,6 +150,8 @@ def test_a_password_of_an_earlier_version_stays(secrets: Path) -> None:
         ('{"viewers": "viewer"}', "no list of names"),
         ('{"edges": []}', "users.json"),
         ('{"stores": {"a": {}}}', "no list of names"),
+        ('{"stores": {"ca": []}}', "'ca' cannot be a store"),
+        ('{"stores": {"a.b": []}}', "'a.b' is no name"),
     ],
 )
 def test_a_wrong_list_is_refused_and_nothing_changes(secrets: Path, text: str, problem: str) -> None:

@@ -101,6 +101,8 @@ async def test_the_deployed_settings_work_over_tls_with_passwords_and_the_access
         tmp_path, read(DEPLOY / "settings" / "plant.yaml"), read(DEPLOY / "settings" / "gateway.yaml")
     )
     plant.gateway["status_interval"] = "2s"
+    for trusted in plant.gateway["delivery"]["trusted_stores"]:
+        trusted["key_file"] = str(secrets / Path(trusted["key_file"]).name)
     ingester = read(DEPLOY / "settings" / "ingester-influx.yaml")
     with DeployedMosquitto(tmp_path, secrets) as server:
         mqtt = {
@@ -108,7 +110,10 @@ async def test_the_deployed_settings_work_over_tls_with_passwords_and_the_access
             "ingester": here(ingester["mqtt"], server, secrets),
         }
         store = {"type": "sqlite", "file": str(tmp_path / "store.db"), "name": ingester["store"]["name"]}
-        with plant.running(mqtt, {"ingester": ingester["ingester"], "store": store}) as at:
+        key = str(secrets / Path(ingester["ack_key_file"]).name)
+        with plant.running(
+            mqtt, {"ingester": ingester["ingester"], "ack_key_file": key, "store": store}
+        ) as at:
             await arrives_whole(plant, at)
 
 

@@ -78,12 +78,12 @@ def test_deferred_records_wait_a_minute_then_twice_as_long_each_time_up_to_an_ho
 
 def test_a_new_run_of_a_trusted_ingester_makes_deferred_records_due_at_once() -> None:
     edge = Edge(2)
-    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 1"))
+    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 1"), -MINUTE)
     edge.ack_received(deferred(IntervalSet([(0, 1)])), 0.0)
-    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 1"))  # retained: the edge connected again
-    edge.outbox.announced(Announcement("x", "another store", 0.0, "run 2"))
+    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 1"), 0)  # retained: the edge connected again
+    edge.outbox.announced(Announcement("x", "another store", 0.0, "run 2"), 0)
     assert not edge.due(1.0)
-    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 2"))
+    edge.outbox.announced(Announcement("i", STORE, 0.0, "run 2"), 0)
     assert edge.due(1.0) == IntervalSet([(0, 1)])
 
 

@@ -100,16 +100,44 @@ def test_what_was_sent_before_an_ingester_came_is_sent_again_at_once() -> None:
     outbox.appended(first)
     outbox.next_live(0)
     outbox.sent_backlog([second], 0)
-    outbox.announced(Announcement("i", OTHERS, 5.0))
+    outbox.announced(Announcement("i", OTHERS, 5.0), 0)
     assert outbox.unacknowledged == 2
-    outbox.announced(Announcement("i", OURS, 5.0))
+    outbox.announced(Announcement("i", OURS, 5.0), 0)
     assert (outbox.unacknowledged, outbox.backlog(pending)) == (0, 2)
+
+
+def test_a_flood_of_announcements_triggers_one_resend_a_minute() -> None:
+    """They are not signed: any client that may publish them could make an edge send for ever."""
+    outbox = Outbox([OURS], Random(0), LIMITS)
+    outbox.link_up()
+    pending = {1: IntervalSet([(0, 0)])}
+    resent = 0
+    for second in range(180):
+        for again in range(10):
+            if outbox.next_backlog(pending) is not None:
+                outbox.sent_backlog(records(1), second)
+            outbox.announced(Announcement(f"i{second}", OURS, 5.0, f"run {second} {again}"), second)
+            resent += not outbox.unacknowledged
+    assert resent == 3
+
+
+def test_an_announcement_that_came_too_soon_is_followed_when_the_minute_is_over() -> None:
+    limits = Limits(ack_timeout=1000, reorder_timeout=1000)
+    outbox = Outbox([OURS], Random(0), limits)
+    outbox.link_up()
+    for second in (0, 1):
+        outbox.sent_backlog(records(1), second)
+        outbox.announced(Announcement("i", OURS, 5.0), second)
+    outbox.expire(59)
+    assert outbox.unacknowledged == 1
+    outbox.expire(60)
+    assert outbox.unacknowledged == 0
 
 
 def test_stored_but_never_durable_is_sent_again_after_two_announced_horizons() -> None:
     outbox = Outbox([OURS], Random(0), LIMITS)
     outbox.link_up()
-    outbox.announced(Announcement("i", OURS, 5.0))
+    outbox.announced(Announcement("i", OURS, 5.0), 0)
     pending = {1: IntervalSet([(0, 0)])}
     outbox.appended(records(1)[0])
     outbox.next_live(0)
@@ -124,7 +152,7 @@ def test_stored_but_never_durable_is_sent_again_after_two_announced_horizons() -
 def test_no_announced_horizon_is_longer_than_an_hour(horizon: float) -> None:
     outbox = Outbox([OURS], Random(0), LIMITS)
     outbox.link_up()
-    outbox.announced(Announcement("i", OURS, horizon))
+    outbox.announced(Announcement("i", OURS, horizon), 0)
     pending = {1: IntervalSet([(0, 0)])}
     outbox.appended(records(1)[0])
     outbox.next_live(0)

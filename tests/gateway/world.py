@@ -188,7 +188,7 @@ class World:
         """Take so many of the answers that wait, the oldest first."""
         for said in self.to_edge[:count]:
             if isinstance(said, Announcement):
-                self.outbox.announced(said)
+                self.outbox.announced(said, self.now)
             else:
                 self.let_go(self.outbox.ack_received(said, self.pending, self.now))
         del self.to_edge[:count]
