@@ -128,7 +128,8 @@ def unsigned(settings: GatewaySettings) -> Iterator[str]:
     if stores and not settings.mqtt.on_loopback:
         yield (
             f"delivery.trusted_stores: acknowledgements of {', '.join(stores)} are not signed, so whoever may"
-            f" publish them at {settings.mqtt.address} can make the gateway delete records; add key_file: FILE"
+            f" publish them at {settings.mqtt.address} can make the gateway delete records;"
+            " add key_file: FILE"
         )
 
 

@@ -18,7 +18,6 @@ from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Limits, Outbox
 from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.mqtt import MqttSink
-from gateway.spool.memory import MemorySpool
 from qilu.contract.ack_signature import derive_key, sign
 from qilu.contract.messages import Ack, encode_ack
 from qilu.contract.ranges import IntervalSet
@@ -29,6 +28,7 @@ from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from qilu.stores.settings import SqliteSettings
 from tests.cloud.memory import MemoryStore, record
+from tests.support.memory_spool import MemorySpool
 
 STORE, EDGE, MASTER = "memory", "edge-1", "the master key"
 KEY = derive_key(MASTER, STORE, EDGE)
