@@ -17,6 +17,8 @@ MAX_REFUSED_BYTES = 32_000
 """Bytes of them: a broker that takes the messages of a gateway must take the answers too."""
 MAX_RUNS = 1000
 """Runs of stored offsets in one answer, and of durable ones; the others keep until the next round."""
+MAX_STREAMS = 100
+"""Streams of one edge that wait to be answered; records of further ones are sent again."""
 MAX_PENDING = 5_000
 """Rejected and deferred records of one edge that wait to be answered; what comes on top is sent again."""
 _BESIDE = 28  # bytes of a rejection beside its reason: offset, code, quotes
@@ -42,20 +44,23 @@ class AckBuffer:
         self._durable: dict[StreamKey, IntervalSet] = {}
         self._refused: dict[StreamKey, dict[int, Refusal]] = {}
         self._pending: Counter[str] = Counter()
+        self._waiting: dict[str, set[StreamKey]] = {}
 
     def stored(self, named: StreamKey, offsets: IntervalSet) -> None:
         """These are in the store."""
-        if offsets:
+        if offsets and self._has_room(named):
             into = self._durable if self._durability_delay == 0 else self._stored
             into.setdefault(named, IntervalSet()).update(offsets)
 
     def durable(self, named: StreamKey, offsets: IntervalSet) -> None:
         """These survive a crash of the store."""
-        if offsets:
+        if offsets and self._has_room(named):
             self._durable.setdefault(named, IntervalSet()).update(offsets)
 
     def refused(self, named: StreamKey, refused: Mapping[int, Refusal]) -> None:
         """These are not in the store: offset -> why. Of one edge MAX_PENDING wait to be answered."""
+        if not self._has_room(named):
+            return
         room = MAX_PENDING - self._pending[named.edge]
         short = {
             offset: Refusal(refusal.code, refusal.text[:_LONGEST], refusal.values)
@@ -67,9 +72,18 @@ class AckBuffer:
             pending.update(short)
             self._pending[named.edge] += len(pending)
 
+    def _has_room(self, named: StreamKey) -> bool:
+        """Whether another stream of this edge may wait: each costs a message, also where it is invented."""
+        waiting = self._waiting.setdefault(named.edge, set())
+        if named not in waiting and len(waiting) >= MAX_STREAMS:
+            return False
+        waiting.add(named)
+        return True
+
     def take_due(self) -> list[tuple[str, Ack]]:
         """Everything to be answered now: edge and answer, one for each stream; then it counts as answered."""
         acks = []
+        self._waiting.clear()
         for named in {**self._stored, **self._durable, **self._refused}:
             refused = self._take_refused(named)
             ack = Ack(
@@ -83,6 +97,8 @@ class AckBuffer:
                 named.epoch,
             )
             acks.append((named.edge, ack))
+        for named in {**self._stored, **self._durable, **self._refused}:  # what is left for the next round
+            self._waiting.setdefault(named.edge, set()).add(named)
         return acks
 
     def _take_refused(self, named: StreamKey) -> dict[int, Refusal]:

@@ -180,7 +180,13 @@ class Ingester:
             raise DataError(problem)
         if not self._queue.add(lane, edge, message.payload):
             self._tally.overflow = self._queue.dropped
-            self._complain("overflow", "the store is too slow, or away: what does not fit will be sent again")
+            edge = self._queue.most_dropped
+            self._complain(
+                "overflow",
+                f"messages found no room and are sent again, {self._queue.dropped} since the start, of which"
+                f" {self._queue.dropped_of[edge]} are of edge {edge}: the store is too slow or away, or that"
+                " edge sends too much",
+            )
 
     # Going into the store.
 

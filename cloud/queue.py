@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,6 +20,10 @@ from qilu.contract.topics import Lane
 
 OVERHEAD = 500
 """Bytes of memory that a message takes beside its own: without them, many tiny ones would take a multiple."""
+
+
+MAX_COUNTED = 10_000
+"""Edges whose dropped messages are counted: strangers may invent names."""
 
 
 class _Message(NamedTuple):
@@ -111,6 +116,10 @@ class IngestQueue:
         self._arrived = asyncio.Event()
         self.dropped = 0
         """Messages that found no room, or made room for those of another edge."""
+        self.dropped_of: Counter[str] = Counter()
+        """The same by edge, of MAX_COUNTED edges."""
+        self.most_dropped = ""
+        """The edge of which most were dropped."""
 
     @property
     def pending(self) -> bool:
@@ -138,9 +147,16 @@ class IngestQueue:
         dropped = self._lanes[lane].add(edge, message)
         for evicted in dropped:
             self._note(lane, evicted, -1)
+            self._count_dropped(evicted.named.edge)
         self.dropped += len(dropped)
         self._arrived.set()
         return not dropped
+
+    def _count_dropped(self, edge: str) -> None:
+        if edge in self.dropped_of or len(self.dropped_of) < MAX_COUNTED:
+            self.dropped_of[edge] += 1
+            if self.dropped_of[edge] >= self.dropped_of[self.most_dropped]:
+                self.most_dropped = edge
 
     async def wait_nonempty(self) -> None:
         """Return when there is a message."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.acks import MAX_PENDING, MAX_REFUSED, AckBuffer, StreamKey
+from cloud.acks import MAX_PENDING, MAX_REFUSED, MAX_STREAMS, AckBuffer, StreamKey
 from deploy.mosquitto.users import MAX_PACKET
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.messages import decode_ack, encode_ack
@@ -74,6 +74,20 @@ def test_refusals_of_one_edge_that_wait_are_bounded_and_leave_those_of_others_th
             told[edge] = told.get(edge, 0) + len(answer.rejected)
     assert told == {"flood": MAX_PENDING, "edge-1": 1}
     answers.refused(StreamKey("flood", 1), {1: Refusal(AckCode.MALFORMED, "no record")})
+    assert len(answers.take_due()) == 1
+
+
+def test_an_edge_that_invents_streams_gets_a_bounded_number_of_answers_and_delays_no_other() -> None:
+    answers = gathered(30.0)
+    for stream in range(1000):
+        answers.stored(StreamKey("flood", stream), IntervalSet([(0, 0)]))
+        answers.durable(StreamKey("flood", stream, epoch=stream), IntervalSet([(0, 0)]))
+        answers.refused(StreamKey("flood", stream), {1: Refusal(AckCode.MALFORMED, "no record")})
+    answers.stored(ONE, IntervalSet([(0, 0)]))
+    told = [edge for edge, _ in answers.take_due()]
+    assert (told.count("flood"), told.count("edge-1")) == (MAX_STREAMS, 1)
+    assert answers.take_due() == []
+    answers.stored(StreamKey("flood", 1000), IntervalSet([(0, 0)]))
     assert len(answers.take_due()) == 1
 
 

@@ -177,7 +177,7 @@ async def test_live_records_go_into_the_store_before_the_backlog(
 
 
 async def test_what_finds_no_room_is_not_answered_and_comes_again(
-    mqtt: MqttSettings, ingesting: Start
+    mqtt: MqttSettings, ingesting: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = MemoryStore(down=True)
     all_records = dict(enumerate(records(200)))
@@ -190,6 +190,7 @@ async def test_what_finds_no_room_is_not_answered_and_comes_again(
         await delivering
         assert len(store.kept) == 200
         assert not edge.rejected
+    assert any("are of edge edge-1: the store is too slow" in text for text in caplog.messages)
 
 
 async def test_a_store_with_a_horizon_is_answered_twice(mqtt: MqttSettings, ingesting: Start) -> None:
