@@ -15,7 +15,8 @@ import pytest
 from cloud.app import ingest
 from cloud.settings import IngesterSettings
 from gateway.delivery.delivery import Delivery
-from gateway.delivery.outbox import Limits, Outbox
+from gateway.delivery.limits import Limits
+from gateway.delivery.outbox import Outbox
 from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.ack_signature import derive_key, sign
