@@ -94,7 +94,7 @@ class Control:
             "seconds": round(self._plant.seconds, 6),
             "speed": self._clock.speed,
             "paused": self._clock.paused,
-            "ticks_given_up": self._clock.ticks_skipped,
+            "ticks_skipped": self._clock.ticks_skipped,
         }
 
     def _list(self, device: str | None) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
+from qilu.modbus.unit_ids import BROADCAST, SERVER_UNIT_ID
 from simulator.physics.noise import stream
 from simulator.plant.plant import Plant
 from simulator.plant.plant_file import DevicePlacement
 from simulator.registers.device import Device
-from simulator.serving.server import BROADCAST, SERVER_UNIT_ID, Bus, Delay, Port, RequestObserver
+from simulator.serving.server import Bus, Delay, Port, RequestObserver
 from simulator.serving.settings import LatencySettings
 
 

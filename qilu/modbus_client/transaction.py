@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import data_size
+from qilu.modbus.unit_ids import BROADCAST
 from qilu.modbus_client.endpoint import Framing, SerialLine
 from qilu.modbus_client.local_echo import EchoSetting
 
 QUIET_TIME_S = 0.01
 """Seconds between a reply and the next request where ids are ignored: what else comes is read and dropped."""
 
-BROADCAST = 0
-TURNAROUND = 0.1
+TURNAROUND_S = 0.1
 """Seconds that the devices of a serial line get to carry out a broadcast.
 
 Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.4.1.

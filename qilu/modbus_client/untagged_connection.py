@@ -13,7 +13,7 @@ from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import (
     READS,
-    TURNAROUND,
+    TURNAROUND_S,
     LateReply,
     LinkOptions,
     ReplyTimeoutError,
@@ -113,7 +113,7 @@ class UntaggedConnection(Connection):
         """Nobody answers; all get the time to carry it out."""
         self._open.clear()
         exchange.ended_at, exchange.data = now, b""
-        self._quiet_until = now + self._rules.wire_time(exchange.request) + TURNAROUND
+        self._quiet_until = now + self._rules.wire_time(exchange.request) + TURNAROUND_S
 
     def _received(self, frame: Frame) -> None:
         transaction, exchange = next(iter(self._open.items()), (0, None))

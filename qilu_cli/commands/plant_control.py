@@ -150,7 +150,7 @@ async def _reply(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
 def _show(reply: Mapping[str, Any]) -> None:
     out = console()
     pace = "paused" if reply["paused"] else f"at speed {reply['speed']:g}"
-    skipped = f", {reply['ticks_given_up']} ticks given up" if reply["ticks_given_up"] else ""
+    skipped = f", {reply['ticks_skipped']} ticks skipped" if reply["ticks_skipped"] else ""
     when = f"tick {reply['tick']}, {_time(reply['seconds'])} since it began"
     out.print(f"{reply['plant']}: {when}, {pace}{skipped}")
     if "repaired" in reply:

@@ -8,10 +8,9 @@ from typing import Literal, NamedTuple
 from qilu.config.error_texts import nearest
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
+from qilu.modbus.unit_ids import BROADCAST, SERVER_UNIT_ID
 from simulator.network_faults.fault import WireFault
 from simulator.network_faults.port_injector import AffectedRequest, FaultyWire
-
-BROADCAST, SERVER_UNIT_ID = 0, 255  # unit ids by which the only device of a port is addressed as well
 
 Place = int | str
 """A TCP port, or the path of a serial line."""

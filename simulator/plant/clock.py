@@ -8,7 +8,7 @@ import logging
 
 from simulator.plant.plant import Plant
 
-# real seconds; what is further behind is given up, so that a stalled plant does not race afterwards
+# real seconds; what is further behind is skipped, so that a stalled plant does not race afterwards
 MAX_LAG = 1.0
 BETWEEN_WARNINGS = 60.0  # real seconds
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 class Clock:
     """Advances a plant in real time. `speed` and `paused` may be changed while it runs, from the same
-    loop; what was given up because the machine could not keep up is counted and logged once a minute.
+    loop; ticks skipped because the machine could not keep up are counted and logged once a minute.
     """
 
     def __init__(self, plant: Plant) -> None:
@@ -26,7 +26,7 @@ class Clock:
         self._speed = plant.settings.speed
         self._paused = False
         self._changed = asyncio.Event()
-        self._reported = 0  # of ticks_given_up
+        self._reported = 0  # of ticks_skipped
         self._warned = -BETWEEN_WARNINGS
 
     @property
@@ -84,7 +84,7 @@ class Clock:
         if now - self._warned >= BETWEEN_WARNINGS:
             lost = self.ticks_skipped - self._reported
             _log.warning(
-                "the plant is too slow for speed %g: %d ticks were given up, %d in all; "
+                "the plant is too slow for speed %g: %d ticks were skipped, %d in all; "
                 "make its step longer or its speed lower",
                 self._speed, lost, self.ticks_skipped,
             )  # fmt: skip

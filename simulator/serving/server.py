@@ -21,6 +21,7 @@ from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
+from qilu.modbus.unit_ids import BROADCAST, SERVER_UNIT_ID
 from qilu.modbus_client.serial_transport import SerialTransport
 from simulator.serving.requests import ServedDevice, exception_for, respond
 from simulator.serving.response_hook import NoFaults, ResponseHook
@@ -34,7 +35,6 @@ RequestObserver: TypeAlias = Callable[[ServedDevice | None, Frame, bytes | None]
 """Is called with every request that was answered: by whom (None: no such unit), the request, the response PDU
 (None: no answer is due). What then becomes of the answer on the wire is the wire's own story.
 """
-BROADCAST, SERVER_UNIT_ID = 0, 255
 RECEIVE = 2048  # bytes taken from a connection at once
 MAX_WAITING = 4096  # bytes of requests that may wait for an answer to be sent before reading pauses
 

@@ -45,7 +45,7 @@ async def test_the_state_of_time_is_told() -> None:
             "seconds": 5.0,
             "speed": 1.0,
             "paused": True,
-            "ticks_given_up": 0,
+            "ticks_skipped": 0,
         }
 
 
