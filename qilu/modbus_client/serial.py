@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,25 @@ def open_port(port: str, line: SerialLine) -> int:
     return descriptor
 
 
+_TERMIOS2 = struct.Struct("IIIIB19sII")  # Linux: flags of input, output, control, line; discipline; speeds
+_TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B
+_CBAUD, _BOTHER = 0o010017, 0o010000
+
+
+def _set_any_speed(descriptor: int, baudrate: int) -> None:
+    """A speed that has no constant, such as 14400; termios.error where this system has no such speeds."""
+    import fcntl
+    import termios
+
+    try:
+        raw = fcntl.ioctl(descriptor, _TCGETS2, bytes(_TERMIOS2.size))
+        iflag, oflag, cflag, *others, _, _ = _TERMIOS2.unpack(raw)
+        cflag = cflag & ~_CBAUD | _BOTHER
+        fcntl.ioctl(descriptor, _TCSETS2, _TERMIOS2.pack(iflag, oflag, cflag, *others, baudrate, baudrate))
+    except OSError as error:
+        raise termios.error(errno.EINVAL, "this system does not know the speed") from error
+
+
 def _set_up(descriptor: int, line: SerialLine) -> None:
     """Raw bytes at the speed of the line, no flow control, and nothing left of what was there before."""
     import termios
@@ -70,8 +90,7 @@ def _set_up(descriptor: int, line: SerialLine) -> None:
     tty.setraw(descriptor, termios.TCSANOW)
     iflag, oflag, cflag, lflag, _, _, characters = termios.tcgetattr(descriptor)
     speed = getattr(termios, f"B{line.baudrate}", None)
-    if speed is None:
-        raise termios.error(errno.EINVAL, "this system does not know the speed")
+    standard = termios.B9600 if speed is None else speed
     cflag &= ~(termios.CSIZE | termios.CSTOPB | termios.PARENB | termios.PARODD | termios.CRTSCTS)
     cflag |= termios.CS8 | termios.CREAD | termios.CLOCAL
     if line.stopbits == 2:
@@ -80,8 +99,10 @@ def _set_up(descriptor: int, line: SerialLine) -> None:
         cflag |= termios.PARENB | (termios.PARODD if line.parity == "O" else 0)
         iflag |= termios.INPCK  # a wrong parity reads as 0, and then the CRC does not fit
     iflag &= ~(termios.IXON | termios.IXOFF)
-    new = [iflag, oflag, cflag, lflag, speed, speed, characters]
+    new = [iflag, oflag, cflag, lflag, standard, standard, characters]
     termios.tcsetattr(descriptor, termios.TCSANOW, new)
+    if speed is None:
+        _set_any_speed(descriptor, line.baudrate)
     termios.tcflush(descriptor, termios.TCIOFLUSH)
 
 

@@ -83,7 +83,7 @@ class PollCycle:
         self._seeking = BisectionStrategy(group)
         self._link = link
         self._service = service
-        self._timeout = settings.timeout
+        self._timeout = group.device.setup.settings.timeout or settings.timeout
         unit = service.units[group.device.unit]
         # A device that is asleep loses the request that wakes it. To repeat one costs a neighbour time.
         may_sleep = not unit.in_service and (

@@ -35,7 +35,7 @@ class DeviceSettings(FrozenModel):
     device: TopicName
     """Its name everywhere: in topics, stores and logs; unique on the edge."""
     unit: int = Field(default=1, ge=0, le=255)
-    """Its unit id, unique behind the endpoint."""
+    """Its unit id. Devices with one unit id are parts of one unit, each with a profile of its own."""
     profile: ProfileName
     """The device profile with its points."""
     line: PlaceName = ""
@@ -44,6 +44,8 @@ class DeviceSettings(FrozenModel):
     """This device's own numbers for the parameters of its profile."""
     groups: Mapping[Name, Period] = {}
     """Poll group -> seconds, where they differ from the profile's."""
+    timeout: Period | None = None
+    """Seconds from a request to its reply, where it differs from the source's."""
     trust_after: int = Field(default=0, ge=0, le=1000)
     """Successful polls after an offline period until values of the device count as good."""
 
@@ -112,11 +114,14 @@ class ModbusSettings(FrozenModel):
         if not self.devices:
             problems.append(Problem(("devices",), "there is no device to poll", "name at least one"))
         units: dict[int, str] = {}
+        known: set[tuple[int, str]] = set()
         names: set[str] = set()
         for index, device in enumerate(self.devices):
-            if device.unit in units:
-                text = f"unit {device.unit} is already {units[device.unit]}"
-                problems.append(Problem(("devices", index, "unit"), text, "give each device its own unit id"))
+            if (device.unit, device.profile) in known:
+                text = f"unit {device.unit} with profile {device.profile} is already {units[device.unit]}"
+                remedy = "give each device its own unit id, or its own part of the unit as a profile"
+                problems.append(Problem(("devices", index, "unit"), text, remedy))
+            known.add((device.unit, device.profile))
             if device.device in names:
                 text = f"there is already a device {device.device}"
                 problems.append(Problem(("devices", index, "device"), text, "rename one of them"))

@@ -69,19 +69,23 @@ class ModbusSource:
         self._memory = memory
         self._slot = slot
         framing = settings.endpoint.framing
-        self._devices = {
-            setup.settings.unit: Device(setup, framing, settings.request_gap) for setup in devices
-        }
-        self._hints = {setup.settings.unit: SettingHints(setup.profile) for setup in devices}
-        self._groups = [group for device in self._devices.values() for group in device.groups]
-        self._service = UnitAvailability(tuple(self._devices), settings.timeout, 0.0)
+        self._devices = [Device(setup, framing, settings.request_gap) for setup in devices]
+        self._hints = {device.name: SettingHints(device.setup.profile) for device in self._devices}
+        self._groups = [group for device in self._devices for group in device.groups]
+        self._service = self._availability(0.0)
         self._link: EndpointConnector | None = None
         self._tasks: asyncio.TaskGroup | None = None
+
+    def _availability(self, now: float) -> UnitAvailability:
+        """Of each unit id once: several devices, each with a profile, may be one unit."""
+        own = {device.unit: timeout for device in self._devices if (timeout := device.setup.settings.timeout)}
+        units = tuple(dict.fromkeys(device.unit for device in self._devices))
+        return UnitAvailability(units, self._settings.timeout, now, timeouts=own)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._service = UnitAvailability(tuple(self._devices), self._settings.timeout, loop.time())
+        self._service = self._availability(loop.time())
         self._load_learned(loop.time())
         backoff = Backoff(self._random, max_s=LONGEST_BACKOFF)
         self._link = EndpointConnector(
@@ -108,7 +112,7 @@ class ModbusSource:
             await tasks.__aexit__(kind, error, trace)
 
     def columns(self) -> Sequence[BlockSchema]:
-        return [columns for device in self._devices.values() for columns in device.columns()]
+        return [columns for device in self._devices for columns in device.columns()]
 
     def expected(self) -> Sequence[ExpectedPolls]:
         """Every poll group with what one turn of it should bring."""
@@ -157,7 +161,7 @@ class ModbusSource:
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
-        self._hint(device, self._hints[device.unit].polled(readings))
+        self._hint(device, self._hints[device.name].polled(readings))
         return Poll(int(epoch.at(due.due) * 1000), tuple(readings), due.skipped, epoch.tag)
 
     async def _ask(self, epoch: Epoch, group: Group) -> list[Reading]:
@@ -171,7 +175,7 @@ class ModbusSource:
             )
         if settings.close_after_poll:
             link.disconnect()
-        hints = self._hints[device.unit]
+        hints = self._hints[device.name]
         self._hint(device, hints.unusable_reply(poll.unusable))
         if poll.replied:
             self._hint(device, hints.deaf(link.deaf_for))
@@ -201,8 +205,10 @@ class ModbusSource:
 
     def _on_late_reply(self, unit: int, seconds: float) -> None:
         self._service.replied_late(unit, seconds)
-        if (device := self._devices.get(unit)) is not None:
-            self._hint(device, self._hints[unit].late_reply(seconds, self._settings.timeout))
+        for device in self._devices:
+            if device.unit == unit:
+                timeout = self._service.units[unit].timeout
+                self._hint(device, self._hints[device.name].late_reply(seconds, timeout))
 
     def _still_trusted(self, device: Device, reason: Reason) -> bool:
         """One silence is no offline period yet, nor one connection that ended; one that cannot be made is."""
@@ -219,7 +225,7 @@ class ModbusSource:
             device.reported = after
 
     def _load_learned(self, now: float) -> None:
-        for device in self._devices.values():
+        for device in self._devices:
             if self._memory is not None and device.learned is NOTHING_LEARNED:
                 learned = self._memory.load(device.name, device.setup.profile)
                 if learned is not NOTHING_LEARNED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 
 PROBE_SHARE = 0.05
@@ -38,10 +38,13 @@ class Unit:
         "replies",
         "response_timeout",
         "rtt",
+        "timeout",
         "timeouts",
     )  # fmt: skip
 
     def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        """Seconds from a request to its reply, as the settings have it."""
         self.in_service = False
         """In service: it answered, and has not been silent since."""
         self.replies = 0
@@ -75,10 +78,15 @@ class UnitAvailability:
     """
 
     def __init__(
-        self, units: Sequence[int], timeout: float, start: float, share: float = PROBE_SHARE
+        self,
+        units: Sequence[int],
+        timeout: float,
+        start: float,
+        share: float = PROBE_SHARE,
+        timeouts: Mapping[int, float] | None = None,
     ) -> None:
-        self.units = {unit: Unit(timeout) for unit in units}
-        self._timeout = timeout
+        """`timeouts`: of the units that have one of their own."""
+        self.units = {unit: Unit((timeouts or {}).get(unit, timeout)) for unit in units}
         self._share = share
         self._allowance = 0.0  # seconds that probes may take; less than 0 while they took too many
         self._counted_at = start
@@ -109,7 +117,7 @@ class UnitAvailability:
 
     def probe_timeout(self, number: int) -> float:
         """Seconds in which a unit that answers at all would answer a small request."""
-        return self._briefly(self.units[number].rtt)
+        return _briefly(self.units[number].rtt, self.units[number].timeout)
 
     def response_timeout(self, number: int) -> float:
         """Seconds to wait for the reply to the next request to this unit."""
@@ -117,8 +125,8 @@ class UnitAvailability:
         if unit.in_service or len(self.units) == 1:
             return unit.response_timeout
         if unit.probes % 4 == 2:
-            return self._timeout
-        return self._briefly(max(u.rtt for u in self.units.values()))
+            return unit.timeout
+        return _briefly(max(u.rtt for u in self.units.values()), unit.timeout)
 
     def missed(self, number: int, now: float) -> None:
         """A turn of this unit was left out: the one before, or that of another unit, took too long."""
@@ -142,8 +150,8 @@ class UnitAvailability:
             max(0.0, unit.timeouts - 0.5) if unit.in_service and unit.replies < STABLE_AFTER else 0.0
         )
         unit.replies += 1
-        if unit.response_timeout > self._timeout:
-            usual = max(self._timeout, LEEWAY * rtt)
+        if unit.response_timeout > unit.timeout:
+            usual = max(unit.timeout, LEEWAY * rtt)
             unit.response_timeout += TIMEOUT_DECAY * (usual - unit.response_timeout)
         if unit.in_service:
             return False
@@ -156,9 +164,9 @@ class UnitAvailability:
         Each answer in time takes back a little of it. True when that puts it into service.
         """
         unit = self.units[number]
-        if rtt > RAISED * self._timeout:
+        if rtt > RAISED * unit.timeout:
             return False
-        unit.response_timeout = max(unit.response_timeout, min(RAISED * self._timeout, LEEWAY * rtt))
+        unit.response_timeout = max(unit.response_timeout, min(RAISED * unit.timeout, LEEWAY * rtt))
         unit.timeouts = 0
         if unit.in_service:
             return False
@@ -183,17 +191,13 @@ class UnitAvailability:
             return False
         left, unit.in_service = unit.in_service, False
         unit.probes += not left
-        unit.pause = min(max(LONGEST_PAUSE, self._timeout), max(FIRST_PAUSE, self._timeout, 2 * unit.pause))
+        unit.pause = min(max(LONGEST_PAUSE, unit.timeout), max(FIRST_PAUSE, unit.timeout, 2 * unit.pause))
         unit.not_before = now + unit.pause
         if self._neighbours_in_service(number):
             if not left or unit.replies < STABLE_AFTER:
                 self._allowance -= now - asked_at
             self._probe_may_block_bus = True
         return left
-
-    def _briefly(self, rtt: float) -> float:
-        brief = ROUND_TRIPS * rtt if rtt else FIRST_CONTACT * self._timeout
-        return min(self._timeout, max(SHORTEST_PROBE, brief))
 
     def _admit(self, unit: Unit) -> None:
         unit.in_service, unit.replies = True, 0
@@ -220,6 +224,11 @@ class UnitAvailability:
             self._free_since = now
         self._allowance = min(0.0, self._allowance + earned)
         self._counted_at = now
+
+
+def _briefly(rtt: float, timeout: float) -> float:
+    brief = ROUND_TRIPS * rtt if rtt else FIRST_CONTACT * timeout
+    return min(timeout, max(SHORTEST_PROBE, brief))
 
 
 def _excess(overtime: float, slow_times: Sequence[float]) -> float:

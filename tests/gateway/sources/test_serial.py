@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +243,18 @@ async def test_a_line_that_is_never_silent_does_not_keep_us_silent_for_ever(worl
     peer = Peer(opened=chatter)
     polls, _ = await world.polls(peer, 3, meter=TWO_BLOCKS, period=10)
     assert reasons(polls) == ["good"] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the constants of Linux")
+def test_a_baud_rate_without_a_constant_is_set() -> None:
+    import fcntl
+    import pty
+
+    master, slave = pty.openpty()
+    port = open_port(os.ttyname(slave), SerialLine(14400, "E"))
+    try:
+        *_, received, sent = struct.unpack("IIIIB19sII", fcntl.ioctl(port, 0x802C542A, bytes(44)))
+        assert (received, sent) == (14400, 14400)
+    finally:
+        for descriptor in (port, slave, master):
+            os.close(descriptor)

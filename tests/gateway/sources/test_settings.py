@@ -73,7 +73,8 @@ def test_anything_else_is_refused_with_an_example(url: str) -> None:
             "the path of a port follows rtu:// and starts with / itself; write rtu:///dev/ttyUSB0",
         ),
         ("rtu://plc:4001", "or rtu+tcp:// for a host"),
-        ("rtu:///dev/ttyUSB0?baudrate=9601", "baudrate 9601; use 300, 600, 1200"),
+        ("rtu:///dev/ttyUSB0?baudrate=49", "baudrate 49; use a number from 50 to 4000000"),
+        ("rtu:///dev/ttyUSB0?baudrate=9k6", "baudrate 9k6; use a number from 50 to 4000000"),
         ("rtu:///dev/ttyUSB0?parity=X", "parity X; use N, E, O"),
         ("rtu:///dev/ttyUSB0?stopbits=", "stopbits of nothing; use 1, 2"),
         (
@@ -112,12 +113,14 @@ def test_no_unit_may_speak_for_another_device_of_the_endpoint() -> None:
     assert settings(devices=devices, quirks={"accept_unit": [0, 255]}).quirks.accept_unit == (0, 255)
 
 
-def test_two_devices_with_one_unit_id_are_refused() -> None:
+def test_one_unit_is_two_devices_with_two_profiles_only() -> None:
     devices = [
         {"device": "a", "unit": 3, "profile": "press"},
         {"device": "b", "unit": 3, "profile": "press"},
     ]
-    assert refusal(devices=devices) == "devices.1.unit: unit 3 is already a; give each device its own unit id"
+    problem = "devices.1.unit: unit 3 with profile press is already a; give each device its own unit id"
+    assert refusal(devices=devices).startswith(problem)
+    assert len(settings(devices=[devices[0], {**devices[1], "profile": "meter"}]).devices) == 2
 
 
 def test_two_devices_with_one_name_are_refused() -> None:
