@@ -143,7 +143,7 @@ def test_no_other_unit_id_is(unit: int) -> None:
 def test_a_device_name_must_fit_into_a_topic() -> None:
     text = refusal(devices=[{"device": "press/1", "profile": "press"}])
     assert text.startswith("devices.0.device: 'press/1' cannot be part of a topic")
-    assert text.endswith("such as compressor-1")
+    assert text.endswith("such as press-1")
 
 
 def test_an_unknown_key_is_refused() -> None:
