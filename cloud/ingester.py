@@ -180,7 +180,7 @@ class Ingester:
             raise DataError(problem)
         if not self._queue.add(lane, edge, message.payload):
             self._tally.overflow = self._queue.dropped
-            edge = self._queue.most_dropped
+            edge = self._queue.max_dropped_edge
             self._complain(
                 "overflow",
                 f"messages found no room and are sent again, {self._queue.dropped} since the start, of which"

@@ -118,7 +118,7 @@ class IngestQueue:
         """Messages that found no room, or made room for those of another edge."""
         self.dropped_of: Counter[str] = Counter()
         """The same by edge, of MAX_COUNTED edges."""
-        self.most_dropped = ""
+        self.max_dropped_edge = ""
         """The edge of which most were dropped."""
 
     @property
@@ -155,8 +155,8 @@ class IngestQueue:
     def _count_dropped(self, edge: str) -> None:
         if edge in self.dropped_of or len(self.dropped_of) < MAX_COUNTED:
             self.dropped_of[edge] += 1
-            if self.dropped_of[edge] >= self.dropped_of[self.most_dropped]:
-                self.most_dropped = edge
+            if self.dropped_of[edge] >= self.dropped_of[self.max_dropped_edge]:
+                self.max_dropped_edge = edge
 
     async def wait_nonempty(self) -> None:
         """Return when there is a message."""

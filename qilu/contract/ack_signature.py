@@ -38,8 +38,8 @@ def verify(message: bytes, keys: Iterable[str], edge: str) -> bool:
     if not is_signed(message):
         return False
     signed = message[: -len(_END) - _DIGITS - len(_FIELD)] + b"}"
-    given = message[-len(_END) - _DIGITS : -len(_END)]
-    return any(hmac.compare_digest(_mac(signed, key, edge), given) for key in keys)
+    signature = message[-len(_END) - _DIGITS : -len(_END)]
+    return any(hmac.compare_digest(_mac(signed, key, edge), signature) for key in keys)
 
 
 def _mac(message: bytes, key: str, edge: str) -> bytes:

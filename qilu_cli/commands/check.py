@@ -115,7 +115,7 @@ def _check_gateway(file: Path) -> None:
     for warning in chain.from_iterable(warnings):
         _console.print(f"  warning: {warning}")
     for line in read_plan.learned_limits(settings, known):
-        _console.print(f"  learnt: {line}")
+        _console.print(f"  learned: {line}")
 
 
 _CHECKS: Mapping[Kind, tuple[str, Callable[[Path], None]]] = {

@@ -77,7 +77,7 @@ def new(
 @app.command()
 def apply_learned(
     learned: Annotated[
-        Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learnt of its spool.")
+        Path, typer.Argument(help="What the gateway wrote: DEVICE.yaml in the folder learned of its spool.")
     ],
     profile: Annotated[Path, typer.Argument(help="The profile of that device.")],
     out: Annotated[Path | None, typer.Option(help="The file to write; default: print it.")] = None,
@@ -86,7 +86,7 @@ def apply_learned(
 
     Points that the device refuses get a comment; what to do about them is for you to decide.
 
-    Example: qilu profile apply-learned var/spool/learnt/press-1.yaml profiles/press.yaml
+    Example: qilu profile apply-learned var/spool/learned/press-1.yaml profiles/press.yaml
     """
     from gateway.commissioning.profiles.merge_learned import apply_learned as merge
     from gateway.commissioning.profiles.yaml_writer import write

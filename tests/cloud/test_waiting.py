@@ -96,7 +96,7 @@ def test_an_edge_that_floods_leaves_every_other_its_turn_and_its_share_of_the_ro
         assert queue.add(Lane.LIVE, "honest", encode_message(2, IntervalSet.of([number]), [HONEST])) == (
             number < 0
         )
-    assert queue.most_dropped == "flood"
+    assert queue.max_dropped_edge == "flood"
     assert queue.dropped_of["flood"] == queue.dropped
     found = [named.edge for _ in range(4) for named, _ in queue.take().names]
     assert found.count("honest") == 5

@@ -83,7 +83,7 @@ def test_what_devices_taught_is_told(tmp_path: Path) -> None:
     LearnedLimitsStore(tmp_path / "spool" / LEARNED_FOLDER).keep(
         "meter-1", profile, LearnedLimits({"ghost": Reason.ILLEGAL_ADDRESS})
     )
-    assert "learnt: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
+    assert "learned: meter-1 refuses ghost" in checked(tmp_path, "tcp://plc")
 
 
 @pytest.mark.parametrize(("name", "key"), [("edge-1", "edge"), ("meter-1", "device")])

@@ -14,7 +14,6 @@ EXCEPTIONS: Mapping[str, str] = {
 
 NOT_YET: Mapping[str, Mapping[str, int]] = {
     "gateway": {"key": 2, "name": 1},
-    "qilu_cli": {"text": 2},
     "simulator": {"key": 1, "name": 3},
 }
 """Package, kind -> violations. A number may only fall: whoever mends a name or a text lowers it.

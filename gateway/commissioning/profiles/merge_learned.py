@@ -25,7 +25,7 @@ _LIMIT_OF = {
 
 
 def apply_learned(profile_file: Path, learned_file: Path) -> str:
-    """The text of the profile with what was learnt; ConfigError where the two do not belong together."""
+    """The text of the profile with what was learned; ConfigError where the two do not belong together."""
     profile, places = load_with_line_index(profile_file, DeviceProfile)
     learned = load(learned_file, LearnedLimitsFile)
     if (learned.profile, learned.fingerprint) != (profile.profile, fingerprint(profile)):
@@ -38,7 +38,7 @@ def apply_learned(profile_file: Path, learned_file: Path) -> str:
 
 
 def merged(text: str, places: LineIndex, profile: DeviceProfile, learned: LearnedLimitsFile) -> str:
-    """The text of a profile, with what was learnt in it. Pure."""
+    """The text of a profile, with what was learned in it. Pure."""
     lines = text.splitlines()
     raw: Any = yaml.safe_load(text)
     in_modicon = raw.get("addressing") == "modicon"
@@ -59,7 +59,7 @@ def merged(text: str, places: LineIndex, profile: DeviceProfile, learned: Learne
 def limits(
     before: Mapping[str, Any], profile: DeviceProfile, learned: LearnedLimitsFile, *, in_modicon: bool = False
 ) -> dict[str, Any]:
-    """The profile's `limits` with what was learnt; gaps only, where no point lies.
+    """The profile's `limits` with what was learned; gaps only, where no point lies.
 
     Two tables share each limit, so none is less than the longest point needs.
     """

@@ -44,13 +44,13 @@ def test_what_was_kept_is_recalled(learnt: LearnedLimits) -> None:
 def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    memory = LearnedLimitsStore(tmp_path / "learnt")
+    memory = LearnedLimitsStore(tmp_path / "learned")
     learnt = LearnedLimits({"p13": Reason.ILLEGAL_ADDRESS})
     memory.keep("meter-1", METER, learnt)
     assert memory.load("meter-1", METER) == learnt
     assert memory.load("meter-2", METER) is NOTHING_LEARNED
     assert memory.load("meter-1", profile(range(59))) is NOTHING_LEARNED
-    file = tmp_path / "learnt" / "meter-1.yaml"
+    file = tmp_path / "learned" / "meter-1.yaml"
     file.write_bytes(file.read_bytes()[:60])
     assert memory.load("meter-1", METER) is NOTHING_LEARNED
     assert "learned limits of meter-1 are dropped: " in caplog.text
@@ -59,8 +59,8 @@ def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
 def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "learnt").write_text("no folder")
-    LearnedLimitsStore(tmp_path / "learnt").keep(
+    (tmp_path / "learned").write_text("no folder")
+    LearnedLimitsStore(tmp_path / "learned").keep(
         "meter-1", METER, LearnedLimits({"p13": Reason.ILLEGAL_ADDRESS})
     )
     assert "learned limits of meter-1 are not saved: " in caplog.text

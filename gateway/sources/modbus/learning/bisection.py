@@ -73,7 +73,7 @@ class Bisection:
                 yield span, lower, upper
 
     def added_to(self, learned: LearnedLimits) -> LearnedLimits:
-        """What is known after this turn: `learnt` itself where it brought nothing new."""
+        """What is known after this turn: `learned` itself where it brought nothing new."""
         if not self._halved and not self._refused_points:
             return learned
         gaps, limits = self._explain_the_halved(learned)
@@ -112,7 +112,7 @@ def _range(span: Span) -> AddressRange:
 
 
 def describe(before: LearnedLimits, after: LearnedLimits) -> str:
-    """What was learnt, for a line in a log."""
+    """What was learned, for a line in a log."""
     texts = []
     if new := sorted(after.refused_points.keys() - before.refused_points.keys()):
         more = f" and {len(new) - MAX_NAMED} more" if len(new) > MAX_NAMED else ""

@@ -21,7 +21,7 @@ from qilu.runtime.private_files import is_file, make_folder, replace_file
 
 _log = logging.getLogger(__name__)
 
-LEARNED_FOLDER = "learnt"
+LEARNED_FOLDER = "learned"
 """Its name, in the directory of the spool."""
 
 

@@ -174,7 +174,7 @@ def plan(
     framing: Framing = "tcp",
     learned: LearnedLimits = NOTHING_LEARNED,
 ) -> ReadPlan:
-    """The cheapest plan for one poll group under the limits of the profile and what was learnt.
+    """The cheapest plan for one poll group under the limits of the profile and what was learned.
 
     `parameters`: all of them, by default those of the profile. ConfigError names a point that cannot be read.
     """
@@ -247,7 +247,7 @@ def _spans(
         if inside := [point for point in points if whole.holds(point)]:
             spans.append(Span(table, tuple(sorted(inside, key=lambda point: point.address)), whole))
             points = [point for point in points if not whole.holds(point)]
-    # What was learnt of one point must not make another one on the same registers unreadable.
+    # What was learned of one point must not make another one on the same registers unreadable.
     longest = max((point.size for point in points), default=1)
     limit = max(longest, learned.max_block.get(table, 1 << 16))
     gaps = [gap for gap in learned.no_read if not any(gap.overlaps(table, p.address, p.last) for p in points)]
