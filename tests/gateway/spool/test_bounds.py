@@ -306,3 +306,14 @@ async def test_losses_in_very_many_places_are_counted_to_the_record_by_later_run
 def count(given_up: Iterable[DropReport]) -> int:
     """How many records these are."""
     return sum(len(one.offsets) for one in given_up)
+
+
+async def test_a_clock_that_is_set_before_the_spool_is_open_is_heeded_when_it_is(tmp_path: Path) -> None:
+    """A long opening runs beside the clock. A call that needs the opened spool names the mistake."""
+    spool = disk_spool(tmp_path)
+    spool.clock_stepped()
+    with pytest.raises(RuntimeError, match="inside its `async with`"):
+        spool.append(b"x")
+    async with spool:
+        assert spool._opened.ages.resting
+        assert spool.append(b"x") is not None

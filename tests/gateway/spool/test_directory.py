@@ -238,8 +238,8 @@ async def test_a_killed_gateway_remembers_what_it_noted_at_a_commit(tmp_path: Pa
     killed._files.close()  # as the system does when a process is killed
     async with disk_spool(tmp_path) as spool:
         assert numbers(spool) == list(range(3, 9))
-    killed._writer.close()
-    killed._thread.shutdown()
+    killed._opened.writer.close()
+    killed._opened.thread.shutdown()
 
 
 async def test_nothing_is_left_when_everything_was_forgotten(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "spool"):
-            self.spool._thread.shutdown()
+            self.spool._opened.thread.shutdown()
         self.loop.close()
 
     def note_dropped(self) -> None:
@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
             self.confirmed |= names
 
     def open_again(self) -> None:
-        self.spool._thread.shutdown()
+        self.spool._opened.thread.shutdown()
         self.aside_dropped += self.spool.counts().quarantine_dropped
         self.open()
         self.read_everything()
