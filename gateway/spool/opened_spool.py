@@ -15,6 +15,7 @@ from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.epoch import read_epoch
+from gateway.spool.errors import content
 from gateway.spool.filesystem import Files
 from gateway.spool.index import SegmentIndex
 from gateway.spool.quarantine import Quarantine
@@ -79,7 +80,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
     kept = recovered.kept
     spool = _parts(setup, recovered, thread, epoch, unreported)
     synced = _sync_recovered(files, spool)
-    forgotten = decode_forgotten(_content(files, FORGOTTEN))
+    forgotten = decode_forgotten(content(files, FORGOTTEN))
     for segment, lost in recovered.damaged:
         if segment.quarantined:
             spool.quarantine.lost(segment, lost, "damaged")
@@ -92,7 +93,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
         spool.consumer.unlink(name)
     if synced:
         _forget_set_aside(files, spool, recovered)
-    setup.edges.opened(decode_adopted(_content(files, ADOPTED)), kept)
+    setup.edges.opened(decode_adopted(content(files, ADOPTED)), kept)
     _log.info(
         "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
         *(setup.monotonic() - started_at, spool.stream, sum(map(len, kept.pending.values()))),
@@ -172,10 +173,3 @@ def _forget_set_aside(files: Files, spool: OpenedSpool, recovered: RecoveryResul
             files.replace(FORGOTTEN, encode_forgotten(spool.kept.forgotten()))
         except OSError as error:
             _log.warning("spool: %s cannot be written now: %s", FORGOTTEN, error)
-
-
-def _content(files: Files, name: str) -> bytes:
-    try:
-        return files.read(name, 0, files.stat(name).size)
-    except OSError:
-        return b""
