@@ -35,6 +35,8 @@ class _ScaledPoint(NamedTuple):
     exponent: str
     in_poll: bool
     """The exponent is read in the same poll, and no other one counts."""
+    in_reply: bool
+    """It is read in the same reply."""
 
 
 class _Step(NamedTuple):
@@ -65,9 +67,11 @@ class _ScalingPlan:
 class ScaleFactors:
     """The last exponents of one device, and the values that they make of raw numbers.
 
-    A value is scaled by the exponent of its own poll where both are in one poll group: some devices change
-    it with the value. Where it is in another group the last one counts, also while that group cannot be
-    read. Without an exponent a value is bad for the same reason as that, not_polled before the first.
+    Some devices change an exponent with the value. Where both are in one poll group, the exponent of the same
+    reply counts; one of another reply of the poll counts if it was read before the value and again after it
+    and is the same, else the value is undecodable. Where it is in another group the last one counts, also
+    while that group cannot be read. Without an exponent a value is bad for the same reason as that,
+    not_polled before the first.
     """
 
     def __init__(self, profile: DeviceProfile, parameters: Mapping[str, float]) -> None:
@@ -80,18 +84,31 @@ class ScaleFactors:
         self._lasting: dict[str, _Exponent] = {}
         for point in scaled:
             self._received[_exponent_of(point)] = self._lasting[_exponent_of(point)] = Reason.NOT_POLLED
+        self._again: Mapping[str, Value] = {}
+        self._earlier: set[str] = set()  # exponents of the present poll, in replies before the present one
         self._work: dict[int, _ScalingPlan] = {}
 
-    def scaled(self, readings: Sequence[Reading]) -> list[Reading]:
-        """The readings of one poll with every value in its unit; they come with raw ones."""
+    def changed(self, readings: Sequence[Reading], again: Sequence[Reading]) -> bool:
+        """Whether an exponent of this poll was another one when it was read again."""
+        if not again:
+            return False
+        first, second = _numbers(readings), _numbers(again)
+        return any(first.get(name) not in (None, value) for name, value in second.items())
+
+    def scaled(self, readings: Sequence[Reading], again: Sequence[Reading] = ()) -> list[Reading]:
+        """The readings of one poll with every value in its unit; they come with raw ones. `again`: exponents
+        that were read once more, after all values."""
+        self._again = _numbers(again)
         works = [self._work_on(reading.columns) for reading in readings]
         for reading, work in zip(readings, works, strict=True):
             for index, name in work.exponents:
                 self._observe(name, reading.values[index], reading.reasons.get(index))
-        return [
-            self._apply(reading, work) if work.scaled else reading
-            for reading, work in zip(readings, works, strict=True)
-        ]
+        self._earlier.clear()
+        scaled = []
+        for reading, work in zip(readings, works, strict=True):
+            scaled.append(self._apply(reading, work) if work.scaled else reading)
+            self._earlier.update(name for _, name in work.exponents)
+        return scaled
 
     def _work_on(self, columns: BlockSchema) -> _ScalingPlan:
         work = self._work.get(id(columns))
@@ -102,14 +119,24 @@ class ScaleFactors:
             work = self._work[id(columns)] = _ScalingPlan(
                 columns,
                 [(index, name) for index, name in named if name in self._received],
-                [self._to_scale(index, name) for index, name in named if name in self._points],
+                [self._to_scale(index, name, columns) for index, name in named if name in self._points],
             )
         return work
 
-    def _to_scale(self, index: int, name: str) -> _ScaledPoint:
+    def _to_scale(self, index: int, name: str, columns: BlockSchema) -> _ScaledPoint:
         point = self._points[name]
         exponent = _exponent_of(point)
-        return _ScaledPoint(index, point, exponent, self._groups[exponent] == point.group)
+        in_poll = self._groups[exponent] == point.group
+        return _ScaledPoint(index, point, exponent, in_poll, exponent in columns.points)
+
+    def _exponent(self, scaled: _ScaledPoint) -> _Exponent:
+        if not scaled.in_poll:
+            return self._lasting[scaled.exponent]
+        received = self._received[scaled.exponent]
+        if scaled.in_reply or not isinstance(received, int):
+            return received
+        same = scaled.exponent in self._earlier and self._again.get(scaled.exponent) == received
+        return received if same else Reason.UNDECODABLE
 
     def _observe(self, name: str, value: Value, reason: Reason | None) -> None:
         received: _Exponent
@@ -126,9 +153,7 @@ class ScaleFactors:
             self._lasting[name] = received
 
     def _apply(self, reading: Reading, work: _ScalingPlan) -> Reading:
-        factors = [
-            (self._received if entry.in_poll else self._lasting)[entry.exponent] for entry in work.scaled
-        ]
+        factors = [self._exponent(entry) for entry in work.scaled]
         if factors != work.factors:
             self._prepare(work, factors)
         values, bad = list(reading.values), dict[int, Reason]()
@@ -148,7 +173,7 @@ class ScaleFactors:
 
     def _prepare(self, work: _ScalingPlan, factors: list[_Exponent]) -> None:
         work.factors, work.steps, work.without = factors, [], []
-        for (at, point, _, _), exponent in zip(work.scaled, factors, strict=True):
+        for (at, point, _, _, _), exponent in zip(work.scaled, factors, strict=True):
             if isinstance(exponent, Reason):
                 work.without.append((at, exponent))
             else:
@@ -166,3 +191,13 @@ def exponents_of(profile: DeviceProfile, parameters: Mapping[str, float]) -> Sca
 def _exponent_of(point: Point) -> str:
     assert isinstance(point.scale, PointRef)
     return point.scale.point
+
+
+def _numbers(readings: Sequence[Reading]) -> Mapping[str, Value]:
+    """The values of these readings by point."""
+    return {
+        name: value
+        for reading in readings
+        for name, value in zip(reading.columns.points, reading.values, strict=True)
+        if value is not None
+    }

@@ -37,9 +37,9 @@ def reading(bad: dict[str, Reason] | None = None, **values: Value) -> Reading:
     return Reading(columns, 1000, (*values.values(), *nothing), reasons or ALL_GOOD)
 
 
-def power(device: ScaleFactors, *readings: Reading) -> Value | Reason:
-    """The power in one poll, or why there is none."""
-    for one in device.scaled(readings):
+def power(device: ScaleFactors, *readings: Reading, again: Reading | None = None) -> Value | Reason:
+    """The power in one poll, or why there is none; `again`: what was read once more after it."""
+    for one in device.scaled(readings, () if again is None else (again,)):
         if "power" in one.columns.points:
             index = one.columns.points.index("power")
             assert (one.values[index] is None) == (index in one.reasons)
@@ -58,10 +58,19 @@ def test_a_value_is_its_register_times_the_power_of_ten(raw: int, exponent: int,
     assert (found, type(found)) == (value, float)
 
 
-def test_the_exponent_may_be_in_another_block_before_or_after() -> None:
+def test_the_exponent_may_be_in_another_block_before() -> None:
     device = exponents(SF, POWER)
-    assert power(device, reading(power=50), reading(sf=1)) == 500
-    assert power(device, reading(sf=-1), reading(power=50)) == 5
+    assert power(device, reading(power=50), reading(sf=1), again=reading(sf=1)) is Reason.UNDECODABLE
+    assert power(device, reading(sf=-1), reading(power=50), again=reading(sf=-1)) == 5
+
+
+def test_an_exponent_of_another_reply_counts_only_where_it_is_the_same_after_the_value() -> None:
+    device = exponents(SF, POWER)
+    apart = reading(sf=-1), reading(power=50)
+    assert power(device, *apart) is Reason.UNDECODABLE
+    assert power(device, *apart, again=reading(sf=0)) is Reason.UNDECODABLE
+    assert device.changed(apart, [reading(sf=0)])
+    assert not device.changed(apart, [reading(sf=-1)])
 
 
 def test_in_one_poll_group_only_the_exponent_of_the_same_poll_counts() -> None:

@@ -59,6 +59,7 @@ class PollCycle:
         "_timed_out_first",
         "_timeout",
         "_wakes",
+        "factors",
         "replied",
         "slow_reply_time",
         "unusable",
@@ -78,6 +79,8 @@ class PollCycle:
         """Whether the device itself answered anything, be it an exception."""
         self.slow_reply_time = 0.0
         """Seconds that replies took which came later than the time-out."""
+        self.factors: list[Reading] = []
+        """Scale factors as they were after the values of other blocks had been read."""
         self._group = group
         self._account = PollResult(group.series, stamp)
         self._seeking = BisectionStrategy(group)
@@ -156,10 +159,17 @@ class PollCycle:
             await self._check(seeking.search)
         self._account.refused(group.plan.not_asked, _now())
         if self.replied:
+            await self._read_factors_again()
             group.device.wake_ups = group.device.wake_ups + 1 if self._timed_out_first else 0
             if not self._in_service:
                 group.device.reset_after_outage()
         seeking.finish(self.replied)
+
+    async def _read_factors_again(self) -> None:
+        for block in self._group.plan.factors:
+            data = await self._checking().read_again(block)
+            if data is not None:
+                self.factors.append(block.reading(0, data))
 
     async def _diagnose(self, suspects: UndiagnosedTimeouts) -> Sequence[Block]:
         """What to ask in place of the suspects: what the device has not given of them yet."""

@@ -145,18 +145,19 @@ class ModbusSource:
         if due.skipped:
             stats.missed_polls += due.skipped
             self._service.missed(device.unit, now)
+        factors: Sequence[Reading] = ()
         may_ask = self._service.may_poll(device.unit, now)
         if may_ask and device.forget_in_time(group, now):
             self._save_learned(device)
         if may_ask and len(self._groups) > 1 and group.would_close_connection(now):
             readings = self._not_asked(epoch, group, now, Reason.UNREACHABLE)
         elif may_ask and group.plan.blocks:
-            readings = await self._ask(epoch, group)
+            readings, factors = await self._ask(epoch, group)
         else:  # where all of a group is refused nothing is asked, and silence says nothing about the device
             limited = self._service.units[device.unit].in_service and not may_ask
             readings = self._not_asked(epoch, group, now, Reason.NOT_POLLED if limited else device.reason)
         if device.exponents is not None:
-            readings = device.exponents.scaled(readings)
+            readings = device.exponents.scaled(readings, factors)
         stats.polls += 1
         for reading in readings:
             stats.bad_points += len(reading.reasons)
@@ -164,11 +165,15 @@ class ModbusSource:
         self._hint(device, self._hints[device.name].polled(readings))
         return Poll(int(epoch.at(due.due) * 1000), tuple(readings), due.skipped, epoch.tag)
 
-    async def _ask(self, epoch: Epoch, group: Group) -> list[Reading]:
+    async def _ask(self, epoch: Epoch, group: Group) -> tuple[list[Reading], Sequence[Reading]]:
+        """The readings of one poll, and the scale factors that were read once more after them."""
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
         poll = PollCycle(group, link, self._service, epoch.next_ms, settings)
         await poll.read()
+        if device.exponents is not None and device.exponents.changed(poll.readings, poll.factors):
+            poll = PollCycle(group, link, self._service, epoch.next_ms, settings)
+            await poll.read()
         if poll.slow_reply_time:
             self._service.record_slow_replies(
                 device.unit, poll.slow_reply_time, asyncio.get_running_loop().time()
@@ -190,13 +195,13 @@ class ModbusSource:
         trial_was_good = device.trial_over(poll.readings)
         if poll.replied and device.settling_polls:  # what it refuses while it starts teaches nothing either
             device.settling_polls -= 1
-            return [distrusted(reading) for reading in poll.readings]
+            return [distrusted(reading) for reading in poll.readings], ()
         if poll.search is not None:
             self._learn(device, poll.search)
         if trial_was_good:
             device.forget_all(asyncio.get_running_loop().time())
             self._save_learned(device)
-        return poll.readings
+        return poll.readings, poll.factors
 
     def _not_asked(self, epoch: Epoch, group: Group, now: float, reason: Reason) -> list[Reading]:
         time_ms = epoch.next_ms(group.series, now)

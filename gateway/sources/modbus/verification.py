@@ -60,6 +60,11 @@ class Verifier:
                 return place, point, exchange, exchange.data
         return None
 
+    async def read_again(self, block: Block) -> bytes | None:
+        """The data of this block, where the device gives it."""
+        exchange = await self._read_once(block)
+        return None if exchange is None else exchange.data
+
     async def recheck_alive(self, block: Block) -> bool:
         """Whether the device gives a point of what it gave a moment ago."""
         exchange = await self._read_once(block.point(0))

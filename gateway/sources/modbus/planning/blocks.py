@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from qilu.contract.profile import AddressRange, Point, Table
@@ -30,6 +32,8 @@ REQUEST_OVERHEAD_BYTES = 60
 round trip on a network are some hundreds. 60 bytes are 30 registers: a gap that costs little on the one
 and is worth reading through on the other.
 """
+DIVISION_COST = 10_000
+"""Bytes that are worth reading so that a value and its scale factor come in one reply."""
 
 
 def data_bytes(table: Table, count: int) -> int:
@@ -91,10 +95,17 @@ class Span:
 
 
 def optimal_spans(
-    table: Table, points: Iterable[Point], max_block: int, no_read: Sequence[AddressRange], overhead: int
+    table: Table,
+    points: Iterable[Point],
+    max_block: int,
+    no_read: Sequence[AddressRange],
+    overhead: int,
+    factors: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Span, ...]:
     """The cheapest spans that read every point: no point is split, none reads more than `max_block` addresses
     or any address of `no_read`. Of equally cheap ones, the one with the fewest requests.
+
+    `factors`: point -> the point with its scale factor. As few of these as possible are read by two requests.
 
     Each point alone must be readable under these limits (ValueError names the first that is not).
     """
@@ -103,6 +114,7 @@ def optimal_spans(
     # other and they can be one, or the later points of the lower one can move to the higher one for nothing.
     firsts, lasts = [point.address for point in order], [point.last for point in order]
     gaps = [(gap.first, gap.last) for gap in no_read if gap.table is table]
+    divided = _divided(order, factors)
     best: list[tuple[int, int]] = [(0, 0)]  # cost and requests of the first n points
     starts: list[int] = []
     for end in range(1, len(order) + 1):
@@ -113,7 +125,8 @@ def optimal_spans(
             if last - first >= max_block or any(low <= last and first <= high for low, high in gaps):
                 break
             cost, requests = best[start]
-            candidate = (cost + overhead + data_bytes(table, last - first + 1), requests + 1)
+            cost += overhead + data_bytes(table, last - first + 1) + DIVISION_COST * divided[start]
+            candidate = (cost, requests + 1)
             if choice is None or candidate < choice:
                 choice, best_start = candidate, start
         if choice is None:
@@ -124,3 +137,14 @@ def optimal_spans(
     while bounds[-1] > 0:
         bounds.append(starts[bounds[-1] - 1])
     return tuple(Span(table, tuple(order[start:end])) for start, end in pairwise(reversed(bounds)))
+
+
+def _divided(order: Sequence[Point], factors: Mapping[str, str]) -> Counter[int]:
+    """Place in the order -> how many points a cut before it divides from their scale factors."""
+    places = {point.name: place for place, point in enumerate(order)} if factors else {}
+    divided: Counter[int] = Counter()
+    for name, factor in factors.items():
+        if name in places and factor in places:
+            low, high = sorted((places[name], places[factor]))
+            divided.update(range(low + 1, high + 1))
+    return divided

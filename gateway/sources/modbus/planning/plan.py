@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from gateway.sources.modbus.planning.blocks import (
 )
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
-from qilu.contract.profile import AddressRange, DeviceProfile, Point, Table
+from qilu.contract.profile import AddressRange, DeviceProfile, Point, PointRef, Table
 from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.registers import BlockCodec, compile_block
 from qilu.modbus.pdu import read_request
@@ -110,6 +111,8 @@ class ReadPlan:
     blocks: tuple[Block, ...]
     not_asked: tuple[ExcludedPoints, ...] = ()
     framing: Framing = "tcp"
+    factors: tuple[Block, ...] = ()
+    """Scale factors of points in other blocks: read once more at the end of each turn."""
 
     @property
     def origin(self) -> Origin:
@@ -121,12 +124,12 @@ class ReadPlan:
 
     @cached_property
     def requests(self) -> int:
-        return len(self.blocks)
+        return len(self.blocks) + len(self.factors)
 
     @cached_property
     def registers(self) -> int:
         """Addresses read per turn, in the tables of registers and of bits."""
-        return sum(block.span.count for block in self.blocks)
+        return sum(block.span.count for block in (*self.blocks, *self.factors))
 
     @cached_property
     def wasted(self) -> int:
@@ -137,7 +140,9 @@ class ReadPlan:
     def bus_bytes(self) -> int:
         """Bytes on the wire per turn, both ways, without those of TCP and IP."""
         framed = sum(_FRAMED[self.framing])
-        return sum(framed + data_bytes(block.span.table, block.span.count) for block in self.blocks)
+        return sum(
+            framed + data_bytes(block.span.table, block.span.count) for block in (*self.blocks, *self.factors)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +187,30 @@ def plan(
     points = profile.points_of(group)
     asked = [point for point in points if point.name not in learned.refused_points]
     spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
+    apart = _factors_apart(spans)
+    spans.sort(key=lambda span: apart.isdisjoint(point.name for point in span.points))  # those first
     return ReadPlan(
         columns=BlockSchema(origin, group, tuple(point.name for point in points)),
         period=profile.groups[group] if period is None else period,
         blocks=tuple(Block(span, origin, group, numbers) for span in spans),
         not_asked=_excluded(points, origin, group, learned),
         framing=framing,
+        factors=tuple(
+            Block(Span(span.table, factors, span.whole), origin, group, numbers)
+            for span in spans
+            if (factors := tuple(point for point in span.points if point.name in apart))
+        ),
     )
+
+
+def _factors_apart(spans: Sequence[Span]) -> AbstractSet[str]:
+    """Scale factors of points in other spans."""
+    apart: set[str] = set()
+    for span in spans:
+        inside = {point.name for point in span.points}
+        needed = {point.scale.point for point in span.points if isinstance(point.scale, PointRef)}
+        apart |= needed - inside
+    return apart
 
 
 def plans(
@@ -260,6 +282,7 @@ def _spans(
             min(limits.max_block(table), limit),
             (*limits.no_read, *gaps),
             sum(_FRAMED[framing]) + REQUEST_OVERHEAD_BYTES,
+            {point.name: point.scale.point for point in points if isinstance(point.scale, PointRef)},
         )
     except ValueError as error:
         raise ConfigError(
