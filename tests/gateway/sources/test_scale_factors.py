@@ -49,9 +49,9 @@ def changing(period: float) -> Peer:
 
 @pytest.mark.parametrize("factor_table", ["holding", "input"])
 @pytest.mark.parametrize("last", [1, 12])
-@pytest.mark.parametrize("period", [0.71, 3.7])
+@pytest.mark.parametrize(("period", "share"), [(0.31, 0.0), (0.71, 0.6), (3.7, 0.95)])
 def test_no_value_is_scaled_by_a_factor_of_another_moment(
-    period: float, last: int, factor_table: str
+    period: float, share: float, last: int, factor_table: str
 ) -> None:
     meter = inverter(last=last, factor_table=factor_table)
     polls, _ = run(World("memory").polls(changing(period), 300, meter=meter))
@@ -62,8 +62,8 @@ def test_no_value_is_scaled_by_a_factor_of_another_moment(
         for point, value in zip(reading.columns.points, reading.values, strict=True)
         if point != "sf" and value is not None
     ]
-    assert set(good) == {500.0}
-    assert len(good) > 0.6 * 300 * last
+    assert set(good) <= {500.0}
+    assert len(good) >= share * 300 * last
 
 
 def spans(meter: DeviceProfile) -> list[list[str]]:
