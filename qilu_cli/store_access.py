@@ -16,6 +16,7 @@ from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.plain_text import plain
 from qilu.contract.units import parse_duration
+from qilu.runtime.redaction import redacted
 from qilu.stores.factory import open_reader
 from qilu.stores.interfaces import Reader
 from qilu.stores.settings import SqliteSettings
@@ -61,7 +62,7 @@ async def unknown_device(store: Reader, device: str) -> ConfigError:
 
 def warn(message: str) -> None:
     """One line on stderr, beside an answer that stands."""
-    print(f"qilu: {plain(message)}", file=sys.stderr)
+    print(f"qilu: {redacted(plain(message))}", file=sys.stderr)
 
 
 def print_table(form: str, header: Sequence[str], rows: Rows, *, whose: Collection[str] = ()) -> None:

@@ -14,6 +14,7 @@ from qilu.config.errors import explain
 from qilu.config.lookalikes import name_lookalikes
 from qilu.config.yaml_loader import MAX_CHARACTERS, LineIndex, parse, too_long
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.runtime.redaction import remember
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -56,12 +57,14 @@ def read_secret(file: Path | None, variable: str | None, *, key: str) -> str | N
             raise UnreachableError(f"{key}: {error}") from None
         if not secret:
             raise UnreachableError(f"{key}: {file} is empty; write the secret into the file")
+        remember(secret)
         return secret
     if variable is None:
         return None
     if not (value := os.environ.get(variable)):
         problem = f"environment variable {variable} is empty or not set"
         raise ConfigError(problem, key=key, remedy="set it before the start")
+    remember(value)
     return value
 
 

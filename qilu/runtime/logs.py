@@ -13,6 +13,7 @@ from logging.handlers import QueueHandler, QueueListener
 from typing import Any, Literal, TextIO
 
 from qilu.contract.plain_text import plain, plain_json, plain_lines
+from qilu.runtime.redaction import redacted
 
 Form = Literal["text", "json"]
 
@@ -65,7 +66,7 @@ class TextFormatter(logging.Formatter):
         line += "".join(f" {key}={plain(str(value))}" for key, value in _fields(record).items())
         if record.exc_info:
             line += "\n" + plain_lines(self.formatException(record.exc_info))
-        return line
+        return redacted(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -82,7 +83,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return plain_json(json.dumps(entry, ensure_ascii=False, default=str))
+        return redacted(plain_json(json.dumps(entry, ensure_ascii=False, default=str)))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

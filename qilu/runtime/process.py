@@ -16,6 +16,7 @@ from typing import Any
 from qilu.contract.errors import ConfigError, QiluError, UnreachableError
 from qilu.contract.plain_text import plain_lines
 from qilu.runtime.extras import missing_extra
+from qilu.runtime.redaction import redacted
 from qilu.runtime.tasks import flatten
 
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
@@ -57,7 +58,7 @@ def run(
 
 def report(error: QiluError) -> int:
     """Print what is wrong on stderr, without a traceback; return the exit code."""
-    print(f"qilu: {plain_lines(str(error))}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
+    print(f"qilu: {redacted(plain_lines(str(error)))}", file=sys.stderr, flush=True)  # noqa: T201  # this is where it belongs
     return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE
 
 

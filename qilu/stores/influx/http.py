@@ -18,6 +18,7 @@ from qilu.contract.errors import ConfigError, TimedOutError, UnreachableError
 from qilu.contract.record_codec import MALFORMED
 from qilu.runtime.certificates import Trust, explain_distrust
 from qilu.runtime.network_errors import describe_network_error
+from qilu.runtime.redaction import redacted
 from qilu.stores.influx.bounded_response import ACCEPTED, BoundedResponse, TooLongError
 from qilu.stores.settings import InfluxSettings
 
@@ -62,7 +63,8 @@ class Reply:
     def error_text(self) -> str:
         """The words of an error."""
         fields = self._fields
-        return str(fields.get("error") or fields.get("message") or self._text)[:_LONGEST_TEXT]
+        words = str(fields.get("error") or fields.get("message") or self._text)
+        return redacted(words[:_LONGEST_TEXT])  # what stands in front of it may repeat our token
 
     @property
     def reason(self) -> str:
