@@ -80,7 +80,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
     kept = recovered.kept
     spool = _parts(setup, recovered, thread, epoch, unreported)
     synced = _sync_recovered(files, spool)
-    forgotten = decode_forgotten(content(files, FORGOTTEN))
+    forgotten = decode_forgotten(_content(files, FORGOTTEN))
     for segment, lost in recovered.damaged:
         if segment.quarantined:
             spool.quarantine.lost(segment, lost, "damaged")
@@ -93,7 +93,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
         spool.consumer.unlink(name)
     if synced:
         _forget_set_aside(files, spool, recovered)
-    setup.edges.opened(decode_adopted(content(files, ADOPTED)), kept)
+    setup.edges.opened(decode_adopted(_content(files, ADOPTED)), kept)
     _log.info(
         "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
         *(setup.monotonic() - started_at, spool.stream, sum(map(len, kept.pending.values()))),
@@ -173,3 +173,11 @@ def _forget_set_aside(files: Files, spool: OpenedSpool, recovered: RecoveryResul
             files.replace(FORGOTTEN, encode_forgotten(spool.kept.forgotten()))
         except OSError as error:
             _log.warning("spool: %s cannot be written now: %s", FORGOTTEN, error)
+
+
+def _content(files: Files, name: str) -> bytes:
+    """A whole small file; empty where it cannot be read: what it spares is then done again."""
+    try:
+        return content(files, name)
+    except OSError:
+        return b""
