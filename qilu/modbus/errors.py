@@ -7,7 +7,9 @@ Codes and their meaning: MODBUS Application Protocol Specification V1.1b3, secti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Self
 
 from qilu.contract.errors import DataError, QiluError, UnreachableError
@@ -45,6 +47,9 @@ class InvalidRequest(ModbusError, DataError):
 
 class ProtocolError(ModbusError, DataError):
     """The response is well framed but does not answer the request; nothing of it may be used."""
+
+    quirks: Mapping[str, object] = MappingProxyType({})
+    """The quirks of a source with which it would have been accepted."""
 
 
 class FrameError(ModbusError, UnreachableError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from qilu.contract.errors import QiluError, UnreachableError
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 TIMEOUTS_BEFORE_RECONNECT = 3
 """Consecutive requests without a reply to any after which the connection itself is doubted."""
-LENIENT_REMEDY = "set `quirks: {lenient_replies: true}` of this source"
+LENIENT: Mapping[str, object] = {"lenient_replies": True}
 MAX_SHOWN = 32
 """Bytes of what came in place of a reply that a message shows."""
 _RECEIVE = 2048  # bytes taken in one go: several of the longest frames
@@ -230,7 +230,8 @@ class Connection(asyncio.BufferedProtocol):
         try:
             exchange.data = response_data(exchange.request, pdu)
         except ProtocolError as error:
-            self._refused(exchange, ProtocolError(f"{error}{self._remedy(exchange.request, pdu)}"))
+            quirks = self._quirks_for(exchange.request, pdu)
+            self._refused(exchange, _proposing(ProtocolError, str(error), quirks))
         except ModbusError as error:
             self._refused(exchange, error)
         if self._framer.buffered:
@@ -245,29 +246,32 @@ class Connection(asyncio.BufferedProtocol):
             exchange.data, exchange.error = None, error
         self._unconfirmed.clear()
 
-    def _remedy(self, request: bytes, pdu: bytes) -> str:
-        """The quirk that would have accepted this response, for a message; empty where there is none."""
+    def _quirks_for(self, request: bytes, pdu: bytes) -> Mapping[str, object]:
+        """The quirks that would have accepted this response; none where there are none."""
         try:
             response_data(request, without_padding(request, pdu))
         except ProtocolError:
-            return ""
+            return {}
         except ModbusError:
             pass
-        return f"; {LENIENT_REMEDY}" if self._rules.has_transaction_ids else ""
+        return LENIENT if self._rules.has_transaction_ids else {}
 
-    def _unusable(self, exchange: Transaction) -> str:
-        """What came in place of a reply, for a message."""
-        framer = TcpFramer(lenient=True)
+    def _unusable(self, exchange: Transaction, problem: str) -> QiluError:
+        """What came in place of a reply."""
+        framer, quirks = TcpFramer(lenient=True), dict[str, object]()
         framer.feed(self._last_bytes)
-        remedy = ""
         try:
             if self._rules.framing == "tcp" and (frame := framer.next_frame()) is not None:
-                remedy = self._remedy(exchange.request, frame.pdu)
+                quirks |= self._quirks_for(exchange.request, frame.pdu)
+                if frame.unit != exchange.unit and quirks:
+                    quirks = {"accept_unit": [frame.unit]}
         except FrameError:
             pass
-        return f"what came is no reply: {self._last_bytes[:MAX_SHOWN].hex(' ')}{remedy}"
+        kind = ProtocolError if self._rejected_frames else UnusableReplyError
+        shown = self._last_bytes[:MAX_SHOWN].hex(" ")
+        return _proposing(kind, f"{problem}; what came is no reply: {shown}", quirks)
 
-    def _refused(self, exchange: Transaction, error: ModbusError) -> None:
+    def _refused(self, exchange: Transaction, error: QiluError) -> None:
         exchange.error = error
         if isinstance(error, ProtocolError):
             self._stats.rejected_replies += 1
@@ -312,12 +316,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._unconfirmed and self._framer.buffered:
             self._invalidate_unconfirmed(ProtocolError(f"{self.name}: half a frame came behind it"))
         problem = f"{self.name}: unit {exchange.unit} did not reply within {self._timeout:g} s"
-        if self._rejected_frames:
-            exchange.error = ProtocolError(
-                f"{problem}; {self._rejected_frames} replies to something else were rejected"
-            )
-        elif self._last_bytes:
-            exchange.error = UnusableReplyError(f"{problem}; {self._unusable(exchange)}")
+        if self._last_bytes or self._rejected_frames:
+            exchange.error = self._unusable(exchange, problem)
         else:
             exchange.error = ReplyTimeoutError(problem)
         self._stats.timeouts += 1
@@ -362,3 +362,13 @@ class Connection(asyncio.BufferedProtocol):
             self._open.clear()
             self._waiting.clear()
             self.close()
+
+
+def _proposing(
+    kind: type[ProtocolError | UnusableReplyError], problem: str, quirks: Mapping[str, object]
+) -> ProtocolError | UnusableReplyError:
+    """An error that names the quirks to set, where there are some."""
+    pairs = ", ".join(f"{key}: {str(value).lower()}" for key, value in quirks.items())
+    error = kind(f"{problem}; set `quirks: {{{pairs}}}` of this source" if quirks else problem)
+    error.quirks = quirks
+    return error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from qilu.contract.errors import QiluError, UnreachableError
+from qilu.modbus.errors import ProtocolError
 from qilu.modbus.functions import Function
 from qilu.modbus.pdu import data_size
 from qilu.modbus.unit_ids import BROADCAST
@@ -50,6 +51,8 @@ class ReplyTimeoutError(UnreachableError):
 
 class UnusableReplyError(ReplyTimeoutError):
     """Bytes came in time, and none of them was a reply to the request."""
+
+    quirks: Mapping[str, object] = ProtocolError.quirks
 
 
 class ConnectionLostError(UnreachableError):

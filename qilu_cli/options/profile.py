@@ -57,6 +57,7 @@ def new(
         str | None, typer.Option(help="The name of the profile; default: what the device calls itself.")
     ] = None,
     unit: Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")] = 1,
+    timeout: Annotated[str, typer.Option(help="How long to wait for a reply.")] = "1s",
     out: ProfileOut = None,
     force: Force = False,
 ) -> None:
@@ -66,9 +67,12 @@ def new(
     """
     from gateway.commissioning.profiles.from_probe import EVERYWHERE, new_from_probe
     from qilu_cli.commands.probe.output import progress
+    from qilu_cli.commands.probe.session import seconds
 
     async def work() -> None:
-        file = await new_from_probe(from_probe, unit, read or EVERYWHERE, name, out, progress, force=force)
+        wait = seconds("--timeout", timeout)
+        reads = read or EVERYWHERE
+        file = await new_from_probe(from_probe, unit, reads, name, out, progress, force=force, timeout=wait)
         typer.echo(f"{file}: written; next: name its points, then qilu check {file}")
 
     run(work, "error", False)

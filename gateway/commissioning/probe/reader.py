@@ -11,7 +11,7 @@ from typing import Self
 
 from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.range_dump import Dump, RangeSearch
-from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
+from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings, Quirks
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.profile import Table
 from qilu.modbus.device_identification import Access
@@ -37,6 +37,7 @@ from qilu.modbus_client.connection import (
 )
 from qilu.modbus_client.connector import EndpointConnector
 from qilu.modbus_client.stats import ClientStats
+from qilu.modbus_client.transaction import UnusableReplyError
 from qilu.runtime.backoff import Backoff
 
 BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that is busy is polled again
@@ -51,13 +52,16 @@ def _late(unit: int, seconds: float) -> None:
     """A reply to a question that was given up."""
 
 
-def settings_for(url: str, timeout: float, request_gap: float = 0.0) -> ModbusSettings:
-    """What the gateway would have in its file for this endpoint."""
+def settings_for(
+    url: str, timeout: float, request_gap: float = 0.0, quirks: Mapping[str, object] | None = None
+) -> ModbusSettings:
+    """What the gateway would have in its file for this endpoint; `quirks` as there."""
     return ModbusSettings(
         type="modbus",
         url=url,
         timeout=timeout,
         request_gap=request_gap,
+        quirks=Quirks.model_validate(quirks or {}),
         devices=(DeviceSettings(device="probed", profile="probed"),),
     )
 
@@ -68,6 +72,9 @@ class Prober:
     def __init__(self, settings: ModbusSettings, random: Random) -> None:
         self.url = settings.url
         self.settings = settings
+        self.notes: list[str] = []
+        """What the replies have wrong, and the quirks of a source that accept it, which are set here too."""
+        self._quirks: dict[str, object] = {}
         self._random = random
         self._backoff = Backoff(random, first=0.2, max_s=2.0)
         self._tasks: asyncio.TaskGroup | None = None
@@ -75,15 +82,30 @@ class Prober:
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._link = EndpointConnector(
-            self.settings.client_options, self._tasks, self._backoff, ClientStats(), _late, self._random
-        )
+        self._link = self._connector(self._tasks)
         try:
             await self._connected(attempts=1)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
         return self
+
+    def _connector(self, tasks: asyncio.TaskGroup) -> EndpointConnector:
+        return EndpointConnector(
+            self.settings.client_options, tasks, self._backoff, ClientStats(), _late, self._random
+        )
+
+    def _accepts(self, error: QiluError) -> bool:
+        """Whether the replies are accepted from now on, with quirks that were not set yet."""
+        quirks = error.quirks if isinstance(error, ProtocolError | UnusableReplyError) else {}
+        if self._tasks is None or self._link is None or all(key in self._quirks for key in quirks):
+            return False
+        self.notes.append(str(error))
+        self._quirks |= quirks
+        self.settings = settings_for(self.url, self.settings.timeout, self.settings.request_gap, self._quirks)
+        self._link.close()
+        self._link = self._connector(self._tasks)
+        return True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,7 +120,8 @@ class Prober:
     async def ask(self, unit: int, request: bytes) -> bytes:
         """The data of the reply; ReplyTimeoutError, ExceptionReply, ... as the gateway knows them.
 
-        A connection that was lost is made again, and a device that is busy asked again.
+        Replies that a quirk accepts are accepted, and noted. A connection that was lost is made again, and a
+        device that is busy is asked again.
         """
         pauses, lost = list(BUSY_PAUSES), 0
         while True:
@@ -110,9 +133,12 @@ class Prober:
             error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")
             if isinstance(error, AcknowledgeReply | DeviceBusy) and pauses:
                 await asyncio.sleep(pauses.pop(0))
-            elif isinstance(error, ConnectionLostError) and not lost:
+            elif isinstance(error, ConnectionLostError):
+                connection.closed_by_us = True  # which is no reason to wait before the next one
+                if lost:
+                    raise error
                 lost += 1  # many devices close a connection that was idle
-            else:
+            elif not self._accepts(error):
                 raise error
 
     def reconnect(self) -> None:
@@ -143,17 +169,15 @@ async def read_range(prober: Prober, unit: int, full_span: Range, progress: Prog
         request = read_request(span.table.read_function, span.first, span.size)
         try:
             data = await prober.ask(unit, request)
-        except (IllegalAddress, IllegalValue, DeviceFailure) as error:
+        except (IllegalFunction, IllegalAddress, IllegalValue, DeviceFailure) as error:
             replied = True
             search.refused(error.code.name.lower().replace("_", " "))
-        except IllegalFunction:
-            search.abandoned(f"the device cannot read {span.table}")
-        except (ReplyTimeoutError, ProtocolError) as error:
+        except (ReplyTimeoutError, ProtocolError, ConnectionLostError) as error:
             # It may be alive and ignore what it does not have, or blocks of this length.
             replied = replied or await ping(prober, unit) is not None
             if not replied:
                 raise UnreachableError(str(error)) from error
-            search.refused("no answer", timed_out=True)
+            search.refused(_NO_REPLY.get(type(error), "no answer"), timed_out=True)
         except ModbusError as error:
             search.abandoned(str(error))
         else:
@@ -161,6 +185,13 @@ async def read_range(prober: Prober, unit: int, full_span: Range, progress: Prog
             search.good(_values(span, data))
         progress(search.known)
     return search.dump()
+
+
+_NO_REPLY: Mapping[type[QiluError], str] = {
+    ConnectionLostError: "the device closes the connection",
+    UnusableReplyError: "what came is no reply",
+    ProtocolError: "what came is no reply",
+}
 
 
 def _values(span: Range, data: bytes) -> list[int]:
@@ -182,7 +213,7 @@ async def identity(prober: Prober, unit: int) -> Mapping[int, str]:
                 break
             request = ReadIdentity(Access.BASIC)
             continue
-        except (ModbusError, ReplyTimeoutError):
+        except (ModbusError, ReplyTimeoutError, ConnectionLostError):
             # Servers that do not know the function may leave a part of it unread, before the next request.
             prober.reconnect()
             break
@@ -199,12 +230,17 @@ def _on_single_line(text: bytes) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in decoded).split())
 
 
-async def ping(prober: Prober, unit: int) -> str | None:
-    """How a unit answers to the cheapest question: "answers", "exception ..."; None where nobody is there."""
+async def ping(prober: Prober, unit: int, tries: int = 1) -> str | None:
+    """How a unit answers to the cheapest question: "answers", "exception ..."; None where nobody is there.
+
+    `tries`: 2 finds a device that is asleep, and loses the first request.
+    """
     try:
         await prober.ask(unit, read_request(Table.HOLDING.read_function, 0, 1))
-    except (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ProtocolError):
-        return None
+    except (ProtocolError, UnusableReplyError) as error:
+        return str(error)
+    except (ReplyTimeoutError, GatewayPathUnavailable, TargetFailedToRespond, ConnectionLostError):
+        return await ping(prober, unit, tries - 1) if tries > 1 else None
     except ExceptionReply as error:
         return f"answers with exception {error.code.value} ({error.code.name.lower().replace('_', ' ')})"
     except ModbusError as error:

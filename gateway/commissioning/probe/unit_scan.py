@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from gateway.commissioning.probe.reader import Prober, identity, ping
 
+FEW_UNITS, TRIES = 16, 2
+"""Of so many units each one is asked twice: a device that is asleep loses the first request."""
+
 
 class Unit(NamedTuple):
     """One unit id that answered."""
@@ -23,7 +26,7 @@ async def scan(
     """Every unit that answers; `found` is called as soon as it does."""
     answering: list[Unit] = []
     for done, unit in enumerate(units, 1):
-        how = await ping(prober, unit)
+        how = await ping(prober, unit, TRIES if len(units) <= FEW_UNITS else 1)
         if how is not None:
             results = await identity(prober, unit)
             answering.append(Unit(unit, how, " ".join(results[number] for number in sorted(results)[:3])))

@@ -42,8 +42,11 @@ async def new_from_probe(
     progress: Progress,
     *,
     force: bool,
+    timeout: float = 1.0,
 ) -> Path:
     """Write the profile and return where it is; ConfigError where there is nothing to read.
+
+    `timeout`: seconds from a request to its reply.
 
     Without a name it gets that of the device's model or product code.
     """
@@ -51,7 +54,7 @@ async def new_from_probe(
     url = parse_target(target)
     if name is not None:
         destination(name, out, force)  # reported before any request
-    async with Prober(settings_for(url, 1.0), Random()) as prober:
+    async with Prober(settings_for(url, timeout), Random()) as prober:
         identity_texts = await identity(prober, unit)
         name = name or name_out_of(
             identity_texts.get(ObjectId.MODEL_NAME, ""), identity_texts.get(ObjectId.PRODUCT_CODE, "")
@@ -66,11 +69,13 @@ async def new_from_probe(
             "nothing in there can be read", key="--read", remedy="find with `qilu probe` what the device has"
         )
     named = " ".join(identity_texts[number] for number in sorted(identity_texts)[:3])
-    write(file, checked(draft(name, target, unit, named, dumps)))
+    write(file, checked(draft(name, target, unit, named, dumps, prober.notes)))
     return file
 
 
-def draft(name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dump]) -> Draft:
+def draft(
+    name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dump], notes: Sequence[str] = ()
+) -> Draft:
     """A guess: each value as it most likely is, with what else it could be in the comment. Pure."""
     device = f"unit {unit} at {target}" + (f" ({identity_})" if identity_ else "")
     head = [
@@ -78,6 +83,7 @@ def draft(name: str, target: str, unit: int, identity_: str, dumps: Sequence[Dum
         "compare the values with the display, give points their names, units and scales, remove the rest.",
         "`qilu probe find` finds a value that you know, `qilu probe watch` shows what moves.",
     ]
+    head += [f"Note: {note}" for note in notes]
     more: dict[str, Any] = {}
     if gaps := [gap for dump in dumps for gap in _gaps(dump)]:
         more["limits"] = {"no_read": gaps}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.reader import Prober, identity, ping, read_range
+from gateway.commissioning.probe.unit_scan import TRIES
 from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import Table
 from qilu.modbus.device_identification import ObjectId
@@ -17,7 +18,7 @@ NO_IDENTITY = {"identity": "the device gives none"}
 async def identify(target: str, unit: int, timeout: str, form: str) -> None:
     """Print identification objects and tables; UnreachableError when the unit does not reply."""
     async with prober(target, timeout) as client:
-        how = await ping(client, unit)
+        how = await ping(client, unit, TRIES)
         if how is None:
             remedy = f"see the units that reply: qilu probe scan {target}"
             raise UnreachableError(f"{client.url}: connected, but unit {unit} does not reply; {remedy}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
+
+import typer
 
 from gateway.commissioning.probe.arguments import Range, parse_target
 from gateway.commissioning.probe.range_dump import Dump
@@ -14,9 +18,15 @@ from qilu_cli.commands.probe.output import progress
 MAX_SECONDS = 3600.0
 
 
-def prober(target: str, timeout: str) -> Prober:
-    """What asks the target; ConfigError for a target or a duration that makes no sense."""
-    return Prober(settings_for(parse_target(target), seconds("--timeout", timeout)), Random())
+@asynccontextmanager
+async def prober(target: str, timeout: str) -> AsyncIterator[Prober]:
+    """What asks the target; ConfigError for a target or a duration that makes no sense. What its replies have
+    wrong is printed on stderr at the end."""
+    client = Prober(settings_for(parse_target(target), seconds("--timeout", timeout)), Random())
+    async with client:
+        yield client
+    for note in client.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def seconds(option: str, text: str) -> float:
