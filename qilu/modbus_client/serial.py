@@ -75,9 +75,9 @@ def _set_any_speed(descriptor: int, baudrate: int) -> None:
 
     try:
         raw = fcntl.ioctl(descriptor, _TCGETS2, bytes(_TERMIOS2.size))
-        iflag, oflag, cflag, *others, _, _ = _TERMIOS2.unpack(raw)
+        iflag, oflag, cflag, *rest, _, _ = _TERMIOS2.unpack(raw)
         cflag = cflag & ~_CBAUD | _BOTHER
-        fcntl.ioctl(descriptor, _TCSETS2, _TERMIOS2.pack(iflag, oflag, cflag, *others, baudrate, baudrate))
+        fcntl.ioctl(descriptor, _TCSETS2, _TERMIOS2.pack(iflag, oflag, cflag, *rest, baudrate, baudrate))
     except OSError as error:
         raise termios.error(errno.EINVAL, "this system does not know the speed") from error
 
