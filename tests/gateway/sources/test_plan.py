@@ -249,3 +249,36 @@ def test_a_span_tells_its_first_and_last_address(gap: int, limit: int) -> None:
     span = Span(Table.HOLDING, (point(4, "uint32"), point(6 + gap)))
     assert (span.first, span.last, span.count, span.wasted) == (4, 6 + gap, 3 + gap, gap)
     assert optimal_spans(Table.HOLDING, span.points, limit, [], OVERHEAD)[0].points == span.points
+
+
+def test_devices_of_one_profile_and_the_same_limits_share_their_plan() -> None:
+    meter = profile(
+        [row("a", 1, scale={"parameter": "ratio"}), row("b", 2), row("c", 200)], parameters={"ratio": 2.0}
+    )  # fmt: skip
+    other = Origin("edge-1", "meter-2", "meter")
+    one, two = plan(meter, "default", ORIGIN), plan(meter, "default", other, period=7.0)
+    assert [block.codec for block in one.blocks] == [block.codec for block in two.blocks]
+    assert all(a.codec is b.codec for a, b in zip(one.blocks, two.blocks, strict=True))
+    assert {block.columns.origin for block in one.blocks} == {ORIGIN}
+    assert {block.columns.origin for block in two.blocks} == {two.origin} == {other}
+    assert (one.period, two.period) == (1.0, 7.0)
+    scaled = plan(meter, "default", other, parameters={"ratio": 10.0})
+    data = b"\0\1\0\1"
+    assert scaled.blocks[0].reading(0, data).values == (10.0, 1)
+    assert two.blocks[0].reading(0, data).values == (2.0, 1)
+    assert scaled.blocks[0].codec is not two.blocks[0].codec
+    assert plan(meter, "default", other, framing="rtu").framing == "rtu"
+
+
+def test_devices_that_learned_the_same_share_their_plan_and_others_have_their_own() -> None:
+    meter = profile([row("a", 1), row("b", 2), row("c", 200)])
+    first, second = (
+        plan(meter, "default", ORIGIN, learned=LearnedLimits({"b": Reason.ILLEGAL_ADDRESS})) for _ in range(2)
+    )
+    assert first.blocks[0].codec is second.blocks[0].codec
+    assert [excluded.columns.points for excluded in first.not_asked] == [("b",)]
+    assert first.not_asked[0].columns.origin == ORIGIN
+    refused = LearnedLimits({"b": Reason.TIMEOUT}, max_block={Table.HOLDING: 1})
+    own = plan(meter, "default", ORIGIN, learned=refused)
+    assert own.not_asked[0].reading(0).reasons == {0: Reason.TIMEOUT}
+    assert plan(meter, "default", ORIGIN).not_asked == ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.planning.blocks import (
@@ -24,6 +25,8 @@ from qilu.contract.registers import BlockCodec, compile_block
 from qilu.modbus.pdu import read_request
 
 _FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
+_MAX_PATTERNS = 1000
+_NOBODY = Origin("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ class Block:
         """A block that reads one point of this one."""
         return self.part(self.span.isolate(place)[0])
 
+    def of(self, origin: Origin) -> Block:
+        """The same block of another device, which shares all but the origin."""
+        block = copy(self)
+        block.columns = BlockSchema(origin, self.columns.group, self.columns.points)
+        return block
+
     def part(self, span: Span) -> Block:
         """A block that reads some of the points of this one."""
         return Block(span, self.columns.origin, self.columns.group, self._parameters)
@@ -97,6 +106,12 @@ class ExcludedPoints:
         self._none = (None,) * len(columns.points)
         self._reasons = dict.fromkeys(range(len(columns.points)), reason)
 
+    def of(self, origin: Origin) -> ExcludedPoints:
+        """The same points of another device."""
+        excluded = copy(self)
+        excluded.columns = BlockSchema(origin, self.columns.group, self.columns.points)
+        return excluded
+
     def reading(self, time_ms: int) -> Reading:
         return Reading(self.columns, time_ms, self._none, self._reasons)
 
@@ -113,6 +128,17 @@ class ReadPlan:
     framing: Framing = "tcp"
     factors: tuple[Block, ...] = ()
     """Scale factors of points in other blocks: read once more at the end of each turn."""
+
+    def of(self, origin: Origin, period: float) -> ReadPlan:
+        """The same plan of another device."""
+        return ReadPlan(
+            BlockSchema(origin, self.columns.group, self.columns.points),
+            period,
+            tuple([block.of(origin) for block in self.blocks]),
+            tuple([excluded.of(origin) for excluded in self.not_asked]),
+            self.framing,
+            tuple([block.of(origin) for block in self.factors]),
+        )
 
     @property
     def origin(self) -> Origin:
@@ -184,19 +210,58 @@ def plan(
     `parameters`: all of them, by default those of the profile. ConfigError names a point that cannot be read.
     """
     numbers = profile.parameters if parameters is None else parameters
+    pattern = _pattern(_Case(profile, group, numbers, framing, learned))
+    return pattern.of(origin, profile.groups[group] if period is None else period)
+
+
+class _Case:
+    """All that a plan depends on but the device: equal ones have one plan. A profile equals itself only."""
+
+    __slots__ = ("_key", "framing", "group", "learned", "parameters", "profile")
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        group: str,
+        parameters: Mapping[str, float],
+        framing: Framing,
+        learned: LearnedLimits,
+    ) -> None:
+        self.profile = profile
+        self.group = group
+        self.parameters = parameters
+        self.framing = framing
+        self.learned = learned
+        limits = tuple(sorted(learned.refused_points.items())), learned.no_read
+        self._key = (
+            *(id(profile), group, framing, tuple(sorted(parameters.items()))),
+            *(*limits, tuple(sorted(learned.max_block.items()))),
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Case) and other._key == self._key
+
+
+@lru_cache(maxsize=_MAX_PATTERNS)
+def _pattern(case: _Case) -> ReadPlan:
+    """The plan of a device without a name."""
+    profile, group, learned = case.profile, case.group, case.learned
     points = profile.points_of(group)
     asked = [point for point in points if point.name not in learned.refused_points]
-    spans = [span for table in Table for span in _spans(profile, table, asked, framing, learned)]
+    spans = [span for table in Table for span in _spans(profile, table, asked, case.framing, learned)]
     apart = _factors_apart(spans)
     spans.sort(key=lambda span: apart.isdisjoint(point.name for point in span.points))  # those first
     return ReadPlan(
-        columns=BlockSchema(origin, group, tuple(point.name for point in points)),
-        period=profile.groups[group] if period is None else period,
-        blocks=tuple(Block(span, origin, group, numbers) for span in spans),
-        not_asked=_excluded(points, origin, group, learned),
-        framing=framing,
+        columns=BlockSchema(_NOBODY, group, tuple(point.name for point in points)),
+        period=profile.groups[group],
+        blocks=tuple(Block(span, _NOBODY, group, case.parameters) for span in spans),
+        not_asked=_excluded(points, _NOBODY, group, learned),
+        framing=case.framing,
         factors=tuple(
-            Block(Span(span.table, factors, span.whole), origin, group, numbers)
+            Block(Span(span.table, factors, span.whole), _NOBODY, group, case.parameters)
             for span in spans
             if (factors := tuple(point for point in span.points if point.name in apart))
         ),
