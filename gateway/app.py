@@ -31,6 +31,7 @@ from gateway.sources.modbus.poll_schedule import slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.spool.disk import DiskSpool
+from gateway.spool.former_files import refuse_former_files
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.modbus_client.connect_limiter import ConnectLimiter
@@ -59,6 +60,7 @@ class Gateway:
 
     async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
         """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
+        refuse_former_files(self.settings.spool.directory)  # before the clock's file is written
         raise_open_file_limit(
             2 * len(self.sources)
         )  # a new connection may be made while the old one is not closed yet

@@ -1,7 +1,7 @@
 """Keeps the open accounts in a file, so that the next start can close those of a killed gateway exactly.
 
 file = head, one block for each device        each of BLOCK bytes with a checksum, written in place
-head = boot id of the system, end of collecting (ms, UTC; 0 while it goes on), name of the edge
+head = "qilu1", boot id of the system, end of collecting (ms, UTC; 0 while it goes on), name of the edge
 
 The numbers are not synced: after a power cut they may be old, so that only those of this boot are believed.
 When an edge first collected from a device is believed of every boot. What another edge left is not believed:
@@ -27,7 +27,9 @@ _log = logging.getLogger(__name__)
 
 BLOCK = 512
 _CHECK = Struct("<I")
-_HEAD = Struct("<16sq")
+_MARK = b"qilu1"
+"""The format and its version."""
+_HEAD = Struct("<5s16sq")
 _CELLS = Struct(f"<{len(CELLS)}q")
 _MAX_NAME = BLOCK - _CHECK.size - _CELLS.size
 
@@ -60,8 +62,8 @@ class Ledger:
         head = next(blocks, None)
         if head is None:
             return PreviousRun()
-        boot, ended_ms = _HEAD.unpack_from(head)
-        if head[_HEAD.size :].rstrip(b"\0") not in (b"", self._edge):
+        mark, boot, ended_ms = _HEAD.unpack_from(head)
+        if mark != _MARK or head[_HEAD.size :].rstrip(b"\0") != self._edge:
             return PreviousRun()
         accounts = {}
         for block in blocks:
@@ -109,7 +111,7 @@ class Ledger:
             self._descriptor = None
 
     def _head(self, ended_ms: int) -> bytes:
-        return _block(_HEAD.pack(self._boot.bytes, ended_ms) + self._edge)
+        return _block(_HEAD.pack(_MARK, self._boot.bytes, ended_ms) + self._edge)
 
     def _write(self, block: bytes, place: int) -> None:
         if self._descriptor is not None:

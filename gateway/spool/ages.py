@@ -1,18 +1,17 @@
 """How old segments are, in time for which a gateway ran: no wall clock can make them older than they are.
 
-    CRC32-AS-HEX {"running_s": 86400.0, "segments": {"NAME": 3600.0, ...}}
+    a note (see notes.py) of {"running_s": 86400.0, "segments": {"NAME": 3600.0, ...}}
 
 The file is replaced once a minute. Losing it, or a part of it, only makes records seem younger: they stay.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from zlib import crc32
 
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment
+from gateway.spool.notes import decode_note, encode_note
 
 AGES = "ages"
 _SAVE_EVERY_S = 60.0
@@ -58,17 +57,12 @@ class Ages:
         self.save_at = self._monotonic() + _SAVE_EVERY_S
         now = self.running_s()
         written = {segment.name: now if active else segment.written_s for segment, active in segments}
-        text = json.dumps({"running_s": now, "segments": written}).encode()
-        return b"%08x %b\n" % (crc32(text), text)
+        return encode_note({"running_s": now, "segments": written})
 
 
 def _read(files: Files) -> tuple[float, dict[str, float]]:
     try:
-        data = files.read(AGES, 0, files.stat(AGES).size)
-        crc, _, text = data.rstrip().partition(b" ")
-        if crc != b"%08x" % crc32(text):
-            return 0.0, {}
-        entry = json.loads(text)
+        entry = decode_note(files.read(AGES, 0, files.stat(AGES).size))
         return float(entry["running_s"]), {str(k): float(v) for k, v in entry["segments"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0.0, {}

@@ -1,6 +1,6 @@
 """The text that remembers which records need not be sent again after a restart, pure.
 
-    CRC32-AS-HEX {"stream as hex": "0-41,50", ...}
+    a note (see notes.py) of {"stream as hex": "0-41,50", ...}
 
 Losing it, or part of it, only costs that records are sent twice. It may never name one that is not durable.
 """
@@ -13,18 +13,18 @@ from gateway.spool.notes import decode_note, encode_note
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import IntervalSet
 
-FORGOTTEN = "forgotten"
-"""The name of the file with this text."""
+CHECKPOINT = "checkpoint"
+"""The name of the file."""
 MAX_RUNS = 20_000
 """Runs that are remembered of one stream, so that the text stays small however scattered they are."""
 
 
-def encode_forgotten(forgotten: Mapping[int, IntervalSet]) -> bytes:
+def encode_checkpoint(durable: Mapping[int, IntervalSet]) -> bytes:
     """The text for these offsets, or for the lowest of them where there are too many runs."""
-    return encode_note({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in forgotten.items()})
+    return encode_note({f"{stream:016x}": str(_bounded(offsets)) for stream, offsets in durable.items()})
 
 
-def decode_forgotten(data: bytes) -> dict[int, IntervalSet]:
+def decode_checkpoint(data: bytes) -> dict[int, IntervalSet]:
     """The content of a text; empty when it is damaged in any way."""
     try:
         return {int(stream, 16): IntervalSet.parse(offsets) for stream, offsets in decode_note(data).items()}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 
 from gateway.spool.ages import AGES, Ages
-from gateway.spool.checkpoint import FORGOTTEN, encode_forgotten
+from gateway.spool.checkpoint import CHECKPOINT, encode_checkpoint
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment, SegmentIndex
@@ -18,7 +18,7 @@ from gateway.spool.segment_writer import SegmentWriter, Sync
 _log = logging.getLogger(__name__)
 
 _REMEMBER_EVERY_S = 5.0
-"""Seconds between two writings of `forgotten`: a killed gateway sends again what became durable since."""
+"""Seconds between two writings of the checkpoint: a killed gateway sends again what became durable since."""
 
 
 class Commits:
@@ -36,7 +36,7 @@ class Commits:
         monotonic: Callable[[], float],
     ) -> None:
         self.checkpoint_dirty = False
-        """Whether records were forgotten that `forgotten` does not name yet."""
+        """Whether records were forgotten that the checkpoint does not name yet."""
         self._files = files
         self._kept = kept
         self._writer = writer
@@ -61,7 +61,7 @@ class Commits:
             return error
         copied = {stream: offsets.copy() for stream, offsets in self._kept.copied.items()}
         syncs = [writer.unsynced() for writer in writers]
-        texts = {FORGOTTEN: self._due_checkpoint(), AGES: self._ages.text_to_save(self._segments())}
+        texts = {CHECKPOINT: self._due_checkpoint(), AGES: self._ages.text_to_save(self._segments())}
         if any(texts.values()) or any(sync.needed for sync in syncs):
             await asyncio.get_running_loop().run_in_executor(self._executor, self._sync, syncs, texts)
         for writer, sync in zip(writers, syncs, strict=True):
@@ -89,7 +89,7 @@ class Commits:
             return None
         self.checkpoint_dirty = False
         self._remember_at = now + _REMEMBER_EVERY_S
-        return encode_forgotten(self._kept.forgotten())
+        return encode_checkpoint(self._kept.forgotten())
 
     def _segments(self) -> Iterator[tuple[Segment, bool]]:
         """Each segment, and whether it is being written."""

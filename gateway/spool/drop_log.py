@@ -13,7 +13,7 @@ from gateway.content import NOTHING, Content, from_plain, to_plain
 from gateway.interfaces import DropReport
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment
-from gateway.spool.jsonl import Journal
+from gateway.spool.jsonl import VERSION, Journal
 from qilu.contract.errors import DataError
 from qilu.contract.ranges import IntervalSet
 
@@ -72,7 +72,7 @@ class DropLog:
 
     def _write(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content) -> None:
         entry = {"stream": f"{segment.stream:016x}", "records": len(offsets), "offsets": _brief(offsets)}
-        times = {"from_ms": segment.oldest_ms, "to_ms": segment.newest_ms, "given_up_ms": self._now_ms()}
+        times = {"from_ms": segment.oldest_ms, "to_ms": segment.newest_ms, "dropped_ms": self._now_ms()}
         self._journal.write([entry | {"reason": reason} | times | {"content": to_plain(content)}])
 
     def drain(self) -> Sequence[DropReport]:
@@ -83,7 +83,7 @@ class DropLog:
     def mark_reported(self) -> None:
         """All that was added so far is known where it matters: `left` has none of it any more."""
         if self._report_due:
-            self._journal.write([{"told_ms": self._now_ms()}])
+            self._journal.write([{"reported_ms": self._now_ms()}])
             self._report_due = False
 
     def unreported(self) -> Sequence[DropReport]:
@@ -96,7 +96,7 @@ class DropLog:
             return reports
         for line in lines:
             entry = _decoded(line)
-            if "told_ms" in entry:
+            if "reported_ms" in entry:
                 reports.clear()
             else:
                 reports += (
@@ -130,4 +130,4 @@ def _decoded(line: bytes) -> dict[str, Any]:
         entry = json.loads(line)
     except ValueError:
         return {}
-    return entry if isinstance(entry, dict) else {}
+    return entry if isinstance(entry, dict) and entry.get("qilu") == VERSION else {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten
+from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint
 from gateway.spool.filesystem import Files
 from gateway.spool.recovery import RecoveryResult, recover
 from qilu.contract.errors import ConfigError
@@ -31,7 +31,7 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
 def recover_pending(files: Files) -> RecoveryResult:
     """What is in a spool and not durable yet, as far as its files show."""
     recovered = recover(files)
-    for stream, offsets in decode_forgotten(content(files, FORGOTTEN)).items():
+    for stream, offsets in decode_checkpoint(content(files, CHECKPOINT)).items():
         recovered.kept.subtract(stream, offsets)
     return recovered
 

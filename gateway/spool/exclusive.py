@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.filesystem import OsFiles, ReadOnlyFiles
+from gateway.spool.former_files import refuse_former_files
 from qilu.runtime.private_files import acting_as_owner
 
 
@@ -21,6 +22,7 @@ def changing(directory: Path) -> Iterator[OsFiles]:
     files = OsFiles(directory, remedy=remedy)
     with explain_os_errors(directory):
         ReadOnlyFiles(directory).open()  # must be there: nothing is made
+        refuse_former_files(directory)
         with acting_as_owner(directory):
             files.open()
             try:

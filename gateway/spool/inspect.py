@@ -12,6 +12,7 @@ from gateway.spool.drop_log import JOURNAL, dropped_of
 from gateway.spool.edges import ADOPTED, decode_adopted
 from gateway.spool.errors import content, explain_os_errors, recover_pending
 from gateway.spool.filesystem import OWNER, ReadOnlyFiles
+from gateway.spool.former_files import refuse_former_files
 from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.jsonl import Journal
 from gateway.spool.settings import SpoolSettings
@@ -115,6 +116,7 @@ def inspect(directory: Path) -> Summary:
     files = ReadOnlyFiles(directory)
     with explain_os_errors(directory):
         files.open()
+        refuse_former_files(directory)
         recovered = recover_pending(files)
         kept = recovered.kept
         dropped = [report for line in Journal(files, JOURNAL, 0).lines() for report in dropped_of(line)]

@@ -11,6 +11,10 @@ from gateway.spool.filesystem import Files
 _log = logging.getLogger(__name__)
 
 
+VERSION = 1
+"""The first value of each line: the version of its format."""
+
+
 class Journal:
     """Lines in `NAME.jsonl`; when that holds half of `bound` bytes it replaces `NAME.old.jsonl`."""
 
@@ -25,7 +29,8 @@ class Journal:
         """Add a line for each entry. A disk that refuses costs the lines and a warning, nothing else."""
         try:
             for entry in entries:
-                line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+                text = json.dumps({"qilu": VERSION} | dict(entry), ensure_ascii=False)
+                line = text.encode("utf-8", "backslashreplace") + b"\n"
                 self._rotate(len(line))
                 self._files.append(self._name, line)
                 self._size = (self._size or 0) + len(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgotten
+from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint, encode_checkpoint
 from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import content
 from gateway.spool.exclusive import changing
@@ -28,7 +28,7 @@ def replay(directory: Path, since_ms: int) -> ReplayResult:
     """
     with changing(directory) as files:
         raise_epoch(files)
-        forgotten = decode_forgotten(content(files, FORGOTTEN))
+        forgotten = decode_checkpoint(content(files, CHECKPOINT))
         again: dict[int, IntervalSet] = {}
         from_ms: int | None = None
         for segment in recover(files).kept.segments():
@@ -40,5 +40,5 @@ def replay(directory: Path, since_ms: int) -> ReplayResult:
                 from_ms = segment.oldest_ms if from_ms is None else min(from_ms, segment.oldest_ms)
         for stream, offsets in again.items():
             forgotten[stream].subtract(offsets)
-        files.replace(FORGOTTEN, encode_forgotten(forgotten))
+        files.replace(CHECKPOINT, encode_checkpoint(forgotten))
         return ReplayResult(sum(map(len, again.values())), from_ms)

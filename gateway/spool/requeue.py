@@ -11,6 +11,7 @@ from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.exclusive import changing
 from gateway.spool.filesystem import ReadOnlyFiles
+from gateway.spool.former_files import refuse_former_files
 from gateway.spool.recovery import recover
 from gateway.spool.segment import QUARANTINE, REQUEUED
 from gateway.spool.segment_reader import bodies_of
@@ -47,6 +48,7 @@ def quarantined(directory: Path) -> Iterator[QuarantinedRecord]:
     files = ReadOnlyFiles(directory)
     with explain_os_errors(directory):
         files.open()
+        refuse_former_files(directory)
         for segment in recover(files).quarantined.segments():
             try:
                 for annotated in bodies_of(files, segment):

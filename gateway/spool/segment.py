@@ -1,7 +1,7 @@
 """The bytes of one segment file, pure: how records are laid out, and how they are found again after damage.
 
     segment = header record*
-    header  = "qspool" version:u16 stream:u64 first:u64 created_ms:u64 boot:16 edge:128 crc32:u32
+    header  = "qilusp" version:u16 stream:u64 first:u64 created_ms:u64 boot:16 edge:128 crc32:u32
     record  = MARK length:u32 number:u32 crc32(body):u32 crc32(the 16 bytes before):u32 body
 
 Numbers are little endian; `edge` is UTF-8, filled up with zero bytes.
@@ -31,8 +31,8 @@ A record of the latter two has a line before its body with the reason, and the n
 aside.
 """
 VERSION = 1
-MAGIC = b"qspool"
-MARK = b"\xf5\xfaQ\xff"  # three of these bytes never occur in UTF-8, so never in a JSON body
+MAGIC = b"qilusp"
+MARK = b"\xf5\xfaq\xff"  # three of these bytes never occur in UTF-8, so never in a JSON body
 
 MAX_EDGE_BYTES = 128
 """Bytes of UTF-8 that the name of an edge may have."""

@@ -5,13 +5,12 @@ A power cut may cost the last half minute of it. Only a wall clock that went bac
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
-from zlib import crc32
 
+from gateway.spool.notes import decode_note, encode_note
 from qilu.runtime.boot import UNKNOWN_BOOT
 from qilu.runtime.private_files import read_file
 
@@ -50,17 +49,15 @@ class SavedTime:
 
 def encode_saved(saved: SavedTime) -> bytes:
     """The content of the file."""
-    text = json.dumps(asdict(saved)).encode()
-    return (b"%08x %b" % (crc32(text), text)).ljust(_SIZE - 1) + b"\n"
+    return encode_note(asdict(saved)).rstrip().ljust(_SIZE - 1) + b"\n"
 
 
 def read_saved(file: Path) -> SavedTime | None:
     """What the file has; None where there is none, or a damaged one."""
     try:
-        crc, _, text = read_file(file).rstrip().partition(b" ")
-        if crc != b"%08x" % crc32(text):
+        entry = decode_note(read_file(file))
+        if entry is None:
             return None
-        entry = json.loads(text)
         held = entry["held"] and HeldEpoch(*entry["held"])
         return SavedTime(**{**entry, "high_ms": tuple(entry["high_ms"]), "held": held})
     except (OSError, ValueError, KeyError, TypeError):

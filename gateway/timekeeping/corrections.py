@@ -1,19 +1,20 @@
 """The file of corrections in the spool's directory: synced before a corrected record is first sent.
 
-    CRC32-AS-HEX {"stream": "9f3c...", "epoch": 1000, "shift_ms": 63, "uncertain": false}      a line each
+    {"stream": "9f3c...", "epoch": 1000, "shift_ms": 63, "uncertain": false}
+
+Each line is a note, see gateway/spool/notes.py.
 
 The first line of an epoch of a stream counts and never changes.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from zlib import crc32
 
 from gateway.spool.filesystem import Files
+from gateway.spool.notes import decode_note, encode_note
 from gateway.timekeeping.provisional import Correction
 
 _log = logging.getLogger(__name__)
@@ -80,11 +81,10 @@ class Corrections:
         return data.splitlines()
 
     def _take(self, line: bytes) -> None:
-        crc, _, text = line.partition(b" ")
-        if crc != b"%08x" % crc32(text):
+        entry = decode_note(line)
+        if entry is None:
             return
         try:
-            entry = json.loads(text)
             key = int(entry["stream"], 16), int(entry["epoch"])
             self._known.setdefault(key, Correction(int(entry["shift_ms"]), bool(entry["uncertain"])))
         except (ValueError, KeyError, TypeError):
@@ -106,5 +106,4 @@ class Corrections:
 
 def _line(stream: int, epoch: int, correction: Correction) -> bytes:
     entry = {"stream": f"{stream:016x}", "epoch": epoch, "shift_ms": correction.shift_ms}
-    text = json.dumps(entry | {"uncertain": correction.uncertain}).encode()
-    return b"%08x %b\n" % (crc32(text), text)
+    return encode_note(entry | {"uncertain": correction.uncertain})

@@ -196,17 +196,39 @@ async def test_a_file_that_is_no_store_is_refused_with_the_remedy(
         async with opener(file):
             pass
     file.unlink()
-    with closing(sqlite3.connect(file)) as older:
-        older.execute("PRAGMA user_version = 1")
-    with pytest.raises(ConfigError, match="has version 1, this program needs version 2; move it away"):
-        async with opener(file):
-            pass
-    file.unlink()
+    async with SqliteStore(file):
+        pass
     with closing(sqlite3.connect(file)) as newer:
         newer.execute("PRAGMA user_version = 99")
-    with pytest.raises(ConfigError, match="version 99, this program knows up to"):
+    with pytest.raises(ConfigError, match="version 99, this program knows version 1; use the newer program"):
         async with opener(file):
             pass
+
+
+@pytest.mark.parametrize("opener", [SqliteStore, SqliteReader])
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_store_from_before_the_first_release_is_refused_and_left_as_it_is(
+    tmp_path: Path, opener: type[SqliteStore] | type[SqliteReader], version: int
+) -> None:
+    """It had the same tables, these versions, and no application id."""
+    file = tmp_path / "store.db"
+    async with SqliteStore(file):
+        pass
+    with closing(sqlite3.connect(file)) as former:
+        former.execute("PRAGMA application_id = 0")
+        former.execute(f"PRAGMA user_version = {version}")
+    content = file.read_bytes()
+    with pytest.raises(ConfigError, match=r"store\.db: this store was written before .*; move it away, and"):
+        async with opener(file):
+            pass
+    assert file.read_bytes() == content
+
+
+async def test_a_store_names_its_format_in_the_file(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "store.db"):
+        pass
+    head = (tmp_path / "store.db").read_bytes()[:100]
+    assert (head[68:72], int.from_bytes(head[60:64])) == (b"QILU", 1)
 
 
 async def test_a_reader_of_nothing_and_a_writer_without_a_folder_say_where(tmp_path: Path) -> None:

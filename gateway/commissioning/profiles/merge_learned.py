@@ -70,7 +70,7 @@ def limits(
         after[key] = max(needed, min(longest, after.get(key, longest)))
     gaps = [
         _in_modicon(gap) if in_modicon else gap.model_dump(mode="json")
-        for gap in learned.no_read
+        for gap in learned.unreadable
         if not any(gap.overlaps(point.table, point.address, point.last) for point in profile.points)
     ]
     known = list(after.get("no_read", []))

@@ -15,7 +15,9 @@ from pathlib import Path
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.stores.sqlite.access import make_file, prepare_folder, set_access
 
-VERSION = 2
+APPLICATION_ID = 0x51494C55
+"""Kept in the file as `application_id`: QILU."""
+VERSION = 1
 """Kept in the file as `user_version`."""
 
 _TABLES = """
@@ -134,33 +136,38 @@ def unreachable(file: Path, error: sqlite3.Error) -> UnreachableError:
     return UnreachableError(f"store {file}: {error}; {hint}")
 
 
+_FORMER_TABLES = frozenset(("meta", "origins", "columns", "readings", "minutes", "stale"))
 _REPAIR = "move it away and start anew, or repair a copy with `sqlite3 FILE .recover`"
 
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}")
     connection.execute("INSERT INTO meta VALUES ('identity', ?)", (f"sqlite-{secrets.token_hex(8)}",))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
 
 def check_version(connection: sqlite3.Connection, file: Path) -> None:
     """ConfigError where the file is no store, or one of another version; an empty database passes."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if application == APPLICATION_ID and version != VERSION:
         raise ConfigError(
-            f"the store has version {version}, this program knows up to {VERSION}",
+            f"the store has version {version}, this program knows version {VERSION}",
             file=file,
             remedy="use the newer program that wrote it, or another file",
         )
-    if 0 < version < VERSION:
+    if application == APPLICATION_ID or not (application or version or tables):
+        return
+    if version and tables.issuperset(_FORMER_TABLES):
         raise ConfigError(
-            f"the store has version {version}, this program needs version {VERSION}",
+            "this store was written before the first release, in a format that this version does not read",
             file=file,
-            remedy="move it away: the ingester makes a new one",
+            remedy="move it away, and the ingester makes a new one; the version that wrote it can query it",
         )
-    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ConfigError("this is a database, but no store of Qilu", file=file, remedy="name another file")
+    raise ConfigError("this is a database, but no store of Qilu", file=file, remedy="name another file")
 
 
 def not_usable(file: Path, error: OSError | sqlite3.Error) -> ConfigError | UnreachableError:

@@ -76,8 +76,6 @@ def test_what_an_edge_of_another_name_left_is_not_told(tmp_path: Path) -> None:
     Ledger(tmp_path / "accounts", BOOT, "old").open(accounts)
     assert Ledger(tmp_path / "accounts", BOOT, "old").read().accounts == accounts
     assert Ledger(tmp_path / "accounts", BOOT, "new").read() == PreviousRun()
-    Ledger(tmp_path / "accounts", BOOT).open(accounts)  # as gateways wrote it before
-    assert Ledger(tmp_path / "accounts", BOOT, "new").read().accounts == accounts
 
 
 def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.gateway.spool.golden DIRECTORY
 
-made it. It stands for the disks of gateways that run: when the format changes it stays as it is.
+made it. It stands for the disks of gateways that run: when the format changes it stays as it is. Before the
+first release it is made anew, and the spool of before goes into tests/cases/spool-former.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def golden_body(number: int) -> bytes:
     points = ",".join(f'"point_{index}":{number + index / 8}' for index in range(28))
     seconds = WRITTEN + number
     return (
-        f'{{"edge":"edge-1","device":"压力机 {number}","profile":"press","group":"fast","due":{seconds}000,'
-        f'"readings":[{{"t":{seconds}012,"v":{{{points}}}}}]}}'
+        f'{{"edge":"edge-1","device":"压力机 {number}","profile":"press","group":"fast",'
+        f'"due_ms":{seconds}000,"readings":[{{"t":{seconds}012,"v":{{{points}}}}}]}}'
     ).encode()
 
 

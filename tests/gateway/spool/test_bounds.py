@@ -285,7 +285,7 @@ async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_
 
 
 async def test_torn_lines_of_losses_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "dropped.jsonl").write_text('[1]\n{"given_up_ms": 3}\n{"torn')
+    (tmp_path / "dropped.jsonl").write_text('[1]\n{"dropped_ms": 3}\n{"torn')
     async with disk_spool(tmp_path) as spool:
         assert spool.unreported_drops() == []
 

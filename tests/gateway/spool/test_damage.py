@@ -164,7 +164,7 @@ async def test_files_of_others_are_left_alone(left: Path) -> None:
         "notes.txt": b"mine",
         "1-2-3.segment": b"no name of ours",
         ".hidden": b"",
-        "forgotten.bak": b"{}",
+        "checkpoint.bak": b"{}",
     }
     for name, content in strange.items():
         (left / name).write_bytes(content)
@@ -215,7 +215,7 @@ async def test_a_pipe_or_folder_in_the_place_of_a_segment_costs_its_records(
 
 
 @SOMETHING_ELSE
-@pytest.mark.parametrize("name", ["forgotten", "forgotten.new", "adopted", "dropped.jsonl"])
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoint.new", "adopted", "dropped.jsonl"])
 async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
     left: Path, make: Callable[[Path], None], name: str
 ) -> None:
@@ -233,7 +233,7 @@ async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
 
 
 @SOMETHING_ELSE
-@pytest.mark.parametrize("name", ["forgotten", "forgotten.new"])
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoint.new"])
 def test_a_pipe_or_folder_in_the_place_of_a_note_is_named_by_a_replay(
     left: Path, make: Callable[[Path], None], name: str
 ) -> None:
@@ -259,7 +259,7 @@ async def test_a_segment_of_another_format_is_left_alone(
 async def test_a_damaged_note_of_what_is_forgotten_only_costs_sending_again(
     left: Path, content: bytes
 ) -> None:
-    (left / "forgotten").write_bytes(content)
+    (left / "checkpoint").write_bytes(content)
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(30))
 

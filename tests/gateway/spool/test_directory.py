@@ -168,7 +168,7 @@ async def test_a_command_of_root_leaves_files_of_the_owner(open_to_all: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-@pytest.mark.parametrize("name", ["owner.new", "forgotten.new", "owner", "forgotten", "dropped.jsonl"])
+@pytest.mark.parametrize("name", ["owner.new", "checkpoint.new", "owner", "checkpoint", "dropped.jsonl"])
 async def test_links_and_pipes_in_the_directory_are_not_followed(
     tmp_path: Path, kind: str, name: str
 ) -> None:

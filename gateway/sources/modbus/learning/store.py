@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zlib import crc32
 
 from pydantic import Field
@@ -28,35 +28,40 @@ LEARNED_FOLDER = "learned"
 class LearnedLimitsFile(FrozenModel):
     """Learned limits of one device; valid as long as its profile does not change."""
 
+    format: Literal[1]
+    """Of files like this one."""
     device: str
     profile: str
     fingerprint: str
     """Of the profile, which may have been changed since."""
     refused_points: Mapping[str, Reason] = {}
-    no_read: tuple[AddressRange, ...] = ()
+    unreadable: tuple[AddressRange, ...] = ()
     max_block: Mapping[Table, Annotated[int, Field(ge=1)]] = {}
     by_timeout: bool = False
 
     @classmethod
     def of(cls, device: str, profile: DeviceProfile, learned: LearnedLimits) -> LearnedLimitsFile:
         return cls(
+            format=1,
             device=device,
             profile=profile.profile,
             fingerprint=fingerprint(profile),
             refused_points=dict(sorted(learned.refused_points.items())),
-            no_read=tuple(dict.fromkeys(learned.no_read)),
+            unreadable=tuple(dict.fromkeys(learned.no_read)),
             max_block=learned.max_block,
             by_timeout=learned.by_timeout,
         )
 
     @property
     def learned(self) -> LearnedLimits:
-        return LearnedLimits(dict(self.refused_points), self.no_read, dict(self.max_block), self.by_timeout)
+        return LearnedLimits(
+            dict(self.refused_points), self.unreadable, dict(self.max_block), self.by_timeout
+        )
 
     def text(self) -> str:
         """As YAML, for people."""
-        head = f"What {self.device} taught the gateway. Delete this file to have everything asked again;"
-        lines = [f"# {head}", "# qilu profile apply-learned takes it over into the profile."]
+        head = f"Learned limits of {self.device}. Delete this file, and the gateway learns them again;"
+        lines = [f"# {head}", "# `qilu profile apply-learned` merges them into the profile."]
         for key, value in self.model_dump(mode="json").items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 lines += [f"{key}:", *(f"  - {json.dumps(entry)}" for entry in value)]
