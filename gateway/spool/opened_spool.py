@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from gateway.interfaces import DropReport, StreamOrigin
 from gateway.spool.ages import Ages
-from gateway.spool.checkpoint import FORGOTTEN, decode_forgotten, encode_forgotten
+from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint, encode_checkpoint
 from gateway.spool.commit import Commits
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
@@ -17,6 +17,7 @@ from gateway.spool.edges import ADOPTED, Edges, decode_adopted
 from gateway.spool.epoch import read_epoch
 from gateway.spool.errors import content
 from gateway.spool.filesystem import Files
+from gateway.spool.former_files import refuse_former_files
 from gateway.spool.index import SegmentIndex
 from gateway.spool.quarantine import Quarantine
 from gateway.spool.recovery import RecoveryResult, recover
@@ -74,13 +75,14 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
     """The opened spool; ConfigError when the directory cannot be used."""
     files, started_at = setup.files, setup.monotonic()
     files.open()
+    refuse_former_files(setup.settings.directory)
     epoch = read_epoch(files)
     unreported = setup.drop_log.unreported()
     recovered = recover(files)
     kept = recovered.kept
     spool = _parts(setup, recovered, thread, epoch, unreported)
     synced = _sync_recovered(files, spool)
-    forgotten = decode_forgotten(_content(files, FORGOTTEN))
+    forgotten = decode_checkpoint(_content(files, CHECKPOINT))
     for segment, lost in recovered.damaged:
         if segment.quarantined:
             spool.quarantine.lost(segment, lost, "damaged")
@@ -170,9 +172,9 @@ def _forget_set_aside(files: Files, spool: OpenedSpool, recovered: RecoveryResul
         spool.consumer.forget(stream, offsets)
     if set_aside:
         try:
-            files.replace(FORGOTTEN, encode_forgotten(spool.kept.forgotten()))
+            files.replace(CHECKPOINT, encode_checkpoint(spool.kept.forgotten()))
         except OSError as error:
-            _log.warning("spool: %s cannot be written now: %s", FORGOTTEN, error)
+            _log.warning("spool: %s cannot be written now: %s", CHECKPOINT, error)
 
 
 def _content(files: Files, name: str) -> bytes:

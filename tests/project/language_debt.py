@@ -13,7 +13,7 @@ EXCEPTIONS: Mapping[str, str] = {
 """Names and texts that have a banned word for a reason; at most 20."""
 
 NOT_YET: Mapping[str, Mapping[str, int]] = {
-    "gateway": {"key": 2, "name": 1},
+    "gateway": {"name": 1},
     "simulator": {"key": 1, "name": 3},
 }
 """Package, kind -> violations. A number may only fall: whoever mends a name or a text lowers it.
