@@ -3,34 +3,29 @@ order."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 
 from gateway.accounting.account import own
 from gateway.accounting.counters import Counts
+from gateway.accounting.event_queue import EventQueue
 from gateway.accounting.ledger import Ledger, PreviousRun
-from gateway.accounting.loss_periods import LossPeriod, LossPeriods
-from gateway.content import MAX_ACCOUNTS, Content, content_of
+from gateway.accounting.loss_reports import LossReports
+from gateway.content import content_of
 from gateway.interfaces import DropReport, Event, Record
 from qilu.contract.accounting import (
     COLLECTION,
     EVENT_POINTS,
     EVENTS,
-    RECOUNT,
-    RECOUNT_POINTS,
     DropReason,
     EventKind,
 )
 from qilu.contract.ranges import IntervalSet
-from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll
 from qilu.runtime.monotonic_utc import ClockStep
 
 _log = logging.getLogger(__name__)
 
-_MAX_QUEUED = 10_000
-"""Reports that wait for their turn; the spool takes them within milliseconds unless it blocks."""
 _EPOCH_MARGIN_MS = 1000
 """A correction of times is exact to less than this."""
 _DEVICE_EVENTS = {
@@ -63,51 +58,37 @@ class AccountingSource:
         ledger: Ledger | None = None,
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
-        self._edge = BlockSchema(edge, EVENTS, EVENT_POINTS)
+        self._events = EventQueue(edge, devices, stamp, tag)
+        self._losses = LossReports(self._events)
         self._origins = devices
-        self._devices = {
-            name: BlockSchema(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()
-        }
-        self._stamp = stamp
-        self._tag = tag
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
         self._blocked_since_ms = blocked_since_ms
         self._ledger = ledger
-        self._losses = LossPeriods()
-        self._again: dict[str, dict[int, int]] = {}
-        self._of_losses: deque[Poll] = deque()
-        self._last_of_losses: Record | None = None
         self._counts: Counts | None = None
         self._blocked_from_ms = 0
-        self._waiting: deque[Poll] = deque(maxlen=_MAX_QUEUED)
-        self._queue_filled = asyncio.Event()
         self.started_ms = 0
 
-    async def polls(self) -> AsyncGenerator[Poll]:
-        while True:
-            await self._queue_filled.wait()
-            self._queue_filled.clear()
-            while self._waiting:
-                yield self._waiting.popleft()
+    def polls(self) -> AsyncGenerator[Poll]:
+        return self._events.polls()
 
     def drain(self) -> Sequence[Poll]:
         """What waits, taken out."""
-        drained = list(self._waiting)
-        self._waiting.clear()
-        return drained
+        return self._events.drain()
 
     # What happens, in the order of a run.
 
     def started(self) -> None:
         """Collecting begins; call it before the first poll passes."""
-        time_ms = self.started_ms = self._stamp(self._edge)
+        time_ms = self.started_ms = self._events.stamp(self._events.edge)
         left = PreviousRun() if self._ledger is None else self._ledger.read()
         self._start_accounts(left, time_ms)
         since_ms = self._down_since_ms
         down = 0.0 if since_ms is None else max((time_ms - since_ms) / 1000, 0.001)
         text = "first start here" if since_ms is None else f"started after {down:.1f} s"
-        self._add(self._edge, time_ms, EventKind.STARTED, text, start_ago_s=down, duration_s=down)
+        self._events.add(
+            self._events.edge, time_ms, EventKind.STARTED, text, start_ago_s=down, duration_s=down
+        )
         if self._blocked_since_ms is not None:
             end_ms = max(since_ms or time_ms, self._blocked_since_ms)
             self.dropped(
@@ -119,9 +100,9 @@ class AccountingSource:
     def _start_accounts(self, left: PreviousRun, time_ms: int) -> None:
         known_ms = {device: account.known_ms for device, account in left.accounts.items()}
         if self._ledger is None:
-            self._counts = Counts(self._every_ms, time_ms, known_ms, epoch=self._tag())
+            self._counts = Counts(self._every_ms, time_ms, known_ms, epoch=self._events.tag())
         else:
-            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep, self._tag())
+            self._counts = Counts(self._every_ms, time_ms, known_ms, self._ledger.keep, self._events.tag())
         self._counts.start(self._origins)
         if self._ledger is not None:
             self._ledger.open(self._counts.accounts)
@@ -137,27 +118,29 @@ class AccountingSource:
             origin = self._origins.get(device)
             removed = origin is None
             if origin is None:
-                edge = self._edge.origin
+                edge = self._events.edge.origin
                 origin = Origin(edge.edge, device, COLLECTION, edge.enterprise, edge.site)
             end_ms = left.ended_ms or account.last_ms + 1
             if left.exact and not left.ended_ms:
-                self._enqueue(account.to_poll(origin, end_ms))
+                self._events.put(account.to_poll(origin, end_ms))
             down_s = (time_ms - end_ms) / 1000 if left.exact else 0.0
             columns = BlockSchema(own(origin), EVENTS, EVENT_POINTS)
             if removed:
                 text = f"{origin.edge} does not collect from this device any more"
-                self._add(columns, time_ms, EventKind.REMOVED, text, start_ago_s=down_s)
+                self._events.add(columns, time_ms, EventKind.REMOVED, text, start_ago_s=down_s)
             elif down_s > 0:
                 text = f"collected again after {down_s:.1f} s"
-                self._add(columns, time_ms, EventKind.STARTED, text, start_ago_s=down_s, duration_s=down_s)
+                self._events.add(
+                    columns, time_ms, EventKind.STARTED, text, start_ago_s=down_s, duration_s=down_s
+                )
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool refuses records just now; called with each record."""
         if blocked and not self._blocked_from_ms:
-            self._blocked_from_ms = self._stamp("blocked")
+            self._blocked_from_ms = self._events.stamp("blocked")
         elif self._blocked_from_ms and not blocked:
             if self._counts is not None:
-                self._counts.blocked(self._blocked_from_ms, self._stamp("blocked"))
+                self._counts.blocked(self._blocked_from_ms, self._events.stamp("blocked"))
             self._blocked_from_ms = 0
 
     def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> None:
@@ -166,31 +149,31 @@ class AccountingSource:
             if self._ledger is not None and self._ledger.removed:
                 self.open_ledger_again()
             for done in self._counts.record_poll(poll, kept):
-                self._enqueue(done)
+                self._events.put(done)
             for device, first_ms, unpolled_ms in self._counts.between_epochs():
                 self._between_epochs(device, first_ms, unpolled_ms + _EPOCH_MARGIN_MS)
 
     def _between_epochs(self, device: str, first_ms: int, unpolled_ms: int) -> None:
         """Accounts of two epochs do not touch: nothing was polled of the device in between."""
-        columns = self._devices[device]
-        time_ms, start_ms = self._stamp(columns), first_ms - unpolled_ms
-        self._add(
+        columns = self._events.devices[device]
+        time_ms, start_ms = self._events.stamp(columns), first_ms - unpolled_ms
+        self._events.add(
             columns, time_ms, EventKind.CORRECTED, "the clock was corrected between two readings",
             start_ago_s=(time_ms - start_ms) / 1000, duration_s=unpolled_ms / 1000,
         )  # fmt: skip
 
     def device(self, event: Event) -> None:
         """Something about a device."""
-        columns, counts = self._devices[event.device], self._counts
+        columns, counts = self._events.devices[event.device], self._counts
         offline_s = 0.0
         if counts is not None and event.kind == "offline":
             counts.offline(self._origins[event.device], event.time_ms)
         elif counts is not None and event.kind == "online":
             offline_s = counts.online(self._origins[event.device], event.time_ms)
         kind, code = _DEVICE_EVENTS[event.kind], 0 if event.reason is None else event.reason.code
-        self._add(
+        self._events.add(
             columns,
-            self._stamp(columns),
+            self._events.stamp(columns),
             kind,
             event.text,
             start_ago_s=offline_s,
@@ -200,9 +183,12 @@ class AccountingSource:
 
     def clock_stepped(self, step: ClockStep) -> None:
         """The wall clock was set, and is known again."""
-        text, time_ms = f"the wall clock was set by {step.seconds:+.1f} s", self._stamp(self._edge)
-        self._add(
-            self._edge,
+        text, time_ms = (
+            f"the wall clock was set by {step.seconds:+.1f} s",
+            self._events.stamp(self._events.edge),
+        )
+        self._events.add(
+            self._events.edge,
             time_ms,
             EventKind.CLOCK_STEPPED,
             text,
@@ -213,66 +199,7 @@ class AccountingSource:
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
         """The spool gave records up, of which so many had been sent."""
-        self._superseded(dropped.content)
-        period = self._losses.dropped(dropped, in_flight)
-        before = len(self._waiting)
-        code = DropReason[period.reason] if period.reason in DropReason.__members__ else 0
-        time_ms = self._stamp(self._edge)
-        self._add(
-            self._edge,
-            time_ms,
-            EventKind.DROPPED,
-            f"the spool gave up {period.records} records ({period.reason})",
-            start_ago_s=(time_ms - period.from_ms) / 1000,
-            duration_s=(period.to_ms - period.from_ms) / 1000,
-            records=period.records,
-            in_flight=period.in_flight,
-            unread=period.unread,
-            code=code,
-        )
-        self._dropped_of_devices(period, dropped, code)
-        self._of_losses.extend(list(self._waiting)[before:])
-
-    def _dropped_of_devices(self, period: LossPeriod, dropped: DropReport, code: int) -> None:
-        """The whole stretch for each device of which something more was given up, and its accounts again."""
-        for device in dropped.content.devices:
-            lost, columns = period.content.devices[device], self._devices.get(device)
-            if columns is None:
-                continue
-            if lost.records:
-                time_ms = self._stamp(columns)
-                self._add(
-                    columns, time_ms, EventKind.DROPPED, period.reason, records=lost.records,
-                    start_ago_s=(time_ms - lost.from_ms) / 1000,
-                    duration_s=(lost.to_ms - lost.from_ms) / 1000,
-                    values=lost.values, in_flight=min(period.in_flight, lost.records), code=code,
-                )  # fmt: skip
-            for started_ms, start_ms in lost.starts.items():
-                time_ms, duration_s = self._stamp(columns), (started_ms - start_ms) / 1000
-                text = f"collected again after {duration_s:.1f} s"
-                start_ago_s = (time_ms - start_ms) / 1000
-                self._add(
-                    columns, time_ms, EventKind.STARTED, text, start_ago_s=start_ago_s, duration_s=duration_s
-                )
-            again = BlockSchema(columns.origin, RECOUNT, RECOUNT_POINTS)
-            for start_ms, numbers in lost.accounts.items():
-                repeated = self._again.setdefault(device, {})
-                repeated[start_ms] = max(start_ms + int(numbers[0]), repeated.get(start_ms, 0))
-                time_ms = self._stamp(again)
-                values = ((time_ms - start_ms) / 1000, *numbers)
-                self._enqueue(Poll(time_ms, (Reading(again, time_ms, values),), epoch=self._tag()))
-
-    def _superseded(self, content: Content) -> None:
-        """Leave out accounts that are part of one that was sent again since."""
-        for device, lost in content.devices.items():
-            repeated = self._again.get(device, {})
-            for start_ms, numbers in list(lost.accounts.items()):
-                end_ms = start_ms + int(numbers[0])
-                wider = (span for span in repeated.items() if span[0] <= start_ms and end_ms <= span[1])
-                if any(span != (start_ms, end_ms) for span in wider):
-                    del lost.accounts[start_ms]
-            while len(repeated) > MAX_ACCOUNTS:
-                del repeated[min(repeated)]
+        self._losses.dropped(dropped, in_flight)
 
     @property
     def has_open_losses(self) -> bool:
@@ -281,17 +208,11 @@ class AccountingSource:
 
     def appended(self, poll: Poll, record: Record) -> None:
         """The spool has a record of the gateway's own."""
-        if self._of_losses and poll is self._of_losses[0]:
-            self._of_losses.popleft()
-            self._last_of_losses = record
+        self._losses.appended(poll, record)
 
     def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
         """Whether all reports of losses are in the spool, and durable in the store."""
-        last = self._last_of_losses
-        if not self.has_open_losses or self._of_losses or last is None:
-            return False
-        kept = pending.get(last.stream)
-        return not kept or kept.first() > last.offset
+        return self._losses.durable(pending)
 
     def drained(self) -> None:
         """All reports of losses are durable."""
@@ -308,8 +229,8 @@ class AccountingSource:
     def requeued(self, records: int) -> None:
         """So many records came back from the quarantine."""
         text = f"{records} records came back from the quarantine"
-        time_ms = self._stamp(self._edge)
-        self._add(self._edge, time_ms, EventKind.REQUEUED, text, records=records)
+        time_ms = self._events.stamp(self._events.edge)
+        self._events.add(self._events.edge, time_ms, EventKind.REQUEUED, text, records=records)
 
     def _of_devices(
         self, kind: EventKind, records: Sequence[Record], text: str, values_each: int = 0
@@ -319,11 +240,11 @@ class AccountingSource:
         if content.known < len(records):
             _log.debug("%d of these records cannot be read here", len(records) - content.known)
         for device, lost in content.devices.items():
-            columns = self._devices.get(device)
+            columns = self._events.devices.get(device)
             if columns is None or not lost.records:
                 continue
-            time_ms = self._stamp(columns)
-            self._add(
+            time_ms = self._events.stamp(columns)
+            self._events.add(
                 columns, time_ms, kind, text, records=lost.records,
                 values=lost.records * values_each or lost.values,
                 start_ago_s=(time_ms - lost.from_ms) / 1000, duration_s=(lost.to_ms - lost.from_ms) / 1000,
@@ -334,34 +255,10 @@ class AccountingSource:
         if self._counts is None:
             return
         counts, self._counts = self._counts, None
-        time_ms = self._stamp(self._edge)
+        time_ms = self._events.stamp(self._events.edge)
         ended_ms = counts.ended_ms(time_ms)
         for account in counts.close(time_ms):
-            self._enqueue(account)
+            self._events.put(account)
         if self._ledger is not None:
             self._ledger.end(ended_ms, counts.accounts)
-        self._add(self._edge, time_ms, EventKind.STOPPED, "stopped")
-
-    def _add(
-        self,
-        columns: BlockSchema,
-        time_ms: int,
-        kind: EventKind,
-        text: str,
-        *,
-        start_ago_s: float = 0.0,
-        duration_s: float = 0.0,
-        records: int = 0,
-        values: int = 0,
-        in_flight: int = 0,
-        unread: int = 0,
-        code: int = 0,
-    ) -> None:
-        row = (int(kind), start_ago_s, duration_s, records, values, in_flight, unread, int(code), text)
-        self._enqueue(Poll(time_ms, (Reading(columns, time_ms, row),), epoch=self._tag()))
-
-    def _enqueue(self, poll: Poll) -> None:
-        if len(self._waiting) == _MAX_QUEUED:
-            _log.error("too many reports wait: the oldest is lost")
-        self._waiting.append(poll)
-        self._queue_filled.set()
+        self._events.add(self._events.edge, time_ms, EventKind.STOPPED, "stopped")
