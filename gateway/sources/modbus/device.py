@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.sources.modbus.identity import DeviceIdentity
 from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
 from gateway.sources.modbus.learning.retry_policy import RetryPolicy
+from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, Block, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.profile import DeviceProfile
@@ -110,6 +112,7 @@ class Device:
         "exponents",
         "gap",
         "groups",
+        "identity",
         "last_loss_at",
         "learned",
         "name",
@@ -145,6 +148,7 @@ class Device:
         self.reason = Reason.NOT_POLLED
         self.exponents = exponents_of(setup.profile, setup.profile.parameters_with(setup.settings.parameters))
         """What other points scale by, where the profile has such; None where it has not."""
+        self.identity = DeviceIdentity(self.name, setup.profile)
         self.groups = [
             Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
         ]
@@ -187,6 +191,27 @@ class Device:
         """It taught this, with refusals or with timeouts."""
         self.relearning.learned(now)
         self._plan(learned)
+
+    def identity_blocks(self) -> Sequence[Block]:
+        profile, origin = self.setup.profile, self.setup.origin
+        spans = [Span(point.table, (point,)) for point in profile.points if point.identity]
+        return [Block(span, origin, span.points[0].group, profile.parameters) for span in spans]
+
+    def move_to(self, address: int) -> None:
+        """Its identity is at this address: all of its points are as far from there as in the profile."""
+        setup = self.setup
+        identity = next(point for point in setup.profile.points if point.identity)
+        try:
+            profile = setup.profile.moved(address - identity.address)
+        except ValueError as error:
+            _log.warning("%s: %s", self.name, error)
+            return
+        text = "%s: %s is at %d and not at %d; all addresses of the profile are moved with it"
+        _log.warning(text, self.name, identity.name, address, identity.address)
+        self.setup = replace(setup, profile=profile)
+        self._plan(NOTHING_LEARNED)
+        for group in self.groups:
+            group.accepted = AcceptedReplies()
 
     def _plan(self, learned: LearnedLimits) -> None:
         """Plan every group anew with what is known."""
@@ -241,9 +266,3 @@ class Device:
         self._plan(NOTHING_LEARNED)
         for group in self.groups:
             group.points_under_retest = frozenset(learned.refused_points) if learned.by_timeout else None
-
-
-def distrusted(reading: Reading) -> Reading:
-    """What a device said that came back a moment ago: no value of it is good."""
-    reasons = dict.fromkeys(range(len(reading.values)), Reason.RESTARTED) | dict(reading.reasons)
-    return Reading(reading.columns, reading.time_ms, (None,) * len(reading.values), reasons)

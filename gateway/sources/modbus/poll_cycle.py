@@ -167,7 +167,7 @@ class PollCycle:
 
     async def _read_factors_again(self) -> None:
         for block in self._group.plan.factors:
-            data = await self._checking().read_again(block)
+            data = await self._checking().read(block.request)
             if data is not None:
                 self.factors.append(block.reading(0, data))
 

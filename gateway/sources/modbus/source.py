@@ -10,17 +10,21 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gateway.interfaces import Event, EventListener, ExpectedPolls
-from gateway.sources.modbus.device import Device, DeviceSetup, Group, distrusted
+from gateway.sources.modbus.device import Device, DeviceSetup, Group
 from gateway.sources.modbus.hints import SettingHints
+from gateway.sources.modbus.identity import without_values
 from gateway.sources.modbus.learning.bisection import Bisection, describe
 from gateway.sources.modbus.learning.store import LearnedLimitsStore
+from gateway.sources.modbus.learning.sunspec_search import sunspec_search
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED
 from gateway.sources.modbus.poll_cycle import PollCycle
 from gateway.sources.modbus.poll_schedule import SLOTS, DuePoll, PollSchedule
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
 from gateway.sources.modbus.unit_availability import UnitAvailability
+from gateway.sources.modbus.verification import Verifier
 from qilu.contract.reading import BlockSchema, Poll, Reading, Reason
+from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connector import Dial, EndpointConnector, dial
 from qilu.runtime.backoff import Backoff
@@ -158,6 +162,7 @@ class ModbusSource:
             readings = self._not_asked(epoch, group, now, Reason.NOT_POLLED if limited else device.reason)
         if device.exponents is not None:
             readings = device.exponents.scaled(readings, factors)
+        readings = device.identity.checked(readings)
         stats.polls += 1
         for reading in readings:
             stats.bad_points += len(reading.reasons)
@@ -169,6 +174,10 @@ class ModbusSource:
         """The readings of one poll, and the scale factors that were read once more after them."""
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
+        if device.identity.unknown_beside(group.plan.columns.points):
+            await self._identify(group)
+        if device.identity.must_search(asyncio.get_running_loop().time()):
+            await self._locate(group)
         poll = PollCycle(group, link, self._service, epoch.next_ms, settings)
         await poll.read()
         if device.exponents is not None and device.exponents.changed(poll.readings, poll.factors):
@@ -195,13 +204,37 @@ class ModbusSource:
         trial_was_good = device.trial_over(poll.readings)
         if poll.replied and device.settling_polls:  # what it refuses while it starts teaches nothing either
             device.settling_polls -= 1
-            return [distrusted(reading) for reading in poll.readings], ()
+            return [without_values(reading, Reason.RESTARTED) for reading in poll.readings], ()
         if poll.search is not None:
             self._learn(device, poll.search)
         if trial_was_good:
             device.forget_all(asyncio.get_running_loop().time())
             self._save_learned(device)
         return poll.readings, poll.factors
+
+    async def _identify(self, group: Group) -> None:
+        """Read the identity of the device, where the points of another group are polled first."""
+        assert self._link is not None, "a source polls inside its `async with`"
+        reader = Verifier(group, self._link, self._service, self._settings.timeout)
+        for block in group.device.identity_blocks():
+            if (data := await reader.read(block.request)) is not None:
+                group.device.identity.checked([block.reading(0, data)])
+
+    async def _locate(self, group: Group) -> None:
+        """Find the SunSpec model of the device at other addresses than those of its profile."""
+        assert self._link is not None, "a source polls inside its `async with`"
+        device = group.device
+        identity = next(point for point in device.setup.profile.points if point.identity)
+        reader = Verifier(group, self._link, self._service, self._settings.timeout)
+        search = sunspec_search(identity.identity)
+        try:
+            registers = next(search)
+            while True:
+                request = read_request(identity.table.read_function, *registers)
+                registers = search.send(await reader.read(request))
+        except StopIteration as end:
+            if end.value is not None and end.value != identity.address:
+                device.move_to(end.value)
 
     def _not_asked(self, epoch: Epoch, group: Group, now: float, reason: Reason) -> list[Reading]:
         time_ms = epoch.next_ms(group.series, now)
@@ -248,6 +281,7 @@ class ModbusSource:
 
     def _went_offline(self, device: Device, reason: Reason) -> None:
         device.online = False
+        device.identity.forget()
         self.stats.offline.add(device.name)
         link = self._link
         detail = f": {link.problem}" if reason is Reason.UNREACHABLE and link and link.problem else ""

@@ -55,28 +55,28 @@ class Verifier:
         if block.request in self._group.accepted:  # a lost frame: a part of it has to agree with the whole
             points.insert(0, (0, block))
         for place, point in points:
-            exchange = await self._read_once(point)
+            exchange = await self._read_once(point.request)
             if exchange is not None and exchange.data is not None:
                 return place, point, exchange, exchange.data
         return None
 
-    async def read_again(self, block: Block) -> bytes | None:
-        """The data of this block, where the device gives it."""
-        exchange = await self._read_once(block)
+    async def read(self, request: bytes) -> bytes | None:
+        """The data of the reply, where the device gives it."""
+        exchange = await self._read_once(request)
         return None if exchange is None else exchange.data
 
     async def recheck_alive(self, block: Block) -> bool:
         """Whether the device gives a point of what it gave a moment ago."""
-        exchange = await self._read_once(block.point(0))
+        exchange = await self._read_once(block.point(0).request)
         if exchange is not None and exchange.data is not None:
             self._service.replied(self._group.device.unit, exchange.ended_at - exchange.asked_at)
         return self.device_responded
 
-    async def _read_once(self, block: Block) -> Transaction | None:
+    async def _read_once(self, request: bytes) -> Transaction | None:
         unit, service = self._group.device.unit, self._service
         # What may be late must not be followed closely by the next one where replies are not told apart.
         timeout = service.probe_timeout(unit) if self._link.numbered else service.response_timeout(unit)
-        exchange = await self._ask(block.request, timeout)
+        exchange = await self._ask(request, timeout)
         if exchange is not None:
             responded = exchange.data is not None or _refused(exchange.error)
             self.device_responded = self.device_responded or responded

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
@@ -45,6 +45,12 @@ class AddressRange(FrozenModel):
     def holds(self, point: Point) -> bool:
         """True when every address of the point is in it."""
         return self.table is point.table and self.first <= point.address and point.last <= self.last
+
+
+def _moved(ranges: Iterable[AddressRange], by: int) -> tuple[AddressRange, ...]:
+    return tuple(
+        AddressRange(table=each.table, first=each.first + by, last=each.last + by) for each in ranges
+    )
 
 
 class DeviceLimits(FrozenModel):
@@ -106,6 +112,8 @@ class ProfileFile(FrozenModel):
     """Names and defaults; the gateway's settings may set them for each device."""
     groups: Mapping[Name, Period] = Field(default={DEFAULT_GROUP: 1.0}, min_length=1)
     """Poll group -> seconds; the first one is the default of the points."""
+    locate: Literal["sunspec"] | None = None
+    """`sunspec`: where `identity` reads wrong, the model is searched by a walk over all models."""
     points: tuple[CheckedPoint, ...]
     """All that can be read or written; a profile needs them or `repeat`."""
     repeat: tuple[Repeat, ...] = ()
@@ -117,6 +125,14 @@ class ProfileFile(FrozenModel):
             if point.name == name:
                 return point
         raise KeyError(name)
+
+    def moved(self, by: int) -> Self:
+        """The same map, so many addresses further; ValueError where that is no address."""
+        points = tuple(point.model_copy(update={"address": point.address + by}) for point in self.points)
+        if not all(point.address >= 0 and point.last < 65536 for point in points):
+            raise ValueError(f"moved by {by}, points of {self.profile} have no address")
+        move = {"no_read": _moved(self.limits.no_read, by), "read_whole": _moved(self.limits.read_whole, by)}
+        return self.model_copy(update={"points": points, "limits": self.limits.model_copy(update=move)})
 
     def points_of(self, group: str) -> tuple[Point, ...]:
         """The points that are read in `group`, in the order of the file."""

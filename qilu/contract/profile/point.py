@@ -192,6 +192,9 @@ class Point(Copies):
     """Code -> text for people; the value stays the code, and a code that is not here is still a value."""
     flags: Mapping[int, Flag] = {}
     """Number of a bit of an integer -> the bool point that it is as well."""
+    identity: tuple[int | str, ...] = ()
+    """Values, one of which shows that the device is the one of the profile: while it reads another value, no
+    value of the device is good."""
     access: Literal["read", "write", "read_write"] = "read"
     """What the device allows; a point that is only written is never read."""
     group: Name = DEFAULT_GROUP

@@ -32,9 +32,22 @@ def of_point(point: Point) -> Iterator[Problem]:
     yield from _of_layout(point)
     yield from _of_meaning(point)
     yield from _of_counter(point)
+    yield from _of_identity(point)
     low, high = point.limits.min, point.limits.max
     if low is not None and high is not None and low >= high:
         yield Problem(("limits",), f"min {low:g} is not below max {high:g}", "swap or correct them")
+
+
+def _of_identity(point: Point) -> Iterator[Problem]:
+    if not point.identity:
+        return
+    kind = str if point.type == "string" else int
+    is_code = point.type == "string" or (point.type.is_integer and point.scale == 1 and point.offset == 0)
+    if not is_code or not point.readable:
+        text = "an identity is an integer without scale, or a text, and is read"
+        yield Problem(("identity",), text, "remove `identity`, or correct the point")
+    elif not all(isinstance(value, kind) for value in point.identity):
+        yield Problem(("identity",), f"these are no values of a {point.type}", "correct them")
 
 
 def _of_name(name: str) -> Iterator[Problem]:

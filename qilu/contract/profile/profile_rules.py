@@ -19,6 +19,10 @@ def of_profile(profile: ProfileFile) -> Iterator[Problem]:
     if not profile.points and not profile.repeat:
         yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
     yield from _of_ranges(profile.limits)
+    ids = [point for point in profile.points if point.identity]
+    if profile.locate and (not ids or ids[0].type != "uint16"):
+        text = "no register is the id of a model"
+        yield Problem(("locate",), text, "give a point `identity: [103]`, the ids of its models")
     seen: dict[str, Point] = {}
     for index, point in enumerate(profile.points):
         if point.name in seen:
