@@ -92,14 +92,21 @@ def _plant_settings(file: Path) -> PlantSettings:
 
 def _check_ingester(file: Path) -> None:
     from cloud.settings import IngesterSettings
+    from qilu_cli.commands import secrecy
 
     settings = load(file, IngesterSettings)
     _console.print(f"  from {settings.mqtt.address} into {settings.store.type}")
+    for warning in (
+        *secrecy.broker_warnings(settings.mqtt),
+        *secrecy.store_warnings(settings.store),
+        *secrecy.file_warnings({"ack_key_file": settings.ack_key_file}),
+    ):
+        _console.print(f"  warning: {warning}")
 
 
 def _check_gateway(file: Path) -> None:
     from gateway.load import load as load_gateway
-    from qilu_cli.commands import read_plan
+    from qilu_cli.commands import read_plan, secrecy
 
     settings, known = load_gateway(file)
     endpoints = read_plan.endpoint_plans(settings, known)
@@ -111,6 +118,10 @@ def _check_gateway(file: Path) -> None:
         read_plan.warnings(endpoints),
         read_plan.beyond_the_disk(settings),
         read_plan.unsigned(settings),
+        secrecy.broker_warnings(settings.mqtt),
+        secrecy.file_warnings(
+            {f"key_file of {store}": at for store, at in settings.delivery.key_files.items()}
+        ),
     )
     for warning in chain.from_iterable(warnings):
         _console.print(f"  warning: {warning}")

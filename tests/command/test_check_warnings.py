@@ -66,6 +66,39 @@ def test_acknowledgements_that_need_no_signature_at_a_broker_elsewhere(
     assert ("are not signed" in " ".join(checked(file, capsys).split())) is warned
 
 
+@pytest.mark.parametrize(
+    ("mqtt", "store", "warned"),
+    [
+        ("host: h", "{type: sqlite, file: a.db}", ()),
+        ("host: h, username: u, password_file: open", "{type: sqlite, file: a.db}", ("to h:1883", "open")),
+        ("host: h, username: u, password_file: closed", "{type: sqlite, file: a.db}", ("to h:1883",)),
+        ("host: 127.0.0.1, username: u, password_file: closed", "{type: sqlite, file: a.db}", ()),
+        ("host: h, username: u, password_file: closed, tls: {}", "{type: sqlite, file: a.db}", ()),
+        ("host: h, username: u, password_file: no-file, tls: {}", "{type: sqlite, file: a.db}", ()),
+        ("host: h", "{type: influx, server: victoriametrics, url: 'http://h', token_env: T}", ("to h un",)),
+        ("host: h", "{type: influx, server: victoriametrics, url: 'https://h', token_file: open}", ("open",)),
+        (
+            "host: h",
+            "{type: influx, server: victoriametrics, url: 'http://localhost', token_file: closed}",
+            (),
+        ),
+        ("host: h", "{type: influx, server: victoriametrics, url: 'http://h'}", ()),
+    ],
+)
+def test_secrets_that_others_can_read(
+    mqtt: str, store: str, warned: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, mode in (("open", 0o644), ("closed", 0o640)):
+        (tmp_path / name).write_text("a secret")
+        (tmp_path / name).chmod(mode)
+    file = tmp_path / "ingester.yaml"
+    file.write_text(f"ingester: i\nmqtt: {{{mqtt}}}\nstore: {store}\n")
+    lines = [line for line in checked(file, capsys).splitlines() if "warning" in line]
+    assert len(lines) == len(warned)
+    for line, text in zip(lines, warned, strict=True):
+        assert (f"chmod o-rwx {tmp_path / text}" if text == "open" else text) in line
+
+
 def test_a_timeout_in_milliseconds_and_a_spool_beyond_its_disk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,47 @@
+"""Warns of secrets that others can read: on the network, or in a file that is open to every user."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from qilu.mqtt.settings import MqttSettings
+from qilu.stores.settings import InfluxSettings, StoreSettings
+
+
+def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
+    """About the password for the broker."""
+    named = mqtt.password_file is not None or mqtt.password_env is not None
+    if named and mqtt.tls is None and not mqtt.on_loopback:
+        yield f"mqtt: the password goes to {mqtt.address} unencrypted; set tls: {{ca: FILE}}"
+    yield from file_warnings({"mqtt.password_file": mqtt.password_file})
+
+
+def store_warnings(store: StoreSettings) -> Iterator[str]:
+    """About the token or password for the store."""
+    if not isinstance(store, InfluxSettings):
+        return
+    secrets = store.token_file, store.token_env, store.password_file, store.password_env
+    parts = urlsplit(store.url)
+    if any(secrets) and parts.scheme == "http" and not _is_here(parts.hostname or ""):
+        yield f"store.url: the secret goes to {parts.hostname} unencrypted; use https"
+    yield from file_warnings(
+        {"store.token_file": store.token_file, "store.password_file": store.password_file}
+    )
+
+
+def file_warnings(files: dict[str, Path | None]) -> Iterator[str]:
+    """Setting -> file, where every user of this machine can read or change it."""
+    for key, file in files.items():
+        if file is not None and file.exists() and file.stat().st_mode & stat.S_IRWXO:
+            yield f"{key}: every user of this machine has access to {file}; run chmod o-rwx {file}"
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
