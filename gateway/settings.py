@@ -146,5 +146,9 @@ class GatewaySettings(FrozenModel):
                 text = f"sources.{places[end]} is the same endpoint, and its devices share a connection"
                 problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
             places.setdefault(end, number)
+        if self.delivery.free_on == "broker" and self.mqtt.protocol != "5":
+            text = "by MQTT 3.1.1 a broker acknowledges also a message that it refuses: its records are lost"
+            remedy = 'set `protocol: "5"`, or `delivery: {free_on: store}`'
+            problems.append(Problem(("mqtt", "protocol"), text, remedy))
         raise_problems(problems)
         return self
