@@ -66,7 +66,7 @@ async def control(plant: str, request: Mapping[str, Any], *, as_json: bool) -> N
 def _machine_fault(injection: Injection) -> Mapping[str, Any]:
     if injection.parameters:
         remedy = "KEY=VALUE is for network faults; use --severity and the other options"
-        raise ConfigError(f"{injection.parameters[0]!r} is too much", remedy=remedy)
+        raise ConfigError(f"{injection.parameters[0]!r} is no parameter of a machine fault", remedy=remedy)
     values = {
         "begin": injection.start_in or 0,
         "growth": injection.ramp,

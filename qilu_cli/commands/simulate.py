@@ -59,5 +59,5 @@ def _log_endpoints(plant: Plant, simulation: Simulation) -> None:
         )
         _log.info("%s: %s at %s unit %d", placed.device, placed.settings.machine, where, placed.unit)
     if simulation.control is not None:
-        _log.info("controlled by `qilu plant COMMAND %d`", simulation.control)
+        _log.info("control port %d: see `qilu plant status %d`", simulation.control, simulation.control)
     _log.info("%d devices are served, stop with Ctrl-C", len(plant.devices))
