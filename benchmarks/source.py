@@ -138,7 +138,7 @@ async def through_the_source(port: int, args: argparse.Namespace, count: Callabl
         settings = ModbusSettings(
             type="modbus",
             url=f"tcp://127.0.0.1:{port}",
-            devices=(DeviceSettings(device=device, profile="meter", groups={"default": args.period}),),
+            devices=(DeviceSettings(device=device, profile="meter", poll_periods={"default": args.period}),),
         )
         setup = DeviceSetup(settings.devices[0], meter, Origin("edge", device, "meter"))
         async with TimedSource(

@@ -90,7 +90,7 @@ def against(
     """Measure one server with plain or compressed bodies."""
     kind = "victoriametrics" if isinstance(server, VictoriaMetrics) else "influxdb1"
     database = {} if kind == "victoriametrics" else {"database": "qilu"}
-    settings = {"type": "influx", "kind": kind, "url": server.url, "gzip": gzip, "timeout": 60, **database}
+    settings = {"type": "influx", "server": kind, "url": server.url, "gzip": gzip, "timeout": 60, **database}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with server:
         cpu = asyncio.run(write_all(open_store(InfluxSettings.model_validate(settings)), all_polls, batch))

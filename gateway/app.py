@@ -182,7 +182,7 @@ def _sources(
 def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> float:
     """Polls of all devices in a second."""
     return sum(
-        1 / device.groups.get(group, period)
+        1 / device.poll_periods.get(group, period)
         for source in settings.sources
         for device in source.devices
         for group, period in profiles[device.profile].groups.items()

@@ -14,7 +14,7 @@ from qilu.contract.errors import ConfigError
 class Kind(Enum):
     """A kind of file: how it is called in a sentence, what to do with it, and its own keys."""
 
-    PROFILE = ("this is a device profile", "check", ("points", "repeat"))
+    PROFILE = ("this is a device profile", "check", ("points", "profile"))
     PLANT = ("this is a plant", "simulate", ("machines",))
     GATEWAY = ("these are gateway settings", "gateway", ("sources",))
     INGESTER = ("these are ingester settings", "ingest", ("store",))

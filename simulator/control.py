@@ -1,6 +1,6 @@
 """Steers a running plant from this machine: a JSON object per line over TCP on the loopback address.
 
-A request: {"do": WHAT, ...}, with the keys of `Command`; `fault.begin` counts from now. The answer: the
+A request: {"do": WHAT, ...}, with the keys of `Command`; `fault.start` counts from now. The answer: the
 plant's state and what was asked for, or {"error": WHAT IS WRONG}; a line that is no JSON object ends the
 connection, so that no web page can talk to it by accident.
 """
@@ -21,8 +21,8 @@ from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
 from qilu.contract.validation import FrozenModel
 from simulator.network_faults.catalogue import FAULTS as WIRE_FAULTS
-from simulator.network_faults.catalogue import AnyWireFault
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.catalogue import AnyNetworkFault
+from simulator.network_faults.fault import NetworkFault
 from simulator.plant.clock import Clock
 from simulator.plant.faults import FaultInstance
 from simulator.plant.plant import Plant
@@ -45,7 +45,7 @@ class Command(FrozenModel):
     do: Action
     fault: FaultSettings | None = None
     """To inject."""
-    wire: AnyWireFault | None = None
+    wire: AnyNetworkFault | None = None
     """To inject instead: a fault of the wire of a device, a port or all."""
     device: Annotated[str | None, Field(max_length=200)] = None
     """To list or to repair; a number is a port and * all wires, where their faults are repaired."""
@@ -114,34 +114,34 @@ class Control:
             "device": fault.device,
             "fault": fault.fault,
             "point": fault.point,
-            "state": "over" if over else "active" if fault.begin <= now else "to come",
-            "begin": fault.begin,
+            "state": "over" if over else "active" if fault.start <= now else "to come",
+            "begin": fault.start,
             "end": None if course.end == float("inf") else course.end,
             "severity": round(course.severity(now), 6),
         }
 
-    def _on_wires(self, device: str | None) -> Iterable[WireFault]:
+    def _on_wires(self, device: str | None) -> Iterable[NetworkFault]:
         """Each fault once, on however many ports it is; those of a whole port strike each of its devices."""
-        faults: dict[str, WireFault] = {}
+        faults: dict[str, NetworkFault] = {}
         for fault in self._plant.wires.faults:
             if device is None or fault.device == device or self._strikes(fault, device):
                 faults.setdefault(repr(fault), fault)
         return faults.values()
 
-    def _strikes(self, fault: WireFault, device: str) -> bool:
+    def _strikes(self, fault: NetworkFault, device: str) -> bool:
         at = self._plant.devices.get(device)
         return fault.device is None and at is not None and fault.port in (None, at.port)
 
-    def _network_fault_fields(self, fault: WireFault) -> Mapping[str, Any]:
+    def _network_fault_fields(self, fault: NetworkFault) -> Mapping[str, Any]:
         whole = "all ports" if fault.port is None else f"port {fault.port}"
         return {
             "device": fault.device or whole,
             "fault": fault.fault,
             "point": getattr(fault, "point", None),
             "state": "active" if fault.active(self._plant.seconds) else "to come",
-            "begin": fault.since,
-            "end": fault.until,
-            "severity": fault.share,
+            "begin": fault.start,
+            "end": None if fault.duration is None else fault.end,
+            "severity": fault.probability,
         }
 
     def _require_room(self) -> None:
@@ -157,16 +157,14 @@ class Control:
         for problem in self._plant.fault_problems(fault, ()):
             key = ".".join(map(str, problem.loc))
             raise ConfigError(problem.text, key=key, remedy=problem.remedy)
-        start = self._plant.seconds + fault.begin
-        self._plant.inject(fault.model_copy(update={"begin": start}))
+        start = self._plant.seconds + fault.start
+        self._plant.inject(fault.model_copy(update={"start": start}))
 
-    def _inject_wire(self, fault: WireFault) -> None:
+    def _inject_wire(self, fault: NetworkFault) -> None:
         self._require_room()
         for problem in self._plant.wires.problems(fault):
             raise ConfigError(problem.text, key=".".join(map(str, problem.loc)), remedy=problem.remedy)
-        now = self._plant.seconds
-        until = None if fault.until is None else now + fault.until
-        self._plant.wires.inject(fault.copy_with(since=now + fault.since, until=until))
+        self._plant.wires.inject(fault.copy_with(start=self._plant.seconds + fault.start))
 
     def _repair(self, command: Command) -> int:
         if command.device is None:

@@ -19,13 +19,13 @@ class DeadbandSettings(FrozenModel):
     """How far values may move unnoticed. A point that matches no pattern counts as moved at any change."""
 
     type: Literal["deadband"]
-    bands: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    thresholds: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     """Pattern of point names -> how far, in the point's unit, a value may move unnoticed."""
-    silence: Duration = 60.0
+    max_interval: Duration = 60.0
     """Seconds after which a reading is let through although nothing moved."""
 
     def build(self) -> Deadband:
-        return Deadband(self.bands, self.silence)
+        return Deadband(self.thresholds, self.max_interval)
 
 
 @dataclass(slots=True)

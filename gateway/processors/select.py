@@ -17,13 +17,13 @@ class SelectSettings(FrozenModel):
     """Which points are let through."""
 
     type: Literal["select"]
-    keep: tuple[str, ...] = Field(default=("*",), min_length=1)
+    include: tuple[str, ...] = Field(default=("*",), min_length=1)
     """Patterns such as `temperature_*` or `press-1.force`, of what is let through."""
-    drop: tuple[str, ...] = ()
-    """Such patterns of what is left out, also where `keep` has it."""
+    exclude: tuple[str, ...] = ()
+    """Such patterns of what is left out, also where `include` has it."""
 
     def build(self) -> PointSelector:
-        return PointSelector(self.keep, self.drop)
+        return PointSelector(self.include, self.exclude)
 
 
 class PointSelector:

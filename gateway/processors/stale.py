@@ -20,11 +20,11 @@ class StaleSettings(FrozenModel):
     type: Literal["stale"]
     points: tuple[str, ...] = Field(min_length=1)
     """Patterns such as `temperature_*` or `press-1.force`, of what is expected to move always."""
-    after: int = Field(ge=2)
+    max_unchanged: int = Field(ge=2)
     """Consecutive readings with the same value after which the value is uncertain. The value is kept."""
 
     def build(self) -> StaleDetector:
-        return StaleDetector(self.points, self.after)
+        return StaleDetector(self.points, self.max_unchanged)
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ class _UnwrappedCounter:
 
 
 class CounterUnwrapper:
-    """Puts the total in place of the value of the register; another point, `alias_of` the first, can have
+    """Puts the total in place of the value of the register; another point, `overlaps` the first, can have
     that.
 
     Nothing is kept over a restart: a total starts with the value of the register.
@@ -49,7 +49,7 @@ class CounterUnwrapper:
             (device, point.name): _UnwrappedCounter(point, _step(point, parameters))
             for device, (profile, parameters) in devices.items()
             for point in profile.points
-            if point.unwrap
+            if point.accumulate
         }
         self._exponents: dict[tuple[str, str], list[_UnwrappedCounter]] = {}
         for (device, _), unwrapped in self._counters.items():

@@ -12,7 +12,7 @@ from qilu.contract.validation import Loc, Problem, raise_problems
 
 _TABLES = {0: "coil", 1: "discrete", 3: "input", 4: "holding"}
 _DIGITS = {table: digit for digit, table in _TABLES.items()}
-_RANGES = ("no_read", "read_whole")
+_RANGES = ("unreadable", "read_whole")
 
 
 class TableAddress(NamedTuple):
@@ -57,12 +57,12 @@ def to_zero_based(profile: dict[str, Any]) -> dict[str, Any]:
     translated = {**profile, "addressing": "zero_based"}
     if isinstance(profile.get("points"), list):
         translated["points"] = [_translate(point, ("address",)) for point in profile["points"]]
-    if isinstance(profile.get("repeat"), list):
-        translated["repeat"] = [
+    if isinstance(profile.get("structures"), list):
+        translated["structures"] = [
             {**repeat, "points": [_translate(point, ("address",)) for point in points]}
             if (points := _points_of(repeat))
             else repeat
-            for repeat in profile["repeat"]
+            for repeat in profile["structures"]
         ]
     limits = profile.get("limits")
     for key in _RANGES:
@@ -88,13 +88,13 @@ def _points_of(repeat: Any) -> list[Any]:
 
 
 def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
-    limits, repeats = profile.get("limits"), profile.get("repeat")
+    limits, repeats = profile.get("limits"), profile.get("structures")
     ranges = [
         (limits.get(key) if isinstance(limits, Mapping) else None, ("limits", key), ("first", "last"))
         for key in _RANGES
     ]
     structures: list[tuple[Any, Loc, tuple[str, ...]]] = [
-        (_points_of(repeat), ("repeat", number, "points"), ("address",))
+        (_points_of(repeat), ("structures", number, "points"), ("address",))
         for number, repeat in enumerate(repeats if isinstance(repeats, list) else ())
     ]
     for items, where, keys in (

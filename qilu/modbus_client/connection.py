@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._min_gap = rules.min_gap
         self._stats = stats
         self._late = late
-        self._in_flight = rules.in_flight
+        self._in_flight = rules.max_in_flight
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
         self._connected_at = 0.0
@@ -211,7 +211,7 @@ class Connection(asyncio.BufferedProtocol):
     def _received(self, frame: Frame) -> None:
         transaction, unit, pdu = frame
         exchange = self._open.get(transaction)
-        if exchange is None or (exchange.unit != unit and unit not in self._rules.accept_unit):
+        if exchange is None or (exchange.unit != unit and unit not in self._rules.accepted_unit_ids):
             self._unexpected(frame, self._timed_out.get(transaction))
             return
         exchange.ended_at = self._last_reply_at = now = self._clock()
@@ -264,7 +264,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._rules.framing == "tcp" and (frame := framer.next_frame()) is not None:
                 quirks |= self._quirks_for(exchange.request, frame.pdu)
                 if frame.unit != exchange.unit and quirks:
-                    quirks = {"accept_unit": [frame.unit]}
+                    quirks = {"accepted_unit_ids": [frame.unit]}
         except FrameError:
             pass
         kind = ProtocolError if self._rejected_frames else UnusableReplyError

@@ -40,7 +40,7 @@ class LateReplyGuard:
     def __init__(self, rules: LinkOptions, timeout: float = 0.0) -> None:
         """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
         self._timeout = timeout
-        self._anybody = bool(rules.accept_unit)  # a reply may then be that of any unit
+        self._anybody = bool(rules.accepted_unit_ids)  # a reply may then be that of any unit
         self._until: dict[int, float] = {}
         self._doubts: dict[int, int] = {}  # unit -> late replies that never came
         self._took: dict[int, float] = {}  # seconds, for the last reply of each unit

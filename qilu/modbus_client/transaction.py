@@ -88,9 +88,9 @@ class LinkOptions:
     """How the far side is talked to, and what it is forgiven (`Quirks`)."""
 
     framing: Framing = "tcp"
-    in_flight: int = 1
-    ignore_tid: bool = False
-    accept_unit: frozenset[int] = frozenset()
+    max_in_flight: int = 1
+    ignore_transaction_id: bool = False
+    accepted_unit_ids: frozenset[int] = frozenset()
     serial: SerialLine | None = None
     local_echo: EchoSetting = "auto"
     lenient: bool = False
@@ -99,14 +99,14 @@ class LinkOptions:
     @property
     def has_transaction_ids(self) -> bool:
         """Whether a reply says which request it answers."""
-        return self.framing == "tcp" and not self.ignore_tid
+        return self.framing == "tcp" and not self.ignore_transaction_id
 
     @property
     def min_gap(self) -> float:
         """Seconds of silence that every request needs before it."""
         if self.serial is not None:
             return self.serial.frame_gap
-        return QUIET_TIME_S if self.ignore_tid else 0.0
+        return QUIET_TIME_S if self.ignore_transaction_id else 0.0
 
     def is_broadcast(self, exchange: Transaction) -> bool:
         """Whether nobody answers it: a broadcast, which exists on serial lines only."""

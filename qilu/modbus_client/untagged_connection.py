@@ -44,7 +44,7 @@ class UntaggedConnection(Connection):
         self._in_flight = 1
         self._rtu: RtuClientFramer | None = None
         if rules.framing == "rtu":
-            self._framer = self._rtu = RtuClientFramer(rules.accept_unit, echoes=True)
+            self._framer = self._rtu = RtuClientFramer(rules.accepted_unit_ids, echoes=True)
         self._overdue = endpoint.overdue
         self._echo = endpoint.echo
         self._echo_seen = False  # of the request that is open
@@ -117,7 +117,9 @@ class UntaggedConnection(Connection):
 
     def _received(self, frame: Frame) -> None:
         transaction, exchange = next(iter(self._open.items()), (0, None))
-        if exchange is None or (exchange.unit != frame.unit and frame.unit not in self._rules.accept_unit):
+        if exchange is None or (
+            exchange.unit != frame.unit and frame.unit not in self._rules.accepted_unit_ids
+        ):
             self._unexpected(frame, self._abandoned)
             return
         if self._rtu is not None and self._is_local_echo(frame.pdu, exchange.request):

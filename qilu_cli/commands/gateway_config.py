@@ -86,7 +86,7 @@ def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
 def _keeping_up(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> GatewaySettings:
     """The same with as many requests in flight as an endpoint with many devices needs."""
     sources = tuple(
-        endpoint.source.model_copy(update={"in_flight": min(math.ceil(endpoint.busy), MAX_IN_FLIGHT)})
+        endpoint.source.model_copy(update={"max_in_flight": min(math.ceil(endpoint.busy), MAX_IN_FLIGHT)})
         if endpoint.busy > 1 and endpoint.source.endpoint.framing == "tcp"
         else endpoint.source
         for endpoint in endpoint_plans(settings, profiles)
@@ -96,7 +96,7 @@ def _keeping_up(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
 
 def _with_unit(device: Mapping[str, Any]) -> Mapping[str, Any]:
     """With its unit id, also where that is the default."""
-    named = {"device": device["device"], "unit": device.get("unit", 1)}
+    named = {"device": device["device"], "unit_id": device.get("unit_id", 1)}
     return named | {key: value for key, value in device.items() if key not in named}
 
 

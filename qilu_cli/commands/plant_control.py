@@ -68,12 +68,12 @@ def _machine_fault(injection: Injection) -> Mapping[str, Any]:
         remedy = "KEY=VALUE is for network faults; use --severity and the other options"
         raise ConfigError(f"{injection.parameters[0]!r} is no parameter of a machine fault", remedy=remedy)
     values = {
-        "begin": injection.start_in or 0,
-        "growth": injection.ramp,
+        "start": injection.start_in or 0,
+        "ramp": injection.ramp,
         "duration": injection.duration,
         "severity": injection.severity,
         "point": injection.point,
-        "amount": injection.magnitude,
+        "magnitude": injection.magnitude,
     }
     named = {"device": injection.device, "fault": injection.fault}
     return named | {key: value for key, value in values.items() if value is not None}
@@ -93,14 +93,14 @@ def _network_fault(injection: Injection) -> Mapping[str, Any]:
     for text in injection.parameters:
         key, sign, value = text.partition("=")
         if not sign:
-            raise ConfigError(f"{text!r} is no parameter", remedy="write KEY=VALUE, such as share=0.2")
+            raise ConfigError(f"{text!r} is no parameter", remedy="write KEY=VALUE, such as probability=0.2")
         fault[key] = parse(value, "parameter")[0]
     if injection.point is not None:
         fault["point"] = injection.point
     if injection.start_in is not None:
-        fault["since"] = injection.start_in
+        fault["start"] = injection.start_in
     if injection.duration is not None:
-        fault["until"] = _duration(injection.duration) + _duration(injection.start_in or 0)
+        fault["duration"] = injection.duration
     return fault
 
 

@@ -76,7 +76,7 @@ def _device(placed: DevicePlacement, profile: DeviceProfile) -> DeviceSettings:
     }
     return DeviceSettings(
         device=placed.device,
-        unit=placed.unit,
+        unit_id=placed.unit,
         profile=profile.profile,
         line=placed.settings.line,
         parameters=parameters,

@@ -52,7 +52,7 @@ class EndpointPlan(NamedTuple):
         """The share of its time that requests, replies and the pauses between them take."""
         line = self.source.endpoint.serial
         return self.spacing + self.load.utilisation(
-            ROUND_TRIP_S / self.source.in_flight, line.character if line else 0.0
+            ROUND_TRIP_S / self.source.max_in_flight, line.character if line else 0.0
         )
 
 
@@ -69,7 +69,9 @@ def _endpoint_plan(settings: GatewaySettings, source: ModbusSettings, known: Pro
         origin = Origin(settings.edge, device.device, device.profile)
         of_device = plans(profile, device, origin, source.endpoint.framing)
         groups += [(device, plan) for plan in of_device]
-        spacing += BusLoad.of(of_device).requests_per_s * max(source.request_gap, profile.limits.request_gap)
+        spacing += BusLoad.of(of_device).requests_per_s * max(
+            source.message_spacing, profile.limits.message_spacing
+        )
     return EndpointPlan(source, groups, spacing)
 
 
@@ -79,7 +81,7 @@ def grid(endpoints: Sequence[EndpointPlan]) -> Table:
     for endpoint in endpoints:
         for device, plan in endpoint.groups:
             table.add_row(
-                device.device, str(device.unit), plan.group, format_duration(plan.period),
+                device.device, str(device.unit_id), plan.group, format_duration(plan.period),
                 str(plan.requests), str(plan.registers), str(plan.wasted), ", ".join(map(str, plan.blocks)),
             )  # fmt: skip
         load = endpoint.load
@@ -111,7 +113,8 @@ def warnings(endpoints: Sequence[EndpointPlan]) -> Iterator[str]:
         if endpoint.busy > 1:
             yield (
                 f"{source.url} is asked for more than it can answer: polls will be skipped; lengthen"
-                " `groups:` of its devices, use more endpoints, or set `in_flight` where the device allows it"
+                " `poll_periods` of its devices, use more endpoints, or set `max_in_flight` where the device"
+                " allows it"
             )
         if source.timeout >= _LONG_TIMEOUT_S:
             yield (

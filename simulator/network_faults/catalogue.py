@@ -9,9 +9,10 @@ from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema
 
 from qilu.config.error_texts import nearest
+from qilu.config.renames import explain_key, renamed_value
 from qilu.contract.validation import Problem, display, raise_problems, validation_error
-from simulator.network_faults.connections import HalfOpen, IdleClose, MaxClients, PowerCycle, Reset
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.connections import ClientLimit, HalfOpen, IdleClose, PowerCycle, Reset
+from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.frames import (
     BadLength,
     CrossedMasters,
@@ -45,7 +46,7 @@ from simulator.network_faults.replies import (
 )
 from simulator.network_faults.timing import Coalesce, LateReply, NeedsGap, OutOfOrder, Slow, Split
 
-FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
+FAMILIES: Mapping[str, tuple[type[NetworkFault], ...]] = {
     "replies": (
         Exception_,
         PartialIllegal,
@@ -61,7 +62,7 @@ FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
     ),
     "timing": (Slow, LateReply, Split, Coalesce, OutOfOrder, NeedsGap),
     "frames": (WrongTransaction, WrongUnit, CrossedMasters, Truncate, BadLength, Garbage),
-    "connections": (Reset, HalfOpen, IdleClose, MaxClients, PowerCycle),
+    "connections": (Reset, HalfOpen, IdleClose, ClientLimit, PowerCycle),
     "registers": (
         WordSwap,
         ShiftedAddress,
@@ -75,21 +76,22 @@ FAMILIES: Mapping[str, tuple[type[WireFault], ...]] = {
 }
 """In the order of docs/faults.md."""
 
-FAULTS: Mapping[str, type[WireFault]] = {
+FAULTS: Mapping[str, type[NetworkFault]] = {
     str(kind.model_fields["fault"].default): kind for kinds in FAMILIES.values() for kind in kinds
 }
 
 
-def wire_fault(raw: object) -> WireFault:
+def network_fault(raw: object) -> NetworkFault:
     """The fault that a mapping describes; ValidationError (a ValueError) that names key and remedy."""
-    if isinstance(raw, WireFault):
+    if isinstance(raw, NetworkFault):
         return raw
     if not isinstance(raw, Mapping):
         raise validation_error(f"{display(raw)} is not a fault", "write {fault: NAME} and its parameters")
     name = raw.get("fault")
     if not isinstance(name, str) or name not in FAULTS:
         listed = f"there are: {', '.join(sorted(FAULTS))}"
-        close = nearest(str(name), FAULTS)
+        present = renamed_value("network_faults[].fault", str(name))
+        close = present or nearest(str(name), FAULTS)
         problem = "is missing" if name is None else f"no fault of the wire {display(name)}"
         raise_problems([Problem(("fault",), problem, f"did you mean {close}? {listed}" if close else listed)])
     kind = FAULTS[str(name)]
@@ -97,7 +99,10 @@ def wire_fault(raw: object) -> WireFault:
     return kind.model_validate(raw)
 
 
-def _unknown_key(kind: type[WireFault], key: str) -> Problem:
+def _unknown_key(kind: type[NetworkFault], key: str) -> Problem:
+    renamed = explain_key(f"network_faults[]({kind.model_fields['fault'].default})", key)
+    if renamed is not None:
+        return Problem((key,), *renamed)
     close = nearest(key, kind.model_fields)
     remedy = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(kind.model_fields))}"
     return Problem((key,), "unknown key", remedy)
@@ -112,5 +117,5 @@ class _AnyFault:
         return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in FAULTS.values()]}
 
 
-AnyWireFault = Annotated[SerializeAsAny[WireFault], BeforeValidator(wire_fault), _AnyFault()]
+AnyNetworkFault = Annotated[SerializeAsAny[NetworkFault], BeforeValidator(network_fault), _AnyFault()]
 """A field of this type takes any of them."""

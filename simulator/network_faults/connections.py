@@ -11,12 +11,12 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.units import Duration, Period
 from qilu.modbus.framing import Frame
-from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.network_faults.fault import Chunk, Exchange, NetworkFault
 from simulator.network_faults.port_state import PortState, reset
 from simulator.serving.response_hook import ClientConnection, Responder
 
 
-class Reset(WireFault):
+class Reset(NetworkFault):
     """A reset of the connection: as soon as it is made, instead of a reply, or in the middle of one.
 
     A connection that is not wanted is accepted and reset at once: a listening program cannot refuse it.
@@ -45,7 +45,7 @@ class Reset(WireFault):
         return [Chunk(data[: len(data) // 2]), Chunk(after=0.005, then="reset")]
 
 
-class HalfOpen(WireFault):
+class HalfOpen(NetworkFault):
     """From one request on, the server neither reads from a connection nor writes to it, and never closes it.
 
     The system below still confirms what arrives, until its buffer is full: no program can suppress that.
@@ -60,13 +60,13 @@ class HalfOpen(WireFault):
         return None
 
 
-class IdleClose(WireFault):
+class IdleClose(NetworkFault):
     """A connection is closed when nothing more is asked on it for a while after a request."""
 
     catalogue_numbers = (20,)
     of_connections: ClassVar[bool] = True
     fault: Literal["idle_close"] = "idle_close"
-    after: Period = 30.0
+    idle_timeout: Period = 30.0
     """Seconds without a request."""
     _timers: WeakKeyDictionary[ClientConnection, asyncio.TimerHandle] = PrivateAttr(
         default_factory=WeakKeyDictionary
@@ -80,25 +80,25 @@ class IdleClose(WireFault):
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         close = exchange.line.transport.close
-        self._timers[exchange.line] = asyncio.get_running_loop().call_later(self.after, close)
+        self._timers[exchange.line] = asyncio.get_running_loop().call_later(self.idle_timeout, close)
         return pieces
 
 
-class MaxClients(WireFault):
+class ClientLimit(NetworkFault):
     """A device that serves so many clients; what becomes of one more, or of the oldest, is its own choice."""
 
     catalogue_numbers = (21,)
     of_connections: ClassVar[bool] = True
-    fault: Literal["one_client"] = "one_client"
-    clients: int = Field(default=1, ge=1)
-    then: Literal["refuse", "hang", "evict"] = "refuse"
+    fault: Literal["client_limit"] = "client_limit"
+    max_clients: int = Field(default=1, ge=1)
+    behaviour: Literal["refuse", "hang", "evict"] = "refuse"
     """The new one is reset; the new one gets no reply; the oldest one is reset."""
 
     def concerns_connection(self, shared: PortState) -> bool:
-        return len(shared.served) > self.clients
+        return len(shared.served) > self.max_clients
 
     def connected(self, line: ClientConnection, shared: PortState) -> None:
-        match self.then:
+        match self.behaviour:
             case "refuse":
                 reset(line)
             case "hang":
@@ -110,28 +110,29 @@ class MaxClients(WireFault):
         return False
 
 
-class PowerCycle(WireFault):
-    """A device loses its power: connections are reset for `down`, then its registers are zero for `zeros`.
+class PowerCycle(NetworkFault):
+    """A device loses its power: connections are reset for `off_duration`, then its registers are zero
+    for `zero_duration`.
 
     On all ports of a plant at once, all its clients come back at once: a connect storm.
     """
 
     catalogue_numbers = (31, 33)
     fault: Literal["power_cycle"] = "power_cycle"
-    down: Duration = 20.0
-    zeros: Duration = 10.0
+    off_duration: Duration = 20.0
+    zero_duration: Duration = 10.0
 
     def concerns_connection(self, shared: PortState) -> bool:
-        return self._age(shared) < self.down
+        return self._age(shared) < self.off_duration
 
     def connected(self, line: ClientConnection, shared: PortState) -> None:
         reset(line)
 
     def applies_to(self, exchange: Exchange) -> bool:
-        return self._age(exchange.shared) < self.down + self.zeros
+        return self._age(exchange.shared) < self.off_duration + self.zero_duration
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
-        if self._age(exchange.shared) < self.down:
+        if self._age(exchange.shared) < self.off_duration:
             return None
         reply = device(request)
         if reply is None or exchange.read is None or reply[0] != request.pdu[0]:
@@ -139,8 +140,8 @@ class PowerCycle(WireFault):
         return reply[:2] + bytes(len(reply) - 2)
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
-        return [Chunk(then="reset")] if self._age(exchange.shared) < self.down else pieces
+        return [Chunk(then="reset")] if self._age(exchange.shared) < self.off_duration else pieces
 
     def _age(self, shared: PortState) -> float:
         """Seconds of the plant since it began."""
-        return shared.seconds - self.since
+        return shared.seconds - self.start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import ClassVar, Literal, NamedTuple, Self
@@ -56,8 +57,8 @@ def drawn(key: str) -> float:
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
 
 
-class WireFault(FrozenModel):
-    """A fault of a scenario file, and its effect. Each object acts on one port only: see `fresh`.
+class NetworkFault(FrozenModel):
+    """A fault of a scenario file, and its effect. Each object acts on one port only: see `copy_with`.
 
     A subclass overrides the places at which it interferes; what it leaves as it is goes on to the next fault,
     and in the end to the device and to the line.
@@ -72,24 +73,27 @@ class WireFault(FrozenModel):
     device: str | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     """Strikes one device or all of a port; without both, every device of the plant."""
-    since: Duration = 0.0
-    """Seconds since the plant began."""
-    until: Period | None = None
-    share: float = Field(default=1.0, gt=0, le=1)
+    start: Duration = 0.0
+    """Simulated time since the start of the plant."""
+    duration: Period | None = None
+    """How long it lasts; without it, it stays."""
+    probability: float = Field(default=1.0, gt=0, le=1)
     """Of the requests that it could strike, those that it strikes; which ones is drawn from the seed."""
     skip: int = Field(default=0, ge=0)
     """Requests that it could strike and lets pass first."""
-    times: int | None = Field(default=None, ge=1)
+    max_count: int | None = Field(default=None, ge=1)
     """Requests that it strikes at most."""
 
     @model_validator(mode="after")
-    def _times(self) -> Self:
-        if self.until is not None and self.until <= self.since:
-            problem = f"{self.until:g} s is not after the begin at {self.since:g} s"
-            raise_problems([Problem(("until",), problem, "let it end after its start, or leave `until` out")])
+    def _check(self) -> Self:
         if self.device is not None and self.port is not None:
             raise_problems([Problem(("port",), "a device is given too", "leave one of them out")])
         return self
+
+    @property
+    def end(self) -> float:
+        """Seconds of the plant at which it ends."""
+        return math.inf if self.duration is None else self.start + self.duration
 
     def copy_with(self, **changes: object) -> Self:
         """The same fault with some settings changed, and nothing remembered."""
@@ -97,7 +101,7 @@ class WireFault(FrozenModel):
 
     def active(self, seconds: float) -> bool:
         """At a time of the plant."""
-        return self.since <= seconds and (self.until is None or seconds < self.until)
+        return self.start <= seconds < self.end
 
     def problems(self, profile: DeviceProfile) -> Iterator[Problem]:
         """What does not fit a device; each place is a key of this fault."""

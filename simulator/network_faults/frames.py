@@ -11,13 +11,13 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.units import Duration
 from qilu.modbus.framing import Frame
-from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.network_faults.fault import Chunk, Exchange, NetworkFault
 from simulator.serving.response_hook import ClientConnection
 
 _HEADER = 7
 
 
-class WrongTransaction(WireFault):
+class WrongTransaction(NetworkFault):
     """The transaction id of the reply is not that of its request. RTU frames have none: no effect there."""
 
     catalogue_numbers = (10,)
@@ -41,19 +41,21 @@ class WrongTransaction(WireFault):
         return reply._replace(transaction=wrong)
 
 
-class WrongUnit(WireFault):
+class WrongUnit(NetworkFault):
     """The unit id of the reply is not that of its request."""
 
     catalogue_numbers = (11,)
     fault: Literal["wrong_unit"] = "wrong_unit"
-    unit: int | Literal["neighbour"] = "neighbour"
+    unit_id: int | Literal["neighbour"] = "neighbour"
     """0 to 255; `neighbour` is one more than the right one."""
 
     def identify(self, exchange: Exchange, reply: Frame) -> Frame:
-        return reply._replace(unit=reply.unit + 1 & 0xFF if self.unit == "neighbour" else self.unit & 0xFF)
+        return reply._replace(
+            unit=reply.unit + 1 & 0xFF if self.unit_id == "neighbour" else self.unit_id & 0xFF
+        )
 
 
-class CrossedMasters(WireFault):
+class CrossedMasters(NetworkFault):
     """A second master on the line: the reply to it comes here too, before ours or instead of it.
 
     What it carries has the shape of our reply, and the opposite of every bit of it.
@@ -61,7 +63,7 @@ class CrossedMasters(WireFault):
 
     catalogue_numbers = (24,)
     fault: Literal["crossed_masters"] = "crossed_masters"
-    unit: int | None = Field(default=None, ge=0, le=255)
+    unit_id: int | None = Field(default=None, ge=0, le=255)
     """Whom the other master asked; by default the unit after ours."""
     shift: int = Field(default=0x1000, ge=0, le=65535)
     """How far its transaction ids are from ours; 0 where both happen to count alike."""
@@ -76,7 +78,7 @@ class CrossedMasters(WireFault):
         transaction, unit, _ = exchange.request
         ours = self._pdu(exchange, pieces)
         theirs = ours[:2] + bytes(byte ^ 0xFF for byte in ours[2:])
-        whose = unit + 1 & 0xFF if self.unit is None else self.unit
+        whose = unit + 1 & 0xFF if self.unit_id is None else self.unit_id
         foreign = Chunk(
             exchange.line.encode(transaction + self.shift & 0xFFFF, whose, theirs), pieces[0].after
         )
@@ -89,24 +91,24 @@ class CrossedMasters(WireFault):
         return data[_HEADER:] if exchange.shared.framing == "tcp" else data[1:-2]
 
 
-class Truncate(WireFault):
+class Truncate(NetworkFault):
     """The end of a reply is missing."""
 
     catalogue_numbers = (15,)
     fault: Literal["truncate"] = "truncate"
-    missing: int = Field(default=3, ge=1)
+    missing_bytes: int = Field(default=3, ge=1)
     """Bytes, at least one of the reply is sent."""
-    then: Literal["silence", "close", "reset"] = "silence"
+    behaviour: Literal["no_reply", "close", "reset"] = "no_reply"
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         if not pieces:
             return pieces
         data = b"".join(piece.data for piece in pieces)
-        kept = data[: max(1, len(data) - self.missing)]
-        return [Chunk(kept, pieces[0].after, "" if self.then == "silence" else self.then)]
+        kept = data[: max(1, len(data) - self.missing_bytes)]
+        return [Chunk(kept, pieces[0].after, "" if self.behaviour == "no_reply" else self.behaviour)]
 
 
-class BadLength(WireFault):
+class BadLength(NetworkFault):
     """The header of a reply is wrong. RTU frames have none: no effect there."""
 
     catalogue_numbers = (16,)
@@ -129,19 +131,19 @@ class BadLength(WireFault):
         return frame[:4] + length.to_bytes(2, "big") + frame[6:]
 
 
-class Garbage(WireFault):
+class Garbage(NetworkFault):
     """Bytes that are no Modbus: instead of a reply, before it or after it."""
 
     catalogue_numbers = (16,)
     fault: Literal["garbage"] = "garbage"
     place: Literal["instead", "before", "after"] = "instead"
-    size: int = Field(default=32, ge=1, le=100_000)
+    noise_bytes: int = Field(default=32, ge=1, le=100_000)
     """Bytes of noise, drawn from the seed."""
     text: str | None = None
     """This text in place of noise, such as the page of a web server."""
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
-        noise = Random(exchange.draw("garbage")).randbytes(self.size)
+        noise = Random(exchange.draw("garbage")).randbytes(self.noise_bytes)
         garbage = Chunk(noise if self.text is None else self.text.encode())
         if self.place == "instead":
             return [garbage]

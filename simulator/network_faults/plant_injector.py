@@ -9,7 +9,7 @@ from qilu.config.error_texts import nearest
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
 from qilu.modbus.unit_ids import BROADCAST, SERVER_UNIT_ID
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.port_injector import AffectedRequest, FaultyWire
 
 Place = int | str
@@ -51,14 +51,14 @@ class Wires:
         self._active_ports: set[Place] = set()  # where there are faults, or changes still to be reported
 
     @property
-    def faults(self) -> Iterator[WireFault]:
+    def faults(self) -> Iterator[NetworkFault]:
         """Those that have not ended, each as often as there are ports that it is on."""
         return (fault for wire in self._wires.values() for fault in wire.faults)
 
     def __getitem__(self, place: Place) -> FaultyWire:
         return self._wires[place]
 
-    def problems(self, fault: WireFault, loc: Loc = ()) -> Iterator[Problem]:
+    def problems(self, fault: NetworkFault, loc: Loc = ()) -> Iterator[Problem]:
         """What is wrong with a fault in this plant; the places are keys of the fault below `loc`."""
         known = {"device": list(self._devices), "port": [str(place) for place in self._by_place]}
         for key, names in known.items():
@@ -77,9 +77,14 @@ class Wires:
         if problems and all(problems):
             yield from (problem._replace(loc=(*loc, *problem.loc)) for problem in problems[0])
 
-    def inject(self, fault: WireFault) -> None:
-        """Lets a fault begin, at `since` or, where that is over, now. It must have no `problems`."""
-        fault = fault.copy_with(since=max(fault.since, self._seconds()))
+    def inject(self, fault: NetworkFault) -> None:
+        """Lets a fault begin, at `start` or, where that is over, now. It must have no `problems`."""
+        now = self._seconds()
+        if fault.start < now:
+            duration = None if fault.duration is None else fault.end - now
+            fault = fault.copy_with(start=now, duration=duration)
+        else:
+            fault = fault.copy_with()
         if fault.device is not None:
             wired = self._devices[fault.device]
             self._wires[wired.place].inject(fault, self._units(wired))
@@ -103,7 +108,7 @@ class Wires:
                     count += 1
         return count
 
-    def step(self) -> Iterator[tuple[str, WireFault, bool]]:
+    def step(self) -> Iterator[tuple[str, NetworkFault, bool]]:
         """Whose fault has begun (True) or ended since the last call: the device's name, for each device."""
         for place in sorted(self._active_ports, key=str):
             wire = self._wires[place]
@@ -112,7 +117,7 @@ class Wires:
             if not wire.faults:
                 self._active_ports.discard(place)
 
-    def active(self) -> Iterator[tuple[str, WireFault]]:
+    def active(self) -> Iterator[tuple[str, NetworkFault]]:
         """What `step` has reported to have started, and not to have ended."""
         for place in sorted(self._active_ports, key=str):
             for fault in self._wires[place].active:
@@ -123,14 +128,14 @@ class Wires:
         for place, wire in self._wires.items():
             wire.on_change = None if on_change is None else lambda sent, place=place: on_change(place, sent)
 
-    def _struck_at(self, place: Place, fault: WireFault) -> Iterator[str]:
+    def _struck_at(self, place: Place, fault: NetworkFault) -> Iterator[str]:
         return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))
 
     def _units(self, wired: WiredDevice) -> frozenset[int]:
         alone = len(self._by_place[wired.place]) == 1 and wired.framing == "tcp"
         return frozenset((wired.unit, BROADCAST, SERVER_UNIT_ID) if alone else (wired.unit,))
 
-    def _struck_by(self, fault: WireFault) -> Sequence[WiredDevice]:
+    def _struck_by(self, fault: NetworkFault) -> Sequence[WiredDevice]:
         return [
             wired
             for wired in self._devices.values()

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from qilu.contract.profile import DeviceProfile
 from qilu.modbus.framing import Frame
-from simulator.network_faults.fault import Chunk, Exchange, WireFault, drawn
+from simulator.network_faults.fault import Chunk, Exchange, NetworkFault, drawn
 from simulator.network_faults.port_state import PortState, reset
 from simulator.serving.response_hook import ClientConnection, NoFaults, Responder
 
@@ -34,7 +34,7 @@ class AffectedRequest(NamedTuple):
 class Change(NamedTuple):
     """A fault that began or ended."""
 
-    fault: WireFault
+    fault: NetworkFault
     started: bool
 
 
@@ -69,20 +69,20 @@ class FaultyWire:
         self._serial = serial
 
     @property
-    def faults(self) -> Sequence[WireFault]:
+    def faults(self) -> Sequence[NetworkFault]:
         """Those that have not ended, in the order in which they came."""
         return [instance.fault for instance in self._instances]
 
     @property
-    def active(self) -> Sequence[WireFault]:
+    def active(self) -> Sequence[NetworkFault]:
         """Those of them whose start `step` has reported."""
         return [instance.fault for instance in self._instances if instance.started]
 
-    def inject(self, fault: WireFault, units: frozenset[int] | None = None) -> None:
+    def inject(self, fault: NetworkFault, units: frozenset[int] | None = None) -> None:
         """Lets a fault begin, now or later. units: whose requests it may strike; None: all."""
         self._instances.append(_FaultInstance(fault.copy_with(), units))
 
-    def end(self, fault: WireFault) -> None:
+    def end(self, fault: NetworkFault) -> None:
         """Ends one of `faults`."""
         for instance in [course for course in self._instances if course.fault is fault]:
             self._instances.remove(instance)
@@ -95,10 +95,10 @@ class FaultyWire:
             return ()
         seconds = self._seconds()
         for instance in list(self._instances):
-            if not instance.started and instance.fault.since <= seconds:
+            if not instance.started and instance.fault.start <= seconds:
                 instance.started = True
                 self._changes.append(Change(instance.fault, started=True))
-            if instance.fault.until is not None and instance.fault.until <= seconds:
+            if instance.fault.end <= seconds:
                 self.end(instance.fault)
         reported, self._changes = self._changes, []
         return reported
@@ -134,7 +134,7 @@ class FaultyWire:
         self.struck.update(fault.fault for fault in striking)
         self._exchange(exchange, striking, respond)
 
-    def _exchange(self, exchange: Exchange, striking: Sequence[WireFault], respond: Responder) -> None:
+    def _exchange(self, exchange: Exchange, striking: Sequence[NetworkFault], respond: Responder) -> None:
         line, request = exchange.line, exchange.request
         served: list[bytes | None] = []
 
@@ -191,7 +191,7 @@ class FaultyWire:
 class _FaultInstance:
     """One fault on one port, and how often it could strike and did."""
 
-    def __init__(self, fault: WireFault, units: frozenset[int] | None) -> None:
+    def __init__(self, fault: NetworkFault, units: frozenset[int] | None) -> None:
         self.fault = fault
         self.units = units
         self.started = False
@@ -210,8 +210,8 @@ class _FaultInstance:
         """Whether it strikes what it could strike now."""
         fault = self.fault
         self._met += 1
-        spared = self._met <= fault.skip or self._struck == fault.times
-        if spared or (fault.share < 1 and drawn(key) >= fault.share):
+        spared = self._met <= fault.skip or self._struck == fault.max_count
+        if spared or (fault.probability < 1 and drawn(key) >= fault.probability):
             return False
         self._struck += 1
         return True

@@ -13,7 +13,7 @@ from qilu.contract.profile import TABLES_BY_FUNCTION, DeviceProfile, Point, Tabl
 from qilu.contract.validation import Problem
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES
-from simulator.network_faults.fault import Exchange, WireFault
+from simulator.network_faults.fault import Exchange, NetworkFault
 from simulator.serving.response_hook import Responder
 
 _FLOATS = {"float32": ">f", "float64": ">d"}
@@ -29,7 +29,7 @@ def in_order(point: Point, data: bytes) -> bytes:
     return b"".join(word[::-1] if point.byte_order == "little" else word for word in words)
 
 
-class _RegisterFault(WireFault):
+class _RegisterFault(NetworkFault):
     """Changes the data of replies to reads of registers."""
 
     def applies_to(self, exchange: Exchange) -> bool:
@@ -109,7 +109,7 @@ class Sentinel(_PointFault):
 
 
 class CounterGlitch(_PointFault):
-    """A counter reads 0 now and then, and goes on as if nothing had been. Give it a `share`."""
+    """A counter reads 0 now and then, and goes on as if nothing had been. Give it a `probability`."""
 
     catalogue_numbers = (28,)
     fault: Literal["counter_glitch"] = "counter_glitch"
@@ -206,7 +206,7 @@ class TornRead(_RegisterFault):
                     data[2 * (address - first) : 2 * (address - first) + 2] = b"\0\0"
 
 
-class Frozen(WireFault):
+class Frozen(NetworkFault):
     """A frozen device: it repeats its first reply to each request."""
 
     catalogue_numbers = (30,)

@@ -12,14 +12,14 @@ from qilu.contract.units import Duration
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
 from qilu.modbus.pdu import exception_response, pack_bits, write_echo
-from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.network_faults.fault import Chunk, Exchange, NetworkFault
 from simulator.serving.response_hook import Responder
 
 Address = Field(ge=0, le=65535)
-Refusal = Literal["exception", "silence", "reset"]
+Refusal = Literal["exception", "no_reply", "reset"]
 
 
-class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an exception
+class Exception_(NetworkFault):  # noqa: N801 - it is the fault `exception`, not an exception
     """The device replies with an exception code, of the specification or of its own."""
 
     catalogue_numbers = (1, 2, 3, 4)
@@ -35,18 +35,18 @@ class Exception_(WireFault):  # noqa: N801 - it is the fault `exception`, not an
         return exception_response(request.pdu[0], self.code)
 
 
-class _RefusalFault(WireFault):
+class _RefusalFault(NetworkFault):
     """The device refuses certain requests: by an exception, by no reply, or by the end of the connection."""
 
-    then: Refusal = "exception"
+    behaviour: Refusal = "exception"
     code: int = Field(default=2, ge=1, le=255)
     """Of the exception."""
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
-        return exception_response(request.pdu[0], self.code) if self.then == "exception" else None
+        return exception_response(request.pdu[0], self.code) if self.behaviour == "exception" else None
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
-        return [Chunk(then="reset")] if self.then == "reset" else pieces
+        return [Chunk(then="reset")] if self.behaviour == "reset" else pieces
 
 
 class PartialIllegal(_RefusalFault):
@@ -73,23 +73,23 @@ class NoRead(PartialIllegal):
 
     catalogue_numbers = (7,)
     fault: Literal["no_read"] = "no_read"  # type: ignore[assignment]
-    then: Refusal = "reset"
+    behaviour: Refusal = "reset"
 
 
 class BlockLimit(_RefusalFault):
-    """Blocks of more than `most` addresses are refused."""
+    """Blocks of more than `max_addresses` addresses are refused."""
 
     catalogue_numbers = (6,)
     fault: Literal["block_limit"] = "block_limit"
-    most: int = Field(ge=1, le=2000)
+    max_addresses: int = Field(ge=1, le=2000)
     code: int = Field(default=3, ge=1, le=255)
     """Of the exception."""
 
     def applies_to(self, exchange: Exchange) -> bool:
-        return exchange.read is not None and exchange.read.quantity > self.most
+        return exchange.read is not None and exchange.read.quantity > self.max_addresses
 
 
-class NoLimits(WireFault):
+class NoLimits(NetworkFault):
     """A device that checks nothing: a block past the last address goes on at 0, and the byte count of a block
     that is too long has lost what does not fit into a byte.
     """
@@ -115,18 +115,18 @@ class NoLimits(WireFault):
         return bytes((function, len(data) & 0xFF)) + data
 
 
-class DeadUnit(WireFault):
+class DeadUnit(NetworkFault):
     """A unit that does not reply; the serial line or gateway in front of it is busy meanwhile."""
 
     catalogue_numbers = (12, 23)
     fault: Literal["dead_unit"] = "dead_unit"
-    unit: int | None = Field(default=None, ge=0, le=255)
+    unit_id: int | None = Field(default=None, ge=0, le=255)
     """Strikes only requests to this unit id."""
     busy: Duration = 0.0
     """Seconds without a reply of any unit behind the port, from each request on."""
 
     def applies_to(self, exchange: Exchange) -> bool:
-        return self.unit in (None, exchange.request.unit)
+        return self.unit_id in (None, exchange.request.unit)
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         shared = exchange.shared
@@ -134,28 +134,28 @@ class DeadUnit(WireFault):
         return None
 
 
-class UnitZeroOnly(WireFault):
+class UnitZeroOnly(NetworkFault):
     """A device that replies to one unit id only, usually 0, whatever its settings are."""
 
     catalogue_numbers = (12,)
     fault: Literal["unit_zero_only"] = "unit_zero_only"
-    unit: int = Field(default=0, ge=0, le=255)
+    unit_id: int = Field(default=0, ge=0, le=255)
 
     def applies_to(self, exchange: Exchange) -> bool:
-        return exchange.request.unit != self.unit
+        return exchange.request.unit != self.unit_id
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
         return None
 
 
-class ByteCount(WireFault):
+class ByteCount(NetworkFault):
     """A reply whose byte count is not that of the request: only the count, or with data to match."""
 
     catalogue_numbers = (17,)
     fault: Literal["byte_count"] = "byte_count"
-    said: int = Field(default=0, ge=-255, le=255)
+    byte_count_delta: int = Field(default=0, ge=-255, le=255)
     """Added to the byte count alone."""
-    data: int = Field(default=0, ge=-250, le=250)
+    data_delta: int = Field(default=0, ge=-250, le=250)
     """So many bytes of data more or fewer, and counted."""
 
     def applies_to(self, exchange: Exchange) -> bool:
@@ -165,11 +165,15 @@ class ByteCount(WireFault):
         reply = device(request)
         if reply is None or reply[0] != request.pdu[0]:
             return reply
-        data = reply[2:][: self.data or None] if self.data < 0 else reply[2:] + bytes(self.data)
-        return bytes((reply[0], len(data) + self.said & 0xFF)) + data
+        data = (
+            reply[2:][: self.data_delta or None]
+            if self.data_delta < 0
+            else reply[2:] + bytes(self.data_delta)
+        )
+        return bytes((reply[0], len(data) + self.byte_count_delta & 0xFF)) + data
 
 
-class WrongFunction(WireFault):
+class WrongFunction(NetworkFault):
     """A reply of the right shape with the code of another function."""
 
     catalogue_numbers = (17,)
@@ -185,7 +189,7 @@ class WrongFunction(WireFault):
         return bytes((self.function or other,)) + reply[1:]
 
 
-class WriteEcho(WireFault):
+class WriteEcho(NetworkFault):
     """A write is carried out, and its confirmation names another address or value."""
 
     catalogue_numbers = (32,)
@@ -204,7 +208,7 @@ class WriteEcho(WireFault):
         return reply[:place] + bytes((reply[place] ^ 1,)) + reply[place + 1 :]
 
 
-class WriteNotApplied(WireFault):
+class WriteNotApplied(NetworkFault):
     """A write is confirmed and never carried out."""
 
     catalogue_numbers = (32,)

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from qilu.contract.units import Duration, Period
 from qilu.modbus.framing import Frame
-from simulator.network_faults.fault import Chunk, Exchange, WireFault
+from simulator.network_faults.fault import Chunk, Exchange, NetworkFault
 from simulator.serving.response_hook import ClientConnection, Responder
 
 
@@ -20,12 +20,12 @@ def delayed(pieces: Sequence[Chunk], seconds: float) -> Sequence[Chunk]:
     return [pieces[0]._replace(after=pieces[0].after + seconds), *pieces[1:]] if pieces else pieces
 
 
-class Slow(WireFault):
+class Slow(NetworkFault):
     """A device that needs this long for each request, one after the other: what comes meanwhile waits."""
 
     catalogue_numbers = (8,)
     fault: Literal["slow"] = "slow"
-    seconds: Period
+    delay: Period
     jitter: Duration = 0.0
     """Up to so much longer."""
     _free_at: dict[int, float] = PrivateAttr(default_factory=dict)
@@ -33,27 +33,27 @@ class Slow(WireFault):
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
         unit, now = exchange.request.unit, exchange.shared.now()
         starts = max(now, self._free_at.get(unit, now))
-        self._free_at[unit] = starts + self.seconds + self.jitter * exchange.draw("jitter")
+        self._free_at[unit] = starts + self.delay + self.jitter * exchange.draw("jitter")
         return delayed(pieces, self._free_at[unit] - now)
 
 
-class LateReply(WireFault):
+class LateReply(NetworkFault):
     """A reply on its own is late; those to later requests may overtake it."""
 
     catalogue_numbers = (8, 9)
     fault: Literal["late_reply"] = "late_reply"
-    seconds: Period
+    delay: Period
 
     def send(self, exchange: Exchange, pieces: Sequence[Chunk]) -> Sequence[Chunk]:
-        return delayed(pieces, self.seconds)
+        return delayed(pieces, self.delay)
 
 
-class Split(WireFault):
+class Split(NetworkFault):
     """A reply in small segments, the last byte of it after a pause of its own."""
 
     catalogue_numbers = (13,)
     fault: Literal["split"] = "split"
-    size: int = Field(default=1, ge=1)
+    segment_bytes: int = Field(default=1, ge=1)
     """Bytes of a segment."""
     gap: Duration = 0.001
     """Seconds between two segments."""
@@ -64,17 +64,19 @@ class Split(WireFault):
         chunks: list[Chunk] = []
         for data, after, then in pieces:
             body, end = data[:-1], data[-1:]
-            parts = [body[start : start + self.size] for start in range(0, len(body), self.size)]
+            parts = [
+                body[start : start + self.segment_bytes] for start in range(0, len(body), self.segment_bytes)
+            ]
             chunks += [Chunk(part, self.gap if place else after) for place, part in enumerate(parts)]
             chunks.append(Chunk(end, self.pause, then))
         return chunks
 
 
-class _HoldFault(WireFault):
-    """Replies are held back until there are `count` of them, or the oldest has waited for `within`."""
+class _HoldFault(NetworkFault):
+    """Replies are held back until there are `count` of them, or the oldest has waited for `max_delay`."""
 
     count: int = Field(default=2, ge=2)
-    within: Period | None = None
+    max_delay: Period | None = None
     """Seconds after which what is held is sent anyway; by default it waits for ever."""
     _held: WeakKeyDictionary[ClientConnection, list[bytes]] = PrivateAttr(default_factory=WeakKeyDictionary)
 
@@ -90,8 +92,8 @@ class _HoldFault(WireFault):
         held.append(b"".join(piece.data for piece in pieces))
         if len(held) >= self.count:
             return [Chunk(self.released(self._held.pop(line)))]
-        if len(held) == 1 and self.within is not None:
-            asyncio.get_running_loop().call_later(self.within, self._in_time, line, held)
+        if len(held) == 1 and self.max_delay is not None:
+            asyncio.get_running_loop().call_later(self.max_delay, self._in_time, line, held)
         return []
 
     def _in_time(self, line: ClientConnection, held: list[bytes]) -> None:
@@ -116,20 +118,20 @@ class OutOfOrder(_HoldFault):
 
     catalogue_numbers = (22,)
     fault: Literal["out_of_order"] = "out_of_order"
-    within: Period | None = 0.05
+    max_delay: Period | None = 0.05
     """Seconds after which what is held is sent anyway."""
 
     def released(self, held: Sequence[bytes]) -> bytes:
         return b"".join(reversed(held))
 
 
-class NeedsGap(WireFault):
+class NeedsGap(NetworkFault):
     """A request too soon after a reply is lost, or gets the reply to the request before."""
 
     catalogue_numbers = (22,)
     fault: Literal["needs_gap"] = "needs_gap"
     gap: Period = 0.05
-    then: Literal["silence", "mixed"] = "silence"
+    behaviour: Literal["no_reply", "mixed"] = "no_reply"
     _before: list[bytes] = PrivateAttr(default_factory=list)
 
     def applies_to(self, exchange: Exchange) -> bool:
@@ -139,6 +141,6 @@ class NeedsGap(WireFault):
         return soon
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:
-        if self.then == "silence" or not self._before:
+        if self.behaviour == "no_reply" or not self._before:
             return None
         return device(request._replace(pdu=self._before[0]))

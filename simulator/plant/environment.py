@@ -60,5 +60,9 @@ class Environment:
 
     def _voltage(self, seconds: float) -> float:
         nominal = NOMINAL[Utility.ELECTRICITY]
-        dips = [dip.depth for dip in self._settings.dips if dip.begin <= seconds < dip.begin + dip.duration]
+        dips = [
+            dip.depth
+            for dip in self._settings.voltage_dips
+            if dip.start <= seconds < dip.start + dip.duration
+        ]
         return nominal * (1.0 - max(dips, default=0.0))

@@ -1,6 +1,6 @@
 """Faults as trajectories: of a machine's physics, of a point's sensor, and of the whole controller.
 
-A fault of a machine grows from 0 to its severity over `growth` (slowly first, with the square of time)
+A fault of a machine grows from 0 to its severity over `ramp` (slowly first, with the square of time)
 and is then there until its duration is over. A fault of a sensor changes what is in the registers,
 never what is true.
 """
@@ -42,7 +42,7 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
     points = sorted(
         point.name
         for point in device.profile.points
-        if point.type != "string" and point.name != SERVE_COUNTER and point.alias_of is None
+        if point.type != "string" and point.name != SERVE_COUNTER and point.overlaps is None
     )
     if fault.fault not in SENSOR_FAULTS:
         if fault.point is not None:
@@ -62,18 +62,18 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
 
 def _amount_problems(fault: FaultSettings, place: Loc, point: Point) -> Iterator[Problem]:
     remedy = "give the drift, the height of the spikes or the number of the bit"
-    if fault.amount is None:
-        yield Problem((*place, "amount"), "is missing", remedy)
-    elif not math.isfinite(fault.amount):
-        yield Problem((*place, "amount"), f"{fault.amount:g} is not possible", remedy)
+    if fault.magnitude is None:
+        yield Problem((*place, "magnitude"), "is missing", remedy)
+    elif not math.isfinite(fault.magnitude):
+        yield Problem((*place, "magnitude"), f"{fault.magnitude:g} is not possible", remedy)
     elif fault.fault != STUCK_BIT:
         return
     elif point.table.holds_bits:
         text = "is not in a register"
         yield Problem((*place, "point"), text, "let a point in a register have the stuck bit")
-    elif fault.amount not in range(16 * point.size):
-        text = f"{point.name} has no bit {fault.amount:g}"
-        yield Problem((*place, "amount"), text, f"give a whole number from 0 to {16 * point.size - 1}")
+    elif fault.magnitude not in range(16 * point.size):
+        text = f"{point.name} has no bit {fault.magnitude:g}"
+        yield Problem((*place, "magnitude"), text, f"give a whole number from 0 to {16 * point.size - 1}")
 
 
 class FaultInstance:
@@ -84,11 +84,11 @@ class FaultInstance:
         self.device = device
         self.row = row
         self.image = image
-        self.end = np.inf if fault.duration is None else fault.begin + fault.duration
+        self.end = np.inf if fault.duration is None else fault.start + fault.duration
         self.active = False
         self.true: float | None = None  # what the faulty sensor should have shown last
         self._held: float | None = None
-        self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.begin}")
+        self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.start}")
 
     def severity(self, seconds: float) -> float:
         """How bad it is, 0 to 1: of a machine's fault what its physics see, of others their growth."""
@@ -100,27 +100,27 @@ class FaultInstance:
         """0 before it begins and after it ends, else how far it has come, up to 1."""
         if not self.is_due(seconds):
             return 0.0
-        return min((seconds - self.fault.begin) / self.fault.growth, 1.0) if self.fault.growth else 1.0
+        return min((seconds - self.fault.start) / self.fault.ramp, 1.0) if self.fault.ramp else 1.0
 
     def distorted(self, true: float, progress: float, dt: float) -> float:
         """What the sensor shows instead of the truth in this step; draws one number."""
-        amount = self.fault.amount or 0.0
+        magnitude = self.fault.magnitude or 0.0
         self.true = true
         match self.fault.fault:
             case "freeze":
                 self._held = true if self._held is None else self._held
                 return self._held
             case "drift":
-                return true + amount * progress
+                return true + magnitude * progress
             case "spike":
-                return true + amount * (self._generator.random() < dt / BETWEEN_SPIKES)
+                return true + magnitude * (self._generator.random() < dt / BETWEEN_SPIKES)
             case "drop_out":
                 return np.nan
         return true
 
     def is_due(self, seconds: float) -> bool:
         """Whether it is there at this time, be it as small as it may."""
-        return self.fault.begin <= seconds < self.end
+        return self.fault.start <= seconds < self.end
 
     def toggle(self) -> None:
         """What happens once, at the beginning and at the end."""
@@ -128,7 +128,7 @@ class FaultInstance:
         self.true = self._held = None
         if self.fault.fault == STUCK_BIT:
             self.image.force_bit(
-                self.row, self.fault.point or "", int(self.fault.amount or 0), stuck=self.active
+                self.row, self.fault.point or "", int(self.fault.magnitude or 0), stuck=self.active
             )
 
 

@@ -16,7 +16,7 @@ from qilu.config.error_texts import suggestion
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
 from simulator.machines import MODELS
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.plant_injector import Place
 from simulator.network_faults.port_injector import AffectedRequest
 from simulator.physics.machine import Fleet, Machines, Surroundings
@@ -68,9 +68,9 @@ class Plant:
                 self.inject(fault)
         self.wires = placing.wires(placed, profiles, settings.seed, lambda: self.seconds)
         self.wires.listen(self._publish_wire_action)
-        for wire_fault, place in self._scripted():
-            if not any(self.wires.problems(wire_fault, place)):
-                self.wires.inject(wire_fault)
+        for network_fault, place in self._scripted():
+            if not any(self.wires.problems(network_fault, place)):
+                self.wires.inject(network_fault)
         self._consumed, self._parts = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
@@ -106,8 +106,8 @@ class Plant:
         yield from self._step_problems()
         for entry, fault in enumerate(self.settings.faults):
             yield from self.fault_problems(fault, ("faults", entry))
-        for wire_fault, stands_at in self._scripted():
-            yield from self.wires.problems(wire_fault, stands_at)
+        for network_fault, stands_at in self._scripted():
+            yield from self.wires.problems(network_fault, stands_at)
 
     def _step_problems(self) -> Iterator[Problem]:
         """Of each model the first machine that begins more than one part in a step: it would count one."""
@@ -121,13 +121,16 @@ class Plant:
                 text = f"{step:g} s is longer than the cycle of {name}, {seconds[short]:.3g} s"
                 yield Problem(("step",), text, "give a shorter step, or the machine a larger cycle_factor")
 
-    def _scripted(self) -> Iterator[tuple[WireFault, Loc]]:
+    def _scripted(self) -> Iterator[tuple[NetworkFault, Loc]]:
         """The faults of the wire in the settings, for each device that has them, and where they stand."""
-        for index, fault in enumerate(self.settings.wire):
-            yield fault, ("wire", index)
+        for index, fault in enumerate(self.settings.network_faults):
+            yield fault, ("network_faults", index)
         for placed in self.settings.placed():
-            for index, fault in enumerate(placed.settings.wire):
-                yield fault.copy_with(device=placed.device), ("machines", placed.entry, "wire", index)
+            for index, fault in enumerate(placed.settings.network_faults):
+                yield (
+                    fault.copy_with(device=placed.device),
+                    ("machines", placed.entry, "network_faults", index),
+                )
 
     def fault_problems(self, fault: FaultSettings, place: Loc) -> Iterator[Problem]:
         """What is wrong with a fault of these settings, which stand at `place`."""
@@ -144,7 +147,7 @@ class Plant:
         return [*row.machines.faults, *SENSOR_FAULTS, REBOOT]
 
     def inject(self, fault: FaultSettings) -> None:
-        """Lets a fault begin, now or later; `begin` counts from the beginning of the plant."""
+        """Lets a fault begin, now or later; `start` counts from the start of the plant."""
         row, index = self._where[fault.device]
         self.faults.add(
             FaultInstance(fault, self.devices[fault.device], index, row.image, self.settings.seed)
@@ -172,7 +175,7 @@ class Plant:
         for device, fault, started in self.wires.step():
             self._publish_network_fault(device, fault, started=started)
 
-    def _publish_network_fault(self, device: str, fault: WireFault, *, started: bool) -> None:
+    def _publish_network_fault(self, device: str, fault: NetworkFault, *, started: bool) -> None:
         self.events.fault(self.tick, device, f"wire {fault.fault}", started=started)
 
     def _publish_wire_action(self, place: Place, sent: AffectedRequest) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 from qilu.contract.profile import Name
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
-from simulator.network_faults.catalogue import AnyWireFault
+from simulator.network_faults.catalogue import AnyNetworkFault
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.signals.settings import AnySignal
 
@@ -56,18 +56,18 @@ def _host(host: str) -> str:
 
 
 class DailyPeriod(FrozenModel):
-    """A part of the day; `until` at or before `since` is on the next day."""
+    """A part of the day; `end` at or before `start` is on the next day."""
 
-    since: TimeOfDay
+    start: TimeOfDay
     """Time of day at which it starts, such as "08:00"."""
-    until: TimeOfDay
-    """Time of day at which it ends; at or before `since` on the next day."""
+    end: TimeOfDay
+    """Time of day at which it ends; at or before `start` on the next day."""
 
     def holds(self, minute: float) -> bool:
         """Whether a minute of the day (0 to 1440) is in it."""
-        if self.since < self.until:
-            return self.since <= minute < self.until
-        return minute >= self.since or minute < self.until
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
 
 
 class MachineSettings(FrozenModel):
@@ -83,14 +83,14 @@ class MachineSettings(FrozenModel):
     """The serial line on which it speaks RTU, in place of a port."""
     framing: Framing = "tcp"
     """Of the port: Modbus TCP, or RTU frames over TCP. All devices of a port have the same."""
-    unit: int = Field(default=1, ge=0, le=255)
+    unit_id: int = Field(default=1, ge=0, le=255)
     """Its unit id."""
     line: str = ""
     """The production line it stands in."""
     replicas: int | None = Field(default=None, ge=1, le=100_000)
     """So many of it, with names from DEVICE-1 on."""
     units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
-    """Replicas have ascending unit ids; after so many the next port follows, again with `unit`."""
+    """Replicas have ascending unit ids; after so many the next port follows, again with `unit_id`."""
     feeds: tuple[str, ...] = ()
     """Devices, rows of replicas or lines that it supplies, or whose consumption it measures as a meter."""
     writable: bool = True
@@ -103,7 +103,7 @@ class MachineSettings(FrozenModel):
     """Constants of its physics, and scales of its registers, that are not the default."""
     signals: Mapping[Name, AnySignal] = {}
     """How points move, for a machine without physics of its own; other points have defaults."""
-    wire: tuple[AnyWireFault, ...] = ()
+    network_faults: tuple[AnyNetworkFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
 
     @property
@@ -142,11 +142,11 @@ class BufferSettings(FrozenModel):
         return self
 
 
-class DipSettings(FrozenModel):
+class VoltageDipSettings(FrozenModel):
     """The mains voltage is lower by `depth` (a share) for a while; every machine of the plant sees it."""
 
-    begin: Duration
-    """Simulated time from the beginning of the plant on."""
+    start: Duration
+    """Simulated time since the start of the plant."""
     duration: Period
     """How long it lasts."""
     depth: float = Field(gt=0, lt=1)
@@ -154,24 +154,24 @@ class DipSettings(FrozenModel):
 
 
 class FaultSettings(FrozenModel):
-    """A fault of one device; times are simulated ones from the beginning of the plant on."""
+    """A fault of one device; times are simulated ones since the start of the plant."""
 
     device: str
     """What it strikes."""
     fault: str
     """One of its model, of a sensor, or `reboot`."""
-    begin: Duration
+    start: Duration
     """When it starts to grow."""
-    growth: Duration = 0.0
-    """Until it has come to its full severity."""
+    ramp: Duration = 0.0
+    """How long it grows, until it has its full severity."""
     duration: Period | None = None
-    """From its begin to its repair; without it, it stays."""
+    """From its start to its repair; without it, it stays."""
     severity: float = Field(default=1.0, gt=0, le=1)
     """How bad it becomes; 1 is as bad as it can be."""
     point: str | None = None
     """For faults of a sensor."""
-    amount: float | None = None
-    """Of a drift at its full growth and of spikes in the point's unit; the number of a stuck bit."""
+    magnitude: float | None = None
+    """Of a drift after its ramp and of spikes in the point's unit; the number of a stuck bit."""
 
 
 class DevicePlacement(NamedTuple):
@@ -213,22 +213,22 @@ class PlantFile(FrozenModel):
     """Places for parts between machines."""
     faults: tuple[FaultSettings, ...] = ()
     """What goes wrong in machines and sensors."""
-    wire: tuple[AnyWireFault, ...] = ()
+    network_faults: tuple[AnyNetworkFault, ...] = ()
     """What the wires of whole ports, or of all, do wrong."""
-    dips: tuple[DipSettings, ...] = ()
+    voltage_dips: tuple[VoltageDipSettings, ...] = ()
     """When the voltage of the mains is low."""
 
     def placed(self) -> Iterator[DevicePlacement]:
         """Every device with its port and unit id, in the order of the file."""
         for entry, machine in enumerate(self.machines):
             if machine.replicas is None:
-                yield DevicePlacement(machine.device, machine.port, machine.unit, machine, entry)
+                yield DevicePlacement(machine.device, machine.port, machine.unit_id, machine, entry)
                 continue
-            per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit, 1))
+            per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit_id, 1))
             for index in range(machine.replicas):
-                port, unit = machine.port + index // per_port, machine.unit + index % per_port
+                port, unit = machine.port + index // per_port, machine.unit_id + index % per_port
                 if machine.serial is not None:
-                    port, unit = 0, machine.unit + index
+                    port, unit = 0, machine.unit_id + index
                 yield DevicePlacement(f"{machine.device}-{index + 1}", port, unit, machine, entry)
 
     def devices_of(self, names: Iterable[str]) -> frozenset[str]:

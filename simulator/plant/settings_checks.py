@@ -43,12 +43,12 @@ def _double_places(plant: PlantFile) -> Iterator[Problem]:
         speaks_rtu = machine.serial is not None or machine.framing == "rtu"
         if speaks_rtu and unit == 0:
             text = "0 is the broadcast address in RTU frames, and gets no reply"
-            yield Problem(("machines", entry, "unit"), text, f"give a unit id from 1 to {LAST_UNIT}")
+            yield Problem(("machines", entry, "unit_id"), text, f"give a unit id from 1 to {LAST_UNIT}")
         elif speaks_rtu and unit > LAST_UNIT:
             text = f"{device} would be unit {unit}, and {LAST_UNIT} is the last in RTU frames"
-            by_replicas = machine.replicas is not None and machine.unit <= LAST_UNIT
+            by_replicas = machine.replicas is not None and machine.unit_id <= LAST_UNIT
             remedy = "use fewer, or a second line" if by_replicas else f"give one from 1 to {LAST_UNIT}"
-            yield Problem(("machines", entry, "replicas" if by_replicas else "unit"), text, remedy)
+            yield Problem(("machines", entry, "replicas" if by_replicas else "unit_id"), text, remedy)
             break
         if device in names:
             text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
@@ -57,7 +57,7 @@ def _double_places(plant: PlantFile) -> Iterator[Problem]:
         if (place, unit) in places:
             where = f"port {port}" if port else f"{place}"
             text = f"{device!r} and {places[place, unit]!r} are both unit {unit} on {where}"
-            yield Problem(("machines", entry, "unit"), text, "give each device of a port its own unit id")
+            yield Problem(("machines", entry, "unit_id"), text, "give each device of a port its own unit id")
         names.setdefault(device, entry)
         places.setdefault((place, unit), device)
 

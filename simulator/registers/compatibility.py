@@ -32,7 +32,7 @@ def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str
     """Point, problem and remedy."""
     texts = _points_of(model)
     for point in profile.points:
-        if texts and point.name != SERVE_COUNTER and point.name not in texts and point.alias_of is None:
+        if texts and point.name != SERVE_COUNTER and point.name not in texts and point.overlaps is None:
             meant = nearest(point.name, texts)
             remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(texts)}"
             yield point.name, f"a {model} knows nothing of it", remedy
@@ -64,7 +64,7 @@ def _unserved(point: Point) -> str | None:
     if point.word_order not in ("big", "little"):
         return f"word_order: {point.word_order}"
     if point.type is DataType.STRING and (
-        point.packing != "both" or point.encoding not in ("utf-8", "ascii")
+        point.char_bytes != "both" or point.encoding not in ("utf-8", "ascii")
     ):
         return "a text in this packing or encoding"
     return None

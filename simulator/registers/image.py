@@ -27,7 +27,7 @@ class Area:
     def __init__(self, profile: DeviceProfile, table: Table) -> None:
         self.points = [point for point in profile.points if point.table is table]
         self._forbidden = [
-            (entry.first, entry.last) for entry in profile.limits.no_read if entry.table is table
+            (entry.first, entry.last) for entry in profile.limits.unreadable if entry.table is table
         ]
         self._firsts: list[int] = []
         self._lasts: list[int] = []
@@ -90,7 +90,7 @@ class Image:
 
     def _compile(self, table: Table, n: int) -> Iterable[Write]:
         area = self.areas[table]
-        served = [point for point in area.points if point.name != SERVE_COUNTER and point.alias_of is None]
+        served = [point for point in area.points if point.name != SERVE_COUNTER and point.overlaps is None]
         if not served:
             return []
         if table.holds_bits:

@@ -44,7 +44,7 @@ def order(signals: Mapping[str, AnySignal]) -> list[str]:
 def problems(profile: DeviceProfile, own: Mapping[str, AnySignal], place: Loc) -> Iterator[Problem]:
     """What is wrong with the signals of one machine, which stand at `place`."""
     signals = signals_of(profile, own)
-    points = {point.name: point for point in profile.points if point.alias_of is None}
+    points = {point.name: point for point in profile.points if point.overlaps is None}
     sound = True
     for name, signal in own.items():
         here = (*place, name)

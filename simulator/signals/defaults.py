@@ -69,7 +69,7 @@ def default_signals(profile: DeviceProfile) -> Mapping[str, AnySignal]:
     return {
         point.name: ConstantSignal(value=0.0) if point.name in exponents else _default(point, profile)
         for point in profile.points
-        if point.alias_of is None
+        if point.overlaps is None
     }
 
 

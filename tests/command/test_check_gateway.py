@@ -65,7 +65,7 @@ def test_the_summary_has_polls_requests_and_the_share_of_a_core(tmp_path: Path) 
 
 def test_the_pauses_between_requests_are_part_of_the_load(tmp_path: Path) -> None:
     assert "busy 30.0% of the time" in checked(tmp_path, "tcp://plc")
-    assert "busy 90.0% of the time" in checked(tmp_path, "tcp://plc\n    request_gap: 20ms")
+    assert "busy 90.0% of the time" in checked(tmp_path, "tcp://plc\n    message_spacing: 20ms")
 
 
 def test_the_load_of_a_line_follows_from_its_character(tmp_path: Path) -> None:

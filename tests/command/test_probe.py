@@ -30,8 +30,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of two simulated machines, unit 1 and 7, that stand still."""
     folder, port = tmp_path_factory.mktemp("plant"), free_port()
     machines = [
-        {"device": "meter", "machine": "three-phase-energy-meter", "port": port, "unit": 1},
-        {"device": "air", "machine": "screw-air-compressor", "port": port, "unit": 7},
+        {"device": "meter", "machine": "three-phase-energy-meter", "port": port, "unit_id": 1},
+        {"device": "air", "machine": "screw-air-compressor", "port": port, "unit_id": 7},
     ]
     file = folder / "plant.yaml"
     file.write_text(yaml.safe_dump({"plant": "probed", "step": "10s", "machines": machines}))
@@ -90,7 +90,7 @@ def test_a_profile_is_made_from_one_look_and_reads_the_same(plant: int, tmp_path
     assert made.returncode == 0, made.stderr
     profile = load(tmp_path / "meter.yaml", DeviceProfile)
     assert {(p.address, p.type) for p in profile.points} >= {(2, "float32"), (36, "float32")}
-    gap = profile.limits.no_read[0]
+    gap = profile.limits.unreadable[0]
     assert (gap.first, gap.last) == (38, 71)
     assert "# read " in (tmp_path / "meter.yaml").read_text()
     assert qilu("check", tmp_path / "meter.yaml").returncode == 0

@@ -93,7 +93,7 @@ def test_a_device_that_replies_as_unit_0_is_found_and_the_quirk_is_named() -> No
     )
     assert how == "answers"
     assert "what came is no reply: " in note
-    assert " 00 00 00 05 00 03 02 00 00; set `quirks: {accept_unit: [0]}` of this source" in note
+    assert " 00 00 00 05 00 03 02 00 00; set `quirks: {accepted_unit_ids: [0]}` of this source" in note
 
 
 def test_replies_that_are_padded_are_read_and_shown() -> None:

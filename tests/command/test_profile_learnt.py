@@ -35,16 +35,16 @@ points:
 LIMITED = PLAIN.replace(
     "\n# Every",
     """limits:
-  request_gap: 20ms   # measured
+  message_spacing: 20ms   # measured
   max_registers: 30
-  no_read: [{table: holding, first: 40, last: 49}]
+  unreadable: [{table: holding, first: 40, last: 49}]
 
 # Every""",
 )
 
 TAUGHT = LearnedLimits(
     refused_points={"ghost": Reason.ILLEGAL_ADDRESS},
-    no_read=(
+    unreadable=(
         AddressRange(table=Table.HOLDING, first=4, last=4),
         AddressRange(table=Table.HOLDING, first=2, last=3),
     ),
@@ -68,7 +68,7 @@ def test_a_profile_without_limits_gets_them_before_its_points(tmp_path: Path) ->
         PLAIN[:begin]
         + "limits:  # as meter-1 taught the gateway\n"
         + "  max_registers: 16\n"
-        + "  no_read:\n"
+        + "  unreadable:\n"
         + "    - {table: holding, first: 2, last: 3}\n"
         + PLAIN[begin:].replace("  - name: ghost", "  # meter-1 refuses this point\n  - name: ghost")
     )
@@ -78,8 +78,8 @@ def test_limits_that_are_there_are_kept_or_narrowed(tmp_path: Path) -> None:
     profile, taught = files(tmp_path, LIMITED, TAUGHT)
     (tmp_path / "new.yaml").write_text(apply_learned(profile, taught), encoding="utf-8")
     limits = load(tmp_path / "new.yaml", DeviceProfile).limits
-    assert (limits.request_gap, limits.max_registers) == (0.02, 16)
-    assert [(gap.first, gap.last) for gap in limits.no_read] == [(40, 49), (2, 3)]
+    assert (limits.message_spacing, limits.max_registers) == (0.02, 16)
+    assert [(gap.first, gap.last) for gap in limits.unreadable] == [(40, 49), (2, 3)]
     assert "# Every point is worth a comment." in (tmp_path / "new.yaml").read_text("utf-8")
 
 
@@ -100,20 +100,20 @@ points:
   - {name: open, address: "00001", type: bool}
 """
     gaps = LearnedLimits(
-        no_read=(
+        unreadable=(
             AddressRange(table=Table.HOLDING, first=2, last=19),
             AddressRange(table=Table.COIL, first=1, last=7),
         )
     )
     profile, taught = files(tmp_path, modicon, gaps)
     (tmp_path / "new.yaml").write_text(apply_learned(profile, taught), encoding="utf-8")
-    assert load(tmp_path / "new.yaml", DeviceProfile).limits.no_read == gaps.no_read
+    assert load(tmp_path / "new.yaml", DeviceProfile).limits.unreadable == gaps.unreadable
 
 
 def test_a_profile_of_repeated_structures_alone_gets_limits_too(tmp_path: Path) -> None:
     strings = """\
 profile: meter
-repeat:
+structures:
   - count: 3
     stride: 10
     points:
@@ -125,8 +125,9 @@ repeat:
         LearnedLimits(refused_points={"volts_2": Reason.ILLEGAL_ADDRESS}, max_block={Table.INPUT: 8}),
     )
     assert apply_learned(profile, taught) == strings.replace(
-        "repeat:",
-        "# meter-1 refuses volts_2.\nlimits:  # as meter-1 taught the gateway\n  max_registers: 8\nrepeat:",
+        "structures:",
+        "# meter-1 refuses volts_2.\n"
+        "limits:  # as meter-1 taught the gateway\n  max_registers: 8\nstructures:",
     )
 
 

@@ -15,7 +15,7 @@ PUMP = {"device": "pump", "machine": "centrifugal-pump"}
 
 def gateway_file(folder: Path, port: int) -> Path:
     file = folder / "gateway.yaml"
-    device = "{device: pump-1, unit: 1, profile: centrifugal-pump}"
+    device = "{device: pump-1, unit_id: 1, profile: centrifugal-pump}"
     file.write_text(
         f"edge: edge-1\nspool: {{directory: spool}}\ndelivery: {{trusted_stores: [s]}}\n"
         f"sources: [{{type: modbus, url: 'tcp://127.0.0.1:{port}', timeout: 300ms, devices: [{device}]}}]\n"

@@ -105,7 +105,7 @@ def test_all_that_a_point_may_say_fits(point: dict[str, Any]) -> None:
     found = schema("profile")
     profile = {"profile": "x", "points": [point], "groups": {"fast": "1s", "slow": 60}}
     assert list(problems(profile, found, found)) == []
-    repeated = {"profile": "x", "repeat": [{"count": 2, "stride": 10, "points": [point]}]}
+    repeated = {"profile": "x", "structures": [{"count": 2, "stride": 10, "points": [point]}]}
     assert list(problems(repeated, found, found)) == []
 
 

@@ -18,7 +18,7 @@ from qilu.contract.reading import ALL_GOOD, BlockSchema, Origin, Poll, Reading, 
 
 POINTS = ("force", "energy", "state", "text")
 ENERGY = {
-    "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "unwrap": True,
+    "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "accumulate": True,
 }  # fmt: skip
 PROFILE = DeviceProfile.model_validate({"profile": "press", "points": [ENERGY]})
 DEVICES = ("press-1", "press-2")

@@ -63,7 +63,9 @@ class ModbusBench:
                 "type": "modbus",
                 "url": url,
                 "timeout": 0.1,
-                "devices": [{"device": f"meter-{unit}", "unit": unit, "profile": "meter"} for unit in (1, 2)],
+                "devices": [
+                    {"device": f"meter-{unit}", "unit_id": unit, "profile": "meter"} for unit in (1, 2)
+                ],
             }
         )
         self._peer.framing = settings.endpoint.framing

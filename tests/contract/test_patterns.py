@@ -75,7 +75,7 @@ def test_registers_apart_in_a_structure_and_in_modicons_notation() -> None:
     text = """
 profile: meter
 addressing: modicon
-repeat:
+structures:
   - count: 2
     stride: 10
     points:
@@ -118,7 +118,7 @@ def test_a_text_that_is_filled_up_with_ff() -> None:
 def test_a_mantissa_of_24_bits_lies_beside_its_exponent() -> None:
     points = profile(
         "name: exponent, table: input, address: 0, type: int8, byte: high",
-        "name: power, table: input, address: 0, type: int24, scale: {point: exponent}, alias_of: exponent",
+        "name: power, table: input, address: 0, type: int24, scale: {point: exponent}, overlaps: exponent",
     ).points
     assert compile_block(points, points[0].table, 0, 2).decode(bytes.fromhex("ff0004d2"))[0] == (-1, 1234)
 

@@ -83,17 +83,17 @@ class TestModicon:
         assert "not input" in problems(point, addressing="modicon")["points", 0, "table"]
 
     def test_forbidden_ranges_are_written_the_same_way(self) -> None:
-        limits = {"no_read": [{"first": 40041, "last": 40050}]}
+        limits = {"unreadable": [{"first": 40041, "last": 40050}]}
         assert (
             profile({**POINT, "address": 40001}, addressing="modicon", limits=limits)
-            .limits.no_read[0]
+            .limits.unreadable[0]
             .overlaps(Table.HOLDING, 49, 60)
         )
 
     def test_a_forbidden_range_from_one_table_to_another_is_refused(self) -> None:
-        limits = {"no_read": [{"first": 40010, "last": 30020}]}
+        limits = {"unreadable": [{"first": 40010, "last": 30020}]}
         found = problems({**POINT, "address": 40001}, addressing="modicon", limits=limits)
-        assert "in table holding, and 30020 in input" in found["limits", "no_read", 0, "last"]
+        assert "in table holding, and 30020 in input" in found["limits", "unreadable", 0, "last"]
 
 
 class TestOverlaps:
@@ -129,12 +129,12 @@ class TestOverlaps:
     def test_a_whole_register_and_its_bit_need_a_declared_alias(self) -> None:
         bit = another(address=10, type="bool", bit=3)
         assert ("points", 1, "address") in problems(POINT, bit)
-        profile(POINT, {**bit, "alias_of": "pressure"})
+        profile(POINT, {**bit, "overlaps": "pressure"})
 
     @pytest.mark.parametrize("name", ["nobody", "other", "far"])
     def test_an_alias_of_nothing_is_refused(self, name: str) -> None:
-        points = (POINT, another(name="far", address=90), another(address=10, alias_of=name))
-        assert ("points", 2, "alias_of") in problems(*points)
+        points = (POINT, another(name="far", address=90), another(address=10, overlaps=name))
+        assert ("points", 2, "overlaps") in problems(*points)
 
 
 @pytest.mark.parametrize(
@@ -158,18 +158,18 @@ class TestOverlaps:
         ({"type": "bcd16", "enum": {10000: "x"}}, "enum"),
         ({"type": "bcd16", "sentinels": [65536]}, "sentinels"),
         ({"encoding": "ascii"}, "encoding"),
-        ({"packing": "low"}, "packing"),
+        ({"char_bytes": "low"}, "char_bytes"),
         ({"padding": "nul"}, "padding"),
         ({"type": "string", "length": 2, "encoding": "ebcdic"}, "encoding"),
         ({"word_order": "middle"}, "word_order"),
-        ({"unwrap": True}, "unwrap"),
+        ({"accumulate": True}, "accumulate"),
         ({"modulus": 1000}, "modulus"),
         ({"kind": "counter", "modulus": 65537}, "modulus"),
         ({"kind": "counter", "modulus": 0}, "modulus"),
         ({"kind": "counter", "modulus": 0.5}, "modulus"),
-        ({"kind": "counter", "unwrap": True, "scale": -1}, "scale"),
-        ({"kind": "counter", "unwrap": True, "offset": 1}, "offset"),
-        ({"kind": "counter", "unwrap": True, "type": "string", "length": 2}, "unwrap"),
+        ({"kind": "counter", "accumulate": True, "scale": -1}, "scale"),
+        ({"kind": "counter", "accumulate": True, "offset": 1}, "offset"),
+        ({"kind": "counter", "accumulate": True, "type": "string", "length": 2}, "accumulate"),
         ({"type": "float16"}, "type"),
         ({"type": "bool"}, "type"),
         ({"type": "string"}, "type"),
@@ -221,8 +221,8 @@ def test_an_impossible_point_is_refused_at_the_key_that_is_wrong(change: dict[st
         ({"limits": {"max_registers": 0}}, "limits"),
         ({"limits": {"max_registers": 126}}, "limits"),
         ({"limits": {"max_bits": 2001}}, "limits"),
-        ({"limits": {"no_read": [{"table": "holding", "first": 5, "last": 4}]}}, "limits"),
-        ({"limits": {"no_read": [{"table": "holding", "first": 0, "last": 10}]}}, "points"),
+        ({"limits": {"unreadable": [{"table": "holding", "first": 5, "last": 4}]}}, "limits"),
+        ({"limits": {"unreadable": [{"table": "holding", "first": 0, "last": 10}]}}, "points"),
         ({"parameters": {"ct": 1e31}}, "parameters"),
         ({"addressing": "one_based"}, "addressing"),
         ({"colour": "red"}, "colour"),

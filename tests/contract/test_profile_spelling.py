@@ -17,6 +17,8 @@ from qilu.contract.registers import compile_block
 
 POINT: dict[str, Any] = {"name": "voltage", "table": "holding", "address": 10, "type": "uint32"}
 SCALED: dict[str, Any] = {"name": "sf", "table": "holding", "address": 0, "type": "int16"}
+COIL = "{name: v, table: coil, address: 65530, type: bool}"
+WRONG_TYPE = "{name: v, table: input, address: 1, type: int}"
 
 
 def points(*written: dict[str, Any], **keys: Any) -> dict[str, Point]:
@@ -73,7 +75,7 @@ class TestRepeatedStructures:
     STRUCTURE = ({**SCALED, "address": 100}, {**POINT, "address": 101, "scale": {"point": "sf"}})
 
     def test_every_copy_has_all_points_at_its_own_addresses(self) -> None:
-        found = points(SCALED, repeat=[{"count": 3, "stride": 20, "points": self.STRUCTURE}])
+        found = points(SCALED, structures=[{"count": 3, "stride": 20, "points": self.STRUCTURE}])
         assert {name: point.address for name, point in found.items()} == {
             "sf": 0, "sf_1": 100, "voltage_1": 101, "sf_2": 120, "voltage_2": 121,
             "sf_3": 140, "voltage_3": 141,
@@ -84,20 +86,20 @@ class TestRepeatedStructures:
         alarm = {**POINT, "name": "alarm", "address": 112, "flags": {0: "hot"}, "count": 2}
         alias = {"name": "hot", "table": "holding", "address": 113, "type": "bool", "bit": 0}
         copies = {"suffixes": ["a", "b"], "stride": 20, "points": [*self.STRUCTURE, outside, alarm]}
-        copies["points"] += [{**alias, "alias_of": "alarm_1"}]  # type: ignore[operator]
-        found = points({**SCALED, "name": "common"}, repeat=[copies])
+        copies["points"] += [{**alias, "overlaps": "alarm_1"}]  # type: ignore[operator]
+        found = points({**SCALED, "name": "common"}, structures=[copies])
         assert found["voltage_b"].scale == PointRef(point="sf_b")
         assert found["current_b"].scale == PointRef(point="common")
-        assert found["alarm_b_2_hot"].alias_of == "alarm_b_2"
-        assert (found["hot_b"].alias_of, found["hot_b"].address) == ("alarm_b_1", 133)
+        assert found["alarm_b_2_hot"].overlaps == "alarm_b_2"
+        assert (found["hot_b"].overlaps, found["hot_b"].address) == ("alarm_b_1", 133)
 
     def test_modicon_addresses_are_translated(self) -> None:
         structure = {"count": 2, "stride": 5, "points": [{"name": "p", "address": 40001, "type": "uint16"}]}
-        found = points(repeat=[structure], addressing="modicon")
+        found = points(structures=[structure], addressing="modicon")
         assert [point.address for point in found.values()] == [0, 5]
 
     def test_a_profile_may_have_nothing_else(self) -> None:
-        profile = {"profile": "x", "repeat": [{"count": 1, "stride": 1, "points": [POINT]}]}
+        profile = {"profile": "x", "structures": [{"count": 1, "stride": 1, "points": [POINT]}]}
         assert [point.name for point in DeviceProfile.model_validate(profile).points] == ["voltage_1"]
 
 
@@ -106,7 +108,7 @@ class TestFlags:
         found = points({**POINT, "name": "alarms", "flags": {0: "over_voltage", 3: "door_open"}})
         assert list(found) == ["alarms", "alarms_over_voltage", "alarms_door_open"]
         flag = found["alarms_door_open"]
-        assert (flag.type, flag.alias_of, flag.kind, str(flag.label)) == (
+        assert (flag.type, flag.overlaps, flag.kind, str(flag.label)) == (
             "bool", "alarms", "state", "Door open",
         )  # fmt: skip
 
@@ -215,20 +217,20 @@ class TestScaleFactors:
             "meter.yaml:3: points.0.suffixes: count is 3, but there are 2 suffixes",
         ),
         (
-            "repeat:\n- count: 3\n  points:\n  - {name: v, table: input, address: 1, type: uint16}",
-            "meter.yaml:3: repeat.0.count: `count` needs to know how far it is",
+            "structures:\n- count: 3\n  points:\n  - {name: v, table: input, address: 1, type: uint16}",
+            "meter.yaml:3: structures.0.count: `count` needs to know how far it is",
         ),
         (
-            "repeat:\n- {count: 2, stride: 9, points: [{name: v, table: coil, address: 65530, type: bool}]}",
-            "meter.yaml:3: repeat.0.points.0.address: address 65539 does not exist",
+            f"structures:\n- {{count: 2, stride: 9, points: [{COIL}]}}",
+            "meter.yaml:3: structures.0.points.0.address: address 65539 does not exist",
         ),
         (
-            "repeat:\n- count: 2\n  stride: 1\n  points:\n  - {name: v, table: input, address: 1, type: int}",
-            "meter.yaml:6: repeat.0.points.0.type: 'int' is not one of",
+            f"structures:\n- count: 2\n  stride: 1\n  points:\n  - {WRONG_TYPE}",
+            "meter.yaml:6: structures.0.points.0.type: 'int' is not one of",
         ),
         (
-            "repeat:\n- {count: 2, stide: 9, points: []}",
-            "meter.yaml:3: repeat.0.stide: unknown key; did you mean stride?",
+            "structures:\n- {count: 2, stide: 9, points: []}",
+            "meter.yaml:3: structures.0.stide: unknown key; did you mean stride?",
         ),
     ],
 )
@@ -238,8 +240,8 @@ def test_a_problem_is_told_where_the_file_has_it(text: str, line: str) -> None:
 
 KEYS = [
     "name", "label", "table", "address", "type", "length", "bit", "byte", "word_order", "scale", "point",
-    "flags", "count", "stride", "suffixes", "alias_of", "points", "repeat", "group", "groups", "kind",
-    "addressing", "limits", "no_read", "sentinels",
+    "flags", "count", "stride", "suffixes", "overlaps", "points", "structures", "group", "groups", "kind",
+    "addressing", "limits", "unreadable", "sentinels",
 ]  # fmt: skip
 WORDS = ["v", "v_1", "uint16", "string", "holding", "coil", "big", "modicon", "40001"]
 JUNK = st.recursive(
@@ -258,7 +260,7 @@ ODD_KEYS = (
     "scale",
     "type",
     "word_order",
-    "alias_of",
+    "overlaps",
     "label",
     "name",
 )
@@ -271,7 +273,7 @@ def read_or_refuse(raw: dict[str, Any]) -> None:
 
 @given(
     st.lists(st.just(POINT) | JUNK, max_size=3) | JUNK,
-    st.dictionaries(st.sampled_from(["repeat", "groups", "addressing", "word_order", "limits"]), JUNK),
+    st.dictionaries(st.sampled_from(["structures", "groups", "addressing", "word_order", "limits"]), JUNK),
 )
 def test_nonsense_is_refused_and_breaks_nothing(written: object, others: dict[str, Any]) -> None:
     read_or_refuse({"points": written, **others})
@@ -280,5 +282,5 @@ def test_nonsense_is_refused_and_breaks_nothing(written: object, others: dict[st
 @given(st.dictionaries(st.sampled_from(ODD_KEYS), JUNK, max_size=3))
 def test_a_point_with_odd_keys_is_refused_or_read(odd: dict[str, Any]) -> None:
     read_or_refuse({"points": [{**POINT, **odd}]})
-    read_or_refuse({"repeat": [{"count": 2, "stride": 9, "points": [{**POINT, **odd}]}]})
-    read_or_refuse({"repeat": [{"count": 2, "stride": 9, "points": [POINT], **odd}]})
+    read_or_refuse({"structures": [{"count": 2, "stride": 9, "points": [{**POINT, **odd}]}]})
+    read_or_refuse({"structures": [{"count": 2, "stride": 9, "points": [POINT], **odd}]})

@@ -142,13 +142,13 @@ def span(first: int, last: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("limits", "problem"),
     [
-        ({"no_read": [span(9, 5)]}, "first 9 is above last 5"),
+        ({"unreadable": [span(9, 5)]}, "first 9 is above last 5"),
         ({"read_whole": [span(9, 5)]}, "first 9 is above last 5"),
         ({"read_whole": [span(0, 200)]}, "more than the 125 addresses"),
         ({"read_whole": [span(0, 5), span(5, 8)]}, "shares addresses"),
-        ({"read_whole": [span(0, 5)], "no_read": [span(5, 8)]}, "shares addresses"),
+        ({"read_whole": [span(0, 5)], "unreadable": [span(5, 8)]}, "shares addresses"),
         ({"read_whole": [span(11, 15)]}, "only partly in"),
-        ({"no_read": [span(11, 15)]}, "`limits.no_read` forbids"),
+        ({"unreadable": [span(11, 15)]}, "`limits.unreadable` forbids"),
     ],
 )
 def test_ranges_of_a_profile_that_contradict_each_other_are_refused(
@@ -160,5 +160,5 @@ def test_ranges_of_a_profile_that_contradict_each_other_are_refused(
 
 
 def test_ranges_that_fit_are_taken() -> None:
-    limits = {"read_whole": [span(10, 15)], "no_read": [span(20, 30)]}
+    limits = {"read_whole": [span(10, 15)], "unreadable": [span(20, 30)]}
     assert DeviceProfile.model_validate(profile(limits)).limits.read_whole[0].last == 15

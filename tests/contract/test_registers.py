@@ -139,10 +139,10 @@ class TestTypesAndOrders:
     @pytest.mark.parametrize(
         ("keys", "registers", "text"),
         [
-            ({"packing": "high"}, "4100420043000000", "ABC"),
-            ({"packing": "low"}, "0041004200430000", "ABC"),
-            ({"packing": "low"}, "ff41ff42ff43ff00", "ABC"),
-            ({"packing": "low", "byte_order": "little"}, "4100420043000000", "ABC"),
+            ({"char_bytes": "high"}, "4100420043000000", "ABC"),
+            ({"char_bytes": "low"}, "0041004200430000", "ABC"),
+            ({"char_bytes": "low"}, "ff41ff42ff43ff00", "ABC"),
+            ({"char_bytes": "low", "byte_order": "little"}, "4100420043000000", "ABC"),
             ({"padding": "nul"}, "4142202000414141", "AB  "),
             ({"padding": "space"}, "4142202020202020", "AB"),
             ({"padding": "space"}, "4142000041202020", "AB\0\0A"),
@@ -180,7 +180,7 @@ class TestWhatIsNoValue:
 
     def test_the_bits_of_a_sentinel_are_none_either(self) -> None:
         whole = point("whole", 0, "uint32", sentinels=[0xFFFFFFFF])
-        bits = [point(f"b{n}", n, "bool", bit=n, alias_of="whole") for n in (0, 1)]
+        bits = [point(f"b{n}", n, "bool", bit=n, overlaps="whole") for n in (0, 1)]
         block = codec(bits[0], whole, bits[1])
         assert block.decode(b"\xff" * 4)[1] == dict.fromkeys(range(3), Reason.SENTINEL)
         assert block.decode(b"\xff\xff\xff\xfe") == ((True, 0xFFFFFFFE, True), ALL_GOOD)
@@ -293,8 +293,8 @@ class TestBlocks:
     def test_an_alias_reads_the_registers_of_another_point(self) -> None:
         aliases = [
             point("whole", 0, "uint32"),
-            point("low", 1, alias_of="whole"),
-            point("high", 0, alias_of="whole"),
+            point("low", 1, overlaps="whole"),
+            point("high", 0, overlaps="whole"),
         ]
         assert codec(*aliases).decode(b"\x00\x01\x00\x02")[0] == (0x10002, 2, 1)
 
@@ -320,7 +320,7 @@ class TestEncoding:
             ({"kind": "uint8", "byte": "high"}, 7, "0700"),
             ({"kind": "bcd32", "word_order": "little", "scale": 0.1}, 1234.5, "23450001"),
             ({"kind": "int64", "word_order": "little_swapped"}, 0x0102030405060708, "0506070801020304"),
-            ({"kind": "string", "length": 3, "packing": "low"}, "AB", "004100420000"),
+            ({"kind": "string", "length": 3, "char_bytes": "low"}, "AB", "004100420000"),
             ({"kind": "string", "length": 2, "padding": "space"}, "AB", "41422020"),
             ({}, 6.6, "0007"),
         ],
@@ -342,7 +342,7 @@ class TestEncoding:
             ({"kind": "bool", "table": "coil"}, "on"), ({"kind": "string", "length": 1}, "ABC"),
             ({"kind": "string", "length": 2}, "A "), ({"kind": "string", "length": 2}, "A\0B"),
             ({"kind": "string", "length": 2}, 5), ({"kind": "string", "length": 2}, "\ud800"),
-            ({"kind": "string", "length": 2, "packing": "low"}, "ABC"),
+            ({"kind": "string", "length": 2, "char_bytes": "low"}, "ABC"),
             ({"kind": "string", "length": 2, "encoding": "ascii"}, "é"),
             ({"kind": "string", "length": 2, "padding": "none"}, "ABC"),
             ({"kind": "bcd16"}, 10000), ({"kind": "bcd16"}, -1), ({"kind": "uint8", "byte": "low"}, 256),

@@ -33,7 +33,7 @@ def values_of(point: Point) -> st.SearchStrategy[Value]:
     if kind is DataType.BOOL:
         return st.booleans()
     if kind is DataType.STRING:
-        size = point.size * (2 if point.packing == "both" else 1)
+        size = point.size * (2 if point.char_bytes == "both" else 1)
         printable = st.characters(codec="latin-1" if point.encoding == "latin-1" else "ascii")
         if point.encoding in ("utf-8", "gb18030"):
             printable |= st.sampled_from("螺杆空压机éß")
@@ -101,7 +101,7 @@ def _choices(kind: DataType) -> dict[str, Sequence[Any]]:
         paddings = ("any", "nul", "space", "ff", "none")
         packings = ("both", "high", "low")
         return orders | {
-            "length": range(1, 7), "encoding": ENCODINGS, "packing": packings, "padding": paddings
+            "length": range(1, 7), "encoding": ENCODINGS, "char_bytes": packings, "padding": paddings
         }  # fmt: skip
     return orders | ({"byte": ("high", "low")} if kind.bits == 8 else {})
 

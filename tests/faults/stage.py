@@ -19,9 +19,9 @@ from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial, dial_tcp
 from qilu.runtime.monotonic_utc import Timebase
-from simulator.network_faults.catalogue import FAULTS, wire_fault
+from simulator.network_faults.catalogue import FAULTS, network_fault
 from simulator.network_faults.connections import PowerCycle
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.port_injector import FaultyWire
 from simulator.serving.server import ModbusServer, Port, _Connection, _Endpoint
 from tests.faults.served import Truthful, Watched, truth
@@ -32,8 +32,11 @@ Kind = Literal["memory", "sockets"]
 
 SOCKET_UNIT = 0.12  # seconds that stand for one where clocks are real
 _TIMES = frozenset(
-    ("seconds", "jitter", "gap", "pause", "within", "busy", "after", "down", "zeros", "since", "until")
-)
+    (
+        "start", "duration", "delay", "jitter", "gap", "pause", "max_delay", "busy", "idle_timeout",
+        "off_duration", "zero_duration",
+    )
+)  # fmt: skip
 """Parameters of faults that are durations."""
 
 
@@ -109,7 +112,7 @@ class Case:
         """Whether it has a meaning for RTU on a serial line, which is never opened, closed or reset."""
         kinds = [FAULTS[str(raw["fault"])] for raw in self.faults]
         ends = any(kind.of_connections or kind is PowerCycle for kind in kinds)
-        ends |= any(raw.get("then") in ("close", "reset") for raw in self.faults)
+        ends |= any(raw.get("behaviour") in ("close", "reset") for raw in self.faults)
         return not (ends or self.tcp_only or self.no_line or self.sockets_only)
 
 
@@ -157,7 +160,7 @@ class Seen:
         return [event.kind for event in self.source.stats.events]
 
     def inject(self, **raw: Any) -> None:
-        self.wire.wire.inject(wire_fault(self.stage.scaled(raw)))
+        self.wire.wire.inject(network_fault(self.stage.scaled(raw)))
 
     def repair(self) -> None:
         for fault in list(self.wire.wire.faults):
@@ -280,7 +283,7 @@ def source_of(
 ) -> ModbusSource:
     """A source for the units of a case, its times in the seconds of the stage."""
     given = dict(case.settings)
-    for key in ("timeout", "connect_timeout", "request_gap", "after_connect"):
+    for key in ("timeout", "connect_timeout", "message_spacing", "connect_delay"):
         if key in given:
             given[key] *= stage.unit
     groups = dict.fromkeys(case.meter.groups, case.period * stage.unit)
@@ -289,7 +292,13 @@ def source_of(
         "url": stage.url(port),
         "timeout": stage.unit,
         "devices": [
-            {"device": f"meter-{unit}", "unit": unit, "profile": "meter", "groups": groups, **case.device}
+            {
+                "device": f"meter-{unit}",
+                "unit_id": unit,
+                "profile": "meter",
+                "poll_periods": groups,
+                **case.device,
+            }
             for unit in case.units
         ],
         **given,
@@ -303,9 +312,9 @@ def source_of(
     return ModbusSource(settings, setups, timebase, random or Random(7), dial=dial, slots=slots)
 
 
-def _struck(raw: dict[str, Any]) -> tuple[WireFault, frozenset[int] | None]:
+def _struck(raw: dict[str, Any]) -> tuple[NetworkFault, frozenset[int] | None]:
     only = raw.pop("strikes", None)
-    return wire_fault(raw), None if only is None else frozenset(only)
+    return network_fault(raw), None if only is None else frozenset(only)
 
 
 class _listening(logging.Handler):  # noqa: N801 - it is used as a context

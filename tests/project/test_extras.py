@@ -41,7 +41,7 @@ def run(qilu: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 async def test_a_gateway_runs_without_any_extra(qilu: Path, tmp_path: Path) -> None:
-    device = {"device": "meter-1", "profile": "eastron-sdm630", "unit": 1}
+    device = {"device": "meter-1", "profile": "eastron-sdm630", "unit_id": 1}
     settings = {
         "edge": "edge-1",
         "spool": {"directory": "spool"},

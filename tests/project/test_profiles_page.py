@@ -23,14 +23,14 @@ from qilu.contract.profile import (
     ParameterRef,
     Point,
     PointRef,
-    Repeat,
+    Structure,
 )
 from qilu.contract.profile.point_rules import RESERVED_ENDINGS, RESERVED_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 MODELS: list[type[BaseModel]] = [
-    AddressRange, DeviceLimits, DeviceProfile, Flag, Label, Limits, ParameterRef, Point, PointRef, Repeat,
+    AddressRange, DeviceLimits, DeviceProfile, Flag, Label, Limits, ParameterRef, Point, PointRef, Structure,
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_every_key_stands_in_an_example(model: type[BaseModel]) -> None:
     assert set(model.model_fields) <= shown
 
 
-@pytest.mark.parametrize("model", [DeviceLimits, DeviceProfile, Point, Repeat])
+@pytest.mark.parametrize("model", [DeviceLimits, DeviceProfile, Point, Structure])
 def test_every_key_is_explained(model: type[BaseModel]) -> None:
     explained = {word for words in re.findall(r"`([^`]+)`", PAGE) for word in re.findall(r"\w+", words)}
     assert set(model.model_fields) <= explained
@@ -67,7 +67,7 @@ def test_every_key_is_explained(model: type[BaseModel]) -> None:
 
 def test_every_choice_and_every_name_that_is_taken_is_listed() -> None:
     taken = {*DataType, *RESERVED_NAMES, *RESERVED_ENDINGS}
-    for key in ("encoding", "packing", "padding", "kind", "access", "word_order", "byte_order", "byte"):
+    for key in ("encoding", "char_bytes", "padding", "kind", "access", "word_order", "byte_order", "byte"):
         choices = DeviceProfile.model_json_schema()["$defs"]["Point"]["properties"][key]
         taken |= set(choices.get("enum") or choices["anyOf"][0]["enum"])
     missing = {word for word in taken if not re.search(rf"`([^`]* )?{re.escape(word)}`", PAGE)}

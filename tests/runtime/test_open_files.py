@@ -22,7 +22,7 @@ LOW = 512
 MACHINE = """\
   - type: modbus
     url: tcp://127.0.0.1:{port}
-    devices: [{{device: chiller-{port}, unit: 1, profile: chiller}}]
+    devices: [{{device: chiller-{port}, unit_id: 1, profile: chiller}}]
 """
 
 

@@ -31,10 +31,13 @@ FILES: dict[str, type[BaseModel]] = {
 }
 MORE = {
     "ingester.yaml": {"store": {"type": "influx", "server": "influxdb2", "url": "http://h", "bucket": "b"}},
-    "plant.yaml": {"start": "2026-06-22 08:00", "dips": [{"begin": "1h", "duration": "1s", "depth": 0.5}]},
+    "plant.yaml": {
+        "start": "2026-06-22 08:00",
+        "voltage_dips": [{"start": "1h", "duration": "1s", "depth": 0.5}],
+    },
     "gateway.yaml": {
         "mqtt": {"host": "h", "port": 1883, "tls": {"ca": "ca.pem"}, "keepalive": "10s"},
-        "processors": [{"type": "stale", "after": 2}, {"type": "deadband", "bands": []}],
+        "processors": [{"type": "stale", "max_unchanged": 2}, {"type": "deadband", "thresholds": []}],
     },
 }
 """What the files could also say."""

@@ -34,7 +34,7 @@ async def test_a_port_speaks_rtu_over_tcp_where_the_file_says_so() -> None:
 
 def on_line(serial: Mapping[str, object], *units: int) -> Plant:
     """Pumps with these unit ids on one serial line."""
-    machines = [{**PUMP, "device": f"pump-{unit}", "unit": unit, "serial": dict(serial)} for unit in units]
+    machines = [{**PUMP, "device": f"pump-{unit}", "unit_id": unit, "serial": dict(serial)} for unit in units]
     settings = PlantSettings.model_validate({"machines": machines})
     return Plant(settings, {"centrifugal-pump": profile("centrifugal-pump")})
 
@@ -108,7 +108,7 @@ async def test_a_device_answers_under_the_identity_of_the_file() -> None:
 
 
 async def test_a_late_device_is_late_and_its_neighbour_is_not() -> None:
-    slow = {**PUMP, "device": "slow", "port": FIRST, "unit": 2, "latency": {"mean": "2h"}}
+    slow = {**PUMP, "device": "slow", "port": FIRST, "unit_id": 2, "latency": {"mean": "2h"}}
     pumps = plant({**PUMP, "port": FIRST}, slow)
     async with held(pumps) as simulation, pymodbus(simulation.ports[FIRST]) as client:
         async with pymodbus(simulation.ports[FIRST]) as other:
@@ -159,7 +159,7 @@ def refused(folder: Path, *machines: str) -> str:
         (["- {device: a, ..., port: 5020, latency: {mean: soon}}"], "is not a duration"),
         (["- {device: a, ..., port: 5020, identity: {vendor: 齐鲁}}"], "identity.vendor"),
         (
-            ["- {device: a, ..., port: 5020}", "- {device: b, ..., port: 5020, unit: 2, framing: rtu}"],
+            ["- {device: a, ..., port: 5020}", "- {device: b, ..., port: 5020, unit_id: 2, framing: rtu}"],
             "machines.1.framing: a speaks tcp on the same port",
         ),
         (
@@ -169,15 +169,15 @@ def refused(folder: Path, *machines: str) -> str:
         (
             [
                 "- {device: a, ..., serial: {pty: x}}",
-                "- {device: b, ..., unit: 2, serial: {pty: x, baudrate: 19200}}",
+                "- {device: b, ..., unit_id: 2, serial: {pty: x, baudrate: 19200}}",
             ],
             "other settings for the same line",
         ),
         (["- {device: a, ..., serial: {pty: x}, replicas: 300}"], "replicas: a-248 would be unit 248"),
-        (["- {device: a, ..., serial: {pty: x}, unit: 250}"], "unit: a would be unit 250"),
-        (["- {device: a, ..., serial: {pty: x}, unit: 0}"], "0 is the broadcast address in RTU frames"),
-        (["- {device: a, ..., port: 5020, framing: rtu, unit: 0}"], "0 is the broadcast address in RTU"),
-        (["- {device: a, ..., port: 5020, framing: rtu, unit: 248}"], "unit: a would be unit 248"),
+        (["- {device: a, ..., serial: {pty: x}, unit_id: 250}"], "unit_id: a would be unit 250"),
+        (["- {device: a, ..., serial: {pty: x}, unit_id: 0}"], "0 is the broadcast address in RTU frames"),
+        (["- {device: a, ..., port: 5020, framing: rtu, unit_id: 0}"], "0 is the broadcast address in RTU"),
+        (["- {device: a, ..., port: 5020, framing: rtu, unit_id: 248}"], "unit_id: a would be unit 248"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_reached_is_refused_with_its_place(

@@ -111,7 +111,7 @@ async def test_a_faster_clock_makes_more_ticks() -> None:
 
 
 async def test_what_happens_in_the_plant_is_in_the_truth(tmp_path: Path) -> None:
-    fault = {"device": "mould", "fault": "freeze", "point": "clamp_force", "begin": 0.2, "duration": 0.3}
+    fault = {"device": "mould", "fault": "freeze", "point": "clamp_force", "start": 0.2, "duration": 0.3}
     mould = {"device": "mould", "machine": "injection-moulding-machine"}
     running = plant(mould, step=0.1, speed=500, faults=[fault])
     async with asyncio.timeout(20), simulate(running, truth=tmp_path, free_ports=True):

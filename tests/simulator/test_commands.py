@@ -26,7 +26,7 @@ def small(folder: Path, **changes: object) -> Path:
     machines = [
         {"device": "pump-1", "machine": "centrifugal-pump", "port": free_port(), "line": "water"},
         {"device": "air-1", "machine": "screw-air-compressor", "port": free_port(), "framing": "rtu"},
-        {"device": "meter-1", "machine": "three-phase-energy-meter", "unit": 7, "serial": {"pty": "bus"},
+        {"device": "meter-1", "machine": "three-phase-energy-meter", "unit_id": 7, "serial": {"pty": "bus"},
          "parameters": {"ct_ratio": 20}},
     ]  # fmt: skip
     file = folder / "small.yaml"
@@ -151,7 +151,7 @@ async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, s
         (["inject", "PLANT", "pump-1"], "Missing argument 'fault'"),
         (["speed", "PLANT", "fast"], "Invalid value for 'factor'"),
         (["inject", "PLANT", "pump-1", "bearing_wear", "x=1"], "KEY=VALUE is for network faults"),
-        (["inject", "PLANT", "pump-1", "late_reply", "share"], "write KEY=VALUE"),
+        (["inject", "PLANT", "pump-1", "late_reply", "probability"], "write KEY=VALUE"),
         (["inject", "PLANT", "pump-1", "late_reply", "--ramp", "1m"], "--ramp: network faults have no such"),
     ],
 )

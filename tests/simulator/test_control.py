@@ -52,7 +52,7 @@ async def test_the_state_of_time_is_told() -> None:
 async def test_a_fault_is_injected_listed_and_repaired(tmp_path: Path) -> None:
     async with steered(truth=tmp_path) as (simulation, ask):
         simulation.plant.advance(10)
-        fault = {"device": "pump", "fault": "bearing_wear", "begin": "5s", "growth": "10s", "severity": 0.5}
+        fault = {"device": "pump", "fault": "bearing_wear", "start": "5s", "ramp": "10s", "severity": 0.5}
         assert "error" not in await ask({"do": "inject", "fault": fault})
         [told] = (await ask({"do": "list"}))["faults"]
         assert (told["state"], told["begin"], told["end"]) == ("to come", 15.0, None)
@@ -97,11 +97,11 @@ async def test_time_is_held_stepped_let_go_and_made_faster() -> None:
         ({"do": "speed", "speed": -1}, "speed"),
         ({"do": "speed"}, "no speed was given"),
         ({"do": "inject"}, "no fault was given"),
-        ({"do": "inject", "fault": {"device": "pimp", "fault": "leak", "begin": 0}}, "did you mean pump?"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "bearing_war", "begin": 0}}, "bearing_wear"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "drift", "begin": 0}}, "needs the point"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "begin": "-3s"}}, "not a duration"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "begin": 0, "when": 1}}, "when"),
+        ({"do": "inject", "fault": {"device": "pimp", "fault": "leak", "start": 0}}, "did you mean pump?"),
+        ({"do": "inject", "fault": {"device": "pump", "fault": "bearing_war", "start": 0}}, "bearing_wear"),
+        ({"do": "inject", "fault": {"device": "pump", "fault": "drift", "start": 0}}, "needs the point"),
+        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "start": "-3s"}}, "not a duration"),
+        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "start": 0, "when": 1}}, "when"),
         ({"do": "repair"}, "no device was given"),
         ({"do": "repair", "device": "pump"}, "pump has no fault"),
         ({"do": "repair", "device": "x"}, "no device 'x'"),
@@ -158,7 +158,7 @@ async def test_a_name_without_end_is_refused_and_the_next_request_is_served(devi
 
 async def test_faults_and_steps_of_one_client_are_bounded() -> None:
     async with steered() as (_, ask):
-        fault = {"device": "pump", "fault": "drift", "point": "vibration", "begin": 0, "amount": 1}
+        fault = {"device": "pump", "fault": "drift", "point": "vibration", "start": 0, "magnitude": 1}
         for _ in range(MAX_FAULTS):
             assert "error" not in await ask({"do": "inject", "fault": fault})
         assert "repair some of them first" in (await ask({"do": "inject", "fault": fault}))["error"]

@@ -59,7 +59,7 @@ def moulding(robot: float) -> Plant:
         {"device": "robot", "machine": "robot-cell", "parameters": {"cycle_factor": robot}},
         buffers=[{"after": ["a", "b"], "before": ["robot"], "capacity": 6, "filled": 2}],
         step=5.0,
-        breaks=[{"since": "08:40", "until": "08:50"}],
+        breaks=[{"start": "08:40", "end": "08:50"}],
     )
 
 

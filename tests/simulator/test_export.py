@@ -25,10 +25,10 @@ from tests.simulator.simulated import plant, profile
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump"}
 FAULTS = [
-    {"device": "pump", "fault": "bearing_wear", "begin": 0, "growth": 100, "severity": 0.3},
-    {"device": "pump", "fault": "drift", "point": "flow", "amount": 50, "begin": 20, "duration": 30},
-    {"device": "pump", "fault": "drop_out", "point": "head", "begin": 10, "duration": 10},
-    {"device": "pump", "fault": "stuck_bit", "point": "motor_current", "amount": 13, "begin": 10},
+    {"device": "pump", "fault": "bearing_wear", "start": 0, "ramp": 100, "severity": 0.3},
+    {"device": "pump", "fault": "drift", "point": "flow", "magnitude": 50, "start": 20, "duration": 30},
+    {"device": "pump", "fault": "drop_out", "point": "head", "start": 10, "duration": 10},
+    {"device": "pump", "fault": "stuck_bit", "point": "motor_current", "magnitude": 13, "start": 10},
 ]
 
 

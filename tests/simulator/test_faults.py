@@ -44,7 +44,7 @@ def with_fault(machine: dict[str, Any], step: float = 1.0, **fault: Any) -> Plan
 
 def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -> None:
     healthy = plant(PUMP, step=5)
-    worn = with_fault(PUMP, step=5, fault="bearing_wear", begin="10m", growth="4h")
+    worn = with_fault(PUMP, step=5, fault="bearing_wear", start="10m", ramp="4h")
     vibration, warmth, tripped = [], [], None
     for minute in range(300):
         worn.advance(12)
@@ -66,7 +66,7 @@ def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -
 def test_tool_wear_shows_in_load_and_vibration_long_before_parts_are_rejected() -> None:
     cnc = {"device": "cnc", "machine": "cnc-machining-centre", "parameters": {"hours_between_stops": 1e6}}
     healthy = plant(cnc, step=5)
-    worn = with_fault(cnc, step=5, fault="tool_wear", begin="10m", growth="6h")
+    worn = with_fault(cnc, step=5, fault="tool_wear", start="10m", ramp="6h")
     dulled: dict[str, list[float]] = {"spindle_load": [], "spindle_vibration": [], "reject_count": []}
     for _ in range(16):
         told = {name: [0.0, 0.0] for name in dulled}
@@ -102,14 +102,14 @@ def test_every_fault_of_every_machine_changes_its_numbers_and_only_after_it_bega
 
 
 def test_a_leak_makes_the_compressor_work_more_for_the_same_factory() -> None:
-    tight, leaking = plant(AIR), with_fault(AIR, fault="air_leak", begin=0, severity=0.8)
+    tight, leaking = plant(AIR), with_fault(AIR, fault="air_leak", start=0, severity=0.8)
     tight.advance(3600)
     leaking.advance(3600)
     assert true(leaking, "air", "load_hours") > true(tight, "air", "load_hours") + 0.1
 
 
 def test_a_fault_that_is_repaired_leaves_no_trace_in_what_follows_physically() -> None:
-    ill = with_fault(PUMP, step=5, fault="bearing_wear", begin=60, growth=0, severity=0.5, duration="20m")
+    ill = with_fault(PUMP, step=5, fault="bearing_wear", start=60, ramp=0, severity=0.5, duration="20m")
     well = plant(PUMP, step=5)
     for each in (ill, well):
         each.advance(120)
@@ -120,7 +120,7 @@ def test_a_fault_that_is_repaired_leaves_no_trace_in_what_follows_physically() -
 
 
 def test_a_frozen_sensor_keeps_what_it_said_first_while_the_truth_goes_on() -> None:
-    ill = with_fault(AIR, fault="freeze", point="discharge_pressure", begin=100, duration=200)
+    ill = with_fault(AIR, fault="freeze", point="discharge_pressure", start=100, duration=200)
     ill.advance(100)
     frozen = said(ill, "air", "discharge_pressure")
     values = set()
@@ -137,7 +137,7 @@ def test_a_frozen_sensor_keeps_what_it_said_first_while_the_truth_goes_on() -> N
 
 def test_a_frozen_sensor_holds_the_same_value_however_the_plant_was_advanced() -> None:
     step_by_step, at_once = (
-        with_fault(AIR, fault="freeze", point="discharge_pressure", begin=50) for _ in range(2)
+        with_fault(AIR, fault="freeze", point="discharge_pressure", start=50) for _ in range(2)
     )
     for _ in range(120):
         step_by_step.advance()
@@ -146,7 +146,7 @@ def test_a_frozen_sensor_holds_the_same_value_however_the_plant_was_advanced() -
 
 
 def test_a_drifting_sensor_is_wrong_by_its_amount_at_the_end_and_by_half_at_half_time() -> None:
-    ill = with_fault(AIR, fault="drift", point="oil_temperature", begin=100, growth=1000, amount=8)
+    ill = with_fault(AIR, fault="drift", point="oil_temperature", start=100, ramp=1000, magnitude=8)
     for tick, error in [(90, 0.0), (600, 4.0), (1100, 8.0), (2000, 8.0)]:
         ill.advance(tick - ill.tick)
         assert said(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") == pytest.approx(
@@ -157,7 +157,7 @@ def test_a_drifting_sensor_is_wrong_by_its_amount_at_the_end_and_by_half_at_half
 def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
     runs = []
     for _ in range(2):
-        ill = with_fault(AIR, fault="spike", point="oil_temperature", begin=10, amount=50)
+        ill = with_fault(AIR, fault="spike", point="oil_temperature", start=10, magnitude=50)
         ticks = []
         for tick in range(1, 601):
             ill.advance()
@@ -169,7 +169,7 @@ def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
 
 
 def test_a_sensor_that_drops_out_says_its_sentinel() -> None:
-    ill = with_fault(AIR, fault="drop_out", point="oil_temperature", begin=10, duration=10)
+    ill = with_fault(AIR, fault="drop_out", point="oil_temperature", start=10, duration=10)
     ill.advance(15)
     assert said(ill, "air", "oil_temperature") == (None, Reason.SENTINEL)
     assert math.isfinite(true(ill, "air", "oil_temperature"))
@@ -178,7 +178,7 @@ def test_a_sensor_that_drops_out_says_its_sentinel() -> None:
 
 
 def test_a_stuck_bit_is_always_one_and_lets_go_when_repaired() -> None:
-    ill = with_fault(AIR, fault="stuck_bit", point="oil_temperature", begin=10, amount=11, duration=100)
+    ill = with_fault(AIR, fault="stuck_bit", point="oil_temperature", start=10, magnitude=11, duration=100)
     for _ in range(60):
         ill.advance()
     (word,) = struct.unpack(">H", ill.devices["air"].read_registers(Table.INPUT, 7, 1))
@@ -190,7 +190,7 @@ def test_a_stuck_bit_is_always_one_and_lets_go_when_repaired() -> None:
 
 
 def test_a_controller_that_reboots_is_silent_and_then_has_its_first_set_points() -> None:
-    ill = with_fault(AIR, fault="reboot", begin=50, duration=20)
+    ill = with_fault(AIR, fault="reboot", start=50, duration=20)
     device = ill.devices["air"]
     ill.advance(10)
     device.write_registers(100, struct.pack(">H", 600))
@@ -206,8 +206,8 @@ def test_a_controller_that_reboots_is_silent_and_then_has_its_first_set_points()
 
 
 def test_a_controller_that_reboots_while_it_reboots_is_silent_until_the_last_one_is_over() -> None:
-    ill = with_fault(AIR, fault="reboot", begin=5, duration=20)
-    ill.inject(FaultSettings(device="air", fault="reboot", begin=10, duration=40))
+    ill = with_fault(AIR, fault="reboot", start=5, duration=20)
+    ill.inject(FaultSettings(device="air", fault="reboot", start=10, duration=40))
     device = ill.devices["air"]
     silent = []
     while ill.seconds < 60:
@@ -221,7 +221,7 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
     running = plant(PUMP)
     running.advance(100)
     before = true(running, "pump", "vibration")
-    running.inject(FaultSettings(device="pump", fault="bearing_wear", begin=running.seconds, severity=0.5))
+    running.inject(FaultSettings(device="pump", fault="bearing_wear", start=running.seconds, severity=0.5))
     running.advance(10)
     assert true(running, "pump", "vibration") > 1.5 * before
     assert running.repair("pump", "bearing_wear") == 1
@@ -234,38 +234,38 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
     ("fault", "told"),
     [
         (
-            "{device: pmp, fault: bearing_wear, begin: 0}",
+            "{device: pmp, fault: bearing_wear, start: 0}",
             "faults.0.device: no device 'pmp'; did you mean pump?",
         ),
         (
-            "{device: pump, fault: bering_wear, begin: 0}",
+            "{device: pump, fault: bering_wear, start: 0}",
             "faults.0.fault: centrifugal-pump has no fault bering_wear; did you mean bearing_wear?",
         ),
-        ("{device: pump, fault: freeze, begin: 0}", "faults.0.point: freeze needs the point"),
+        ("{device: pump, fault: freeze, start: 0}", "faults.0.point: freeze needs the point"),
         (
-            "{device: pump, fault: freeze, point: flaw, begin: 0}",
+            "{device: pump, fault: freeze, point: flaw, start: 0}",
             "faults.0.point: no point flaw; did you mean flow?",
         ),
-        ("{device: pump, fault: drift, point: flow, begin: 0}", "faults.0.amount: is missing"),
+        ("{device: pump, fault: drift, point: flow, start: 0}", "faults.0.magnitude: is missing"),
         (
-            "{device: pump, fault: stuck_bit, point: fault, amount: 1, begin: 0}",
+            "{device: pump, fault: stuck_bit, point: fault, magnitude: 1, start: 0}",
             "faults.0.point: is not in a register",
         ),
         (
-            "{device: pump, fault: stuck_bit, point: flow, amount: 32, begin: 0}",
-            "faults.0.amount: flow has no bit 32; give a whole number from 0 to 31",
+            "{device: pump, fault: stuck_bit, point: flow, magnitude: 32, start: 0}",
+            "faults.0.magnitude: flow has no bit 32; give a whole number from 0 to 31",
         ),
-        ("{device: pump, fault: stuck_bit, point: flow, amount: 1.5, begin: 0}", "flow has no bit 1.5"),
-        ("{device: pump, fault: stuck_bit, point: flow, amount: -1, begin: 0}", "flow has no bit -1"),
-        ("{device: pump, fault: drift, point: flow, amount: .nan, begin: 0}", "nan is not possible; give"),
-        ("{device: pump, fault: spike, point: flow, amount: .inf, begin: 0}", "inf is not possible; give"),
-        ("{device: pump, fault: freeze, point: serve_counter, begin: 0}", "no point serve_counter"),
+        ("{device: pump, fault: stuck_bit, point: flow, magnitude: 1.5, start: 0}", "flow has no bit 1.5"),
+        ("{device: pump, fault: stuck_bit, point: flow, magnitude: -1, start: 0}", "flow has no bit -1"),
+        ("{device: pump, fault: drift, point: flow, magnitude: .nan, start: 0}", "nan is not possible; give"),
+        ("{device: pump, fault: spike, point: flow, magnitude: .inf, start: 0}", "inf is not possible; give"),
+        ("{device: pump, fault: freeze, point: serve_counter, start: 0}", "no point serve_counter"),
         (
-            "{device: pump, fault: bearing_wear, point: flow, begin: 0}",
+            "{device: pump, fault: bearing_wear, point: flow, start: 0}",
             "faults.0.point: bearing_wear is not a fault of a sensor",
         ),
-        ("{device: pump, fault: bearing_wear, begin: soon}", "faults.0.begin"),
-        ("{device: pump, fault: bearing_wear, begin: 0, severity: 2}", "faults.0.severity"),
+        ("{device: pump, fault: bearing_wear, start: soon}", "faults.0.start"),
+        ("{device: pump, fault: bearing_wear, start: 0, severity: 2}", "faults.0.severity"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, told: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from qilu.contract.units import parse_duration
-from simulator.network_faults.catalogue import FAMILIES, FAULTS, wire_fault
-from simulator.network_faults.fault import WireFault
+from simulator.network_faults.catalogue import FAMILIES, FAULTS, network_fault
+from simulator.network_faults.fault import NetworkFault
 from simulator.plant.settings import PlantSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | 
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
-def shown(kind: type[WireFault], name: str, text: str) -> bool:
+def shown(kind: type[NetworkFault], name: str, text: str) -> bool:
     """Whether the page tells the default of this setting."""
     field = kind.model_fields[name]
     if field.is_required():
@@ -41,7 +41,7 @@ def test_a_section_names_every_parameter_and_its_default(name: str) -> None:
     kind = FAULTS[name]
     rows = ROW.findall(SECTIONS[name])
     assert [row[0] for row in rows] == [
-        field for field in kind.model_fields if field not in WireFault.model_fields
+        field for field in kind.model_fields if field not in NetworkFault.model_fields
     ]
     for parameter, default, meaning in rows:
         assert shown(kind, parameter, default), f"{parameter}: {default}"
@@ -52,14 +52,14 @@ def test_a_section_names_every_parameter_and_its_default(name: str) -> None:
 def test_an_example_is_a_fault_of_its_section(name: str) -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", SECTIONS[name], re.DOTALL)
     [raw] = yaml.safe_load(example)
-    assert wire_fault(raw).fault == name
+    assert network_fault(raw).fault == name
 
 
 def test_the_settings_of_every_fault_are_told() -> None:
     table = PAGE.split("Every fault takes these settings:")[1].split("Which requests")[0]
     rows = ROW.findall(table)
-    assert [row[0] for row in rows] == [field for field in WireFault.model_fields if field != "fault"]
-    assert all(shown(WireFault, name, default) for name, default, _ in rows)
+    assert [row[0] for row in rows] == [field for field in NetworkFault.model_fields if field != "fault"]
+    assert all(shown(NetworkFault, name, default) for name, default, _ in rows)
 
 
 def test_the_rows_name_the_faults_that_act_them_out() -> None:
@@ -73,4 +73,4 @@ def test_the_rows_name_the_faults_that_act_them_out() -> None:
 def test_the_plant_of_the_first_example_can_be_had() -> None:
     example = PAGE.split("```yaml\n")[1].split("```")[0]
     settings = PlantSettings.model_validate(yaml.safe_load(example))
-    assert len(settings.wire) == 3
+    assert len(settings.network_faults) == 3

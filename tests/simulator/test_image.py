@@ -187,7 +187,9 @@ def test_small_gaps_read_as_zero_and_wide_ones_are_not_in_the_map() -> None:
 
 def test_a_range_that_must_not_be_read_is_refused() -> None:
     point: dict[str, object] = {"name": "p", "table": "holding", "address": 6, "type": "uint16"}
-    asked = image_of(Fixed(p=9), [point], limits={"no_read": [{"table": "holding", "first": 3, "last": 4}]})
+    asked = image_of(
+        Fixed(p=9), [point], limits={"unreadable": [{"table": "holding", "first": 3, "last": 4}]}
+    )
     assert asked.read_registers(Table.HOLDING, 5, 2) == b"\0\0\0\x09"
     with pytest.raises(IllegalAddress, match="3 to 4"):
         asked.read_registers(Table.HOLDING, 2, 2)
@@ -321,6 +323,6 @@ def test_a_shipped_profile_says_of_every_gap_that_nobody_may_read_through_it(mod
         points = sorted(area.points, key=lambda point: point.address)
         for before, after in pairwise(points):
             first, count = before.address, after.last - before.address + 1
-            told = [gap for gap in shipped.limits.no_read if gap.overlaps(table, first, after.last)]
+            told = [gap for gap in shipped.limits.unreadable if gap.overlaps(table, first, after.last)]
             if count <= shipped.limits.max_block(table) and not told:
                 area.column(first, count)

@@ -84,7 +84,7 @@ def test_another_machine_in_the_plant_changes_no_other_machine_s_numbers() -> No
 
 
 def test_replicas_are_named_and_placed_in_order_and_differ() -> None:
-    rows = plant({**AIR, "replicas": 5, "unit": 3, "units_per_port": 2, "port": 6000})
+    rows = plant({**AIR, "replicas": 5, "unit_id": 3, "units_per_port": 2, "port": 6000})
     places = [(device.name, device.port, device.unit) for device in rows.devices.values()]
     assert places == [
         ("air-1", 6000, 3),
@@ -154,7 +154,7 @@ def test_a_chiller_that_is_lost_stops_the_moulding_machines_that_it_cools() -> N
 
 
 def test_outside_the_shifts_work_stops_at_the_end_of_the_cycle() -> None:
-    shop = plant(CNC, shifts=[{"since": "06:00", "until": "08:05"}], start="2026-03-02T08:00:00")
+    shop = plant(CNC, shifts=[{"start": "06:00", "end": "08:05"}], start="2026-03-02T08:00:00")
     shop.advance(280)
     assert float(values(shop, "cnc")["state"]) == 3
     shop.advance(900)
@@ -182,8 +182,8 @@ def test_a_voltage_dip_is_seen_by_every_machine_of_the_plant() -> None:
     never = {"hours_between_stops": 1e6}
     works = [{"device": model, "machine": model, "parameters": never} for model in models]
     sun = {"device": "sun", "machine": "pv-inverter"}
-    dip = {"begin": 60, "duration": 5, "depth": 0.3}
-    shop = plant(*works, METER, sun, start="2026-06-22T12:00:00", dips=[dip])
+    dip = {"start": 60, "duration": 5, "depth": 0.3}
+    shop = plant(*works, METER, sun, start="2026-06-22T12:00:00", voltage_dips=[dip])
     shop.advance(55)
     assert float(values(shop, "sun")["power"]) > 5.0
     shop.advance(8)

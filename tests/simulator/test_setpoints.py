@@ -106,8 +106,8 @@ def test_every_model_that_can_be_written_to_is_tried_and_a_meter_cannot() -> Non
 
 async def test_values_outside_their_limits_and_writes_to_a_read_only_device_are_refused() -> None:
     pumps = plant(
-        {"device": "a", "machine": "centrifugal-pump", "unit": 1, "port": FIRST},
-        {"device": "b", "machine": "centrifugal-pump", "unit": 2, "port": FIRST, "writable": False},
+        {"device": "a", "machine": "centrifugal-pump", "unit_id": 1, "port": FIRST},
+        {"device": "b", "machine": "centrifugal-pump", "unit_id": 2, "port": FIRST, "writable": False},
     )
     async with held(pumps) as simulation, pymodbus(simulation.ports[FIRST]) as client:
         too_high = await client.write_register(40, 700, device_id=1)

@@ -94,7 +94,7 @@ def test_what_feeds_nothing_that_exists_is_refused(tmp_path: Path) -> None:
     message = refused(
         tmp_path,
         GOOD.replace("}", ", feeds: [millling]}"),
-        GOOD.replace("air,", "b, unit: 2, line: milling,"),
+        GOOD.replace("air,", "b, unit_id: 2, line: milling,"),
     )
     assert "no device and no line 'millling'" in message
     assert "did you mean milling?" in message
@@ -184,10 +184,10 @@ def test_a_parameter_that_no_machine_can_have_is_refused(
         ("step: 0", "step"),
         ("speed: -1", "speed"),
         ("speed: .nan", "speed"),
-        ("dips: [{begin: 1s, duration: 1s, depth: .nan}]", "dips.0.depth"),
+        ("voltage_dips: [{start: 1s, duration: 1s, depth: .nan}]", "voltage_dips.0.depth"),
         ("seeed: 1", "seeed"),
-        ("shifts: [{since: '25:00', until: '08:00'}]", "shifts.0.since"),
-        ("shifts: [{since: 8, until: '08:00'}]", "shifts.0.since"),
+        ("shifts: [{start: '25:00', end: '08:00'}]", "shifts.0.start"),
+        ("shifts: [{start: 8, end: '08:00'}]", "shifts.0.start"),
     ],
 )
 def test_impossible_values_are_refused_with_their_key(tmp_path: Path, head: str, key: str) -> None:
@@ -284,13 +284,13 @@ def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("{device: air, fault: air_leak, begin: yesterday}", "faults.0.begin: 'yesterday' is not a duration"),
-        ("{device: air, fault: air_leak, begin: -5s}", "is not a duration"),
-        ("{device: air, fault: air_leak, begin: 5s, duration: 0s}", "faults.0.duration"),
-        ("{device: air, fault: air_leek, begin: 5s}", "did you mean air_leak?"),
-        ("{device: air, fault: drift, point: presure, amount: 1, begin: 5s}", "no point presure"),
-        ("{device: sir, fault: air_leak, begin: 5s}", "did you mean air?"),
-        ("{device: air, fault: air_leak, begin: 5s, severity: 2}", "faults.0.severity"),
+        ("{device: air, fault: air_leak, start: yesterday}", "faults.0.start: 'yesterday' is not a duration"),
+        ("{device: air, fault: air_leak, start: -5s}", "is not a duration"),
+        ("{device: air, fault: air_leak, start: 5s, duration: 0s}", "faults.0.duration"),
+        ("{device: air, fault: air_leek, start: 5s}", "did you mean air_leak?"),
+        ("{device: air, fault: drift, point: presure, magnitude: 1, start: 5s}", "no point presure"),
+        ("{device: sir, fault: air_leak, start: 5s}", "did you mean air?"),
+        ("{device: air, fault: air_leak, start: 5s, severity: 2}", "faults.0.severity"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, said: str) -> None:

@@ -86,7 +86,7 @@ async def test_a_foreign_client_and_the_truth_agree_request_by_request(
 
 
 async def test_what_is_refused_written_or_for_nobody_is_told_as_well(tmp_path: Path) -> None:
-    both = plant({**PUMP, "port": FIRST}, {**PUMP, "device": "other", "unit": 2, "port": FIRST})
+    both = plant({**PUMP, "port": FIRST}, {**PUMP, "device": "other", "unit_id": 2, "port": FIRST})
     async with held(both, truth=tmp_path) as simulation, pymodbus(simulation.ports[FIRST]) as client:
         await client.read_holding_registers(9999, count=2, device_id=1)
         await client.write_register(40, 250, device_id=2)
@@ -107,7 +107,7 @@ async def test_what_is_refused_written_or_for_nobody_is_told_as_well(tmp_path: P
 
 async def run(folder: Path, seed: int) -> list[bytes]:
     """Everything that came over the wire in one run of a plant with a fault and a write."""
-    fault = {"device": "pump", "fault": "spike", "point": "flow", "amount": 30, "begin": 5}
+    fault = {"device": "pump", "fault": "spike", "point": "flow", "magnitude": 30, "start": 5}
     cnc = {"device": "cnc", "machine": "cnc-machining-centre", "replicas": 2}
     running = plant(PUMP, cnc, seed=seed, faults=[fault])
     came = []
@@ -164,7 +164,7 @@ async def test_a_run_with_writes_can_be_carried_out_again_from_its_truth(tmp_pat
 
 
 async def test_the_truth_begins_with_the_states_and_the_faults_that_are_there_already(tmp_path: Path) -> None:
-    fault: Mapping[str, object] = {"device": "pump", "fault": "bearing_wear", "begin": 0, "severity": 0.1}
+    fault: Mapping[str, object] = {"device": "pump", "fault": "bearing_wear", "start": 0, "severity": 0.1}
     running = plant(PUMP, faults=[fault])
     async with held(running, truth=tmp_path):
         running.advance(2)

@@ -20,13 +20,13 @@ from qilu.modbus.tcp import TcpFramer
 from qilu_cli.commands.plant_control import Injection, control, inject
 from simulator.app import load, simulate
 from simulator.machines import MODELS
-from simulator.network_faults.catalogue import FAULTS, wire_fault
+from simulator.network_faults.catalogue import FAULTS, network_fault
 from tests.simulator.memory import raw_client
 from tests.simulator.serving import FIRST, held
 from tests.simulator.simulated import plant
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump", "port": FIRST}
-TWO = ({**PUMP, "unit": 1}, {**PUMP, "device": "other", "unit": 2})
+TWO = ({**PUMP, "unit_id": 1}, {**PUMP, "device": "other", "unit_id": 2})
 ASK = read_request(3, 0, 1)
 
 
@@ -42,8 +42,8 @@ def rows(table: Path) -> list[dict[str, str]]:
 
 
 async def test_a_fault_of_a_device_strikes_its_unit_alone_at_its_time() -> None:
-    busy = {"fault": "exception", "code": 6, "since": 2, "until": 4}
-    async with held(plant({**TWO[0], "wire": [busy]}, TWO[1])) as simulation:
+    busy = {"fault": "exception", "code": 6, "start": 2, "duration": 2}
+    async with held(plant({**TWO[0], "network_faults": [busy]}, TWO[1])) as simulation:
         port = simulation.ports[FIRST]
         said = []
         for _ in range(6):
@@ -54,28 +54,28 @@ async def test_a_fault_of_a_device_strikes_its_unit_alone_at_its_time() -> None:
 
 async def test_a_fault_of_a_port_strikes_all_behind_it_and_nobody_else() -> None:
     elsewhere = {**PUMP, "device": "elsewhere", "port": FIRST + 1}
-    running = plant(*TWO, elsewhere, wire=[{"port": FIRST, "fault": "exception", "code": 4}])
+    running = plant(*TWO, elsewhere, network_faults=[{"port": FIRST, "fault": "exception", "code": 4}])
     async with held(running) as simulation:
         here, there = simulation.ports[FIRST], simulation.ports[FIRST + 1]
         assert (await asked(here, 1), await asked(here, 1, 2), await asked(there, 1)) == ([131], [131], [3])
 
 
 async def test_the_only_device_of_a_port_is_struck_by_whatever_id_it_is_asked() -> None:
-    async with held(plant({**PUMP, "wire": [{"fault": "exception", "code": 4}]})) as simulation:
+    async with held(plant({**PUMP, "network_faults": [{"fault": "exception", "code": 4}]})) as simulation:
         port = simulation.ports[FIRST]
         assert [await asked(port, 1, unit) for unit in (0, 1, 255)] == [[131]] * 3
 
 
 async def test_some_are_let_pass_and_no_more_are_struck_than_wanted() -> None:
-    wire = [{"fault": "exception", "code": 4, "skip": 2, "times": 3}]
-    async with held(plant({**PUMP, "wire": wire})) as simulation:
+    wire = [{"fault": "exception", "code": 4, "skip": 2, "max_count": 3}]
+    async with held(plant({**PUMP, "network_faults": wire})) as simulation:
         assert await asked(simulation.ports[FIRST], 8) == [3, 3, 131, 131, 131, 3, 3, 3]
 
 
 async def test_a_share_strikes_the_same_requests_in_every_run_and_others_with_another_seed() -> None:
     async def run(seed: int) -> list[int]:
-        wire = [{"fault": "exception", "code": 4, "share": 0.3}]
-        async with held(plant({**PUMP, "wire": wire}, seed=seed)) as simulation:
+        wire = [{"fault": "exception", "code": 4, "probability": 0.3}]
+        async with held(plant({**PUMP, "network_faults": wire}, seed=seed)) as simulation:
             return await asked(simulation.ports[FIRST], 300)
 
     first, again, other = await run(1), await run(1), await run(2)
@@ -84,10 +84,10 @@ async def test_a_share_strikes_the_same_requests_in_every_run_and_others_with_an
 
 
 async def test_a_neighbours_traffic_does_not_change_who_is_struck() -> None:
-    wire = [{"fault": "exception", "code": 4, "share": 0.5}]
+    wire = [{"fault": "exception", "code": 4, "probability": 0.5}]
 
     async def run(between: int) -> list[int]:
-        async with held(plant({**TWO[0], "wire": wire}, TWO[1])) as simulation:
+        async with held(plant({**TWO[0], "network_faults": wire}, TWO[1])) as simulation:
             port, said = simulation.ports[FIRST], []
             for _ in range(30):
                 said += await asked(port, 1)
@@ -98,8 +98,8 @@ async def test_a_neighbours_traffic_does_not_change_who_is_struck() -> None:
 
 
 async def test_what_was_sent_stands_in_the_truth_beside_what_was_served(tmp_path: Path) -> None:
-    wire = [{"fault": "truncate", "missing": 2, "skip": 1}]
-    async with held(plant({**PUMP, "wire": wire}), truth=tmp_path) as simulation:
+    wire = [{"fault": "truncate", "missing_bytes": 2, "skip": 1}]
+    async with held(plant({**PUMP, "network_faults": wire}), truth=tmp_path) as simulation:
         async with raw_client(("127.0.0.1", simulation.ports[FIRST])) as client:
             right = await client.ask(1, ASK)
             client.send(Frame(5, 1, ASK))
@@ -116,8 +116,8 @@ async def test_a_fault_is_injected_and_repaired_while_the_plant_runs() -> None:
     async with held(plant(*TWO)) as simulation:
         port, running = simulation.ports[FIRST], simulation.plant
         running.advance(7)
-        running.wires.inject(wire_fault({"fault": "exception", "code": 4, "device": "pump"}))
-        running.wires.inject(wire_fault({"fault": "exception", "code": 4, "port": FIRST, "since": 9}))
+        running.wires.inject(network_fault({"fault": "exception", "code": 4, "device": "pump"}))
+        running.wires.inject(network_fault({"fault": "exception", "code": 4, "port": FIRST, "start": 9}))
         assert (await asked(port, 1), await asked(port, 1, 2)) == ([131], [3])
         running.advance(3)
         assert await asked(port, 1, 2) == [131]
@@ -130,7 +130,7 @@ async def test_a_fault_is_injected_and_repaired_while_the_plant_runs() -> None:
 
 def refusal(**raw: Any) -> str:
     with pytest.raises(ValidationError) as caught:
-        wire_fault(raw)
+        network_fault(raw)
     [error] = caught.value.errors()
     remedy = error.get("ctx", {}).get("remedy")
     return f"{'.'.join(map(str, error['loc']))}: {error['msg']}; {remedy}"
@@ -141,12 +141,15 @@ def refusal(**raw: Any) -> str:
     [
         ({"fault": "late_replay"}, "fault: no fault of the wire 'late_replay'; did you mean late_reply?"),
         ({}, "fault: is missing; there are: bad_length, block_limit"),
-        ({"fault": "slow", "seconds": 1, "sinze": 3}, "sinze: unknown key; did you mean since?"),
-        ({"fault": "slow", "seconds": 1, "since": 5, "until": 5}, "until: 5 s is not after the begin at 5 s"),
-        ({"fault": "slow", "seconds": 1, "since": -5}, "since: -5 is not a duration"),
-        ({"fault": "slow"}, "seconds: Field required"),
+        ({"fault": "slow", "delay": 1, "strat": 3}, "strat: unknown key; did you mean start?"),
+        (
+            {"fault": "slow", "delay": 1, "start": 5, "duration": 0},
+            "duration: Input should be greater than 0",
+        ),
+        ({"fault": "slow", "delay": 1, "start": -5}, "start: -5 is not a duration"),
+        ({"fault": "slow"}, "delay: Field required"),
         ({"fault": "garbage", "device": "a", "port": 1}, "port: a device is given too"),
-        ({"fault": "garbage", "share": 0}, "share: Input should be greater than 0"),
+        ({"fault": "garbage", "probability": 0}, "probability: Input should be greater than 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_remedy(raw: dict[str, Any], said: str) -> None:
@@ -156,8 +159,8 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(raw: dict[str, Any], said:
 @pytest.mark.parametrize(
     ("wire", "said"),
     [
-        ({"device": "pomp", "fault": "slow", "seconds": 1}, "no device pomp; did you mean pump?"),
-        ({"port": 9999, "fault": "slow", "seconds": 1}, "no port 9999; there are: 5020"),
+        ({"device": "pomp", "fault": "slow", "delay": 1}, "no device pomp; did you mean pump?"),
+        ({"port": 9999, "fault": "slow", "delay": 1}, "no port 9999; there are: 5020"),
         (
             {"fault": "sentinel", "point": "outlet_presure"},
             "no point outlet_presure in a register; did you mean ",
@@ -169,13 +172,12 @@ def test_what_does_not_fit_the_plant_is_told_with_its_line(
 ) -> None:
     file = tmp_path / "plant.yaml"
     entries = ", ".join(f"{key}: {value}" for key, value in wire.items())
-    file.write_text(
-        f"machines:\n  - {{device: pump, machine: centrifugal-pump, port: 5020}}\nwire:\n  - {{{entries}}}\n"
-    )
+    pump = "{device: pump, machine: centrifugal-pump, port: 5020}"
+    file.write_text(f"machines:\n  - {pump}\nnetwork_faults:\n  - {{{entries}}}\n")
     with pytest.raises(ConfigError) as caught:
         load(file)
     text = str(caught.value)
-    assert f"{file}:4: wire.0" in text
+    assert f"{file}:4: network_faults.0" in text
     assert said in text
 
 
@@ -194,9 +196,9 @@ async def test_the_hostile_network_that_is_shipped_runs() -> None:
 
 
 def test_a_fault_goes_into_a_file_and_back() -> None:
-    for raw in ({"fault": "slow", "seconds": "200ms", "until": "1h"}, {"fault": "sentinel", "point": "a"}):
-        fault = wire_fault(raw)
-        assert wire_fault(fault.model_dump(mode="json")) == fault
+    for raw in ({"fault": "slow", "delay": "200ms", "duration": "1h"}, {"fault": "sentinel", "point": "a"}):
+        fault = network_fault(raw)
+        assert network_fault(fault.model_dump(mode="json")) == fault
 
 
 async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
@@ -213,8 +215,8 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
             await control(steer, request, as_json=False)
             return capsys.readouterr().out.splitlines()
 
-        await add("pump", "exception", "code=0x06", "share=1", duration="5s")
-        await add(str(FIRST), "late_reply", "seconds=1ms", start_in="1h")
+        await add("pump", "exception", "code=0x06", "probability=1", duration="5s")
+        await add(str(FIRST), "late_reply", "delay=1ms", start_in="1h")
         assert any("exception" in line and "active" in line for line in await reply(do="list", device="pump"))
         assert any(
             "late_reply" in line and "to come" in line for line in await reply(do="list", device="other")
@@ -223,7 +225,7 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
         simulation.plant.advance(5)
         assert await asked(port, 1) == [3]
         assert "1 repaired" in await reply(do="repair", device=str(FIRST))
-        await add("*", "half_open", "times=1")
+        await add("*", "half_open", "max_count=1")
         assert "1 repaired" in await reply(do="repair", device="*", name="half_open")
         for arguments, said in {
             ("pump", "exception"): "code",

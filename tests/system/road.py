@@ -157,7 +157,7 @@ class Road:
         ports = [free_port() for _ in range(1 + max(place for _, _, place, _ in self._machines))]
         machines = []
         for device, model, place, unit in self._machines:
-            machines.append({"device": device, "machine": model, "port": ports[place], "unit": unit})
+            machines.append({"device": device, "machine": model, "port": ports[place], "unit_id": unit})
             self.endpoints[device] = f"tcp://127.0.0.1:{ports[place]}"
         return self._write("plant.yaml", {"plant": "works", "seed": 7, "machines": machines})
 
@@ -170,7 +170,7 @@ class Road:
         groups = {"fast": f"{self.period:g}s"}
         devices: dict[str, list[dict[str, Any]]] = {}
         for device, model, _, unit in self._machines:
-            entry = {"device": device, "profile": model, "unit": unit, "groups": groups}
+            entry = {"device": device, "profile": model, "unit_id": unit, "poll_periods": groups}
             devices.setdefault(self.endpoints[device], []).append(entry)
         sources = [{"type": "modbus", "url": url, "devices": entries} for url, entries in devices.items()]
         settings = {

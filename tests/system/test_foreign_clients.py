@@ -113,7 +113,7 @@ def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paused]:
     folder = tmp_path_factory.mktemp("plant")
     ports = {model: free_port() for model in MODELS}
     machines = [
-        {"device": model, "machine": model, "port": port, "unit": UNIT} for model, port in ports.items()
+        {"device": model, "machine": model, "port": port, "unit_id": UNIT} for model, port in ports.items()
     ]
     file = folder / "plant.yaml"
     file.write_text(yaml.safe_dump({"plant": "paused", "seed": 11, "step": "10s", "machines": machines}))

@@ -27,7 +27,7 @@ sources:
   - type: modbus
     url: tcp://127.0.0.1:5020
     devices:
-      - {device: tank-1, unit: 1, profile: mine}
+      - {device: tank-1, unit_id: 1, profile: mine}
 """
 PLANT = "plant: works\nmachines:\n  - {device: tank-1, machine: chiller, port: 5020}\n"
 INGESTER = "store: {type: sqlite, file: store.db}\n"
@@ -88,8 +88,8 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     ),
     "an unknown key": (
         "gateway gateway.yaml",
-        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unti: 1")},
-        r"gateway\.yaml:9: sources\.0\.devices\.0\.unti: unknown key; did you mean unit",
+        {"gateway.yaml": changed(GATEWAY, "unit_id: 1", "unti_id: 1")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.unti_id: unknown key; did you mean unit_id",
     ),
     "an unknown key of a plant": (
         "simulate plant.yaml",
@@ -123,13 +123,13 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     ),
     "a parameter that the profile does not have": (
         "gateway gateway.yaml",
-        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unit: 1, parameters: {ct_ratio: 40}")},
+        {"gateway.yaml": changed(GATEWAY, "unit_id: 1", "unit_id: 1, parameters: {ct_ratio: 40}")},
         r"gateway\.yaml:9: sources\.0\.devices\.0\.parameters\.ct_ratio: mine has no parameter \w+; \w+",
     ),
     "a poll group that the profile does not have": (
         "check gateway.yaml",
-        {"gateway.yaml": changed(GATEWAY, "unit: 1", "unit: 1, groups: {fast: 1s}")},
-        r"gateway\.yaml:9: sources\.0\.devices\.0\.groups\.fast: .*no group fast; its groups are: default",
+        {"gateway.yaml": changed(GATEWAY, "unit_id: 1", "unit_id: 1, poll_periods: {fast: 1s}")},
+        r"gateway\.yaml:9: sources\.0\.devices\.0\.poll_periods\.fast: .*no group fast; its groups are",
     ),
     "a profile of nothing that can be read": (
         "check gateway.yaml",
@@ -151,9 +151,9 @@ WRONG: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {
             "plant.yaml": PLANT
             + "faults:\n"
-            + "  - {device: tank-1, fault: stuck_bit, point: suction_pressure, amount: 40, begin: 0}\n"
+            + "  - {device: tank-1, fault: stuck_bit, point: suction_pressure, magnitude: 40, start: 0}\n"
         },
-        r"plant\.yaml:5: faults\.0\.amount: suction_pressure has no bit 40; give \w+",
+        r"plant\.yaml:5: faults\.0\.magnitude: suction_pressure has no bit 40; give \w+",
     ),
     "a file of another kind": (
         "check profiles/mine.yaml other.yaml",

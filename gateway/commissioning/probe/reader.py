@@ -53,14 +53,14 @@ def _late(unit: int, seconds: float) -> None:
 
 
 def settings_for(
-    url: str, timeout: float, request_gap: float = 0.0, quirks: Mapping[str, object] | None = None
+    url: str, timeout: float, message_spacing: float = 0.0, quirks: Mapping[str, object] | None = None
 ) -> ModbusSettings:
     """What the gateway would have in its file for this endpoint; `quirks` as there."""
     return ModbusSettings(
         type="modbus",
         url=url,
         timeout=timeout,
-        request_gap=request_gap,
+        message_spacing=message_spacing,
         quirks=Quirks.model_validate(quirks or {}),
         devices=(DeviceSettings(device="probed", profile="probed"),),
     )
@@ -102,7 +102,9 @@ class Prober:
             return False
         self.notes.append(str(error))
         self._quirks |= quirks
-        self.settings = settings_for(self.url, self.settings.timeout, self.settings.request_gap, self._quirks)
+        self.settings = settings_for(
+            self.url, self.settings.timeout, self.settings.message_spacing, self._quirks
+        )
         self._link.close()
         self._link = self._connector(self._tasks)
         return True
@@ -127,7 +129,7 @@ class Prober:
         while True:
             connection = await self._connected(attempts=CONNECT_AGAIN)
             exchange = Transaction(unit, request)
-            await connection.read([exchange], self.settings.timeout, self.settings.request_gap)
+            await connection.read([exchange], self.settings.timeout, self.settings.message_spacing)
             if exchange.data is not None:
                 return exchange.data
             error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")

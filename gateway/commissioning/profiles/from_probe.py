@@ -86,8 +86,8 @@ def draft(
     head += [f"Note: {note}" for note in notes]
     more: dict[str, Any] = {}
     if gaps := [gap for dump in dumps for gap in _gaps(dump)]:
-        more["limits"] = {"no_read": gaps}
-        head.append("`no_read` are addresses that the device refused.")
+        more["limits"] = {"unreadable": gaps}
+        head.append("`unreadable` are addresses that the device refused.")
     points = [line for dump in dumps for line in _points(dump)]
     return Draft(name, head, f"{device}, registers read by qilu probe", points, more)
 

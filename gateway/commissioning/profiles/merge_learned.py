@@ -73,9 +73,9 @@ def limits(
         for gap in learned.unreadable
         if not any(gap.overlaps(point.table, point.address, point.last) for point in profile.points)
     ]
-    known = list(after.get("no_read", []))
+    known = list(after.get("unreadable", []))
     if added := [gap for gap in gaps if gap not in known]:
-        after["no_read"] = known + added
+        after["unreadable"] = known + added
     return after
 
 
@@ -106,7 +106,7 @@ def _block(lines: Sequence[str], places: LineIndex, key: str) -> tuple[int, int]
     tops = sorted(line for loc, line in places.lines.items() if len(loc) == 1)
     start = places.lines.get((key,))
     if start is None:
-        first = min(line for loc, line in places.lines.items() if loc in (("points",), ("repeat",)))
+        first = min(line for loc, line in places.lines.items() if loc in (("points",), ("structures",)))
         before_points = first - 1
         return before_points, before_points
     end = next((line for line in tops if line > start), len(lines) + 1) - 1

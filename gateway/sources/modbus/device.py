@@ -127,12 +127,12 @@ class Device:
         "wake_ups",
     )  # fmt: skip
 
-    def __init__(self, setup: DeviceSetup, framing: Framing, request_gap: float) -> None:
+    def __init__(self, setup: DeviceSetup, framing: Framing, message_spacing: float) -> None:
         """ConfigError where the settings do not fit the profile."""
         self.setup = setup
         self.name = setup.origin.device
-        self.unit = setup.settings.unit
-        self.gap = max(request_gap, setup.profile.limits.request_gap)
+        self.unit = setup.settings.unit_id
+        self.gap = max(message_spacing, setup.profile.limits.message_spacing)
         self.learned: LearnedLimits = NOTHING_LEARNED
         self.relearning = RetryPolicy()
         self.reported = NOTHING_LEARNED

@@ -34,7 +34,7 @@ class DeviceSettings(FrozenModel):
 
     device: TopicName
     """Its name everywhere: in topics, stores and logs; unique on the edge."""
-    unit: int = Field(default=1, ge=0, le=255)
+    unit_id: int = Field(default=1, ge=0, le=255)
     """Its unit id. Devices with one unit id are parts of one unit, each with a profile of its own."""
     profile: ProfileName
     """The device profile with its points."""
@@ -42,20 +42,20 @@ class DeviceSettings(FrozenModel):
     """The production line it stands in."""
     parameters: Mapping[Name, ScaleNumber] = {}
     """This device's own numbers for the parameters of its profile."""
-    groups: Mapping[Name, Period] = {}
+    poll_periods: Mapping[Name, Period] = {}
     """Poll group -> seconds, where they differ from the profile's."""
     timeout: Period | None = None
     """Seconds from a request to its reply, where it differs from the source's."""
-    trust_after: int = Field(default=0, ge=0, le=1000)
+    settling_polls: int = Field(default=0, ge=0, le=1000)
     """Successful polls after an offline period until values of the device count as good."""
 
 
 class Quirks(FrozenModel):
     """What an endpoint does wrong and is forgiven: each of these takes a check away."""
 
-    ignore_tid: bool = False
+    ignore_transaction_id: bool = False
     """Replies carry foreign transaction ids: a reply that arrives while one request is open belongs to it."""
-    accept_unit: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+    accepted_unit_ids: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     """Unit ids that its replies may carry in place of the one that was asked."""
     lenient_replies: bool = False
     """Modbus TCP: replies may have one byte too many, or announce it, and exceptions another function."""
@@ -75,11 +75,11 @@ class ModbusSettings(FrozenModel):
     """Seconds from a request to its reply."""
     retries: int = Field(default=0, ge=0, le=5)
     """How often a request to a unit in service is repeated in the same poll cycle after a timeout."""
-    request_gap: Duration = 0.0
+    message_spacing: Duration = 0.0
     """Seconds between a reply and the next request."""
-    after_connect: Duration = 0.0
+    connect_delay: Duration = 0.0
     """Seconds between the connection and the first request."""
-    in_flight: int = Field(default=1, ge=1, le=MAX_IN_FLIGHT)
+    max_in_flight: int = Field(default=1, ge=1, le=MAX_IN_FLIGHT)
     """Requests that may be open at once; more than 1 only where the device is known to allow it."""
     close_after_poll: bool = False
     """Give the connection back after each turn: for devices that serve one client only."""
@@ -96,17 +96,17 @@ class ModbusSettings(FrozenModel):
     def client_options(self) -> ClientOptions:
         """What the Modbus client needs to know of this."""
         endpoint, quirks = self.endpoint, self.quirks
-        accepted = frozenset(quirks.accept_unit)
+        accepted = frozenset(quirks.accepted_unit_ids)
         link = LinkOptions(
             endpoint.framing,
-            self.in_flight,
-            quirks.ignore_tid,
+            self.max_in_flight,
+            quirks.ignore_transaction_id,
             accepted,
             endpoint.serial,
             quirks.local_echo,
             quirks.lenient_replies,
         )
-        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.after_connect)
+        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.connect_delay)
 
     @model_validator(mode="after")
     def _check(self) -> ModbusSettings:
@@ -117,15 +117,17 @@ class ModbusSettings(FrozenModel):
         known: set[tuple[int, str]] = set()
         names: set[str] = set()
         for index, device in enumerate(self.devices):
-            if (device.unit, device.profile) in known:
-                text = f"unit {device.unit} with profile {device.profile} is already {units[device.unit]}"
+            if (device.unit_id, device.profile) in known:
+                text = (
+                    f"unit {device.unit_id} with profile {device.profile} is already {units[device.unit_id]}"
+                )
                 remedy = "give each device its own unit id, or its own part of the unit as a profile"
-                problems.append(Problem(("devices", index, "unit"), text, remedy))
-            known.add((device.unit, device.profile))
+                problems.append(Problem(("devices", index, "unit_id"), text, remedy))
+            known.add((device.unit_id, device.profile))
             if device.device in names:
                 text = f"there is already a device {device.device}"
                 problems.append(Problem(("devices", index, "device"), text, "rename one of them"))
-            units.setdefault(device.unit, device.device)
+            units.setdefault(device.unit_id, device.device)
             names.add(device.device)
         raise_problems([*problems, *self._unanswerable(units)])
         return self
@@ -133,18 +135,18 @@ class ModbusSettings(FrozenModel):
     def _unanswerable(self, units: Mapping[int, str]) -> list[Problem]:
         """Settings with which a reply could be taken for another's."""
         problems = []
-        if self.in_flight > 1 and self.endpoint.framing == "rtu":
+        if self.max_in_flight > 1 and self.endpoint.framing == "rtu":
             text = "RTU frames carry no transaction id, so one request may be open at a time"
-            problems.append(Problem(("in_flight",), text, "remove `in_flight`"))
-        elif self.in_flight > 1 and self.quirks != Quirks():
+            problems.append(Problem(("max_in_flight",), text, "remove `max_in_flight`"))
+        elif self.max_in_flight > 1 and self.quirks != Quirks():
             text = "with quirks, one request may be open at a time: replies could not be distinguished"
-            problems.append(Problem(("in_flight",), text, "remove `in_flight`, or the quirks"))
+            problems.append(Problem(("max_in_flight",), text, "remove `max_in_flight`, or the quirks"))
         if self.quirks.lenient_replies and self.endpoint.framing == "rtu":
             text = "an RTU reply ends with its checksum, so none is too long"
             problems.append(Problem(("quirks", "lenient_replies"), text, "remove `lenient_replies`"))
-        for index, unit in enumerate(self.quirks.accept_unit):
+        for index, unit in enumerate(self.quirks.accepted_unit_ids):
             if unit in units and len(units) > 1:
                 text = f"unit {unit} is {units[unit]}, whose replies would be taken for those of others"
                 remedy = "remove it, or give that device an endpoint of its own"
-                problems.append(Problem(("quirks", "accept_unit", index), text, remedy))
+                problems.append(Problem(("quirks", "accepted_unit_ids", index), text, remedy))
         return problems

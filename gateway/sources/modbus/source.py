@@ -73,7 +73,7 @@ class ModbusSource:
         self._memory = memory
         self._slot = slot
         framing = settings.endpoint.framing
-        self._devices = [Device(setup, framing, settings.request_gap) for setup in devices]
+        self._devices = [Device(setup, framing, settings.message_spacing) for setup in devices]
         self._hints = {device.name: SettingHints(device.setup.profile) for device in self._devices}
         self._groups = [group for device in self._devices for group in device.groups]
         self._service = self._availability(0.0)
@@ -275,7 +275,7 @@ class ModbusSource:
 
     def _came_online(self, device: Device) -> None:
         first, device.online = device.online is None, True
-        device.settling_polls = 0 if first else device.setup.settings.trust_after
+        device.settling_polls = 0 if first else device.setup.settings.settling_polls
         self.stats.offline.discard(device.name)
         self._report(device, "online", "answers" if first else "answers again")
 

@@ -5,7 +5,7 @@ and checks.
 """
 
 from qilu.contract.profile.device_profile import DeviceProfile
-from qilu.contract.profile.model import AddressRange, DeviceLimits, Repeat
+from qilu.contract.profile.model import AddressRange, DeviceLimits, Structure
 from qilu.contract.profile.point import (
     Factor,
     Flag,
@@ -41,7 +41,7 @@ __all__ = [
     "Point",
     "PointRef",
     "ProfileName",
-    "Repeat",
     "ScaleNumber",
+    "Structure",
     "Table",
 ]

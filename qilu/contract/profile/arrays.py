@@ -112,9 +112,9 @@ def _renamed(points: Sequence[Mapping[str, Any]], suffix: str) -> dict[str, str]
 
 def _referring(raw: _Raw, renamed: Mapping[str, str]) -> _Raw:
     """Refers to the points of its own copy."""
-    alias, scale = raw.get("alias_of"), raw.get("scale")
+    alias, scale = raw.get("overlaps"), raw.get("scale")
     if isinstance(alias, str):
-        raw["alias_of"] = renamed.get(alias, alias)
+        raw["overlaps"] = renamed.get(alias, alias)
     if isinstance(scale, Mapping) and isinstance(scale.get("point"), str):
         raw["scale"] = {**scale, "point": renamed.get(scale["point"], scale["point"])}
     return raw

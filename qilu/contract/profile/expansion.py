@@ -36,17 +36,17 @@ def expand(raw: Any) -> tuple[Any, Sequence[PointLocation]]:
     if not isinstance(raw, Mapping):
         return raw, ()
     profile = to_zero_based(_with_words(dict(raw)))
-    points, repeats = profile.get("points", []), profile.get("repeat", [])
+    points, repeats = profile.get("points", []), profile.get("structures", [])
     if not isinstance(points, list | tuple) or not isinstance(repeats, list | tuple):
         return profile, ()
     entries: list[_Entry] = [(point, PointLocation(("points", index))) for index, point in enumerate(points)]
     copied = [structures(repeat) for repeat in repeats]
     for number, copies in enumerate(copied):
         for index, point in copies or ():
-            entries.append((point, PointLocation(("repeat", number, "points", index))))
+            entries.append((point, PointLocation(("structures", number, "points", index))))
     if copied:
         profile["points"] = points
-        profile["repeat"] = repeats if None in copied else []
+        profile["structures"] = repeats if None in copied else []
     defaults = _defaults(profile)
     each = [entry for point, place in entries for entry in _all_of(_filled_in(point, defaults), place)]
     if "points" in profile:
@@ -58,8 +58,8 @@ def _with_words(profile: dict[str, Any]) -> dict[str, Any]:
     """Lists of addresses become the lowest one, and how far from it each register is."""
     if isinstance(points := profile.get("points"), list):
         profile["points"] = [_apart(point) for point in points]
-    if isinstance(repeats := profile.get("repeat"), list):
-        profile["repeat"] = [
+    if isinstance(repeats := profile.get("structures"), list):
+        profile["structures"] = [
             {**repeat, "points": [_apart(point) for point in repeat["points"]]}
             if isinstance(repeat, Mapping) and isinstance(repeat.get("points"), list)
             else repeat

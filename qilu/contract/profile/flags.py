@@ -59,7 +59,7 @@ def _flag(raw: Mapping[str, Any], bit: int, flag: Mapping[str, Any]) -> dict[str
         "address": raw["address"] + word,
         "bit": bit % 16 + (8 if raw.get("byte") == "high" else 0),
         "kind": "state",
-        "alias_of": raw["name"],
+        "overlaps": raw["name"],
     }
     return derived | {key: raw[key] for key in ("table", "byte_order", "group") if key in raw}
 

@@ -62,9 +62,9 @@ class DeviceLimits(FrozenModel):
     """Coils or discrete inputs in one read."""
     max_gap: int | None = Field(default=None, ge=0, le=65535)
     """Addresses between points that are read through, at most; by default as many as it is worth."""
-    request_gap: Duration = 0.0
+    message_spacing: Duration = 0.0
     """Seconds between a reply and the next request."""
-    no_read: tuple[AddressRange, ...] = ()
+    unreadable: tuple[AddressRange, ...] = ()
     """Addresses that no request may touch, not even to read what stands around them in one go."""
     read_whole: tuple[AddressRange, ...] = ()
     """Addresses that one request has to read exactly so: any other read of them brings wrong values."""
@@ -74,24 +74,24 @@ class DeviceLimits(FrozenModel):
         return self.max_bits if table.holds_bits else self.max_registers
 
 
-class Repeat(Copies):
+class Structure(Copies):
     """Points that stand in the registers several times, such as those of each of 12 strings of panels.
 
-    Where one of them refers to another of them (`alias_of`, `scale`), its copy refers to the other's copy.
+    Where one of them refers to another of them (`overlaps`, `scale`), its copy refers to the other's copy.
     """
 
     points: tuple[CheckedPoint, ...] = Field(min_length=1)
     """Those of the first copy."""
 
 
-def _points_or_repeat(schema: dict[str, Any]) -> None:
+def _points_or_structures(schema: dict[str, Any]) -> None:
     schema["required"].remove("points")
 
 
 class ProfileFile(FrozenModel):
     """The keys of a device profile."""
 
-    model_config = ConfigDict(json_schema_extra=_points_or_repeat)
+    model_config = ConfigDict(json_schema_extra=_points_or_structures)
 
     profile: ProfileName
     """Also its file's name, and the measurement in a store."""
@@ -115,8 +115,8 @@ class ProfileFile(FrozenModel):
     locate: Literal["sunspec"] | None = None
     """`sunspec`: where `identity` reads wrong, the model is searched by a walk over all models."""
     points: tuple[CheckedPoint, ...]
-    """All that can be read or written; a profile needs them or `repeat`."""
-    repeat: tuple[Repeat, ...] = ()
+    """All that can be read or written; a profile needs them or `structures`."""
+    structures: tuple[Structure, ...] = ()
     """Points that stand there several times; they are spelled out and follow `points` when it is read."""
 
     def point(self, name: str) -> Point:
@@ -131,7 +131,10 @@ class ProfileFile(FrozenModel):
         points = tuple(point.model_copy(update={"address": point.address + by}) for point in self.points)
         if not all(point.address >= 0 and point.last < 65536 for point in points):
             raise ValueError(f"moved by {by}, points of {self.profile} have no address")
-        move = {"no_read": _moved(self.limits.no_read, by), "read_whole": _moved(self.limits.read_whole, by)}
+        move = {
+            "unreadable": _moved(self.limits.unreadable, by),
+            "read_whole": _moved(self.limits.read_whole, by),
+        }
         return self.model_copy(update={"points": points, "limits": self.limits.model_copy(update=move)})
 
     def points_of(self, group: str) -> tuple[Point, ...]:

@@ -172,7 +172,7 @@ class Point(Copies):
     """Which of the registers of a longer value comes first."""
     encoding: Literal["ascii", "utf-8", "gb18030", "latin-1"] = "utf-8"
     """What the bytes of a string mean."""
-    packing: Literal["both", "high", "low"] = "both"
+    char_bytes: Literal["both", "high", "low"] = "both"
     """Which bytes of each register of a string are characters."""
     padding: Literal["any", "nul", "space", "ff", "none"] = "any"
     """What is no part of a string: all from the first NUL (nul) or FFh (ff), spaces at its end (space), or
@@ -201,11 +201,11 @@ class Point(Copies):
     """The poll group that reads it."""
     kind: Literal["gauge", "counter", "state"] = "gauge"
     """What a number does: moves freely, only counts up, or is a code."""
-    unwrap: bool = False
+    accumulate: bool = False
     """A counter that goes on where its register starts again."""
     modulus: Finite | None = Field(default=None, gt=0)
     """The raw number at which a counter starts again at 0; by default it uses all numbers of its type."""
-    alias_of: Name | None = None
+    overlaps: Name | None = None
     """A point on whose registers this one lies on purpose; points may not overlap where neither names the
     other."""
 

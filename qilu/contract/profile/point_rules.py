@@ -129,10 +129,10 @@ def _of_meaning(point: Point) -> Iterator[Problem]:
         "sentinels": is_number,
         "enum": point.type.is_integer or point.type == "bool",
         "flags": point.type.is_integer and not point.type.is_bcd and not point.is_pattern,
-        "unwrap": is_number,
+        "accumulate": is_number,
         "modulus": is_number,
         "encoding": is_string,
-        "packing": is_string,
+        "char_bytes": is_string,
         "padding": is_string,
     }
     for key, fits in allowed.items():
@@ -164,7 +164,7 @@ def _of_codes(point: Point) -> Iterator[Problem]:
 
 def _of_counter(point: Point) -> Iterator[Problem]:
     if point.kind != "counter":
-        for key, is_set in (("unwrap", point.unwrap), ("modulus", point.modulus is not None)):
+        for key, is_set in (("accumulate", point.accumulate), ("modulus", point.modulus is not None)):
             if is_set:
                 yield Problem((key,), f"`{key}` is for counters", "set `kind: counter` or remove it")
         return
@@ -174,10 +174,10 @@ def _of_counter(point: Point) -> Iterator[Problem]:
         if point.modulus > limit or point.modulus != int(point.modulus):
             text = f"{point.modulus:.16g} is not where a {point.type} can start again"
             yield Problem(("modulus",), text, f"use a whole number up to {limit}")
-    if point.unwrap and isinstance(point.scale, float) and point.scale < 0:
-        yield Problem(("scale",), "a counter that runs backwards cannot be unwrapped", "remove `unwrap`")
-    if point.unwrap and point.offset != 0:
-        yield Problem(("offset",), "an unwrapped counter has no offset", "remove `offset` or `unwrap`")
+    if point.accumulate and isinstance(point.scale, float) and point.scale < 0:
+        yield Problem(("scale",), "a counter that runs backwards cannot be unwrapped", "remove `accumulate`")
+    if point.accumulate and point.offset != 0:
+        yield Problem(("offset",), "an unwrapped counter has no offset", "remove `offset` or `accumulate`")
 
 
 def _checked(point: Point) -> Point:

@@ -16,7 +16,7 @@ _EXACT_IN_A_FLOAT = 2**53
 
 def of_profile(profile: ProfileFile) -> Iterator[Problem]:
     """What is wrong with the points taken together, and with the device's limits."""
-    if not profile.points and not profile.repeat:
+    if not profile.points and not profile.structures:
         yield Problem(("points",), "a profile without points reads nothing", "describe at least one point")
     yield from _of_ranges(profile.limits)
     ids = [point for point in profile.points if point.identity]
@@ -33,8 +33,8 @@ def of_profile(profile: ProfileFile) -> Iterator[Problem]:
         yield from _of_copies(point, ("points", index), needed=False)
         yield from _of_flags(point, ("points", index))
         yield from _of_place(profile, index, point)
-    for number, repeat in enumerate(profile.repeat):
-        yield from _of_copies(repeat, ("repeat", number), needed=True)
+    for number, repeat in enumerate(profile.structures):
+        yield from _of_copies(repeat, ("structures", number), needed=True)
     for group, count in Counter(point.group for point in profile.points).items():
         if count > MAX_POINTS:
             text = f"the poll group {group} has {count} points; one record has at most {MAX_POINTS}"
@@ -45,7 +45,7 @@ def of_profile(profile: ProfileFile) -> Iterator[Problem]:
 
 
 def _of_ranges(limits: DeviceLimits) -> Iterator[Problem]:
-    for key, ranges in (("no_read", limits.no_read), ("read_whole", limits.read_whole)):
+    for key, ranges in (("unreadable", limits.unreadable), ("read_whole", limits.read_whole)):
         for number, each in enumerate(ranges):
             if each.first > each.last:
                 text = f"first {each.first} is above last {each.last}"
@@ -55,7 +55,7 @@ def _of_ranges(limits: DeviceLimits) -> Iterator[Problem]:
         if whole.last - whole.first >= limit:
             text = f"{_range(whole)} has more than the {limit} addresses that one request may read"
             yield Problem(here, text, "correct it, or raise `limits.max_registers`")
-        for other in (*limits.no_read, *limits.read_whole[:number]):
+        for other in (*limits.unreadable, *limits.read_whole[:number]):
             if other.overlaps(whole.table, whole.first, whole.last):
                 text = f"{_range(whole)} shares addresses with {_range(other)}"
                 yield Problem(here, text, "correct one of them")
@@ -77,9 +77,9 @@ def _of_place(profile: ProfileFile, index: int, point: Point) -> Iterator[Proble
     if point.size > limit:
         text = f"takes {point.size} registers, but one request may read {limit} only"
         yield Problem((*here, "type"), text, "raise `limits.max_registers` or set `access: write`")
-    for gap in profile.limits.no_read:
+    for gap in profile.limits.unreadable:
         if gap.overlaps(point.table, point.address, point.last):
-            text = f"lies in {_range(gap)}, which `limits.no_read` forbids"
+            text = f"lies in {_range(gap)}, which `limits.unreadable` forbids"
             yield Problem((*here, "address"), text, "correct one of them, or set `access: write`")
     for whole in profile.limits.read_whole:
         if whole.overlaps(point.table, point.address, point.last) and not whole.holds(point):
@@ -126,7 +126,7 @@ def _of_exponents(profile: ProfileFile, named: Mapping[str, Point]) -> Iterator[
         elif not other.type.is_integer or not other.readable:
             text = f"{name} is no integer that can be read, and an exponent of ten has to be one"
             yield Problem(where, text, "correct its `type`, mostly int16")
-        elif other.scale != 1 or other.offset != 0 or other.unwrap:
+        elif other.scale != 1 or other.offset != 0 or other.accumulate:
             text = f"{name} is scaled or counted on, and an exponent of ten has to be as it is"
             yield Problem(where, text, f"remove `scale` and `offset` of {name}")
 
@@ -134,13 +134,13 @@ def _of_exponents(profile: ProfileFile, named: Mapping[str, Point]) -> Iterator[
 def _of_overlaps(profile: ProfileFile) -> Iterator[Problem]:
     names = {point.name: point for point in profile.points}
     for index, point in enumerate(profile.points):
-        if point.alias_of is None:
+        if point.overlaps is None:
             continue
-        other = names.get(point.alias_of)
+        other = names.get(point.overlaps)
         if other is None or other is point or not _share_a_register(point, other):
-            text = f"{point.alias_of} is no point with a register of this one"
+            text = f"{point.overlaps} is no point with a register of this one"
             yield Problem(
-                ("points", index, "alias_of"), text, "name the point that lies on the same registers"
+                ("points", index, "overlaps"), text, "name the point that lies on the same registers"
             )
     order = sorted(
         range(len(profile.points)), key=lambda i: (profile.points[i].table, profile.points[i].address)
@@ -154,7 +154,7 @@ def _of_overlaps(profile: ProfileFile) -> Iterator[Problem]:
                 later, earlier = max(i, index), profile.points[min(i, index)]
                 name = profile.points[later].name
                 text = f"{name} overlaps {earlier.name} ({earlier.table} {earlier.address} to {earlier.last})"
-                remedy = f"correct address or type; if both are meant, add `alias_of: {earlier.name}`"
+                remedy = f"correct address or type; if both are meant, add `overlaps: {earlier.name}`"
                 yield Problem(("points", later, "address"), text, remedy)
         open_.append(index)
 
@@ -171,7 +171,7 @@ def _share_a_register(first: Point, other: Point) -> bool:
 def _collide(first: Point, other: Point) -> bool:
     if first.size == other.size == 1 and not first.mask & other.mask:
         return False
-    return first.alias_of is None and other.alias_of is None
+    return first.overlaps is None and other.overlaps is None
 
 
 def of_overrides(profile: ProfileFile, values: Mapping[str, float], here: Loc = ()) -> Iterator[Problem]:

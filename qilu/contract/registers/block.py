@@ -168,9 +168,9 @@ def _bits_of_sentinels(points: Sequence[Point]) -> list[tuple[int, int]]:
     """Index of a bool and of the integer whose bit it is: where that means no value, its bits mean none."""
     at = {point.name: index for index, point in enumerate(points) if point.sentinels}
     return [
-        (index, at[point.alias_of])
+        (index, at[point.overlaps])
         for index, point in enumerate(points)
-        if point.type is DataType.BOOL and point.alias_of in at
+        if point.type is DataType.BOOL and point.overlaps in at
     ]
 
 

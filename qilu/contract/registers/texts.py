@@ -9,7 +9,7 @@ from qilu.contract.profile import Point
 
 def text_reader(point: Point) -> Callable[[bytes], str]:
     """The text of its registers, their bytes in order; UnicodeDecodeError where there is none."""
-    encoding, first = point.encoding, _FIRST.get(point.packing)
+    encoding, first = point.encoding, _FIRST.get(point.char_bytes)
     end = _ENDS.get(point.padding)
     ends_at_space = point.padding in ("any", "space")
 
@@ -27,7 +27,7 @@ def text_reader(point: Point) -> Callable[[bytes], str]:
 
 def text_writer(point: Point) -> Callable[[str], bytes]:
     """The bytes of its registers for a text; ValueError when it does not fit, or would not be read back."""
-    first, fill = _FIRST.get(point.packing), _FILL.get(point.padding, b"\0")
+    first, fill = _FIRST.get(point.char_bytes), _FILL.get(point.padding, b"\0")
     size = 2 * point.size if first is None else point.size
     read = text_reader(point)
 

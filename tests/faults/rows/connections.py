@@ -77,7 +77,7 @@ def noticed_by_the_system(seen: Seen) -> None:
 def one_connection(seen: Seen) -> None:
     assert seen.reasons() == ["good"] * len(seen.polls)
     assert len(seen.wire.connects) == 1
-    assert seen.struck["one_client"] == 0
+    assert seen.struck["client_limit"] == 0
 
 
 def given_back(seen: Seen) -> None:
@@ -99,7 +99,7 @@ async def a_stranger_is_there_first(case: Case, stage: Stage) -> None:
         await poll(seen, leave)
     assert seen.reasons()[0] in ("unreachable", "timeout")
     assert seen.reasons()[-1] == "good"
-    assert seen.struck["one_client"] > 0
+    assert seen.struck["client_limit"] > 0
 
 
 async def a_stranger_comes_between(case: Case, stage: Stage) -> None:
@@ -114,7 +114,7 @@ async def a_stranger_comes_between(case: Case, stage: Stage) -> None:
         tasks.create_task(intrude())
         await poll(seen)
     assert seen.reasons() == ["good"] * case.polls
-    assert seen.struck["one_client"] == 2, "we were evicted, and evicted the other"
+    assert seen.struck["client_limit"] == 2, "we were evicted, and evicted the other"
 
 
 def in_turn(seen: Seen) -> None:
@@ -251,7 +251,7 @@ RESET = (
     Case(
         row=18,
         name="a reset in the middle of a reply costs no other block",
-        faults=[fault("reset", at="reply", skip=3, times=1)],
+        faults=[fault("reset", at="reply", skip=3, max_count=1)],
         meter=TWO_BLOCKS,
         polls=3,
         expect=nothing_lost(2),
@@ -259,7 +259,7 @@ RESET = (
     Case(
         row=19,
         name="a connection that swallows everything is replaced",
-        faults=[fault("half_open", times=1)],
+        faults=[fault("half_open", max_count=1)],
         meter=profile(),
         period=2,
         polls=10,
@@ -276,23 +276,23 @@ RESET = (
     Case(
         row=20,
         name="an idle connection that was closed is no error",
-        faults=[fault("idle_close", after=1)],
+        faults=[fault("idle_close", idle_timeout=1)],
         meter=profile(),
         expect=nothing_lost(4),
     ),
     Case(
         row=20,
         name="a connection that is closed as we ask is no error",
-        faults=[fault("reset", at="request", skip=2, times=1)],
+        faults=[fault("reset", at="request", skip=2, max_count=1)],
         meter=profile(),
         expect=nothing_lost(2),
     ),
     Case(
         row=20,
         name="a connection that is closed as we ask twice at once is no error",
-        faults=[fault("reset", at="request", skip=2, times=2)],
+        faults=[fault("reset", at="request", skip=2, max_count=2)],
         meter=TWO_BLOCKS,
-        settings={"in_flight": 2},
+        settings={"max_in_flight": 2},
         expect=nothing_lost(2),
         tcp_only="RTU has one request open at a time",
     ),
@@ -302,7 +302,7 @@ SHARED = (
     Case(
         row=21,
         name="all units share the one connection",
-        faults=[fault("one_client")],
+        faults=[fault("client_limit")],
         meter=profile(),
         units=(1, 2, 3, 247, 0, 255),
         polls=12,
@@ -311,7 +311,7 @@ SHARED = (
     Case(
         row=21,
         name="the connection is given back after each turn where that is asked for",
-        faults=[fault("one_client")],
+        faults=[fault("client_limit")],
         meter=TWO_BLOCKS,
         settings={"close_after_poll": True},
         expect=given_back,
@@ -320,7 +320,7 @@ SHARED = (
         Case(
             row=21,
             name=f"whoever came first is served, and we {what}",
-            faults=[fault("one_client", then=then)],
+            faults=[fault("client_limit", behaviour=then)],
             meter=profile(),
             polls=14,
             play=a_stranger_is_there_first,
@@ -330,7 +330,7 @@ SHARED = (
     Case(
         row=21,
         name="a stranger who evicts us is evicted in turn",
-        faults=[fault("one_client", then="evict")],
+        faults=[fault("client_limit", behaviour="evict")],
         meter=profile(),
         polls=6,
         play=a_stranger_comes_between,
@@ -342,7 +342,7 @@ SHARED = (
         meter=TWO_BLOCKS,
         units=(1, 2),
         polls=6,
-        settings={"request_gap": 0.35},
+        settings={"message_spacing": 0.35},
         expect=in_turn,
     ),
     Case(
@@ -357,7 +357,7 @@ SHARED = (
     Case(
         row=22,
         name="one request at a time cannot be answered out of order",
-        faults=[fault("out_of_order", within=0.2)],
+        faults=[fault("out_of_order", max_delay=0.2)],
         meter=TWO_BLOCKS,
         units=(1, 2),
         polls=6,
@@ -366,11 +366,11 @@ SHARED = (
     Case(
         row=22,
         name="two requests at once may be answered in any order",
-        faults=[fault("out_of_order", within=0.2)],
+        faults=[fault("out_of_order", max_delay=0.2)],
         meter=TWO_BLOCKS,
         units=(1, 2),
         polls=6,
-        settings={"in_flight": 2},
+        settings={"max_in_flight": 2},
         expect=in_any_order,
         tcp_only="RTU has one request open at a time",
     ),
@@ -410,7 +410,7 @@ SHARED = (
             row=23,
             name=f"a unit that comes back beside {others} dead ones is soon in service",
             faults=[
-                fault("dead_unit", strikes=[2], until=400),
+                fault("dead_unit", strikes=[2], duration=400),
                 fault("dead_unit", strikes=list(range(3, 3 + others))),
             ],
             meter=profile(),
@@ -425,7 +425,7 @@ SHARED = (
     Case(
         row=23,
         name="a unit that falls silent is offline after two requests",
-        faults=[fault("dead_unit", since=12)],
+        faults=[fault("dead_unit", start=12)],
         meter=TWO_BLOCKS,
         period=1,
         polls=30,
@@ -438,28 +438,28 @@ POWER = (
     Case(
         row=31,
         name="zeros after a restart are not trusted",
-        faults=[fault("power_cycle", since=5.5, down=20, zeros=5)],
+        faults=[fault("power_cycle", start=5.5, off_duration=20, zero_duration=5)],
         meter=profile(),
         period=1,
         polls=90,
-        device={"trust_after": 8},
+        device={"settling_polls": 8},
         expect=zeros_are_not_trusted,
         virtual_only=HOURS,
     ),
     Case(
         row=31,
         name="zeros after a short restart are not trusted",
-        faults=[fault("power_cycle", since=5.5, down=2.5, zeros=3)],
+        faults=[fault("power_cycle", start=5.5, off_duration=2.5, zero_duration=3)],
         meter=profile(),
         period=1,
         polls=40,
-        device={"trust_after": 5},
+        device={"settling_polls": 5},
         expect=zeros_are_not_trusted,
     ),
     Case(
         row=31,
         name="without that setting zeros are taken for values",
-        faults=[fault("power_cycle", since=5.5, down=2.5, zeros=8)],
+        faults=[fault("power_cycle", start=5.5, off_duration=2.5, zero_duration=8)],
         meter=profile(),
         period=1,
         polls=40,
@@ -468,7 +468,7 @@ POWER = (
     Case(
         row=33,
         name="many endpoints that return at once after a minute are not stormed",
-        faults=[fault("power_cycle", since=3.5, down=60, zeros=0)],
+        faults=[fault("power_cycle", start=3.5, off_duration=60, zero_duration=0)],
         meter=profile([0]),
         period=1,
         polls=120,
@@ -478,7 +478,7 @@ POWER = (
     Case(
         row=33,
         name="many endpoints that return at once are not stormed",
-        faults=[fault("power_cycle", since=3.5, down=3, zeros=0)],
+        faults=[fault("power_cycle", start=3.5, off_duration=3, zero_duration=0)],
         meter=profile([0]),
         period=1,
         polls=50,

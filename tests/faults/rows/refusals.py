@@ -128,7 +128,7 @@ def exception(row: int, code: int, reason: str, **more: Any) -> Case:
 
 
 NO_READ = profile(
-    [*range(10), *range(20, 30)], limits={"no_read": [{"table": "holding", "first": 10, "last": 19}]}
+    [*range(10), *range(20, 30)], limits={"unreadable": [{"table": "holding", "first": 10, "last": 19}]}
 )
 
 CASES = (
@@ -147,7 +147,7 @@ CASES = (
         Case(
             row=2,
             name=f"a device that says {code} is asked again in the same turn",
-            faults=[{"fault": "exception", "code": code, "times": 2}],
+            faults=[{"fault": "exception", "code": code, "max_count": 2}],
             meter=profile(),
             polls=2,
             expect=busy_for_a_moment,
@@ -213,7 +213,7 @@ CASES = (
     Case(
         row=5,
         name="silence in place of exception 2 is understood too",
-        faults=[{"fault": "partial_illegal", "address": 33, "then": "silence"}],
+        faults=[{"fault": "partial_illegal", "address": 33, "behaviour": "no_reply"}],
         meter=profile([*range(20, 40), *range(200, 210)]),
         period=30,
         polls=10,
@@ -224,7 +224,7 @@ CASES = (
         Case(
             row=6,
             name=f"a longest block of {limit}, told by exception {code}, is learnt",
-            faults=[{"fault": "block_limit", "most": limit, "code": code}],
+            faults=[{"fault": "block_limit", "max_addresses": limit, "code": code}],
             meter=profile(range(100)),
             period=20,
             polls=8,
@@ -237,7 +237,7 @@ CASES = (
     Case(
         row=6,
         name="a longest block of 16 is learnt in one turn",
-        faults=[{"fault": "block_limit", "most": 16}],
+        faults=[{"fault": "block_limit", "max_addresses": 16}],
         meter=profile(range(60)),
         polls=3,
         period=8,
@@ -247,7 +247,7 @@ CASES = (
         Case(
             row=6,
             name=f"a longest block of 16, told by silence, is learnt {beside}",
-            faults=[{"fault": "block_limit", "most": 16, "then": "silence"}],
+            faults=[{"fault": "block_limit", "max_addresses": 16, "behaviour": "no_reply"}],
             meter=profile(addresses),
             period=60,
             polls=10,

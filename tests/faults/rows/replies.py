@@ -155,7 +155,7 @@ LATE = (
     Case(
         row=8,
         name="0.9 of the time-out is in time",
-        faults=[fault("slow", seconds=0.9)],
+        faults=[fault("slow", delay=0.9)],
         meter=profile(),
         expect=all_good,
         virtual_only=CLOSE,
@@ -163,14 +163,14 @@ LATE = (
     Case(
         row=8,
         name="0.6 of the time-out is in time",
-        faults=[fault("slow", seconds=0.6)],
+        faults=[fault("slow", delay=0.6)],
         meter=profile(),
         expect=all_good,
     ),
     Case(
         row=8,
         name="1.1 of the time-out is waited for once it is known",
-        faults=[fault("slow", seconds=1.1, strikes=[2])],
+        faults=[fault("slow", delay=1.1, strikes=[2])],
         units=(1, 2),
         polls=40,
         meter=profile(),
@@ -180,7 +180,7 @@ LATE = (
     Case(
         row=8,
         name="5 time-outs shift no reply and slow no neighbour",
-        faults=[fault("slow", seconds=5, strikes=[2])],
+        faults=[fault("slow", delay=5, strikes=[2])],
         units=(1, 2),
         period=1,
         polls=120,
@@ -191,7 +191,7 @@ LATE = (
     Case(
         row=8,
         name="one slow reply costs no value",
-        faults=[fault("late_reply", seconds=1.4, skip=2, times=1)],
+        faults=[fault("late_reply", delay=1.4, skip=2, max_count=1)],
         meter=TWO_BLOCKS,
         polls=3,
         expect=asked_again,
@@ -200,8 +200,8 @@ LATE = (
         row=9,
         name="a late reply is never taken for the next one",
         faults=[
-            fault("late_reply", seconds=1.15, skip=2, times=1),
-            fault("late_reply", seconds=0.4, skip=3, times=1),
+            fault("late_reply", delay=1.15, skip=2, max_count=1),
+            fault("late_reply", delay=0.4, skip=3, max_count=1),
         ],
         meter=TWO_BLOCKS,
         polls=3,
@@ -211,7 +211,7 @@ LATE = (
     Case(
         row=9,
         name="a late reply is discarded",
-        faults=[fault("late_reply", seconds=1.5, skip=2, times=1)],
+        faults=[fault("late_reply", delay=1.5, skip=2, max_count=1)],
         meter=TWO_BLOCKS,
         polls=3,
         expect=asked_again,
@@ -219,7 +219,7 @@ LATE = (
     Case(
         row=9,
         name="a late reply of the same shape is never taken for the next one",
-        faults=[fault("late_reply", seconds=1.5, share=0.3)],
+        faults=[fault("late_reply", delay=1.5, probability=0.3)],
         meter=profile([0, 200, 400, 600]),
         period=10,
         polls=60,
@@ -229,7 +229,7 @@ LATE = (
     Case(
         row=13,
         name="a reply in single bytes is put together",
-        faults=[fault("split", size=1, gap=0.001, pause=0.2)],
+        faults=[fault("split", segment_bytes=1, gap=0.001, pause=0.2)],
         meter=TWO_BLOCKS,
         expect=all_good,
     ),
@@ -238,14 +238,14 @@ LATE = (
         name="two replies in one segment are two replies",
         faults=[fault("coalesce", count=2)],
         meter=TWO_BLOCKS,
-        settings={"in_flight": 2},
+        settings={"max_in_flight": 2},
         expect=all_good,
         tcp_only=NO_PIPELINE,
     ),
     Case(
         row=14,
         name="a reply that was given up, with the next one behind it",
-        faults=[fault("coalesce", count=2, times=2)],
+        faults=[fault("coalesce", count=2, max_count=2)],
         meter=TWO_BLOCKS,
         expect=held_and_joined,
         no_line="it comes later than twice the time-out, and on the same line: nothing could tell it apart",
@@ -276,7 +276,7 @@ NOT_OURS = (
         Case(
             row=11,
             name=f"a reply of unit {claimed} to unit 2 is rejected",
-            faults=[fault("wrong_unit", unit=claimed)],
+            faults=[fault("wrong_unit", unit_id=claimed)],
             units=(2,),
             meter=profile(),
             expect=rejected,
@@ -289,7 +289,7 @@ NOT_OURS = (
             name=f"a transaction id that is {kind} can be ignored",
             faults=[fault("wrong_transaction", kind=kind)],
             meter=TWO_BLOCKS,
-            settings={"quirks": {"ignore_tid": True}},
+            settings={"quirks": {"ignore_transaction_id": True}},
             expect=all_good,
             tcp_only=NO_IDS,
         )
@@ -301,11 +301,11 @@ NOT_OURS = (
             name=f"a reply without an id that is {late} time-outs late is not taken for the next one",
             faults=[
                 fault("wrong_transaction", kind="constant"),
-                fault("late_reply", seconds=late, skip=2, times=1),
+                fault("late_reply", delay=late, skip=2, max_count=1),
             ],
             meter=TWO_BLOCKS,
             period=6,
-            settings={"quirks": {"ignore_tid": True}},
+            settings={"quirks": {"ignore_transaction_id": True}},
             expect=one_lost,
             tcp_only=NO_IDS,
             virtual_only=CLOSE,
@@ -316,10 +316,10 @@ NOT_OURS = (
         Case(
             row=11,
             name=f"a reply of unit {claimed} to unit 2 can be accepted",
-            faults=[fault("wrong_unit", unit=claimed)],
+            faults=[fault("wrong_unit", unit_id=claimed)],
             units=(2,),
             meter=profile(),
-            settings={"quirks": {"accept_unit": [0, 1]}},
+            settings={"quirks": {"accepted_unit_ids": [0, 1]}},
             expect=all_good,
         )
         for claimed in (0, 1)
@@ -327,10 +327,10 @@ NOT_OURS = (
     Case(
         row=11,
         name="no other unit id than those is accepted",
-        faults=[fault("wrong_unit", unit=3)],
+        faults=[fault("wrong_unit", unit_id=3)],
         units=(2,),
         meter=profile(),
-        settings={"quirks": {"accept_unit": [0, 1]}},
+        settings={"quirks": {"accepted_unit_ids": [0, 1]}},
         expect=rejected,
     ),
     Case(
@@ -354,7 +354,7 @@ NOT_OURS = (
     Case(
         row=12,
         name="a device that ignores unit 255 is read by its own id",
-        faults=[fault("dead_unit", unit=255)],
+        faults=[fault("dead_unit", unit_id=255)],
         units=(1, 247),
         meter=profile(),
         expect=good_and_unstruck,
@@ -368,10 +368,10 @@ NOT_OURS = (
             expect=rejected,
         )
         for name, more in {
-            "2 too many": {"said": 2},
-            "2 too few": {"said": -2},
-            "a register more": {"data": 2},
-            "a register less": {"data": -2},
+            "2 too many": {"byte_count_delta": 2},
+            "2 too few": {"byte_count_delta": -2},
+            "a register more": {"data_delta": 2},
+            "a register less": {"data_delta": -2},
         }.items()
     ),
     Case(
@@ -405,7 +405,7 @@ NOT_OURS = (
     Case(
         row=24,
         name="a master that asks the same unit is told apart by its count",
-        faults=[fault("crossed_masters", unit=1, instead=True)],
+        faults=[fault("crossed_masters", unit_id=1, instead=True)],
         meter=profile(),
         expect=rejected,
         tcp_only=NO_IDS,
@@ -417,7 +417,7 @@ BROKEN = (
     Case(
         row=15,
         name="a truncated reply is not decoded",
-        faults=[fault("truncate", skip=1, times=1)],
+        faults=[fault("truncate", skip=1, max_count=1)],
         meter=profile(),
         period=3,
         expect=cut_short,
@@ -425,7 +425,7 @@ BROKEN = (
     Case(
         row=15,
         name="a truncated reply with an end fails at once",
-        faults=[fault("truncate", then="close")],
+        faults=[fault("truncate", behaviour="close")],
         meter=profile(),
         polls=2,
         expect=cut_off,
@@ -434,7 +434,7 @@ BROKEN = (
         Case(
             row=16,
             name=f"a header that is {kind} ends the connection",
-            faults=[fault("bad_length", kind=kind, times=1)],
+            faults=[fault("bad_length", kind=kind, max_count=1)],
             meter=profile(),
             expect=reconnected,
             tcp_only=NO_HEADER,
@@ -444,7 +444,7 @@ BROKEN = (
     Case(
         row=16,
         name="a header that says too much is found out",
-        faults=[fault("bad_length", kind="longer", times=1)],
+        faults=[fault("bad_length", kind="longer", max_count=1)],
         meter=profile(),
         polls=6,
         expect=resynchronised,
@@ -453,7 +453,7 @@ BROKEN = (
     Case(
         row=16,
         name="a header that says too little is found out",
-        faults=[fault("bad_length", kind="shorter", times=1)],
+        faults=[fault("bad_length", kind="shorter", max_count=1)],
         meter=profile(),
         polls=6,
         expect=soon_good,
@@ -462,28 +462,28 @@ BROKEN = (
     Case(
         row=16,
         name="noise instead of a reply is got over",
-        faults=[fault("garbage", times=1)],
+        faults=[fault("garbage", max_count=1)],
         meter=profile(),
         expect=noise_then_good,
     ),
     Case(
         row=16,
         name="a web server's answer is got over",
-        faults=[fault("garbage", text="HTTP/1.1 400 Bad Request\r\n\r\n", times=1)],
+        faults=[fault("garbage", text="HTTP/1.1 400 Bad Request\r\n\r\n", max_count=1)],
         meter=profile(),
         expect=noise_then_good,
     ),
     Case(
         row=16,
         name="noise before a reply is got over",
-        faults=[fault("garbage", place="before", size=7, times=1)],
+        faults=[fault("garbage", place="before", noise_bytes=7, max_count=1)],
         meter=profile(),
         expect=tolerated_on_a_line,
     ),
     Case(
         row=16,
         name="a flood of noise is not kept",
-        faults=[fault("garbage", size=50_000)],
+        faults=[fault("garbage", noise_bytes=50_000)],
         meter=profile(),
         polls=2,
         during=bounded,

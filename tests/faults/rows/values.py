@@ -254,7 +254,7 @@ def sentinel(raw: int | str, kind: str, reason: str = "sentinel", sentinels: tup
     )
 
 
-COUNTER = rows({"name": "total", "address": 0, "type": "uint32", "kind": "counter", "unwrap": True})
+COUNTER = rows({"name": "total", "address": 0, "type": "uint32", "kind": "counter", "accumulate": True})
 MODICON = DeviceProfile.model_validate(
     {
         "profile": "meter",
@@ -364,7 +364,7 @@ CASES = (
         expect=goes_on("rollover", _drops),
     ),
     counter("counter_reset", _drops),
-    counter("counter_glitch", lambda raw: raw.count(0) == 1, times=1),
+    counter("counter_glitch", lambda raw: raw.count(0) == 1, max_count=1),
     Case(
         row=29,
         name="no value is split over two requests",

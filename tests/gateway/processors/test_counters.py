@@ -15,9 +15,9 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 
 ENERGY: dict[str, Any] = {
-    "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "unwrap": True,
+    "name": "energy", "table": "input", "address": 0, "type": "uint16", "kind": "counter", "accumulate": True,
 }  # fmt: skip
-RAW = {**ENERGY, "name": "energy_raw", "unwrap": False, "alias_of": "energy"}
+RAW = {**ENERGY, "name": "energy_raw", "accumulate": False, "overlaps": "energy"}
 M = 65536
 
 
@@ -106,7 +106,7 @@ def test_what_happens_is_logged_once_an_hour(caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_profile_without_such_counters_needs_no_processor() -> None:
-    assert not counters({**ENERGY, "unwrap": False})
+    assert not counters({**ENERGY, "accumulate": False})
 
 
 def test_a_gateway_unwraps_ahead_of_what_its_settings_ask_for(tmp_path: Path) -> None:
@@ -116,12 +116,12 @@ def test_a_gateway_unwraps_ahead_of_what_its_settings_ask_for(tmp_path: Path) ->
             "edge": "edge-1",
             "spool": {"directory": tmp_path},
             "delivery": {"free_on": "broker"},
-            "processors": [{"type": "select", "drop": ["x"]}],
+            "processors": [{"type": "select", "exclude": ["x"]}],
             "sources": [
                 {
                     "type": "modbus",
                     "url": "tcp://127.0.0.1:1",
-                    "devices": [{"device": "meter-1", "unit": 1, "profile": "meter"}],
+                    "devices": [{"device": "meter-1", "unit_id": 1, "profile": "meter"}],
                 }
             ],
         }

@@ -62,7 +62,7 @@ def test_turning_bad_and_good_again_passes_at_once() -> None:
 
 
 def stale(*polls: Poll, points: tuple[str, ...] = ("temp*",), after: int = 3) -> list[dict[int, Reason]]:
-    marking = StaleSettings(type="stale", points=points, after=after).build()
+    marking = StaleSettings(type="stale", points=points, max_unchanged=after).build()
     found = [marking.process(one) for one in polls]
     assert [kept[0].readings[0].values for kept in found] == [one.readings[0].values for one in polls]
     return [dict(kept[0].readings[0].reasons) for kept in found]
@@ -91,4 +91,4 @@ def test_only_points_that_are_expected_to_move_are_watched() -> None:
 
 def test_a_reading_in_which_nothing_is_stale_passes_as_it_is() -> None:
     moving = poll(0, 1.0, 2.0, 3)
-    assert StaleSettings(type="stale", points=("*",), after=2).build().process(moving)[0] is moving
+    assert StaleSettings(type="stale", points=("*",), max_unchanged=2).build().process(moving)[0] is moving

@@ -109,7 +109,7 @@ def _others(made: _Map, table: str) -> None:
         made.add(table, kind, words, type=kind)
         made.expect(table, kind, number)
     for packing, words in PACKED.items():
-        made.add(table, f"text_{packing}", words, type="string", length=len(words), packing=packing)
+        made.add(table, f"text_{packing}", words, type="string", length=len(words), char_bytes=packing)
         made.expect(table, f"text_{packing}", TEXT.rstrip(b"\0").decode())
     made.add(table, "bit", [1 << 11], type="bool", bit=11)
     made.expect(table, "bit", True)

@@ -26,7 +26,7 @@ from tests.servers.process import free_port
 
 async def read(url: str, profile: DeviceProfile, polls: int = 2, **more: Any) -> tuple[Poll, ModbusSource]:
     """The last of so many polls."""
-    device = {"device": "foreign-1", "profile": "everything", "groups": {"default": "100ms"}}
+    device = {"device": "foreign-1", "profile": "everything", "poll_periods": {"default": "100ms"}}
     settings = ModbusSettings.model_validate({"type": "modbus", "url": url, "devices": [device], **more})
     setup = DeviceSetup(settings.devices[0], profile, Origin("edge-1", "foreign-1", "everything"))
     timebase = Timebase(time.time(), asyncio.get_running_loop().time())

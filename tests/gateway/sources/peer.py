@@ -252,8 +252,8 @@ class World:
         url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"
         if self.serial:
             url = "rtu:///dev/ttyUSB0?baudrate=9600"
-        of_device = {key: more.pop(key) for key in ("trust_after",) if key in more}
-        for key in ("timeout", "connect_timeout", "request_gap", "after_connect"):
+        of_device = {key: more.pop(key) for key in ("settling_polls",) if key in more}
+        for key in ("timeout", "connect_timeout", "message_spacing", "connect_delay"):
             if key in more:
                 more[key] *= self.unit
         raw = {
@@ -263,9 +263,9 @@ class World:
             "devices": [
                 {
                     "device": f"meter-{unit}",
-                    "unit": unit,
+                    "unit_id": unit,
                     "profile": "meter",
-                    "groups": dict.fromkeys(meter.groups, period * self.unit),
+                    "poll_periods": dict.fromkeys(meter.groups, period * self.unit),
                     **of_device,
                 }
                 for unit in units

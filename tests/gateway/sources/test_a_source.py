@@ -41,16 +41,18 @@ async def test_a_reply_of_another_shape_is_rejected(world: World, reply: bytes) 
     assert set(reasons(polls)) <= {"protocol_error", "timeout"}
 
 
-@pytest.mark.parametrize("trust_after", [0, 2])
+@pytest.mark.parametrize("settling_polls", [0, 2])
 @everywhere
-async def test_a_device_that_came_back_is_trusted_after_so_many_turns(world: World, trust_after: int) -> None:
+async def test_a_device_that_came_back_is_trusted_after_so_many_turns(
+    world: World, settling_polls: int
+) -> None:
     """Fault 31, the second part: until then its values are bad, and what it refuses is not learnt."""
     polled = [0]
 
     def behave(line: Line, asked: Asked) -> None:
         if 2 <= polled[0] < 5:
             return
-        starting = 5 <= polled[0] < 5 + trust_after
+        starting = 5 <= polled[0] < 5 + settling_polls
         if starting and asked.read.address <= 2 < asked.read.address + asked.read.quantity:
             line.refuse(asked, 2)
         else:
@@ -60,9 +62,9 @@ async def test_a_device_that_came_back_is_trusted_after_so_many_turns(world: Wor
         polled[0] = source.stats.polls
 
     polls, source = await world.polls(
-        Peer(behave), 9, meter=profile(range(4)), period=1.5, meanwhile=count, trust_after=trust_after
+        Peer(behave), 9, meter=profile(range(4)), period=1.5, meanwhile=count, settling_polls=settling_polls
     )
-    starting = ["illegal_address+restarted"] * trust_after
+    starting = ["illegal_address+restarted"] * settling_polls
     expected = ["good", "good", "timeout", "timeout", "timeout", *starting]
     assert reasons(polls) == expected + ["good"] * (9 - len(expected))
     assert [event.kind for event in source.stats.events] == ["online", "offline", "online"]
@@ -71,7 +73,7 @@ async def test_a_device_that_came_back_is_trusted_after_so_many_turns(world: Wor
 @everywhere
 async def test_a_device_is_given_time_after_the_connection(world: World) -> None:
     peer = Peer()
-    polls, _ = await world.polls(peer, 2, after_connect=0.5, period=3)
+    polls, _ = await world.polls(peer, 2, connect_delay=0.5, period=3)
     assert reasons(polls) == ["good", "good"]
     assert peer.asked[0].time - peer.connects[0] >= 0.49 * world.unit
 
@@ -80,7 +82,7 @@ async def test_a_device_is_given_time_after_the_connection(world: World) -> None
 async def test_leaving_a_source_before_its_first_request_leaves_no_connection(world: World) -> None:
     """Some devices serve one client only: a connection that is left behind would lock us out."""
     peer = Peer()
-    polls, _ = await world.polls(peer, 1, after_connect=60, timeout=0.5)
+    polls, _ = await world.polls(peer, 1, connect_delay=60, timeout=0.5)
     assert reasons(polls) == ["unreachable"]
     assert [line.transport.is_closing() for line in peer.lines] == [True]
 

@@ -51,11 +51,11 @@ async def test_addresses_that_pymodbus_does_not_have_cost_only_themselves() -> N
     ]
 
 
-@pytest.mark.parametrize("in_flight", [1, 4])
-async def test_libmodbus_is_read_in_every_encoding_and_order(tmp_path: Path, in_flight: int) -> None:
+@pytest.mark.parametrize("max_in_flight", [1, 4])
+async def test_libmodbus_is_read_in_every_encoding_and_order(tmp_path: Path, max_in_flight: int) -> None:
     profile, image, expected = equipment()
     with LibmodbusServer(tmp_path, image) as server:  # type: ignore[arg-type]
-        poll, source = await read(f"tcp://127.0.0.1:{server.port}", profile, in_flight=in_flight)
+        poll, source = await read(f"tcp://127.0.0.1:{server.port}", profile, max_in_flight=max_in_flight)
     assert values(poll) == expected
     assert source.stats.bad_points == 0
 
@@ -73,7 +73,7 @@ async def test_libmodbus_killed_and_started_again_is_read_again(tmp_path: Path) 
     profile, image, expected = equipment()
     with LibmodbusServer(tmp_path, image) as server:  # type: ignore[arg-type]
         url = f"tcp://127.0.0.1:{server.port}"
-        device = {"device": "foreign-1", "profile": "everything", "groups": {"default": "50ms"}}
+        device = {"device": "foreign-1", "profile": "everything", "poll_periods": {"default": "50ms"}}
         settings = ModbusSettings.model_validate({"type": "modbus", "url": url, "devices": [device]})
         setup = DeviceSetup(settings.devices[0], profile, Origin("edge-1", "foreign-1", "everything"))
         source = ModbusSource(

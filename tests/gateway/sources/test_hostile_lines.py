@@ -118,7 +118,7 @@ def test_every_value_is_there_once_and_none_is_wrong(seed: int) -> None:
     points = [200 * block + place for block in range(blocks) for place in range(size)]
     units = range(1, random.choice([1, 1, 2, 4]) + 1)
     peer = hostile(Hostile.of(random, units, points), random, "own" if world.framing == "tcp" else "newest")
-    settings: dict[str, Any] = {"in_flight": random.choice([1, 4])} if world.framing == "tcp" else {}
+    settings: dict[str, Any] = {"max_in_flight": random.choice([1, 4])} if world.framing == "tcp" else {}
     polls, _ = run(
         world.polls(
             peer,
@@ -171,7 +171,7 @@ def test_a_reply_to_a_request_of_another_connection_is_never_taken_for_another(
             meter=profile(points),
             units=[1, 2],
             close_after_poll=random.random() < 0.5,
-            in_flight=random.choice([1, 4]),
+            max_in_flight=random.choice([1, 4]),
         )
     )
     flat(polls)
@@ -192,6 +192,6 @@ def test_a_reply_to_another_master_is_never_taken_for_ours(seed: int, start: str
             other_master(peer, Random(seed), transaction=first[0])
 
     peer.opened = opened
-    polls, source = run(World("memory").polls(peer, 200, meter=ALIKE, in_flight=1 + 3 * (seed % 2)))
+    polls, source = run(World("memory").polls(peer, 200, meter=ALIKE, max_in_flight=1 + 3 * (seed % 2)))
     assert reasons(polls).count("good") > 50
     assert source.stats.rejected_replies > 200

@@ -44,10 +44,10 @@ async def test_a_block_whose_request_ends_the_connection_costs_only_itself(world
 
 
 @pytest.mark.parametrize("enders", [[0], [400], [800], [0, 400]])
-@pytest.mark.parametrize("in_flight", [1, 4, 16])
+@pytest.mark.parametrize("max_in_flight", [1, 4, 16])
 @for_hours
 async def test_a_request_that_ends_every_connection_costs_no_other_block(
-    world: World, in_flight: int, enders: list[int]
+    world: World, max_in_flight: int, enders: list[int]
 ) -> None:
     """Also where it is the first one, or open together with others."""
 
@@ -58,7 +58,7 @@ async def test_a_request_that_ends_every_connection_costs_no_other_block(
             line.say(line.answer(asked))
 
     peer = Peer(behave)
-    polls, source = await world.polls(peer, 60, meter=FIVE_BLOCKS, units=[1, 2], in_flight=in_flight)
+    polls, source = await world.polls(peer, 60, meter=FIVE_BLOCKS, units=[1, 2], max_in_flight=max_in_flight)
     bad = [{name for name, value in values.items() if isinstance(value, str)} for values in flat(polls)[20:]]
     assert bad == [{f"p{address}" for address in enders}] * 40
     assert len(peer.connects) <= 3 * len(polls)
@@ -77,10 +77,10 @@ async def test_a_stream_that_is_no_modbus_is_told_once_until_it_is(
     assert sum("is not Modbus TCP" in message for message in caplog.messages) == 1
 
 
-@pytest.mark.parametrize("in_flight", [1, 4])
+@pytest.mark.parametrize("max_in_flight", [1, 4])
 @for_hours
 async def test_units_whose_requests_end_the_connection_leave_it_to_their_neighbours(
-    world: World, in_flight: int, caplog: pytest.LogCaptureFixture
+    world: World, max_in_flight: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Some gateways reset where a serial unit does not answer: it is out of service as a silent one is."""
 
@@ -92,7 +92,9 @@ async def test_units_whose_requests_end_the_connection_leave_it_to_their_neighbo
 
     peer = Peer(behave)
     with caplog.at_level(logging.INFO):
-        polls, _ = await world.polls(peer, 3000, units=range(1, 6), meter=FIVE_BLOCKS, in_flight=in_flight)
+        polls, _ = await world.polls(
+            peer, 3000, units=range(1, 6), meter=FIVE_BLOCKS, max_in_flight=max_in_flight
+        )
     healthy = [
         said for poll, said in zip(polls, reasons(polls), strict=True) if poll.origin.device[-1] in "135"
     ]

@@ -37,7 +37,7 @@ def source(
     period: str = "1s",
     meter: DeviceProfile = METER,
 ) -> ModbusSource:
-    device = {"device": name, "profile": "meter", "groups": {"default": period}}
+    device = {"device": name, "profile": "meter", "poll_periods": {"default": period}}
     settings = ModbusSettings.model_validate({"type": "modbus", "url": "tcp://10.0.0.1", "devices": [device]})
     setup = DeviceSetup(settings.devices[0], meter, Origin("edge-1", name, "meter"))
     return ModbusSource(settings, [setup], timebase, Random(name), dial=dial, slots=slots)

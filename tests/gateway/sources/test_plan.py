@@ -96,7 +96,7 @@ def test_no_other_division_of_a_small_map_is_cheaper(
 def test_every_point_is_read_once_whole_and_within_the_limits(
     small_map: tuple[Table, list[Point], int, list[AddressRange]],
 ) -> None:
-    """Faults 29 (torn value) and 34 (past the last address), 7 (`no_read`) and 6 (largest block)."""
+    """Faults 29 (torn value) and 34 (past the last address), 7 (`unreadable`) and 6 (largest block)."""
     table, points, limit, gaps = small_map
     spans = optimal_spans(table, points, limit, gaps, OVERHEAD)
     read = [p for span in spans for p in span.points]
@@ -135,7 +135,7 @@ def test_no_gap_is_read_through_that_is_longer_than_the_device_allows(most: int 
     """Fault 7. Registers that an alias of a point covers are no gap."""
     rows = [
         row("a", 0, "float64"),
-        row("b", 2, alias_of="a"),
+        row("b", 2, overlaps="a"),
         row("c", 9),
         row("d", 11),
         row("e", 12, "uint32"),
@@ -193,7 +193,7 @@ def test_what_was_learnt_narrows_the_plan() -> None:
     wide = profile([row(f"p{n}", n) for n in range(20)])
     learnt = LearnedLimits(
         refused_points={"p3": Reason.ILLEGAL_ADDRESS},
-        no_read=(AddressRange(table=Table.HOLDING, first=3, last=3),),
+        unreadable=(AddressRange(table=Table.HOLDING, first=3, last=3),),
         max_block={Table.HOLDING: 8},
     )
     read = plan(wide, "default", ORIGIN, learned=learnt)
@@ -211,7 +211,7 @@ def test_the_settings_of_a_device_change_periods_and_parameters() -> None:
         device="meter-1",
         profile="meter",
         parameters={"ct": 20},
-        groups={"fast": "500ms"},  # type: ignore[dict-item]
+        poll_periods={"fast": "500ms"},  # type: ignore[dict-item]
     )
     [read] = plans(metered, device, ORIGIN, "tcp")
     assert read.period == 0.5
@@ -219,7 +219,7 @@ def test_the_settings_of_a_device_change_periods_and_parameters() -> None:
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
-    device = DeviceSettings(device="meter-1", profile="meter", groups={"fsat": 1.0})
+    device = DeviceSettings(device="meter-1", profile="meter", poll_periods={"fsat": 1.0})
     with pytest.raises(ConfigError, match=r"meter-1.*no group fsat; its groups are: default"):
         plans(profile([row("a", 0)]), device, ORIGIN, "tcp")
 

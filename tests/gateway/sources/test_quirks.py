@@ -32,7 +32,7 @@ async def test_a_late_reply_without_an_id_is_never_taken_for_the_next_one(world:
         3,
         meter=TWO_BLOCKS,
         period=6,
-        quirks={"ignore_tid": True},
+        quirks={"ignore_transaction_id": True},
     )
     assert reasons(polls) == ["good"] * 3, "asked again"
     assert source.stats.timeouts == 1
@@ -47,7 +47,9 @@ async def test_a_reply_that_comes_twice_is_not_taken_for_the_next_one(world: Wor
         line.say(answer)
         line.say(answer, 0.004)
 
-    polls, source = await world.polls(Peer(twice), 3, meter=TWO_BLOCKS, period=3, quirks={"ignore_tid": True})
+    polls, source = await world.polls(
+        Peer(twice), 3, meter=TWO_BLOCKS, period=3, quirks={"ignore_transaction_id": True}
+    )
     assert reasons(polls) == ["good"] * 3
     assert source.stats.rejected_replies >= 5
 
@@ -60,7 +62,7 @@ async def test_half_a_frame_that_came_unasked_is_not_completed_by_the_next_reply
             line.say(line.answer(asked)[:9], 0.002)
 
     polls, source = await world.polls(
-        Peer(behave), 3, meter=TWO_BLOCKS, period=3, quirks={"ignore_tid": True}
+        Peer(behave), 3, meter=TWO_BLOCKS, period=3, quirks={"ignore_transaction_id": True}
     )
     assert reasons(polls) == ["good"] * 3
     assert source.stats.connects == 2
@@ -77,7 +79,9 @@ async def test_a_late_reply_that_names_nobody_is_not_taken_for_that_of_a_neighbo
         else:
             line.say(answer, 0.1 * world.unit)
 
-    polls, source = await world.polls(Peer(behave), 12, units=[2, 3], period=3, quirks={"accept_unit": [0]})
+    polls, source = await world.polls(
+        Peer(behave), 12, units=[2, 3], period=3, quirks={"accepted_unit_ids": [0]}
+    )
     lost = [] if world.framing == "tcp" else ["timeout"]  # on a line that is shared it is not asked again
     assert sorted(reasons(polls)) == ["good"] * (12 - len(lost)) + lost
     assert source.stats.timeouts == 1

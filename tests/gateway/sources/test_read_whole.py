@@ -119,7 +119,10 @@ def test_a_unit_that_was_off_is_not_read_in_parts_that_do_not_agree() -> None:
         ({"read_whole": [{**RANGE, "first": 110}]}, "first 110 is above last 109"),
         ({"read_whole": [{**RANGE, "last": 300}]}, "has more than the 125 addresses"),
         ({"read_whole": [RANGE, {**RANGE, "first": 109, "last": 120}]}, "shares addresses with"),
-        ({"read_whole": [RANGE], "no_read": [{**RANGE, "first": 103, "last": 104}]}, "shares addresses with"),
+        (
+            {"read_whole": [RANGE], "unreadable": [{**RANGE, "first": 103, "last": 104}]},
+            "shares addresses with",
+        ),
     ],
 )
 def test_a_range_that_cannot_be_read_whole_is_refused(limits: dict[str, object], problem: str | None) -> None:

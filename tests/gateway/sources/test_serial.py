@@ -42,7 +42,7 @@ def source_on(port: str, meter: DeviceProfile, period: str = "50ms", timeout: st
             "type": "modbus",
             "url": f"rtu://{port}?{FAST}",
             "timeout": timeout,
-            "devices": [{"device": "meter-1", "profile": "meter", "groups": {"default": period}}],
+            "devices": [{"device": "meter-1", "profile": "meter", "poll_periods": {"default": period}}],
         }
     )
     setup = DeviceSetup(settings.devices[0], meter, Origin("edge-1", "meter-1", "meter"))

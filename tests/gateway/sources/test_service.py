@@ -26,7 +26,7 @@ def test_a_unit_leaves_after_two_silences_in_a_row_and_is_back_with_an_answer() 
 
 
 def test_requests_that_were_open_together_are_one_silence() -> None:
-    """With `in_flight` above 1, a moment in which everything is lost takes no unit out of service."""
+    """With `max_in_flight` above 1, a moment in which everything is lost takes no unit out of service."""
     service = in_service(2)
     assert not any(service.record_timeout(1, 1.0 + 0.01 * n, 2.0 + 0.01 * n) for n in range(4))
     assert service.units[1].in_service

@@ -31,8 +31,13 @@ def refusal(**more: Any) -> str:
 
 
 def test_durations_are_written_with_their_unit() -> None:
-    read = settings(timeout="250ms", connect_timeout="5s", request_gap="30ms", after_connect="1s")
-    assert (read.timeout, read.connect_timeout, read.request_gap, read.after_connect) == (0.25, 5, 0.03, 1)
+    read = settings(timeout="250ms", connect_timeout="5s", message_spacing="30ms", connect_delay="1s")
+    assert (read.timeout, read.connect_timeout, read.message_spacing, read.connect_delay) == (
+        0.25,
+        5,
+        0.03,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,44 +105,51 @@ def test_the_silence_between_frames_is_that_of_the_specification() -> None:
 
 
 def test_quirks_are_for_one_request_at_a_time() -> None:
-    assert refusal(quirks={"ignore_tid": True}, in_flight=4).startswith("in_flight: with quirks, one request")
+    assert refusal(quirks={"ignore_transaction_id": True}, max_in_flight=4).startswith(
+        "max_in_flight: with quirks, one request"
+    )
 
 
 def test_no_unit_may_speak_for_another_device_of_the_endpoint() -> None:
     devices = [
-        {"device": "a", "unit": 1, "profile": "press"},
-        {"device": "b", "unit": 2, "profile": "press"},
+        {"device": "a", "unit_id": 1, "profile": "press"},
+        {"device": "b", "unit_id": 2, "profile": "press"},
     ]
-    text = refusal(devices=devices, quirks={"accept_unit": [0, 1]})
-    assert text.startswith("quirks.accept_unit.1: unit 1 is a, whose replies would be taken")
-    assert settings(devices=devices, quirks={"accept_unit": [0, 255]}).quirks.accept_unit == (0, 255)
+    text = refusal(devices=devices, quirks={"accepted_unit_ids": [0, 1]})
+    assert text.startswith("quirks.accepted_unit_ids.1: unit 1 is a, whose replies would be taken")
+    assert settings(devices=devices, quirks={"accepted_unit_ids": [0, 255]}).quirks.accepted_unit_ids == (
+        0,
+        255,
+    )
 
 
 def test_one_unit_is_two_devices_with_two_profiles_only() -> None:
     devices = [
-        {"device": "a", "unit": 3, "profile": "press"},
-        {"device": "b", "unit": 3, "profile": "press"},
+        {"device": "a", "unit_id": 3, "profile": "press"},
+        {"device": "b", "unit_id": 3, "profile": "press"},
     ]
-    problem = "devices.1.unit: unit 3 with profile press is already a; give each device its own unit id"
+    problem = "devices.1.unit_id: unit 3 with profile press is already a; give each device its own unit id"
     assert refusal(devices=devices).startswith(problem)
     assert len(settings(devices=[devices[0], {**devices[1], "profile": "meter"}]).devices) == 2
 
 
 def test_two_devices_with_one_name_are_refused() -> None:
-    devices = [{"device": "a", "unit": unit, "profile": "press"} for unit in (1, 2)]
+    devices = [{"device": "a", "unit_id": unit, "profile": "press"} for unit in (1, 2)]
     assert refusal(devices=devices).startswith("devices.1.device: there is already a device a")
 
 
 @pytest.mark.parametrize("unit", [0, 255])
 def test_every_unit_id_of_a_byte_is_allowed(unit: int) -> None:
     """Fault 12: a device that requires unit 0 or 255."""
-    devices = [{"device": "a", "unit": unit, "profile": "press"}]
-    assert settings(devices=devices).devices[0].unit == unit
+    devices = [{"device": "a", "unit_id": unit, "profile": "press"}]
+    assert settings(devices=devices).devices[0].unit_id == unit
 
 
 @pytest.mark.parametrize("unit", [-1, 256])
 def test_no_other_unit_id_is(unit: int) -> None:
-    assert refusal(devices=[{"device": "a", "unit": unit, "profile": "press"}]).startswith("devices.0.unit")
+    assert refusal(devices=[{"device": "a", "unit_id": unit, "profile": "press"}]).startswith(
+        "devices.0.unit"
+    )
 
 
 def test_a_device_name_must_fit_into_a_topic() -> None:
@@ -151,7 +163,9 @@ def test_an_unknown_key_is_refused() -> None:
 
 
 def test_frames_without_transaction_id_are_asked_for_one_at_a_time() -> None:
-    assert refusal(url="rtu+tcp://10.0.0.8:4001", in_flight=2).startswith("in_flight: RTU frames carry no")
+    assert refusal(url="rtu+tcp://10.0.0.8:4001", max_in_flight=2).startswith(
+        "max_in_flight: RTU frames carry no"
+    )
 
 
 def test_an_endpoint_without_devices_is_refused() -> None:

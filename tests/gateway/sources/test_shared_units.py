@@ -53,7 +53,7 @@ def good(polls: list[Poll], device: str) -> set[str]:
 
 
 def test_two_profiles_read_one_unit() -> None:
-    rows = [{"device": name, "unit": 1, "profile": name} for name in ("inverter", "battery")]
+    rows = [{"device": name, "unit_id": 1, "profile": name} for name in ("inverter", "battery")]
     profiles = [
         profile(range(4)).model_copy(update={"profile": "inverter"}),
         profile(range(100, 104)).model_copy(update={"profile": "battery"}),
@@ -71,8 +71,14 @@ def test_a_slow_unit_has_a_timeout_of_its_own() -> None:
             normal(line, asked)
 
     rows: list[dict[str, Any]] = [
-        {"device": "fast", "unit": 1, "profile": "meter", "groups": {"default": "10s"}},
-        {"device": "slow", "unit": 2, "profile": "meter", "groups": {"default": "10s"}, "timeout": "8s"},
+        {"device": "fast", "unit_id": 1, "profile": "meter", "poll_periods": {"default": "10s"}},
+        {
+            "device": "slow",
+            "unit_id": 2,
+            "profile": "meter",
+            "poll_periods": {"default": "10s"},
+            "timeout": "8s",
+        },
     ]
     meters = [profile(range(4)), profile(range(4))]
     assert good(run(polled(Peer(behave), rows, meters, 100.0))[8:], "slow") == {"p0", "p1", "p2", "p3"}

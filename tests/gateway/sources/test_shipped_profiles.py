@@ -62,7 +62,7 @@ async def served(dump: Dump) -> AsyncIterator[int]:
 async def readings(profile: DeviceProfile, port: int) -> dict[str, Any]:
     """Point -> value, or {"bad": reason}, of one turn of each group."""
     groups = [group for group in profile.groups if profile.points_of(group)]
-    device = {"device": "m-1", "profile": profile.profile, "groups": dict.fromkeys(groups, "100ms")}
+    device = {"device": "m-1", "profile": profile.profile, "poll_periods": dict.fromkeys(groups, "100ms")}
     url = f"tcp://127.0.0.1:{port}"
     settings = ModbusSettings.model_validate({"type": "modbus", "url": url, "devices": [device]})
     setup = DeviceSetup(settings.devices[0], profile, Origin("edge-1", "m-1", profile.profile))

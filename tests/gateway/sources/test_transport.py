@@ -78,7 +78,7 @@ async def test_a_reply_that_is_too_short_is_not_filled_up_with_the_next_one(
         short = frame[:-missing] if asked.unit == 1 else frame
         line.say(short, 0.1 if at_once else asked.unit / 10)
 
-    connection = await connection_to(Peer(behave), LinkOptions(in_flight=3))
+    connection = await connection_to(Peer(behave), LinkOptions(max_in_flight=3))
     exchanges = [ask(unit, 6) for unit in (1, 2, 3)]
     await connection.read(exchanges, 1.0, 0.0)
     right = [b"".join(truth(unit, place).to_bytes(2) for place in range(6)) for unit in (1, 2, 3)]

@@ -83,7 +83,7 @@ class Bisection:
                 **learned.refused_points,
                 **{point.name: r for span, r in self._refused_points.items() for point in span.points},
             },
-            no_read=(*learned.no_read, *(_range(refused) for refused in self._refused_points), *gaps),
+            unreadable=(*learned.unreadable, *(_range(refused) for refused in self._refused_points), *gaps),
             max_block=limits,
             by_timeout=learned.by_timeout or self.by_timeout,
         )
@@ -120,9 +120,9 @@ def describe(before: LearnedLimits, after: LearnedLimits) -> str:
     for table, limit in after.max_block.items():
         if before.max_block.get(table) != limit:
             texts.append(f"answers at most {limit} addresses of {table} at once")
-    if not texts and len(after.no_read) > len(before.no_read):
+    if not texts and len(after.unreadable) > len(before.unreadable):
         gaps = ", ".join(
-            f"{gap.table} {gap.first} to {gap.last}" for gap in after.no_read[len(before.no_read) :]
+            f"{gap.table} {gap.first} to {gap.last}" for gap in after.unreadable[len(before.unreadable) :]
         )
         texts.append(f"lets nobody read through {gaps}")
     return "; ".join(texts)

@@ -47,7 +47,7 @@ class LearnedLimitsFile(FrozenModel):
             profile=profile.profile,
             fingerprint=fingerprint(profile),
             refused_points=dict(sorted(learned.refused_points.items())),
-            unreadable=tuple(dict.fromkeys(learned.no_read)),
+            unreadable=tuple(dict.fromkeys(learned.unreadable)),
             max_block=learned.max_block,
             by_timeout=learned.by_timeout,
         )

@@ -98,12 +98,12 @@ def optimal_spans(
     table: Table,
     points: Iterable[Point],
     max_block: int,
-    no_read: Sequence[AddressRange],
+    unreadable: Sequence[AddressRange],
     overhead: int,
     factors: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Span, ...]:
     """The cheapest spans that read every point: no point is split, none reads more than `max_block` addresses
-    or any address of `no_read`. Of equally cheap ones, the one with the fewest requests.
+    or any address of `unreadable`. Of equally cheap ones, the one with the fewest requests.
 
     `factors`: point -> the point with its scale factor. As few of these as possible are read by two requests.
 
@@ -113,7 +113,7 @@ def optimal_spans(
     # In an optimum each span is a run of this order: of two spans that interleave, either one lies within the
     # other and they can be one, or the later points of the lower one can move to the higher one for nothing.
     firsts, lasts = [point.address for point in order], [point.last for point in order]
-    gaps = [(gap.first, gap.last) for gap in no_read if gap.table is table]
+    gaps = [(gap.first, gap.last) for gap in unreadable if gap.table is table]
     divided = _divided(order, factors)
     best: list[tuple[int, int]] = [(0, 0)]  # cost and requests of the first n points
     starts: list[int] = []

@@ -11,10 +11,10 @@ from qilu.contract.validation import Problem
 
 def problems(profile: DeviceProfile, settings: DeviceSettings) -> Iterator[Problem]:
     """What does not fit; each place is relative to the device in the settings."""
-    for name in settings.groups:
+    for name in settings.poll_periods:
         if name not in profile.groups:
             text = f"profile {profile.profile} has no group {name}"
-            yield Problem(("groups", name), text, f"its groups are: {', '.join(profile.groups)}")
+            yield Problem(("poll_periods", name), text, f"its groups are: {', '.join(profile.groups)}")
     yield from profile.problems_with(settings.parameters, ("parameters",))
     if not any(point.readable for point in profile.points):
         text = f"profile {profile.profile} has no point that can be read"

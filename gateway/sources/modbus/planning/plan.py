@@ -35,7 +35,7 @@ class LearnedLimits:
 
     refused_points: Mapping[str, Reason] = field(default_factory=dict)
     """Points that the device refuses even when they are requested alone, and why."""
-    no_read: tuple[AddressRange, ...] = ()
+    unreadable: tuple[AddressRange, ...] = ()
     """Addresses between points that may not be read through."""
     max_block: Mapping[Table, int] = field(default_factory=dict)
     by_timeout: bool = False
@@ -43,9 +43,9 @@ class LearnedLimits:
 
     def without(self, point: Point) -> LearnedLimits:
         """As if this one had not been refused."""
-        gaps = (gap for gap in self.no_read if not gap.overlaps(point.table, point.address, point.last))
+        gaps = (gap for gap in self.unreadable if not gap.overlaps(point.table, point.address, point.last))
         refused = {name: reason for name, reason in self.refused_points.items() if name != point.name}
-        return replace(self, refused_points=refused, no_read=tuple(gaps))
+        return replace(self, refused_points=refused, unreadable=tuple(gaps))
 
 
 NOTHING_LEARNED = LearnedLimits()
@@ -232,7 +232,7 @@ class _Case:
         self.parameters = parameters
         self.framing = framing
         self.learned = learned
-        limits = tuple(sorted(learned.refused_points.items())), learned.no_read
+        limits = tuple(sorted(learned.refused_points.items())), learned.unreadable
         self._key = (
             *(id(profile), group, framing, tuple(sorted(parameters.items()))),
             *(*limits, tuple(sorted(learned.max_block.items()))),
@@ -295,7 +295,7 @@ def plans(
             profile,
             group,
             origin,
-            period=settings.groups.get(group, period),
+            period=settings.poll_periods.get(group, period),
             parameters=parameters,
             framing=framing,
         )
@@ -337,7 +337,9 @@ def _spans(
     # What was learned of one point must not make another one on the same registers unreadable.
     longest = max((point.size for point in points), default=1)
     limit = max(longest, learned.max_block.get(table, 1 << 16))
-    gaps = [gap for gap in learned.no_read if not any(gap.overlaps(table, p.address, p.last) for p in points)]
+    gaps = [
+        gap for gap in learned.unreadable if not any(gap.overlaps(table, p.address, p.last) for p in points)
+    ]
     if limits.max_gap is not None:
         gaps += _gaps_over(limits.max_gap, table, points)
     try:
@@ -345,7 +347,7 @@ def _spans(
             table,
             points,
             min(limits.max_block(table), limit),
-            (*limits.no_read, *gaps),
+            (*limits.unreadable, *gaps),
             sum(_FRAMED[framing]) + REQUEST_OVERHEAD_BYTES,
             {point.name: point.scale.point for point in points if isinstance(point.scale, PointRef)},
         )
@@ -353,6 +355,6 @@ def _spans(
         raise ConfigError(
             f"profile {profile.profile}: {error} under the limits of the device",
             key="limits",
-            remedy="raise `limits.max_registers`, or correct `limits.no_read`",
+            remedy="raise `limits.max_registers`, or correct `limits.unreadable`",
         ) from error
     return tuple(sorted(spans, key=lambda span: span.first))
