@@ -33,6 +33,7 @@ __all__ = [
     "ReadIdentity",
     "ReadWrite",
     "Request",
+    "WideRead",
     "WriteCoil",
     "WriteCoils",
     "WriteRegister",
@@ -49,6 +50,7 @@ __all__ = [
     "response_data",
     "response_identity",
     "unpack_bits",
+    "wide_read_request",
     "without_padding",
     "write_echo",
 ]
@@ -82,6 +84,19 @@ _DIAGNOSTICS = Function.DIAGNOSTICS.value
 def read_request(function: int, address: int, count: int) -> bytes:
     """The request PDU of functions 1 to 4; InvalidRequest past the limits of the specification."""
     return Read(function, address, count).encode()
+
+
+class WideRead(bytes):
+    """A read request to a device whose addresses hold more than a register: `size` bytes are its data."""
+
+    size: int
+
+
+def wide_read_request(function: int, address: int, size: int) -> WideRead:
+    """The request PDU for one address of functions 3 and 4 that is answered with `size` bytes."""
+    request = WideRead(read_request(function, address, 1))
+    request.size = size
+    return request
 
 
 def loopback_request(word: int) -> bytes:
@@ -138,6 +153,8 @@ def data_size(request: bytes) -> int | None:
     """How many bytes the response to a read (1 to 4, 23) has to carry; None where the request is no read."""
     function = request[0]
     if function in _READ_REGISTERS:
+        if isinstance(request, WideRead):
+            return request.size
         return 2 * (request[3] << 8 | request[4])
     if function in _READ_BITS:
         return ((request[3] << 8 | request[4]) + 7) // 8

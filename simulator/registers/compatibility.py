@@ -57,6 +57,8 @@ def _unserved(point: Point) -> str | None:
     for key in ("bits", "weights", "invert"):
         if getattr(point, key):
             return f"`{key}`"
+    if point.address_bits > 16:
+        return "`address_bits`"
     if point.sign == "magnitude":
         return "`sign: magnitude`"
     if point.padding == "ff":

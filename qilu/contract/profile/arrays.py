@@ -91,6 +91,8 @@ def _size(raw: Mapping[str, Any]) -> int | None:
     kind = raw.get("type")
     if raw.get("words") or raw.get("weights"):
         return None
+    if raw.get("address_bits") in (32, 64):
+        return 1
     if kind in (DataType.STRING, DataType.MOD10K):
         return raw.get("length")
     return DataType(kind).registers if isinstance(kind, str) and kind in list(DataType) else None

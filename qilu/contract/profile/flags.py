@@ -32,7 +32,7 @@ def flag_names(raw: Mapping[str, Any]) -> list[str]:
 
 def _bits(raw: Mapping[str, Any]) -> int:
     """How many bits it has that can be flags; 0 where it can have none."""
-    if any(raw.get(key) for key in ("bits", "sign", "words", "weights")):
+    if any(raw.get(key) for key in ("bits", "sign", "words", "weights", "address_bits")):
         return 0
     kind, is_placed = raw.get("type"), isinstance(raw.get("name"), str) and is_whole(raw.get("address"))
     if not is_placed or raw.get("access") == "write" or raw.get("table") in ("coil", "discrete"):

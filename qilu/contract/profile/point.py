@@ -160,6 +160,8 @@ class Point(Copies):
     """How an integer is negative; `magnitude`: its highest bit is the sign of the others."""
     weights: tuple[Annotated[int, Field(ge=1, le=10**15)], ...] = Field(default=(), max_length=16)
     """The value is the sum of so many registers, each times its weight."""
+    address_bits: Literal[16, 32, 64] = 16
+    """Bits that its address holds: some meters send 4 bytes for one address. Such a point is read alone."""
     invert: bool = False
     """A bool that is true where its bit is 0."""
     bit: int | None = Field(default=None, ge=0, le=15)
@@ -214,7 +216,9 @@ class Point(Copies):
         """How many addresses of its table it takes: registers, or 1 bit."""
         if self.words is not None:
             return max(self.words) + 1
-        return 1 if self.table.holds_bits else self.length or len(self.weights) or self.type.registers
+        if self.table.holds_bits or self.address_bits > 16:
+            return 1
+        return self.length or len(self.weights) or self.type.registers
 
     @property
     def register_offsets(self) -> tuple[int, ...]:

@@ -103,6 +103,15 @@ def _of_pattern(point: Point) -> Iterator[Problem]:
         elif not low <= high < kind.bits:
             text = f"a {kind} has no bits {low} to {high}"
             yield Problem(("bits",), text, f"write the lower one first; bits are 0 to {kind.bits - 1}")
+    if point.address_bits > 16 and (
+        point.table.holds_bits
+        or kind.bits != point.address_bits
+        or point.words
+        or point.flags
+        or point.writable
+    ):
+        text = f"an address of {point.address_bits} bits holds one {point.address_bits}-bit number to read"
+        yield Problem(("address_bits",), text, "correct `type`, or remove `address_bits`")
     if point.sign == "magnitude" and (not plain or point.weights or point.raw_bits < 2):
         yield Problem(("sign",), f"a {kind} has no sign and magnitude", "remove `sign`")
     if point.invert and kind != "bool":

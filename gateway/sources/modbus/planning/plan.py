@@ -21,8 +21,8 @@ from gateway.sources.modbus.settings import DeviceSettings, Framing
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import AddressRange, DeviceProfile, Point, PointRef, Table
 from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
-from qilu.contract.registers import BlockCodec, compile_block
-from qilu.modbus.pdu import read_request
+from qilu.contract.registers import compile_block
+from qilu.modbus.pdu import read_request, wide_read_request
 
 _FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
 _MAX_PATTERNS = 1000
@@ -58,8 +58,15 @@ class Block:
 
     def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
         self.span = span
-        self.request = read_request(span.table.read_function, span.first, span.count)
-        self.codec: BlockCodec = compile_block(span.points, span.table, span.first, span.count, parameters)
+        first = span.points[0]
+        if first.address_bits > 16:  # alone in its span
+            size = first.address_bits // 8
+            self.request: bytes = wide_read_request(span.table.read_function, span.first, size)
+            number = first.model_copy(update={"address": 0, "address_bits": 16})
+            self.codec = compile_block((number,), span.table, 0, size // 2, parameters)
+        else:
+            self.request = read_request(span.table.read_function, span.first, span.count)
+            self.codec = compile_block(span.points, span.table, span.first, span.count, parameters)
         self.columns = BlockSchema(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters
         self._decode = self.codec.decode
@@ -334,6 +341,8 @@ def _spans(
         if inside := [point for point in points if whole.holds(point)]:
             spans.append(Span(table, tuple(sorted(inside, key=lambda point: point.address)), whole))
             points = [point for point in points if not whole.holds(point)]
+    spans += [Span(table, (point,)) for point in points if point.address_bits > 16]
+    points = [point for point in points if point.address_bits == 16]
     # What was learned of one point must not make another one on the same registers unreadable.
     longest = max((point.size for point in points), default=1)
     limit = max(longest, learned.max_block.get(table, 1 << 16))
