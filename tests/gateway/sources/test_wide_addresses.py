@@ -17,7 +17,7 @@ points:
   - {name: voltage, table: input, address: 0x6C, type: uint16, scale: 0.1, unit: V}
   - {name: current, table: input, address: 0x6D, type: uint16, scale: 0.1, unit: A}
   - {name: energy, table: input, address: 0x26, type: uint32, unit: Wh, kind: counter, address_bits: 32}
-  - {name: export, table: input, address: 0x27, type: uint32, word_order: little, kind: counter, address_bits: 32}
+  - {name: export, table: input, address: 0x27, type: uint32, word_order: little, address_bits: 32}
   - {name: missing, table: input, address: 0x28, type: uint32, address_bits: 32}
 """
 VALUES = {0x6C: b"\x08\xe5", 0x6D: b"\x00\x0a", 0x26: b"\x00\x12\xd6\x87", 0x27: b"\xd6\x87\x00\x12"}
