@@ -174,7 +174,7 @@ class ModbusSource:
         """The readings of one poll, and the scale factors that were read once more after them."""
         assert self._link is not None, "a source polls inside its `async with`"
         device, settings, link = group.device, self._settings, self._link
-        if device.identity.unknown_beside(group.plan.columns.points):
+        if device.online is not False and device.identity.unknown_beside(group.plan.columns.points):
             await self._identify(group)
         if device.identity.must_search(asyncio.get_running_loop().time()):
             await self._locate(group)

@@ -115,6 +115,16 @@ def test_the_identity_is_read_before_any_value_counts() -> None:
     assert all(set(seen.values()) <= {"not_polled", "illegal_address"} for seen in values(polls))
 
 
+def test_a_device_that_is_off_is_not_asked_for_its_identity_beside_its_values() -> None:
+    """Each request without a reply costs its neighbours a timeout."""
+    peer = Peer(lambda line, asked: None)
+    run(World("memory").polls(peer, 60, meter=inverter()))
+    slow = [asked for asked in peer.asked if asked.read.address == 40093]
+    assert slow
+    identity = [asked for asked in peer.asked if asked.read[1:] == (40069, 1)]
+    assert len(identity) < 0.75 * len(slow), "as many as of its own group"
+
+
 def end_of_walk(answer: bytes | None) -> int | None:
     """What a walk comes to where every read brings the same."""
     search = sunspec_search([103])
