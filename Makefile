@@ -18,7 +18,8 @@ endif
 FAST := not server and not slow and not campaign
 WORKERS ?= auto
 PURE_TESTS := tests/contract tests/modbus tests/gateway/spool tests/conformance/test_every_spool.py \
-	tests/gateway/test_outbox.py tests/gateway/test_outbox_histories.py tests/gateway/test_deferral.py
+	tests/gateway/test_outbox.py tests/gateway/test_outbox_histories.py tests/gateway/test_deferral.py \
+	tests/gateway/timekeeping
 FAST_TESTS := $(PURE_TESTS) tests/gateway/processors tests/gateway/completeness tests/support \
 	tests/conformance/test_every_processor.py
 
