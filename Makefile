@@ -41,9 +41,11 @@ test-fast: $(DEV) ## run the tests of the pure packages in parallel, without tho
 	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile=fast -m "$(FAST)" $(FAST_TESTS) $(ARGS)
 
 .PHONY: cover
-cover: $(DEV) ## measure line and branch coverage of the pure packages; fails below the floor in pyproject.toml
+cover: $(DEV) ## measure line and branch coverage of the pure packages; fails below a floor: pyproject.toml, scripts/branch_coverage.py
 	$(BIN)/python -m coverage run -m pytest -q --hypothesis-profile=fast -m "not server" $(PURE_TESTS)
 	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage json -q -o .coverage.json
+	$(BIN)/python scripts/branch_coverage.py .coverage.json
 
 .PHONY: check
 check: $(DEV) ## lint, format, types, layers
@@ -86,7 +88,7 @@ lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest 
 
 .PHONY: clean
 clean: ## remove what make has set up and what tools have left behind
-	rm -rf .venv .servers build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .servers build dist .coverage .coverage.json htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up

@@ -1,5 +1,6 @@
 """The scripts behind `make` work wherever a checkout is."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -28,3 +29,17 @@ def test_servers_are_fetched_into_a_checkout_below_a_folder_with_a_blank(tmp_pat
     options = set(words.read_text().splitlines())
     assert {f"Dir::State::lists={checkout}/.servers/apt/lists", "mosquitto"} <= options
     assert (checkout / ".servers" / "bin").is_dir()
+
+
+@pytest.mark.parametrize(("covered", "status"), [(94, 1), (95, 0)])
+def test_a_package_below_its_floor_of_branches_is_named(tmp_path: Path, covered: int, status: int) -> None:
+    packages = ("qilu/contract", "qilu/modbus", "gateway/spool", "gateway/delivery")
+    whole = {"summary": {"num_branches": 100, "covered_branches": 100}}
+    part = {"summary": {"num_branches": 100, "covered_branches": covered}}
+    files = {f"{package}/a.py": whole for package in packages} | {"gateway/spool/a.py": part}
+    (tmp_path / "coverage.json").write_text(json.dumps({"files": files}))
+    script, file = PROJECT / "scripts" / "branch_coverage.py", tmp_path / "coverage.json"
+    command: list[str | Path] = [sys.executable, script, file]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode == status
+    assert ("gateway/spool: 94 of 100 branches, 94.0 %; the floor is 95 %" in run.stdout) == bool(status)

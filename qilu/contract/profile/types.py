@@ -21,8 +21,6 @@ WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
 SERVE_COUNTER = "serve_counter"
 """The point of simulated devices that counts how often it was read: an audit proves by it what was served."""
 DEFAULT_GROUP = "default"
-SERVE_COUNTER = "serve_counter"
-"""A point that counts the requests that read it: no two readings have the same value."""
 MAX_COPIES = 10_000
 
 
