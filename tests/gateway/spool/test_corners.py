@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from gateway.interfaces import StreamOrigin
+from gateway.spool.disk import DiskSpool
 from gateway.spool.drop_log import DropLog
 from gateway.spool.filesystem import OsFiles
 from gateway.spool.index import SegmentIndex
 from gateway.spool.segment_writer import SegmentWriter
+from gateway.spool.settings import SpoolSettings
+from gateway.timekeeping.provisional import Correction, Mark, marked
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import EpochTag, TimeTrust
 from tests.gateway.spool.disk_model import ModelDisk
 from tests.gateway.spool.opened import disk_spool, fill, numbers
 
@@ -69,3 +73,23 @@ async def test_records_of_this_edge_may_always_be_sent_and_of_a_stranger_never(t
     async with disk_spool(tmp_path, edge="edge-1") as spool:
         assert spool.edges.sent("edge-1")
         assert not spool.edges.sent("edge-2")
+
+
+class Undecided:
+    """A clock that is in doubt for ever."""
+
+    deciding = False
+
+    def correction(self, mark: Mark, *, this_boot: bool) -> Correction | None:
+        return None
+
+
+async def test_a_record_of_a_time_in_doubt_is_kept_and_not_sent(tmp_path: Path) -> None:
+    settings = SpoolSettings(directory=tmp_path, min_free_disk=0)
+    async with DiskSpool(settings, "edge-1", time_authority=Undecided()) as spool:
+        record = spool.append(marked(b'{"due_ms":1}', EpochTag(7, TimeTrust.HELD, 0)))
+        assert record is not None
+        assert spool.corrected([record]) == []
+        assert not spool.sendable()[spool.stream]
+        assert spool.pending()[spool.stream] == IntervalSet([(0, 0)])
+        assert spool._opened.consumer.oldest_acked() is None
