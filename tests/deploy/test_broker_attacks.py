@@ -167,3 +167,45 @@ async def test_a_stolen_box_is_locked_out_as_the_page_says(deployed: Deployed, p
         await viewer.subscribe(["qilu/#"])
         await new.publish("qilu/status/box-18", b"online", retain=True)
         assert [message.topic for message in await take(viewer, 1)] == ["qilu/status/box-18"]
+
+
+def test_a_user_that_does_not_read_holds_what_the_file_says_and_no_more(deployed: Deployed) -> None:
+    """Messages to itself, half a gigabyte of them, at QoS 0: the only queue that a user can fill."""
+    shipped = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text()
+    (most,) = re.findall(r"^max_queued_messages (\d+)$", shipped, re.MULTILINE)
+    assert f"{most} x {MAX_PACKET} bytes" in shipped
+    before = resident_bytes(deployed.server.pid)
+    password = (deployed.secrets / "edge-2.password").read_text().strip()
+    context = ssl.create_default_context(cafile=deployed.secrets / "ca.pem")
+    with (
+        socket.create_connection((HOST, deployed.server.port), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as thief,
+    ):
+        login_fields = text("qilu-edge-2"), text("edge-2"), text(password)
+        thief.sendall(packet(0x10, text("MQTT"), b"\x04\xc2\x00\x00", *login_fields))
+        assert thief.recv(4) == b"\x20\x02\x00\x00"
+        thief.sendall(packet(0x82, b"\x00\x01", text("qilu/status/edge-2"), b"\x00"))
+        assert thief.recv(5) == b"\x90\x03\x00\x01\x00"
+        message = packet(0x30, text("qilu/status/edge-2"), bytes(MAX_PACKET - 100))
+        for _ in range(4 * int(most)):
+            thief.sendall(message)
+        assert resident_bytes(deployed.server.pid) - before < 1.2 * int(most) * MAX_PACKET
+
+
+def packet(kind: int, *fields: bytes) -> bytes:
+    """One packet of MQTT 3.1.1."""
+    rest, length = len(b"".join(fields)), bytearray()
+    while True:
+        rest, low = divmod(rest, 128)
+        length.append(low | (0x80 if rest else 0))
+        if not rest:
+            return bytes([kind]) + length + b"".join(fields)
+
+
+def text(value: str) -> bytes:
+    return len(value).to_bytes(2, "big") + value.encode()
+
+
+def resident_bytes(pid: int) -> int:
+    (size,) = re.findall(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return 1024 * int(size)
