@@ -1,4 +1,4 @@
-"""Every command in the head of a shipped file runs, against a running copy of the plant where it needs one."""
+"""Every command in the head of a shipped file runs, against a running plant where it needs one."""
 
 import re
 import shlex
