@@ -295,3 +295,13 @@ def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> Non
 )
 def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, said: str) -> None:
     assert said in refused(tmp_path, GOOD, head=f"faults:\n- {fault}")
+
+
+def test_all_wrong_parameters_of_a_plant_are_named_at_once(tmp_path: Path) -> None:
+    machines = [
+        f"- {{device: m{port}, machine: screw-air-compressor, port: {port}, parameters: {{nonsense: 1}}}}"
+        for port in (5020, 5021)
+    ]
+    lines = refused(tmp_path, *machines).splitlines()
+    assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == ["3", "4"]
+    assert all("has no parameter nonsense" in line for line in lines)
