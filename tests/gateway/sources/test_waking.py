@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qilu.modbus.pdu import read_response
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, normal, profile, reasons
 
@@ -65,3 +66,19 @@ async def test_connections_without_any_reply_are_named_once_with_the_setting(
 ) -> None:
     await world.polls(Peer(lambda line, asked: None), 400, meter=profile(range(4)), retries=0)
     assert sum("no request gets a reply" in text for text in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("deaf", [4.5, 5.5, 6.5, 7.5])
+@for_hours
+async def test_a_part_that_is_read_first_does_not_outlaw_the_whole_block(world: World, deaf: float) -> None:
+    """The first replies are to single points, whose values differ from those in the whole block."""
+
+    def behave(line: Line, asked: Asked) -> None:
+        if asked.time - peer.connects[-1] > deaf:
+            data = b"".join(place.to_bytes(2) for place in range(asked.read.quantity))
+            line.say(line.frame(asked, read_response(asked.read.function, data)))
+
+    peer = Peer(behave)
+    polls, _ = await world.polls(peer, 30, meter=profile(range(10)))
+    last = [reading.reasons for poll in polls[-10:] for reading in poll.readings]
+    assert not any(last)

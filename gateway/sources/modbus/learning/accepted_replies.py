@@ -31,13 +31,15 @@ class AcceptedReplies:
             del self._last[next(iter(self._last))]
 
     def agrees(self, reading: Reading) -> bool:
-        """Whether a request that is not accepted yet read what others did; True where they read nothing."""
+        """Whether a request that is not accepted yet read what larger ones did; True where there are none."""
         pairs = [pair for pair in self._pairs(reading) if any(pair)]  # 0 is no evidence for either
         return 2 * sum(_alike(*pair) for pair in pairs) >= len(pairs)
 
     def _pairs(self, reading: Reading) -> Iterator[tuple[Value, Value]]:
         earlier: dict[str, Value] = {}
         for accepted in self._last.values():
+            if len(accepted.columns.points) <= len(reading.columns.points):
+                continue  # only a larger block knows better
             earlier |= zip(accepted.columns.points, accepted.values, strict=True)
         for point, value in zip(reading.columns.points, reading.values, strict=True):
             if earlier.get(point) is not None:
