@@ -15,7 +15,7 @@ from gateway.spool.index import SegmentIndex
 from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.settings import SpoolSettings
 from gateway.timekeeping.provisional import Correction, Mark, marked
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import EpochTag, TimeTrust
 from tests.gateway.spool.disk_model import ModelDisk
@@ -93,3 +93,16 @@ async def test_a_record_of_a_time_in_doubt_is_kept_and_not_sent(tmp_path: Path) 
         assert not spool.sendable()[spool.stream]
         assert spool.pending()[spool.stream] == IntervalSet([(0, 0)])
         assert spool._opened.consumer.oldest_acked() is None
+
+
+def test_a_directory_that_is_not_held_can_be_opened_again(tmp_path: Path) -> None:
+    files = OsFiles(tmp_path / "spool")
+    files.open_again()
+    assert files.present()
+    files.close()
+
+
+def test_a_directory_that_no_system_can_make_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        OsFiles(tmp_path / ("x" * 300)).open()
+    assert caught.value.remedy == "name a directory on a local, writable disk"
