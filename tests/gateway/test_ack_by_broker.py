@@ -18,7 +18,7 @@ from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 
-DEVICE = {"device": "press-1", "profile": "press", "unit": 1}
+DEVICE = {"device": "press-1", "profile": "press", "unit_id": 1}
 
 
 async def test_a_record_that_nobody_subscribes_to_is_not_acknowledged(tmp_path: Path) -> None:
