@@ -46,7 +46,7 @@ def iso_time(time_ms: int, shown_in: Zone = UTC) -> str:
 def parse_iso_time(option: str, text: str, input_zone: Zone = UTC) -> int:
     """UTC in milliseconds of a date, or a date and time, of ISO 8601; ConfigError.
 
-    Without an offset it is of the zone `given_in`.
+    Without an offset it is of the zone `input_zone`.
     """
     try:
         parsed = datetime.fromisoformat(text.strip())

@@ -106,7 +106,7 @@ class Counts:
         return [account.to_poll(origin, account.last_ms + 1) for account in self._ended.pop(device, [])]
 
     def blocked(self, start_ms: int, end_ms: int) -> None:
-        """The spool took no record from `begin_ms` to `end_ms`, so that nothing was polled."""
+        """The spool took no record from `start_ms` to `end_ms`, so that nothing was polled."""
         self._blocked.append((start_ms, end_ms))
 
     def offline(self, origin: Origin, time_ms: int) -> None:

@@ -76,6 +76,8 @@ class EventQueue:
 
     def put(self, poll: Poll) -> None:
         if len(self._waiting) == _MAX_QUEUED:
-            _log.error("too many reports wait: the oldest is lost")
+            _log.error(
+                "events: %d wait for the spool, the oldest is dropped; see why the spool blocks", _MAX_QUEUED
+            )
         self._waiting.append(poll)
         self._filled.set()

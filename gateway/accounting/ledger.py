@@ -121,7 +121,8 @@ class Ledger:
                 self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        _log.warning("%s: %s: after a kill the audit will not know the last account", self._file, error)
+        text = "%s: cannot be written, so an audit may lack the last account after a kill: %s"
+        _log.warning(text, self._file, error)
         self.close()
         try:  # numbers that are no longer written must not be believed
             self._file.unlink(missing_ok=True)

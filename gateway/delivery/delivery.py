@@ -168,7 +168,9 @@ class Delivery:
             try:
                 records = self._spool.corrected(self._spool.read(stream, offsets, limit))
             except UnreachableError as error:
-                _log.warning("the backlog cannot be read now: %s", error)
+                _log.warning(
+                    "delivery: the backlog cannot be read, next try in %g s: %s", _TIMER_INTERVAL_S, error
+                )
                 await asyncio.sleep(_TIMER_INTERVAL_S)
                 continue
             if not records:

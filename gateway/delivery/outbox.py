@@ -233,7 +233,7 @@ class Outbox:
     def next_live(self, now: float, max_bytes: int | None = None) -> Sequence[Record]:
         """The records of the next live send, counted as sent; empty when none waits or the window is full.
 
-        `most`: bytes that they may have together; a longer one goes alone.
+        `max_bytes`: bytes that they may have together; a longer one goes alone.
         """
         max_bytes = self.limits.message if max_bytes is None else max_bytes
         batch: list[Record] = []

@@ -44,7 +44,7 @@ class DropLog:
             return
         stream, from_ms, to_ms = segment.stream, segment.oldest_ms, segment.newest_ms
         _log.error(
-            "spool: %d records given up (%s): %s of stream %016x",
+            "spool: %d records dropped (%s): %s of stream %016x",
             *(len(offsets), reason, _brief(offsets), stream),
         )
         report = self._unreported.get(
@@ -67,7 +67,7 @@ class DropLog:
     def quarantined(self, segment: Segment, offsets: IntervalSet, reason: str) -> None:
         """`offsets` of `segment`, which were set aside, are lost: the store had rejected them before."""
         if offsets:
-            _log.error("spool: %d quarantined records given up (%s)", len(offsets), reason)
+            _log.error("spool: %d quarantined records dropped (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
     def _write(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content) -> None:
@@ -81,7 +81,7 @@ class DropLog:
         return reports
 
     def mark_reported(self) -> None:
-        """All that was added so far is known where it matters: `left` has none of it any more."""
+        """All that was added so far is reported: `unreported` has none of it in the next run."""
         if self._report_due:
             self._journal.write([{"reported_ms": self._now_ms()}])
             self._report_due = False

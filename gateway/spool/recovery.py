@@ -73,7 +73,9 @@ def recover(files: Files) -> RecoveryResult:
             continue
         place = segment.stream, segment.first
         if place in known:
-            _log.warning("spool: %s is left alone, %s took its place", known[place].name, name)
+            _log.warning(
+                "spool: %s and %s have the same offsets: the second is used", known[place].name, name
+            )
         known[place] = segment
         first_openings.setdefault(segment.stream, opening)
     by_stream = sorted(

@@ -120,7 +120,13 @@ class Retention:
         min_free_disk = self._settings.min_free_disk
         if (free < min_free_disk) != self._disk_low:
             self._disk_low = free < min_free_disk
-            _log.warning("spool: %d bytes free on its disk, min_free_disk is %d", free, min_free_disk)
+            if self._disk_low:
+                text = (
+                    "spool: %d bytes free on its disk, less than min_free_disk (%d); free space on the disk"
+                )
+                _log.warning(text, free, min_free_disk)
+            else:
+                _log.info("spool: enough free space on its disk again: %d bytes", free)
         if self._disk_low and self._blocks:
             self._writer.roll()  # so that the next append asks for room
         while free < min_free_disk and (freed := self._free_oldest("min_free_disk", active=False)):

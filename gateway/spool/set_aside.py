@@ -49,5 +49,6 @@ def _pending_copies(
             if record.offset in pending.get(record.stream, IntervalSet()):
                 copies.setdefault(record.stream, IntervalSet()).add(record.offset)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("spool: %s: its records are sent once more: %s", segment.name, error)
+        text = "spool: quarantine file %s cannot be read, so its records may be sent and rejected again: %s"
+        _log.warning(text, segment.name, error)
     return copies

@@ -88,7 +88,9 @@ class Corrections:
             key = int(entry["stream"], 16), int(entry["epoch"])
             self._known.setdefault(key, Correction(int(entry["shift_ms"]), bool(entry["uncertain"])))
         except (ValueError, KeyError, TypeError):
-            _log.warning("%s: a line of another version is ignored", CORRECTIONS)
+            _log.warning(
+                "%s: a line that is not valid is removed; its epoch may get another correction", CORRECTIONS
+            )
 
     def _write_anew(self) -> None:
         data = b"".join(_line(*key, correction) for key, correction in self._known.items())

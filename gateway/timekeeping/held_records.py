@@ -99,7 +99,7 @@ class HeldRecords:
             return None
         where = f"stream {stream:016x}: records made while the clock was in doubt"
         if correction.uncertain:
-            _log.warning("%s are sent with uncertain times", where)
+            _log.warning("%s are sent with uncertain times: the clock was not known within clock_hold", where)
         else:
             _log.warning("%s are sent, their times corrected by %+d ms", where, correction.shift_ms)
         return correction

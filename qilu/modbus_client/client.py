@@ -68,7 +68,7 @@ class Client:
         await self._exchange(unit, request.encode())
 
     async def write_and_verify(self, unit: int, request: Write) -> None:
-        """As `tell`, then read back; NotAppliedError where the device holds something else."""
+        """As `write`, then read back; NotAppliedError where the device holds something else."""
         await self.write(unit, request)
         read, mask, expected = verify_request(request)
         actual = await self.read(unit, read)

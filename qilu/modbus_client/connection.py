@@ -97,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport is not None and not self._transport.is_closing()
 
     async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
-        """Send these in order and return when each is answered; `patience`: seconds to wait for each reply.
+        """Send these in order and return when each is answered; `timeout`: seconds to wait for each reply.
 
         After an UnreachableError (no reply, connection lost, busy) no further one is sent. `gap`: seconds of
         silence between a reply, to whoever asked before too, and a request of these, and after the last
@@ -218,7 +218,7 @@ class Connection(asyncio.BufferedProtocol):
         self._accept(transaction, exchange, pdu, now)
 
     def _accept(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
-        """This is the reply to that request; it came at `last_closed_at`."""
+        """This is the reply to that request; it came at `now`."""
         del self._open[transaction]
         if self._consecutive_timeouts > 1 and not self.replies:
             self.deaf_for = now - self._connected_at
@@ -282,7 +282,7 @@ class Connection(asyncio.BufferedProtocol):
             self._waiting.clear()
 
     def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
-        """Nothing that is open has this reply; `given_up`: what may have waited for it."""
+        """Nothing that is open has this reply; `timed_out`: what may have waited for it."""
         if timed_out is not None and timed_out.unit == frame.unit:
             self._timed_out.pop(frame.transaction, None)
             self._stats.late_replies += 1

@@ -72,7 +72,7 @@ class Grids:
         return [grid.high_ms for grid in self._grids]
 
     def free(self, start_ms: int) -> Grid | None:
-        """A grid of which nothing is used from `begin_ms` on; None when there is none.
+        """A grid of which nothing is used from `start_ms` on; None when there is none.
 
         The first one if possible, else the one that is used furthest: the others stay free for earlier times.
         """
@@ -80,7 +80,7 @@ class Grids:
         return max(unused, key=lambda grid: (grid.number == 0, grid.high_ms), default=None)
 
     def free_or_first(self, start_ms: int) -> Grid:
-        """The same, or the grid that is used least far: its times are then later than `begin_ms`."""
+        """The same, or the grid that is used least far: its times are then later than `start_ms`."""
         return self.free(start_ms) or min(self._grids, key=_high)
 
     def reserve(self, start_ms: int, end_ms: int, present: Grid) -> tuple[int, int]:

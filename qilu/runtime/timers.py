@@ -43,7 +43,7 @@ class Timers:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call `ring` at this time of the loop's clock, or soon where that has passed."""
+        """Call `callback` at this time of the loop's clock, or soon where that has passed."""
         timer = Timer(callback)
         heappush(self._waiting, (when, self._number(), timer))
         if when < self._set_for:

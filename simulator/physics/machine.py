@@ -113,7 +113,7 @@ class Fleet:
         above: str | None = None,
     ) -> Array:
         """A machine constant, shape (n,): as set for the machine, else the default give or take `spread`
-        (relative). A plant may set it from `least` to `most`: else a tenth to ten times the default.
+        (relative). A plant may set it from `minimum` to `maximum`: else a tenth to ten times the default.
         """
         self.known[name] = Parameter(default, default / 10.0, default * 10.0, above).within(minimum, maximum)
         drawn = default * (1.0 + spread * self.noise.spread())

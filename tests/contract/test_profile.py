@@ -296,3 +296,12 @@ def test_points_are_found_by_name_and_group() -> None:
     assert [point.name for point in press.points_of("fast")] == ["pressure"]
     with pytest.raises(KeyError):
         press.point("nobody")
+
+
+@pytest.mark.parametrize("scale", [1e-320, -1e-31, 1e31])
+def test_a_scale_that_no_computation_stands_is_refused(scale: float) -> None:
+    assert problems(another(type="float32", scale=scale))
+
+
+def test_the_smallest_scale_is_accepted() -> None:
+    assert profile(another(type="float32", scale=1e-30)).points[0].scale == 1e-30

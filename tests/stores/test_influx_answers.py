@@ -56,7 +56,7 @@ async def test_a_horizon_in_which_victoriametrics_may_still_lose_something_is_to
     async with in_front(lambda _: web.Response(status=204), flags) as url:
         async with InfluxStore(front(url).model_copy(update={"durability_delay": horizon})):
             pass
-    assert ("a horizon of 5 s is too short" in caplog.text) == told
+    assert ("durability_delay of 5 s is too short" in caplog.text) == told
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 401, 403, 404, 301])

@@ -16,6 +16,8 @@ COUNTER = "serve_counter"
 
 EPOCH_NOTICED_MS = 3000
 """A gateway may notice so late that its clock was set; what is served then may be of either epoch."""
+TURN_MS = 5000
+"""A turn that was under way when it noticed takes its times from the epoch before, for so long at most."""
 
 
 class Served(NamedTuple):
@@ -79,14 +81,11 @@ class Ledger:
         return found
 
     def _epoch(self, time_ms: int) -> int | None:
-        """The number of the epoch; None so near to its ends that the gateway may not have noticed yet."""
+        """The number of the epoch; None so near to its ends that the reading may be of the neighbour."""
         number = bisect_right(self.epochs, time_ms)
-        near = [
-            end
-            for end in self.epochs[max(number - 1, 0) : number + 1]
-            if abs(end - time_ms) < EPOCH_NOTICED_MS
-        ]
-        return None if near else number
+        just_begun = any(time_ms - start < EPOCH_NOTICED_MS + TURN_MS for start in self.epochs[:number][-1:])
+        soon_over = any(end - time_ms < EPOCH_NOTICED_MS for end in self.epochs[number:][:1])
+        return None if just_begun or soon_over else number
 
     def until(self, time_ms: int) -> "Ledger":
         """With nothing that was served after this moment among what should be stored."""

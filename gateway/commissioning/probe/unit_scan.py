@@ -23,7 +23,7 @@ class Unit(NamedTuple):
 async def scan(
     prober: Prober, units: Sequence[int], on_unit: Callable[[Unit], None], progress: Callable[[int], None]
 ) -> list[Unit]:
-    """Every unit that answers; `found` is called as soon as it does."""
+    """Every unit that answers; `on_unit` is called as soon as it does."""
     answering: list[Unit] = []
     for done, unit in enumerate(units, 1):
         how = await ping(prober, unit, TRIES if len(units) <= FEW_UNITS else 1)

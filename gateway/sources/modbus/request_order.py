@@ -86,7 +86,7 @@ class BisectionStrategy:
         return (block.point(place), *self.rest(block, place, by_timeout=True))
 
     def rest(self, block: Block, place: int, *, by_timeout: bool) -> Sequence[Block]:
-        """All of it but one point. `hushed`: whether silence about it is a refusal."""
+        """All of it but one point. `by_timeout`: whether a timeout of it is a refusal."""
         rest = [block.part(span) for span in block.span.isolate(place)[1:]]
         if by_timeout:
             self._timeout_refusals.update(part.request for part in rest)
@@ -134,7 +134,7 @@ class BisectionStrategy:
     def timed_out(self, block: Block, at: float, replied: bool) -> Sequence[Block] | None:
         """As `refused`, of a block that was met with silence; None where that is no refusal.
 
-        `answered`: whether the device has answered anything in this turn.
+        `replied`: whether the device has replied to a request of this turn.
         """
         group = self._group
         often = group.timeout_counts.get(block.request, 0) >= TIMEOUT_CYCLES_TO_REFUSAL + group.losses

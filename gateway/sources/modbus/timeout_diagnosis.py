@@ -33,7 +33,7 @@ class UndiagnosedTimeouts:
         return bool(self._blocks)
 
     def add(self, block: Block, exchange: Transaction, replied: bool) -> bool:
-        """Whether it is one from now on. `answered`: whether the device answered anything in this turn."""
+        """Whether it is one from now on. `replied`: whether the device replied in this turn."""
         if self._device_lost or self._group.diagnosis_cooldown or block.request in self._whole:
             return False
         device = self._group.device

@@ -7,13 +7,23 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+from qilu.contract.validation import validation_error
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _not_tiny(number: float) -> float:
+    if 0 < abs(number) < 1e-30:
+        raise validation_error(f"{number:g} is too close to 0", "give 0, or a number of at least 1e-30")
+    return number
+
+
 # Within these bounds scaling any value of 64 bits can neither overflow nor divide by zero.
-ScaleNumber = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+ScaleNumber = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30), AfterValidator(_not_tiny)]
 Order = Literal["big", "little"]
 WordOrder = Literal["big", "little", "big_swapped", "little_swapped"]
 """`_swapped`: the two registers of each half of a 64-bit value change places."""

@@ -50,7 +50,8 @@ class Division:
             return
         if reply.status not in _REFUSED:
             if reply.status in _FORBIDDEN:
-                _log.error("store %s takes nothing any more: %s", self._store, reply.reason)
+                text = "store %s refuses every write: HTTP %d: %s; check its token, database and rights"
+                _log.error(text, self._store, reply.status, reply.reason)
             raise reply.unreachable(self._url)
         body = sum(len(piece.lines) for piece in batch)
         too_large = reply.status == _TOO_LARGE and (len(batch) > 1 or body > _LARGE)

@@ -110,8 +110,8 @@ async def _greet_victoriametrics(http: Http, settings: InfluxSettings) -> float:
     safe = _FLUSHES * (period(flags.get("inmemoryDataFlushInterval", "5s")) or 5.0)
     if settings.effective_durability_delay < safe:
         _log.warning(
-            "store %s: a horizon of %g s is too short for VictoriaMetrics, which when killed may lose what"
-            " it took %g s ago: give more than that under store.durability_delay, or leave it out",
+            "store %s: store.durability_delay of %g s is too short: a killed VictoriaMetrics may lose what it"
+            " took %g s ago; give more than that, or remove the key",
             settings.identity,
             settings.effective_durability_delay,
             safe,

@@ -29,7 +29,7 @@ WHERE columns_id = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms
 def roll_up_minutes(
     connection: sqlite3.Connection, before_ms: int, kept_ms: int, limit: int
 ) -> list[tuple[int, int]]:
-    """Roll up at most `most` of the stale minutes before `before_ms`, inside the caller's transaction.
+    """Roll up at most `limit` of the stale minutes before `before_ms`, inside the caller's transaction.
 
     Return them as (columns_id, minute). A minute before `kept_ms` may have lost readings to the retention: if
     it was rolled up once, that stays.

@@ -125,6 +125,23 @@ async def test_a_blocking_spool_waits_for_the_disk_to_be_freed(tmp_path: Path) -
         assert numbers(spool) == list(range(70))
 
 
+async def test_low_space_and_its_end_are_two_messages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    disk = ModelDisk(capacity=50_000)
+    async with disk_spool(tmp_path, files=disk, min_free_disk=30_000, when_full="block") as spool:
+        fill(spool, range(60))
+        await spool.commit()
+        disk.capacity = 100_000
+        await spool.commit()
+        await spool.commit()
+    lines = [record for record in caplog.records if "on its disk" in record.getMessage()]
+    assert [record.levelname for record in lines] == ["WARNING", "INFO"]
+    assert "less than min_free_disk (30000)" in lines[0].getMessage()
+    assert "enough free space on its disk again" in lines[1].getMessage()
+
+
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
 async def test_a_full_disk_refuses_and_takes_again_when_there_is_space(tmp_path: Path, policy: str) -> None:
     disk, clock = ModelDisk(capacity=20_000), Clock()

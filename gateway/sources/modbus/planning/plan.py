@@ -324,7 +324,7 @@ def _excluded(
 
 
 def _gaps_over(limit: int, table: Table, points: Iterable[Point]) -> Iterator[AddressRange]:
-    """Stretches of more than `most` addresses between points that belong to none."""
+    """Stretches of more than `limit` addresses between points that belong to none."""
     end: int | None = None
     for point in sorted(points, key=lambda point: point.address):
         if end is not None and point.address - end - 1 > limit:
