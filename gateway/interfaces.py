@@ -129,7 +129,13 @@ class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
 
 
 class Processor(Protocol):
-    """Turns a poll into polls: pure, synchronous, never waits."""
+    """Turns a poll into polls: pure, synchronous, never waits.
+
+    It may change and leave out values, and never invents one. Processors run in the order of the settings,
+    those of counters first. Unit, limits and codes of the profile still describe the value that was read, so
+    a processor that changes the meaning of a value says so in its settings. Values that no store could keep
+    become bad afterwards, by the pipeline.
+    """
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         """What goes on in place of `poll`; values it leaves out are counted by the pipeline as suppressed."""
