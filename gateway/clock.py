@@ -227,7 +227,7 @@ class Clock:
             return "the wall clock stands before 2025 and was never set"
         if saved is not None and self._same_boot:
             if self._offset_ms is None:
-                return "it was when this gateway ended"
+                return "it was in doubt when the last run ended"
             step = wall - monotonic - self._offset_ms / 1000
             return (
                 f"the wall clock was set by {step:+.1f} s while no gateway ran"
@@ -239,7 +239,7 @@ class Clock:
         if saved is None:
             return ""
         if self._boot != UNKNOWN_BOOT and saved.boot != UNKNOWN_BOOT.hex:
-            return "the system was started anew"
+            return "the system was started again and nothing has confirmed its clock yet"
         behind = saved.alive_ms / 1000 - wall
         return f"the wall clock is {behind:.1f} s behind the last run" if behind > TOLERANCE else ""
 

@@ -97,7 +97,7 @@ def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment |
         remedy = "let the user of the gateway read the whole directory (chown -R)"
         raise ConfigError("may not be read", file=name, remedy=remedy) from error
     except OSError as error:
-        _log.error("spool: %s cannot be read and is left alone: %s", name, error)
+        _log.error("spool: %s cannot be read and is left alone, so its records are not sent: %s", name, error)
         return None
     if header is None:  # its name has the same
         return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)

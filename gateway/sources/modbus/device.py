@@ -204,7 +204,10 @@ class Device:
         try:
             profile = setup.profile.moved(address - identity.address)
         except ValueError as error:
-            _log.warning("%s: %s", self.name, error)
+            text = (
+                "%s: %s is at %d and not at %d, but the profile cannot be moved there (%s): check the profile"
+            )
+            _log.warning(text, self.name, identity.name, address, identity.address, error)
             return
         text = "%s: %s is at %d and not at %d; all addresses of the profile are moved with it"
         _log.warning(text, self.name, identity.name, address, identity.address)
