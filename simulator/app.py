@@ -10,8 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qilu.config.profiles import profile_of, profiles
-from qilu.contract.profile import DeviceProfile
+from qilu.config.profiles import profile_of
 from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.control import serve_control
 from simulator.ground_truth.log import TruthLog
@@ -68,15 +67,6 @@ def plant_of_profile(profile: str, *, port: int, replicas: int = 1) -> Plant:
     name = loaded.profile
     device = {"device": name, "machine": name, "port": port, "replicas": replicas if replicas > 1 else None}
     return Plant(PlantSettings.model_validate({"plant": name, "machines": [device]}), {name: loaded})
-
-
-def profiles_of(settings: PlantSettings, folder: Path | None = None) -> Mapping[str, DeviceProfile]:
-    """The profile of each model in the plant: beside the settings in `profiles/`, else the shipped one."""
-    beside = folder / "profiles" if folder is not None else None
-    by_name = profiles({machine.machine for machine in settings.machines}, beside)
-    for profile in by_name.values():
-        check_compatible(profile, beside)
-    return by_name
 
 
 def first_free_port() -> int:

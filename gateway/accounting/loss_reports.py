@@ -25,7 +25,7 @@ class LossReports:
         self._last_record: Record | None = None
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
-        """The spool gave records up, of which so many had been sent."""
+        """The spool dropped records; `in_flight` of them had been sent."""
         events = self._events
         self._superseded(dropped.content)
         period = self._periods.dropped(dropped, in_flight)

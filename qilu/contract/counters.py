@@ -102,7 +102,7 @@ class Counter:
     """The total of one counter, from the values of its register.
 
     Values and modulus are in one unit, which is that of the total; whole numbers stay exact. A new counter
-    begins with what the register says. A total never goes back but where a jump, or a round, was undone.
+    starts with the value of the register. A total goes back only where a jump, or a wrap, was undone.
     """
 
     __slots__ = ("_base", "_before", "_largest", "_last", "_unsure", "state")

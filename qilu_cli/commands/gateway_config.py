@@ -21,7 +21,6 @@ from qilu_cli.commands.plant_gateway import gateway_settings
 from qilu_cli.commands.read_plan import endpoint_plans
 from qilu_cli.file_kinds import Kind, expected
 from simulator.app import load as load_plant
-from simulator.app import profiles_of
 from simulator.plant.plant import Plant
 
 EDGE, STORE = "edge-1", "plant-store"
@@ -46,7 +45,7 @@ def write_gateway_config(file: Path, out: Path) -> None:
 
 
 def _lines(plant: Plant, file: Path, out: Path) -> Iterator[str]:
-    profiles = profiles_of(plant.settings, file.parent)
+    profiles = plant.profiles
     ports = {port: port for port in plant.endpoints()}
     settings = gateway_settings(
         plant.settings, profiles, ports, edge=EDGE,

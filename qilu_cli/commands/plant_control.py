@@ -118,7 +118,7 @@ def _port(plant: str) -> int:
             raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")
         return int(plant)
     if ":" in plant and not Path(plant).exists():
-        remedy = "write the control port alone, on the machine on which the plant runs"
+        remedy = "write the port alone; a plant can only be controlled from its own machine"
         raise ConfigError(f"{plant!r} is neither a port nor a file", remedy=remedy)
     with expected(Kind.PLANT, Path(plant), "name the file of a plant, or its control port"):
         port = load(Path(plant), PlantSettings).control

@@ -178,7 +178,6 @@ class _Run:
 
 def _described(plant: Plant, what: ExportPlan) -> str:
     settings = plant.settings
-    models = {device.profile.profile: device.profile for device in plant.devices.values()}
     kept = {"label", "unit", "kind", "enum", "limits"}
     described = {
         "version": VERSION,
@@ -195,7 +194,7 @@ def _described(plant: Plant, what: ExportPlan) -> str:
         },
         "models": {
             name: {point.name: point.model_dump(mode="json", include=kept) for point in profile.points}
-            for name, profile in models.items()
+            for name, profile in plant.profiles.items()
         },
     }
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"

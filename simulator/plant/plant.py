@@ -47,10 +47,10 @@ class Plant:
         self._environment = Environment(settings)
         placed = list(settings.placed())
         self.events = EventPublisher([entry.device for entry in placed])
-        groups: dict[tuple[str, int], list[int]] = {}
+        groups: dict[tuple[str, int | None], list[int]] = {}
         for number, entry in enumerate(placed):
             model = entry.settings.machine
-            groups.setdefault((model, -1 if model in MODELS else entry.entry), []).append(number)
+            groups.setdefault((model, None if model in MODELS else entry.entry), []).append(number)
         self._rows = [
             self._build(np.array(places, dtype=np.intp), placed, profiles[model])
             for (model, _), places in groups.items()
@@ -83,6 +83,11 @@ class Plant:
     def images(self) -> Sequence[Image]:
         """The registers of all machines, model by model."""
         return [row.image for row in self._rows]
+
+    @property
+    def profiles(self) -> Mapping[str, DeviceProfile]:
+        """The profile of each kind of machine by its name, in the order of the devices."""
+        return {device.profile.profile: device.profile for device in self.devices.values()}
 
     def listen(self, on_event: Callable[[Event], None]) -> None:
         """Call `on_event` with what happens from now on, and first with the faults that are there already."""

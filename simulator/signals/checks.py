@@ -32,11 +32,12 @@ def formulas(signal: AnySignal) -> Mapping[str, Expression]:
     return {field: parse(text) for field, text in texts.items() if isinstance(text, str)}
 
 
-def order(signals: Mapping[str, AnySignal]) -> list[str]:
-    """The points in an order in which each comes behind those that it needs; CycleError where none exists."""
+def order(parsed: Mapping[str, Mapping[str, Expression]]) -> list[str]:
+    """The points in an order in which each comes behind those that its `formulas` need; CycleError where none
+    exists."""
     needed = {
-        name: {other for formula in formulas(signal).values() for other in formula.names if other in signals}
-        for name, signal in signals.items()
+        name: {other for formula in fields.values() for other in formula.names if other in parsed}
+        for name, fields in parsed.items()
     }
     return list(TopologicalSorter(needed).static_order())
 
@@ -79,7 +80,7 @@ def _formula_problems(signal: AnySignal, place: Loc, points: Mapping[str, object
 
 def _cycles(signals: Mapping[str, AnySignal], place: Loc) -> Iterator[Problem]:
     try:
-        order(signals)
+        order({name: formulas(signal) for name, signal in signals.items()})
     except CycleError as error:
         names = list(dict.fromkeys(error.args[1]))
         text = f"{' needs '.join([*names, names[0]])}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,9 +39,10 @@ class SignalMachines(Machines):
             for name, signal in signals.items()
             if isinstance(signal, Signal) and signal.noise
         ]
+        parsed = {name: formulas(signal) for name, signal in signals.items()}
         self._generators: dict[str, Generator] = {
-            name: generator(signals[name], formulas(signals[name]), point_keys(devices, name))
-            for name in order(signals)
+            name: generator(signals[name], parsed[name], point_keys(devices, name))
+            for name in order(parsed)
             if not isinstance(signals[name], SetpointSignal | TextSignal)
         }
         self._seconds, self._steps = 0.0, 0
@@ -74,10 +76,9 @@ class SignalMachines(Machines):
         return np.where(np.isfinite(array), array, np.nan)
 
 
-class _SensorNoise:
+class _SensorNoise(NamedTuple):
     """The white noise of one point."""
 
-    def __init__(self, point: str, sigma: float, keys: Keys) -> None:
-        self.point = point
-        self.sigma = sigma
-        self.keys = keys
+    point: str
+    sigma: float
+    keys: Keys

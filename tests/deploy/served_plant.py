@@ -10,6 +10,7 @@ from gateway.health import GROUP, POINTS, PROFILE
 from gateway.sources.modbus.learning.bisection import Bisection
 from gateway.sources.modbus.planning.plan import Block, plans
 from gateway.sources.modbus.settings import DeviceSettings
+from qilu.config.profiles import profiles
 from qilu.config.settings_file import load
 from qilu.contract.accounting import (
     COLLECTION,
@@ -21,7 +22,6 @@ from qilu.contract.accounting import (
 )
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
-from simulator.app import profiles_of
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.device import Device
@@ -54,7 +54,7 @@ Read = tuple[Device, list[list[Block]]]
 def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
     """Polls of all devices and of the gateway itself, the last ones at `end_ms`."""
     settings = load(file, PlantSettings).model_copy(update={"step": 1.0})
-    plant = Plant(settings, profiles_of(settings))
+    plant = Plant(settings, profiles({machine.machine for machine in settings.machines}))
     reads = [_read(plant.devices[placed.device], placed.settings.line) for placed in settings.placed()]
     for second in range(0, SECONDS + 1, EVERY):
         time_ms = end_ms - (SECONDS - second) * 1000

@@ -44,7 +44,7 @@ class SettingHints:
         )
 
     def deaf(self, seconds: float) -> str | None:
-        """It answered nothing until so many seconds after the connection."""
+        """Its first reply came `seconds` after the connection."""
         if self._deaf or not 0 < seconds <= LONGEST_DEAFNESS_S:
             return None
         self._deaf = True

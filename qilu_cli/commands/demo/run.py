@@ -23,7 +23,7 @@ from qilu_cli.commands.demo.latest_values import LatestValues
 from qilu_cli.commands.demo.summary import Summary, compare_counters, prepare, stored_points
 from qilu_cli.commands.plant_gateway import gateway_settings
 from qilu_cli.file_kinds import Kind, expected
-from simulator.app import Simulation, load, profiles_of, simulate
+from simulator.app import Simulation, load, simulate
 from simulator.plant.plant import Plant
 
 _EDGE = "demo-edge"
@@ -129,14 +129,14 @@ async def _run_demo(
         gateway = build(
             gateway_settings(
                 plant.settings,
-                profiles_of(plant.settings, config.parent if config else None),
+                plant.profiles,
                 simulation.ports,
                 edge=_EDGE,
                 spool=SpoolSettings(directory=data_dir / "spool"),
                 mqtt=broker.settings,
                 store=store.identity,
             ),
-            {device.profile.profile: device.profile for device in plant.devices.values()},
+            plant.profiles,
             extra_processors=[latest_values := LatestValues()],
         )
         run = _Run(plant, gateway, latest_values, store_file)
