@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from gateway.interfaces import DropReport, StreamOrigin
 from gateway.spool.ages import Ages
-from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint
+from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint, encode_checkpoint
 from gateway.spool.commit import Commits
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
@@ -24,6 +24,7 @@ from gateway.spool.recovery import RecoveryResult, recover
 from gateway.spool.retention import Retention
 from gateway.spool.segment import REQUEUED, SEGMENT
 from gateway.spool.segment_writer import SegmentWriter
+from gateway.spool.set_aside import unnoted
 from gateway.spool.settings import SpoolSettings
 from gateway.timekeeping.corrections import Corrections
 from gateway.timekeeping.held_records import Authority, HeldRecords
@@ -80,7 +81,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
     recovered = recover(files)
     kept = recovered.kept
     spool = _parts(setup, recovered, thread, epoch, unreported)
-    _sync_recovered(files, spool)
+    synced = _sync_recovered(files, spool)
     forgotten = decode_checkpoint(_content(files, CHECKPOINT))
     for segment, lost in recovered.damaged:
         if segment.quarantined:
@@ -92,6 +93,8 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
         spool.consumer.forget(stream, offsets)
     for name in recovered.empty:
         spool.consumer.unlink(name)
+    if synced:
+        _forget_set_aside(files, spool, recovered)
     setup.edges.opened(decode_adopted(_content(files, ADOPTED)), kept)
     _log.info(
         "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
@@ -150,7 +153,7 @@ def _parts(
     )
 
 
-def _sync_recovered(files: Files, spool: OpenedSpool) -> None:
+def _sync_recovered(files: Files, spool: OpenedSpool) -> bool:
     """Sync what a killed process wrote and did not commit: a power cut may follow."""
     try:
         for segment in (*spool.kept.segments(), *spool.quarantine.kept.segments()):
@@ -158,6 +161,20 @@ def _sync_recovered(files: Files, spool: OpenedSpool) -> None:
         files.sync_names()
     except OSError as error:
         _log.error("spool: what was found may not survive a power cut: %s", error)
+        return False
+    return True
+
+
+def _forget_set_aside(files: Files, spool: OpenedSpool, recovered: RecoveryResult) -> None:
+    """Forget what a killed process had set aside within its last seconds, and note that at once."""
+    set_aside = unnoted(files, recovered.quarantined, recovered.opening, recovered.kept.pending)
+    for stream, offsets in set_aside.items():
+        spool.consumer.forget(stream, offsets)
+    if set_aside:
+        try:
+            files.replace(CHECKPOINT, encode_checkpoint(spool.kept.forgotten()))
+        except OSError as error:
+            _log.warning("spool: %s cannot be written now: %s", CHECKPOINT, error)
 
 
 def _content(files: Files, name: str) -> bytes:

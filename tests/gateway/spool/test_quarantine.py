@@ -65,6 +65,27 @@ def after_kill(disk: ModelDisk) -> ModelDisk:
     return left
 
 
+async def test_what_was_set_aside_just_before_a_kill_is_not_sent_again(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        fill(spool, range(60))
+        spool.quarantine(spool.stream, dict.fromkeys(range(20), REASON))
+        await spool.commit()
+        spool.quarantine(spool.stream, dict.fromkeys(range(20, 50), REASON))  # in several segments
+        killed = after_kill(disk)
+    for _ in range(2):  # the second opening is killed before it commits
+        async with disk_spool(tmp_path, files=killed) as spool:
+            assert numbers(spool) == list(range(50, 60))
+            assert spool.counts().quarantined == 50
+            killed = after_kill(killed)
+    async with disk_spool(tmp_path, files=killed) as spool:
+        [stream] = [stream for stream, offsets in spool.pending().items() if offsets]
+        spool.quarantine(stream, {50: REASON})
+        killed = after_kill(killed)
+    async with disk_spool(tmp_path, files=killed) as spool:
+        assert numbers(spool) == list(range(51, 60))
+
+
 async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
     async with disk_spool(tmp_path):
         with pytest.raises(
