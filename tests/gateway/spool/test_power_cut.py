@@ -82,6 +82,7 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert dropped.reason in {"max_bytes", "disk_full"}
             self.over |= lost
+            self.aside -= {self.bodies.get(name, b"") for name in lost}  # counted, so not lost uncounted
             self.aside &= self.aside_safe  # a segment given up may have had what is not committed yet
 
     # ------------------------------------------------------------------------------------------ daily life
