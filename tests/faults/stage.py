@@ -273,6 +273,15 @@ class _Mute(asyncio.BufferedProtocol):
         return bytearray(256)
 
 
+class StageRandom(Random):
+    """Waits between two connections are in the seconds of the stage, too."""
+
+    unit = 1.0
+
+    def uniform(self, a: float, b: float) -> float:
+        return super().uniform(a, b) * self.unit
+
+
 def source_of(
     case: Case,
     stage: Stage,
@@ -309,7 +318,10 @@ def source_of(
         for device in settings.devices
     ]
     timebase = Timebase(1.8e9, asyncio.get_running_loop().time())
-    return ModbusSource(settings, setups, timebase, random or Random(7), dial=dial, slots=slots)
+    if random is None:
+        random = StageRandom(7)
+        random.unit = stage.unit
+    return ModbusSource(settings, setups, timebase, random, dial=dial, slots=slots)
 
 
 def _struck(raw: dict[str, Any]) -> tuple[NetworkFault, frozenset[int] | None]:
