@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random, SystemRandom
 
-from gateway.accounting.events import AccountingSource
-from gateway.accounting.expected import ScheduleSource
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.ledger import Ledger
+from gateway.accounting.schedule_source import ScheduleSource
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.delivery.resend import take_resend_request
 from gateway.health import PROFILE, Health, StatusSource
-from gateway.heartbeat import beat
+from gateway.heartbeat_log import beat
 from gateway.interfaces import Processor, Sink
 from gateway.pipeline import Pipeline, Tally
 from gateway.processors import build_processors

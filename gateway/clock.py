@@ -15,7 +15,7 @@ from uuid import UUID
 from gateway.timekeeping.clock_file import HeldEpoch, SavedTime, encode_saved, read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
 from gateway.timekeeping.provisional import Correction, Mark
-from gateway.timekeeping.service import synchronised
+from gateway.timekeeping.time_synchronisation import synchronised
 from qilu.contract.reading import EpochTag, TimeTrust
 from qilu.contract.units import format_duration
 from qilu.runtime.boot import UNKNOWN_BOOT

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
-from gateway.content import NOTHING, Content
+from gateway.record_content import NOTHING, Content
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.messages import Ack, Announcement
 from qilu.contract.ranges import IntervalSet

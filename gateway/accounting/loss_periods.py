@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.content import Content
 from gateway.interfaces import DropReport
+from gateway.record_content import Content
 
 
 @dataclass(slots=True)

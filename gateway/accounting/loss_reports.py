@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from gateway.accounting.event_queue import EventQueue
 from gateway.accounting.loss_periods import LossPeriod, LossPeriods
-from gateway.content import MAX_ACCOUNTS, Content
 from gateway.interfaces import DropReport, Record
+from gateway.record_content import MAX_ACCOUNTS, Content
 from qilu.contract.accounting import RECOUNT, RECOUNT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, Poll

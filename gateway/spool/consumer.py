@@ -6,8 +6,8 @@ import errno
 import logging
 from collections.abc import Callable, Collection
 
-from gateway.content import NOTHING, Content, content_of
 from gateway.interfaces import Record
+from gateway.record_content import NOTHING, Content, content_of
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.segment_reader import fetch

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.content import NOTHING, Content, from_plain, to_plain
 from gateway.interfaces import DropReport
+from gateway.record_content import NOTHING, Content, from_plain, to_plain
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment
 from gateway.spool.jsonl import VERSION, Journal

@@ -14,7 +14,6 @@ from gateway.spool.commit import Commits
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import ADOPTED, Edges, decode_adopted
-from gateway.spool.epoch import read_epoch
 from gateway.spool.errors import content
 from gateway.spool.filesystem import Files
 from gateway.spool.former_files import refuse_former_files
@@ -26,6 +25,7 @@ from gateway.spool.segment import REQUEUED, SEGMENT
 from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.set_aside import unnoted
 from gateway.spool.settings import SpoolSettings
+from gateway.spool.spool_epoch import read_epoch
 from gateway.timekeeping.corrections import Corrections
 from gateway.timekeeping.held_records import Authority, HeldRecords
 from qilu.contract.ranges import IntervalSet

@@ -14,8 +14,8 @@ import json
 import logging
 from collections.abc import Callable, Collection
 
-from gateway.content import NOTHING, Content
 from gateway.interfaces import Record, StreamOrigin
+from gateway.record_content import NOTHING, Content
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
 from gateway.spool.filesystem import Files

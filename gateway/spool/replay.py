@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint, encode_checkpoint
-from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import content
 from gateway.spool.exclusive import changing
 from gateway.spool.recovery import recover
+from gateway.spool.spool_epoch import raise_epoch
 from qilu.contract.ranges import IntervalSet
 
 

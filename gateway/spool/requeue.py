@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool.epoch import raise_epoch
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.exclusive import changing
 from gateway.spool.filesystem import ReadOnlyFiles
@@ -15,6 +14,7 @@ from gateway.spool.former_files import refuse_former_files
 from gateway.spool.recovery import recover
 from gateway.spool.segment import QUARANTINE, REQUEUED
 from gateway.spool.segment_reader import bodies_of
+from gateway.spool.spool_epoch import raise_epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.interfaces import Reader
 from qilu_cli.commands.samples import SAMPLE_COLUMNS, SampleQuery, Span
-from qilu_cli.meaning import Meanings
+from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import Rows, duration, print_table, reader, unknown_device, warn
 from qilu_cli.time_zones import Zone, iso_time, parse_iso_time, zone
 

@@ -23,7 +23,7 @@ from qilu.modbus_client.connector import dial
 from qilu.modbus_client.trace import Direction, traced
 from qilu.runtime.monotonic_utc import Timebase
 from qilu_cli.file_kinds import Kind, expected
-from qilu_cli.meaning import Meanings
+from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import print_table
 
 _HEADER = ("point", "value", "unit", "text", "quality", "reason")

@@ -10,7 +10,7 @@ from qilu.contract.accounting import COLLECTION
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.interfaces import Reader, Sample
-from qilu_cli.meaning import Meanings
+from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import Rows, warn
 from qilu_cli.time_zones import Zone, iso_time
 

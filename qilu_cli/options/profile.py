@@ -117,7 +117,7 @@ def table(
 
     Example: qilu profile table eastron-sdm630 --html --lang zh --out meter.html
     """
-    from gateway.commissioning.profiles.register_map import as_csv, as_html, register_map
+    from gateway.commissioning.profiles.register_map_table import as_csv, as_html, register_map
     from gateway.commissioning.profiles.yaml_writer import write
     from qilu.config.profiles import profile_of
 

@@ -13,7 +13,7 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Value
 from qilu.stores.sqlite.writer import SqliteStore
 from qilu_cli.commands.query import QueryOptions, query
-from qilu_cli.meaning import Meanings
+from qilu_cli.point_meanings import Meanings
 from qilu_cli.time_zones import iso_time, zone
 
 NOW = time.time_ns() // 1_000_000

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from gateway.commissioning.profiles.register_map import Language, as_csv, as_html, register_map
+from gateway.commissioning.profiles.register_map_table import Language, as_csv, as_html, register_map
 from qilu.config.profiles import known_profiles, profile_of
 from qilu.contract.modicon import parse_modicon
 

@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 
 import pytest
 
-from gateway.accounting.events import AccountingSource
-from gateway.accounting.expected import ScheduleSource
+from gateway.accounting.accounting_source import AccountingSource
+from gateway.accounting.schedule_source import ScheduleSource
 from gateway.health import POINTS, StatusSource
 from gateway.interfaces import Equipment, Source
 from gateway.sources.modbus.device import DeviceSetup

@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from gateway.accounting.events import AccountingSource
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox

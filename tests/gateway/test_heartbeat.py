@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.health import POINTS
-from gateway.heartbeat import beat, sentence
+from gateway.heartbeat_log import beat, sentence
 from tests.support.virtual_time import run
 
 QUIET = dict.fromkeys(POINTS, 0.0) | {"broker_connected": 1.0, "devices": 22.0}

@@ -14,7 +14,7 @@ from typing import Self
 
 import pytest
 
-from gateway.accounting.events import AccountingSource
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.limits import Limits
 from gateway.delivery.outbox import Outbox

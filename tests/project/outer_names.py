@@ -70,7 +70,7 @@ PRESENT = (
     Place("file", "gateway/spool/checkpoint.py", "CHECKPOINT"),
     Place("file", "gateway/spool/ages.py", "AGES"),
     Place("file", "gateway/spool/edges.py", "ADOPTED"),
-    Place("file", "gateway/spool/epoch.py", "EPOCH"),
+    Place("file", "gateway/spool/spool_epoch.py", "EPOCH"),
     Place("file", "gateway/spool/filesystem.py", "OWNER"),
     Place("file", "gateway/spool/drop_log.py", "JOURNAL"),
     Place("file", "gateway/spool/drop_log.py", "_write", "dropped.jsonl: "),

@@ -12,7 +12,7 @@ import pytest
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason, Value
 from qilu.stores.interfaces import Sample
-from qilu.stores.intervals import per_interval, sample
+from qilu.stores.interval_summaries import per_interval, sample
 from qilu.stores.sqlite.reader import SqliteReader
 from qilu.stores.sqlite.writer import SqliteStore
 

@@ -11,7 +11,7 @@ from qilu.stores.influx.line_protocol import QUALITY, TEXT
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
 from qilu.stores.influx.shapes import InfluxqlResults, Series
 from qilu.stores.interfaces import Device, Sample
-from qilu.stores.intervals import first_per_time
+from qilu.stores.interval_summaries import first_per_time
 
 _FIELDS_PER_QUERY = 100
 _RAW_COLUMNS = 4  # time, value, code of its reason, text

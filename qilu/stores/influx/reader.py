@@ -13,7 +13,7 @@ from qilu.stores.influx.bounded_response import DataResponse
 from qilu.stores.influx.http import Http, TooLongResponseError
 from qilu.stores.influx.line_protocol import QUALITY, TEXT
 from qilu.stores.interfaces import Device, Sample
-from qilu.stores.intervals import per_interval, sample
+from qilu.stores.interval_summaries import per_interval, sample
 from qilu.stores.settings import InfluxSettings
 
 _Rows = TypeVar("_Rows")

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 from qilu.contract.reading import DeviceKey, Reason
 from qilu.stores.interfaces import Device, Sample
-from qilu.stores.intervals import Summary, first_per_time, merge_summaries, per_interval, sample
+from qilu.stores.interval_summaries import Summary, first_per_time, merge_summaries, per_interval, sample
 from qilu.stores.sqlite.read_only import open_reading
 from qilu.stores.sqlite.rollups import MINUTE_MS
 from qilu.stores.sqlite.rows import (

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from qilu.contract.limits import MAX_FLOAT
-from qilu.stores.intervals import Summary, sample
+from qilu.stores.interval_summaries import Summary, sample
 from qilu.stores.sqlite.rows import decode_reasons, decode_values, encode, value_at
 
 MINUTE_MS = 60_000

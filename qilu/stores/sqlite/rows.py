@@ -10,7 +10,7 @@ import msgspec
 
 from qilu.contract.reading import Reason, Value
 from qilu.contract.record_codec import MALFORMED
-from qilu.stores.intervals import Summary
+from qilu.stores.interval_summaries import Summary
 
 _values = msgspec.json.Decoder(list[Value]).decode
 _reasons = msgspec.json.Decoder(dict[int, Reason]).decode

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cloud.audit.duplicates import find_duplicates
+from cloud.audit.duplicate_counters import find_duplicates
 from qilu.contract.errors import ConfigError, QiluError
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey

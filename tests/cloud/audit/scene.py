@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from uuid import UUID
 
-from gateway.accounting.events import AccountingSource
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.ledger import Ledger
-from gateway.content import content_of
 from gateway.interfaces import DropReport, Event, Record
+from gateway.record_content import content_of
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason

@@ -9,7 +9,7 @@ from typing import Self
 
 from qilu.contract.reading import DeviceKey, Poll, Reading, Reason
 from qilu.stores.interfaces import Device, Sample
-from qilu.stores.intervals import sample
+from qilu.stores.interval_summaries import sample
 
 
 class Shelf:

@@ -9,7 +9,7 @@ import pytest
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain
 from cloud.audit.causes import Cause
 from cloud.audit.coverage import Span, covered_spans, distinct
-from cloud.audit.duplicates import find_duplicates
+from cloud.audit.duplicate_counters import find_duplicates
 from cloud.audit.model import Account, DeviceHistory, Edge, EdgeEvent, Schedule, Status
 from qilu.contract.accounting import DropReason, EventKind
 from qilu.stores.interfaces import Sample

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounting.account import CELLS, Account
-from gateway.accounting.events import AccountingSource
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.ledger import BLOCK, Ledger, PreviousRun
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Origin

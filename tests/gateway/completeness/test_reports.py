@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Hashable
 
-from gateway.accounting.events import AccountingSource
-from gateway.content import Content, content_of, from_plain, to_plain
+from gateway.accounting.accounting_source import AccountingSource
 from gateway.interfaces import DropReport, Event, Record
+from gateway.record_content import Content, content_of, from_plain, to_plain
 from qilu.contract.accounting import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from gateway.accounting.expected import EVERY, ScheduleSource
+from gateway.accounting.schedule_source import EVERY, ScheduleSource
 from gateway.interfaces import ExpectedPolls
 from qilu.contract.reading import Origin
 from tests.support.virtual_time import virtual_time

@@ -16,7 +16,7 @@ from gateway.interfaces import Record
 from gateway.timekeeping.corrections import CORRECTIONS, Corrections
 from gateway.timekeeping.held_records import HeldRecords
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of, marked
-from gateway.timekeeping.service import synchronised
+from gateway.timekeeping.time_synchronisation import synchronised
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
 from qilu.contract.record_codec import decode_record, encode_record

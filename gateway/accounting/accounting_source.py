@@ -11,8 +11,8 @@ from gateway.accounting.counters import Counts
 from gateway.accounting.event_queue import EventQueue
 from gateway.accounting.ledger import Ledger, PreviousRun
 from gateway.accounting.loss_reports import LossReports
-from gateway.content import content_of
 from gateway.interfaces import DropReport, Event, Record
+from gateway.record_content import content_of
 from qilu.contract.accounting import (
     COLLECTION,
     EVENT_POINTS,
