@@ -1,46 +1,98 @@
-"""What lines that lose frames cost, by count: the share of good values, and what was learnt that is not so.
+"""What lines that lose frames cost: the share of the due values that are good, and limits learned wrongly.
 
-    python -m benchmarks.lines [--turns 1500]
+    python -m benchmarks.lines [--polls 250] [--seeds 3] [--seconds 300] [--retries 0 1 2] [--losses 1 5 20]
+                               [--without 0015] [--without 0016]
 
-A source polls three units of four blocks once a second, with a time-out of 1 s, in memory and on virtual
-time: the same numbers on every machine. A frame is lost at random, be it the request or the reply.
+A source polls three units of four blocks once a second with a timeout of 1 s, in memory and on virtual time:
+the same numbers on every machine. A frame is lost at random, be it the request or the reply. A poll that is
+skipped, because the one before took too long, counts as bad. `--without` switches the mechanism of a decision
+record off.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import NamedTuple
 
+from gateway.sources.modbus.timeout_diagnosis import UndiagnosedTimeouts
+from qilu.modbus_client.late_reply_guard import LateReplyGuard
 from tests.gateway.sources.peer import FOUR_BLOCKS, World, losing
 from tests.support.virtual_time import run
 
-WORLDS = {"Modbus TCP": World("memory"), "serial line": World("memory", "rtu", serial=True)}
-LOSSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+WORLDS = {
+    "Modbus TCP": World("memory"),
+    "RTU over TCP": World("memory", "rtu"),
+    "serial line": World("memory", "rtu", serial=True),
+}
 UNITS = (1, 2, 3)
 
 
-def measured(world: World, share: float, retries: int, poll_count: int) -> tuple[float, int]:
-    """The share of good values, and how often something was learnt from silence."""
-    polls, source = run(
-        world.polls(losing(share), poll_count * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries)
-    )
-    bad = sum(len(reading.reasons) for poll in polls for reading in poll.readings)
-    learned_count = sum(event.kind == "limits_learned" for event in source.stats.events)
-    return 1 - bad / sum(poll.size for poll in polls), learned_count
+def _without_0015() -> None:
+    """A timeout is not diagnosed in the poll in which it occurs."""
+    UndiagnosedTimeouts.add = lambda *_: False  # type: ignore[method-assign]
+
+
+def _without_0016() -> None:
+    """No loopback request is sent after a timeout."""
+    LateReplyGuard.needs_loopback = lambda *_: False  # type: ignore[method-assign]
+
+
+SWITCHES: Mapping[str, Callable[[], None]] = {"0015": _without_0015, "0016": _without_0016}
+
+
+class Result(NamedTuple):
+    good: float
+    """Share of the values that were due."""
+    learned: int
+    """Times that a lost frame was learned as a limit of the device."""
+
+
+def measured(world: World, share: float, retries: int, poll_count: int, seeds: int) -> Result:
+    """`share`: of the frames that are lost; `poll_count`: polls of each unit."""
+    good = due = learned = 0
+    for seed in range(1, seeds + 1):
+        polls, source = run(
+            world.polls(
+                losing(share, seed), poll_count * len(UNITS), units=UNITS, meter=FOUR_BLOCKS, retries=retries
+            )
+        )
+        for poll in polls:
+            due += poll.size * (1 + poll.skipped)
+            good += poll.size - sum(len(reading.reasons) for reading in poll.readings)
+        learned += sum(event.kind == "limits_learned" for event in source.stats.events)
+    return Result(good / due, learned)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What lines that lose frames cost.")
-    parser.add_argument("--turns", type=int, default=1500, help="of each unit")
-    poll_count = parser.parse_args().turns
+    parser.add_argument("--polls", type=int, default=250, help="of each unit and each seed")
+    parser.add_argument("--seeds", type=int, default=3, help="series of random losses for each figure")
+    parser.add_argument("--seconds", type=float, default=300, help="no figure is begun after this time")
+    parser.add_argument("--retries", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--losses", type=float, nargs="+", default=[0, 1, 5, 10, 20], help="percent of frames"
+    )
+    parser.add_argument("--without", action="append", default=[], choices=SWITCHES, metavar="DECISION")
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    for decision in options.without:
+        SWITCHES[decision]()
+    end = monotonic() + options.seconds
     for name, world in WORLDS.items():
-        print(f"{name}: good values, and lessons that are wrong")
-        print(f"{'frames lost':>12}{'retries: 0':>18}{'retries: 1':>18}{'retries: 2':>18}")
-        for share in LOSSES:
-            cells = [measured(world, share, retries, poll_count) for retries in range(3)]
-            row = "".join(f"{100 * good:>12.1f} %{learned_count:>4}" for good, learned_count in cells)
-            print(f"{100 * share:>10.0f} %{row}", flush=True)
+        print(f"{name}: good values, and limits learned wrongly")
+        print(f"{'frames lost':>12}" + "".join(f"{f'retries: {count}':>18}" for count in options.retries))
+        for percent in options.losses:
+            print(f"{percent:>10g} %", end="", flush=True)
+            for retries in options.retries:
+                if monotonic() > end:
+                    print("\nstopped: the time is over (--seconds)")
+                    return
+                result = measured(world, percent / 100, retries, options.polls, options.seeds)
+                print(f"{100 * result.good:>12.1f} %{result.learned:>4}", end="", flush=True)
+            print()
 
 
 if __name__ == "__main__":
