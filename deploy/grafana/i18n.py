@@ -30,7 +30,7 @@ UNITS = {
 STATES = {
     0: (Text("停机", "off"), GREY),
     1: (Text("待机", "idle"), BLUE),
-    2: (Text("调整", "setup"), YELLOW),
+    2: (Text("换型", "setup"), YELLOW),
     3: (Text("运行", "running"), GREEN),
     4: (Text("故障", "fault"), RED),
     5: (Text("维护", "maintenance"), ORANGE),

@@ -162,3 +162,20 @@ def test_ranges_of_a_profile_that_contradict_each_other_are_refused(
 def test_ranges_that_fit_are_taken() -> None:
     limits = {"read_whole": [span(10, 15)], "unreadable": [span(20, 30)]}
     assert DeviceProfile.model_validate(profile(limits)).limits.read_whole[0].last == 15
+
+
+@pytest.mark.parametrize(
+    ("normal", "problem"),
+    [
+        ({}, "needs a bound"),
+        ({"min": 9, "max": 6}, "is not below max"),
+        ({"min": -1}, "below the limit of 0"),
+        ({"max": 17}, "above the limit of 16"),
+    ],
+)
+def test_a_normal_range_lies_inside_the_limits(normal: dict[str, Any], problem: str) -> None:
+    point = {"name": "p", "table": "input", "address": 0, "type": "int16", "limits": {"min": 0, "max": 16}}
+    with pytest.raises(ValidationError, match=problem):
+        DeviceProfile.model_validate({"profile": "meter", "points": [{**point, "normal": normal}]})
+    good = DeviceProfile.model_validate({"profile": "meter", "points": [{**point, "normal": {"max": 8}}]})
+    assert good.points[0].normal is not None

@@ -90,6 +90,13 @@ class Limits(FrozenModel):
     max: Finite | None = None
 
 
+class NormalBand(FrozenModel):
+    """The values of normal operation. A value outside is as good as any other; pages show where it is."""
+
+    min: Finite | None = None
+    max: Finite | None = None
+
+
 class Flag(FrozenModel):
     """One bit of an integer as a point of its own; a plain text in the file is its name."""
 
@@ -187,6 +194,8 @@ class Point(Copies):
     """Of the value, not of the raw number."""
     limits: Limits = Limits()
     """Of the value; one outside is bad, reason out_of_limits."""
+    normal: NormalBand | None = None
+    """Of the value; pages and dashboards show it as a band. It lies inside `limits`."""
     sentinels: tuple[int | float, ...] = ()
     """Raw numbers, before scaling, that mean: no value. Of an int16, 0x8000 and -32768 are the same; of BCD
     they are the pattern, such as 0xFFFF."""

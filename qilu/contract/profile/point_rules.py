@@ -36,6 +36,26 @@ def of_point(point: Point) -> Iterator[Problem]:
     low, high = point.limits.min, point.limits.max
     if low is not None and high is not None and low >= high:
         yield Problem(("limits",), f"min {low:g} is not below max {high:g}", "swap or correct them")
+    yield from _of_normal(point)
+
+
+def _of_normal(point: Point) -> Iterator[Problem]:
+    if point.normal is None:
+        return
+    low, high = point.normal.min, point.normal.max
+    if low is None and high is None:
+        yield Problem(("normal",), "a normal range needs a bound", "add `min` or `max`, or remove `normal`")
+    elif low is not None and high is not None and low >= high:
+        yield Problem(("normal",), f"min {low:g} is not below max {high:g}", "swap or correct them")
+    for key, bound in (("min", low), ("max", high)):
+        if bound is None:
+            continue
+        if point.limits.min is not None and bound < point.limits.min:
+            text = f"{bound:g} is below the limit of {point.limits.min:g}, where values are bad"
+            yield Problem(("normal", key), text, "raise it, or lower `limits.min`")
+        if point.limits.max is not None and bound > point.limits.max:
+            text = f"{bound:g} is above the limit of {point.limits.max:g}, where values are bad"
+            yield Problem(("normal", key), text, "lower it, or raise `limits.max`")
 
 
 def _of_identity(point: Point) -> Iterator[Problem]:
@@ -135,6 +155,7 @@ def _of_meaning(point: Point) -> Iterator[Problem]:
         "scale": is_number,
         "offset": is_number,
         "limits": is_number,
+        "normal": is_number,
         "sentinels": is_number,
         "enum": point.type.is_integer or point.type == "bool",
         "flags": point.type.is_integer and not point.type.is_bcd and not point.is_pattern,
