@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from qilu.contract.errors import ConfigError, QiluError
+from qilu.contract.errors import ConfigError, QiluError, describe_os_error
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
                 check_folder(log.parent)
                 stream = stack.enter_context(open(log, "a", encoding="utf-8", opener=open_file))
             except OSError as error:
-                problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
+                problem = f"cannot be written: {describe_os_error(error)}"
                 remedy = getattr(error, "remedy", "name a folder that this user may write")
                 raise typer.Exit(process.report(ConfigError(problem, file=log, remedy=remedy))) from None
         stack.enter_context(logging_to(stream, level=log_level, form="json" if log_json else "text"))

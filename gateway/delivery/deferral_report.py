@@ -51,7 +51,7 @@ class DeferralReport:
             try:
                 records = self._spool.read(stream, kept, _MAX_BYTES) if kept else []
             except UnreachableError as error:
-                _log.warning("deferred records cannot be read now: %s", error)
+                _log.warning("delivery: deferred records cannot be read from the spool: %s", error)
                 return
             if records and self._report is not None:
                 self._report(records, code.value)

@@ -276,7 +276,7 @@ class Delivery:
             try:
                 records = self._spool.read(freed.stream, IntervalSet.of(offsets), _REJECTED)
             except UnreachableError as error:
-                _log.warning("what was rejected cannot be read now: %s", error)
+                _log.warning("delivery: rejected records cannot be read from the spool: %s", error)
             else:
                 read.append((freed.rejected[offsets[0]], self._spool.corrected(records)))
         return read

@@ -113,7 +113,7 @@ class SpoolConsumer:
         try:
             fetched = fetch(self._files, segment, *span, segment.size, always_first=True)
         except OSError as error:
-            _log.warning("spool: %s is given up unread: %s", segment.name, error)
+            _log.warning("spool: %s cannot be read, its records are dropped unread: %s", segment.name, error)
             return NOTHING
         return content_of(record.body for record in fetched.records if record.offset in pending)
 
@@ -124,7 +124,7 @@ class SpoolConsumer:
         except FileNotFoundError:
             pass
         except OSError as error:
-            _log.error("spool: %s cannot be removed, so its records are sent once more: %s", name, error)
+            _log.error("spool: %s cannot be removed, a restart sends its records again: %s", name, error)
 
     def check_present(self, names: Collection[str]) -> None:
         """Count as missing what is in segments whose file is not among these names."""
@@ -143,7 +143,7 @@ class SpoolConsumer:
             except FileNotFoundError as error:
                 self._cannot_read(active, error)
             except OSError as error:
-                _log.warning("spool: %s: %s", active.name, error)
+                _log.warning("spool: the segment %s in use cannot be checked: %s", active.name, error)
 
     def release(self, segments: list[Segment]) -> None:
         """These segments are not needed; `acked_retention` may keep them for a while."""
@@ -164,7 +164,11 @@ class SpoolConsumer:
         """A whole file is gone, or the disk refuses it: then the next opening tries it again."""
         if error.errno in _NOT_NOW:
             raise UnreachableError(f"spool: cannot read now: {error}") from error
-        _log.error("spool: %s: %s", segment.name, error)
+        _log.error(
+            "spool: %s cannot be read, its records count as dropped: %s",
+            segment.name,
+            error,
+        )
         if segment is self._writer.active:
             self._writer.roll()
         lost = self._kept.remove(segment)

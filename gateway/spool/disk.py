@@ -112,7 +112,7 @@ class DiskSpool:
             spool.commits.save_next()  # what was set aside can be remembered only now
             await self.commit()
         except UnreachableError as lost:
-            _log.error("at closing: %s: the last records may not survive a power cut", lost)
+            _log.error("spool: the last commit failed, a power cut may lose the newest records: %s", lost)
         finally:
             spool.thread.shutdown()
             spool.writer.close()
@@ -177,11 +177,11 @@ class DiskSpool:
             self._files.open_again()
         except (ConfigError, UnreachableError) as error:
             spool.retention.usable(False)
-            text = f"spool: its directory was removed or replaced, and no record is taken: {error}"
+            text = f"spool: the directory was removed or replaced, no record is accepted: {error}"
             self._complaints.warn("directory", text, self._setup.monotonic())
             return
         _log.error(
-            "spool: its directory %s was removed or replaced; it is made again, and what was in it is lost",
+            "spool: directory %s was removed or replaced, its records are lost; a new directory is in use",
             self._setup.settings.directory,
         )
         names = frozenset(self._files.names())

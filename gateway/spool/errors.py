@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint
 from gateway.spool.filesystem import Files
 from gateway.spool.recovery import RecoveryResult, recover
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 
 
 @contextmanager
@@ -22,9 +22,9 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
         raise ConfigError("may not be used", file=error.filename or directory, remedy=remedy) from error
     except OSError as error:
         raise ConfigError(
-            f"cannot be used: {error.strerror or error}",
+            f"cannot be used: {describe_os_error(error)}",
             file=error.filename or directory,
-            remedy="see to the disk, or take away what stands in the place of a file",
+            remedy="check the disk, and that no folder has the name of the file",
         ) from error
 
 

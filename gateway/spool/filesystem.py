@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
 from qilu.runtime.private_files import (
     FILE_MODE,
     FOLDER_MODE,
@@ -309,4 +309,4 @@ def _not_usable(directory: Path, error: OSError) -> ConfigError:
         remedy = "a file stands in its place: name another spool directory"
     else:
         remedy = "name a directory on a local, writable disk"
-    return ConfigError(f"cannot be a spool: {error.strerror or error}", file=directory, remedy=remedy)
+    return ConfigError(f"cannot be a spool: {describe_os_error(error)}", file=directory, remedy=remedy)

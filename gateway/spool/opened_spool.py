@@ -160,7 +160,7 @@ def _sync_recovered(files: Files, spool: OpenedSpool) -> bool:
             files.sync(segment.name)
         files.sync_names()
     except OSError as error:
-        _log.error("spool: what was found may not survive a power cut: %s", error)
+        _log.error("spool: fsync failed, a power cut may lose records of the last run: %s", error)
         return False
     return True
 

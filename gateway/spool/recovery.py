@@ -97,13 +97,14 @@ def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment |
         remedy = "let the user of the gateway read the whole directory (chown -R)"
         raise ConfigError("may not be read", file=name, remedy=remedy) from error
     except OSError as error:
-        _log.error("spool: %s cannot be read and is left alone, so its records are not sent: %s", name, error)
+        _log.error("spool: %s cannot be read, its records are not sent: %s", name, error)
         return None
     if header is None:  # its name has the same
         return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)
     if header.version != VERSION:
         _log.warning(
-            "spool: %s has format %d, this program knows %d: left alone; its writer can drain it",
+            "spool: %s has format %d, this version reads format %d: its records are not sent; "
+            "the version that wrote it can send them",
             *(name, header.version, VERSION),
         )
         return None

@@ -13,7 +13,7 @@ from qilu.config.error_texts import nearest
 from qilu.config.errors import explain
 from qilu.config.lookalikes import name_lookalikes
 from qilu.config.yaml_loader import MAX_CHARACTERS, LineIndex, parse, too_long
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
 from qilu.runtime.redaction import remember
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -98,7 +98,7 @@ def _read(path: Path) -> str:
         remedy = "save it as UTF-8"
         raise ConfigError(f"not a text in UTF-8 (byte {error.start})", file=path, remedy=remedy) from None
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
+        problem = describe_os_error(error)
         raise ConfigError(f"cannot be read: {problem}", file=path, remedy="name a readable file") from None
     if len(text) > MAX_CHARACTERS:
         raise too_long(str(path))

@@ -95,3 +95,8 @@ def combined(errors: Sequence[ConfigError]) -> ConfigError:
     first, *further = errors
     first.further = (*first.further, *further)
     return first
+
+
+def describe_os_error(error: OSError) -> str:
+    """Why the operating system refused, in lower case and without number and file name."""
+    return (error.strerror or str(error)).lower()

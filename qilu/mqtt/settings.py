@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from qilu.config.settings_file import read_secret
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.contract.lookalikes import host_problem
 from qilu.contract.topics import Topics, topic_level
 from qilu.contract.units import Period
@@ -186,5 +186,5 @@ def _unusable(file: Path, key: str, error: Exception) -> ConfigError:
         return ConfigError(
             problem, file=file, key=key, remedy="name a PEM file; cert and key must belong together"
         )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
     return ConfigError(reason, file=file, key=key, remedy="name a file that this user may read")

@@ -8,13 +8,15 @@ import re
 import socket
 import ssl
 
+from qilu.contract.errors import describe_os_error
+
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
 def describe_network_error(error: OSError) -> str:
     """What the system meant; asyncio hides it behind words of its own, and in them where it tried several."""
     if isinstance(error, socket.gaierror):
-        return f"no address for this name ({(error.strerror or str(error)).lower()})"
+        return f"no address for this name ({describe_os_error(error)})"
     if isinstance(error, ssl.SSLError):
         return str(error)  # it has numbers of its own
     tried = _NUMBER.search(str(error))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qilu.contract.errors import ConfigError, QiluError, UnreachableError
+from qilu.contract.errors import ConfigError, QiluError, UnreachableError, describe_os_error
 from qilu.contract.plain_text import plain_lines
 from qilu.runtime.extras import missing_extra
 from qilu.runtime.redaction import redacted
@@ -150,7 +150,7 @@ def refused_by_system(error: BaseException) -> QiluError | None:
         return missing
     if not isinstance(error, OSError) or error.filename is None:
         return None
-    text = (error.strerror or str(error)).lower()
+    text = describe_os_error(error)
     return UnreachableError(f"{error.filename}: {text}; let this user use it, or look at the disk")
 
 

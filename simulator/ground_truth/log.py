@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, TextIO
 from zlib import crc32
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION
 from simulator.plant.events import Event, WireAction
@@ -58,7 +58,7 @@ class Table:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
-            problem = f"cannot write {self._path}: {error.strerror}"
+            problem = f"cannot write {self._path}: {describe_os_error(error)}"
             raise ConfigError(problem, remedy="name a folder that can be written") from error
         self._file.seek(0)
         head = self._file.readline()

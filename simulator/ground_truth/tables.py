@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 
 Form: TypeAlias = Literal["csv", "parquet"]
 Columns: TypeAlias = Mapping[str, NDArray[Any]]
@@ -42,7 +42,7 @@ def table_file(folder: Path, name: str, form: Form) -> TableFile:
     except FileExistsError:
         raise ConfigError(f"{path} is there already", remedy="name a new folder to export to") from None
     except OSError as error:
-        problem = f"cannot write {path}: {error.strerror}"
+        problem = f"cannot write {path}: {describe_os_error(error)}"
         raise ConfigError(problem, remedy="name a folder that can be written") from error
     return CsvFile(path, file) if form == "csv" else ParquetFile(path, file)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.modbus_client.endpoint import Parity, SerialLine
 from qilu.modbus_client.serial import open_port
 from simulator.serving.settings import SerialSettings
@@ -39,7 +39,7 @@ def _opened(link: Path) -> Iterator[int]:
         try:
             link.symlink_to(os.ttyname(client))
         except OSError as error:
-            problem = f"cannot put a link to a pseudo terminal at {link}: {error.strerror}"
+            problem = f"cannot put a link to a pseudo terminal at {link}: {describe_os_error(error)}"
             raise ConfigError(problem, remedy="name a new file in a folder that exists") from error
         try:
             yield server  # our own hold on the client's end lets clients come and go
@@ -58,7 +58,7 @@ def _real(serial: SerialSettings) -> Iterator[int]:
         descriptor = open_port(str(serial.path), line)
     except OSError as error:
         remedy = "name a serial line such as /dev/ttyUSB0, and let this user be in its group"
-        raise ConfigError(f"cannot open {serial.path}: {error.strerror}", remedy=remedy) from error
+        raise ConfigError(f"cannot open {serial.path}: {describe_os_error(error)}", remedy=remedy) from error
     try:
         yield descriptor
     finally:

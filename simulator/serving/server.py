@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias, cast
 
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.modbus.errors import FrameError, TargetFailedToRespond
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.rtu import RtuServerFramer
@@ -264,4 +264,4 @@ def _explain(error: OSError | ValueError, port: int) -> tuple[str, str]:
                 "raise the limit with `ulimit -n` and start again, or use fewer ports",
             )
         case _:
-            return error.strerror or str(error), "check host and port"
+            return describe_os_error(error), "check host and port"

@@ -66,7 +66,9 @@ async def new_from_probe(
                 dumps.append(await read_range(prober, unit, span, bar))
     if not any(dump.values for dump in dumps):
         raise ConfigError(
-            "nothing in there can be read", key="--read", remedy="find with `qilu probe` what the device has"
+            "no address of these ranges can be read",
+            key="--read",
+            remedy="find readable ones with `qilu probe read`",
         )
     named = " ".join(identity_texts[number] for number in sorted(identity_texts)[:3])
     write(file, checked(draft(name, target, unit, named, dumps, prober.notes)))

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.commissioning.profiles.addressing import Addressing
 from gateway.commissioning.profiles.point_list import PointList, read_list
 from gateway.commissioning.profiles.yaml_writer import Draft, checked, destination, name_out_of, write
-from qilu.contract.errors import ConfigError, combined
+from qilu.contract.errors import ConfigError, combined, describe_os_error
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 """Of the list: what most programs write, then what spreadsheets in China write."""
@@ -53,7 +53,7 @@ def _read(file: Path) -> str:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        problem = f"cannot be read: {describe_os_error(error)}"
         raise ConfigError(problem, remedy="check the path") from None
     for encoding in ENCODINGS:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from qilu.config.settings_file import load_text
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.contract.profile import DeviceProfile
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -91,7 +91,7 @@ def write(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        problem = f"cannot be written: {describe_os_error(error)}"
         raise ConfigError(problem, file=file, remedy="choose another place with --out") from None
 
 

@@ -145,7 +145,7 @@ def _require_authorised(reply: Reply, settings: InfluxSettings) -> None:
     """Return when the server let us in; ConfigError when it will not, UnreachableError when it cannot now."""
     if reply.status in (401, 403):
         raise ConfigError(
-            f"{settings.url} does not admit us: {reply.reason}",
+            f"{settings.url} refuses the ingester: {reply.reason}",
             key="store.token_file" if settings.username is None else "store.username",
             remedy="correct the token, or user and password, and its rights",
         )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cloud.audit.duplicate_counters import find_duplicates
-from qilu.contract.errors import ConfigError, QiluError
+from qilu.contract.errors import ConfigError, QiluError, describe_os_error
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
@@ -72,7 +72,7 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        problem = f"cannot be written: {describe_os_error(error)}"
         raise ConfigError(
             problem, file=file, key="--summary", remedy="name a file that this user may write"
         ) from error

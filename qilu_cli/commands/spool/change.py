@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.delivery.resend import request_resend
 from gateway.spool import adopt as adopting
 from gateway.spool import replay as replaying
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu_cli.commands.spool.place import named_spool
 from qilu_cli.store_access import duration
 from qilu_cli.terminal import console
@@ -46,7 +46,7 @@ def resend(place: Path) -> None:
         request_resend(directory)
     except OSError as error:
         raise ConfigError(
-            f"{directory} takes no request: {error.strerror}",
+            f"{directory} takes no request: {describe_os_error(error)}",
             remedy="name the spool directory of the gateway, and run the command as the user of the gateway",
         ) from error
     _console.print(

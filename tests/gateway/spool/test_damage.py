@@ -194,10 +194,10 @@ async def test_a_pipe_or_folder_that_is_named_like_a_segment_is_left_alone_and_n
     async with disk_spool(left) as spool:
         assert numbers(spool) == list(range(30))
         assert lost(spool) == {}
-        assert f"{strange.name} cannot be read and is left alone" in caplog.text
+        assert f"{strange.name} cannot be read, its records are not sent" in caplog.text
         caplog.clear()
         assert inspect(left).depth == 30
-        assert f"{strange.name} cannot be read and is left alone" in caplog.text
+        assert f"{strange.name} cannot be read, its records are not sent" in caplog.text
     assert strange.exists()
 
 
@@ -228,7 +228,7 @@ async def test_a_pipe_or_folder_in_the_place_of_a_note_stops_nothing(
         assert numbers(spool) == [*range(1, 9), *range(18, 30)]
         await spool.commit()
     if name.endswith(".jsonl"):
-        with pytest.raises(ConfigError, match=f"{name}: cannot be used: is no file, .*; .*take away"):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be used: is no file, .*; .*no folder has"):
             inspect(left)
 
 
@@ -238,7 +238,7 @@ def test_a_pipe_or_folder_in_the_place_of_a_note_is_named_by_a_replay(
     left: Path, make: Callable[[Path], None], name: str
 ) -> None:
     make(left / name)
-    with pytest.raises(ConfigError, match=f"{name}: cannot be used: .*; see to the disk, or take away"):
+    with pytest.raises(ConfigError, match=f"{name}: cannot be used: .*; check the disk, and that no folder"):
         replay(left, 0)
 
 
