@@ -1,1 +1,1 @@
-"""Room 4, cloud: takes readings from the broker into a store and answers for them."""
+"""The cloud ingester: takes readings from the broker into a store and answers for them."""

@@ -1,1 +1,1 @@
-"""Room 2, edge: collects from machines, keeps on disk, delivers to the broker."""
+"""The edge gateway: collects from machines, keeps on disk, delivers to the broker."""

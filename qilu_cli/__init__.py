@@ -1,1 +1,1 @@
-"""The qilu command and the whole plant in one process: the only part that may import every room."""
+"""The qilu command and the whole plant in one process: the only part that may import every application."""

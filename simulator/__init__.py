@@ -1,1 +1,1 @@
-"""Room 1: a factory of simulated machines that speaks Modbus."""
+"""A factory of simulated machines that speaks Modbus."""

@@ -1,1 +1,1 @@
-"""The language that the rooms share, pure: readings, profiles, codecs, messages, topics, errors."""
+"""The language that the applications share, pure: readings, profiles, codecs, messages, topics, errors."""

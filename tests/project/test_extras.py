@@ -96,15 +96,15 @@ def test_a_command_without_its_extra_names_it(qilu: Path, words: list[str | Path
 
 
 def test_every_library_is_a_dependency_or_has_an_extra() -> None:
-    rooms = {"qilu", "qilu_cli", "gateway", "cloud", "simulator"}
+    applications = {"qilu", "qilu_cli", "gateway", "cloud", "simulator"}
     imported = set()
-    for room in rooms:
-        for file in (PROJECT / room).rglob("*.py"):
+    for application in applications:
+        for file in (PROJECT / application).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Import):
                     imported |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module is not None:
                     imported.add(node.module.split(".")[0])
-    libraries = imported - rooms - sys.stdlib_module_names
+    libraries = imported - applications - sys.stdlib_module_names
     always = {"aiomqtt", "msgspec", "paho", "pydantic", "pydantic_core", "rich", "typer", "click", "yaml"}
     assert libraries - always == EXTRAS.keys() - {"pyarrow"}  # which is imported by its name at run time

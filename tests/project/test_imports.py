@@ -1,4 +1,4 @@
-"""What a process carries: a room imports what it needs to do its work and nothing of its neighbours'."""
+"""What a process carries: an application imports what its work needs and nothing of another application."""
 
 import ast
 import subprocess

@@ -19,9 +19,9 @@ import pytest
 from qilu_cli.commands.demo import demo
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("qilu/", "simulator/", "gateway/", "cloud/")
+PACKAGES = ("qilu/", "simulator/", "gateway/", "cloud/")
 STEP = re.compile(r"^- `([\w/]+\.py):([\w.]+)`", re.MULTILINE)
-ROOM = re.compile(r"`([\w/]+(?:\.py|/))`")
+MODULE = re.compile(r"`([\w/]+(?:\.py|/))`")
 DUE = "gateway/sources/modbus/poll_schedule.py:_Grid.pop_due"
 """Called once at the begin of each turn, right after the first step of the walk."""
 
@@ -66,9 +66,9 @@ def _beside(heading: str) -> bool:
     return heading.startswith("Meanwhile")
 
 
-def side_rooms() -> tuple[str, ...]:
+def modules_beside() -> tuple[str, ...]:
     """Modules and folders."""
-    return tuple(ROOM.findall(sections()["Side rooms"]))
+    return tuple(MODULE.findall(sections()["Modules beside the path"]))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def _name(file: str, qualname: str) -> str | None:
     if not path.is_relative_to(ROOT):
         return None
     place = path.relative_to(ROOT).as_posix()
-    return f"{place}:{qualname.replace('.<locals>', '')}" if place.startswith(ROOMS) else None
+    return f"{place}:{qualname.replace('.<locals>', '')}" if place.startswith(PACKAGES) else None
 
 
 def _reach(wanted: Sequence[str], trace: Trace) -> int:
@@ -149,7 +149,7 @@ def _defined(file: str) -> set[str]:
 def test_the_walk_is_read_from_the_page() -> None:
     assert len(walk()) > 40
     assert len(strands()) > 1
-    assert side_rooms()
+    assert modules_beside()
 
 
 def test_every_function_that_the_walk_names_exists() -> None:
@@ -159,7 +159,7 @@ def test_every_function_that_the_walk_names_exists() -> None:
 
 
 def test_every_side_room_exists() -> None:
-    assert [room for room in side_rooms() if not (ROOT / room).exists()] == []
+    assert [module for module in modules_beside() if not (ROOT / module).exists()] == []
 
 
 def test_a_reading_passes_the_functions_in_the_order_of_the_walk(turns: list[Trace]) -> None:
@@ -173,7 +173,7 @@ def test_no_module_that_a_reading_passes_is_missing_from_the_walk(turns: list[Tr
     assert whole, "in no turn did everything happen before the next one began"
     passed = set.intersection(*({call.split(":")[0] for call in trace} for trace in whole))
     named = {step.split(":")[0] for strand in strands() for step in strand}
-    unnamed = [module for module in sorted(passed - named) if not module.startswith(side_rooms())]
+    unnamed = [module for module in sorted(passed - named) if not module.startswith(modules_beside())]
     assert not unnamed, (
-        f"name a function of each in docs/one-reading.md, or list it as a side room: {unnamed}"
+        f"name a function of each in docs/one-reading.md, or list it as a module beside the path: {unnamed}"
     )

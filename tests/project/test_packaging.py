@@ -1,4 +1,4 @@
-"""What is shipped: a wheel with every room and the profiles, and locks that tell not where they were made."""
+"""What is shipped: a wheel with every application and the profiles, and locks without their index address."""
 
 import re
 import subprocess

@@ -31,7 +31,8 @@ from qilu.contract.profile.point_rules import RESERVED_ENDINGS, RESERVED_NAMES
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 MODELS: list[type[BaseModel]] = [
-    AddressRange, DeviceLimits, DeviceProfile, Flag, Label, Limits, NormalBand, ParameterRef, Point, PointRef, Structure,
+    AddressRange, DeviceLimits, DeviceProfile, Flag, Label, Limits, NormalBand,
+    ParameterRef, Point, PointRef, Structure,
 ]  # fmt: skip
 
 
