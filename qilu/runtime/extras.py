@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
+from types import TracebackType
 
 from qilu.contract.errors import ConfigError
 
@@ -14,6 +16,8 @@ EXTRAS: Mapping[str, str] = {
     "pyarrow": "parquet",
 }
 """Module -> the extra that installs it."""
+WEB = "qilu.web"
+"""The package whose imports the extra `console` brings."""
 
 
 def missing_extra(error: BaseException) -> ConfigError | None:
@@ -21,7 +25,23 @@ def missing_extra(error: BaseException) -> ConfigError | None:
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     module = error.name.split(".")[0]
-    extra = EXTRAS.get(module)
+    extra = "console" if _imported_by(error, WEB) else EXTRAS.get(module)
     if extra is None:
         return None
     return ConfigError(f"{module} is not installed", remedy=f"pip install 'qilu[{extra}]'")
+
+
+def require_console(key: str) -> None:
+    """ConfigError where the extra of a web server is not installed; `key`: the setting that wants one."""
+    if find_spec("aiohttp") is None:
+        raise ConfigError("aiohttp is not installed", key=key, remedy="pip install 'qilu[console]'")
+
+
+def _imported_by(error: BaseException, package: str) -> bool:
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if name == package or name.startswith(f"{package}."):
+            return True
+        trace = trace.tb_next
+    return False

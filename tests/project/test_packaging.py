@@ -47,7 +47,7 @@ def asked_for(group: str) -> list[Requirement]:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     edge = project["project"]["dependencies"] + project["build-system"]["requires"]
     extras = project["project"]["optional-dependencies"]
-    demo = [line for extra in ("simulator", "cloud", "demo") for line in extras[extra]]
+    demo = [line for extra in ("simulator", "cloud", "console", "demo") for line in extras[extra]]
     lines = {"edge": edge, "run": edge + demo, "dev": project["dependency-groups"]["dev"]}
     return [wanted for line in lines[group] if (wanted := Requirement(line)).name != "qilu"]
 

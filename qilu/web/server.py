@@ -1,0 +1,144 @@
+"""One web server: routes, files of a page and live topics behind the same checks of access and size."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from qilu.contract.errors import ConfigError
+from qilu.web.access import AccessControl
+from qilu.web.application import Application
+from qilu.web.exchange import Change, Route
+from qilu.web.files import read_page
+from qilu.web.live import LiveHub, TopicFinder
+from qilu.web.settings import WebSettings
+from qilu.web.tokens import TokenFile
+
+MAX_CONNECTIONS = 256
+MAX_CONNECTIONS_OF_ADDRESS = 96
+"""Of one address; a reverse proxy is one."""
+IDLE_S = 15.0
+"""A connection without a whole request is closed after these seconds."""
+SHUTDOWN_S = 1.0
+
+
+class WebServer:
+    """Serves while its block is open; `async with` opens.
+
+    `hello` is what each WebSocket gets first, without `now_ms`; `tokens` is the file of tokens where the
+    settings name none; `on_change` gets each change that was made. ConfigError: the address cannot be had,
+    or a token is needed and no file of tokens is named.
+    """
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        *,
+        routes: Sequence[Route] = (),
+        topics: TopicFinder | None = None,
+        page: Path | None = None,
+        hello: Mapping[str, Any] | None = None,
+        name: str = "",
+        tokens: Path | None = None,
+        wall_topics: Sequence[str] = ("overview", "factory"),
+        on_change: Callable[[Change], None] | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
+        key: str = "console",
+    ) -> None:
+        self._settings = settings
+        self._key = key
+        token_file = settings.tokens or tokens
+        if settings.needs_token and token_file is None:
+            raise ConfigError(
+                f"{settings.listen} demands a token, and no file of tokens is named",
+                key=f"{key}.tokens", remedy="name one: tokens: FILE",
+            )  # fmt: skip
+        access = AccessControl(TokenFile(token_file), needs_token=settings.needs_token, monotonic=monotonic)
+        self._hub = None if topics is None else LiveHub(topics, now_ms=now_ms)
+        self._application = Application(
+            settings, access, routes, self._hub, read_page(page), name=name, hello=hello or {},
+            wall_topics=frozenset(wall_topics), on_change=on_change, now_ms=now_ms,
+        )  # fmt: skip
+        self._stack = AsyncExitStack()
+        self._port = settings.port
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        scheme = "http" if self._settings.tls is None else "https"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)
+        host = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{host}:{self._port}{self._settings.base}"
+
+    @property
+    def port(self) -> int:
+        """The port that it really has."""
+        return self._port
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            server = _Server(
+                self._application.handle, access_log=None, keepalive_timeout=IDLE_S, lingering_time=1.0,
+                max_line_size=8190, max_field_size=8190, max_headers=64, auto_decompress=False,
+            )  # fmt: skip
+            runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await self._listen(runner)
+            if self._hub is not None:
+                task = asyncio.create_task(self._hub.run(), name="send live topics")
+                stack.push_async_callback(_ended, task)
+            stack.push_async_callback(self._application.close)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _listen(self, runner: web.ServerRunner) -> None:
+        context = None if self._settings.tls is None else self._settings.tls.context()
+        site = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=context, backlog=128)
+        try:
+            await site.start()
+        except OSError as error:
+            known = error.errno == errno.EADDRINUSE
+            problem = "the port is in use" if known else (error.strerror or str(error)).lower()
+            raise ConfigError(
+                f"cannot listen on {self._settings.listen}: {problem}",
+                key=f"{self._key}.listen", remedy="choose another address or port",
+            ) from error  # fmt: skip
+        self._port = runner.addresses[0][1]
+
+
+class _Server(web.Server):
+    """Refuses connections beyond a bound, in all and for one address."""
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        address = _address(transport)
+        of_address = sum(_address(other) == address for other in self._connections.values())
+        if len(self._connections) > MAX_CONNECTIONS or of_address > MAX_CONNECTIONS_OF_ADDRESS:
+            transport.abort()
+
+
+def _address(transport: asyncio.Transport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
