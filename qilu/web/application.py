@@ -107,9 +107,9 @@ class Application:
         if request.method == "DELETE":
             if cookie is not None:
                 self._access.log_out(cookie)
-            gone = plain_response(Response({"access": "nobody"}), self._headers)
-            self._cookies.remove(gone)
-            return await send(request, gone)
+            removed = plain_response(Response({"access": "nobody"}), self._headers)
+            self._cookies.remove(removed)
+            return await send(request, removed)
         if request.method != "POST":
             raise RefusalError(405, "method", "use POST or DELETE", headers={"Allow": "DELETE, POST"})
         body = await _body(request, headers)

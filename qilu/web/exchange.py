@@ -1,4 +1,4 @@
-"""Requests, responses and routes as the rooms write them, without the HTTP library."""
+"""Requests, responses and routes as applications write them, without the HTTP library."""
 
 from __future__ import annotations
 
