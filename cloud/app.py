@@ -19,6 +19,7 @@ from qilu.mqtt.keepalive import Keepalive
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.log_throttle import OutageLog
 from qilu.runtime.reconnection import Reconnection
+from qilu.runtime.service_manager import Check
 from qilu.runtime.tasks import flatten
 from qilu.stores.factory import open_store
 from qilu.stores.interfaces import Store
@@ -30,24 +31,32 @@ def _nothing() -> None:
     pass
 
 
+def _ignore(_: Check) -> None:
+    pass
+
+
 async def ingest(
     settings: IngesterSettings,
     *,
     store: Store | None = None,
     tally: Tally | None = None,
     ready: Callable[[], None] = _nothing,
+    started: Callable[[], None] = _nothing,
+    watch: Callable[[Check], None] = _ignore,
     random: Random | None = None,
 ) -> None:
     """Ingest until cancelled. `store`: an open one to fill instead of that of the settings.
 
     ConfigError when the store cannot be used, or the settings are wrong from the start; a broker or a store
-    that is away is waited for. `ready` is called each time that records begin to flow.
+    that is away is waited for. `ready` is called each time that records begin to flow, `started` once the
+    settings have shown to be usable: at the first link, or when broker or store are waited for. `watch` gets
+    what has to hold while it runs.
     """
     random = random or SystemRandom()
     name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
     async with AsyncExitStack() as stack:
         if store is None:
-            store = await _open_store(stack, settings, Backoff(random))
+            store = await _open_store(stack, settings, Backoff(random), started)
         _log.info("ingester %s fills store %s", name, store.identity)
         bounds = BatchLimits(
             settings.linger,
@@ -66,18 +75,23 @@ async def ingest(
             owners=settings.owners,
             master_key=lambda: read_secret(settings.ack_key_file, None, key="ack_key_file"),
         )
+        watch(ingester.problem)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
             tasks.create_task(ingester.confirm(), name="confirm what is stored")
-            await _serve(settings, ingester, name, store.identity, Reconnection(_log, Backoff(random)), ready)
+            reconnection = Reconnection(_log, Backoff(random))
+            await _serve(settings, ingester, name, store.identity, reconnection, ready, started)
 
 
-async def _open_store(stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff) -> Store:
+async def _open_store(
+    stack: AsyncExitStack, settings: IngesterSettings, backoff: Backoff, started: Callable[[], None]
+) -> Store:
     loop, outage = asyncio.get_running_loop(), OutageLog(_log)
     while True:
         try:
             return await stack.enter_async_context(open_store(settings.store))
         except UnreachableError as error:
+            started()
             outage.warn(f"{error}; it is tried again", loop.time())
             await asyncio.sleep(backoff.next(error.retry_after))
 
@@ -89,6 +103,7 @@ async def _serve(
     store: str,
     reconnection: Reconnection,
     ready: Callable[[], None],
+    started: Callable[[], None],
 ) -> None:
     """Over one link after the other, until cancelled."""
     topics = settings.mqtt.topics
@@ -99,6 +114,7 @@ async def _serve(
 
     def flowing() -> None:
         reconnection.connected(f"connected to {settings.mqtt.address}", loop.time())
+        started()
         ready()
 
     tried, keepalive = False, Keepalive(settings.mqtt.keepalive)
@@ -116,6 +132,7 @@ async def _serve(
                 raise
             pause = reconnection.failed(flatten(wrong), loop.time())
         tried = True
+        started()
         await asyncio.sleep(pause)
 
 

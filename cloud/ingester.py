@@ -42,6 +42,8 @@ ACK_INTERVAL_S = 0.05
 """Seconds between two rounds of answers."""
 _MAX_CONCURRENT_ACKS = 20  # answers under way together
 _LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
+LONGEST_WRITE_S = 300.0
+"""Seconds that one write may take, with the search for a poll at which the store fails; beyond, it hangs."""
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Ingester:
         self._master_key = master_key
         self._write_size = WriteSize(limits.max_records_per_write)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
+        self._writing_since: float | None = None
 
     async def serve(self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None]) -> None:
         """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
@@ -149,6 +152,12 @@ class Ingester:
                 self._refuse(named, refused)
             if batch.polls:
                 await self._write(batch)
+
+    def problem(self) -> str | None:
+        """Why it does not work: a write that does not end. None while it works or waits for the store."""
+        if self._writing_since is None or self._clock() - self._writing_since <= LONGEST_WRITE_S:
+            return None
+        return f"store {self._store.identity}: a write has not ended for {LONGEST_WRITE_S:.0f} s"
 
     async def confirm(self) -> None:
         """Acknowledge as durable what the store has kept for its horizon, until cancelled, link or not."""
@@ -216,10 +225,14 @@ class Ingester:
                 batch = batch.rest(records)
 
     async def _write_part(self, part: Batch) -> None:
-        # Asked before the write: a crash in between then costs a re-send, never a record.
-        mark = await self._store.mark()
-        started_at = self._clock()
-        refused = await write_isolated(self._store, part.polls)
+        self._writing_since = self._clock()
+        try:
+            # Asked before the write: a crash in between then costs a re-send, never a record.
+            mark = await self._store.mark()
+            started_at = self._clock()
+            refused = await write_isolated(self._store, part.polls)
+        finally:
+            self._writing_since = None
         self._tally.write_seconds += self._clock() - started_at
         for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
             self._complain("shared names", warning)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random, SystemRandom
 
 from gateway.accounting.accounting_source import AccountingSource
@@ -19,9 +20,10 @@ from gateway.delivery.resend import take_resend_request
 from gateway.health import PROFILE, Health, StatusSource
 from gateway.heartbeat_log import beat
 from gateway.interfaces import Processor, Sink
-from gateway.pipeline import Pipeline, Tally
+from gateway.pipeline import COMMIT, Pipeline, Tally, collecting_task
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
+from gateway.progress import Deadline, Progress
 from gateway.settings import GatewaySettings
 from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.mqtt import MqttSink
@@ -30,6 +32,8 @@ from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsS
 from gateway.sources.modbus.poll_schedule import slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
+from gateway.sources.modbus.stats import SourceStats
+from gateway.sources.modbus.unit_availability import RAISED
 from gateway.spool.disk import DiskSpool
 from gateway.spool.former_files import refuse_former_files
 from qilu.contract.profile import DeviceProfile
@@ -38,6 +42,7 @@ from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
 from qilu.runtime.rlimits import raise_open_file_limit
+from qilu.runtime.service_manager import Check
 from qilu.runtime.timers import Timers
 
 _log = logging.getLogger(__name__)
@@ -58,8 +63,18 @@ class Gateway:
     clock: Clock
     health: Health
 
-    async def run(self, stop: asyncio.Event, grace: float = 0.0) -> None:
-        """Collect and deliver until `stop` and the end of `grace`, or until cancelled."""
+    @property
+    def checks(self) -> Sequence[Check]:
+        """What has to hold while it runs: all tasks move on, and the disk of the spool replies."""
+        return (self.pipeline.progress.problem, self.spool.problem)
+
+    async def run(
+        self, stop: asyncio.Event, grace: float = 0.0, opened: Callable[[], None] = lambda: None
+    ) -> None:
+        """Collect and deliver until `stop` and the end of `grace`, or until cancelled.
+
+        `opened` is called when the spool takes records.
+        """
         refuse_former_files(self.settings.spool.directory)  # before the clock's file is written
         raise_open_file_limit(
             2 * len(self.sources)
@@ -69,7 +84,7 @@ class Gateway:
                 tasks.create_task(self.clock.run(), name="watch the clock"),
                 tasks.create_task(beat(self.health.read), name="log the heartbeat"),
             ]
-            await self.pipeline.run(stop, grace)
+            await self.pipeline.run(stop, grace, opened)
             for task in beside:
                 task.cancel()
         tally, skipped = self.pipeline.tally, sum(source.stats.missed_polls for source in self.sources)
@@ -135,6 +150,7 @@ def build(
             schedule,
         ],
         tally=tally,
+        progress=Progress(_deadlines(settings, sources)),
     )
     return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
 
@@ -177,6 +193,23 @@ def _sources(
         )
         for source in settings.sources
     ]
+
+
+def _deadlines(settings: GatewaySettings, sources: Sequence[ModbusSource]) -> dict[str, Deadline]:
+    """What each task may need for one step: its longest period, and a request with all of its tries."""
+    sync = settings.spool.sync_interval
+    deadlines = {COMMIT: Deadline(0.0 if sync == "always" else sync)}
+    for source, own in zip(sources, settings.sources, strict=True):
+        longest = max((group.period for group in source.expected()), default=0.0)
+        timeout = max((own.timeout, *(device.timeout or 0.0 for device in own.devices)))
+        seconds = longest + own.connect_timeout + RAISED * timeout * (own.retries + 1)
+        deadlines[collecting_task(source)] = Deadline(seconds, partial(_requests, source.stats))
+    return deadlines
+
+
+def _requests(stats: SourceStats) -> int:
+    """What a source has asked and heard: a poll of many requests moves on with each of them."""
+    return stats.requests + stats.replies + stats.timeouts
 
 
 def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from gateway.accounting.reports import Reports
 from gateway.delivery.delivery import Delivery
 from gateway.interfaces import Clock, Equipment, Processor, Record, Source, Spool
+from gateway.progress import Progress
 from gateway.timekeeping.provisional import marked
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import bounded
@@ -24,8 +25,20 @@ from qilu.runtime.log_throttle import LogThrottle
 
 _log = logging.getLogger(__name__)
 
+COMMIT = "commit the spool"
+"""The task that syncs what was appended."""
+
 _RETRY = 0.25
 """Seconds between two tries to append to a spool that is full."""
+
+
+def collecting_task(source: Source) -> str:
+    """The name of the task that collects from `source`."""
+    return f"collect from {source.name}"
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -60,16 +73,19 @@ class Pipeline:
     backoff: Callable[[], Backoff]
     internal_sources: Sequence[Source] = ()
     tally: Tally = field(default_factory=Tally)
+    progress: Progress = field(default_factory=Progress)
     shutdown_grace: float = 2.0
     """Seconds that polls in progress may take to end when it stops."""
     complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
 
-    async def run(self, stop: asyncio.Event, grace: float) -> None:
+    async def run(self, stop: asyncio.Event, grace: float, opened: Callable[[], None] = _nothing) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.
 
-        Whatever is not durable then stays in the spool and is delivered next time.
+        Whatever is not durable then stays in the spool and is delivered next time. `opened` is called when
+        the spool takes records.
         """
         async with self.spool:
+            opened()
             self.reports.started()
             if requeued := self.spool.requeued():
                 self.reports.requeued(requeued)
@@ -77,7 +93,7 @@ class Pipeline:
                 self.reports.dropped(dropped)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    keeping = tasks.create_task(self._commit(), name="commit the spool")
+                    keeping = tasks.create_task(self._commit(), name=COMMIT)
                     delivering = tasks.create_task(self.delivery.run(), name="deliver")
                     await self._collect_all(stop)
                     self._flush_reports()
@@ -94,7 +110,7 @@ class Pipeline:
 
             def start(source: Source, equipment: Equipment | None = None) -> asyncio.Task[None]:
                 collecting = self._collect(source, stop, equipment)
-                return tasks.create_task(collecting, name=f"collect from {source.name}")
+                return tasks.create_task(collecting, name=collecting_task(source))
 
             collecting = {start(source, source): source for source in self.sources}
             internal = [start(source) for source in (*self.internal_sources, self.reports)]
@@ -110,22 +126,25 @@ class Pipeline:
         """Poll `source` until `stop`; `equipment` is the same one, where it is no source of our own."""
         keep = self._process_internal if equipment is None else self._process
         backoff = self.backoff()
-        while not stop.is_set():
-            try:
-                async with (
-                    equipment or contextlib.nullcontext(),
-                    contextlib.aclosing(source.polls()) as polls,
-                ):
-                    async for poll in polls:
-                        await keep(poll)
-                        backoff.reset()
-                        if stop.is_set():
-                            return
-            except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
-                _log.exception("%s: internal error, this source starts again", source.name)
-                for columns in () if equipment is None else equipment.columns():
-                    await keep(self._all_bad(columns))
-            await asyncio.sleep(backoff.next())
+        with self.progress.watching(collecting_task(source)) as moved:
+            while not stop.is_set():
+                moved()
+                try:
+                    async with (
+                        equipment or contextlib.nullcontext(),
+                        contextlib.aclosing(source.polls()) as polls,
+                    ):
+                        async for poll in polls:
+                            await keep(poll, moved)
+                            backoff.reset()
+                            if stop.is_set():
+                                return
+                            moved()
+                except Exception:  # noqa: BLE001 - the one supervisor boundary: one odd device must not stop the others
+                    _log.exception("%s: internal error, this source starts again", source.name)
+                    for columns in () if equipment is None else equipment.columns():
+                        await keep(self._all_bad(columns), moved)
+                await asyncio.sleep(backoff.next())
 
     def _all_bad(self, columns: BlockSchema) -> Poll:
         """A block that the source should have read, all of it `internal_error`."""
@@ -135,7 +154,7 @@ class Pipeline:
         reading = Reading(columns, time_ms, (None,) * points, reasons)
         return Poll(time_ms, (reading,), epoch=self.clock.tag())
 
-    async def _process(self, poll: Poll) -> None:
+    async def _process(self, poll: Poll, moved: Callable[[], None]) -> None:
         if poll.epoch is not None and poll.epoch.trust is TimeTrust.UNCERTAIN:
             poll = _uncertain(poll)
         kept: Sequence[Poll] = (poll,)
@@ -143,19 +162,21 @@ class Pipeline:
             kept = [after for before in kept for after in processor.process(before)]
         kept = list(map(bounded, kept))
         self._count(poll, kept)
-        records = [await self._append(kept_poll) for kept_poll in kept]
+        records = [await self._append(kept_poll, moved) for kept_poll in kept]
         self.reports.record_poll(poll, kept)  # what a kill keeps from the spool must not be counted
         await self._deliver(records)
 
-    async def _process_internal(self, poll: Poll) -> None:
+    async def _process_internal(self, poll: Poll, moved: Callable[[], None]) -> None:
         self._count(poll, (poll,))
-        record = await self._append(poll)
+        record = await self._append(poll, moved)
         self.reports.appended(poll, record)
         await self._deliver([record])
 
-    async def _append(self, poll: Poll) -> Record:
+    async def _append(self, poll: Poll, moved: Callable[[], None]) -> Record:
+        """The record of `poll`; while the spool takes none this waits, and is no task that hangs."""
         body = _record_of(poll)
         while (record := self.spool.append(body)) is None:
+            moved()
             self.tally.blocked += 1
             self._set_blocked(True)
             await asyncio.sleep(_RETRY)
@@ -182,9 +203,11 @@ class Pipeline:
                 self.delivery.appended(record)
 
     async def _commit(self) -> None:
-        while True:
-            await asyncio.sleep(_RETRY if self.sync is None else self.sync)
-            await self._commit_now()
+        with self.progress.watching(COMMIT) as moved:
+            while True:
+                moved()
+                await asyncio.sleep(_RETRY if self.sync is None else self.sync)
+                await self._commit_now()
 
     async def _commit_now(self) -> None:
         try:

@@ -26,6 +26,7 @@ from gateway.spool.filesystem import Files, OsFiles
 from gateway.spool.opened_spool import OpenedSpool, SpoolSetup, open_spool
 from gateway.spool.segment import HEAD_SIZE, encode_record
 from gateway.spool.settings import SpoolSettings
+from gateway.spool.thread_probe import ThreadProbe
 from gateway.timekeeping.held_records import Authority
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.errors import ConfigError, UnreachableError
@@ -85,6 +86,7 @@ class DiskSpool:
         self._complaints = LogThrottle(_log)
         self._on_recreated = on_recreated
         self._clock_was_set = False
+        self._probe: ThreadProbe | None = None
 
     async def __aenter__(self) -> Self:
         thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -96,6 +98,7 @@ class DiskSpool:
             self._files.close()
             raise
         self._spool, self.stream, self.epoch = spool, spool.stream, spool.epoch
+        self._probe = ThreadProbe(thread, self._setup.monotonic)
         if self._clock_was_set:
             spool.ages.stepped()
         return self
@@ -103,7 +106,7 @@ class DiskSpool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        spool = self._opened
+        spool, self._probe = self._opened, None
         try:
             spool.writer.roll()
             spool.quarantine.writer.roll()
@@ -190,6 +193,10 @@ class DiskSpool:
         spool.retention.usable(True)
         for recreated in self._on_recreated:
             recreated()
+
+    def problem(self) -> str | None:
+        """Why the open spool does not work: its disk does not reply. None while it does, and outside."""
+        return None if self._probe is None else self._probe.problem()
 
     @property
     def size(self) -> int:

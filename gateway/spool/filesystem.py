@@ -24,6 +24,8 @@ from qilu.runtime.private_files import (
 
 OWNER = "owner"
 """The file that names the process which opened the spool last."""
+_PASSING = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EBUSY)
+"""Errors of the system that may be over at the next start, and are no wrong setting."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends
 
@@ -55,7 +57,10 @@ class Files(Protocol):
     """One directory. OSError when the disk refuses; FileNotFoundError when a name is gone."""
 
     def open(self) -> None:
-        """Make the directory if needed and hold it alone; ConfigError when that cannot be."""
+        """Make the directory if needed and hold it alone.
+
+        ConfigError when that cannot be, UnreachableError when it may be possible later.
+        """
         ...
 
     def present(self) -> bool:
@@ -299,7 +304,10 @@ def _held_by_another(directory: Path, remedy: str) -> UnreachableError:
     return UnreachableError(f"{directory}: {owner} holds this spool; {remedy}")
 
 
-def _not_usable(directory: Path, error: OSError) -> ConfigError:
+def _not_usable(directory: Path, error: OSError) -> ConfigError | UnreachableError:
+    if error.errno in _PASSING:
+        remedy = "look at the disk, or raise the limit of open files"
+        return UnreachableError(f"{directory}: {error.strerror}; {remedy}")
     if isinstance(error, SharedFolderError):
         remedy = error.remedy
     elif isinstance(error, PermissionError):

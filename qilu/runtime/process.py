@@ -6,9 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,21 +151,3 @@ def refused_by_system(error: BaseException) -> QiluError | None:
         return None
     text = describe_os_error(error)
     return UnreachableError(f"{error.filename}: {text}; let this user use it, or look at the disk")
-
-
-def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Send systemd `state`, e.g. "READY=1", "STOPPING=1", "WATCHDOG=1"; nothing happens where none listens.
-
-    Protocol: sd_notify(3), one datagram to the socket in $NOTIFY_SOCKET, `@` standing for the NUL of an
-    abstract name.
-    """
-    address = environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
-        try:
-            channel.sendto(state.encode(), address)
-        except OSError as error:
-            _log.debug("systemd was not notified of %s: %s", state, error)

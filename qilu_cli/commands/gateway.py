@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.app import build
 from gateway.load import load
-from qilu.runtime.process import notify
+from qilu.runtime.service_manager import ServiceManager
 from qilu_cli.file_kinds import Kind, expected
 
 _log = logging.getLogger(__name__)
@@ -20,9 +20,9 @@ async def gateway(file: Path) -> None:
         settings, profiles = load(file)
     edge = build(settings, profiles)
     _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
-    notify("READY=1")
-    stop = asyncio.Event()
-    running = asyncio.create_task(edge.run(stop), name=f"edge {settings.edge}")
+    stop, manager = asyncio.Event(), ServiceManager(edge.checks)
+    feeding = asyncio.create_task(manager.feed_watchdog(), name="feed the watchdog")
+    running = asyncio.create_task(edge.run(stop, opened=manager.ready), name=f"edge {settings.edge}")
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -30,3 +30,5 @@ async def gateway(file: Path) -> None:
             stop.set()  # turns under way end first: what was answered is not lost
             await running
         raise
+    finally:
+        feeding.cancel()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from cloud.app import ingest as run
 from cloud.settings import IngesterSettings
 from qilu.config.settings_file import load
-from qilu.runtime.process import notify
+from qilu.runtime.service_manager import Check, ServiceManager
 from qilu_cli.file_kinds import Kind, expected
 
 
@@ -15,4 +16,10 @@ async def ingest(file: Path) -> None:
     """Fill the store; ConfigError when the settings are wrong or the store cannot be used."""
     with expected(Kind.INGESTER, file):
         settings = load(file, IngesterSettings)
-    await run(settings, ready=lambda: notify("READY=1"))
+    checks: list[Check] = []
+    manager = ServiceManager(checks)
+    feeding = asyncio.create_task(manager.feed_watchdog(), name="feed the watchdog")
+    try:
+        await run(settings, started=manager.ready, watch=checks.append)
+    finally:
+        feeding.cancel()

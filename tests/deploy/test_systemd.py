@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.deployed import DEPLOY
+from tests.support.systemd import WATCHDOG_S
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 INSTALLED = "/opt/qilu/bin/qilu"
@@ -43,6 +44,22 @@ def test_the_unit_exposes_little(unit: Path) -> None:
         pytest.skip("this systemd-analyze knows no --offline")
     done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", unit)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def test_the_addresses_of_a_drop_in_are_understood(unit: Path) -> None:
+    folder = unit.with_name(f"{unit.name}.d")
+    folder.mkdir()
+    shutil.copy(DEPLOY / "systemd" / "addresses.conf", folder)
+    done = analyze("verify", "--man=no", unit)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("file", UNITS, ids=[unit.stem for unit in UNITS])
+def test_a_service_is_watched_and_its_memory_bounded(file: Path) -> None:
+    settings = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line[:30])
+    assert settings["Type"] == "notify"
+    assert settings["WatchdogSec"] == f"{WATCHDOG_S:.0f}"
+    assert {"MemoryHigh", "MemoryMax", "TasksMax", "LimitCORE", "IPAddressDeny"} <= set(settings)
 
 
 def test_wrong_settings_do_not_start_the_service_again_and_again() -> None:

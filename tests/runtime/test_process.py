@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from qilu.contract.errors import ConfigError, DataError, UnreachableError
-from qilu.runtime.process import notify, run
+from qilu.runtime.process import run
+from qilu.runtime.service_manager import notify
 
 
 @pytest.fixture(autouse=True)
