@@ -224,7 +224,7 @@ class BrokerConnection:
             keepalive=max(1, int(self._keepalive_s / 2)),
             connect_timeout=self._connect_timeout,
             max_inflight_messages=IN_FLIGHT,
-            tls=None if settings.tls is None else settings.tls.context(),
+            tls=None if settings.tls is None else settings.tls.context("mqtt.tls"),
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
         )
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from qilu.config.settings_file import read_secret
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.config.tls import TlsSettings
 from qilu.contract.lookalikes import host_problem
 from qilu.contract.topics import Topics, topic_level
 from qilu.contract.units import Period
@@ -58,33 +56,6 @@ def _without_port(text: str) -> tuple[str, str]:
         host, _, port = text.partition(":")
         return host, port
     return text, ""
-
-
-class TlsSettings(FrozenModel):
-    """Encrypt the connection, and check the broker's certificate and name: that cannot be left out."""
-
-    ca: Path | None = None
-    """File of the authority to trust (PEM); default: those of the operating system."""
-    cert: Path | None = None
-    """Our own certificate (PEM), for brokers that ask for one."""
-    key: Path | None = None
-    """Its key (PEM)."""
-
-    @model_validator(mode="after")
-    def _key_needs_its_certificate(self) -> TlsSettings:
-        if self.key is not None and self.cert is None:
-            raise_problems(
-                [Problem(("key",), "a key without its certificate", "name the certificate: cert: FILE")]
-            )
-        return self
-
-    def context(self) -> ssl.SSLContext:
-        """The context for a connection; ConfigError naming the file that cannot be used. Reads the files."""
-        context = ssl.create_default_context() if self.ca is None else _trusting(self.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.cert is not None:
-            _present(context, self.cert, self.key)
-        return context
 
 
 class MqttSettings(FrozenModel):
@@ -159,32 +130,3 @@ class MqttSettings(FrozenModel):
         """The password, read anew each time so that it can be changed; ConfigError when it is not there."""
         key = "mqtt.password_file" if self.password_env is None else "mqtt.password_env"
         return read_secret(self.password_file, self.password_env, key=key)
-
-
-def _trusting(ca: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise _unusable(ca, "mqtt.tls.ca", error) from error
-
-
-def _present(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
-    for file, name in ((cert, "mqtt.tls.cert"), (key, "mqtt.tls.key")):
-        if file is not None and not os.access(file, os.R_OK):
-            problem = "cannot be read" if file.exists() else "no such file"
-            raise ConfigError(problem, file=file, key=name, remedy="name a PEM file that this user may read")
-    try:
-        # An encrypted key would otherwise ask on the terminal, where nobody sits.
-        context.load_cert_chain(cert, key, password=lambda: "")
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise _unusable(cert, "mqtt.tls.cert", error) from error
-
-
-def _unusable(file: Path, key: str, error: Exception) -> ConfigError:
-    if isinstance(error, ssl.SSLError):
-        problem = f"not what TLS needs ({error.reason or error})"
-        return ConfigError(
-            problem, file=file, key=key, remedy="name a PEM file; cert and key must belong together"
-        )
-    reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
-    return ConfigError(reason, file=file, key=key, remedy="name a file that this user may read")

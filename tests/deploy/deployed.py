@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from qilu.config.tls import TlsSettings
 from qilu.mqtt.client import BrokerConnection
-from qilu.mqtt.settings import MqttSettings, TlsSettings
+from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.process import HOST
 from tests.servers.programs import require

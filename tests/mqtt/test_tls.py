@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from qilu.config.tls import TlsSettings
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.mqtt.client import BrokerConnection
-from qilu.mqtt.settings import MqttSettings, TlsSettings
+from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.taking import take
 from tests.servers.authority import Authority
 from tests.servers.mosquitto import Mosquitto
