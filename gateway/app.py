@@ -17,9 +17,11 @@ from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.delivery.resend import take_resend_request
-from gateway.health import PROFILE, Health, StatusSource
+from gateway.diagnosis.devices import DeviceBook
+from gateway.diagnosis.observer import ObservedParts, Observer
+from gateway.health import PROFILE, Health, StatusSource, oldest_s
 from gateway.heartbeat_log import beat
-from gateway.interfaces import Processor, Sink
+from gateway.interfaces import Event, EventListener, Processor, Sink
 from gateway.pipeline import COMMIT, Pipeline, Tally, collecting_task
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
@@ -62,6 +64,7 @@ class Gateway:
     pipeline: Pipeline
     clock: Clock
     health: Health
+    observer: Observer
 
     @property
     def checks(self) -> Sequence[Check]:
@@ -99,10 +102,12 @@ def build(
     settings: GatewaySettings,
     profiles: Mapping[str, DeviceProfile],
     *,
+    first_processors: Sequence[Processor] = (),
     extra_processors: Sequence[Processor] = (),
 ) -> Gateway:
     """The gateway of these settings; `profiles` has every profile that its devices name.
 
+    `first_processors` see every value before a processor of the settings may leave it out.
     Reads no file but the clock's mark, opens nothing: that is for `run`. ConfigError when a device does not
     fit its profile.
     """
@@ -121,7 +126,10 @@ def build(
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     sink = _sink(settings, spool, clock, random)
     delivery = _delivery(settings, spool, sink, outbox, random, reports)
-    sources = _sources(settings, profiles, clock, random, reports)
+    listeners: list[EventListener] = [reports.device]
+    sources = _sources(settings, profiles, clock, random, lambda event: _notify(listeners, event))
+    devices = DeviceBook(settings, sources)
+    listeners.append(devices.record_event)
     expected = [group for source in sources for group in source.expected()]
     schedule = ScheduleSource(expected, settings.accounting_interval, clock.stamp, clock.tag)
     clock.listen(
@@ -129,13 +137,22 @@ def build(
         on_wall_clock_set=[spool.clock_stepped],
     )
     tally = Tally()
-    devices = sum(len(source.devices) for source in settings.sources)
-    stats = [source.stats for source in sources]
-    health = Health(tally, spool, outbox, delivery, sink, clock, stats, devices)
+    observer = Observer(
+        ObservedParts(
+            settings, devices, tally, spool, outbox, delivery, clock,
+            lambda: oldest_s(spool, clock.now_ms()), time.monotonic,
+        )
+    )  # fmt: skip
+    health = Health(
+        *(tally, spool, outbox, delivery, sink, clock, [source.stats for source in sources]),
+        sum(len(source.devices) for source in settings.sources),
+        observer.cause_points,
+    )
     pipeline = Pipeline(
         sources=sources,
         processors=[
             *_counters(settings, profiles),
+            *first_processors,
             *build_processors(settings.processors),
             *extra_processors,
         ],
@@ -152,7 +169,7 @@ def build(
         tally=tally,
         progress=Progress(_deadlines(settings, sources)),
     )
-    return Gateway(settings, sources, spool, outbox, pipeline, clock, health)
+    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer)
 
 
 def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> AccountingSource:
@@ -174,7 +191,7 @@ def _sources(
     profiles: Mapping[str, DeviceProfile],
     clock: Clock,
     random: Random,
-    reports: AccountingSource,
+    listener: EventListener,
 ) -> list[ModbusSource]:
     slots, alarms = ConnectLimiter(settings.max_concurrent_connects), Timers()
     memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
@@ -185,7 +202,7 @@ def _sources(
             _devices(settings, source, profiles),
             clock.timebase,
             random,
-            listener=reports.device,
+            listener=listener,
             slots=slots,
             alarms=alarms,
             memory=memory,
@@ -210,6 +227,11 @@ def _deadlines(settings: GatewaySettings, sources: Sequence[ModbusSource]) -> di
 def _requests(stats: SourceStats) -> int:
     """What a source has asked and heard: a poll of many requests moves on with each of them."""
     return stats.requests + stats.replies + stats.timeouts
+
+
+def _notify(listeners: Sequence[EventListener], event: Event) -> None:
+    for listener in listeners:
+        listener(event)
 
 
 def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> float:

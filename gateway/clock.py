@@ -126,6 +126,17 @@ class Clock:
         """Whether the spool takes no record just now: what is read then nobody will have after a kill."""
         self._blocked_ms = (self._blocked_ms or self.now_ms()) if blocked else 0
 
+    @property
+    def spool_blocked_ms(self) -> int:
+        """Since when the spool takes no record, in ms (UTC); 0 while it does."""
+        return self._blocked_ms
+
+    @property
+    def epoch_start_ms(self) -> int:
+        """When the trust in the time changed last, in ms (UTC); the start of the process at first."""
+        tag = self.timebase.epoch.tag
+        return tag.number + tag.offset_ms
+
     async def run(self) -> None:
         """Watch the wall clock and save what is known until cancelled."""
         try:

@@ -51,6 +51,8 @@ POINTS: Mapping[str, str] = {
     "broker_disconnects": "connections to the broker that were lost, since the start",
     "discarded_messages": "messages of the broker that found no room here, since the start",
     "unsigned_acks": "acknowledgements that were ignored for lack of a valid signature, since the start",
+    "cause_code": "the worst cause now, by the numbers of docs/console.md; 0: all is well",
+    "causes": "how many causes there are now",
 }
 """The points of the profile and the value of each."""
 
@@ -68,6 +70,7 @@ class Health:
         clock: Clock,
         sources: Sequence[SourceStats],
         devices: int,
+        cause_points: Callable[[], Mapping[str, float]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tally = tally
@@ -78,6 +81,7 @@ class Health:
         self._clock = clock
         self._sources = sources
         self._devices = devices
+        self._cause_points = cause_points
         self._monotonic = monotonic
         self._started_at = monotonic()
 
@@ -117,6 +121,7 @@ class Health:
             "broker_disconnects": self._delivery.lost_links,
             "discarded_messages": self._sink.discarded,
             "unsigned_acks": self._sink.unsigned_acks,
+            **self._cause_points(),
         }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
@@ -84,6 +85,39 @@ class ExpectedPolls:
     group: str
     period: float
     points: int
+
+
+class Blockage(StrEnum):
+    """Why a spool takes no record."""
+
+    DISK = "disk"
+    """The disk refuses to write, or has no space left."""
+    FREE_SPACE = "free_space"
+    """Too little of the disk is free, and the spool drops nothing."""
+    BOUND = "bound"
+    """Its size is at the bound, and the spool drops nothing."""
+    DIRECTORY = "directory"
+    """Its directory was removed or replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """One request of a read plan: `count` registers or bits of a table from `address` on."""
+
+    group: str
+    table: str
+    address: int
+    count: int
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """What is requested of a device now, and which points it refused: point -> reason."""
+
+    device: str
+    requests: tuple[PlannedRequest, ...]
+    refused: Mapping[str, Reason]
 
 
 class Event(NamedTuple):

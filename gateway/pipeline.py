@@ -49,6 +49,8 @@ class Tally:
     points: int = 0
     bad_points: int = 0
     suppressed_points: int = 0
+    record_bytes: int = 0
+    """Bytes of the records that the spool took."""
     blocked: int = 0
     """Records that had to wait for room in the spool."""
     dropped: int = 0
@@ -181,6 +183,7 @@ class Pipeline:
             self._set_blocked(True)
             await asyncio.sleep(_RETRY)
         self._set_blocked(False)
+        self.tally.record_bytes += len(body)
         return record
 
     def _set_blocked(self, blocked: bool) -> None:

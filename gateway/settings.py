@@ -16,6 +16,7 @@ from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import PROFILES
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
+from qilu.contract.profile import Label
 from qilu.contract.topics import TopicName
 from qilu.contract.units import ByteSize, Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems, validation_error
@@ -103,6 +104,8 @@ class GatewaySettings(FrozenModel):
     """Whose machines these are; sent to the store with every reading."""
     site: PlaceName = ""
     """Where they stand; sent to the store with every reading."""
+    label: Label = Label()
+    """What people call this edge, as `{zh: TEXT, en: TEXT}`; shown beside its name."""
     profiles: Path | None = None
     """A folder of device profiles of your own; those that come with Qilu are known anyway."""
     spool: SpoolSettings

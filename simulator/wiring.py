@@ -37,14 +37,14 @@ def buses(plant: Plant, observer: RequestObserver | None) -> Iterator[Bus]:
     together: dict[str, list[DevicePlacement]] = {}
     for placed in plant.settings.placed():
         if placed.settings.serial is not None:
-            together.setdefault(str(placed.settings.place), []).append(placed)
+            together.setdefault(str(placed.settings.wire_place), []).append(placed)
     latencies = _latencies(plant)
     for on_line in together.values():
         units = {placed.unit: plant.devices[placed.device] for placed in on_line}
         serial = on_line[0].settings.serial
         assert serial is not None
         delays = _delays(plant, units, latencies)
-        wire = plant.wires[on_line[0].settings.place]
+        wire = plant.wires[on_line[0].settings.wire_place]
         yield Bus(Port(units, framing="rtu", wire=wire, delays=delays, observer=observer), serial)
 
 

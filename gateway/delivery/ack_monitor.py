@@ -21,6 +21,8 @@ class AckMonitor:
         self._timeout = timeout
         self._complaints = complaints
         self._trusted_at = now
+        self.acknowledged_at: dict[str, float] = {}
+        """Trusted store -> when its last acknowledgement came."""
         self._waiting_since: float | None = None  # for an answer, be it from whom it may
 
     def connected(self, now: float) -> None:
@@ -31,7 +33,7 @@ class AckMonitor:
         """Somebody spoke in the name of this store: with a name mistyped on one side that frees nothing."""
         self._waiting_since = None
         if store in self._trusted:
-            self._trusted_at = now
+            self._trusted_at = self.acknowledged_at[store] = now
         elif now - self._trusted_at > self._timeout:
             text = (
                 f"store {store} has what is sent, but delivery.trusted_stores trusts"

@@ -16,7 +16,7 @@ from gateway.delivery.size_limit import MAX_TRIES, MessageSize
 from gateway.interfaces import DropReport, Record, Sink, Spool
 from gateway.timekeeping.provisional import is_provisional
 from qilu.contract.ack_codes import AckCode, Refusal
-from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, UnreachableError
+from qilu.contract.errors import ConfigError, LinkEnd, LinkLostError, QiluError, UnreachableError
 from qilu.contract.messages import Announcement
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.topics import Lane
@@ -76,6 +76,14 @@ class Delivery:
         self._live = asyncio.Event()
         self._backlog = asyncio.Event()
         self._freed = asyncio.Event()
+        self.link_error: QiluError | None = None
+        """Why the sink is not connected, or was not the last time."""
+        self.link_changed_at: float | None = None
+        """When the sink was connected or disconnected, in seconds of the clock; None at first."""
+        self.waiting_since: float | None = None
+        """Since when records wait on this link, and none became durable; None while none waits."""
+        self.durable_at: float | None = None
+        """When records became durable last."""
 
     def appended(self, record: Record) -> None:
         """The spool has a new record."""
@@ -96,16 +104,26 @@ class Delivery:
                     self._reconnection.connected(f"connected, {waiting} records wait", self._clock())
                     await self._exchange()
             except* UnreachableError as lost:
-                pause = self._reconnection.failed(flatten(lost), self._clock())
+                pause = self._failed(list(flatten(lost)))
                 self._adapt_message_size(
                     {error.end for error in flatten(lost) if isinstance(error, LinkLostError)}
                 )
             except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
                 if not tried:
                     raise
-                pause = self._reconnection.failed(flatten(wrong), self._clock())
+                pause = self._failed(list(flatten(wrong)))
             tried = True
             await asyncio.sleep(pause)
+
+    def _failed(self, errors: Sequence[QiluError]) -> float:
+        """Remember why the link ended, or was not made; returns the pause until the next attempt."""
+        self.link_error = errors[0]
+        return self._reconnection.failed(errors, self._clock())
+
+    @property
+    def acknowledged_at(self) -> Mapping[str, float]:
+        """Trusted store -> when its last acknowledgement came, in seconds of the clock."""
+        return self._ack_monitor.acknowledged_at
 
     @property
     def lost_links(self) -> int:
@@ -125,6 +143,7 @@ class Delivery:
     async def _exchange(self) -> None:
         self._outbox.link_up()
         self._ack_monitor.connected(self._clock())
+        self.link_changed_at, self.waiting_since = self._clock(), None
         self._live.set()
         self._backlog.set()
         try:
@@ -138,6 +157,7 @@ class Delivery:
             )
         finally:
             self._outbox.link_down()
+            self.link_changed_at, self.waiting_since = self._clock(), None
 
     async def _send_live(self) -> None:
         while True:
@@ -241,6 +261,7 @@ class Delivery:
             now = self._clock()
             waiting = bool(self._outbox.unacknowledged or self._outbox.backlog(self._spool.sendable()))
             self._ack_monitor.check(waiting, now)
+            self._note_waiting(now)
             self._outbox.expire(now)
             self._outbox.rescan()
             self._deferral_report.check(now)
@@ -248,6 +269,14 @@ class Delivery:
                 _log.info("all deferred records are sent again, by request")
                 self._outbox.resend()
             self._backlog.set()
+
+    def _note_waiting(self, now: float) -> None:
+        """Records that a store deferred do not wait for an acknowledgement."""
+        sendable = self._spool.sendable()
+        if sum(map(len, sendable.values())) <= sum(self._outbox.deferred(sendable).values()):
+            self.waiting_since = None
+        elif self.waiting_since is None:
+            self.waiting_since = now
 
     def _release(self, freed: Release) -> None:
         if freed.rejected:
@@ -261,6 +290,7 @@ class Delivery:
         if freed.durable:
             self._spool.forget(freed.stream, freed.durable)
             self.latency.durable(freed.stream, freed.durable, self._clock())
+            self.durable_at, self.waiting_since = self._clock(), None
         self._deferral_report.deferred(freed, self._clock())
         self._freed.set()
         self._live.set()  # a window may have opened

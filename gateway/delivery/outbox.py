@@ -111,6 +111,11 @@ class Outbox:
         """How many records are on their way."""
         return len(self._in_flight)
 
+    @property
+    def announced_stores(self) -> Mapping[str, float]:
+        """Trusted stores whose ingesters announced themselves, with the seconds until a write is durable."""
+        return self._horizons
+
     def sent(self, stream: int) -> IntervalSet:
         """The offsets of a stream that were sent: of what became of them the store may know more."""
         places = self._stream_state(stream)

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from gateway.interfaces import DropReport, Record, SpoolCounts, StreamOrigin
+from gateway.interfaces import Blockage, DropReport, Record, SpoolCounts, StreamOrigin
 from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import Edges
 from gateway.spool.filesystem import Files, OsFiles
@@ -202,6 +202,16 @@ class DiskSpool:
     def size(self) -> int:
         """Bytes on disk."""
         return self._opened.kept.size + self._opened.quarantine.kept.size
+
+    @property
+    def room_bytes(self) -> int:
+        """Bytes until the bound of its size or of the free disk is reached; 0: the disk cannot be read."""
+        return self._opened.retention.room_before_bound()
+
+    @property
+    def blockage(self) -> Blockage | None:
+        """Why it takes no records just now, as far as the directory and the disk are the reason."""
+        return self._opened.retention.blockage
 
     def origin(self, stream: int) -> StreamOrigin:
         """Under which edge and boot a stream was written; an unknown one where its headers are damaged."""

@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Callable
 
+from gateway.interfaces import Blockage
 from gateway.spool.ages import Ages
 from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.filesystem import Files
@@ -98,6 +99,23 @@ class Retention:
     def room(self) -> int:
         """Bytes that may still be written before max_bytes is reached."""
         return self._settings.max_bytes - self._kept.size - self._quarantine.kept.size
+
+    def room_before_bound(self) -> int:
+        """Bytes that may still be written before a bound is reached, that of the disk among them."""
+        try:
+            free = self._files.free()
+        except OSError:
+            return 0
+        return max(min(self.room(), free - self._settings.min_free_disk), 0)
+
+    @property
+    def blockage(self) -> Blockage | None:
+        """Why no record is taken, as far as the directory and the disk are the reason."""
+        if not self._usable:
+            return Blockage.DIRECTORY
+        if self._refusals:
+            return Blockage.DISK
+        return Blockage.FREE_SPACE if self._disk_low and self._blocks else None
 
     def on_write_error(self, error: OSError) -> None:
         """The disk did not take a record: give up the oldest if that may help, and try again in a while."""

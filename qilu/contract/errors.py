@@ -28,6 +28,10 @@ class UnreachableError(QiluError):
         self.retry_after = retry_after
 
 
+class AccessRefusedError(UnreachableError):
+    """The far side is there and does not let us in: the user, the password or the certificate is wrong."""
+
+
 class LinkEnd(Enum):
     """What is known of the end of a connection."""
 

@@ -7,7 +7,7 @@ import socket
 import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from qilu.contract.errors import UnreachableError
+from qilu.contract.errors import AccessRefusedError, UnreachableError
 from qilu.mqtt import reason_codes as reasons
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.network_errors import describe_network_error
@@ -20,7 +20,9 @@ def explain_connect_error(
     place = f"MQTT broker {settings.address}"
     reason = getattr(error, "rc", None)
     if isinstance(reason, ReasonCode):
-        return UnreachableError(f"{place} {_refusal_text(settings, reason.value)}")
+        refused = reason.value in (reasons.BAD_USER, reasons.NOT_AUTHORISED, reasons.BANNED)
+        family = AccessRefusedError if refused else UnreachableError
+        return family(f"{place} {_refusal_text(settings, reason.value)}")
     if isinstance(error.__context__, OSError):  # aiomqtt hides it behind its own error, which has no type
         return UnreachableError(f"{place}: {_unreached(error.__context__, waited)}")
     if "timed out" in str(error):

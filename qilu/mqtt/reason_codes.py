@@ -9,6 +9,7 @@ UNSPECIFIED = 0x80
 UNSUPPORTED_PROTOCOL = 0x84
 BAD_USER = 0x86
 NOT_AUTHORISED = 0x87
+BANNED = 0x8A
 KEEPALIVE_TIMEOUT = 0x8D
 SESSION_TAKEN_OVER = 0x8E
 PACKET_TOO_LARGE = 0x95
@@ -41,7 +42,7 @@ _NAMES = {
     0x87: "not authorised",
     0x88: "server unavailable",
     0x89: "server busy",
-    0x8A: "banned",
+    BANNED: "banned",
     0x8B: "server shutting down",
     0x8D: "keepalive timeout",
     0x8E: "session taken over",

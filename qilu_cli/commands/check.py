@@ -67,7 +67,7 @@ def _check_plant(file: Path) -> None:
     settings = _plant_settings(file)
     placed = list(settings.placed())
     ports = sorted({placement.port for placement in placed if placement.port})
-    lines = len({placement.settings.place for placement in placed if not placement.port})
+    lines = len({placement.settings.wire_place for placement in placed if not placement.port})
     models = len({placement.settings.machine for placement in placed})
     where = [f"{len(ports)} ports ({ports[0]} to {ports[-1]})"] if ports else []
     where += [f"{lines} serial lines"] if lines else []

@@ -29,7 +29,7 @@ def gateway_settings(
     """
     by_place: dict[int | str, list[DevicePlacement]] = {}
     for placed in plant.placed():
-        by_place.setdefault(placed.port or placed.settings.place, []).append(placed)
+        by_place.setdefault(placed.port or placed.settings.wire_place, []).append(placed)
     sources = tuple(
         ModbusSettings(
             type="modbus",
@@ -78,6 +78,8 @@ def _device(placed: DevicePlacement, profile: DeviceProfile) -> DeviceSettings:
         device=placed.device,
         unit_id=placed.unit,
         profile=profile.profile,
+        label=placed.label,
         line=placed.settings.line,
+        place=placed.settings.place,
         parameters=parameters,
     )

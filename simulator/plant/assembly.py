@@ -68,7 +68,7 @@ def wires(
     devices = [
         WiredDevice(
             entry.device,
-            entry.port or entry.settings.place,
+            entry.port or entry.settings.wire_place,
             entry.unit,
             profiles[entry.settings.machine],
             entry.settings.framing if entry.port else "rtu",

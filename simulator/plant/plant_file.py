@@ -14,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from qilu.contract.profile import Name
+from qilu.contract.display.names import numbered
+from qilu.contract.limits import PlaceName
+from qilu.contract.profile import Label, Name
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 from simulator.network_faults.catalogue import AnyNetworkFault
@@ -85,8 +87,12 @@ class MachineSettings(FrozenModel):
     """Of the port: Modbus TCP, or RTU frames over TCP. All devices of a port have the same."""
     unit_id: int = Field(default=1, ge=0, le=255)
     """Its unit id."""
+    label: Label = Label()
+    """What people call it, as `{zh: TEXT, en: TEXT}`; replicas have their number behind it."""
     line: str = ""
     """The production line it stands in."""
+    place: PlaceName = ""
+    """Where it stands, for whoever has to walk there."""
     replicas: int | None = Field(default=None, ge=1, le=100_000)
     """So many of it, with names from DEVICE-1 on."""
     units_per_port: int = Field(default=LAST_UNIT, ge=1, le=LAST_UNIT)
@@ -107,7 +113,7 @@ class MachineSettings(FrozenModel):
     """What its wire does wrong, as docs/faults.md explains."""
 
     @property
-    def place(self) -> int | str:
+    def wire_place(self) -> int | str:
         """The port at which its first device is, or the path of its serial line."""
         return self.port if self.serial is None else str(self.serial.path)
 
@@ -184,6 +190,7 @@ class DevicePlacement(NamedTuple):
     unit: int
     settings: MachineSettings
     entry: int
+    label: Label
 
 
 class PlantFile(FrozenModel):
@@ -222,14 +229,17 @@ class PlantFile(FrozenModel):
         """Every device with its port and unit id, in the order of the file."""
         for entry, machine in enumerate(self.machines):
             if machine.replicas is None:
-                yield DevicePlacement(machine.device, machine.port, machine.unit_id, machine, entry)
+                yield DevicePlacement(
+                    machine.device, machine.port, machine.unit_id, machine, entry, machine.label
+                )
                 continue
             per_port = min(machine.units_per_port, LAST_UNIT + 1 - max(machine.unit_id, 1))
             for index in range(machine.replicas):
                 port, unit = machine.port + index // per_port, machine.unit_id + index % per_port
                 if machine.serial is not None:
                     port, unit = 0, machine.unit_id + index
-                yield DevicePlacement(f"{machine.device}-{index + 1}", port, unit, machine, entry)
+                label = numbered(machine.label, index + 1)
+                yield DevicePlacement(f"{machine.device}-{index + 1}", port, unit, machine, entry, label)
 
     def devices_of(self, names: Iterable[str]) -> frozenset[str]:
         """The devices that are meant by names of devices, rows of replicas and lines."""

@@ -32,7 +32,7 @@ def _useless_signals(plant: PlantFile) -> Iterator[Problem]:
 def _double_places(plant: PlantFile) -> Iterator[Problem]:
     names: dict[str, int] = {}
     places: dict[tuple[int | str, int], str] = {}
-    for device, port, unit, machine, entry in plant.placed():
+    for device, port, unit, machine, entry, _ in plant.placed():
         if port > 65535:
             yield Problem(
                 ("machines", entry, "replicas"),
@@ -53,7 +53,7 @@ def _double_places(plant: PlantFile) -> Iterator[Problem]:
         if device in names:
             text = f"a second device {device!r}; the first one is machine {names[device] + 1} of the file"
             yield Problem(("machines", entry, "device"), text, "give each device its own name")
-        place: int | str = port or machine.place
+        place: int | str = port or machine.wire_place
         if (place, unit) in places:
             where = f"port {port}" if port else f"{place}"
             text = f"{device!r} and {places[place, unit]!r} are both unit {unit} on {where}"
@@ -66,7 +66,7 @@ def _unlike_neighbours(plant: PlantFile) -> Iterator[Problem]:
     """Devices that share a port or a line, and do not agree on how it speaks."""
     first: dict[int | str, DevicePlacement] = {}
     for placed in plant.placed():
-        place: int | str = placed.port or placed.settings.place
+        place: int | str = placed.port or placed.settings.wire_place
         own, other = placed.settings, first.setdefault(place, placed).settings
         if own.framing != other.framing:
             text = f"{other.device} speaks {other.framing} on the same port"

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.interfaces import DevicePlan, PlannedRequest
 from gateway.sources.modbus.identity import DeviceIdentity
 from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
 from gateway.sources.modbus.learning.retry_policy import RetryPolicy
@@ -186,6 +187,18 @@ class Device:
             schemas += [block.columns for block in group.plan.blocks]
             schemas += [not_asked.columns for not_asked in group.plan.not_asked]
         return schemas
+
+    def present_plan(self) -> DevicePlan:
+        """What is requested now, and what was refused."""
+        requests = (
+            PlannedRequest(
+                *(group.plan.group, block.span.table.value, block.span.first, block.span.count),
+                block.columns.points,
+            )
+            for group in self.groups
+            for block in group.plan.blocks
+        )
+        return DevicePlan(self.name, tuple(requests), dict(self.learned.refused_points))
 
     def learn(self, learned: LearnedLimits, now: float) -> None:
         """It taught this, with refusals or with timeouts."""

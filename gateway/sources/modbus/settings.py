@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from qilu.contract.limits import PlaceName
-from qilu.contract.profile import Name, ProfileName, ScaleNumber
+from qilu.contract.profile import Label, Name, ProfileName, ScaleNumber
 from qilu.contract.topics import TopicName
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
@@ -38,8 +38,12 @@ class DeviceSettings(FrozenModel):
     """Its unit id. Devices with one unit id are parts of one unit, each with a profile of its own."""
     profile: ProfileName
     """The device profile with its points."""
+    label: Label = Label()
+    """What people call it, as `{zh: TEXT, en: TEXT}`; shown beside its name."""
     line: PlaceName = ""
     """The production line it stands in."""
+    place: PlaceName = ""
+    """Where it stands, for whoever has to walk there."""
     parameters: Mapping[Name, ScaleNumber] = {}
     """This device's own numbers for the parameters of its profile."""
     poll_periods: Mapping[Name, Period] = {}

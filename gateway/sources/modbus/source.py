@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.interfaces import Event, EventListener, ExpectedPolls
+from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls
 from gateway.sources.modbus.device import Device, DeviceSetup, Group
 from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.identity import without_values
@@ -126,6 +126,10 @@ class ModbusSource:
             )
             for group in self._groups
         ]
+
+    def plans(self) -> Sequence[DevicePlan]:
+        """What is requested of each device now, and what it refused."""
+        return [device.present_plan() for device in self._devices]
 
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time

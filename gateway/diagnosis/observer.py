@@ -1,0 +1,165 @@
+"""The observer: makes the view from the parts of a running gateway. It reads them and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.outbox import Outbox
+from gateway.diagnosis.devices import DeviceBook
+from gateway.diagnosis.rise import Rise
+from gateway.diagnosis.sentence import Sentence, sentence
+from gateway.diagnosis.view import BrokerView, GatewayView, SpoolView, StoreView
+from gateway.interfaces import Blockage, SpoolCounts
+from gateway.pipeline import Tally
+from gateway.settings import GatewaySettings
+from qilu.contract.errors import AccessRefusedError
+from qilu.contract.ranges import IntervalSet
+
+_MIN_RATE_SPAN_S = 10.0
+"""Seconds of collecting from which the room is told as a time."""
+
+
+class ObservedSpool(Protocol):
+    """What the observer reads of a spool."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def room_bytes(self) -> int: ...
+    @property
+    def blockage(self) -> Blockage | None: ...
+    def pending(self) -> Mapping[int, IntervalSet]: ...
+    def counts(self) -> SpoolCounts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedParts:
+    """The parts of a gateway that the observer reads. `monotonic` is the clock (s) of the delivery."""
+
+    settings: GatewaySettings
+    devices: DeviceBook
+    tally: Tally
+    spool: ObservedSpool
+    outbox: Outbox
+    delivery: Delivery
+    clock: Clock
+    oldest_s: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class Observer:
+    """Makes views; it keeps nothing but how counters rose in the last ten minutes."""
+
+    def __init__(self, parts: ObservedParts) -> None:
+        self._parts = parts
+        now = parts.monotonic()
+        self._started_at = now
+        self._bytes = Rise(0, now)
+        self._polls = Rise(0, now)
+        self._dropped = Rise(0, now)
+        self._rejected = Rise(0, now)
+        self._skipped = {source: Rise(0, now) for source in parts.devices.skipped_polls()}
+
+    def view(self) -> GatewayView:
+        """What the gateway does now."""
+        parts, now = self._parts, self._parts.monotonic()
+        tally, delivery = parts.tally, parts.delivery
+        skipped = self._skipped_recently(now)
+        stores = self._stores(now)
+        return GatewayView(
+            edge=parts.settings.edge,
+            now_ms=parts.clock.now_ms(),
+            started_ms=self._ms(self._started_at, now),
+            devices=parts.devices.views(parts.clock.now_ms()),
+            broker=self._broker(now),
+            stores=stores,
+            spool=self._spool(now),
+            clock=parts.clock.trust,
+            clock_since_ms=parts.clock.epoch_start_ms,
+            frees_on_broker=parts.settings.delivery.free_on == "broker",
+            waiting_since_ms=self._ms(delivery.waiting_since, now),
+            ack_timeout_s=parts.outbox.limits.ack_timeout
+            + max(parts.outbox.announced_stores.values(), default=0.0),
+            last_durable_ms=self._ms(delivery.durable_at, now),
+            durable_delay_s=delivery.latency.quantiles(0.5)[0],
+            skipped_recently=round(sum(skipped.values())),
+            busiest_endpoint=max(skipped, key=skipped.__getitem__, default="")
+            if any(skipped.values())
+            else "",
+            polls=tally.polls,
+            values=tally.points,
+            bad_values=tally.bad_points,
+            polls_per_s=self._polls.of(tally.polls, now) / max(self._polls.span_s(now), 1.0),
+        )
+
+    def sentence(self) -> Sentence:
+        """The sentence about the present view."""
+        return sentence(self.view())
+
+    def cause_points(self) -> Mapping[str, float]:
+        """The points of the status of the edge that carry the sentence."""
+        result = self.sentence()
+        return {"cause_code": result.worst.code.number, "causes": result.problems}
+
+    def _ms(self, at: float | None, now: float) -> int:
+        """A time of the monotonic clock as ms (UTC) of the present clock; 0 for none."""
+        return 0 if at is None else self._parts.clock.now_ms() - round((now - at) * 1000)
+
+    def _broker(self, now: float) -> BrokerView:
+        delivery, error = self._parts.delivery, self._parts.delivery.link_error
+        connected = self._parts.outbox.connected
+        return BrokerView(
+            connected=connected,
+            address=self._parts.settings.mqtt.address,
+            since_ms=self._ms(delivery.link_changed_at, now),
+            access_refused=not connected and isinstance(error, AccessRefusedError),
+            problem="" if connected or error is None else str(error),
+            disconnects=delivery.lost_links,
+        )
+
+    def _stores(self, now: float) -> Sequence[StoreView]:
+        acknowledged, outbox = self._parts.delivery.acknowledged_at, self._parts.outbox
+        return [
+            StoreView(store, self._ms(acknowledged.get(store), now), store in outbox.announced_stores)
+            for store in self._parts.settings.delivery.trusted
+        ]
+
+    def _spool(self, now: float) -> SpoolView:
+        parts, settings = self._parts, self._parts.settings.spool
+        pending, counts, oldest_s = parts.spool.pending(), parts.spool.counts(), parts.oldest_s()
+        blocked_ms = parts.clock.spool_blocked_ms
+        return SpoolView(
+            records=sum(map(len, pending.values())),
+            size_bytes=parts.spool.size,
+            max_bytes=settings.max_bytes,
+            hours_left=self._hours_left(now, oldest_s),
+            oldest_age_s=oldest_s,
+            blocked=(parts.spool.blockage or Blockage.BOUND) if blocked_ms else None,
+            blocked_since_ms=blocked_ms,
+            drops_oldest=settings.when_full == "drop_oldest",
+            dropped=parts.tally.dropped,
+            dropped_recently=round(self._dropped.of(parts.tally.dropped, now)),
+            held=counts.held,
+            quarantined=counts.quarantined,
+            quarantined_recently=round(self._rejected.of(parts.outbox.tally.rejected, now)),
+            quarantine_dropped=counts.quarantine_dropped,
+            deferred=parts.outbox.deferred(pending),
+        )
+
+    def _hours_left(self, now: float, oldest_s: float) -> float | None:
+        """Until a bound of size, disk or age, at the rate of the last ten minutes."""
+        parts = self._parts
+        rose, span_s = self._bytes.of(parts.tally.record_bytes, now), self._bytes.span_s(now)
+        if span_s < _MIN_RATE_SPAN_S or rose <= 0:
+            return None
+        by_size_s = parts.spool.room_bytes / (rose / span_s)
+        by_age_s = max(parts.settings.spool.max_age - oldest_s, 0.0)
+        return min(by_size_s, by_age_s) / 3600
+
+    def _skipped_recently(self, now: float) -> Mapping[str, float]:
+        present = self._parts.devices.skipped_polls()
+        return {source: self._skipped[source].of(polls, now) for source, polls in present.items()}
