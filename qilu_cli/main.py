@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qilu_cli.command_group import CommandGroup
-from qilu_cli.options import files, plant, probe, profile, run, schema, spool, stores
+from qilu_cli.options import console, files, plant, probe, profile, run, schema, spool, stores
 
 app = typer.Typer(
     name="qilu",
@@ -28,6 +28,7 @@ for name, group in {
     "profile": profile,
     "plant": plant,
     "spool": spool,
+    "console": console,
     "schema": schema,
 }.items():
     app.add_typer(group.app, name=name, cls=CommandGroup, no_args_is_help=True)

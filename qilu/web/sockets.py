@@ -54,6 +54,7 @@ class Sockets:
         socket = web.WebSocketResponse(
             timeout=2.0, heartbeat=PING_S, compress=False, max_msg_size=MAX_REQUEST
         )
+        socket.headers["Server"] = "qilu"
         if not socket.can_prepare(request):
             raise RefusalError(426, "websocket", "this path is a WebSocket", headers={"Upgrade": "websocket"})
         if self._hub.readers >= MAX_READERS:

@@ -19,6 +19,7 @@ from qilu.web.exchange import Role
 
 TokenRole: TypeAlias = Literal["wall", "viewer", "operator"]
 ROLES: dict[str, Role] = {"wall": Role.WALL, "viewer": Role.VIEWER, "operator": Role.OPERATOR}
+FILE_NAME = "console-tokens.json"
 MAX_TOKENS = 64
 _MAX_BYTES = 65_536
 _SECRET_BYTES = 32

@@ -1,0 +1,1 @@
+"""Commands about the web pages of a gateway, an ingester or a plant."""
