@@ -21,6 +21,11 @@ USERS = "users.json"
 PLUGIN = "dynamic-security.json"
 # More would guard weak passwords; these are random, and the broker has to compute it at every login.
 ITERATIONS = 1000
+SERVICES = (
+    "influxdb-admin", "influxdb-token", "influxdb-reader", "victoriametrics-admin", "victoriametrics-reader",
+    "grafana-admin",
+)  # fmt: skip
+"""What stores and Grafana of compose.yaml need; each in NAME.secret."""
 _FOR_OWNER = {"ca.key", f"{CONTROL}.password", USERS}
 """Files that no container reads."""
 
@@ -88,6 +93,9 @@ class SecretsFolder:
         for user in known.keys() - set(users):
             (self.path / f"{user}.password").unlink(missing_ok=True)
         self._write_ack_keys(users)
+        for name in SERVICES:
+            if not (self.path / f"{name}.secret").exists():
+                self._replace(f"{name}.secret", secrets.token_urlsafe(32))
         self._replace(USERS, encode(users))
         self._replace(PLUGIN, json.dumps(_plugin(users, known), indent=1) + "\n")
         return passwords

@@ -13,13 +13,13 @@ from tests.system.programs import qilu
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ENDS_BY_ITSELF = {"victoriametrics-volume"}
-WITHOUT_HEALTH = ENDS_BY_ITSELF | {"ingester", "ingester-victoria"}
-"""An ingester has no way yet to say how it is; it is started again when it ends."""
+ENDS_BY_ITSELF = {"victoriametrics-volume", "influxdb-tokens-volume"}
 MADE_BY_SCRIPT = {
     "dynamic-security.json", "server.pem", "server.key", "ca.pem", "ingester.password",
     "ingester-victoria.password", "edge-1.password", "influx-store.key", "victoria-store.key",
-    "edge-1.influx-store.key", "edge-1.victoria-store.key",
+    "edge-1.influx-store.key", "edge-1.victoria-store.key", "influxdb-admin.secret", "influxdb-token.secret",
+    "influxdb-reader.secret", "grafana-admin.secret", "victoriametrics-admin.secret",
+    "victoriametrics-reader.secret",
 }  # fmt: skip
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -79,7 +79,7 @@ def test_an_image_is_named_with_its_version(name: str) -> None:
 @services
 def test_a_service_says_how_it_is_and_waits_for_what_it_needs(name: str) -> None:
     service = SERVICES[name]
-    assert ("healthcheck" in service) is (name not in WITHOUT_HEALTH)
+    assert ("healthcheck" in service) is (name not in ENDS_BY_ITSELF)
     for needed, how in service.get("depends_on", {}).items():
         ends = needed in ENDS_BY_ITSELF
         assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy")
@@ -100,10 +100,51 @@ def test_only_grafana_and_the_brokers_tls_port_are_published() -> None:
 
 def test_machines_are_reached_by_the_gateway_only() -> None:
     assert COMPOSE["networks"]["machines"] == {"internal": True}
-    assert {name for name, service in SERVICES.items() if "machines" in service.get("networks", [])} == {
-        "simulator",
-        "gateway",
+    assert on_network("machines") == {"simulator", "gateway"}
+
+
+def on_network(name: str) -> set[str]:
+    return {service for service, settings in SERVICES.items() if name in settings.get("networks", [])}
+
+
+def reachable_from(name: str) -> set[str]:
+    """All services that share a network with it."""
+    return set().union(*map(on_network, SERVICES[name].get("networks", []))) - {name}
+
+
+def test_a_store_is_reached_by_its_ingester_and_by_grafana_only() -> None:
+    stores = {"influxdb", "victoriametrics"}
+    ingesters = {"ingester", "ingester-victoria"}
+    assert reachable_from("influxdb") == ingesters | {"victoriametrics", "vmauth", "grafana"}
+    assert reachable_from("victoriametrics") == ingesters | {"influxdb", "vmauth"}
+    assert not reachable_from("gateway") & (stores | ingesters | {"grafana"})
+    assert all(COMPOSE["networks"][network] == {"internal": True} for network in ("store", "query", "cloud"))
+
+
+def test_no_environment_carries_a_secret() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|TOKEN|KEY", name):
+                assert re.fullmatch(r"/run/secrets/[\w.-]+\.secret", str(value)), name
+
+
+def test_grafana_has_no_right_to_write() -> None:
+    """InfluxDB: a user who may read the bucket. VictoriaMetrics: see test_store_reader.py."""
+    script = (DEPLOY / "influxdb" / "make-users").read_text()
+    (line,) = [line for line in script.replace("\\\n", "").splitlines() if "v1 auth create" in line]
+    assert "--username grafana" in line
+    assert "--read-bucket" in line
+    assert "--write" not in line
+    assert set(SERVICES["grafana"]["secrets"]) == {
+        "grafana-admin.secret",
+        "influxdb-reader.secret",
+        "victoriametrics-reader.secret",
     }
+
+
+@services
+def test_memory_and_processes_of_a_service_are_bounded(name: str) -> None:
+    assert {"mem_limit", "pids_limit"} <= set(SERVICES[name])
 
 
 @services
@@ -122,9 +163,9 @@ def test_every_secret_is_one_that_the_script_makes_and_stands_where_settings_exp
     }
     for name, service in SERVICES.items():
         files = [DEPLOY / outside for outside, _ in bound(service)]
-        text = "\n".join(
-            [*(file.read_text() for file in files if file.is_file()), *service.get("command", [])]
-        )
+        given = [*service.get("command", []), *map(str, service.get("environment", {}).values())]
+        folders = [inside for file in files if file.is_dir() for inside in file.rglob("*.yaml")]
+        text = "\n".join([*(file.read_text() for file in (*files, *folders) if file.is_file()), *given])
         wanted = set(re.findall(r"^[^#\n]*/run/secrets/([\w.-]+)", text, re.MULTILINE))
         assert wanted == set(service.get("secrets", [])), name
 
