@@ -16,16 +16,17 @@ from simulator.serving.settings import LatencySettings
 
 def ports(plant: Plant, observer: RequestObserver | None, *, free: bool = False) -> list[Port]:
     """In the order of `plant.endpoints()`. free: any port of the machine instead of that of the settings."""
-    framing = {placed.port: placed.settings.framing for placed in plant.settings.placed()}
+    on_port = {placed.port: placed.settings for placed in plant.settings.placed()}
     latencies = _latencies(plant)
     return [
         Port(
             units,
             0 if free else port,
             plant.settings.host,
-            framing=framing[port],
+            framing=on_port[port].framing,
             wire=plant.wires[port],
-            delays=_delays(plant, units, latencies),
+            any_unit_id=on_port[port].ignore_unit_id,
+            delays=_delays(plant, units, latencies, any_unit_id=on_port[port].ignore_unit_id),
             observer=observer,
         )
         for port, units in plant.endpoints().items()
@@ -57,7 +58,11 @@ def _latencies(plant: Plant) -> Mapping[str, LatencySettings]:
 
 
 def _delays(
-    plant: Plant, units: Mapping[int, Device], latencies: Mapping[str, LatencySettings]
+    plant: Plant,
+    units: Mapping[int, Device],
+    latencies: Mapping[str, LatencySettings],
+    *,
+    any_unit_id: bool = False,
 ) -> Mapping[int, Delay]:
     delays: dict[int, Delay] = {
         unit: delay(latencies[device.name], plant.settings.seed, device.name)
@@ -66,6 +71,8 @@ def _delays(
     }
     if len(units) == 1 and delays:
         [only] = delays.values()
+        if any_unit_id:
+            return dict.fromkeys(range(256), only)
         return {BROADCAST: only, SERVER_UNIT_ID: only, **delays}
     return delays
 

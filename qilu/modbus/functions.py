@@ -20,13 +20,14 @@ class Function(IntEnum):
     DIAGNOSTICS = 8
     WRITE_COILS = 15
     WRITE_REGISTERS = 16
+    REPORT_SERVER_ID = 17
     MASK_WRITE_REGISTER = 22
     READ_WRITE_REGISTERS = 23
     READ_IDENTITY = 43
 
 
 MEI_IDENTITY = 14  # the only kind of function 43 that we speak
-RETURN_QUERY_DATA = 0  # the only kind of function 8 that we speak, and only as a client
+RETURN_QUERY_DATA = 0  # the only kind of function 8 that we speak
 ADDRESSES = 65536
 MAX_READ_BITS = 2000
 MAX_READ_REGISTERS = 125

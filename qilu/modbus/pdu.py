@@ -7,13 +7,13 @@ A PDU is the function code and its data, without unit id, transaction id or chec
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
 from qilu.modbus.device_identification import Identity, ReadIdentity, identity_response, parse_identity
+from qilu.modbus.diagnostics import Loopback, ReportServerId, loopback_request, server_id_response
 from qilu.modbus.errors import IllegalFunction, ProtocolError, exception_reply
-from qilu.modbus.functions import RETURN_QUERY_DATA, Function, require_word
+from qilu.modbus.functions import Function
 from qilu.modbus.read_functions import Read, pack_bits, read_response, unpack_bits
 from qilu.modbus.write_functions import (
     MaskWrite,
@@ -28,10 +28,12 @@ from qilu.modbus.write_functions import (
 __all__ = [
     "Function",
     "Identity",
+    "Loopback",
     "MaskWrite",
     "Read",
     "ReadIdentity",
     "ReadWrite",
+    "ReportServerId",
     "Request",
     "WideRead",
     "WriteCoil",
@@ -49,6 +51,7 @@ __all__ = [
     "reply_size",
     "response_data",
     "response_identity",
+    "server_id_response",
     "unpack_bits",
     "wide_read_request",
     "without_padding",
@@ -56,7 +59,16 @@ __all__ = [
 ]
 
 Request: TypeAlias = (
-    Read | WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite | ReadWrite | ReadIdentity
+    Read
+    | WriteCoil
+    | WriteRegister
+    | WriteCoils
+    | WriteRegisters
+    | MaskWrite
+    | ReadWrite
+    | ReadIdentity
+    | Loopback
+    | ReportServerId
 )
 
 EXCEPTION = 0x80  # added to the function code of an exception response
@@ -73,12 +85,13 @@ _PARSE: dict[int, Callable[[bytes], Request]] = {
     Function.MASK_WRITE_REGISTER.value: MaskWrite.parse,
     Function.READ_WRITE_REGISTERS.value: ReadWrite.parse,
     Function.READ_IDENTITY.value: ReadIdentity.parse,
+    Function.DIAGNOSTICS.value: Loopback.parse,
+    Function.REPORT_SERVER_ID.value: ReportServerId.parse,
 }
 # plain ints: an enum member costs a lookup on the hot path
 _READ_BITS = (1, 2)
 _READ_REGISTERS = (3, 4, 23)
 _IDENTITY = Function.READ_IDENTITY.value
-_DIAGNOSTICS = Function.DIAGNOSTICS.value
 
 
 def read_request(function: int, address: int, count: int) -> bytes:
@@ -97,12 +110,6 @@ def wide_read_request(function: int, address: int, size: int) -> WideRead:
     request = WideRead(read_request(function, address, 1))
     request.size = size
     return request
-
-
-def loopback_request(word: int) -> bytes:
-    """The request PDU of function 8/0, which a device returns as it is; `word`: 16 bits of our own."""
-    require_word(word, "word")
-    return struct.pack(">BHH", _DIAGNOSTICS, RETURN_QUERY_DATA, word)
 
 
 def parse_request(pdu: bytes) -> Request:

@@ -20,7 +20,7 @@ MIN_FRAME, MAX_FRAME = 4, 256
 NO_FRAME = 0
 UNKNOWN = MAX_FRAME + 1  # the bytes with the length are still to come
 
-_REQUEST_SIZES = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 22: 10}
+_REQUEST_SIZES = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 8: 8, 17: 4, 22: 10}
 _RESPONSE_SIZES = {5: 8, 6: 8, 8: 8, 15: 8, 16: 8, 22: 10}
 _COUNTED_REQUESTS = {15: 6, 16: 6, 23: 10}  # where, after the unit id, their byte count stands
 _COUNTED_RESPONSES = frozenset((*READ_LIMITS, Function.READ_WRITE_REGISTERS.value))

@@ -6,14 +6,15 @@
     truth/faults.csv.gz       tick, time_ms, device, fault, point, severity (0 to 1), true (what a struck
                               sensor should have shown); a row at each interval for each active fault
 
-`time_ms` is the plant's own clock, written as if its zone were UTC. Missing values are empty. The same
-settings, span and interval make the same bytes.
+`time_ms` is the plant's own clock, written as if its zone were UTC. Missing values are empty, and so is a row
+at which the device did not reply because its controller rebooted. The same settings, span and interval make
+the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qilu.contract.errors import ConfigError
 from qilu.runtime.rlimits import raise_open_file_limit
@@ -128,6 +130,7 @@ class _Run:
         self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, what.rows), 1)
         self._recorders = [Recorder(image, self._chunk) for image in plant.images]
         self._stamps: list[Stamp] = []
+        self._without_reply: dict[str, list[int]] = {}  # rows
         self._start_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
         self._files: dict[str, TableFile] = {}
         for device in plant.devices:
@@ -143,6 +146,8 @@ class _Run:
     def take(self) -> None:
         """One row of every device, as its registers stand now."""
         stamp = self._stamp(self._plant.tick)
+        for name in self._plant.faults.rebooting():
+            self._without_reply.setdefault(name, []).append(len(self._stamps))
         self._stamps.append(stamp)
         for recorder in self._recorders:
             recorder.take()
@@ -164,8 +169,11 @@ class _Run:
             rows = recorder.read()
             for row, device in enumerate(recorder.image.devices):
                 points = columns(recorder.image, rows, row)
+                if device in self._without_reply:
+                    points = _without_rows(points, self._without_reply[device])
                 self._files[device].write({"tick": ticks, "time_ms": times, **points})
         self._stamps.clear()
+        self._without_reply.clear()
         self._events.flush()
         self._faults.flush()
 
@@ -174,6 +182,14 @@ class _Run:
 
     def _on_event(self, event: Event) -> None:
         self._events.add(*self._stamp(event.tick), event.device, event.event, event.before, event.after)
+
+
+def _without_rows(points: Mapping[str, NDArray[Any]], missing: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """The same columns, with no value in some rows."""
+    masked = {name: np.ma.MaskedArray(column) for name, column in points.items()}
+    for column in masked.values():
+        column[list(missing)] = np.ma.masked
+    return dict(masked)
 
 
 def _described(plant: Plant, what: ExportPlan) -> str:

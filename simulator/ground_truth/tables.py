@@ -28,7 +28,7 @@ class TableFile(Protocol):
     path: Path
 
     def write(self, columns: Columns) -> None:
-        """More rows; numbers, or text as bytes. NaN is written as a missing value."""
+        """More rows; numbers, or text as bytes. NaN and what a masked array masks are missing values."""
 
     def close(self) -> None: ...
 
@@ -80,7 +80,12 @@ class ParquetFile:
 
     def write(self, columns: Columns) -> None:
         arrow = self._arrow
-        batch = {name: arrow.array(_plain(column), from_pandas=True) for name, column in columns.items()}
+        batch = {
+            name: arrow.array(
+                _plain(np.ma.getdata(column)), mask=np.ma.getmaskarray(column), from_pandas=True
+            )
+            for name, column in columns.items()
+        }
         table = arrow.table(batch)
         if self._writer is None:
             parquet = importlib.import_module("pyarrow.parquet")
@@ -110,6 +115,9 @@ def _plain(column: NDArray[Any]) -> Any:
 
 def _texts(column: NDArray[Any]) -> list[str]:
     """The shortest text that reads back to the same number of the column's own type."""
+    if isinstance(column, np.ma.MaskedArray):
+        shown = zip(_texts(column.data), np.ma.getmaskarray(column).tolist(), strict=True)
+        return ["" if missing else text for text, missing in shown]
     match column.dtype.kind:
         case "S":
             return [_quoted(text.decode("utf-8", "replace")) for text in column.tolist()]

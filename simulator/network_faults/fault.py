@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -105,6 +106,10 @@ class NetworkFault(FrozenModel):
 
     def problems(self, profile: DeviceProfile) -> Iterator[Problem]:
         """What does not fit a device; each place is a key of this fault."""
+        yield from ()
+
+    def place_problems(self, unit_ids: AbstractSet[int]) -> Iterator[Problem]:
+        """What does not fit a port or a serial line at which these unit ids have a device."""
         yield from ()
 
     # The places, in the order in which a request comes past them.

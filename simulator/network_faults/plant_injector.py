@@ -24,6 +24,8 @@ class WiredDevice(NamedTuple):
     unit: int
     profile: DeviceProfile
     framing: Literal["tcp", "rtu"] = "tcp"
+    any_unit_id: bool = False
+    """Whether it replies to every unit id."""
 
 
 class Wires:
@@ -38,6 +40,9 @@ class Wires:
         self._by_place: dict[Place, list[WiredDevice]] = {}
         for wired in devices:
             self._by_place.setdefault(wired.place, []).append(wired)
+        self._unit_ids = {
+            place: frozenset[int]().union(*map(self._units, there)) for place, there in self._by_place.items()
+        }
         self._wires = {
             place: FaultyWire(
                 seconds,
@@ -73,7 +78,10 @@ class Wires:
             text = f"{fault.fault} is a fault of connections, and a serial line has none"
             yield Problem((*loc, "fault"), text, "choose another fault")
         # a fault of a whole port is for those of its devices that it fits
-        problems = [list(fault.problems(wired.profile)) for wired in struck]
+        problems = [
+            [*fault.problems(wired.profile), *fault.place_problems(self._unit_ids[wired.place])]
+            for wired in struck
+        ]
         if problems and all(problems):
             yield from (problem._replace(loc=(*loc, *problem.loc)) for problem in problems[0])
 
@@ -91,7 +99,7 @@ class Wires:
             self._active_ports.add(wired.place)
             return
         for place, wire in self._wires.items():
-            if fault.port in (None, place):
+            if fault.port in (None, place) and not any(fault.place_problems(self._unit_ids[place])):
                 wire.inject(fault)
                 self._active_ports.add(place)
 
@@ -132,6 +140,9 @@ class Wires:
         return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))
 
     def _units(self, wired: WiredDevice) -> frozenset[int]:
+        """The unit ids to which a device replies."""
+        if wired.any_unit_id:
+            return frozenset(range(256))
         alone = len(self._by_place[wired.place]) == 1 and wired.framing == "tcp"
         return frozenset((wired.unit, BROADCAST, SERVER_UNIT_ID) if alone else (wired.unit,))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from pydantic import Field
 
 from qilu.contract.profile import TABLES_BY_FUNCTION, Table
 from qilu.contract.units import Duration
+from qilu.contract.validation import Problem
+from qilu.modbus.errors import ExceptionCode
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
 from qilu.modbus.pdu import exception_response, pack_bits, write_echo
@@ -17,6 +20,7 @@ from simulator.serving.response_hook import Responder
 
 Address = Field(ge=0, le=65535)
 Refusal = Literal["exception", "no_reply", "reset"]
+_READS_OF_BITS = (Function.READ_COILS, Function.READ_DISCRETE_INPUTS)
 
 
 class Exception_(NetworkFault):  # noqa: N801 - it is the fault `exception`, not an exception
@@ -90,8 +94,8 @@ class BlockLimit(_RefusalFault):
 
 
 class NoLimits(NetworkFault):
-    """A device that checks nothing: a block past the last address goes on at 0, and the byte count of a block
-    that is too long has lost what does not fit into a byte.
+    """A device that checks nothing: a block past the last address goes on at 0, addresses that do not exist
+    read 0, and the byte count of a block that is too long has lost what does not fit into a byte.
     """
 
     catalogue_numbers = (6, 34)
@@ -107,10 +111,13 @@ class NoLimits(NetworkFault):
         for address in range(first, first + min(count, 2 * ADDRESSES)):
             part = function.to_bytes(1, "big") + (address % ADDRESSES).to_bytes(2, "big") + b"\0\1"
             reply = device(request._replace(pdu=part))
+            if reply == exception_response(function, ExceptionCode.ILLEGAL_ADDRESS):
+                data += bytes(1 if function in _READS_OF_BITS else 2)
+                continue
             if reply is None or reply[0] != function:
                 return reply
             data += reply[2:]
-        if function <= Function.READ_DISCRETE_INPUTS:
+        if function in _READS_OF_BITS:
             data = pack_bits([byte == 1 for byte in data])
         return bytes((function, len(data) & 0xFF)) + data
 
@@ -140,6 +147,12 @@ class UnitZeroOnly(NetworkFault):
     catalogue_numbers = (12,)
     fault: Literal["unit_zero_only"] = "unit_zero_only"
     unit_id: int = Field(default=0, ge=0, le=255)
+
+    def place_problems(self, unit_ids: AbstractSet[int]) -> Iterator[Problem]:
+        if self.unit_id not in unit_ids:
+            text = f"no device there has the unit id {self.unit_id}, so none would reply to anything"
+            remedy = "give the device a TCP port of its own, or name a unit_id of that port"
+            yield Problem(("unit_id",), text, remedy)
 
     def applies_to(self, exchange: Exchange) -> bool:
         return exchange.request.unit != self.unit_id

@@ -72,6 +72,7 @@ def wires(
             entry.unit,
             profiles[entry.settings.machine],
             entry.settings.framing if entry.port else "rtu",
+            entry.settings.ignore_unit_id,
         )
         for entry in placed
     ]

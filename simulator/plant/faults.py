@@ -23,7 +23,8 @@ from simulator.registers.device import Device
 from simulator.registers.image import Image
 
 STUCK_BIT = "stuck_bit"
-SENSOR_FAULTS = ("drift", "freeze", "spike", "drop_out", STUCK_BIT)
+DROP_OUT = "drop_out"
+SENSOR_FAULTS = ("drift", "freeze", "spike", DROP_OUT, STUCK_BIT)
 WITH_AMOUNT = ("drift", "spike", STUCK_BIT)
 REBOOT = "reboot"
 BETWEEN_SPIKES = 20.0  # seconds, mean
@@ -44,7 +45,11 @@ def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Devic
         for point in device.profile.points
         if point.type != "string" and point.name != SERVE_COUNTER and point.overlaps is None
     )
-    if fault.fault not in SENSOR_FAULTS:
+    bits = {point.name for point in device.profile.points if point.type == "bool"}
+    if fault.fault == DROP_OUT and fault.point in bits:
+        text = f"{fault.point} is a bit, which always has a value"
+        yield Problem((*place, "point"), text, "use freeze, or name a point that is a number")
+    elif fault.fault not in SENSOR_FAULTS:
         if fault.point is not None:
             yield Problem(
                 (*place, "point"), f"{fault.fault} is not a fault of a sensor", "leave the point out"
@@ -114,7 +119,7 @@ class FaultInstance:
                 return true + magnitude * progress
             case "spike":
                 return true + magnitude * (self._generator.random() < dt / BETWEEN_SPIKES)
-            case "drop_out":
+            case _ if self.fault.fault == DROP_OUT:
                 return np.nan
         return true
 
@@ -189,6 +194,12 @@ class Faults:
                 for instance in instances
             )
             changed.device.restart(rebooting=rebooting)
+
+    def rebooting(self) -> Iterator[str]:
+        """The devices whose controllers reboot now."""
+        for instance in self:
+            if instance.active and instance.fault.fault == REBOOT:
+                yield instance.fault.device
 
     def has_sensor_faults(self, image: Image) -> bool:
         """Whether a sensor of this model is ill now, so that `distort` must be asked in this step."""

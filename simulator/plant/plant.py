@@ -47,13 +47,14 @@ class Plant:
         self._environment = Environment(settings)
         placed = list(settings.placed())
         self.events = EventPublisher([entry.device for entry in placed])
-        groups: dict[tuple[str, int | None], list[int]] = {}
+        groups: dict[tuple[str, int | None, int], list[int]] = {}
         for number, entry in enumerate(placed):
-            model = entry.settings.machine
-            groups.setdefault((model, None if model in MODELS else entry.entry), []).append(number)
+            model, readable = entry.settings.machine, entry.settings.readable_addresses
+            own = None if model in MODELS else entry.entry
+            groups.setdefault((model, own, readable), []).append(number)
         self._rows = [
             self._build(np.array(places, dtype=np.intp), placed, profiles[model])
-            for (model, _), places in groups.items()
+            for (model, _, _), places in groups.items()
         ]
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
         self._where = {
@@ -63,8 +64,8 @@ class Plant:
         self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
         self.buffers = Buffers(len(placed), placing.buffers(settings, placed))
         # a fault that does not fit is reported by `problems` and not injected
-        for index, fault in enumerate(settings.faults):
-            if not any(self.fault_problems(fault, ("faults", index))):
+        for fault, loc in self._scripted_faults():
+            if not any(self.fault_problems(fault, loc)):
                 self.inject(fault)
         self.wires = placing.wires(placed, profiles, settings.seed, lambda: self.seconds)
         self.wires.listen(self._publish_wire_action)
@@ -109,8 +110,13 @@ class Plant:
     def problems(self) -> Iterator[Problem]:
         """What is wrong with the settings and only comes to light with the machines: faults, short cycles."""
         yield from self._step_problems()
-        for entry, fault in enumerate(self.settings.faults):
-            yield from self.fault_problems(fault, ("faults", entry))
+        for index in range(len(self.settings.faults)):
+            of_devices = (
+                list(self.fault_problems(fault, loc))
+                for fault, loc in self._scripted_faults()
+                if loc[1] == index
+            )
+            yield from next(filter(None, of_devices), ())
         for network_fault, stands_at in self._scripted():
             yield from self.wires.problems(network_fault, stands_at)
 
@@ -125,6 +131,14 @@ class Plant:
                 name = names[row.places[short]]
                 text = f"{step:g} s is longer than the cycle of {name}, {seconds[short]:.3g} s"
                 yield Problem(("step",), text, "give a shorter step, or the machine a larger cycle_factor")
+
+    def _scripted_faults(self) -> Iterator[tuple[FaultSettings, Loc]]:
+        """The faults of machines and sensors in the settings, one for each device, and where they stand."""
+        for index, fault in enumerate(self.settings.faults):
+            struck = self.settings.devices_of([fault.device])
+            named = [device for device in self.devices if device in struck] or [fault.device]
+            for device in [fault.device] if fault.device in self.devices else named:
+                yield fault.model_copy(update={"device": device}), ("faults", index)
 
     def _scripted(self) -> Iterator[tuple[NetworkFault, Loc]]:
         """The faults of the wire in the settings, for each device that has them, and where they stand."""
@@ -245,7 +259,9 @@ class Plant:
             machines = MODELS[profile.profile](fleet)
         else:
             machines = SignalMachines(fleet, profile, own[0].settings.signals, self.settings.seed)
-        image = Image(profile, machines, parameters, names)
+        image = Image(
+            profile, machines, parameters, names, readable_addresses=own[0].settings.readable_addresses
+        )
         for row, entry in enumerate(own):
             self.devices[entry.device] = Device(
                 entry.device,

@@ -17,7 +17,7 @@ from pydantic import (
 from qilu.contract.display.names import numbered
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Label, Name
-from qilu.contract.units import Duration, Period
+from qilu.contract.units import Duration, Period, format_duration
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 from simulator.network_faults.catalogue import AnyNetworkFault
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
@@ -89,6 +89,10 @@ class MachineSettings(FrozenModel):
     """Its unit id."""
     label: Label = Label()
     """What people call it, as `{zh: TEXT, en: TEXT}`; replicas have their number behind it."""
+    ignore_unit_id: bool = False
+    """Whether it replies to every unit id, as many TCP devices do; it is then alone on its port."""
+    readable_addresses: int = Field(default=0, ge=0, le=65536)
+    """So many addresses of each table, from 0 on, can be read; those without a point read 0."""
     line: str = ""
     """The production line it stands in."""
     place: PlaceName = ""
@@ -163,7 +167,7 @@ class FaultSettings(FrozenModel):
     """A fault of one device; times are simulated ones since the start of the plant."""
 
     device: str
-    """What it strikes."""
+    """What it strikes: a device, a row of replicas or a line."""
     fault: str
     """One of its model, of a sensor, or `reboot`."""
     start: Duration
@@ -178,6 +182,15 @@ class FaultSettings(FrozenModel):
     """For faults of a sensor."""
     magnitude: float | None = None
     """Of a drift after its ramp and of spikes in the point's unit; the number of a stuck bit."""
+
+    @model_validator(mode="after")
+    def _check(self) -> FaultSettings:
+        if self.duration is not None and self.duration < self.ramp:
+            over, ramp = format_duration(self.duration), format_duration(self.ramp)
+            text = f"it is over after {over}, and grows for {ramp}"
+            remedy = "give a longer duration or a shorter ramp, or a lower severity"
+            raise_problems([Problem(("duration",), text, remedy)])
+        return self
 
 
 class DevicePlacement(NamedTuple):

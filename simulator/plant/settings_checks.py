@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from qilu.config.error_texts import nearest, suggestion
@@ -15,6 +16,7 @@ def of_plant(plant: PlantFile) -> list[Problem]:
     problems = [
         *_useless_signals(plant),
         *_double_places(plant),
+        *_shared_ports(plant),
         *_unlike_neighbours(plant),
         *_port_of_control(plant),
         *_unknown_names(plant),
@@ -62,6 +64,20 @@ def _double_places(plant: PlantFile) -> Iterator[Problem]:
         places.setdefault((place, unit), device)
 
 
+def _shared_ports(plant: PlantFile) -> Iterator[Problem]:
+    """Devices that ignore unit ids and are not alone on a TCP port."""
+    devices = Counter(placed.port or placed.settings.place for placed in plant.placed())
+    for entry, machine in enumerate(plant.machines):
+        here = ("machines", entry, "ignore_unit_id")
+        if not machine.ignore_unit_id:
+            continue
+        if machine.serial is not None or machine.framing == "rtu":
+            yield Problem(here, "needs Modbus TCP: RTU frames go to all devices of a line", "leave it out")
+        elif any(devices[placed.port] > 1 for placed in plant.placed() if placed.entry == entry):
+            remedy = "give each such device a port of its own: replicas with units_per_port: 1"
+            yield Problem(here, "other devices are on the same port", remedy)
+
+
 def _unlike_neighbours(plant: PlantFile) -> Iterator[Problem]:
     """Devices that share a port or a line, and do not agree on how it speaks."""
     first: dict[int | str, DevicePlacement] = {}
@@ -80,6 +96,8 @@ def _named(plant: PlantFile) -> Iterator[tuple[Loc, str]]:
     """Every place of the file that names devices, rows or lines."""
     for entry, machine in enumerate(plant.machines):
         yield from ((("machines", entry, "feeds", index), name) for index, name in enumerate(machine.feeds))
+    for entry, fault in enumerate(plant.faults):
+        yield ("faults", entry, "device"), fault.device
     for entry, buffer in enumerate(plant.buffers):
         yield from ((("buffers", entry, "after", index), name) for index, name in enumerate(buffer.after))
         yield from ((("buffers", entry, "before", index), name) for index, name in enumerate(buffer.before))
@@ -90,11 +108,6 @@ def _unknown_names(plant: PlantFile) -> Iterator[Problem]:
     known |= {machine.device for machine in plant.machines} | {
         machine.line for machine in plant.machines if machine.line
     }
-    devices = {placed.device for placed in plant.placed()}
-    for entry, fault in enumerate(plant.faults):
-        if fault.device not in devices:
-            text = f"no device {fault.device!r}"
-            yield Problem(("faults", entry, "device"), text, suggestion(fault.device, sorted(devices)))
     for place, name in _named(plant):
         if name not in known:
             yield Problem(place, f"no device and no line {name!r}", suggestion(name, sorted(known)))

@@ -67,10 +67,14 @@ class Device:
             for name, values in self._first.items():
                 self._image.machines.setpoints[name][self._row] = values
 
-    def require_registers(self, table: Table, address: int, count: int) -> None:
-        """IllegalAddress: not all of them exist."""
+    def require_running(self) -> None:
+        """TargetFailedToRespond: its controller reboots."""
         if self.rebooting:
             raise TargetFailedToRespond(self.name)
+
+    def require_registers(self, table: Table, address: int, count: int) -> None:
+        """IllegalAddress: not all of them exist."""
+        self.require_running()
         self._image.areas[table].readable(address, count)
 
     def read_registers(self, table: Table, address: int, count: int) -> bytes:

@@ -4,7 +4,7 @@ The mirror of the codec that `qilu.contract.registers` compiles for reading.
 
 raw = (value - offset) / scale, rounded half to even. A gauge outside its type's range saturates, a counter
 wraps as a real one does. A value that is not a number becomes the point's first sentinel, else NaN in a
-float and 0 in an integer.
+float and the largest number of an integer, as an input shows whose wire is broken.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _number_writer(
     scale = scales(points, parameters)
     offset = np.array([factor(point.offset, parameters) for point in points])
     places = np.array([column(point.address) + word for point in points for word in range(size)])
-    missing = np.array([[float(point.sentinels[0] if point.sentinels else 0)] for point in points])
+    missing = np.array([[_missing(point)] for point in points])
     counter = first.kind == "counter"
 
     def write(values: Values) -> None:
@@ -102,6 +102,13 @@ def _number_writer(
         image[:, places] = words.transpose(1, 0, 2).reshape(n, -1)
 
     return write
+
+
+def _missing(point: Point) -> float:
+    """The raw number that stands for no value in an integer."""
+    if point.sentinels:
+        return float(point.sentinels[0])
+    return _range_of(point.type)[2] if point.type.is_integer else 0.0
 
 
 def as_integers(raw: Array, kind: DataType, counter: bool, missing: Array) -> NDArray[Any]:

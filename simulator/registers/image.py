@@ -1,9 +1,9 @@
 """The register image of all machines of one model.
 
 What a client may read: every run of addresses in which no two points are further apart than MAX_GAP
-addresses; the gaps inside a run are reserved and read as 0, as in most makers' maps. Anything that leaves a
-run, or touches a range that by the profile must not be read, is answered with exception 2 (illegal data
-address).
+addresses; the gaps inside a run are reserved and read as 0, as in most makers' maps. A plant may have the
+first addresses of every table exist, whatever stands there. Anything that leaves a run, or touches a range
+that by the profile must not be read, is answered with exception 2 (illegal data address).
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ MAX_GAP = 8  # addresses; a gap of so many or more between two points is not par
 class Area:
     """One table of one model: which addresses exist, and in which column of the image each stands."""
 
-    def __init__(self, profile: DeviceProfile, table: Table) -> None:
+    def __init__(self, profile: DeviceProfile, table: Table, readable_addresses: int = 0) -> None:
+        """readable_addresses: so many from 0 on can be read in any case."""
         self.points = [point for point in profile.points if point.table is table]
         self._forbidden = [
-            (entry.first, entry.last) for entry in profile.limits.unreadable if entry.table is table
+            (max(entry.first, readable_addresses), entry.last)
+            for entry in profile.limits.unreadable
+            if entry.table is table and entry.last >= readable_addresses
         ]
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
-        self._columns: list[int] = []
-        self.columns = 0
+        blank = readable_addresses > 0
+        self._firsts: list[int] = [0] * blank
+        self._lasts: list[int] = [readable_addresses - 1] * blank
+        self._columns: list[int] = [0] * blank
+        self.columns = readable_addresses
         for point in sorted(self.points, key=lambda point: point.address):
             if self._lasts and point.address - self._lasts[-1] <= MAX_GAP:
                 self._lasts[-1] = max(self._lasts[-1], point.last)
@@ -71,16 +75,19 @@ class Image:
         machines: Machines,
         parameters: Sequence[Mapping[str, float]],
         devices: Sequence[str] = (),
+        *,
+        readable_addresses: int = 0,
     ) -> None:
         """parameters: of each machine, for the points whose scale or offset is a parameter of the device.
-        devices: the machines' names.
+        devices: the machines' names. readable_addresses: of each table, those from 0 on that exist in any
+        case.
         """
         n = len(parameters)
         self.profile = profile
         self.machines = machines
         self.devices: Sequence[str] = devices or [f"{profile.profile}-{row + 1}" for row in range(n)]
         self.parameters = [_numbers(profile, own) for own in parameters]
-        self.areas = {table: Area(profile, table) for table in Table}
+        self.areas = {table: Area(profile, table, readable_addresses) for table in Table}
         width = {table: 1 if table.holds_bits else 2 for table in Table}
         self.buffers = {
             table: bytearray(n * area.columns * width[table]) for table, area in self.areas.items()

@@ -8,10 +8,12 @@ from typing import Protocol
 from qilu.contract.profile import TABLES_BY_FUNCTION, Table
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.pdu import (
+    Loopback,
     MaskWrite,
     Read,
     ReadIdentity,
     ReadWrite,
+    ReportServerId,
     Request,
     WriteCoil,
     WriteCoils,
@@ -21,6 +23,7 @@ from qilu.modbus.pdu import (
     identity_response,
     parse_request,
     read_response,
+    server_id_response,
     write_echo,
 )
 
@@ -41,6 +44,9 @@ class ServedDevice(Protocol):
 
     def read_registers(self, table: Table, address: int, count: int) -> bytes:
         """2 * count bytes, the high byte of each register first."""
+
+    def require_running(self) -> None:
+        """Raise what any request to the device would, whatever it is about."""
 
     def require_registers(self, table: Table, address: int, count: int) -> None:
         """Raise what `read_registers` would; nothing was read then."""
@@ -84,4 +90,10 @@ def _execute(device: ServedDevice, request: Request, pdu: bytes) -> bytes:
             return read_response(pdu[0], device.read_registers(Table.HOLDING, read_address, read_count))
         case ReadIdentity():
             return identity_response(request, device.identity)
+        case Loopback():
+            device.require_running()
+            return pdu
+        case ReportServerId():
+            device.require_running()
+            return server_id_response(b" ".join(device.identity[name] for name in sorted(device.identity)))
     return write_echo(pdu)

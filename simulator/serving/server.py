@@ -55,6 +55,8 @@ class Port:
     host: str = "127.0.0.1"
     framing: Literal["tcp", "rtu"] = "tcp"
     wire: ResponseHook = field(default_factory=NoFaults)
+    any_unit_id: bool = False
+    """Whether its only device replies to every unit id."""
     delays: Mapping[int, Delay] = field(default_factory=dict)
     """By unit id: awaited before a request to it is served."""
     observer: RequestObserver | None = None
@@ -118,7 +120,10 @@ class _Endpoint:
         self.connections: set[_Connection] = set()
         self.closed = False
         self._units = dict(port.devices)
-        if port.framing == "tcp" and len(port.devices) == 1:
+        if port.any_unit_id:
+            [only] = port.devices.values()
+            self._units = dict.fromkeys(range(256), only)
+        elif port.framing == "tcp" and len(port.devices) == 1:
             [only] = port.devices.values()
             self._units = {BROADCAST: only, SERVER_UNIT_ID: only} | self._units
 

@@ -31,6 +31,8 @@ class Truthful:
         words = [self.written.get(at, self._value(at)) for at in range(address, address + count)]
         return b"".join(word.to_bytes(2, "big") for word in words)
 
+    def require_running(self) -> None: ...
+
     def require_registers(self, table: Table, address: int, count: int) -> None:
         """It has them all."""
 

@@ -34,6 +34,8 @@ class Memory:
         self.reads += 1
         return bytes(self.registers[table][2 * address : 2 * (address + count)])
 
+    def require_running(self) -> None: ...
+
     def require_registers(self, table: Table, address: int, count: int) -> None:
         self._require(address, count)
 

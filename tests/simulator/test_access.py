@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient
+from pymodbus.pdu.diag_message import ReturnQueryDataResponse
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
+from pymodbus.pdu.other_message import ReportDeviceIdResponse
 
 from qilu.contract.errors import ConfigError
 from simulator import app
@@ -193,3 +195,71 @@ def test_a_port_that_needs_the_rights_of_root_is_refused(tmp_path: Path) -> None
     file.write_text("machines:\n- {device: a, machine: chiller, port: 502}\n")
     with pytest.raises(ConfigError, match="port 502 needs the rights of root"):
         app.load(file, lowest_port=1024)
+
+
+@pytest.mark.parametrize("unit", [0, 1, 7, 200, 255])
+async def test_a_device_that_ignores_unit_ids_replies_to_each_of_them(unit: int) -> None:
+    pumps = plant({**PUMP, "ignore_unit_id": True})
+    async with held(pumps) as simulation, pymodbus(simulation.ports[FIRST]) as client:
+        reply = await client.read_holding_registers(40, count=1, device_id=unit)
+        assert reply.registers == [400]
+        assert reply.dev_id == unit
+
+
+async def test_faults_of_a_device_that_ignores_unit_ids_strike_requests_to_any_id() -> None:
+    busy = {"device": "pump", "fault": "exception", "code": 6}
+    pumps = plant({**PUMP, "ignore_unit_id": True}, network_faults=[busy])
+    async with held(pumps) as simulation, pymodbus(simulation.ports[FIRST]) as client:
+        assert (await client.read_holding_registers(40, device_id=77)).exception_code == 6
+
+
+@pytest.mark.parametrize(
+    ("machines", "told"),
+    [
+        ("[{A, port: 5020, ignore_unit_id: true}, {B, port: 5020, unit_id: 2}]", "other devices are on the"),
+        ("[{A, port: 5020, ignore_unit_id: true, framing: rtu}]", "needs Modbus TCP: RTU frames go to all"),
+        ("[{A, port: 5020, ignore_unit_id: true, replicas: 2}]", "replicas with units_per_port: 1"),
+    ],
+)
+def test_a_device_that_ignores_unit_ids_is_alone_on_its_port(
+    machines: str, told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "plant.yaml"
+    for name in "AB":
+        machines = machines.replace(f"{{{name}", f"{{device: {name}, machine: centrifugal-pump")
+    file.write_text(f"machines: {machines}\n")
+    with pytest.raises(ConfigError) as error:
+        app.load(file)
+    assert told in str(error.value)
+
+
+async def test_functions_8_and_17_are_answered_on_tcp_and_in_rtu_frames() -> None:
+    pumps = plant({**PUMP, "framing": "rtu"}, {**PUMP, "device": "tcp"})
+    async with held(pumps) as simulation:
+        for port, framer in ((FIRST, FramerType.RTU), (FIRST + 1, FramerType.SOCKET)):
+            async with pymodbus(simulation.ports[port], framer=framer) as client:
+                echo = await client.diag_query_data(b"\x12\x34")
+                assert isinstance(echo, ReturnQueryDataResponse)
+                assert echo.message == b"\x12\x34"
+                answer = await client.report_device_id()
+                assert isinstance(answer, ReportDeviceIdResponse)
+                assert answer.status
+                assert b"centrifugal-pump" in answer.identifier
+                assert (await client.diag_clear_counters()).exception_code == 1
+
+
+async def test_a_map_is_as_long_as_the_file_says() -> None:
+    long, short = {**PUMP, "readable_addresses": 2500}, {**PUMP, "device": "short"}
+    pumps = plant(long, short)
+    async with held(pumps) as simulation:
+        async with pymodbus(simulation.ports[FIRST]) as client:
+            block = (await client.read_holding_registers(0, count=125)).registers
+            assert (await client.read_holding_registers(2375, count=125)).registers == [0] * 125
+            assert (await client.read_holding_registers(2376, count=125)).exception_code == 2
+            assert (await client.read_coils(0, count=2000)).bits[100:2000] == [False] * 1900
+            assert (await client.write_register(1000, 1)).exception_code == 2
+        async with pymodbus(simulation.ports[FIRST + 1]) as client:
+            assert (await client.read_holding_registers(0, count=125)).exception_code == 2
+            for address in (0, 2, 40):
+                [register] = (await client.read_holding_registers(address)).registers
+                assert register == block[address]

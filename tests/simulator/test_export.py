@@ -203,3 +203,18 @@ def test_a_folder_that_cannot_be_written_is_a_config_error(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write"):
         exported(plant(PUMP), tmp_path / "file", span=5)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_row_of_a_controller_that_reboots_is_empty(form: Any, tmp_path: Path) -> None:
+    reboot = {"device": "pump", "fault": "reboot", "start": 10, "duration": 5}
+    exported(plant(PUMP, {**PUMP, "device": "other"}, faults=[reboot]), tmp_path, span=30, form=form)
+    suffix = "csv.gz" if form == "csv" else "parquet"
+    for device, silent in (("pump", range(10, 15)), ("other", range(0))):
+        file = tmp_path / "devices" / f"{device}.{suffix}"
+        table = pandas.read_csv(file) if form == "csv" else pandas.read_parquet(file)
+        assert len(table) == 30
+        points = table.drop(columns=["tick", "time_ms"])
+        empty = points.isna().all(axis=1)
+        assert list(table["tick"][empty]) == list(silent)
+        assert not points[~empty].isna().any().any()

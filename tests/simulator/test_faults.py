@@ -235,7 +235,7 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
     [
         (
             "{device: pmp, fault: bearing_wear, start: 0}",
-            "faults.0.device: no device 'pmp'; did you mean pump?",
+            "faults.0.device: no device and no line 'pmp'; did you mean pump?",
         ),
         (
             "{device: pump, fault: bering_wear, start: 0}",
@@ -264,6 +264,11 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
             "{device: pump, fault: bearing_wear, point: flow, start: 0}",
             "faults.0.point: bearing_wear is not a fault of a sensor",
         ),
+        ("{device: pump, fault: drop_out, point: running, start: 0}", "running is a bit, which always has a"),
+        (
+            "{device: pump, fault: bearing_wear, start: 0, ramp: 2h, duration: 30m}",
+            "faults.0.duration: it is over after 30m, and grows for 2h; give a longer duration",
+        ),
         ("{device: pump, fault: bearing_wear, start: soon}", "faults.0.start"),
         ("{device: pump, fault: bearing_wear, start: 0, severity: 2}", "faults.0.severity"),
     ],
@@ -282,3 +287,29 @@ def test_a_pump_without_faults_runs_on() -> None:
     healthy = plant(PUMP)
     healthy.advance(3600)
     assert true(healthy, "pump", "state") == State.RUNNING
+
+
+def test_a_fault_of_a_row_strikes_each_of_its_devices_with_a_course_of_its_own() -> None:
+    spikes = {"device": "pump", "fault": "spike", "point": "flow", "magnitude": 150, "start": 0}
+    ill = plant({**PUMP, "replicas": 2}, step=1, faults=[spikes])
+    assert [course.fault.device for course in ill.faults] == ["pump-1", "pump-2"]
+    hits: dict[str, list[int]] = {"pump-1": [], "pump-2": []}
+    while ill.seconds < 200:
+        ill.advance()
+        for device, seconds in hits.items():
+            seconds += [ill.tick] if said(ill, device, "flow")[0] > 150 else []
+    assert hits["pump-1"]
+    assert hits["pump-2"]
+    assert hits["pump-1"] != hits["pump-2"]
+
+
+def test_a_fault_of_a_line_strikes_its_devices() -> None:
+    fault = {"device": "water", "fault": "bearing_wear", "start": 0}
+    ill = plant({**PUMP, "line": "water"}, {**AIR, "line": "works"}, faults=[fault])
+    assert [course.fault.device for course in ill.faults] == ["pump"]
+
+
+def test_an_integer_without_a_sentinel_shows_its_largest_number_where_its_sensor_drops_out() -> None:
+    ill = with_fault(PUMP, fault="drop_out", point="speed", start=0)
+    assert ill.devices["pump"].read_registers(Table.HOLDING, 4, 1) == b"\xff\xff"
+    assert said(ill, "pump", "speed") == (None, Reason.OUT_OF_LIMITS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import struct
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
+from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import read_request
 from qilu.modbus.tcp import TcpFramer
@@ -237,3 +239,30 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
             with pytest.raises(ConfigError) as caught:
                 await add(*arguments)
             assert said in str(caught.value)
+
+
+async def test_a_device_that_checks_nothing_replies_to_a_block_beyond_every_limit() -> None:
+    made = plant({"device": "pump", "machine": "centrifugal-pump"}, network_faults=[{"fault": "no_limits"}])
+    async with held(made) as simulation:
+        reader, writer = await asyncio.open_connection("127.0.0.1", simulation.ports[FIRST])
+        for function, count, size in ((3, 126, 252), (4, 200, 400), (1, 2001, 251)):
+            writer.write(struct.pack(">HHHBBHH", 1, 0, 6, 1, function, 0, count))
+            head = await reader.readexactly(9)
+            assert head[7:] == bytes((function, size & 0xFF))
+            data = await reader.readexactly(size)
+            if function == 3:
+                device = made.devices["pump"]
+                assert data[80:82] == device.read_registers(Table.HOLDING, 40, 1)
+        writer.close()
+
+
+def test_a_unit_id_that_no_device_of_the_port_has_cannot_be_the_only_one() -> None:
+    alone = {**PUMP, "device": "alone", "port": FIRST + 1}
+    zero = {"fault": "unit_zero_only"}
+    both = plant(*TWO, alone, network_faults=[zero])
+    [problem] = both.wires.problems(network_fault({**zero, "device": "pump"}))
+    assert problem.loc == ("unit_id",)
+    assert "no device there has the unit id 0" in problem.text
+    assert not list(both.wires.problems(network_fault({**zero, "device": "alone"})))
+    assert not list(both.wires.problems(network_fault({**zero, "device": "pump", "unit_id": 2})))
+    assert [len(both.wires[port].faults) for port in (FIRST, FIRST + 1)] == [0, 1]
