@@ -1,9 +1,8 @@
 """What a panel asks, in the two query languages that reach our stores: InfluxQL and PromQL.
 
-The stores' schema: measurement = profile, tags edge, device, line, ...; fields = points, `<point>__q` = why
-a value is bad. VictoriaMetrics joins them: metric = profile_point. Profiles have hyphens, which a short name
-in PromQL may not have, so names stand in `{__name__="..."}`. A machine is an edge and a device: every series
-is of both, and its legend says so.
+The stores' schema: measurement = profile as a name, tags edge, device, profile, line, ...; fields = points,
+`<point>__q` = why a value is bad. VictoriaMetrics joins them: metric = profile_point, with the tag `point`. A
+machine is an edge and a device: every series is of both, and its legend says so.
 """
 
 from __future__ import annotations

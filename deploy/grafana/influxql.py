@@ -13,6 +13,11 @@ from deploy.grafana.dialects import (
     value_rows,
 )
 from qilu.contract.accounting import COLLECTION
+from qilu.contract.store_names import measurement_name
+
+
+def _measurement(profile: str) -> str:
+    return f'"{measurement_name(profile)}"'
 
 
 def _any_but(name: str) -> str:
@@ -35,21 +40,21 @@ class Influxql:
     source = "influxdb"
 
     def values(self, profile: str, point: str, label: str = "", whose: str = CHOSEN) -> Json:
-        return self._series(f'mean("{point}")', f'"{profile}"', label, whose)
+        return self._series(f'mean("{point}")', _measurement(profile), label, whose)
 
     def states(self, profile: str | None, point: str, whose: str = CHOSEN) -> Json:
-        measurement = "/.*/" if profile is None else f'"{profile}"'
+        measurement = "/.*/" if profile is None else _measurement(profile)
         return self._series(f'last("{point}")', measurement, "", whose)
 
     def rate(self, profile: str, point: str, per: str, label: str = "", whose: str = CHOSEN) -> Json:
         unit = {"s": "1s", "min": "1m"}[per]
         rising = f'non_negative_derivative(last("{point}"), {unit})'
-        return self._series(rising, f'"{profile}"', label, whose, fill="none")
+        return self._series(rising, _measurement(profile), label, whose, fill="none")
 
     def growth(self, profile: str, point: str) -> Json:
         """Without what was counted from a reset to the first value after it; PromQL has that, too."""
         rises = (
-            f'SELECT non_negative_difference("{point}") AS "rise" FROM "{profile}"'
+            f'SELECT non_negative_difference("{point}") AS "rise" FROM {_measurement(profile)}'
             f" WHERE {self._where(CHOSEN)} GROUP BY {_MACHINE}"
         )
         return self._target(
@@ -63,7 +68,7 @@ class Influxql:
     def reasons_over_time(self) -> list[Json]:
         """Every device comes with the columns of all profiles: only those that have values become series."""
         every = (
-            f'SELECT count("broker_connected") FROM "gateway" WHERE {self._where(EDGES)}'
+            f'SELECT count("broker_connected") FROM {_measurement("gateway")} WHERE {self._where(EDGES)}'
             " GROUP BY time($__interval) fill(0)"
         )
         return [self.reasons(), self._target(every, _TICK)]
@@ -79,8 +84,9 @@ class Influxql:
         ]
 
     def heard(self) -> Json:
+        values = f"/{_any_but(measurement_name(COLLECTION))}/"
         newest = (
-            f"SELECT {_VALUE_FIELDS} FROM /{_any_but(COLLECTION)}/ WHERE {self._where(CHOSEN)}"
+            f"SELECT {_VALUE_FIELDS} FROM {values} WHERE {self._where(CHOSEN)}"
             " GROUP BY * ORDER BY time DESC LIMIT 1"
         )
         return {**self._target(newest, ""), "resultFormat": "table"}

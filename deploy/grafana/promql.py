@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from deploy.grafana.dialects import CHOSEN, DEVICE, EDGE, EDGES, LAST_HEARD, Json, renamed
+from deploy.grafana.dialects import CHOSEN, DEVICE, EDGE, EDGES, LAST_HEARD, Json
 from qilu.contract.accounting import COLLECTION
+from qilu.contract.store_names import metric_name
 
-_VALUES = f'!~"{COLLECTION}_.+|.+__q", device!=""'
+_VALUES = f'profile!="{COLLECTION}", __name__!~".+__q", device!=""'
 _MACHINE = "{{edge}}/{{device}}"
 
 
@@ -17,39 +18,40 @@ class Promql:
     source = "prometheus"
 
     def values(self, profile: str, point: str, label: str = "", whose: str = CHOSEN) -> Json:
-        return self._range(self._metric(f'="{profile}_{point}"', whose), label, whose)
+        return self._range(_point(profile, point, whose), label, whose)
 
     def states(self, profile: str | None, point: str, whose: str = CHOSEN) -> Json:
-        name = f'=~"[^_]+_{point}"' if profile is None else f'="{profile}_{point}"'
-        return self._range(self._metric(name, whose), "", whose)
+        if profile is not None:
+            return self._range(_point(profile, point, whose), "", whose)
+        return self._range(_selector(f'__name__=~".+_{point}", point="{point}"', whose), "", whose)
 
     def rate(self, profile: str, point: str, per: str, label: str = "", whose: str = CHOSEN) -> Json:
         times = {"s": "", "min": "60 * "}[per]
-        metric = self._metric(f'="{profile}_{point}"', whose)
+        metric = _point(profile, point, whose)
         return self._range(f"{times}rate({metric}[$__rate_interval])", label, whose)
 
     def growth(self, profile: str, point: str) -> Json:
-        metric = self._metric(f'="{profile}_{point}"', CHOSEN)
+        metric = _point(profile, point, CHOSEN)
         return self._instant(f"sum by (edge, device) (increase({metric}[$__range]))", "time_series")
 
     def reasons(self) -> Json:
-        codes = self._metric('=~".+__q"', CHOSEN)
+        codes = _selector('__name__=~".+__q"', CHOSEN)
         target = self._range(f"last_over_time({codes}[$__interval])", "", CHOSEN)
-        return {**target, "legendFormat": f"{_MACHINE} {{{{__name__}}}}"}
+        return {**target, "legendFormat": f"{_MACHINE} {{{{point}}}}"}
 
     def reasons_over_time(self) -> list[Json]:
         return [self.reasons()]
 
     def reason_series(self) -> list[Json]:
-        return [renamed(r"^(\S+) [^_ ]+_(.*)__q$")]
+        return []
 
     def heard(self) -> Json:
-        values = self._metric(_VALUES, CHOSEN)
+        values = _selector(_VALUES, CHOSEN)
         query = f"1000 * max by (edge, device) (max_over_time(timestamp({values})[$__range:$__interval]))"
         return self._instant(query, "table")
 
     def device_count(self) -> Json:
-        heard = f"last_over_time({self._metric(_VALUES, CHOSEN)}[$__range])"
+        heard = f"last_over_time({_selector(_VALUES, CHOSEN)}[$__range])"
         return self._instant(f"count(count by (edge, device) ({heard}))", "time_series")
 
     def heard_rows(self) -> list[Json]:
@@ -67,10 +69,6 @@ class Promql:
 
     def device_variable(self) -> Json:
         return self._variable('label_values({device!="", edge=~"$edge", line=~"$line"}, device)')
-
-    def _metric(self, name: str, whose: str) -> str:
-        chosen = "" if whose == EDGES else ', line=~"$line", device=~"$device"'
-        return f'{{__name__{name}, edge=~"$edge"{chosen}}}'
 
     def _range(self, expr: str, label: str, whose: str) -> Json:
         tag = "{{edge}}" if whose == EDGES else _MACHINE
@@ -91,3 +89,13 @@ class Promql:
 
     def _variable(self, query: str) -> Json:
         return {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
+
+
+def _point(profile: str, point: str, whose: str) -> str:
+    """The series of one point: the labels divide those of two profiles that meet in a name."""
+    return metric_name(profile, point) + _selector(f'profile="{profile}", point="{point}"', whose)
+
+
+def _selector(what: str, whose: str) -> str:
+    chosen = "" if whose == EDGES else ', line=~"$line", device=~"$device"'
+    return f'{{{what}, edge=~"$edge"{chosen}}}'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from qilu.config.settings_file import load, load_plain
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
+from qilu.contract.store_names import shared_metrics
 from qilu.contract.units import format_duration
 from qilu.runtime.extras import missing_extra
 from qilu_cli.file_kinds import Kind, kind_of
@@ -56,6 +58,27 @@ def _check_profile(file: Path) -> None:
     )
     _console.print(f"  {profile.profile}: {len(profile.points)} points ({counts})")
     _warn(profile)
+    _refuse_shared_metrics([profile, *_neighbours(file)], file)
+
+
+def _neighbours(file: Path) -> Iterator[DeviceProfile]:
+    """The other profiles of the folder; what is no valid profile is left to its own check."""
+    for other in sorted(file.parent.glob("*.yaml")):
+        if other.name != file.name:
+            with suppress(ConfigError):
+                if kind_of(load_plain(other)) is Kind.PROFILE:
+                    yield load(other, DeviceProfile)
+
+
+def _refuse_shared_metrics(profiles: Iterable[DeviceProfile], file: Path) -> None:
+    """A metric of two profiles is two things under one name in a chart that selects by the name alone."""
+    for name, other, metric in shared_metrics(profiles):
+        raise ConfigError(
+            f"the profiles {name} and {other} meet in the metric {metric} of VictoriaMetrics and Prometheus",
+            file=file,
+            key="profile",
+            remedy="rename one of the profiles, or the point",
+        )
 
 
 def _warn(profile: DeviceProfile, of: str = "") -> None:
@@ -111,6 +134,7 @@ def _check_gateway(file: Path) -> None:
     settings, known = load_gateway(file)
     endpoints = read_plan.endpoint_plans(settings, known)
     _console.print(read_plan.grid(endpoints))
+    _refuse_shared_metrics(known.values(), file)
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")

@@ -72,7 +72,7 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
     influxdb1: Influxdb1,
 ) -> None:
     influxdb1.write(f'press,device=a strange="text" {NOW}')
-    influxdb1.write(f'p\\ \\,q,device=a s\\ \\,\\="x="text" {NOW}')
+    influxdb1.write(f'p__q,device=a s\\ \\,\\="x="text" {NOW}')
     strange = BlockSchema(COLUMNS.origin, "fast", ("force", "strange"))
     second = BlockSchema(Origin("edge-1", "drive-1", "p ,q"), "fast", ('s ,="x',))
     polls = [
@@ -86,7 +86,7 @@ async def test_a_profile_that_is_refused_as_a_whole_costs_no_request_for_each_po
         refused = await store.write(polls)
         assert sorted(refused) == [index for index in range(300) if index % 3]
         assert '"strange" on measurement "press"' in refused[1].text
-        assert '"s ,="x" on measurement "p ,q"' in refused[2].text
+        assert '"s ,="x" on measurement "p__q"' in refused[2].text
         # The batch, what has the first field, the same without it, the others, what has the second, the rest.
         assert requests(influxdb1) == before + 6
         assert len(await reader.samples(COLUMNS.origin.key, "force", NOW, NOW + 100)) == 100

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError
 from qilu.contract.reading import BlockSchema, Origin, Poll, Quality, Reading, Reason, Value
+from qilu.contract.store_names import field_name, measurement_name
 from qilu.stores.influx.line_protocol import INFLUXDB, TAGS, VICTORIAMETRICS, Dialect, LineEncoder
 
 COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press", "acme", "jinan", "a"), "fast", ("force", "state"))
-HEAD = b"press,device=press-1,edge=edge-1,enterprise=acme,line=a,site=jinan "
+HEAD = b"press,device=press-1,edge=edge-1,enterprise=acme,line=a,profile=press,site=jinan"
 
 
 def poll(*values: Value, columns: BlockSchema = COLUMNS, time_ms: int = 7, **reasons: Reason) -> Poll:
@@ -33,33 +34,52 @@ def poll(*values: Value, columns: BlockSchema = COLUMNS, time_ms: int = 7, **rea
         (poll(None, 2), b"force__q=12,state=2 7"),
     ],
 )
-def test_a_reading_is_one_line(dialect: Dialect, given_poll: Poll, fields: bytes) -> None:
-    assert LineEncoder(dialect).encode(given_poll) == HEAD + fields + b"\n"
+def test_a_reading_is_one_line_or_one_for_each_value(
+    dialect: Dialect, given_poll: Poll, fields: bytes
+) -> None:
+    line = LineEncoder(dialect).encode(given_poll)
+    if dialect is INFLUXDB:
+        assert line == HEAD + b" " + fields + b"\n"
+        return
+    *values, time = fields.replace(b" 7", b",7").split(b",")
+    points = [value.partition(b"=")[0].removesuffix(b"__q") for value in values]
+    by_point = {
+        point: b",".join(value for value, of in zip(values, points, strict=True) if of == point)
+        for point in points
+    }
+    assert line == b"".join(
+        b"%s,point=%s %s %s\n" % (HEAD, point, texts, time) for point, texts in by_point.items()
+    )
 
 
 def test_tags_that_are_not_given_are_left_out() -> None:
     columns = BlockSchema(Origin("e", "d", "p"), "g", ("x",))
-    assert LineEncoder(INFLUXDB).encode(poll(1.5, columns=columns)) == b"p,device=d,edge=e x=1.5 7\n"
+    assert (
+        LineEncoder(INFLUXDB).encode(poll(1.5, columns=columns)) == b"p,device=d,edge=e,profile=p x=1.5 7\n"
+    )
 
 
 def test_a_text_has_a_field_of_its_own_or_is_named_once_where_it_has_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert (
-        LineEncoder(INFLUXDB).encode(poll('a "b"\\', 2)) == HEAD + b'force__text="a \\"b\\"\\\\",state=2 7\n'
+        LineEncoder(INFLUXDB).encode(poll('a "b"\\', 2)) == HEAD + b' force__text="a \\"b\\"\\\\",state=2 7\n'
     )
     encoder = LineEncoder(VICTORIAMETRICS)
     only = BlockSchema(COLUMNS.origin, "fast", ("force",))
     with caplog.at_level(logging.WARNING):
-        assert encoder.encode(poll("a", 2)) == HEAD + b"state=2 7\n"
+        assert encoder.encode(poll("a", 2)) == HEAD + b",point=state state=2 7\n"
         assert encoder.encode(poll("a", columns=only)) == b""
     assert [record.getMessage()[:29] for record in caplog.records] == ["profile press, point force: a"]
 
 
-def test_a_line_longer_than_victoriametrics_takes_is_refused_and_not_dropped() -> None:
-    long = BlockSchema(COLUMNS.origin, "fast", tuple(f"{'x' * 300}{i}" for i in range(1000)))
+def test_a_line_longer_than_the_store_takes_is_refused_and_not_dropped() -> None:
+    long = BlockSchema(COLUMNS.origin, "fast", tuple(f"{'x' * 5000}{i}" for i in range(1000)))
     with pytest.raises(DataError, match="longer than the store takes"):
-        LineEncoder(VICTORIAMETRICS).encode(poll(*([1.5] * 1000), columns=long))
+        LineEncoder(INFLUXDB).encode(poll(*([1.5] * 1000), columns=long))
+    long = BlockSchema(COLUMNS.origin, "fast", ("x" * 300_000, "y" * 300_000))
+    with pytest.raises(DataError, match="longer than the store takes"):
+        LineEncoder(VICTORIAMETRICS).encode(poll(1.5, 1.5, columns=long))
 
 
 Line = tuple[str, dict[str, str], dict[str, float | str], int]
@@ -150,4 +170,17 @@ def test_what_is_encoded_is_what_is_read(dialect: Dialect, data: st.DataObject) 
         assert line == ""
         return
     tags = {tag: text for tag in TAGS if (text := getattr(columns.origin, tag))}
-    assert parse(line, dialect) == (columns.origin.profile, tags, expected, time_ms)
+    measurement = measurement_name(columns.origin.profile)
+    if dialect is INFLUXDB:
+        assert parse(line, dialect) == (measurement, tags, expected, time_ms)
+        return
+    by_point: dict[str, dict[str, float | str]] = {}
+    for field, value in expected.items():
+        point = field if field in columns.points else field.removesuffix("__q")
+        name = field_name(point) + field.removeprefix(point)
+        by_point.setdefault(point, {})[name] = value
+    lines = [parse(part + "\n", dialect) for part in line[:-1].split("\n")]
+    assert {(name, tuple(sorted(of.items())), time) for name, of, _, time in lines} == {
+        (measurement, tuple(sorted({**tags, "point": point}.items())), time_ms) for point in by_point
+    }
+    assert {of["point"]: fields for _, of, fields, _ in lines} == by_point

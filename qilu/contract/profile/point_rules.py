@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from qilu.contract.profile.point import Point
 from qilu.contract.validation import Problem, raise_problems
 
-RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "site"})
+RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "profile", "site"})
 """What stores call the time and the origin of a sample."""
 RESERVED_ENDINGS = {"__q": "reasons", "__text": "texts"}
 """What stores append to the name of a point."""

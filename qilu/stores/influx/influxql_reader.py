@@ -7,6 +7,7 @@ from heapq import merge
 
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
+from qilu.contract.store_names import measurement_name
 from qilu.stores.influx.line_protocol import QUALITY, TEXT
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
 from qilu.stores.influx.shapes import InfluxqlResults, Series
@@ -25,13 +26,16 @@ class InfluxqlReader(ServerReader):
 
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""
-        question = 'SELECT * FROM /.*/ GROUP BY "device", "edge", "line" ORDER BY time DESC LIMIT 1'
+        question = (
+            'SELECT * FROM /.*/ GROUP BY "device", "edge", "line", "profile" ORDER BY time DESC LIMIT 1'
+        )
         devices = []
         for series in await self._series(question):
-            tags = series.get("tags", {})
-            if tags.get("device"):
+            of = series.get("tags", {})
+            if of.get("device") and of.get("profile"):
                 last_ms = series["values"][0][series["columns"].index("time")]
-                devices.append(Device(tags["device"], series["name"], tags["edge"], tags["line"], last_ms))
+                names = of["device"], of["profile"], of["edge"], of["line"]
+                devices.append(Device(*names, last_ms))
         return newest(devices)
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
@@ -107,8 +111,10 @@ def _samples(series: Series) -> Iterator[Sample]:
 
 def _from(key: SeriesKey) -> str:
     """Whose readings, as the end of a question; a tag that is not there equals the empty text."""
-    measurement = "/.*/" if key.profile is None else _name(key.profile)
-    return f'FROM {measurement} WHERE "edge" = {_text(key.edge)} AND "device" = {_text(key.device)}'
+    whose = f'"edge" = {_text(key.edge)} AND "device" = {_text(key.device)}'
+    if key.profile is None:
+        return f"FROM /.*/ WHERE {whose}"
+    return f'FROM {_name(measurement_name(key.profile))} WHERE "profile" = {_text(key.profile)} AND {whose}'
 
 
 def _between(key: SeriesKey, start_ms: int, end_ms: int) -> str:

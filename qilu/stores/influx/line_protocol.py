@@ -1,7 +1,10 @@
-r"""Polls as line protocol: one line per reading, pure.
+r"""Polls as line protocol, pure: one line per reading for InfluxDB, one per value for VictoriaMetrics.
 
-    profile,device=press-1,edge=edge-1 force=81.5,oil_level__q=1 1764000000012
+    tyre_press,device=press-1,edge=edge-1,profile=tyre-press force=81.5,oil_level__q=1 1764000000012
+    tyre_press,device=press-1,edge=edge-1,profile=tyre-press,point=force force=81.5 1764000000012
 
+The measurement is the profile as a name (`qilu.contract.store_names`), the tag `profile` the profile itself.
+In VictoriaMetrics measurement and field become one metric, and the tag `point` has the point by itself.
 Numbers are floats (a bool is 1 or 0), so that a field never changes its type. What is not good writes
 `<point>__q` = the reason's code, and its value only if it is uncertain. A text goes to the string field
 `<point>__text`, where a server has such. Names escape `,`, `=` and blank with a backslash; a backslash itself
@@ -11,6 +14,7 @@ is doubled for VictoriaMetrics and stands for itself in InfluxDB, which has no s
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -21,11 +25,16 @@ from qilu.contract.accounting import PROFILES
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.reading import BlockSchema, Poll, Quality, Reading, Reason, Value
+from qilu.contract.store_names import field_name, measurement_name
 
 QUALITY = "__q"
 TEXT = "__text"
-TAGS = ("device", "edge", "enterprise", "line", "site")
+TAGS = ("device", "edge", "enterprise", "line", "profile", "site")
+POINT = "point"
+"""The tag of a series in VictoriaMetrics that has the point, also of its `__q`."""
 
+_PARTS_PER_LINE = 3
+"""Parts of a line with one value: what stands before it, the value, and the time."""
 _NUMBERS = frozenset((float, int))
 _MAX_WARNED = 100
 _encode = msgspec.json.Encoder().encode
@@ -44,8 +53,8 @@ class Dialect:
     """A double quote in a field's name is a character like any other; else it would swallow the time."""
     reserved_points: frozenset[str]
     """Names that no field may have."""
-    joins_with_underscore: bool
-    """Measurement and field become one name, divided by the first underscore."""
+    line_per_value: bool
+    """Each value has its line and its tag `point`; measurement and field become the name of one metric."""
     max_line: int
     """Bytes of the longest line that it takes."""
 
@@ -58,12 +67,12 @@ VICTORIAMETRICS = Dialect(True, False, False, frozenset(), True, 256 * 1024)
 class _Template:
     """What is the same in all lines of one `Columns`: ready-made bytes with holes for the numbers."""
 
-    head: bytes
-    """Measurement, tags and the blank behind them."""
+    heads: tuple[bytes, ...]
+    """Measurement, tags and the blank behind them: one for each point, or one for all."""
     fields: tuple[bytes, ...]
     """Escaped names of the points."""
     parts: list[bytes]
-    """head+field=, hole, ,field=, hole, ... blank."""
+    """One line per reading: head+field=, hole, ,field=, hole, ...; per value: head+field=, hole, time, ..."""
 
 
 class LineEncoder:
@@ -87,7 +96,8 @@ class LineEncoder:
                 line = _numbers(template, reading)
             else:
                 line = self._mixed(template, reading, without)
-            if len(line) > self._dialect.max_line:
+            longest = len(line) // len(template.heads)  # of equal lines, which those of one device nearly are
+            if longest > self._dialect.max_line:
                 text = f"a line of {len(line)} bytes is longer than the store takes"
                 raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
             lines.append(line)
@@ -99,8 +109,12 @@ class LineEncoder:
 
     def _mixed(self, template: _Template, reading: Reading, without: AbstractSet[str]) -> bytes:
         """A line with some values that are bad, uncertain, bool, text or left out."""
-        fields = []
+        fields: list[bytes] = []
+        lines: list[bytes] = []
         for index, (name, value) in enumerate(zip(template.fields, reading.values, strict=True)):
+            if self._dialect.line_per_value and index and fields:
+                lines.append(_line(template.heads[index - 1], fields, reading))
+                fields = []
             reason = reading.reasons.get(index)
             if reason is None and value is None:
                 reason = Reason.UNDECODABLE
@@ -113,7 +127,9 @@ class LineEncoder:
             suffix = TEXT if isinstance(value, str) else ""
             if field and reading.columns.points[index] + suffix not in without:
                 fields.append(field)
-        return b"%s%s %d\n" % (template.head, b",".join(fields), reading.time_ms) if fields else b""
+        if fields:
+            lines.append(_line(template.heads[-1], fields, reading))
+        return b"".join(lines)
 
     def _value(self, name: bytes, value: Value, columns: BlockSchema, index: int) -> bytes:
         if isinstance(value, str):
@@ -139,13 +155,21 @@ class LineEncoder:
 
 def _numbers(template: _Template, reading: Reading) -> bytes:
     """The common case: all good, all numbers. JSON's spelling of a number is one of line protocol, too."""
-    parts = template.parts.copy()
+    parts, time = template.parts.copy(), b" %d\n" % reading.time_ms
+    step = len(parts) // len(template.fields)
     try:
-        parts[1::2] = _encode(reading.values)[1:-1].split(b",")
+        parts[1::step] = _encode(reading.values)[1:-1].split(b",")
     except OverflowError:
-        parts[1::2] = [_number(value) for value in reading.values if isinstance(value, int | float)]
-    parts.append(b" %d\n" % reading.time_ms)
+        parts[1::step] = [_number(value) for value in reading.values if isinstance(value, int | float)]
+    if step == _PARTS_PER_LINE:
+        parts[2::step] = [time] * len(template.fields)
+    else:
+        parts.append(time)
     return b"".join(parts)
+
+
+def _line(head: bytes, fields: Sequence[bytes], reading: Reading) -> bytes:
+    return b"%s%s %d\n" % (head, b",".join(fields), reading.time_ms)
 
 
 def _number(value: float) -> bytes:
@@ -160,22 +184,27 @@ def _build(columns: BlockSchema, dialect: Dialect) -> _Template:
         for tag in TAGS
         if (text := getattr(origin, tag))
     )
-    head = escape(origin.profile, ", ", dialect) + tags + b" "
-    fields = tuple(escape(point, ",= ", dialect) for point in columns.points)
+    head = measurement_name(origin.profile).encode() + tags
     parts: list[bytes] = []
+    if dialect.line_per_value:
+        names = [escape(point, ",= ", dialect) for point in columns.points]
+        heads = tuple(b"%s,%s=%s " % (head, POINT.encode(), name) for name in names)
+        fields = tuple(field_name(point).encode() for point in columns.points)
+        for of_point, field in zip(heads, fields, strict=True):
+            parts += (b"%s%s=" % (of_point, field), b"", b"")
+        return _Template(heads, fields, parts)
+    fields = tuple(escape(point, ",= ", dialect) for point in columns.points)
     for index, field in enumerate(fields):
-        parts += (b"%s%s=" % (b"," if index else head, field), b"")
-    return _Template(head, fields, parts)
+        parts += (b"%s%s=" % (b"," if index else head + b" ", field), b"")
+    return _Template((head + b" ",), fields, parts)
 
 
 def _refuse_names(columns: BlockSchema, dialect: Dialect) -> None:
     origin = columns.origin
     if not origin.device or not columns.points or "" in columns.points:
         raise DataError("a device, a point or the list of points has no name")
-    if origin.profile[:1] in ("", "#") or (dialect.joins_with_underscore and "_" in origin.profile):
-        raise DataError(
-            f"the profile's name {origin.profile!r} cannot be distinguished in this store: use a-z, 0-9 and -"
-        )
+    if not origin.profile:
+        raise DataError("the profile has no name: use a-z, 0-9 and -")
     if len(set(columns.points)) < len(columns.points):
         raise DataError("two points have the same name")
     for point in columns.points:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,8 +10,8 @@ import msgspec
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.influx.http import Reply
-from qilu.stores.influx.line_protocol import QUALITY
-from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
+from qilu.stores.influx.line_protocol import POINT, QUALITY
+from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, to_sample
 from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVector
 from qilu.stores.interfaces import Device, Sample
 from qilu.stores.settings import InfluxSettings
@@ -20,6 +19,7 @@ from qilu.stores.settings import InfluxSettings
 # How far back from when (s ahead of now): cheap for devices that send, in the end nearly all since 1970.
 _LOOKS = (("5m", 0), ("1h", 0), ("1d", 0), ("30d", 0), ("50y", 2 * 86_400))
 _NAME = "__name__"
+_REASONS = f'{_NAME}=~".*{QUALITY}"'
 
 
 class VictoriaMetricsReader(ServerReader):
@@ -34,8 +34,8 @@ class VictoriaMetricsReader(ServerReader):
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""
         profiles: dict[str, set[DeviceKey]] = {}
-        for labels in await self._series('{device!=""}'):
-            profiles.setdefault(labels.get(_NAME, "").partition("_")[0], set()).add(_key(labels))
+        for labels in await self._series('{device!="", profile!=""}'):
+            profiles.setdefault(labels.get("profile", ""), set()).add(_key(labels))
         last_seen: list[Device] = []
         for profile, devices in profiles.items():
             last_seen.extend(await self._last(profile, devices))
@@ -43,13 +43,13 @@ class VictoriaMetricsReader(ServerReader):
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points that a device ever had, by name."""
-        series = await self._series(_selector(SeriesKey(*device, profile), ".*"))
-        return sorted({point_of(labels.get(_NAME, "").partition("_")[2]) for labels in series})
+        series = await self._series(_selector(SeriesKey(*device, profile)))
+        return sorted({labels[POINT] for labels in series if POINT in labels})
 
     async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
         """As `Reader` promises; looks far back only where points are long silent."""
-        selector = _selector(SeriesKey(*device, profile), ".*")
-        wanted = {labels.get(_NAME, "").partition("_")[2] for labels in await self._series(selector)}
+        selector = _selector(SeriesKey(*device, profile))
+        wanted = {_field(labels) for labels in await self._series(selector)}
         last_values: dict[str, tuple[int, Value]] = {}
         for window, ahead in _LOOKS:
             if last_values.keys() >= wanted:
@@ -57,7 +57,7 @@ class VictoriaMetricsReader(ServerReader):
             times = await self._instant(f"tlast_over_time({selector}[{window}]) keep_metric_names", ahead)
             values = await self._instant(f"last_over_time({selector}[{window}])", ahead)
             for series, seconds in times.items():
-                time_ms, field = round(seconds * 1000), dict(series)[_NAME].partition("_")[2]
+                time_ms, field = round(seconds * 1000), _field(dict(series))
                 if series in values and (field not in last_values or last_values[field][0] < time_ms):
                     last_values[field] = time_ms, values[series]
         return newest_samples(last_values)
@@ -75,9 +75,8 @@ class VictoriaMetricsReader(ServerReader):
         """When the last record of each device of one profile came; looks far back only for those long
         silent."""
         devices: list[Device] = []
-        name = _text(f"{re.escape(profile)}_.*")
         for window, ahead in _LOOKS:
-            last = f'tlast_over_time({{{_NAME}=~{name}, device!=""}}[{window}]) keep_metric_names'
+            last = f'tlast_over_time({{profile={_text(profile)}, device!=""}}[{window}]) keep_metric_names'
             form = {
                 "query": f"max by (device, edge, line) ({last})",
                 "time": f"{self._wall() + ahead:.3f}",
@@ -95,8 +94,8 @@ class VictoriaMetricsReader(ServerReader):
     async def _raw(self, key: SeriesKey, point: str, start_ms: int, end_ms: int) -> list[Sample]:
         values: dict[int, float] = {}
         codes: dict[int, float] = {}
-        for series in await self._export(key, f"{re.escape(point)}({QUALITY})?", start_ms, end_ms):
-            into = codes if series["metric"].get(_NAME, "").partition("_")[2] == point + QUALITY else values
+        for series in await self._export(_selector(key, f"{POINT}={_text(point)}"), start_ms, end_ms):
+            into = codes if series["metric"].get(_NAME, "").endswith(QUALITY) else values
             into.update(zip(series["timestamps"], series["values"], strict=True))
         times = sorted(when for when in values.keys() | codes.keys() if start_ms <= when < end_ms)
         return [to_sample(when, values.get(when), codes.get(when)) for when in times]
@@ -104,13 +103,13 @@ class VictoriaMetricsReader(ServerReader):
     async def _codes(self, key: SeriesKey, start_ms: int, end_ms: int) -> list[float]:
         return [
             code
-            for series in await self._export(key, f".*{QUALITY}", start_ms, end_ms)
+            for series in await self._export(_selector(key, _REASONS), start_ms, end_ms)
             for when, code in zip(series["timestamps"], series["values"], strict=True)
             if start_ms <= when < end_ms
         ]
 
     async def _values(self, key: SeriesKey, start_ms: int, end_ms: int) -> int:
-        selector = f"{_selector(key, '.*')[:-1]}, {_NAME}!~{_text(f'.*{QUALITY}')}}}"
+        selector = _selector(key, f"{_NAME}!~{_text(f'.*{QUALITY}')}")
         form = {
             "query": f"sum(count_over_time({selector}[{end_ms - start_ms}ms]))",
             # A window ends with its time and begins behind its other end. It is cut to whole milliseconds.
@@ -120,10 +119,10 @@ class VictoriaMetricsReader(ServerReader):
         reply = _ok(await self._http.ask("POST", "/api/v1/query", form=form), self._settings.url)
         return sum(int(instant.number) for instant in reply.json(MetricsVector).data.result)
 
-    async def _export(self, key: SeriesKey, points: str, start_ms: int, end_ms: int) -> list[ExportedSeries]:
-        """The raw samples of points (a regular expression), and of a second before and behind."""
+    async def _export(self, selector: str, start_ms: int, end_ms: int) -> list[ExportedSeries]:
+        """The raw samples of these series, and of a second before and behind."""
         form = {
-            "match[]": _selector(key, points),
+            "match[]": selector,
             # Wider than asked: it computes with floating seconds. Who calls leaves out what is too much.
             "start": f"{max(start_ms / 1000 - 1, 0):.3f}",
             "end": f"{end_ms / 1000 + 1:.3f}",
@@ -139,10 +138,15 @@ class VictoriaMetricsReader(ServerReader):
         return _ok(reply, self._settings.url).json(MetricsSeries).data
 
 
-def _selector(key: SeriesKey, points: str) -> str:
-    profile = "[^_]+" if key.profile is None else re.escape(key.profile)
+def _selector(key: SeriesKey, more: str = "") -> str:
+    profile = 'profile!=""' if key.profile is None else f"profile={_text(key.profile)}"
     device = f"device={_text(key.device)}, edge={_text(key.edge)}"
-    return f"{{{device}, {_NAME}=~{_text(f'{profile}_{points}')}}}"
+    return f"{{{', '.join(filter(None, (device, profile, more)))}}}"
+
+
+def _field(labels: Mapping[str, str]) -> str:
+    """The point, and the ending of a series of its reasons."""
+    return labels.get(POINT, "") + (QUALITY if labels.get(_NAME, "").endswith(QUALITY) else "")
 
 
 def _key(labels: Mapping[str, str]) -> DeviceKey:

@@ -13,8 +13,9 @@ import msgspec
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import BlockSchema
 from qilu.contract.record_codec import MALFORMED
+from qilu.contract.store_names import metric_name
 from qilu.stores.influx.http import Http, Reply, TooLongResponseError
-from qilu.stores.influx.line_protocol import QUALITY, TAGS
+from qilu.stores.influx.line_protocol import POINT, QUALITY, TAGS
 
 _MAX_SERIES = 2000  # of one question; its answer stays below a few MB
 _MAX_NAMES = 100  # that are listed; beyond that all names of the device are asked for
@@ -23,7 +24,7 @@ _WIDER = 0.01  # seconds on both sides: the server computes with floating second
 
 
 class Series(NamedTuple):
-    """What identifies a series in VictoriaMetrics; the tags in the order of TAGS, None where not given."""
+    """What identifies a series in VictoriaMetrics; the tags in the order of _LABELS, None where not given."""
 
     name: str
     tags: tuple[str | None, ...]
@@ -35,7 +36,8 @@ class _ExportedSeries(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_ExportedSeries).decode
-_EDGE, _DEVICE = TAGS.index("edge"), TAGS.index("device")
+_LABELS = (*TAGS, POINT)
+_EDGE, _DEVICE, _PROFILE = TAGS.index("edge"), TAGS.index("device"), TAGS.index("profile")
 
 
 def series_of(columns: BlockSchema, numbers: int, reasons: int) -> Iterator[Series]:
@@ -44,7 +46,8 @@ def series_of(columns: BlockSchema, numbers: int, reasons: int) -> Iterator[Seri
     tags = tuple(getattr(origin, tag) or None for tag in TAGS)
     for mask, suffix in ((numbers, ""), (reasons, QUALITY)):
         for index in _set_bits(mask):
-            yield Series(f"{origin.profile}_{columns.points[index]}{suffix}", tags)
+            point = columns.points[index]
+            yield Series(f"{metric_name(origin.profile, point)}{suffix}", (*tags, point))
 
 
 def _set_bits(mask: int) -> Iterator[int]:
@@ -117,7 +120,7 @@ async def _ask(http: Http, url: str, part: _Part, existing: dict[Series, set[int
     elif reply.ok:
         for exported in _lines(reply, url):
             labels = exported.metric
-            series = Series(labels.get("__name__", ""), tuple(map(labels.get, TAGS)))
+            series = Series(labels.get("__name__", ""), tuple(map(labels.get, _LABELS)))
             existing.setdefault(series, set()).update(exported.timestamps)
 
 
@@ -145,12 +148,10 @@ def _selector(series: Iterable[Series]) -> str:
         by_label["__name__"].add(name)
         by_label["edge"].add(tags[_EDGE] or "")
         by_label["device"].add(tags[_DEVICE] or "")
+        by_label["profile"].add(tags[_PROFILE] or "")
     if len(by_label["__name__"]) > _MAX_NAMES:
-        profiles = {name.partition("_")[0] for name in by_label.pop("__name__")}
-        names = f"({_any_of(profiles)})_.+"
-    else:
-        names = _any_of(by_label.pop("__name__"))
-    labels = {"__name__": names, **{label: _any_of(values) for label, values in by_label.items()}}
+        del by_label["__name__"]
+    labels = {label: _any_of(values) for label, values in by_label.items()}
     return "{" + ", ".join(f"{label}=~{_text(pattern)}" for label, pattern in labels.items()) + "}"
 
 

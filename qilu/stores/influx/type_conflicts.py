@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from qilu.contract.reading import Poll, Quality, Reading
+from qilu.contract.store_names import measurement_name
 from qilu.stores.influx.line_protocol import QUALITY, TEXT
 
 _CONFLICT_TEXT = re.compile(
@@ -53,7 +54,7 @@ class Conflict:
 
     def count(self, piece: Piece) -> int:
         """How many lines of a poll have the field."""
-        if self.field in piece.without or piece.poll.origin.profile != self.measurement:
+        if self.field in piece.without or measurement_name(piece.poll.origin.profile) != self.measurement:
             return 0
         return sum(_has_field(reading, self.field) for reading in piece.poll.readings)
 

@@ -24,6 +24,9 @@ from tests.servers import Influxdb1, VictoriaMetrics
 KINDS = ("sqlite", "victoriametrics", "influxdb1")
 STATUS_POINTS = ("uptime_s", "devices", "backlog_records", "unacknowledged_records", "oldest_record_age_s")
 REPORTS = (COUNTS_POINTS, RECOUNT_POINTS, SCHEDULE_POINTS, EVENT_POINTS[:-1])
+PRESS_HEAD = "press,device=press-9,edge=edge-2,profile=press"
+GATEWAY_HEAD = "qilu_gateway,device=edge-2,edge=edge-2,profile=gateway"
+COLLECTION_HEAD = "qilu_collection,device=press-9,edge=edge-2,profile=collection"
 NUMBERS = ("1.7e308", "-1.7e308", "1e300", "-5", "0", "0.5", "9007199254740993")
 TIMES = (START + 5_000, START + 300_000, START - 86_400_000, START + 40 * 86_400_000)
 
@@ -34,18 +37,27 @@ def lines() -> list[str]:
     for count, number in enumerate(NUMBERS):
         for time_ms in (TIMES[0] + count, TIMES[1] + count, TIMES[2] + count, TIMES[3] + count):
             rows += [
-                f"press,device=press-9,edge=edge-2 force={number},serve_counter={number} {time_ms}",
-                f"press,device=press-9 force={number} {time_ms}",
-                f"press,edge=edge-2 force={number} {time_ms}",
-                f"press,device=press-9,edge=edge-2 force__q={number} {time_ms}",
-                f"gateway,device=edge-2,edge=edge-2 {fields(STATUS_POINTS, number)} {time_ms}",
-                f"gateway,device=edge-2,edge=edge-2 {fields(EVENT_POINTS[:-1], number)} {time_ms}",
+                f"{PRESS_HEAD} force={number},serve_counter={number} {time_ms}",
+                f"press,device=press-9,profile=press force={number} {time_ms}",
+                f"press,edge=edge-2,profile=press force={number} {time_ms}",
+                f"{PRESS_HEAD} force__q={number} {time_ms}",
+                f"{GATEWAY_HEAD} {fields(STATUS_POINTS, number)} {time_ms}",
+                f"{GATEWAY_HEAD} {fields(EVENT_POINTS[:-1], number)} {time_ms}",
             ]
             rows += [
-                f"collection,device=press-9,edge=edge-2 {fields(points, number)} {time_ms + place * 100}"
+                f"{COLLECTION_HEAD} {fields(points, number)} {time_ms + place * 100}"
                 for place, points in enumerate(REPORTS)
             ]
     return rows
+
+
+def one_per_value(line: str) -> list[str]:
+    """The same row as VictoriaMetrics has it: one line, and one tag `point`, for each value."""
+    head, texts, time_ms = line.split(" ")
+    points = [text.partition("=")[0].removesuffix("__q") for text in texts.split(",")]
+    return [
+        f"{head},point={point} {text} {time_ms}" for point, text in zip(points, texts.split(","), strict=True)
+    ]
 
 
 def fields(points: Sequence[str], number: str) -> str:
@@ -100,7 +112,10 @@ async def poisoned(kind: str, folder: Path, polls: Sequence[Poll]) -> AsyncItera
             influx = InfluxSettings(type="influx", server="influxdb1", url=server.url, database="qilu")
         async with open_store(influx) as store:
             await fill(store, polls)
-        server.write("".join(f"{line}\n" for line in lines()))
+        rows = lines()
+        if isinstance(server, VictoriaMetrics):
+            rows = [part for row in rows for part in one_per_value(row)]
+        server.write("".join(f"{row}\n" for row in rows))
         if isinstance(server, VictoriaMetrics):
             await asyncio.to_thread(server.flush)
         yield await stack.enter_async_context(open_reader(influx))
