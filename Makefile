@@ -9,6 +9,7 @@ BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 SERVERS := .servers/.fetched
+PAGE := qilu/web/page/packages/.fetched
 
 # apt brings the tests' real servers without root (see scripts/fetch-servers); with CI=true they must be there
 ifneq ($(shell command -v apt-get 2>/dev/null),)
@@ -29,11 +30,11 @@ help: ## list the targets
 	@echo 'Arguments for a command go into ARGS: make demo ARGS="--duration 20 --headless"'
 
 .PHONY: demo
-demo: $(RUN) ## run a whole simulated factory, from registers to store, in this terminal
+demo: $(RUN) $(PAGE) ## run a whole simulated factory, from registers to store, in this terminal
 	@$(BIN)/qilu demo $(ARGS)
 
 .PHONY: test
-test: $(DEV) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
+test: $(DEV) $(PAGE) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-fast
@@ -76,7 +77,14 @@ fuzz: $(DEV) $(NEEDED_SERVERS) ## send mutated messages into every store: SEED=1
 	@$(BIN)/python -m tests.fuzz --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)
 
 .PHONY: servers
-servers: $(SERVERS) ## fetch the real servers that the tests talk to (Debian packages, unpacked into .servers)
+servers: $(SERVERS) ## fetch the real servers and the browser that the tests talk to (Debian packages, unpacked into .servers)
+
+.PHONY: page
+page: $(PAGE) ## fetch the libraries of the page (npm packages with locked hashes)
+
+.PHONY: screenshots
+screenshots: $(DEV) $(PAGE) $(NEEDED_SERVERS) ## take pictures of every view of the page into var/screenshots
+	@$(BIN)/python -m tests.page.screenshots $(ARGS)
 
 .PHONY: dashboards
 dashboards: $(DEV) ## write Grafana's dashboards anew from deploy/grafana
@@ -88,7 +96,7 @@ lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest 
 
 .PHONY: clean
 clean: ## remove what make has set up and what tools have left behind
-	rm -rf .venv .servers build dist .coverage .coverage.json htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .servers .axe qilu/web/page/packages build dist .coverage .coverage.json htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up
@@ -106,3 +114,8 @@ $(SERVERS): scripts/fetch-servers
 	@if scripts/fetch-servers; then touch $@; \
 	elif [ "$(CI)" = true ]; then echo "the tests' servers could not be fetched" >&2; exit 1; \
 	else echo "the tests' servers could not be fetched: tests that need one will skip" >&2; fi
+
+$(PAGE): package-lock.json scripts/fetch-page-packages requirements-page.lock
+	@if scripts/fetch-page-packages; then touch $@; \
+	elif [ "$(CI)" = true ]; then echo "the libraries of the page could not be fetched" >&2; exit 1; \
+	else echo "the libraries of the page could not be fetched: a plain status page is served; the next make tries again" >&2; fi

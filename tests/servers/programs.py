@@ -44,14 +44,22 @@ def require_library(name: str) -> str:
     return find_library(name) or _miss(f"lib{name}")
 
 
+def require_packages_of_the_page(missing: list[str]) -> None:
+    """Every library of the page is there, as `require` does it for programs."""
+    if missing:
+        _miss(
+            f"{missing[0]} of qilu/web/page", "`make page` fetches it where a package registry can be reached"
+        )
+
+
 def missing_servers() -> list[str]:
     """What tests of this run asked for in vain."""
     return sorted(_missing)
 
 
-def _miss(name: str) -> NoReturn:
+def _miss(name: str, remedy: str = "`make servers` fetches it where there is apt") -> NoReturn:
     _missing.add(name)
-    reason = f"{name} is not on this machine: `make servers` fetches it where there is apt"
+    reason = f"{name} is not on this machine: {remedy}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
