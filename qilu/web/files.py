@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.web.headers import import_map_hash
+from qilu.web.page import INDEX, PLAIN, named_packages
 
-INDEX = "index.html"
 _log = logging.getLogger(__name__)
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -67,9 +67,10 @@ class PageFiles:
 
 
 def read_page(folder: Path | None) -> PageFiles:
-    """The files of a folder; a plain page that names the command where there is none. Reads the disk.
+    """The files of a folder; where it or libraries of it are missing, a plain page that names the command.
 
-    Links, hidden files and files of other types are left out; so is what exceeds MAX_FILES or MAX_BYTES.
+    Reads the disk. Links, hidden files and files of other types are left out; so is what exceeds MAX_FILES
+    or MAX_BYTES.
     """
     files: dict[str, PageFile] = {}
     size = 0
@@ -87,6 +88,12 @@ def read_page(folder: Path | None) -> PageFiles:
         files[relative.as_posix()] = page_file(content, path.suffix)
     if INDEX not in files:
         files[INDEX] = page_file(NO_PAGE, ".html")
+    elif missing := sorted(named_packages(files[INDEX].content.decode()) - files.keys()):
+        _log.warning(
+            "%s: %s is missing: a plain status page is served; run `make page` and start again",
+            folder, missing[0],
+        )  # fmt: skip
+        files[INDEX] = files.get(PLAIN, page_file(NO_PAGE, ".html"))
     return PageFiles(files, import_map_hash(files[INDEX].content))
 
 

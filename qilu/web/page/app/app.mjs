@@ -1,0 +1,44 @@
+// What every view shares: the connection, who this box is, the time of the box, refusals.
+
+import { computed, signal } from "@preact/signals";
+import { Refused, ask, liveAddress } from "./api.mjs";
+import { Live } from "./live.mjs";
+import { proposeLang } from "./settings.mjs";
+import { readVocabulary } from "./vocabulary.mjs";
+
+export const live = new Live(liveAddress());
+export const info = signal(null);
+export const signedOut = signal(false);
+export const tick = signal(Date.now()); // once a second, for ages and bars
+
+setInterval(() => { tick.value = Date.now(); }, 1000);
+
+export const mayOperate = computed(() => info.value?.access === "operator");
+export const offered = computed(() => info.value?.views ?? ["overview"]);
+
+/** The state of a topic: undefined until its snapshot has come. */
+export const topicState = (name) => live.topic(name).state.value;
+export const topicError = (name) => live.topic(name).error.value;
+
+/** Ask who this box is, until it answers. */
+export async function introduce() {
+  try {
+    info.value = await ask("info");
+    signedOut.value = false;
+    proposeLang(info.value.lang);
+    await readVocabulary();
+  } catch (error) {
+    if (error instanceof Refused && (error.status === 401 || error.status === 403)) signedOut.value = true;
+    else setTimeout(introduce, 2000);
+  }
+}
+
+/** A request of a view: a session that has ended leads to the form, everything else to the caller. */
+export async function request(path, options) {
+  try {
+    return await ask(path, options);
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) signedOut.value = true;
+    throw error;
+  }
+}

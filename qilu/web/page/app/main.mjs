@@ -1,0 +1,26 @@
+// Starts the page: one connection, one tree, the topics that the shown view needs.
+
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { introduce, live } from "./app.mjs";
+import { html } from "./html.mjs";
+import { route } from "./route.mjs";
+import { Shell } from "./shell.mjs";
+
+const TOPICS = {
+  devices: () => ["devices"],
+  device: ([name]) => [`device/${name}`],
+  delivery: () => ["delivery"],
+  events: () => ["events"],
+  factory: () => ["factory"],
+};
+
+effect(() => {
+  const { view, parts } = route.value;
+  live.subscribe(["overview", ...(TOPICS[view]?.(parts) ?? [])]);
+  document.documentElement.dataset.view = view;
+});
+
+live.start();
+introduce();
+render(html`<${Shell} />`, document.getElementById("app"));

@@ -1,0 +1,87 @@
+// Delivery: broker, spool, stores and quarantine; what only an engineer needs is under "Details", closed.
+
+import { useState } from "preact/hooks";
+import { mayOperate, request, topicState } from "../app.mjs";
+import { bytes, duration, moment, number } from "../format.mjs";
+import { html } from "../html.mjs";
+import { LevelGlyph } from "../parts/glyph.mjs";
+import { lang } from "../settings.mjs";
+import { reasonWord } from "../vocabulary.mjs";
+import { say } from "../words.mjs";
+
+const Figure = ({ title, children, abnormal }) => html`<div class=${`figure ${abnormal ? "counted" : ""}`}><dt>${title}</dt><dd class="figures">${children}</dd></div>`;
+
+function Broker({ delivery }) {
+  return html`<section class="panel" data-level=${delivery.connected ? "normal" : "fault"}><h2><${LevelGlyph} level=${delivery.connected ? "normal" : "fault"} />${say("delivery.broker")}</h2>
+    <dl><${Figure} title=${delivery.address}>${say(delivery.connected ? "road.broker.on" : "road.broker.off")}<//>
+    <${Figure} title=${say("delivery.since")}>${delivery.since_ms ? moment(delivery.since_ms) : "–"}<//>
+    <${Figure} title=${say("delivery.disconnects")}>${number(delivery.disconnects ?? 0)}<//></dl></section>`;
+}
+
+function Spool({ spool }) {
+  const share = spool.max_bytes ? Math.min(1, spool.bytes / spool.max_bytes) : 0;
+  const hours = spool.hours_left;
+  return html`<section class="panel"><h2>${say("delivery.spool")}</h2>
+    <p class="meter-text figures">${say("delivery.used", bytes(spool.bytes), bytes(spool.max_bytes ?? 0))}</p>
+    <meter class="meter" min="0" max="1" high="0.8" value=${share} aria-label=${say("delivery.spool")}>${Math.round(share * 100)} %</meter>
+    <dl><${Figure} title=${say("delivery.records")}>${number(spool.records)}<//>
+    <${Figure} title=${say("delivery.room")}>${hours === null || hours === undefined ? "–" : duration(hours * 3600, lang.value)}<//>
+    <${Figure} title=${say("delivery.oldest")}>${spool.oldest_age_s === null || spool.oldest_age_s === undefined ? "–" : duration(spool.oldest_age_s, lang.value)}<//>
+    <${Figure} title=${say("delivery.dropped")} abnormal=${spool.dropped > 0}>${number(spool.dropped ?? 0)}<//>
+    <${Figure} title=${say("delivery.blocked")} abnormal=${spool.blocked > 0}>${number(Number(spool.blocked ?? 0))}<//>
+    <${Figure} title=${say("delivery.held")} abnormal=${spool.held > 0}>${number(spool.held ?? 0)}<//></dl></section>`;
+}
+
+function Stores({ stores }) {
+  return html`<section class="panel"><h2>${say("delivery.stores")}</h2>${stores.length === 0 && html`<p>${say("delivery.nostore")}</p>`}
+    ${stores.map((store) => html`<dl key=${store.store}><${Figure} title=${store.store}>${number(store.durable_records)} <small>${say("delivery.durable")}</small><//>
+      <${Figure} title=${say("delivery.lastack")}>${store.last_ack_ms ? moment(store.last_ack_ms) : "–"}<//></dl>`)}</section>`;
+}
+
+function Quarantine({ quarantine }) {
+  const [records, setRecords] = useState(null);
+  const [said, setSaid] = useState("");
+  const attempt = async (act) => {
+    try {
+      await act();
+    } catch (error) {
+      setSaid(say("failed", [error.message, error.remedy].filter(Boolean).join(" ")));
+    }
+  };
+  const look = () => attempt(async () => {
+    const answer = await request("quarantine", { query: { limit: 50 } });
+    setRecords(answer.records ?? answer);
+  });
+  const again = () => attempt(async () => {
+    await request("commands/requeue", { method: "POST", body: { all: true } });
+    setSaid(say("delivery.requeued"));
+  });
+  const reasons = Object.entries(quarantine.reasons ?? {});
+  return html`<section class="panel" data-level=${quarantine.records > 0 ? "warning" : "normal"}>
+    <h2>${quarantine.records > 0 && html`<${LevelGlyph} level="warning" />`}${say("delivery.quarantine")}</h2>
+    ${quarantine.records === 0 ? html`<p>${say("delivery.quarantine.none")}</p>` : html`
+      <dl><${Figure} title=${say("delivery.records")} abnormal=true>${number(quarantine.records)}<//>
+      ${reasons.map(([code, count]) => html`<${Figure} key=${code} title=${reasonWord(code)}>${number(count)}<//>`)}</dl>
+      <div class="row"><button class="button" onClick=${look}>${say("delivery.look")}</button>
+      <button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${again}>${say("delivery.requeue")}</button></div>`}
+    <p role="status">${said}</p>
+    ${records && html`<ul class="records">${records.map((record, index) => html`<li key=${index} class="figures">${Object.entries(record).map(([key, value]) => html`<span key=${key}><b>${key}</b> ${
+      typeof value === "object" ? JSON.stringify(value) : key.endsWith("_ms") ? moment(value) : String(value)}</span> `)}</li>`)}</ul>`}</section>`;
+}
+
+function Details({ details }) {
+  const plain = ["backlog", "in_flight", "resent", "deferred"].filter((key) => key in details);
+  const table = (name) => (details[name] ?? []).map((entry, index) => html`<li key=${index} class="figures">${typeof entry === "object"
+    ? Object.entries(entry).map(([key, value]) => `${key} ${value}`).join(" · ") : String(entry)}</li>`);
+  return html`<details class="panel"><summary>${say("delivery.details")}</summary>
+    <dl>${plain.map((key) => html`<${Figure} key=${key} title=${say(`delivery.${key}`)}>${number(Number(details[key] ?? 0))}<//>`)}</dl>
+    <ul>${table("windows")}</ul><ul>${table("ranges")}</ul></details>`;
+}
+
+export function Delivery() {
+  const delivery = topicState("delivery");
+  if (!delivery) return html`<p class="empty" aria-busy="true">${say("loading")}</p>`;
+  return html`<div class="panels"><${Broker} delivery=${delivery} /><${Spool} spool=${delivery.spool} />
+    <${Stores} stores=${delivery.stores ?? []} /><${Quarantine} quarantine=${delivery.quarantine} /></div>
+    <${Details} details=${delivery.details ?? {}} />`;
+}
