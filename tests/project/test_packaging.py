@@ -1,14 +1,20 @@
 """What is shipped: a wheel with every application and the profiles, and locks without their index address."""
 
+import json
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 import zipfile
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from qilu.web.page import missing_packages, named_packages
+from tests.servers.programs import require_packages_of_the_page
 from tests.support.wheels import PROJECT, build_wheel
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-edge.lock")
@@ -17,6 +23,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-edge.lock")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names of the files in a wheel built from this checkout."""
+    require_packages_of_the_page(missing_packages())
     return zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))).namelist()
 
 
@@ -28,7 +35,37 @@ def test_a_wheel_carries_every_room_and_the_profiles_and_nothing_of_the_tests(wh
     assert any(name.endswith("/licenses/LICENSE") for name in wheel)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+def test_a_wheel_carries_the_libraries_of_the_page_with_their_licences(wheel: list[str]) -> None:
+    folder = "qilu/web/page/packages/"
+    carried = {name.removeprefix(folder) for name in wheel if name.startswith(folder)}
+    named = named_packages((PROJECT / "qilu/web/page/index.html").read_text(encoding="utf-8"))
+    assert {name.removeprefix("packages/") for name in named} <= carried
+    assert len([name for name in carried if name.startswith("LICENSE.")]) == 5
+    assert not any("axe" in name for name in carried)
+
+
+def test_a_wheel_without_the_libraries_of_the_page_is_not_built(tmp_path: Path) -> None:
+    checkout = tmp_path / "qilu"
+    kept = shutil.ignore_patterns(".*", "packages", "var", "tests", "__pycache__")
+    shutil.copytree(PROJECT, checkout, ignore=kept)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    built = subprocess.run(command, check=False, cwd=checkout, capture_output=True, text=True, timeout=120)
+    assert built.returncode != 0
+    assert "scripts/fetch-page-packages" in built.stderr + built.stdout
+
+
+def test_every_library_of_the_page_has_a_version_and_a_hash() -> None:
+    text = (PROJECT / "package-lock.json").read_text()
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    own = json.loads((PROJECT / "package.json").read_text())
+    assert packages[""]["dependencies"] == own["dependencies"]
+    libraries = [entry for name, entry in packages.items() if name]
+    assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in libraries)
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in own["dependencies"].values())
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-page.lock"])
 def test_a_lock_names_no_index_and_no_path(lock: str) -> None:
     text = (PROJECT / lock).read_text()
     assert not re.search(r"://|--(extra-)?index|--find-links|(?<!make)(?<!\w)/\w", text)
