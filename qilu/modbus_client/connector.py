@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 
+from qilu.config.tls import TlsSettings
+from qilu.contract.errors import ConfigError
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import TIMEOUTS_BEFORE_RECONNECT, Connection
+from qilu.modbus_client.datagrams import dial_udp
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.options import ClientOptions
@@ -18,6 +24,7 @@ from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply, LinkOptions
 from qilu.modbus_client.untagged_connection import UntaggedConnection
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.certificates import Trust, explain_distrust
 from qilu.runtime.log_throttle import LogThrottle
 from qilu.runtime.network_errors import describe_network_error
 from qilu.runtime.timers import Timers
@@ -28,6 +35,9 @@ KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds of silence before a probe, between probes, and probes before the connection is given up."""
 USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side is gone
 
+TLS_EXPLAIN_S = 2.0
+"""Seconds to read the certificate of a device that is not trusted once more, for the message."""
+
 DEAF_CONNECTIONS = 4
 """Consecutive connections without a reply of which each one is given twice as many timeouts; then it begins
 anew: some devices need seconds after a connection, of others only a new connection works."""
@@ -37,17 +47,46 @@ Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
 
 
 async def dial(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
-    """A connection of whatever kind the endpoint asks for."""
-    return await (dial_tcp if endpoint.serial is None else dial_serial)(endpoint, factory)
+    """A connection of whatever kind the endpoint asks for; `tls://` trusts the system's authorities."""
+    match endpoint.transport:
+        case "serial":
+            return await dial_serial(endpoint, factory)
+        case "udp":
+            return await dial_udp(endpoint, factory)
+        case "tls":
+            return await dial_tls(TlsSettings(), endpoint, factory)
+        case "tcp":
+            return await dial_tcp(endpoint, factory)
 
 
-async def dial_tcp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
+async def dial_tls(tls: TlsSettings, endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
+    """A TLS connection; OSError with the remedy where the device is not trusted, or does not trust us.
+
+    The certificates are read anew each time, so that they can be exchanged.
+    """
+    try:
+        context = await asyncio.to_thread(tls.context, "tls")
+    except ConfigError as error:
+        raise OSError(errno.EINVAL, str(error)) from error
+    try:
+        return await dial_tcp(endpoint, factory, context)
+    except ssl.SSLCertVerificationError as error:
+        trust = Trust(endpoint.host, endpoint.port, "url", tls.ca, "tls.ca")
+        raise OSError(errno.EACCES, await explain_distrust(trust, error, TLS_EXPLAIN_S)) from error
+    except ssl.SSLError as error:
+        problem = f"no TLS connection ({error.reason or error}); check that this port speaks Modbus over TLS"
+        raise OSError(errno.EPROTO, problem) from error
+
+
+async def dial_tcp(
+    endpoint: Endpoint, factory: Callable[[], Connection], context: ssl.SSLContext | None = None
+) -> Connection:
     """A TCP connection that notices by itself when the far side has gone without a word."""
     try:
         transport, connection = await asyncio.get_running_loop().create_connection(
-            factory, endpoint.host, endpoint.port
+            factory, endpoint.host, endpoint.port, ssl=context
         )
-    except socket.gaierror:
+    except (socket.gaierror, ssl.SSLError):
         raise
     except OSError as error:
         raise OSError(
@@ -102,7 +141,7 @@ class EndpointConnector:
         self._backoff = backoff
         self._stats = stats
         self._late = late
-        self._dial = dial
+        self._dial = partial(dial_tls, options.tls) if self._endpoint.transport == "tls" else dial
         self._slots = slots or ConnectLimiter()
         self._alarms = alarms or Timers()
         self._complaints = LogThrottle(_log)

@@ -11,35 +11,50 @@ from qilu.contract.lookalikes import host_problem
 from qilu.contract.validation import validation_error
 
 DEFAULT_PORT = 502
+TLS_PORT = 802
+"""Registered for Modbus over TLS (mbap-s); source: MODBUS/TCP Security Protocol Specification, version 21."""
 MAX_BAUDRATE = 4_000_000
 
 POSIX = sys.platform != "win32"
 """Whether this system has serial lines as we use them."""
 
-Framing = Literal["tcp", "rtu"]
+Framing = Literal["tcp", "rtu", "ascii"]
+Transport = Literal["tcp", "tls", "udp", "serial"]
 Parity = Literal["N", "E", "O"]
-_SCHEMES: Mapping[str, Framing] = {"tcp": "tcp", "rtu+tcp": "rtu", "rtu": "rtu"}
+_SCHEMES: Mapping[str, tuple[Framing, Transport]] = {
+    "tcp": ("tcp", "tcp"),
+    "tls": ("tcp", "tls"),
+    "udp": ("tcp", "udp"),
+    "rtu+tcp": ("rtu", "tcp"),
+    "ascii+tcp": ("ascii", "tcp"),
+    "rtu": ("rtu", "serial"),
+    "ascii": ("ascii", "serial"),
+}
 _REMEDY = (
     "write tcp://192.168.0.10:502, or rtu+tcp://HOST:PORT where RTU frames travel over TCP, "
-    "or rtu:///dev/ttyUSB0?baudrate=9600&parity=E for a serial line"
+    "or rtu:///dev/ttyUSB0?baudrate=9600&parity=E for a serial line; also tls://, udp://, ascii+tcp:// and "
+    "ascii://"
 )
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "parity": ("N", "E", "O"),
     "stopbits": ("1", "2"),
+    "bytesize": ("7", "8"),
 }
 
 
 class SerialLine(NamedTuple):
-    """How characters travel on a serial line; they always have 8 data bits, as RTU needs."""
+    """How characters travel on a serial line."""
 
     baudrate: int = 9600
     parity: Parity = "N"
     stopbits: Literal[1, 2] = 1
+    bytesize: Literal[7, 8] = 8
+    """Data bits of a character: 8 for RTU; 7 or 8 for ASCII."""
 
     @property
     def character(self) -> float:
-        """Seconds that one byte takes: a start bit, 8 of data, the parity, the stop bits."""
-        return (1 + 8 + (self.parity != "N") + self.stopbits) / self.baudrate
+        """Seconds that one character takes: a start bit, the data, the parity, the stop bits."""
+        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
 
     @property
     def frame_gap(self) -> float:
@@ -50,7 +65,11 @@ class SerialLine(NamedTuple):
         return 0.00175 if self.baudrate > 19200 else 3.5 * self.character
 
     def __str__(self) -> str:
-        return f"{self.baudrate} 8{self.parity}{self.stopbits}"
+        return f"{self.baudrate} {self.bytesize}{self.parity}{self.stopbits}"
+
+
+_DEFAULTS: Mapping[Framing, SerialLine] = {"rtu": SerialLine(), "ascii": SerialLine(parity="E", bytesize=7)}
+"""Source of those of ASCII: the same document, section 2.5.2."""
 
 
 class Endpoint(NamedTuple):
@@ -63,11 +82,12 @@ class Endpoint(NamedTuple):
     host: str
     port: int
     serial: SerialLine | None = None
+    transport: Transport = "tcp"
 
 
 def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
-    """`tcp://HOST[:PORT]`, `rtu+tcp://HOST[:PORT]` or `rtu:///dev/PORT[?baudrate=&parity=&stopbits=]`;
-    ValueError with the remedy for anything else."""
+    """`tcp://`, `tls://`, `udp://`, `rtu+tcp://` or `ascii+tcp://` with HOST[:PORT], or `rtu://` or `ascii://`
+    with /dev/PORT[?baudrate=&parity=&stopbits=&bytesize=]; ValueError with the remedy for anything else."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -77,25 +97,27 @@ def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
         raise validation_error(
             f"{url!r}: {parts.scheme or 'no scheme'} is no transport that is known", _REMEDY
         )
-    if parts.scheme == "rtu":
+    framing, transport = _SCHEMES[parts.scheme]
+    if transport == "serial":
         if not posix:
             problem = f"{url!r}: serial lines are read on Linux, macOS and the like only"
             raise validation_error(problem, "use a serial device server and rtu+tcp://HOST:PORT")
-        return _serial(url, parts)
+        return _serial(url, parts, framing)
     if host_reason := host_problem(host or ""):
         raise validation_error(f"{url!r} is not an endpoint: {host_reason}", _REMEDY)
     if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
         raise validation_error(
             f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY
         )
-    return Endpoint(_SCHEMES[parts.scheme], host, DEFAULT_PORT if port is None else port)
+    default = TLS_PORT if transport == "tls" else DEFAULT_PORT
+    return Endpoint(framing, host, default if port is None else port, transport=transport)
 
 
-def _serial(url: str, parts: SplitResult) -> Endpoint:
+def _serial(url: str, parts: SplitResult, framing: Framing) -> Endpoint:
     if parts.netloc:
-        problem = f"{url!r}: the path of a port follows rtu:// and starts with / itself"
+        problem = f"{url!r}: the path of a port follows {framing}:// and starts with / itself"
         raise validation_error(
-            problem, f"write rtu:///dev/{parts.netloc.split(':')[0]}, or rtu+tcp:// for a host"
+            problem, f"write {framing}:///dev/{parts.netloc.split(':')[0]}, or {framing}+tcp:// for a host"
         )
     if len(parts.path) < 2:
         raise validation_error(f"{url!r} names no port", _REMEDY)
@@ -116,9 +138,13 @@ def _serial(url: str, parts: SplitResult) -> Endpoint:
             raise validation_error(
                 f"{url!r}: {key} {value or 'of nothing'}", f"use {', '.join(_CHOICES[key])}"
             )
+    if framing == "rtu" and options.get("bytesize", "8") != "8":
+        raise validation_error(f"{url!r}: RTU frames need 8 data bits", "remove bytesize, or use ascii://")
+    defaults = _DEFAULTS[framing]
     line = SerialLine(
         int(options.get("baudrate", "9600")),
-        cast(Parity, options.get("parity", "N")),
+        cast(Parity, options.get("parity", defaults.parity)),
         2 if options.get("stopbits") == "2" else 1,
+        cast(Literal[7, 8], int(options.get("bytesize", defaults.bytesize))),
     )
-    return Endpoint("rtu", parts.path, 0, line)
+    return Endpoint(framing, parts.path, 0, line, "serial")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from qilu.config.tls import TlsSettings
 from qilu.modbus_client.endpoint import Endpoint, parse_endpoint
 from qilu.modbus_client.transaction import LinkOptions
 
@@ -19,6 +20,8 @@ class ClientOptions:
     connect_timeout: float = 3.0
     connect_delay: float = 0.0
     """From the connection to the first request."""
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    """The certificates of an endpoint `tls://`."""
 
     @property
     def endpoint(self) -> Endpoint:

@@ -92,7 +92,7 @@ def _set_up(descriptor: int, line: SerialLine) -> None:
     speed = getattr(termios, f"B{line.baudrate}", None)
     standard = termios.B9600 if speed is None else speed
     cflag &= ~(termios.CSIZE | termios.CSTOPB | termios.PARENB | termios.PARODD | termios.CRTSCTS)
-    cflag |= termios.CS8 | termios.CREAD | termios.CLOCAL
+    cflag |= (termios.CS7 if line.bytesize == 7 else termios.CS8) | termios.CREAD | termios.CLOCAL
     if line.stopbits == 2:
         cflag |= termios.CSTOPB
     if line.parity != "N":

@@ -42,6 +42,7 @@ READS = frozenset(
 )
 """What can be asked again without harm."""
 _RTU_FRAMED = 3  # bytes around a PDU: unit id, CRC
+_ASCII_FRAMED = 3  # characters of start and end; each other byte is two, and the LRC is one byte shorter
 _LONGEST_REPLY = 256
 
 
@@ -110,7 +111,7 @@ class LinkOptions:
 
     def is_broadcast(self, exchange: Transaction) -> bool:
         """Whether nobody answers it: a broadcast, which exists on serial lines only."""
-        return self.framing == "rtu" and exchange.unit == BROADCAST and exchange.request[0] in _WRITES
+        return self.framing != "tcp" and exchange.unit == BROADCAST and exchange.request[0] in _WRITES
 
     def wire_time(self, request: bytes) -> float:
         """Seconds that the bytes of this request and of its reply take, at most."""
@@ -121,4 +122,7 @@ class LinkOptions:
             reply = 2 + size + _RTU_FRAMED
         else:
             reply = len(request) + _RTU_FRAMED if request[0] in _ECHOED else _LONGEST_REPLY
-        return (len(request) + _RTU_FRAMED + reply) * self.serial.character
+        size = len(request) + _RTU_FRAMED + reply
+        if self.framing == "ascii":
+            size = 2 * (size - 2) + 2 * _ASCII_FRAMED
+        return size * self.serial.character

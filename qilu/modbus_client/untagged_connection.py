@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
@@ -20,6 +21,9 @@ from qilu.modbus_client.transaction import (
     Transaction,
 )
 from qilu.runtime.timers import Timers
+
+if TYPE_CHECKING:
+    from qilu.modbus_client.ascii_framing import AsciiFramer
 
 LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
@@ -42,9 +46,9 @@ class UntaggedConnection(Connection):
     ) -> None:
         super().__init__(name, rules, stats, late, endpoint, alarms)
         self._in_flight = 1
-        self._rtu: RtuClientFramer | None = None
-        if rules.framing == "rtu":
-            self._framer = self._rtu = RtuClientFramer(rules.accepted_unit_ids, echoes=True)
+        self._serial_framer = _serial_framer(rules)
+        if self._serial_framer is not None:
+            self._framer = self._serial_framer
         self._overdue = endpoint.overdue
         self._echo = endpoint.echo
         self._echo_seen = False  # of the request that is open
@@ -78,10 +82,10 @@ class UntaggedConnection(Connection):
 
     def _send(self, exchange: Transaction, now: float) -> None:
         rules = self._rules
-        if self._rtu is not None:
+        if self._serial_framer is not None:
             self._abandoned = None
-            self._rtu.reset()
-            self._rtu.expect(exchange.unit, exchange.request)
+            self._serial_framer.reset()
+            self._serial_framer.expect(exchange.unit, exchange.request)
             self._echo_seen = False
         super()._send(exchange, now)
         if rules.is_broadcast(exchange):
@@ -92,7 +96,7 @@ class UntaggedConnection(Connection):
 
     def _must_test_echo(self, exchange: Transaction) -> bool:
         return (
-            self._rtu is not None
+            self._serial_framer is not None
             and self._echo.must_test(exchange.request)
             and not self._rules.is_broadcast(exchange)
         )
@@ -122,7 +126,7 @@ class UntaggedConnection(Connection):
         ):
             self._unexpected(frame, self._abandoned)
             return
-        if self._rtu is not None and self._is_local_echo(frame.pdu, exchange.request):
+        if self._serial_framer is not None and self._is_local_echo(frame.pdu, exchange.request):
             self._last_bytes = b""
             self._echo_seen = True
             return
@@ -216,6 +220,19 @@ class UntaggedConnection(Connection):
             self._abandoned = exchange
         else:
             self._disconnect()
+
+
+def _serial_framer(rules: LinkOptions) -> RtuClientFramer | AsciiFramer | None:
+    """The framer of replies without a transaction id; None for Modbus TCP."""
+    match rules.framing:
+        case "rtu":
+            return RtuClientFramer(rules.accepted_unit_ids, echoes=True)
+        case "ascii":
+            from qilu.modbus_client.ascii_framing import AsciiFramer
+
+            return AsciiFramer()
+        case "tcp":
+            return None
 
 
 def _is_echo(pdu: bytes) -> bool:

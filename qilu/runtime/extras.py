@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, str] = {
     "influxdb_client": "cloud",
     "amqtt": "demo",
     "pyarrow": "parquet",
+    "pymodbus": "ascii",
 }
 """Module -> the extra that installs it."""
 WEB = "qilu.web"
@@ -28,6 +29,15 @@ def missing_extra(error: BaseException) -> ConfigError | None:
     extra = "console" if _imported_by(error, WEB) else EXTRAS.get(module)
     if extra is None:
         return None
+    return _not_installed(module, extra)
+
+
+def missing_module(module: str) -> ConfigError | None:
+    """What to report where this module of an extra is not installed; None where it is."""
+    return None if find_spec(module) is not None else _not_installed(module, EXTRAS[module])
+
+
+def _not_installed(module: str, extra: str) -> ConfigError:
     return ConfigError(f"{module} is not installed", remedy=f"pip install 'qilu[{extra}]'")
 
 

@@ -120,7 +120,7 @@ def test_a_file_that_tls_cannot_use_is_named(tmp_path: Path, authority: Authorit
     ]
     for settings, file in wrong:
         with pytest.raises(ConfigError) as caught:
-            settings.context()
+            settings.context("mqtt.tls")
         assert caught.value.file is not None
         assert caught.value.file.endswith(file)
         assert caught.value.remedy

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from qilu.config.tls import TlsSettings
 from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Label, Name, ProfileName, ScaleNumber
 from qilu.contract.topics import TopicName
@@ -16,6 +17,7 @@ from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.modbus_client.local_echo import EchoSetting
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import LinkOptions
+from qilu.runtime.extras import missing_module
 
 __all__ = ["DeviceSettings", "Endpoint", "Framing", "ModbusSettings", "Quirks", "parse_endpoint"]
 
@@ -72,7 +74,10 @@ class ModbusSettings(FrozenModel):
 
     type: Literal["modbus"]
     url: Annotated[str, AfterValidator(_url)]
-    """`tcp://HOST[:PORT]`, `rtu+tcp://HOST:PORT` or `rtu:///dev/ttyUSB0?baudrate=9600&parity=N&stopbits=1`"""
+    """`tcp://HOST[:PORT]`, `rtu+tcp://HOST:PORT` or `rtu:///dev/ttyUSB0?baudrate=9600&parity=N&stopbits=1`;
+    also `tls://HOST[:802]`, `udp://HOST[:PORT]`, `ascii+tcp://HOST:PORT` and `ascii:///dev/ttyUSB0`."""
+    tls: TlsSettings | None = None
+    """Certificates of an endpoint `tls://`; default: trust the authorities of the system."""
     connect_timeout: Period = 3.0
     """Seconds that an attempt to connect may take."""
     timeout: Period = 1.0
@@ -110,7 +115,8 @@ class ModbusSettings(FrozenModel):
             quirks.local_echo,
             quirks.lenient_replies,
         )
-        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.connect_delay)
+        tls = self.tls or TlsSettings()
+        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.connect_delay, tls)
 
     @model_validator(mode="after")
     def _check(self) -> ModbusSettings:
@@ -139,15 +145,22 @@ class ModbusSettings(FrozenModel):
     def _unanswerable(self, units: Mapping[int, str]) -> list[Problem]:
         """Settings with which a reply could be taken for another's."""
         problems = []
-        if self.max_in_flight > 1 and self.endpoint.framing == "rtu":
-            text = "RTU frames carry no transaction id, so one request may be open at a time"
+        if self.max_in_flight > 1 and self.endpoint.framing != "tcp":
+            framing = self.endpoint.framing.upper()
+            text = f"{framing} frames carry no transaction id, so one request may be open at a time"
             problems.append(Problem(("max_in_flight",), text, "remove `max_in_flight`"))
         elif self.max_in_flight > 1 and self.quirks != Quirks():
             text = "with quirks, one request may be open at a time: replies could not be distinguished"
             problems.append(Problem(("max_in_flight",), text, "remove `max_in_flight`, or the quirks"))
-        if self.quirks.lenient_replies and self.endpoint.framing == "rtu":
-            text = "an RTU reply ends with its checksum, so none is too long"
+        whole = self.endpoint.framing != "tcp" or self.endpoint.transport == "udp"
+        if self.quirks.lenient_replies and whole:
+            text = "a reply here ends with its checksum or its datagram, so none is too long"
             problems.append(Problem(("quirks", "lenient_replies"), text, "remove `lenient_replies`"))
+        if self.endpoint.framing == "ascii" and (missing := missing_module("pymodbus")) is not None:
+            problems.append(Problem(("url",), missing.problem, missing.remedy or ""))
+        if self.tls is not None and self.endpoint.transport != "tls":
+            text = f"{self.url} is not encrypted"
+            problems.append(Problem(("tls",), text, "write tls://HOST:PORT as url, or remove `tls`"))
         for index, unit in enumerate(self.quirks.accepted_unit_ids):
             if unit in units and len(units) > 1:
                 text = f"unit {unit} is {units[unit]}, whose replies would be taken for those of others"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,7 @@ from qilu.modbus.framing import Framer
 from qilu.modbus.pdu import Function, Read, exception_response, pack_bits, parse_request, read_response
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
+from qilu.modbus_client.ascii_framing import AsciiFramer
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import dial_tcp
 from qilu.modbus_client.endpoint import Endpoint, Framing
@@ -41,6 +42,13 @@ class Asked(NamedTuple):
 
 Behaviour = Callable[["Line", Asked], None]
 
+_FRAMERS: Mapping[Framing, Callable[[], Framer]] = {
+    "tcp": TcpFramer,
+    "rtu": RtuServerFramer,
+    "ascii": AsciiFramer,
+}
+_SCHEMES: Mapping[Framing, str] = {"tcp": "tcp", "rtu": "rtu+tcp", "ascii": "ascii+tcp"}
+
 
 class Line:
     """One connection of the peer, with everything it can do to it."""
@@ -48,7 +56,7 @@ class Line:
     def __init__(self, peer: Peer, transport: asyncio.Transport) -> None:
         self.peer = peer
         self.transport = transport
-        self.framer: Framer = RtuServerFramer() if peer.framing == "rtu" else TcpFramer()
+        self.framer: Framer = _FRAMERS[peer.framing]()
         self.loop = asyncio.get_running_loop()
 
     def frame(
@@ -249,7 +257,7 @@ class World:
         memory: LearnedLimitsStore | None,
     ) -> ModbusSource:
         host = f"127.0.0.1:{port}"
-        url = f"rtu+tcp://{host}" if self.framing == "rtu" else f"tcp://{host}"
+        url = f"{_SCHEMES[self.framing]}://{host}"
         if self.serial:
             url = "rtu:///dev/ttyUSB0?baudrate=9600"
         of_device = {key: more.pop(key) for key in ("settling_polls",) if key in more}

@@ -17,6 +17,11 @@ from tests.support.virtual_time import run
 ALIKE = profile([block + place for block in (0, 200, 400) for place in range(10)])
 """Blocks whose replies have one shape."""
 WORLDS = [World("memory"), World("memory", "rtu"), World("memory", "rtu", serial=True)]
+ASCII = World("memory", "ascii")
+PLAYS = [
+    *((seed, WORLDS[seed % len(WORLDS)]) for seed in range(60)),
+    *((seed, ASCII) for seed in range(60, 80)),
+]
 EXCEPTIONS = (1, 2, 3, 4, 6, 10, 11)
 
 
@@ -110,10 +115,9 @@ def hostile(it: Hostile, random: Random, route: Route) -> Peer:
     return Peer(behave, echo=echo)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_every_value_is_there_once_and_none_is_wrong(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "world"), PLAYS, ids=[f"{seed}-{world.framing}" for seed, world in PLAYS])
+def test_every_value_is_there_once_and_none_is_wrong(seed: int, world: World) -> None:
     random = Random(seed)
-    world = WORLDS[seed % len(WORLDS)]
     blocks, size = random.choice([1, 2, 3, 5]), random.choice([1, 2, 5, 30])
     points = [200 * block + place for block in range(blocks) for place in range(size)]
     units = range(1, random.choice([1, 1, 2, 4]) + 1)

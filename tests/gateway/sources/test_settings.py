@@ -47,10 +47,10 @@ def test_durations_are_written_with_their_unit() -> None:
         ("tcp://plc.factory", Endpoint("tcp", "plc.factory", 502)),
         ("tcp://[fe80::1]:1502", Endpoint("tcp", "fe80::1", 1502)),
         ("rtu+tcp://10.0.0.8:4001", Endpoint("rtu", "10.0.0.8", 4001)),
-        ("rtu:///dev/ttyUSB0", Endpoint("rtu", "/dev/ttyUSB0", 0, SerialLine(9600, "N", 1))),
+        ("rtu:///dev/ttyUSB0", Endpoint("rtu", "/dev/ttyUSB0", 0, SerialLine(9600, "N", 1), "serial")),
         (
             "rtu:///dev/ttyS1?baudrate=19200&parity=e&stopbits=2",
-            Endpoint("rtu", "/dev/ttyS1", 0, SerialLine(19200, "E", 2)),
+            Endpoint("rtu", "/dev/ttyS1", 0, SerialLine(19200, "E", 2), "serial"),
         ),
     ],
 )

@@ -24,6 +24,8 @@ class FrameOverhead(NamedTuple):
 
 TCP_FRAMED = FrameOverhead(request=12, reply=9)
 RTU_FRAMED = FrameOverhead(request=8, reply=5)
+ASCII_FRAMED = FrameOverhead(request=9, reply=6)
+"""Half of the characters: an ASCII frame has two for each byte."""
 
 REQUEST_OVERHEAD_BYTES = 60
 """What a further request costs besides its own bytes, in bytes: the time until the device answers.

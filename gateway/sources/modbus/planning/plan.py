@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.planning.blocks import (
+    ASCII_FRAMED,
     REQUEST_OVERHEAD_BYTES,
     RTU_FRAMED,
     TCP_FRAMED,
@@ -24,7 +25,7 @@ from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
 from qilu.contract.registers import compile_block
 from qilu.modbus.pdu import read_request, wide_read_request
 
-_FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED}
+_FRAMED = {"tcp": TCP_FRAMED, "rtu": RTU_FRAMED, "ascii": ASCII_FRAMED}
 _MAX_PATTERNS = 1000
 _NOBODY = Origin("", "", "")
 
@@ -173,7 +174,7 @@ class ReadPlan:
     def bus_bytes(self) -> int:
         """Bytes on the wire per turn, both ways, without those of TCP and IP."""
         framed = sum(_FRAMED[self.framing])
-        return sum(
+        return (2 if self.framing == "ascii" else 1) * sum(
             framed + data_bytes(block.span.table, block.span.count) for block in (*self.blocks, *self.factors)
         )
 
