@@ -11,10 +11,13 @@ from pymodbus import pdu as theirs
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu import bit_message as bits
+from pymodbus.pdu import diag_message as diagnostics
 from pymodbus.pdu import mei_message as mei
+from pymodbus.pdu import other_message as others
 from pymodbus.pdu import register_message as registers
 
 from qilu.modbus.crc import crc_bytes
+from qilu.modbus.diagnostics import Loopback, ReportServerId
 from qilu.modbus.errors import ExceptionCode, ExceptionReply
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.pdu import (
@@ -75,8 +78,12 @@ def their_request(request: Request) -> ModbusPDU:
                 write_address=request.write_address,
                 write_registers=words(request.data),
             )
-        case _:
+        case ReadIdentity():
             built = mei.ReadDeviceInformationRequest(request.access, request.object_id)
+        case Loopback():
+            built = diagnostics.ReturnQueryDataRequest(message=request.data)
+        case ReportServerId():
+            built = others.ReportDeviceIdRequest()
     built.transaction_id, built.dev_id = TRANSACTION, UNIT
     return built
 
