@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.ledger import Ledger
@@ -47,6 +49,9 @@ from qilu.runtime.rlimits import raise_open_file_limit
 from qilu.runtime.service_manager import Check
 from qilu.runtime.timers import Timers
 
+if TYPE_CHECKING:
+    from gateway.history.history import History
+
 _log = logging.getLogger(__name__)
 
 _CLOCK_FILE = "clock"
@@ -65,6 +70,8 @@ class Gateway:
     clock: Clock
     health: Health
     observer: Observer
+    history: History | None = None
+    """The local history, where the settings have one."""
 
     @property
     def checks(self) -> Sequence[Check]:
@@ -82,11 +89,13 @@ class Gateway:
         raise_open_file_limit(
             2 * len(self.sources)
         )  # a new connection may be made while the old one is not closed yet
-        async with asyncio.TaskGroup() as tasks:
+        async with self.history or contextlib.nullcontext(), asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(self.clock.run(), name="watch the clock"),
                 tasks.create_task(beat(self.health.read), name="log the heartbeat"),
             ]
+            if self.history is not None:
+                beside.append(tasks.create_task(self.history.run(), name="keep the history"))
             await self.pipeline.run(stop, grace, opened)
             for task in beside:
                 task.cancel()
@@ -115,6 +124,8 @@ def build(
     clock = Clock(settings.spool.directory / _CLOCK_FILE, boot=boot_id(), hold_s=settings.clock_hold)
     edge = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
     reports = _reports(settings, edge, clock)
+    history = _history(settings, profiles, clock)
+    consumers = [] if history is None else [history]
     spool = DiskSpool(
         settings.spool,
         settings.edge,
@@ -122,6 +133,7 @@ def build(
         time_authority=clock,
         clock=lambda: clock.now_ms() / 1000,
         on_recreated=[clock.open_again, reports.open_ledger_again],
+        on_corrected=[consumer.take_corrected for consumer in consumers],
     )
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     sink = _sink(settings, spool, clock, random)
@@ -166,10 +178,30 @@ def build(
             StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
             schedule,
         ],
+        consumers=consumers,
         tally=tally,
         progress=Progress(_deadlines(settings, sources)),
     )
-    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer)
+    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer, history)
+
+
+def _history(
+    settings: GatewaySettings, profiles: Mapping[str, DeviceProfile], clock: Clock
+) -> History | None:
+    """The local history; nothing of it is imported where the settings have none."""
+    if settings.history is None:
+        return None
+    from gateway.history.history import History
+    from gateway.history.polled_groups import polled_groups
+
+    return History(
+        settings.history,
+        settings.history_folder,
+        settings.edge,
+        polled_groups(settings, profiles),
+        clock.now_ms,
+        min_free=settings.spool.min_free_disk,
+    )
 
 
 def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> AccountingSource:

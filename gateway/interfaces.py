@@ -285,6 +285,18 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         ...
 
 
+class Consumer(Protocol):
+    """Takes every record behind the spool, as well as it can: it never waits, and never raises."""
+
+    def opened(self, spool: Spool) -> None:
+        """The spool is open, with all that it still holds from before."""
+        ...
+
+    def take(self, poll: Poll, record: Record) -> None:
+        """The spool has this record. One of a clock in doubt has no true times yet."""
+        ...
+
+
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     """Hands records to the far side. Entering it connects (UnreachableError), leaving it disconnects."""
 

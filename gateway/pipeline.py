@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gateway.accounting.reports import Reports
 from gateway.delivery.delivery import Delivery
-from gateway.interfaces import Clock, Equipment, Processor, Record, Source, Spool
+from gateway.interfaces import Clock, Consumer, Equipment, Processor, Record, Source, Spool
 from gateway.progress import Progress
 from gateway.timekeeping.provisional import marked
 from qilu.contract.errors import UnreachableError
@@ -74,6 +74,8 @@ class Pipeline:
     sync: float | None
     backoff: Callable[[], Backoff]
     internal_sources: Sequence[Source] = ()
+    consumers: Sequence[Consumer] = ()
+    """Take each record behind the spool."""
     tally: Tally = field(default_factory=Tally)
     progress: Progress = field(default_factory=Progress)
     shutdown_grace: float = 2.0
@@ -88,6 +90,8 @@ class Pipeline:
         """
         async with self.spool:
             opened()
+            for consumer in self.consumers:
+                consumer.opened(self.spool)
             self.reports.started()
             if requeued := self.spool.requeued():
                 self.reports.requeued(requeued)
@@ -184,7 +188,12 @@ class Pipeline:
             await asyncio.sleep(_RETRY)
         self._set_blocked(False)
         self.tally.record_bytes += len(body)
+        self._hand_on(poll, record)
         return record
+
+    def _hand_on(self, poll: Poll, record: Record) -> None:
+        for consumer in self.consumers:
+            consumer.take(poll, record)
 
     def _set_blocked(self, blocked: bool) -> None:
         self.clock.set_spool_blocked(blocked)
@@ -203,6 +212,7 @@ class Pipeline:
             self._count(poll, (poll,))
             record = self.spool.append(_record_of(poll))
             if record is not None:
+                self._hand_on(poll, record)
                 self.delivery.appended(record)
 
     async def _commit(self) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from gateway.clock import CLOCK_HOLD
 from gateway.delivery.limits import Limits
+from gateway.history.settings import HistorySettings
 from gateway.processors import ProcessorSettings
 from gateway.sinks.mqtt import BROKER
 from gateway.sources.modbus.settings import ModbusSettings
@@ -120,12 +121,20 @@ class GatewaySettings(FrozenModel):
     """The endpoints that are polled, with the devices behind them."""
     clock_hold: Duration = CLOCK_HOLD
     """Seconds for which records wait for a system clock in doubt; then they are sent as uncertain."""
+    history: HistorySettings | None = None
+    """Readings that stay on this machine for charts and queries; without the key none do."""
     max_concurrent_connects: int = Field(default=MAX_CONCURRENT_CONNECTS, ge=1)
     """Endpoints that may be connected to at the same time; the others wait their turn."""
     status_interval: Period = 10.0
     """Seconds between two readings of the gateway's own state."""
     accounting_interval: Annotated[Period, Field(ge=1)] = 60.0
     """Length of one accounting interval, in seconds."""
+
+    @property
+    def history_folder(self) -> Path:
+        """Where the local history is, if there is one."""
+        directory = None if self.history is None else self.history.directory
+        return directory or self.spool.directory.parent / "history"
 
     @model_validator(mode="after")
     def _check(self) -> GatewaySettings:

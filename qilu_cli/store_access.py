@@ -20,6 +20,7 @@ from qilu.runtime.redaction import redacted
 from qilu.stores.factory import open_reader
 from qilu.stores.interfaces import Reader
 from qilu.stores.settings import SqliteSettings
+from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.terminal import console, json_text
 
@@ -29,13 +30,20 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def reader(store: str) -> Reader:
-    """The reader of a store file, or of the store that ingester settings (.yaml) name; ConfigError."""
+    """The reader of a store file, the folder of a local history, or the store of ingester settings (.yaml).
+
+    ConfigError.
+    """
     path = Path(store)
     if path.suffix in (".yaml", ".yml"):
         from cloud.settings import IngesterSettings
 
         with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
             return open_reader(load(path, IngesterSettings).store)
+    if path.is_dir():
+        if not is_history(path):
+            raise no_history(path)
+        return HistoryReader(path)
     if not path.is_file():
         remedy = "start `qilu demo` first, or name your store with --store"
         raise ConfigError("no such store", file=path, remedy=remedy)

@@ -13,8 +13,9 @@ from math import ceil
 
 from cloud.audit.causes import Cause, MissingValues
 from cloud.audit.coverage import Span, rate_of
-from cloud.audit.model import Account, DeviceHistory, Edge, EdgeEvent
+from cloud.audit.model import Account, DeviceHistory, Edge
 from qilu.contract.accounting import DropReason, EventKind
+from qilu.contract.edge_events import EdgeEvent
 
 _EARLIER_MS = 30_000
 """A record may be written to the spool so long after its values were read."""
@@ -99,19 +100,28 @@ class EdgeRecords:
 
 
 def explain(
-    history: DeviceHistory, counted: Sequence[CountedSpan], records: EdgeRecords
+    history: DeviceHistory,
+    counted: Sequence[CountedSpan],
+    records: EdgeRecords,
+    *,
+    best_effort: bool = False,
 ) -> list[MissingValues]:
-    """What is missing of a device in these stretches, cause by cause, in the order of time."""
+    """What is missing of a device in these stretches, cause by cause, in the order of time.
+
+    `best_effort`: the store may lack what was delivered, and no cause after the collecting tells of it.
+    """
     missing: list[MissingValues] = []
     accounts = [item for item in counted if item.span.account is not None]
     start_ms = min((item.span.start_ms for item in accounts), default=0)
     end_ms = max((item.span.end_ms for item in accounts), default=0)
     budgets = sorted(_budgets(history, start_ms, end_ms), key=lambda item: item.end_ms)
+    if best_effort:
+        budgets, records = [], EdgeRecords(Edge(history.edge.name))
     laid: list[tuple[Account, _Budget, int]] = []
     for item in counted:
         account = item.span.account
         if account is None:
-            missing += _of_gap(history, item)
+            missing += _of_gap(history, item, Cause.NOT_IN_HISTORY if best_effort else Cause.NOT_COUNTED)
             continue
         missing += _of_account(account)
         lost = account.sent - item.stored
@@ -125,7 +135,8 @@ def explain(
             missing.append(more)
             lost -= more.values
         if lost > 0:
-            missing.append(MissingValues(Cause.UNEXPLAINED, lost, account.start_ms, account.end_ms))
+            cause = Cause.NOT_IN_HISTORY if best_effort else Cause.UNEXPLAINED
+            missing.append(MissingValues(cause, lost, account.start_ms, account.end_ms))
     loose = [item for item in budgets if not item.spent]
     for account, budget, values in laid:
         certain = budget.exact and budget.spent and not any(item.over(account) for item in loose)
@@ -145,8 +156,11 @@ def _of_account(account: Account) -> Iterator[MissingValues]:
         yield MissingValues(Cause.OVERLAP, 0, *times)
 
 
-def _of_gap(history: DeviceHistory, counted: CountedSpan) -> Iterator[MissingValues]:
-    """In a gap the rate gives what was due; a gateway that is down stores no more than a last record."""
+def _of_gap(history: DeviceHistory, counted: CountedSpan, unknown: Cause) -> Iterator[MissingValues]:
+    """In a gap the rate gives what was due; a gateway that is down stores no more than a last record.
+
+    `unknown`: the cause where the edge reported none.
+    """
     span = counted.span
     if span.cause is None:
         return
@@ -156,7 +170,8 @@ def _of_gap(history: DeviceHistory, counted: CountedSpan) -> Iterator[MissingVal
     certain = span.cause in (Cause.DOWN, Cause.BLOCKED) and counted.stored <= largest and rate > 0
     if certain and not values:
         return
-    cause = span.cause if certain or span.cause not in (Cause.DOWN, Cause.BLOCKED) else Cause.NOT_COUNTED
+    cause = span.cause if certain or span.cause not in (Cause.DOWN, Cause.BLOCKED) else unknown
+    cause = unknown if cause is Cause.NOT_COUNTED else cause
     yield MissingValues(cause, values, span.start_ms, span.end_ms, certain, edge=history.edge.name)
 
 

@@ -183,11 +183,11 @@ class _DeviceAudit:
         span_start = parts[0].start_ms if parts else start_ms
         end = parts[-1].end_ms if parts else end_ms
         finding = Finding(history.device, history.edge.name, span_start, end, has_accounting=bool(parts))
-        finding.kept = kept_records(history.edge)
+        finding.kept = {} if self._reader.best_effort else kept_records(history.edge)
         counted = await self._counted(parts)
         if not parts:
             self._counts = await self._ask(span_start, end)
-        finding.missing = _joined(explain(history, counted, records))
+        finding.missing = _joined(explain(history, counted, records, best_effort=self._reader.best_effort))
         _fill(finding, counted, self._counts)
         if not self._reader.has_texts:
             finding.texts = sum(

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     """The edge is down, or cut off and keeps everything."""
     NOT_COUNTED = "not_counted"
     """The store has no account of this time, and no cause for that."""
+    NOT_IN_HISTORY = "not_in_history"
+    """A local history does not have the values: they may well have been delivered."""
     OVERLAP = "overlap"
     """The store has two accounts of this time."""
     UNEXPLAINED = "unexplained"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cloud.audit.model import DEFAULT_INTERVAL_S, Account, DeviceHistory, Edge, EdgeEvent, Schedule, Status
+from cloud.audit.model import DEFAULT_INTERVAL_S, Account, DeviceHistory, Edge, Schedule, Status
 from qilu.contract.accounting import COLLECTION, GATEWAY, EventKind
+from qilu.contract.edge_events import EVENT_NUMBERS, EdgeEvent, edge_event
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.interfaces import Device, Reader
 
@@ -21,13 +22,11 @@ take long); events are sent later than that."""
 _LATER_MS = 7 * 86_400_000
 """How long after the audit an event may be sent that took place in it."""
 
-_KNOWN = {kind.value for kind in EventKind}
 _COUNTED = (
     "span_ms", "expected", "missed", "blocked", "suppressed", "texts", "sent_records",
     "largest_record_values", "known_s", "offline_s",
 )  # fmt: skip
 _RECOUNTED = ("recount_start_ago_s", *(f"recount_{point}" for point in _COUNTED))
-_EVENT = ("event", "start_ago_s", "duration_s", "records", "values", "in_flight", "unread", "code")
 _WAITING = ("backlog_records", "in_flight_records")
 _KEPT = ("held_records", "deferred_records", "quarantined_records")
 
@@ -133,23 +132,13 @@ async def is_removed(reader: Reader, key: DeviceKey, collected_ms: int) -> bool:
 async def _read_events(
     reader: Reader, device: DeviceKey, profile: str, start_ms: int, end_ms: int
 ) -> list[EdgeEvent]:
-    rows = await _rows(reader, device, _EVENT, start_ms, end_ms, profile)
+    rows = await _rows(reader, device, EVENT_NUMBERS, start_ms, end_ms, profile)
     texts: dict[int, Value] = {}
     if rows:
         text_samples = await reader.samples(device, "text", start_ms, end_ms, profile=profile)
         texts = {sample.time_ms: sample.value for sample in text_samples}
-    events = []
-    for time_ms, (event, ago, length, *numbers) in rows:
-        if int(event) in _KNOWN:  # a newer edge may send more
-            start = time_ms - round(ago * 1000)
-            end, text = start + round(length * 1000), texts.get(time_ms)
-            text = text if isinstance(text, str) else ""
-            kind = EventKind(int(event))
-            count, values, in_flight, unread, code = map(int, numbers)
-            events.append(
-                EdgeEvent(kind, time_ms, start, end, count, values, in_flight, unread, code, text)
-            )  # fmt: skip
-    return events
+    events = (edge_event(time_ms, numbers, texts.get(time_ms)) for time_ms, numbers in rows)
+    return [event for event in events if event is not None]
 
 
 async def _rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qilu.contract.accounting import EventKind
+from qilu.contract.edge_events import EdgeEvent
 
 DEFAULT_INTERVAL_S = 60.0
 """Seconds for which an account runs where no schedule is known."""
@@ -65,22 +65,6 @@ class Schedule:
     points: int
     shortest_period_s: float = 1.0
     account_interval_s: float = DEFAULT_INTERVAL_S
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeEvent:
-    """An event that was sent at `time_ms` and took place from `begin_ms` to `end_ms`."""
-
-    kind: EventKind
-    time_ms: int
-    start_ms: int
-    end_ms: int
-    records: int = 0
-    values: int = 0
-    in_flight: int = 0
-    unread: int = 0
-    code: int = 0
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

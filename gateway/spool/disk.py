@@ -51,8 +51,9 @@ class DiskSpool:
     Entering raises ConfigError when the directory cannot be used. `edge` (its present name) and `boot` (the
     present one of the operating system) are the origin of the stream of this opening. `time_authority`
     corrects records of a time in doubt; without one they are read as they were written. `on_recreated` is
-    called when the directory was removed or replaced and is there again: files in it are new. `files`,
-    `clock` (s, UTC), `monotonic` (s) and `new_stream` are handed in by tests.
+    called when the directory was removed or replaced and is there again: files in it are new. `on_corrected`
+    is called with each record of a time in doubt when it is read, corrected. `files`, `clock` (s, UTC),
+    `monotonic` (s) and `new_stream` are handed in by tests.
     """
 
     stream = 0
@@ -70,6 +71,7 @@ class DiskSpool:
         monotonic: Callable[[], float] = time.monotonic,
         new_stream: Callable[[], int] = random_stream,
         on_recreated: Sequence[Callable[[], None]] = (),
+        on_corrected: Sequence[Callable[[Record], None]] = (),
     ) -> None:
         origin, now_ms = StreamOrigin(edge, boot), lambda: int(clock() * 1000)
         self.edges = Edges(edge, settings.directory, monotonic)
@@ -77,7 +79,7 @@ class DiskSpool:
         self._drop_log = DropLog(self._files, now_ms)
         self._setup = SpoolSetup(
             *(settings, origin, self.edges, self._files, self._drop_log, time_authority),
-            *(now_ms, monotonic, new_stream),
+            *(now_ms, monotonic, new_stream, on_corrected),
         )
         self._spool: OpenedSpool | None = None
         self._segment_size = settings.segment_size

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from gateway.interfaces import DropReport, StreamOrigin
+from gateway.interfaces import DropReport, Record, StreamOrigin
 from gateway.spool.ages import Ages
 from gateway.spool.checkpoint import CHECKPOINT, decode_checkpoint, encode_checkpoint
 from gateway.spool.commit import Commits
@@ -47,6 +47,7 @@ class SpoolSetup:
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
     new_stream: Callable[[], int]
+    on_corrected: Sequence[Callable[[Record], None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def _parts(
     held_records = None
     if setup.time_authority is not None:
         corrections = Corrections(files, kept.pending.keys())
-        held_records = HeldRecords(corrections, setup.time_authority, of_this_boot, setup.monotonic)
+        held_records = HeldRecords(
+            *(corrections, setup.time_authority, of_this_boot, setup.monotonic, setup.on_corrected)
+        )
     return OpenedSpool(
         *(thread, stream, epoch, kept, ages, writer, consumer, quarantine, retention, commits),
         *(held_records, unreported),

@@ -32,7 +32,10 @@ class Authority(Protocol):
 
 
 class HeldRecords:
-    """What of a spool is kept back; `this_boot`: whether a stream was written in the present boot."""
+    """What of a spool is kept back; `this_boot`: whether a stream was written in the present boot.
+
+    `on_corrected` is called with each corrected record when it is read, and so perhaps several times.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class HeldRecords:
         authority: Authority,
         this_boot: Callable[[int], bool],
         monotonic: Callable[[], float],
+        on_corrected: Sequence[Callable[[Record], None]] = (),
     ) -> None:
         self._corrections = corrections
         self._authority = authority
@@ -47,6 +51,7 @@ class HeldRecords:
         self._monotonic = monotonic
         self._held: dict[int, IntervalSet] = {}
         self._retry_at = 0.0
+        self._on_corrected = on_corrected
         self._complaints = LogThrottle(_log)
 
     def hold(self, record: Record) -> None:
@@ -83,7 +88,10 @@ class HeldRecords:
         if correction is None:
             self.hold(record)
             return None
-        return record._replace(body=corrected(record.body, correction))
+        record = record._replace(body=corrected(record.body, correction))
+        for listener in self._on_corrected:
+            listener(record)
+        return record
 
     def _decide(self, stream: int, mark: Mark) -> Correction | None:
         this_boot = self._this_boot(stream)

@@ -85,6 +85,9 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
     has_texts: bool
     """Whether values that are texts are stored: else they are left out, and that is no loss."""
 
+    best_effort: bool
+    """Whether the store may lack what was collected and delivered: then what it lacks is no loss."""
+
     async def devices(self) -> Sequence[Device]:
         """Every device, by device, edge and profile."""
         ...

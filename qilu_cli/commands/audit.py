@@ -34,6 +34,7 @@ _TEXTS: Mapping[Cause, str] = {
     Cause.STOPPED: "gateway stopped",
     Cause.EDGE_OFFLINE: "offline",
     Cause.NOT_COUNTED: "not known: the store has no account of this time",
+    Cause.NOT_IN_HISTORY: "not in local history",
     Cause.OVERLAP: "not known: the store has two accounts of this time; do two gateways have one name?",
     Cause.UNEXPLAINED: "unexplained",
 }

@@ -1,4 +1,4 @@
-"""What every store promises, asked of every store: SQLite, VictoriaMetrics and InfluxDB 1."""
+"""What every store promises, of SQLite, a local history, VictoriaMetrics and InfluxDB 1."""
 
 import asyncio
 import itertools
@@ -18,8 +18,10 @@ from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading,
 from qilu.stores.factory import open_reader, open_store
 from qilu.stores.interfaces import Device, Reader, Sample, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
+from qilu.stores.sqlite.history.reader import HistoryReader
 from qilu.stores.validation import unstorable_reason
 from tests.servers import Influxdb1, VictoriaMetrics
+from tests.stores.history.history_store import HistoryStore
 
 START = 1_764_000_000_000
 NOBODY = DeviceKey("edge-1", "nobody")
@@ -62,6 +64,16 @@ class Subject:
         return Poll(time_ms, (Reading(self.columns, time_ms, values, bad),))
 
 
+class History(Subject):
+    """The folder of a local history."""
+
+    def store(self) -> Store:
+        return HistoryStore(self.settings.file)  # type: ignore[union-attr]
+
+    def reader(self) -> Reader:
+        return HistoryReader(self.settings.file)  # type: ignore[union-attr]
+
+
 @pytest.fixture(scope="module")
 def one_victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
     with VictoriaMetrics(tmp_path_factory.mktemp("store")) as server:
@@ -74,11 +86,13 @@ def one_influxdb1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxdb
         yield server
 
 
-@pytest.fixture(params=["sqlite", "victoriametrics", "influxdb1"])
+@pytest.fixture(params=["sqlite", "history", "victoriametrics", "influxdb1"])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
     """A store of each kind; the servers are shared by the tests of this file."""
     if request.param == "sqlite":
         return Subject({"type": "sqlite", "file": tmp_path / "store.db"}, None)
+    if request.param == "history":
+        return History({"type": "sqlite", "file": tmp_path / "history"}, None)
     if request.param == "victoriametrics":
         vm: VictoriaMetrics = request.getfixturevalue("one_victoria_metrics")
         return Subject({"type": "influx", "server": "victoriametrics", "url": vm.url}, vm)

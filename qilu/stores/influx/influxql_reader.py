@@ -23,6 +23,7 @@ class InfluxqlReader(ServerReader):
     """A `Reader` of InfluxDB."""
 
     has_texts = True
+    best_effort = False
 
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""

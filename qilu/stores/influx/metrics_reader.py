@@ -26,6 +26,7 @@ class VictoriaMetricsReader(ServerReader):
     """A `Reader` of VictoriaMetrics."""
 
     has_texts = False
+    best_effort = False
 
     def __init__(self, settings: InfluxSettings, *, wall: Callable[[], float] = time.time) -> None:
         super().__init__(settings)

@@ -69,6 +69,7 @@ class SqliteReader:
     """A `Reader` of one file, on a connection and a thread of its own."""
 
     has_texts = True
+    best_effort = False
 
     def __init__(self, file: Path) -> None:
         self._file = file

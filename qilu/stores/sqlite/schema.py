@@ -20,7 +20,7 @@ APPLICATION_ID = 0x51494C55
 VERSION = 1
 """Kept in the file as `user_version`."""
 
-_TABLES = """
+NAMES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE origins (
     id INTEGER PRIMARY KEY, edge TEXT NOT NULL, device TEXT NOT NULL, profile TEXT NOT NULL,
@@ -32,6 +32,9 @@ CREATE TABLE columns (
     points TEXT NOT NULL,
     UNIQUE (origin_id, poll_group, points)
 );
+"""
+"""What readings are of: the tables that a store file and a file of a history share."""
+_TABLES = f"""{NAMES}
 CREATE TABLE readings (
     columns_id INTEGER NOT NULL REFERENCES columns, time_ms INTEGER NOT NULL, "values" TEXT NOT NULL,
     reasons TEXT,

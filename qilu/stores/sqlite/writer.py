@@ -11,14 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from qilu.contract.ack_codes import AckCode, Refusal
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
+from qilu.contract.reading import Poll, Reading
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
+from qilu.stores.sqlite.column_ids import ColumnIds
 from qilu.stores.sqlite.files import StoreFiles
 from qilu.stores.sqlite.maintenance import Maintenance
 from qilu.stores.sqlite.rollups import MINUTE_MS
@@ -60,7 +60,7 @@ class SqliteStore:
         self._lock: sqlite3.Connection
         self._connection: sqlite3.Connection
         self._files: StoreFiles | None = None
-        self._ids: WeakKeyDictionary[BlockSchema, int] = WeakKeyDictionary()
+        self._ids = ColumnIds()
 
     async def __aenter__(self) -> Self:
         # A thread of its own: a slow disk must not stop the event loop, and SQLite wants one writer.
@@ -195,7 +195,7 @@ class SqliteStore:
             self._stale |= new
 
     def _undo(self) -> None:
-        self._ids.clear()  # those that were made in this transaction are gone with it
+        self._ids.forget()  # those that were made in this transaction are gone with it
         self._stale.clear()
         if self._connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
             self._connection.execute("ROLLBACK")
@@ -209,31 +209,6 @@ class SqliteStore:
         return None
 
     def _row(self, reading: Reading) -> _Row:
-        columns_id = self._ids.get(reading.columns)
-        if columns_id is None:
-            columns_id = self._columns_id(reading.columns)
+        columns_id = self._ids.of(self._connection, reading.columns)
         reasons = _encoder.encode(dict(reading.reasons)).decode() if reading.reasons else None
         return columns_id, reading.time_ms, _encoder.encode(reading.values).decode(), reasons
-
-    def _columns_id(self, columns: BlockSchema) -> int:
-        key = (self._origin_id(columns.origin), columns.group, _encoder.encode(columns.points).decode())
-        columns_id = self._id_of(
-            "INSERT OR IGNORE INTO columns (origin_id, poll_group, points) VALUES (?, ?, ?)",
-            "SELECT id FROM columns WHERE origin_id = ? AND poll_group = ? AND points = ?",
-            key,
-        )
-        self._ids[columns] = columns_id
-        return columns_id
-
-    def _origin_id(self, origin: Origin) -> int:
-        return self._id_of(
-            "INSERT OR IGNORE INTO origins (edge, device, profile, enterprise, site, line)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            "SELECT id FROM origins WHERE edge = ? AND device = ? AND profile = ? AND enterprise = ?"
-            " AND site = ? AND line = ?",
-            (origin.edge, origin.device, origin.profile, origin.enterprise, origin.site, origin.line),
-        )
-
-    def _id_of(self, insert: str, select: str, key: tuple[int | str, ...]) -> int:
-        self._connection.execute(insert, key)
-        return int(self._connection.execute(select, key).fetchone()[0])

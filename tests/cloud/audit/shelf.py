@@ -15,8 +15,9 @@ from qilu.stores.interval_summaries import sample
 class Shelf:
     """A `Reader` of these polls."""
 
-    def __init__(self, polls: Sequence[Poll], *, has_texts: bool = True) -> None:
+    def __init__(self, polls: Sequence[Poll], *, has_texts: bool = True, best_effort: bool = False) -> None:
         self.has_texts: bool = has_texts
+        self.best_effort = best_effort
         self._readings = [reading for poll in polls for reading in poll.readings]
 
     async def __aenter__(self) -> Self:

@@ -10,8 +10,9 @@ from cloud.audit.attribution import CountedSpan, EdgeRecords, explain
 from cloud.audit.causes import Cause
 from cloud.audit.coverage import Span, covered_spans, distinct
 from cloud.audit.duplicate_counters import find_duplicates
-from cloud.audit.model import Account, DeviceHistory, Edge, EdgeEvent, Schedule, Status
+from cloud.audit.model import Account, DeviceHistory, Edge, Schedule, Status
 from qilu.contract.accounting import DropReason, EventKind
+from qilu.contract.edge_events import EdgeEvent
 from qilu.stores.interfaces import Sample
 
 T = 1_764_000_000_000

@@ -1,0 +1,115 @@
+"""What waits to be written into the history: bounded, and with an account of what was left out. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from qilu.contract.errors import DataError
+from qilu.contract.ranges import IntervalSet
+from qilu.contract.reading import BlockSchema, Poll, Reading
+
+MAX_VALUES = 600_000
+"""Values that wait, at most: about 25 MB."""
+_MAX_MARKS = 30_000
+"""Characters of the marks that are kept with the readings, at most."""
+
+Readings = dict[BlockSchema, list[Reading]]
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """What found no room since the start; the time (UTC, ms) is that of the readings."""
+
+    records: int = 0
+    values: int = 0
+    from_ms: int = 0
+    to_ms: int = 0
+
+    def add(self, poll: Poll) -> None:
+        """One more record."""
+        self.from_ms = min(self.from_ms or poll.due_ms, poll.due_ms)
+        self.to_ms = max(self.to_ms, poll.due_ms)
+        self.records += 1
+        self.values += poll.size
+
+
+@dataclass(slots=True)
+class HistoryQueue:
+    """Readings by columns, and which records of the spool they are of."""
+
+    max_values: int = MAX_VALUES
+    left_out: LeftOut = field(default_factory=LeftOut)
+    values: int = 0
+    """Values that wait, those of the batch among them."""
+    readings: Readings = field(default_factory=dict)
+    batch: Readings = field(default_factory=dict)
+    """What is being written; it stays here until it is."""
+    accepted: dict[int, IntervalSet] = field(default_factory=dict)
+    """Stream -> offsets of records that were taken, in this run or before it."""
+
+    def has(self, stream: int, offset: int) -> bool:
+        """Whether this record was taken before."""
+        accepted = self.accepted.get(stream)
+        return accepted is not None and offset in accepted
+
+    def add(self, stream: int, offset: int, poll: Poll) -> bool:
+        """Take a record; False where there is no room for it."""
+        size = poll.size
+        if self.values + size > self.max_values:
+            self.left_out.add(poll)
+            return False
+        for reading in poll.readings:
+            self.readings.setdefault(reading.columns, []).append(reading)
+        self.values += size
+        accepted = self.accepted.get(stream)
+        if accepted is None:
+            accepted = self.accepted[stream] = IntervalSet()
+        accepted.add(offset)
+        return True
+
+    def start_batch(self, before_ms: int | None) -> bool:
+        """Make what is older than `before_ms` (None: everything) the batch, with what is in it; is it any?"""
+        later: Readings = {}
+        for columns, readings in self.readings.items():
+            now = readings
+            if before_ms is not None:
+                now = [reading for reading in readings if reading.time_ms < before_ms]
+                if len(now) < len(readings):
+                    later[columns] = [reading for reading in readings if reading.time_ms >= before_ms]
+            if now:
+                self.batch.setdefault(columns, []).extend(now)
+        self.readings = later
+        return bool(self.batch)
+
+    def written(self) -> None:
+        """The batch is on the disk."""
+        self.values -= sum(len(c.points) * len(readings) for c, readings in self.batch.items())
+        self.batch = {}
+
+    def waiting(self, of: Callable[[BlockSchema], bool]) -> list[Reading]:
+        """The readings of these columns that are on no disk yet."""
+        return [
+            reading
+            for readings in (self.batch, self.readings)
+            for columns in list(readings)
+            if of(columns)
+            for reading in list(readings[columns])
+        ]
+
+    def marks(self, streams: Mapping[int, IntervalSet]) -> str:
+        """The offsets that were taken of these streams, as a text; the oldest streams go where it is long."""
+        self.accepted = {stream: offsets for stream, offsets in self.accepted.items() if stream in streams}
+        marks = {f"{stream:016x}": str(offsets) for stream, offsets in self.accepted.items()}
+        while marks and len(text := json.dumps(marks)) > _MAX_MARKS:
+            del marks[next(iter(marks))]
+        return text if marks else "{}"
+
+    def restore(self, marks: str) -> None:
+        """The marks of a run before this one; what cannot be read is taken once more."""
+        try:
+            for stream, offsets in json.loads(marks).items():
+                self.accepted.setdefault(int(stream, 16), IntervalSet()).update(IntervalSet.parse(offsets))
+        except (ValueError, AttributeError, TypeError, DataError):
+            return

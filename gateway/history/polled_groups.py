@@ -1,0 +1,25 @@
+"""The poll group of each point of the devices of a gateway: how many values, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.history.room import PolledGroup
+from gateway.settings import GatewaySettings
+from qilu.contract.profile import DeviceProfile
+
+
+def polled_groups(
+    settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
+) -> dict[str, dict[str, PolledGroup]]:
+    """Device -> point -> its group; the points of a group of a device have the same one."""
+    devices: dict[str, dict[str, PolledGroup]] = {}
+    for source in settings.sources:
+        for device in source.devices:
+            profile = profiles[device.profile]
+            points = devices.setdefault(device.device, {})
+            for group, period in profile.groups.items():
+                names = [point.name for point in profile.points_of(group)]
+                polled = PolledGroup(len(names), device.poll_periods.get(group, period), device.device, group)
+                points.update(dict.fromkeys(names, polled))
+    return devices

@@ -1,0 +1,187 @@
+"""One open file of a history, for its writer: a transaction at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from qilu.contract.reading import BlockSchema, Origin
+from qilu.stores.sqlite.column_ids import ColumnIds
+from qilu.stores.sqlite.files import StoreFiles
+from qilu.stores.sqlite.history.blocks import Block, block_of, decode_block, encode_block, merged
+from qilu.stores.sqlite.history.keys import MAX_COLUMNS, block_id, part_id, slot_id, split_id
+from qilu.stores.sqlite.history.schema import open_for_writing, torn
+from qilu.stores.sqlite.rows import decode_points
+
+_COLUMNS = """
+SELECT edge, device, profile, enterprise, site, line, poll_group, points
+FROM columns JOIN origins ON origins.id = columns.origin_id WHERE columns.id = ?
+"""
+
+
+class DayFile:
+    """A file that is open for writing. sqlite3.Error, OSError where the disk refuses, TornFileError."""
+
+    def __init__(self, file: Path) -> None:
+        self.path = file
+        self._connection = open_for_writing(file)
+        self._files = StoreFiles(file)
+        self._ids = ColumnIds()
+        self._columns: dict[int, BlockSchema] = {}
+        self._stale: set[int] = set()
+        """Slots that are known to be stale."""
+        self._rolling: set[int] = set()
+        """Slots that are being rolled up, and got nothing new since."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file still has its name."""
+        return self._files.in_place
+
+    def close(self) -> None:
+        """Close it, whatever its state."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is done inside."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._ids.forget()
+            self._columns.clear()
+            self._stale.clear()
+            try:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise torn(self.path, error) from error
+            raise
+
+    def columns_id(self, columns: BlockSchema) -> int | None:
+        """The id of these columns; None where the file has no room for further ones, or a name is no text."""
+        try:
+            columns_id = self._ids.of(self._connection, columns)
+        except UnicodeEncodeError:
+            return None
+        return columns_id if columns_id < MAX_COLUMNS else None
+
+    def known_id(self, columns: BlockSchema) -> int | None:
+        """The id of columns that are in the file; nothing is made."""
+        return self._ids.known(self._connection, columns)
+
+    def columns_of(self, columns_id: int) -> BlockSchema | None:
+        """The columns with this id."""
+        known = self._columns.get(columns_id)
+        if known is None:
+            row = self._connection.execute(_COLUMNS, (columns_id,)).fetchone()
+            if row is None:
+                return None
+            edge, device, profile, enterprise, site, line, group, points = row
+            origin = Origin(edge, device, profile, enterprise, site, line)
+            known = self._columns[columns_id] = BlockSchema(origin, group, tuple(decode_points(points)))
+        return known
+
+    def add_block(self, bucket: int, columns_id: int, block: Block) -> int:
+        """Add what is new in `block`; how many readings that is."""
+        row_id = block_id(bucket, columns_id)
+        inserted = self._connection.execute(
+            "INSERT OR IGNORE INTO blocks VALUES (?, ?)", (row_id, encode_block(block))
+        )
+        if inserted.rowcount:
+            return len(block.times)
+        kept = self.block(bucket, columns_id)
+        if kept is None:
+            kept = block_of(())
+        whole = merged(kept, block)
+        if whole is None:
+            return 0
+        self._connection.execute("UPDATE blocks SET data = ? WHERE id = ?", (encode_block(whole), row_id))
+        return len(whole.times) - len(kept.times)
+
+    def block(self, bucket: int, columns_id: int) -> Block | None:
+        """The readings of a bucket; None where there are none, or they cannot be read."""
+        row = self._connection.execute(
+            "SELECT data FROM blocks WHERE id = ?", (block_id(bucket, columns_id),)
+        ).fetchone()
+        try:
+            return None if row is None else decode_block(row[0])
+        except ValueError:
+            return None
+
+    def blocks(self, buckets: range, columns_id: int) -> Iterator[tuple[int, Block]]:
+        """The readable blocks of these buckets, rising."""
+        for bucket in buckets:
+            block = self.block(bucket, columns_id)
+            if block is not None:
+                yield bucket, block
+
+    def mark_stale(self, slots: Iterable[tuple[int, int]]) -> None:
+        """These (slot, columns) have to be rolled up, again or for the first time."""
+        ids = {slot_id(*slot) for slot in slots}
+        new = ids - self._stale
+        self._connection.executemany(
+            "INSERT INTO slots VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET stale = 1",
+            [(n,) for n in sorted(new)],
+        )
+        self._stale |= new
+        self._rolling -= ids
+
+    @property
+    def first_bucket(self) -> int | None:
+        """The first bucket that the file has."""
+        row = self._connection.execute("SELECT min(id) FROM blocks").fetchone()
+        return None if row[0] is None else split_id(row[0])[0]
+
+    def mark_present(self, slots: Iterable[tuple[int, int]]) -> None:
+        """These (slot, columns) have something, and nothing to roll up."""
+        ids = sorted({slot_id(*slot) for slot in slots})
+        self._connection.executemany("INSERT OR IGNORE INTO slots VALUES (?, 0)", [(n,) for n in ids])
+
+    def stale(self, before_slot: int, limit: int) -> list[int]:
+        """The ids of stale slots before this one, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id FROM slots WHERE stale AND id < ? ORDER BY id LIMIT ?",
+            (slot_id(before_slot, 0), limit),
+        )
+        return [int(row[0]) for row in rows]
+
+    def start_roll_up(self, slots: Sequence[int]) -> None:
+        """These are about to be rolled up."""
+        self._rolling |= set(slots)
+
+    def mark_rolled_up(self, slots: Sequence[int]) -> None:
+        """These are rolled up; those that got something new meanwhile stay stale."""
+        done = self._rolling.intersection(slots)
+        self._rolling -= done
+        self._stale -= done
+        self._connection.executemany("UPDATE slots SET stale = 0 WHERE id = ?", [(slot,) for slot in done])
+
+    def put_roll_ups(self, slot: int, columns_id: int, parts: Sequence[bytes]) -> None:
+        """The roll-ups of a slot, in place of those that there were."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO rollups VALUES (?, ?)",
+            [(part_id(slot, columns_id, number), data) for number, data in enumerate(parts)],
+        )
+
+    def roll_ups(self, slot: int, columns_id: int, part: int) -> bytes | None:
+        """One row of roll-ups."""
+        row = self._connection.execute(
+            "SELECT data FROM rollups WHERE id = ?", (part_id(slot, columns_id, part),)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def note(self, key: str) -> str | None:
+        """A text that was kept in the file."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_note(self, key: str, text: str) -> None:
+        """Keep a text in the file, inside the caller's transaction."""
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text))

@@ -1,0 +1,110 @@
+"""The files of a history by their names: kind, days and part. Pure, but for the listing of a folder.
+
+raw-2026-11-30.db      the readings of a day (UTC)
+raw-2026-11-30.2.db    its second part: a file has a limit, so that a full history is deleted in small steps
+minutes-2026-11-30.db  roll-ups of 1 min
+quarters-2026-11.db    roll-ups of 15 min, of a month
+raw-ahead.db           readings more than 24 h ahead of the clock
+raw-2026-11-30.torn-1  set aside, because it could not be read
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from qilu.stores.sqlite.history.keys import DAY_MS
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_LATEST = date.max.toordinal() - _EPOCH
+_NAME = re.compile(r"(raw|minutes|quarters)-(ahead|\d{4}-\d{2}(?:-\d{2})?)(?:\.(\d{1,6}))?\.(db|torn-\d+)")
+
+
+class Kind(StrEnum):
+    """What a file holds."""
+
+    RAW = "raw"
+    MINUTES = "minutes"
+    QUARTERS = "quarters"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HistoryFile:
+    """One file: `first_day` to `last_day` (days since 1970), both included. `ahead`: of no known days.
+
+    `torn`: set aside, with nothing that can be read.
+    """
+
+    kind: Kind
+    first_day: int
+    part: int
+    name: str
+    last_day: int = 0
+    size: int = 0
+    written_ms: int = 0
+    ahead: bool = False
+    torn: bool = False
+
+    @property
+    def end_ms(self) -> int:
+        """The end of its last day (UTC)."""
+        return (self.last_day + 1) * DAY_MS
+
+
+def name_of(kind: Kind, day: int, part: int) -> str:
+    """The name of the file of a day (days since 1970)."""
+    shown = date.fromordinal(min(day, _LATEST) + _EPOCH)
+    period = f"{shown:%Y-%m}" if kind is Kind.QUARTERS else shown.isoformat()
+    return f"{kind}-{period}.db" if part == 1 else f"{kind}-{period}.{part}.db"
+
+
+AHEAD = "raw-ahead.db"
+
+
+def parse_name(name: str, size: int = 0, written_ms: int = 0) -> HistoryFile | None:
+    """The file of a name; None where it is not one of a history."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    kind, period, part, suffix = Kind(match[1]), match[2], int(match[3] or 1), match[4]
+    torn = suffix != "db"
+    if period == "ahead":
+        return HistoryFile(kind, 0, part, name, 0, size, written_ms, ahead=True, torn=torn)
+    try:
+        first = datetime.strptime(period, "%Y-%m" if len(period) == 7 else "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    if (len(period) == 7) != (kind is Kind.QUARTERS):
+        return None
+    first_day = first.date().toordinal() - _EPOCH
+    last_day = month_of(first_day)[1] if kind is Kind.QUARTERS else first_day
+    return HistoryFile(kind, first_day, part, name, last_day, size, written_ms, torn=torn)
+
+
+def month_of(day: int) -> tuple[int, int]:
+    """The first and the last day of the month of a day."""
+    first = date.fromordinal(min(day, _LATEST - 31) + _EPOCH).replace(day=1)
+    following = date.fromordinal(first.toordinal() + 31).replace(day=1)
+    return first.toordinal() - _EPOCH, following.toordinal() - _EPOCH - 1
+
+
+def listing(folder: Path) -> list[HistoryFile]:
+    """The files of a folder by kind, day and part, with their sizes; empty where there is no folder."""
+    files: list[HistoryFile] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                file = parse_name(entry.name, status.st_size, status.st_mtime_ns // 1_000_000)
+                if file is not None and entry.is_file(follow_symlinks=False):
+                    files.append(file)
+    except FileNotFoundError:
+        return []
+    return sorted(files)

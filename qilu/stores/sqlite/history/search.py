@@ -1,0 +1,171 @@
+"""Finds readings and roll-ups of some columns in the files of a history. In one thread, beside the writer."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from qilu.contract.reading import DeviceKey
+from qilu.stores.sqlite.history.files import HistoryFile, Kind, listing
+from qilu.stores.sqlite.history.keys import MAX_COLUMNS, block_id, part_id, slot_id, split_id
+from qilu.stores.sqlite.history.schema import TornFileError, open_for_reading, torn
+from qilu.stores.sqlite.rows import decode_points
+
+_MAX_OPEN = 48
+"""Files that are open at the same time."""
+_SCAN_FROM = 200
+"""Slots from which all are read in one go."""
+_COLUMNS = """
+SELECT columns.id, edge, device, profile, line, poll_group, points
+FROM columns JOIN origins ON origins.id = columns.origin_id
+"""
+_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Some columns of one file."""
+
+    id: int
+    device: DeviceKey
+    profile: str
+    line: str
+    group: str
+    points: tuple[str, ...]
+
+
+class OpenFile:
+    """A file that is open for reading, and what its columns are."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity = _identity(path)
+        self.connection = open_for_reading(path)
+
+    def columns(self, device: DeviceKey | None = None, profile: str | None = None) -> list[Columns]:
+        """The columns of a device, of one of its profiles or of all; of all devices."""
+        rows = self.connection.execute(
+            _COLUMNS if device is None else f"{_COLUMNS} WHERE edge = ? AND device = ?", device or ()
+        )
+        return [
+            Columns(columns_id, DeviceKey(edge, name), of_profile, line, group, tuple(decode_points(points)))
+            for columns_id, edge, name, of_profile, line, group, points in rows.fetchall()
+            if profile in (None, of_profile)
+        ]
+
+    def newest_slots(self) -> dict[int, int]:
+        """Columns -> the last slot in which they have anything."""
+        newest: dict[int, int] = {}
+        for (row_id,) in self.connection.execute("SELECT id FROM slots ORDER BY id").fetchall():
+            slot, columns_id = split_id(row_id)
+            newest[columns_id] = slot
+        return newest
+
+    def present(self, columns_id: int, first: int, last: int) -> list[tuple[int, bool]]:
+        """The slots, both included, in which some columns have anything, and whether these are stale."""
+        if last - first > _SCAN_FROM:
+            rows = self.connection.execute(
+                f"SELECT id, stale FROM slots WHERE id >= ? AND id < ? AND id & {MAX_COLUMNS - 1} = ?",
+                (slot_id(first, 0), slot_id(last + 1, 0), columns_id),
+            )
+            return [(split_id(row_id)[0], bool(stale)) for row_id, stale in rows.fetchall()]
+        present = []
+        for slot in range(first, last + 1):
+            row = self.connection.execute(
+                "SELECT stale FROM slots WHERE id = ?", (slot_id(slot, columns_id),)
+            ).fetchone()
+            if row is not None:
+                present.append((slot, bool(row[0])))
+        return present
+
+    def blocks(self, columns_id: int, buckets: range) -> Iterator[tuple[int, bytes]]:
+        """Bucket and row, rising."""
+        statement = "SELECT data FROM blocks WHERE id = ?"
+        for bucket in buckets:
+            row = self.connection.execute(statement, (block_id(bucket, columns_id),)).fetchone()
+            if row is not None:
+                yield bucket, row[0]
+
+    def roll_ups(self, columns_id: int, part: int, slots: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Slot and row, rising."""
+        statement = "SELECT data FROM rollups WHERE id = ?"
+        for slot in slots:
+            row = self.connection.execute(statement, (part_id(slot, columns_id, part),)).fetchone()
+            if row is not None:
+                yield slot, row[0]
+
+
+class Search:
+    """The files of one folder; what cannot be read is left out, once with a line in the log."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open_files: dict[str, OpenFile] = {}
+        self._bad: set[tuple[str, int]] = set()
+
+    def close(self) -> None:
+        """Close every file."""
+        while self._open_files:
+            self._open_files.popitem()[1].connection.close()
+
+    def interrupt(self) -> None:
+        """End what another thread is asking."""
+        for file in list(self._open_files.values()):
+            with suppress(sqlite3.Error):
+                file.connection.interrupt()
+
+    def files(self, kind: Kind) -> list[HistoryFile]:
+        """The files of a kind, those ahead of the clock at the end."""
+        files = [file for file in listing(self._folder) if file.kind is kind and not file.torn]
+        return sorted(files, key=lambda file: (file.ahead, file.first_day, file.part))
+
+    def each(self, files: Sequence[HistoryFile], ask: Callable[[OpenFile], _Result]) -> list[_Result]:
+        """What each of these files answers. sqlite3.Error where the disk refuses."""
+        results = []
+        for file in files:
+            try:
+                opened = self._get(file.name)
+                try:
+                    results.append(ask(opened))
+                except sqlite3.Error as error:
+                    raise torn(opened.path, error) from error
+            except FileNotFoundError:
+                continue
+            except TornFileError as error:
+                self._close(file.name)
+                if (file.name, file.size) not in self._bad:
+                    self._bad.add((file.name, file.size))
+                    _log.warning("local history: left out, because it cannot be read: %s", error)
+        return results
+
+    def _get(self, name: str) -> OpenFile:
+        file = self._open_files.pop(name, None)
+        path = self._folder / name
+        if file is not None and file.identity != _identity(path):
+            file.connection.close()
+            file = None
+        if file is None:
+            file = OpenFile(path)
+        self._open_files[name] = file
+        while len(self._open_files) > _MAX_OPEN:
+            self._close(next(iter(self._open_files)))
+        return file
+
+    def _close(self, name: str) -> None:
+        file = self._open_files.pop(name, None)
+        if file is not None:
+            file.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
