@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -80,11 +80,16 @@ class AckBuffer:
         waiting.add(named)
         return True
 
-    def take_due(self) -> list[tuple[str, Ack]]:
-        """Everything to be answered now: edge and answer, one for each stream; then it counts as answered."""
+    def take_due(self, wanted: Callable[[str], bool] = lambda _: True) -> list[tuple[str, Ack]]:
+        """What is to be answered now: edge and answer, one for each stream; then it counts as answered.
+
+        `wanted`: of which edges; the answers of the other ones keep.
+        """
         acks = []
         self._waiting.clear()
         for named in {**self._stored, **self._durable, **self._refused}:
+            if not wanted(named.edge):
+                continue
             refused = self._take_refused(named)
             ack = Ack(
                 self._store,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from random import Random, SystemRandom
 from urllib.parse import quote
 
@@ -14,8 +15,10 @@ from cloud.settings import IngesterSettings
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.topics import Lane, Topics
-from qilu.mqtt.client import BrokerConnection, Message
+from qilu.mqtt.client import Message
+from qilu.mqtt.hosts import HostChoice
 from qilu.mqtt.keepalive import Keepalive
+from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.log_throttle import OutageLog
 from qilu.runtime.reconnection import Reconnection
@@ -79,8 +82,12 @@ async def ingest(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
             tasks.create_task(ingester.confirm(), name="confirm what is stored")
-            reconnection = Reconnection(_log, Backoff(random))
-            await _serve(settings, ingester, name, store.identity, reconnection, ready, started)
+            context = _LinkContext(settings, ingester, name, store.identity, random, ready, started)
+            if not settings.mqtt.links_to_all:
+                await _serve(context, settings.mqtt)
+                return
+            for broker in settings.mqtt.brokers:
+                tasks.create_task(_serve(context, broker, broker.address), name=f"serve {broker.address}")
 
 
 async def _open_store(
@@ -96,43 +103,52 @@ async def _open_store(
             await asyncio.sleep(backoff.next(error.retry_after))
 
 
-async def _serve(
-    settings: IngesterSettings,
-    ingester: Ingester,
-    name: str,
-    store: str,
-    reconnection: Reconnection,
-    ready: Callable[[], None],
-    started: Callable[[], None],
-) -> None:
-    """Over one link after the other, until cancelled."""
-    topics = settings.mqtt.topics
+@dataclass(frozen=True, slots=True)
+class _LinkContext:
+    """What all links of an ingester share."""
+
+    settings: IngesterSettings
+    ingester: Ingester
+    name: str
+    store: str
+    random: Random
+    ready: Callable[[], None]
+    started: Callable[[], None]
+
+
+async def _serve(context: _LinkContext, mqtt: MqttSettings, broker: str = "") -> None:
+    """Over one link after the other, until cancelled. `broker`: the only one that these links go to."""
+    name, topics = context.name, mqtt.topics
     will = Message(topics.ingester(name), b"", retain=True)
     loop = asyncio.get_running_loop()
-    shares = settings.shared_subscription and settings.mqtt.protocol == "5"
-    wanted = subscriptions(topics, store if shares else None)
+    shares = context.settings.shared_subscription and mqtt.protocol == "5"
+    wanted = subscriptions(topics, context.store if shares else None)
+    hosts, reconnection = HostChoice(mqtt, context.random), Reconnection(_log, Backoff(context.random))
+    linked_at: float | None = None
 
     def flowing() -> None:
-        reconnection.connected(f"connected to {settings.mqtt.address}", loop.time())
-        started()
-        ready()
+        reconnection.connected(f"connected to {hosts.current.address}", loop.time())
+        context.started()
+        context.ready()
 
-    tried, keepalive = False, Keepalive(settings.mqtt.keepalive)
+    tried, keepalive = False, Keepalive(mqtt.keepalive)
     while True:
         pause = 0.0
         try:
-            async with BrokerConnection(
-                settings.mqtt, f"qilu-{name}", will=will, keepalive=keepalive
-            ) as link:
-                await ingester.serve(link, wanted, flowing)
+            linked_at = None
+            async with hosts.link(f"qilu-{name}", will=will, keepalive=keepalive) as link:
+                linked_at = loop.time()
+                await context.ingester.serve(link, wanted, flowing, broker)
         except* UnreachableError as lost:
+            if linked_at is not None:
+                hosts.ended(loop.time() - linked_at)
             pause = reconnection.failed(flatten(lost), loop.time())
         except* ConfigError as wrong:  # later on it is a secret or a certificate that is being changed
             if not tried:
                 raise
             pause = reconnection.failed(flatten(wrong), loop.time())
         tried = True
-        started()
+        context.started()
         await asyncio.sleep(pause)
 
 

@@ -20,6 +20,7 @@ from cloud.durability import Durability
 from cloud.isolation import write_isolated
 from cloud.owners import Owners
 from cloud.queue import Batch, IngestQueue
+from cloud.routes import Routes
 from cloud.shared_names import SharedNames
 from cloud.signer import Signer
 from cloud.write_size import WriteSize
@@ -122,9 +123,16 @@ class Ingester:
         self._write_size = WriteSize(limits.max_records_per_write)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
         self._writing_since: float | None = None
+        self._routes = Routes()
 
-    async def serve(self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None]) -> None:
-        """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost."""
+    async def serve(
+        self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None], broker: str = ""
+    ) -> None:
+        """Take what comes over `link` and answer there, until cancelled; UnreachableError when it is lost.
+
+        `broker`: one of several that have a link at the same time. An edge is answered over the link to the
+        broker from which its last message came.
+        """
 
         signer = self._signer()
 
@@ -135,8 +143,8 @@ class Ingester:
 
         await run_together(
             {
-                "receive records": self._receive(link),
-                "answer": self._send_acks(link, signer),
+                "receive records": self._receive(link, broker),
+                "answer": self._send_acks(link, signer, broker),
                 "subscribe": start(),
             }
         )
@@ -165,7 +173,7 @@ class Ingester:
 
     # Coming in.
 
-    async def _receive(self, link: BrokerConnection) -> None:
+    async def _receive(self, link: BrokerConnection, broker: str) -> None:
         discarded = 0
         async for message in link.messages():
             self._tally.messages += 1
@@ -175,7 +183,7 @@ class Ingester:
                 text = f"{self._tally.discarded} messages found no room since the start; they come again, but"
                 self._complain("discarded", f"{text} late: add an ingester, or a faster machine")
             try:
-                self._take(message)
+                self._take(message, broker)
             except UnknownVersionError as error:  # never answered: an ingester that knows it will come
                 self._tally.unknown_versions += 1
                 self._complain("version", f"{message.topic[:200]}: left for a newer ingester: {error}")
@@ -183,10 +191,11 @@ class Ingester:
                 self._tally.foreign += 1
                 self._complain("foreign", f"{message.topic[:200]}: ignored: {error}")
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, broker: str) -> None:
         lane, edge = self._topics.sender(message.topic)
         if problem := name_problem("an edge", edge):
             raise DataError(problem)
+        self._routes.record(edge, broker)
         if not self._queue.add(lane, edge, message.payload):
             self._tally.overflow = self._queue.dropped
             edge = self._queue.max_dropped_edge
@@ -266,11 +275,11 @@ class Ingester:
 
     # Going out.
 
-    async def _send_acks(self, link: BrokerConnection, signer: Signer | None) -> None:
+    async def _send_acks(self, link: BrokerConnection, signer: Signer | None, broker: str) -> None:
         try:
             while True:
                 await asyncio.sleep(ACK_INTERVAL_S)
-                due = iter(self._acks.take_due())
+                due = iter(self._acks.take_due(lambda edge: self._routes.of(edge, broker)))
                 while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
                     await asyncio.gather(*(self._publish_ack(link, edge, ack, signer) for edge, ack in batch))
         except asyncio.CancelledError:

@@ -23,7 +23,7 @@ from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.observer import ObservedParts, Observer
 from gateway.health import PROFILE, Health, StatusSource, oldest_s
 from gateway.heartbeat_log import beat
-from gateway.interfaces import Event, EventListener, Processor, Sink
+from gateway.interfaces import Event, EventListener, Processor
 from gateway.pipeline import COMMIT, Pipeline, Tally, collecting_task
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
@@ -280,7 +280,7 @@ def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile])
 def _delivery(
     settings: GatewaySettings,
     spool: DiskSpool,
-    sink: Sink,
+    sink: MqttSink,
     outbox: Outbox,
     random: Random,
     reports: AccountingSource,
@@ -296,6 +296,7 @@ def _delivery(
         rejected=reports.rejected,
         deferred=reports.deferred,
         resend_requested=lambda: take_resend_request(settings.spool.directory),
+        check_link=sink.check_ingesters,
     )
 
 
@@ -320,6 +321,7 @@ def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Ran
         ack_by_broker=settings.delivery.free_on == "broker",
         edges=spool.edges,
         verifier=_verifier(settings, spool),
+        random=random,
     )
 
 

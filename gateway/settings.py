@@ -158,6 +158,9 @@ class GatewaySettings(FrozenModel):
                 text = f"sources.{places[end]} is the same endpoint, and its devices share a connection"
                 problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
             places.setdefault(end, number)
+        if self.mqtt.links_to_all:
+            remedy = "write hosts: [HOST, HOST]; it moves on where one has no ingester"
+            problems.append(Problem(("mqtt", "hosts"), "a gateway has one link at a time", remedy))
         if self.delivery.free_on == "broker" and self.mqtt.protocol != "5":
             text = "by MQTT 3.1.1 a broker acknowledges also a message that it refuses: its records are lost"
             remedy = 'set `protocol: "5"`, or `delivery: {free_on: store}`'

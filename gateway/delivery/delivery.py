@@ -40,7 +40,8 @@ class Delivery:
     `linger` (seconds) is how long a live record may wait for others to travel with. `clock` is monotonic.
     `backlog_rate`: bytes per second of the backlog, at most; None: as fast as its window allows. `rejected`
     is called with the records that the store refuses, with one of its reasons. `resend_requested` is asked
-    every second whether somebody wants all deferred records sent again.
+    every second whether somebody wants all deferred records sent again. `check_link` is called as often, and
+    raises UnreachableError where the sink had better be entered again.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Delivery:
         rejected: Callable[[Sequence[Record], str, int], None] | None = None,
         deferred: Callable[[Sequence[Record], str], None] | None = None,
         resend_requested: Callable[[], bool] | None = None,
+        check_link: Callable[[], None] | None = None,
         connect_interval_s: float = INTERVAL_S,
     ) -> None:
         self._spool = spool
@@ -67,6 +69,7 @@ class Delivery:
         self._backlog_at = 0.0
         self._rejected = rejected
         self._resend_requested = resend_requested
+        self._check_link = check_link
         self._deferral_report = DeferralReport(spool, outbox, deferred)
         self.latency = Latency()
         self._size = MessageSize(outbox.limits.message)
@@ -261,6 +264,8 @@ class Delivery:
             now = self._clock()
             waiting = bool(self._outbox.unacknowledged or self._outbox.backlog(self._spool.sendable()))
             self._ack_monitor.check(waiting, now)
+            if self._check_link is not None:
+                self._check_link()
             self._note_waiting(now)
             self._outbox.expire(now)
             self._outbox.rescan()

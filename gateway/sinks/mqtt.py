@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import groupby
+from random import Random, SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,7 @@ from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import encode_message
 from qilu.contract.topics import Lane
 from qilu.mqtt.client import IN_FLIGHT, BrokerConnection, Message, RefusedError
+from qilu.mqtt.hosts import HostChoice
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.log_throttle import LogThrottle
@@ -44,6 +46,10 @@ BROKER = "broker"
 MAX_CONCURRENT_PUBLISHES = IN_FLIGHT // 2
 """Messages of one lane, of a device each, on their way together: the other lane has room on the link, too."""
 
+INGESTER_TIMEOUT_S = 60.0
+"""Seconds without any sign of an ingester, after which another broker is tried where there is one."""
+
+_MAX_INGESTERS = 1000
 _TOO_LARGE = 0x95
 
 _DISCARDED = "what they say comes again, but late: the machine is too slow, or a stranger floods our topics"
@@ -61,7 +67,8 @@ class MqttSink:
 
     `boot` distinguishes this run from the one before: a late will of that one must not leave the edge
     offline. `per_device`: a topic, and so a message, for each device instead of one for the edge. `edges`:
-    records of an adopted edge travel on the topics of that one.
+    records of an adopted edge travel on the topics of that one. `random` chooses the first of several
+    brokers; `ingester_timeout_s`: seconds without an ingester after which another one is tried.
     """
 
     def __init__(
@@ -75,8 +82,11 @@ class MqttSink:
         ack_by_broker: bool = False,
         edges: Edges | None = None,
         verifier: AckVerifier | None = None,
+        random: Random | None = None,
+        ingester_timeout_s: float = INGESTER_TIMEOUT_S,
     ) -> None:
-        self._settings = settings
+        self._ingester_timeout_s = ingester_timeout_s
+        self._hosts = HostChoice(settings, random or SystemRandom())
         self._topics = settings.topics
         self._edge = edge
         self._boot = boot
@@ -90,6 +100,9 @@ class MqttSink:
         self._keepalive = Keepalive(settings.keepalive)
         self._link: BrokerConnection | None = None
         self._links = 0
+        self._linked_at = self._ingester_seen_at = 0.0
+        self._no_ingester = ""  # why the link is given up: no ingester was heard
+        self._ingesters: set[str] = set()  # topics of those whose announcement stands
         self._discarded = 0
         self._foreign_statuses: list[Status] = []
         self._ack_subscriptions: set[str] = set()
@@ -101,10 +114,9 @@ class MqttSink:
             self._verifier.read_keys()
         will = Message(self._topics.status(self._edge), self._status("offline"), retain=True)
         async with AsyncExitStack() as stack:
-            link = BrokerConnection(
-                self._settings, f"qilu-{self._edge}", will=will, keepalive=self._keepalive
+            link = await stack.enter_async_context(
+                self._hosts.link(f"qilu-{self._edge}", will=will, keepalive=self._keepalive)
             )
-            await stack.enter_async_context(link)
             wanted = [self._topics.status(self._edge)]
             if not self._ack_by_broker:
                 wanted += [self._topics.ack(self._edge), self._topics.ingesters_filter()]
@@ -112,6 +124,9 @@ class MqttSink:
             await self._announce(link)
             self._stack = stack.pop_all()
         self._link, self._ack_subscriptions = link, {self._edge}
+        self._ingesters.clear()
+        self._linked_at = self._ingester_seen_at = time.monotonic()
+        self._no_ingester = ""
         self._links += 1
         return self
 
@@ -132,6 +147,11 @@ class MqttSink:
         if self._adopted is not None:
             self._adopted.link_lost()
         link, self._link = self._link, None
+        if isinstance(error, UnreachableError | BaseExceptionGroup):
+            if self._no_ingester:
+                self._hosts.leave(self._no_ingester)
+            else:
+                self._hosts.ended(time.monotonic() - self._linked_at)
         try:
             if link is not None and not isinstance(error, UnreachableError | BaseExceptionGroup):
                 await self._publish_offline(link)
@@ -180,16 +200,37 @@ class MqttSink:
                     ack = decode_ack(message.payload)
                     if self._is_forged(message, ack):
                         continue
+                    self._ingester_seen_at = time.monotonic()
                     if self._adopted is not None:
                         self._adopted.acknowledged(ack.stream, time.monotonic())
                     yield ack
                 elif message.topic == self._topics.status(self._edge):
                     await self._reassert_online(link, message)
                 elif message.payload:
-                    yield decode_announcement(message.payload)
+                    announcement = decode_announcement(message.payload)
+                    self._note_ingester(message.topic)
+                    yield announcement
+                else:
+                    self._ingesters.discard(message.topic)
             except DataError as error:
                 text = f"{message.topic}: ignored: {error}"
                 self._complaints.warn("foreign", text, time.monotonic())
+
+    def check_ingesters(self) -> None:
+        """UnreachableError where another broker may have an ingester, and this one had none for a minute."""
+        now = time.monotonic()
+        if self._ingesters:
+            self._ingester_seen_at = now
+        absent_s = now - max(self._ingester_seen_at, self._linked_at)
+        if self._link is None or self._ack_by_broker or absent_s < self._ingester_timeout_s:
+            return
+        if self._hosts.several:
+            self._no_ingester = f"no ingester was heard there for {absent_s:.0f} s"
+            raise UnreachableError(f"MQTT broker {self._hosts.current.address}: {self._no_ingester}")
+
+    def _note_ingester(self, topic: str) -> None:
+        if len(self._ingesters) < _MAX_INGESTERS:
+            self._ingesters.add(topic)
 
     def _is_forged(self, message: Message, ack: Ack) -> bool:
         """Whether it has to be ignored; says so once a minute."""

@@ -18,6 +18,7 @@ from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.link_errors import LinkLoss, Publish, access_remedy, explain
 from qilu.mqtt.paho_adapter import Message, PahoAdapter
 from qilu.mqtt.settings import MqttSettings
+from qilu.mqtt.transport import Proxy, Transport
 from qilu.runtime.certificates import Trust, explain_distrust
 
 __all__ = ["BrokerConnection", "Message", "RefusedError"]
@@ -210,9 +211,16 @@ class BrokerConnection:
     def _build(self) -> PahoAdapter:
         settings, will = self._settings, self._will
         five = settings.protocol == "5"
-        return PahoAdapter(
+        proxy = settings.proxy
+        transport = Transport(
             settings.host,
             settings.port,
+            None if settings.tls is None else settings.tls.context("mqtt.tls"),
+            settings.websocket,
+            None if proxy is None else Proxy(proxy.host, proxy.port, proxy.username, proxy.password()),
+        )
+        return PahoAdapter(
+            transport,
             capacity=self._capacity,
             capacity_bytes=self._capacity_bytes,
             identifier=self._client_id,
@@ -224,7 +232,6 @@ class BrokerConnection:
             keepalive=max(1, int(self._keepalive_s / 2)),
             connect_timeout=self._connect_timeout,
             max_inflight_messages=IN_FLIGHT,
-            tls=None if settings.tls is None else settings.tls.context("mqtt.tls"),
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
         )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 
 import aiomqtt
+import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
 from qilu.contract.errors import AccessRefusedError, UnreachableError
 from qilu.mqtt import reason_codes as reasons
 from qilu.mqtt.settings import MqttSettings
+from qilu.mqtt.transport import ProxyRefusedError
 from qilu.runtime.network_errors import describe_network_error
 
 
@@ -24,7 +26,7 @@ def explain_connect_error(
         family = AccessRefusedError if refused else UnreachableError
         return family(f"{place} {_refusal_text(settings, reason.value)}")
     if isinstance(error.__context__, OSError):  # aiomqtt hides it behind its own error, which has no type
-        return UnreachableError(f"{place}: {_unreached(error.__context__, waited)}")
+        return UnreachableError(f"{place}: {_unreached(settings, error.__context__, waited)}")
     if "timed out" in str(error):
         return UnreachableError(f"{place}: no reply within {waited:g} s; is the listener a broker?")
     wants = "does it want a client certificate?" if settings.tls else "does it want TLS?"
@@ -46,7 +48,13 @@ def _refusal_text(settings: MqttSettings, reason: int) -> str:
     return f"refuses the connection ({words})"
 
 
-def _unreached(error: OSError, waited: float) -> str:
+def _unreached(settings: MqttSettings, error: OSError, waited: float) -> str:
+    if isinstance(error, ProxyRefusedError):
+        return f"{error}; see mqtt.proxy, and which connections the proxy allows"
+    if isinstance(error, paho.WebsocketConnectionError):
+        return f"{error}; does it take WebSocket at {settings.websocket} (mqtt.websocket)?"
+    if settings.proxy is not None and isinstance(error, ConnectionRefusedError | socket.gaierror):
+        return f"the proxy: {describe_network_error(error)}; correct mqtt.proxy"
     if isinstance(error, ConnectionRefusedError):
         return f"{describe_network_error(error)}; start the broker, or correct mqtt.host and mqtt.port"
     if isinstance(error, socket.gaierror):

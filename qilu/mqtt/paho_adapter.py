@@ -9,8 +9,6 @@ once, a bounded queue, and less work per packet."""
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +20,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from qilu.mqtt.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,14 @@ class PahoAdapter(aiomqtt.Client):
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        transport: Transport,
         *,
         capacity: int,
         capacity_bytes: int,
         connect_timeout: float,
-        tls: ssl.SSLContext | None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(host, port, timeout=connect_timeout, **kwargs)
+        super().__init__(transport.host, transport.port, timeout=connect_timeout, **kwargs)
         self.incoming: deque[Message] = deque()
         self.discarded = 0
         self.max_packet: int | None = None
@@ -65,7 +63,7 @@ class PahoAdapter(aiomqtt.Client):
         self._arrival: asyncio.Future[None] | None = None
         self._writing = False
         self._client._create_socket = partial(  # type: ignore[method-assign]
-            _connect, host, port, connect_timeout, tls
+            transport.connect, connect_timeout
         )
         self._client.disable_logger()  # it is called for every packet; what matters arrives as an error
         self._ahead = _BufferedRecv(self._client)
@@ -271,20 +269,6 @@ class PahoAdapter(aiomqtt.Client):
             self._arrival = None
 
 
-def _connect(host: str, port: int, timeout: float, tls: ssl.SSLContext | None) -> socket.socket:
-    """A connection made within `timeout` per step. paho's own leaves its socket open when TLS fails."""
-    sock = socket.create_connection((host, port), timeout)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            sock = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-            sock.do_handshake()
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
 class _BufferedRecv:
     """Serves paho's small reads (one byte, one byte, the rest) from one system call."""
 
@@ -307,5 +291,5 @@ class _BufferedRecv:
         """True when bytes are here that the selector will not call us for any more."""
         if self._at < len(self._held):
             return True
-        sock = self._client.socket()
-        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        sock: Any = self._client.socket()
+        return hasattr(sock, "pending") and sock.pending() > 0

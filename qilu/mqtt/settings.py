@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qilu.config.settings_file import read_secret
 from qilu.config.tls import TlsSettings
@@ -36,7 +36,8 @@ def _host(text: str) -> str:
     scheme, rest = (url["scheme"].lower(), url["rest"]) if url else ("", text)
     if scheme in ("ws", "wss", "http", "https"):
         raise validation_error(
-            f"{display(text)} is the address of a websocket", "use the broker's own port for MQTT"
+            f"{display(text)} is the address of a websocket",
+            "use the broker's own port for MQTT, or write its name as host and its path as websocket: /PATH",
         )
     bare, port = _without_port(re.split(r"[/?]", rest.rpartition("@")[2], maxsplit=1)[0])
     if bare == text:
@@ -58,6 +59,58 @@ def _without_port(text: str) -> tuple[str, str]:
     return text, ""
 
 
+def _address(text: str) -> str:
+    """`HOST[:PORT]` of a broker."""
+    host, port = (text, "") if "://" in text else _without_port(text)
+    _host(host)
+    if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
+        raise validation_error(f"{display(text)} has no port from 1 to 65535", "write HOST or HOST:PORT")
+    return text
+
+
+def _path(text: str) -> str:
+    if re.fullmatch(r"/[!-~]*", text) is None:
+        raise validation_error(f"{display(text)} is no path", "write it as the broker has it, such as /mqtt")
+    return text
+
+
+BrokerAddress = Annotated[str, Field(min_length=1), AfterValidator(_address)]
+BrokerAddresses = Annotated[tuple[BrokerAddress, ...], Field(min_length=1, max_length=16)]
+
+
+class AllHosts(FrozenModel):
+    """Brokers that pass nothing on to each other."""
+
+    all: BrokerAddresses
+    """HOST[:PORT] of each; an ingester keeps a link to every one of them."""
+
+
+def _kind_of_hosts(value: object) -> str:
+    return "all" if isinstance(value, dict | AllHosts) else "one"
+
+
+Hosts = Annotated[
+    Annotated[BrokerAddresses, Tag("one")] | Annotated[AllHosts, Tag("all")], Discriminator(_kind_of_hosts)
+]
+
+
+class ProxySettings(FrozenModel):
+    """An HTTP proxy that lets connections through to the broker (CONNECT)."""
+
+    host: Annotated[str, Field(min_length=1), AfterValidator(_host)]
+    """Its name or address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 3128
+    """Its port."""
+    username: str | None = None
+    """As whom to ask it; default: as nobody. The proxy gets name and password unencrypted."""
+    password_file: Path | None = None
+    """A file that holds the password and nothing else."""
+
+    def password(self) -> str | None:
+        """The password, read anew each time; ConfigError when it is not there."""
+        return read_secret(self.password_file, None, key="mqtt.proxy.password_file")
+
+
 class MqttSettings(FrozenModel):
     """One broker. Passwords stand in a file or in the environment, never here."""
 
@@ -65,6 +118,14 @@ class MqttSettings(FrozenModel):
     """Name or address of the broker, without a scheme and a port."""
     port: Annotated[int, Field(ge=1, le=65535)] = PORT
     """Default: 1883, with tls 8883."""
+    hosts: Hosts | None = None
+    """HOST[:PORT] of several brokers, in place of host and port: a link goes to one of them and moves on
+    where that fails. For an ingester `{all: [...]}`: a link to each."""
+    websocket: Annotated[str, AfterValidator(_path)] | None = None
+    """Path at which the broker takes MQTT over WebSocket, such as /mqtt.
+    Default: MQTT alone."""
+    proxy: ProxySettings | None = None
+    """The HTTP proxy through which the broker is reached; default: none."""
     protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_protocol)] = "5"
     """The version of MQTT that it speaks; with 3.1.1 ingesters cannot share."""
     username: str | None = None
@@ -83,13 +144,22 @@ class MqttSettings(FrozenModel):
     @model_validator(mode="before")
     @classmethod
     def _port_of_the_transport(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "port" not in values and values.get("tls") is not None:
+        named = isinstance(values, dict) and ("port" in values or values.get("hosts") is not None)
+        if isinstance(values, dict) and not named and values.get("tls") is not None:
             return {**values, "port": TLS_PORT}
         return values
 
     @model_validator(mode="after")
     def _makes_sense(self) -> MqttSettings:
         problems = []
+        if self.hosts is not None:
+            problems += [
+                Problem((key,), "the broker is named twice", f"keep hosts, or {key}")
+                for key in ("host", "port")
+                if key in self.model_fields_set
+            ]
+        if self.proxy is not None and self.proxy.password_file and self.proxy.username is None:
+            problems.append(Problem(("proxy",), "a password without a user", "add username: NAME"))
         if self.password_file is not None and self.password_env is not None:
             problems.append(
                 Problem(
@@ -114,13 +184,37 @@ class MqttSettings(FrozenModel):
         return Topics(self.topic_prefix)
 
     @property
+    def brokers(self) -> tuple[MqttSettings, ...]:
+        """The settings for each broker alone."""
+        if self.hosts is None:
+            return (self,)
+        addresses = self.hosts.all if isinstance(self.hosts, AllHosts) else self.hosts
+        default = PORT if self.tls is None else TLS_PORT
+        pairs = [_without_port(address) for address in addresses]
+        return tuple(
+            self.model_copy(update={"hosts": None, "host": host, "port": int(port or default)})
+            for host, port in pairs
+        )
+
+    @property
+    def links_to_all(self) -> bool:
+        """Whether each broker has a link of its own."""
+        return isinstance(self.hosts, AllHosts)
+
+    @property
     def address(self) -> str:
-        """HOST:PORT, for people."""
+        """HOST:PORT, for people; of each broker where there are several."""
+        if self.hosts is not None:
+            return ", ".join(broker.address for broker in self.brokers)
         return f"{self.host}:{self.port}"
 
     @property
     def on_loopback(self) -> bool:
         """Whether the broker is on this machine, and what goes to it on no network."""
+        if self.hosts is not None:
+            return all(broker.on_loopback for broker in self.brokers)
+        if self.proxy is not None:
+            return False
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

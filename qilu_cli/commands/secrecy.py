@@ -17,6 +17,8 @@ def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
     named = mqtt.password_file is not None or mqtt.password_env is not None
     if named and mqtt.tls is None and not mqtt.on_loopback:
         yield f"mqtt: the password goes to {mqtt.address} unencrypted; set tls: {{ca: FILE}}"
+    if mqtt.proxy is not None and mqtt.proxy.password_file is not None:
+        yield from file_warnings({"mqtt.proxy.password_file": mqtt.proxy.password_file})
     yield from file_warnings({"mqtt.password_file": mqtt.password_file})
 
 
