@@ -38,15 +38,16 @@ class Simulation:
     control: int | None = None
 
 
-def load(path: Path, *, lowest_port: int | None = None, step: float | None = None) -> Plant:
+def load(
+    path: Path, *, lowest_port: int | None = None, step: float | None = None, minimum_step: float = 0.0
+) -> Plant:
     """The plant of a settings file, ready to run; ConfigError with file, line, key and remedy.
 
     lowest_port: the first that may be listened on; the system is asked where it is not given. step: instead
-    of that of the settings.
+    of that of the settings, which is otherwise used where it is not below minimum_step.
     """
     settings, places, by_name = load_settings(path)
-    if step is not None:
-        settings = settings.model_copy(update={"step": step})
+    settings = settings.model_copy(update={"step": step or max(settings.step, minimum_step)})
     lowest = first_free_port() if lowest_port is None else lowest_port
     for entry, machine in enumerate(settings.machines):
         if machine.serial is None and machine.port < lowest:

@@ -1,6 +1,6 @@
 """Bearing wear is visible hours before the failure: shown with numpy on a data set that `qilu` exports.
 
-    qilu plant export docs/examples/bearing-wear.yaml var/bearing-wear --span 36h --every 10s
+    qilu plant export docs/examples/bearing-wear.yaml var/bearing-wear --span 36h --every 10s --step 10s
     python docs/examples/bearing_wear.py var/bearing-wear bearing_wear.svg
 
 A pump vibrates more when it turns faster or works far from its best flow, so that a fixed limit either cries

@@ -19,9 +19,14 @@ from qilu_cli.store_access import duration
 from qilu_cli.terminal import console
 from simulator.app import load
 from simulator.ground_truth.export import ExportPlan, export, plan_export
+from simulator.ground_truth.intervals import Take
 from simulator.ground_truth.tables import Form
 from simulator.plant.plant_file import MAX_STEP
 
+STEP = 1.0
+"""The least simulated seconds of a tick: a data set does not need the pace of a socket."""
+ESTIMATE_AFTER = 5.0
+"""Seconds after which it is known how long the rest will take."""
 _YIELD_INTERVAL_S = 0.1  # seconds between which signals and the bar get their turn
 
 Show = Callable[[int], None]
@@ -36,18 +41,19 @@ class ExportOptions:
     every: str
     step: str | None
     form: Form
+    take: Take = "last"
 
 
 async def export_to(file: Path, options: ExportOptions) -> None:
     """Write the data set; ConfigError when plant, folder or times are wrong."""
     every, span = duration("--every", options.every), duration("--span", options.span)
-    step = min(every, MAX_STEP) if options.step is None else duration("--step", options.step)
-    if step > MAX_STEP:
+    step = None if options.step is None else duration("--step", options.step)
+    if step is not None and step > MAX_STEP:
         remedy = f"give {format_duration(MAX_STEP)} or less"
         raise ConfigError("machines cannot be stepped so far at once", key="--step", remedy=remedy)
     with expected(Kind.PLANT, file):
-        plant = load(file, step=step)
-    what = plan_export(plant, span, every, options.form)
+        plant = load(file, step=step, minimum_step=STEP)
+    what = plan_export(plant, span, every, options.form, options.take)
     started_at = time.monotonic()
     with ExitStack() as stack:
         show = _shown(stack, what, every)
@@ -77,12 +83,18 @@ def _shown(stack: ExitStack, what: ExportPlan, every: float) -> Show:
         stack.enter_context(bar)
         task = bar.add_task("exporting", total=what.rows)
         return lambda done: bar.update(task, completed=done)
-    tenth = 0
+    tenth, estimated, started_at = 0, False, time.monotonic()
 
     def line(done: int) -> None:
-        nonlocal tenth
+        nonlocal tenth, estimated
+        took = time.monotonic() - started_at
+        left = f"{format_duration(round(took * (what.rows - done) / done))} left"
         if 10 * done // what.rows > tenth:
             tenth = 10 * done // what.rows
-            print(f"{10 * tenth} % ({format_duration(done * every)})", file=sys.stderr, flush=True)
+            text = f"{10 * tenth} % ({format_duration(done * every)}), {left}"
+            print(text, file=sys.stderr, flush=True)
+        elif not estimated and took > ESTIMATE_AFTER:
+            print(f"about {left}", file=sys.stderr, flush=True)
+        estimated = estimated or took > ESTIMATE_AFTER
 
     return line

@@ -28,8 +28,14 @@ def export(
     span: Annotated[str, typer.Option(help="Length of the data set, such as 12h or 30d.")] = "1d",
     every: Annotated[str, typer.Option(help="Interval between rows.")] = "1s",
     step: Annotated[
-        str | None, typer.Option(help="Interval between ticks; default: as --every, at most 10s.")
+        str | None, typer.Option(help="Interval between ticks; default: that of the plant, at least 1s.")
     ] = None,
+    take: Annotated[
+        Literal["last", "mean", "min", "max"],
+        typer.Option(
+            help="What a row has of a gauge: its last value, or that of all ticks since the last row."
+        ),
+    ] = "last",
     form: Annotated[
         Literal["csv", "parquet"],
         typer.Option("--format", help="Format of the files; parquet needs pyarrow."),
@@ -41,7 +47,7 @@ def export(
     """
     from qilu_cli.commands import export as command
 
-    options = command.ExportOptions(folder, span, every, step, form)
+    options = command.ExportOptions(folder, span, every, step, form, take)
     run(lambda: command.export_to(file, options), "warning", False)
 
 

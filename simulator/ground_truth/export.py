@@ -1,6 +1,7 @@
 """A data set of a plant without sockets: what a client would have read, and the truth beside it.
 
-    dataset.json              plant, seed, step and interval; of every point its label, unit, kind and codes
+    dataset.json              plant, seed, step, interval and what is taken of it; of every point its label,
+                              unit, kind and codes
     devices/DEVICE.csv.gz     tick, time_ms, then every point of the device but its serve counter
     truth/events.csv.gz       tick, time_ms, device, event, before, after: see `events.Event`
     truth/faults.csv.gz       tick, time_ms, device, fault, point, severity (0 to 1), true (what a struck
@@ -8,7 +9,7 @@
 
 `time_ms` is the plant's own clock, written as if its zone were UTC. Missing values are empty, and so is a row
 at which the device did not reply because its controller rebooted. The same settings, span and interval make
-the same bytes.
+the same bytes. Rows are samples: how often they are taken changes nothing of what happens in the plant.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DataType, DeviceProfile
+from qilu.contract.units import format_duration
 from qilu.runtime.rlimits import raise_open_file_limit
+from simulator.ground_truth.intervals import Intervals, Take
 from simulator.ground_truth.tables import Form, TableFile, required_arrow, table_file
 from simulator.plant.events import Event
 from simulator.plant.plant import Plant
@@ -38,19 +42,22 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What is exported: `rows` of each device, `ticks` of the plant apart; made by `wanted`."""
+    """What is exported: `rows` of each device, `ticks` of the plant apart; made by `plan_export`."""
 
     rows: int
     ticks: int
     form: Form
+    take: Take = "last"
+    """Of the ticks between two rows, what the row has of a gauge."""
 
 
-def plan_export(plant: Plant, span: float, every: float, form: Form) -> ExportPlan:
+def plan_export(plant: Plant, span: float, every: float, form: Form, take: Take = "last") -> ExportPlan:
     """ConfigError: the interval is no multiple of the plant's step, or longer than the span; no pyarrow."""
     step = plant.settings.step
     ticks = round(every / step)
     if ticks < 1 or abs(ticks * step - every) > 1e-6 * every:
-        remedy = f"give a multiple of {step:g} s, or another --step"
+        shorter = f"--step {format_duration(every)}" if every < step else "another --step"
+        remedy = f"give a multiple of {step:g} s, or {shorter}"
         raise ConfigError(f"rows every {every:g} s do not fit a step of {step:g} s", remedy=remedy)
     rows = int(span / every + 1e-9)
     if rows < 1:
@@ -58,7 +65,7 @@ def plan_export(plant: Plant, span: float, every: float, form: Form) -> ExportPl
         raise ConfigError(f"a span of {span:g} s has no row every {every:g} s", remedy=remedy)
     if form == "parquet":
         required_arrow()
-    return ExportPlan(rows, ticks, form)
+    return ExportPlan(rows, ticks, form, take)
 
 
 class Stamp(NamedTuple):
@@ -115,7 +122,7 @@ def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
         for row in range(what.rows):
             run.take()
             if row + 1 < what.rows:
-                plant.advance(what.ticks)
+                run.advance()
             yield row + 1
         run.flush()
     (folder / "dataset.json").write_text(_described(plant, what), encoding="utf-8")
@@ -127,9 +134,18 @@ class _Run:
     def __init__(self, plant: Plant, folder: Path, what: ExportPlan, stack: ExitStack) -> None:
         self._plant = plant
         size = sum(len(buffer) for image in plant.images for buffer in image.buffers.values())
-        self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, what.rows), 1)
+        ticks = what.rows if what.take == "last" else what.rows * what.ticks
+        self._what = what
+        self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, ticks), 1)
         self._recorders = [Recorder(image, self._chunk) for image in plant.images]
         self._stamps: list[Stamp] = []
+        self._ends: list[int] = []  # those of them at which a row ends
+        self._intervals = {
+            name: Intervals(what.take, gauges)
+            for image in plant.images
+            for gauges in [_gauges(image.profile)]
+            for name in image.devices
+        }
         self._without_reply: dict[str, list[int]] = {}  # rows
         self._start_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
         self._files: dict[str, TableFile] = {}
@@ -143,20 +159,39 @@ class _Run:
         stack.callback(plant.events.listen, None)
         plant.listen(self._on_event)
 
+    def advance(self) -> None:
+        """Lets the plant come to its next row."""
+        if self._what.take == "last":
+            self._plant.advance(self._what.ticks)
+            return
+        for left in reversed(range(self._what.ticks)):
+            self._plant.advance()
+            if left:
+                self._record()
+                self._flush_when_full()
+
     def take(self) -> None:
         """One row of every device, as its registers stand now."""
-        stamp = self._stamp(self._plant.tick)
-        for name in self._plant.faults.rebooting():
-            self._without_reply.setdefault(name, []).append(len(self._stamps))
-        self._stamps.append(stamp)
-        for recorder in self._recorders:
-            recorder.take()
+        stamp = self._record()
+        self._ends.append(len(self._stamps) - 1)
         now = self._plant.seconds
         for course in self._plant.faults:
             if course.active:
                 fault, true = course.fault, np.nan if course.true is None else course.true
                 severity = course.severity(now)
                 self._faults.add(*stamp, fault.device, fault.fault, fault.point or "", severity, true)
+        self._flush_when_full()
+
+    def _record(self) -> Stamp:
+        stamp = self._stamp(self._plant.tick)
+        for name in self._plant.faults.rebooting():
+            self._without_reply.setdefault(name, []).append(len(self._stamps))
+        self._stamps.append(stamp)
+        for recorder in self._recorders:
+            recorder.take()
+        return stamp
+
+    def _flush_when_full(self) -> None:
         if len(self._stamps) == self._chunk:
             self.flush()
 
@@ -164,15 +199,19 @@ class _Run:
         """Writes what was taken."""
         if not self._stamps:
             return
-        ticks, times = np.array(self._stamps, dtype=np.int64).T
+        ends = np.array(self._ends, dtype=np.intp)
+        ticks, times = np.array(self._stamps, dtype=np.int64)[ends].T
         for recorder in self._recorders:
             rows = recorder.read()
             for row, device in enumerate(recorder.image.devices):
-                points = columns(recorder.image, rows, row)
+                points: Mapping[str, NDArray[Any]] = columns(recorder.image, rows, row)
                 if device in self._without_reply:
                     points = _without_rows(points, self._without_reply[device])
-                self._files[device].write({"tick": ticks, "time_ms": times, **points})
+                points = self._intervals[device].rows(points, ends)
+                if len(ends):
+                    self._files[device].write({"tick": ticks, "time_ms": times, **points})
         self._stamps.clear()
+        self._ends.clear()
         self._without_reply.clear()
         self._events.flush()
         self._faults.flush()
@@ -192,6 +231,12 @@ def _without_rows(points: Mapping[str, NDArray[Any]], missing: Sequence[int]) ->
     return dict(masked)
 
 
+def _gauges(profile: DeviceProfile) -> list[str]:
+    """The points of which a mean makes sense."""
+    plain = (DataType.BOOL, DataType.STRING)
+    return [point.name for point in profile.points if point.kind == "gauge" and point.type not in plain]
+
+
 def _described(plant: Plant, what: ExportPlan) -> str:
     settings = plant.settings
     kept = {"label", "unit", "kind", "enum", "limits"}
@@ -202,6 +247,7 @@ def _described(plant: Plant, what: ExportPlan) -> str:
         "step": settings.step,
         "every": what.ticks * settings.step,
         "rows": what.rows,
+        "take": what.take,
         "start": settings.start.isoformat(),
         "form": what.form,
         "devices": {

@@ -15,7 +15,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.signals import OUNoise, between, binomial, lag, ramp
 from simulator.physics.utility import Utility
 
 PITCH = 0.24  # m of belt per pack
@@ -24,6 +24,7 @@ ROLL = 2600.0  # m
 CARTON = 12
 NOMINAL_WEIGHT = 250.0  # g
 TOLERANCE = 4.5  # g
+SCATTER = 1.4  # g, standard deviation from pack to pack
 JAW_REACH = 260.0  # K over ambient at full power
 FRICTION = 420.0  # N
 
@@ -92,14 +93,24 @@ class ConveyorPackagingLines(Machines):
         )
         done = np.maximum(possible, 0.0)
         self.started = np.where(ready > done, 0.99, self.started - done)
-        weighed = NOMINAL_WEIGHT + self.mean.step(dt) + 1.4 * self.noise.normal()
+        weighed = NOMINAL_WEIGHT + self.mean.step(dt) + SCATTER * self.noise.normal()
         self.weight = np.where(done > 0, weighed, self.weight)
-        rejected = (done > 0) & (np.abs(self.weight - NOMINAL_WEIGHT) > TOLERANCE)
+        rejected = self._rejected(done)
         self.input_parts, self.good_now = done, done - rejected
         self.packs = self.packs + done
         self.rejects = self.rejects + rejected
         self.film = self.film - done * FILM
         self.rate = self.speed / PITCH * 60.0
+
+    def _rejected(self, done: Array) -> Array:
+        """How many of the packs of a step are too light or too heavy; the last of them is `weight`."""
+        rejected = ((done > 0) & (np.abs(self.weight - NOMINAL_WEIGHT) > TOLERANCE)).astype(np.float64)
+        draw, rest = self.noise.uniform(), done - 1.0
+        if (rest > 0).any():
+            low, high = (NOMINAL_WEIGHT + side - self.mean.value for side in (-TOLERANCE, TOLERANCE))
+            share = 1.0 - between(low - NOMINAL_WEIGHT, high - NOMINAL_WEIGHT, SCATTER)
+            rejected = rejected + binomial(draw, rest, share)
+        return rejected
 
     def _seal(self, dt: float, ambient: float, on: np.ndarray) -> None:
         wanted = self.setpoints["seal_temperature_set"]

@@ -30,6 +30,7 @@ PUMP = np.array([6.0, 36.0, 11.0, 1.5, 8.0, 4.0])  # kW of the hydraulic drive i
 ZONES = np.array([-30.0, -10.0, 0.0, 5.0])  # degC relative to the set-point; the last is the nozzle
 HEATER = 5.0  # kW of each zone
 REACH = 420.0  # K over ambient that a zone would reach at full power
+PRESSURE_LAG = 0.12  # s
 MOULD_UA, MOULD_C = 0.30, 120.0  # kW/K, kJ/K
 WARMEST_WATER = 25.0  # degC at which the mould still cools a part in its time
 
@@ -65,6 +66,7 @@ class InjectionMouldingMachines(Machines):
         self.opening = np.zeros(n)
         self.pump = np.full(n, 5.0)
         self.filling = np.full(n, 900.0)
+        self.filled = self.cycle.phase > INJECT
         self.weight = np.full(n, SHOT * 1000.0)
         self.shots = np.floor(fleet.between(20_000.0, 900_000.0))
         self.rejects = np.floor(self.shots * 0.006)
@@ -105,8 +107,12 @@ class InjectionMouldingMachines(Machines):
         resistance = 1150.0 * np.exp(-0.012 * (melt - 230.0)) * (1.0 + 2.0 * batch + unsteady)
         hold = self.setpoints["hold_pressure_set"] * (1.0 + unsteady)
         wanted = np.choose(phase, [0.0, resistance * self.cycle.fraction, hold, 85.0 * plasticises, 0.0, 0.0])
-        self.pressure = lag(self.pressure, wanted * running, 0.12, dt)
-        self.filling = np.where((phase == INJECT) & running, np.maximum(self.pressure, 300.0), self.filling)
+        self.pressure = lag(self.pressure, wanted * running, PRESSURE_LAG, dt)
+        # what the lag leaves of a ramp at its end, at whatever moment a step falls
+        reached = resistance * (1.0 - PRESSURE_LAG / SECONDS[INJECT])
+        full = (phase > INJECT) & ~(self.filled & ~self.cycle.parts) & running
+        self.filling = np.where(full, reached, self.filling)
+        self.filled = (phase > INJECT) & (self.filled | full)
         pressed = np.choose(phase, [0.0, 0.55 * self.pressure, 0.72 * self.pressure, 0.0, 0.0, 0.0])
         self.cavity = lag(self.cavity, pressed, np.where(phase == COOL, 3.5, 0.4), dt)
         position = np.choose(phase, [DOSED, SWITCHED, CUSHION, DOSED, DOSED, DOSED])

@@ -6,6 +6,8 @@ simulation may be stepped coarsely for a long run and finely for a live one.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,27 @@ def ramp(value: Array, target: Array | float, rate: Array | float, dt: float) ->
 def hysteresis(on: Bools, value: Array, on_below: Array | float, off_above: Array | float) -> Bools:
     """A two-point switch: on at or under `on_below`, off at or over `off_above`, between them it stays."""
     return np.where(value <= on_below, True, np.where(value >= off_above, False, on))
+
+
+def between(low: Array, high: Array, sigma: float) -> Array:
+    """The probability that a normal number of mean 0 and standard deviation sigma is between two others."""
+    share: Array = (_erf(high / (sigma * 2.0**0.5)) - _erf(low / (sigma * 2.0**0.5))) / 2.0
+    return share
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def binomial(uniform: Array, n: Array, p: Array) -> Array:
+    """How many of n independent events of probability p happen, by inversion of one uniform number."""
+    count = np.zeros_like(uniform)
+    term = (1.0 - p) ** np.maximum(n, 0.0)
+    total = term.copy()
+    for k in range(1, int(np.max(n)) + 1):
+        count = np.where((uniform >= total) & (k <= n), float(k), count)
+        term = term * (n - k + 1.0) / k * p / np.maximum(1.0 - p, 1e-12)
+        total = total + term
+    return count
 
 
 def chance(noise: Noise, per_second: Array | float, dt: float) -> Bools:

@@ -64,6 +64,8 @@ class EventPublisher:
             if point in values:
                 codes = np.array(values[point], dtype=np.float64)
                 before = self._seen.get((int(places[0]), point))
+                if before is not None and before.tobytes() == codes.tobytes():
+                    continue
                 changed = range(len(codes)) if before is None else np.flatnonzero(codes != before)
                 before = codes if before is None else before
                 for index in changed:

@@ -43,9 +43,9 @@ def test_a_data_set_is_written_and_its_progress_told(tmp_path: Path) -> None:
     assert done.stdout.startswith("3 devices, 60 rows each, 2m in ")
     assert "10 % (" in done.stderr
     assert "100 % (2m)" in done.stderr
-    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["step"] == 2.0
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["step"] == 1.0
     with gzip.open(tmp_path / "set" / "devices" / "meter-1.csv.gz", "rt") as text:
-        assert [int(row["tick"]) for row in csv.DictReader(text)] == list(range(60))
+        assert [int(row["tick"]) for row in csv.DictReader(text)] == list(range(0, 120, 2))
 
 
 @pytest.mark.parametrize("plant", PLANTS)
