@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qilu.config.profiles import profile_of
 from qilu.runtime.rlimits import raise_open_file_limit
-from simulator.control import serve_control
+from qilu.web.settings import WebSettings
 from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
 from simulator.plant.clock import Clock
@@ -29,13 +29,14 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 @dataclass(frozen=True)
 class Simulation:
     """A plant that runs and is served. `ports`: where each port of the settings really listens; `control`:
-    the port at which it may be controlled, None where it may not.
+    the port at which it may be controlled, None where it may not; url: of its page there.
     """
 
     plant: Plant
     clock: Clock
     ports: Mapping[int, int]
     control: int | None = None
+    url: str | None = None
 
 
 def load(
@@ -83,13 +84,16 @@ async def simulate(
     *,
     truth: Path | None = None,
     free_ports: bool = False,
-    control: int | None = None,
+    control: WebSettings | None = None,
+    page: Path | None = None,
+    tokens: Path | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> AsyncIterator[Simulation]:
     """Serves a plant and lets it run until the block is left.
 
     truth: a folder for the ground truth, whose rows are stamped with `now_ms`. free_ports: listen on any
-    free ports instead of those of the settings. control: a port for `qilu plant`, 0 for any free one.
+    free ports instead of those of the settings. control: where `qilu plant` and browsers find it, with the
+    files of `page`, and `tokens` where they are demanded.
     ConfigError: a port or a serial line cannot be had, or the truth cannot be written.
     """
     clock = Clock(plant)
@@ -103,14 +107,24 @@ async def simulate(
         await stack.enter_async_context(server)
         listening = None
         if control is not None:
-            listening = await stack.enter_async_context(serve_control(plant, clock, control))
+            from simulator.control.server import serve_control
+
+            listening = await stack.enter_async_context(
+                serve_control(plant, clock, control, page=page, tokens=tokens, now_ms=now_ms)
+            )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         running = [tasks.create_task(clock.run(), name="clock")]
         if log is not None:
             running.append(tasks.create_task(log.run(), name="truth"))
         real = [port for _, port in server.addresses]
         try:
-            yield Simulation(plant, clock, dict(zip(plant.endpoints(), real, strict=True)), listening)
+            yield Simulation(
+                plant,
+                clock,
+                dict(zip(plant.endpoints(), real, strict=True)),
+                None if listening is None else listening.port,
+                None if listening is None else listening.url,
+            )
         finally:
             for task in running:
                 task.cancel()

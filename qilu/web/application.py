@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from qilu.contract.errors import ConfigError, DataError, UnreachableError
+from qilu.contract.plain_text import plain
 from qilu.runtime.redaction import redacted
 from qilu.web.access import AccessControl
 from qilu.web.cookies import SESSION_PATH, CookieRules
@@ -93,6 +94,7 @@ class Application:
         wanted = Request(
             request.method, parts, dict(request.query), caller, body,
             {name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS},
+            lambda: request.transport is not None and not request.transport.is_closing(),
         )  # fmt: skip
         response = await _response(route, wanted)
         if request.method not in ("GET", "HEAD") and self._on_change is not None:
@@ -208,10 +210,11 @@ async def _response(route: Route, request: Request) -> Response:
             return await route.handler(request)
     except RefusalError as error:
         return error.response()
-    except (ConfigError, DataError) as error:
-        problem = error.problem if isinstance(error, ConfigError) else str(error)
-        remedy = (error.remedy or "") if isinstance(error, ConfigError) else ""
-        return RefusalError(400, "refused", redacted(problem), redacted(remedy)).response()
+    except ConfigError as error:
+        texts = [f"{each.key}: {each.problem}" if each.key else each.problem for each in error.each()]
+        return _refused("; ".join(texts), error.remedy or "")
+    except DataError as error:
+        return _refused(str(error), "")
     except UnreachableError as error:
         return RefusalError(503, "unreachable", redacted(str(error)), "try again later").response()
     except TimeoutError:
@@ -219,3 +222,7 @@ async def _response(route: Route, request: Request) -> Response:
     except Exception:  # noqa: BLE001  # the one place where a bug in a handler costs its request only
         _log.exception("%s %s failed", request.method, route.path)
         return RefusalError(500, "bug", "the request has failed", "the log names the cause").response()
+
+
+def _refused(text: str, remedy: str) -> Response:
+    return RefusalError(400, "refused", redacted(plain(text)), redacted(plain(remedy))).response()

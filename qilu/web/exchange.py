@@ -60,6 +60,8 @@ class Request:
     """The parsed JSON document; None where the request has none."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """With names in lower case; without cookies and tokens."""
+    connected: Callable[[], bool] = lambda: True
+    """Whether the client still waits: long work may end where it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,3 +116,8 @@ class WebSettings(FrozenModel):
     def needs_token(self) -> bool:
         """Whether a caller without a token may do nothing."""
         return self.demand_token or bool(self.hosts) or not self.on_loopback
+
+
+def on_port(port: int) -> WebSettings:
+    """A port of this machine alone; 0: any free one."""
+    return WebSettings(listen=f"127.0.0.1:{port}")

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import ProxyHandler, Request, build_opener
 
 from rich.table import Table
 
 from qilu.config.settings_file import load
 from qilu.config.yaml_loader import parse
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import ConfigError, QiluError, UnreachableError
 from qilu.contract.units import format_duration, parse_duration
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.terminal import console
-from simulator.control import EVERYWHERE, LOOPBACK, MAX_LINE
+from simulator.control.commands import EVERYWHERE
 from simulator.network_faults.catalogue import FAULTS as NETWORK_FAULTS
 from simulator.plant.settings import PlantSettings
 
 WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time
+LOOPBACK = "127.0.0.1"
+MAX_REPLY = 4_000_000
+TOKEN_VARIABLE = "QILU_TOKEN"
+"""The environment variable with a token, where the plant demands one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +50,31 @@ class Injection:
 
 
 async def inject(plant: str, injection: Injection, *, as_json: bool) -> None:
-    """Inject the fault and print the state of the plant; errors as those of `control`."""
-    if injection.fault in NETWORK_FAULTS:
-        request = {"do": "inject", "wire": _network_fault(injection)}
-    else:
-        request = {"do": "inject", "fault": _machine_fault(injection)}
-    await control(plant, request, as_json=as_json)
+    """Inject the fault and print the state of the plant; errors as those of `send`."""
+    of_network = injection.fault in NETWORK_FAULTS
+    fault = _network_fault(injection) if of_network else _machine_fault(injection)
+    await send(plant, "POST", "factory/faults", fault, as_json=as_json)
 
 
-async def control(plant: str, request: Mapping[str, Any], *, as_json: bool) -> None:
-    """Send a request of `simulator.control` and print the reply.
+async def send(
+    plant: str, method: str, path: str, body: Mapping[str, Any] | None = None, *, as_json: bool
+) -> None:
+    """Send a request of `simulator/control/openapi.yaml` below /api/v1 and print the reply.
 
     ConfigError: the plant refuses the request; UnreachableError: no plant is there.
     """
-    reply = await _reply(_port(plant), request)
-    if "error" in reply:
-        raise ConfigError(str(reply["error"]))
+    place = _place(plant)
+    reply = await asyncio.to_thread(_reply, place, method, f"api/v1/{path}", body)
     if as_json:
         print(json.dumps(reply))
         return
     _show(reply)
+
+
+def faults_path(device: str | None, fault: str | None = None) -> str:
+    """The path of the faults of a device, or of one fault."""
+    parts = [quote(part, safe="") for part in (device, fault) if part is not None]
+    return "/".join(["factory/faults", *parts])
 
 
 def _machine_fault(injection: Injection) -> Mapping[str, Any]:
@@ -111,40 +125,63 @@ def _duration(text: object) -> float:
         raise ConfigError(str(error)) from None
 
 
-def _port(plant: str) -> int:
-    """The control port: as given, or as in the plant's file."""
+def _place(plant: str) -> str:
+    """The address of the control, as a URL: of a port, or as in the plant's file."""
     if plant.isdecimal():
         if not 1 <= int(plant) <= 65535:
             raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")
-        return int(plant)
+        return f"http://{LOOPBACK}:{plant}/"
     if ":" in plant and not Path(plant).exists():
         remedy = "write the port alone; a plant can only be controlled from its own machine"
         raise ConfigError(f"{plant!r} is neither a port nor a file", remedy=remedy)
     with expected(Kind.PLANT, Path(plant), "name the file of a plant, or its control port"):
-        port = load(Path(plant), PlantSettings).control
-    if port is None:
+        control = load(Path(plant), PlantSettings).control_settings
+    if control is None:
         remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
         raise ConfigError("the plant has no control port", file=plant, key="control", remedy=remedy)
-    return port
+    host = LOOPBACK if control.host in ("0.0.0.0", "::") else control.listen.rpartition(":")[0]
+    return f"{'https' if control.tls else 'http'}://{host}:{control.port}{control.base}"
 
 
-async def _reply(port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def _reply(place: str, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Blocks. The client of the standard library: a command needs no more."""
+    request = Request(place + path, method=method)
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    if token := os.environ.get(TOKEN_VARIABLE):
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        async with asyncio.timeout(WITHIN):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port, limit=16 * MAX_LINE)
-            try:
-                writer.write(json.dumps(request).encode() + b"\n")
-                line = await reader.readline()
-            finally:
-                writer.close()
-        reply = json.loads(line)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UnreachableError(
-            f"no plant replies at {LOOPBACK}:{port}: start it with --control {port}"
-        ) from error
-    if not isinstance(reply, dict):
-        raise UnreachableError(f"the server at {LOOPBACK}:{port} is no plant")
+        with build_opener(ProxyHandler({})).open(request, timeout=WITHIN) as response:
+            content = response.read(MAX_REPLY)
+    except HTTPError as error:
+        raise _refusal(error) from None
+    except (OSError, ValueError, HTTPException) as error:
+        port = place.rstrip("/").rpartition(":")[2]
+        remedy = f"start it with --control {port.partition('/')[0]}"
+        raise UnreachableError(f"no plant replies at {place}: {remedy}") from error
+    reply = _decoded(content)
+    if not isinstance(reply, dict) or "tick" not in reply:
+        raise UnreachableError(f"the server at {place} is no plant")
     return reply
+
+
+def _refusal(error: HTTPError) -> QiluError:
+    content = _decoded(error.read(MAX_REPLY))
+    detail = content.get("error") if isinstance(content, dict) else None
+    if not isinstance(detail, dict):
+        return UnreachableError(f"the server at {error.url} is no plant")
+    if detail.get("code") == "token":
+        remedy = f"put it into {TOKEN_VARIABLE}; qilu console token operator PLANT.yaml makes one"
+        return ConfigError("the plant demands a token", remedy=remedy)
+    return ConfigError(str(detail.get("text")), remedy=str(detail.get("remedy") or "") or None)
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _show(reply: Mapping[str, Any]) -> None:
@@ -166,7 +203,7 @@ def _show(reply: Mapping[str, Any]) -> None:
             table.add_row(entry["device"], entry["fault"], struck, entry["state"], start, end, severity)
         out.print(table)
     if "possible" in reply:
-        out.print(f"it may have: {', '.join(reply['possible'])}")
+        out.print(f"it may have: {', '.join(fault['fault'] for fault in reply['possible'])}")
 
 
 def _time(seconds: float) -> str:

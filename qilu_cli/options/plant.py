@@ -76,7 +76,7 @@ def status(
 
     Example: qilu plant status configs/bad-day.yaml pump-1
     """
-    _send(plant, as_json, do="list", device=device)
+    _faults("GET", plant, device, None, as_json)
 
 
 @app.command()
@@ -123,7 +123,7 @@ def repair(
 
     Example: qilu plant repair configs/bad-day.yaml pump-1 bearing_wear
     """
-    _send(plant, as_json, do="repair", device=device, name=fault)
+    _faults("DELETE", plant, device, fault, as_json)
 
 
 @app.command()
@@ -132,7 +132,7 @@ def pause(plant: RunningPlant, as_json: AsJson = False) -> None:
 
     Example: qilu plant pause configs/bad-day.yaml
     """
-    _send(plant, as_json, do="pause")
+    _clock(plant, as_json, paused=True)
 
 
 @app.command()
@@ -141,7 +141,7 @@ def resume(plant: RunningPlant, as_json: AsJson = False) -> None:
 
     Example: qilu plant resume configs/bad-day.yaml
     """
-    _send(plant, as_json, do="resume")
+    _clock(plant, as_json, paused=False)
 
 
 @app.command()
@@ -154,7 +154,7 @@ def step(
 
     Example: qilu plant step configs/bad-day.yaml 30
     """
-    _send(plant, as_json, do="step", ticks=ticks)
+    _clock(plant, as_json, step=ticks)
 
 
 @app.command()
@@ -167,10 +167,17 @@ def speed(
 
     Example: qilu plant speed configs/bad-day.yaml 60
     """
-    _send(plant, as_json, do="speed", speed=factor)
+    _clock(plant, as_json, speed=factor)
 
 
-def _send(plant: str, as_json: bool, **request: Any) -> None:
+def _clock(plant: str, as_json: bool, **change: Any) -> None:
     from qilu_cli.commands import plant_control as command
 
-    run(lambda: command.control(plant, request, as_json=as_json), "warning", False)
+    run(lambda: command.send(plant, "POST", "factory/clock", change, as_json=as_json), "warning", False)
+
+
+def _faults(method: str, plant: str, device: str | None, fault: str | None, as_json: bool) -> None:
+    from qilu_cli.commands import plant_control as command
+
+    path = command.faults_path(device, fault)
+    run(lambda: command.send(plant, method, path, as_json=as_json), "warning", False)

@@ -66,6 +66,10 @@ def simulate(
     control: Annotated[
         int | None, typer.Option(min=0, max=65535, help="A port for `qilu plant`, on this machine alone.")
     ] = None,
+    console: Annotated[
+        bool,
+        typer.Option("--console", help="Show the factory in a browser; the log names the address."),
+    ] = False,
     duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
@@ -76,7 +80,7 @@ def simulate(
     """
     from qilu_cli.commands import simulate as command
 
-    options = command.SimulateOptions(file, profile, port, replicas, truth, speed, paused, control)
+    options = command.SimulateOptions(file, profile, port, replicas, truth, speed, paused, control, console)
     run(lambda: command.simulate(options), log_level, log_json, duration)
 
 

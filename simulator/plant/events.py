@@ -46,13 +46,36 @@ class EventPublisher:
             None  # to be called by wires that are not plain
         )
         self._names = names
+        self._recorder: Callable[[Event], None] | None = None
+        self._followers: list[Callable[[Event], None]] = []
         self._seen: dict[tuple[int, str], Array] = {}
 
     def listen(self, on_event: Callable[[Event], None] | None) -> None:
         """From now on `on_event` is called with every event, and first with the state of each machine; None:
         no listener."""
-        self.on_event = on_event
+        self._recorder = on_event
         self._seen.clear()
+        self._choose()
+
+    def follow(self, follower: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `follower` with what happens from now on, beside the listener; returns how to end that."""
+        self._followers.append(follower)
+        self._choose()
+
+        def end() -> None:
+            self._followers.remove(follower)
+            self._choose()
+
+        return end
+
+    def _choose(self) -> None:
+        listeners = [*([self._recorder] if self._recorder is not None else ()), *self._followers]
+
+        def publish(event: Event) -> None:
+            for listener in listeners:
+                listener(event)
+
+        self.on_event = None if not listeners else listeners[0] if len(listeners) == 1 else publish
 
     def states(self, tick: int, places: np.ndarray, values: Values) -> None:
         """Changes of state and alarm of one model's machines; the first time what they are, as a change from

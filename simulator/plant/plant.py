@@ -18,7 +18,7 @@ from simulator.machines import MODELS
 from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.plant_injector import Place
 from simulator.network_faults.port_injector import AffectedRequest
-from simulator.physics.machine import Fleet, Machines, Surroundings
+from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Noise
 from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant import assembly as placing
@@ -78,6 +78,11 @@ class Plant:
     def seconds(self) -> float:
         """Simulated seconds since the plant began."""
         return self.tick * self.settings.step
+
+    def true_values(self) -> Iterator[tuple[Sequence[int], DeviceProfile, Values]]:
+        """Of all machines, model by model: their places in the order of `devices`, and every point."""
+        for row in self._rows:
+            yield [int(place) for place in row.places], row.image.profile, row.machines.values()
 
     @property
     def images(self) -> Sequence[Image]:

@@ -19,6 +19,7 @@ from qilu.contract.limits import PlaceName
 from qilu.contract.profile import Label, Name
 from qilu.contract.units import Duration, Period, format_duration
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
+from qilu.web.settings import WebSettings, on_port
 from simulator.network_faults.catalogue import AnyNetworkFault
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.signals.settings import AnySignal
@@ -225,8 +226,9 @@ class PlantFile(FrozenModel):
     """When people work; without any the plant works day and night."""
     breaks: tuple[DailyPeriod, ...] = ()
     """When nobody works in a shift."""
-    control: int | None = Field(default=None, ge=1, le=65535)
-    """A port of this machine alone at which `qilu plant` finds the running plant."""
+    control: Annotated[int, Field(ge=1, le=65535)] | WebSettings | None = None
+    """A port of this machine alone at which `qilu plant` and a browser find the running plant, or
+    `{listen: HOST:PORT, ...}` as for every page."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     """All that it has."""
     buffers: tuple[BufferSettings, ...] = ()
@@ -237,6 +239,11 @@ class PlantFile(FrozenModel):
     """What the wires of whole ports, or of all, do wrong."""
     voltage_dips: tuple[VoltageDipSettings, ...] = ()
     """When the voltage of the mains is low."""
+
+    @property
+    def control_settings(self) -> WebSettings | None:
+        """Where the plant is controlled; None: nowhere."""
+        return on_port(self.control) if isinstance(self.control, int) else self.control
 
     def placed(self) -> Iterator[DevicePlacement]:
         """Every device with its port and unit id, in the order of the file."""

@@ -166,8 +166,9 @@ def _useless_feeds(plant: PlantFile) -> Iterator[Problem]:
 
 
 def _port_of_control(plant: PlantFile) -> Iterator[Problem]:
-    for placed in plant.placed():
-        if placed.port == plant.control:
+    control = plant.control_settings
+    for placed in plant.placed() if control is not None else ():
+        if control is not None and placed.port == control.port:
             text = f"port {placed.port} is that of {placed.device}"
             yield Problem(("control",), text, "choose a port on which no machine is")
             return

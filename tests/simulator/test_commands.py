@@ -14,7 +14,7 @@ from qilu.contract.errors import ConfigError
 from qilu_cli.commands.check import check
 from qilu_cli.commands.export import ExportOptions, export_to
 from qilu_cli.commands.gateway_config import write_gateway_config
-from qilu_cli.commands.plant_control import control
+from qilu_cli.commands.plant_control import send
 from tests.servers import free_port
 from tests.system.programs import Qilu, eventually, qilu
 
@@ -139,7 +139,7 @@ async def test_an_impossible_time_is_refused_before_anything_is_written(
 )
 async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        await control(plant, {"do": "list"}, as_json=False)
+        await send(plant, "GET", "factory/faults", as_json=False)
     assert said in str(error.value)
 
 

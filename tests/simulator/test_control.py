@@ -1,45 +1,67 @@
-"""Steering a running plant: from this machine, line by line, and nothing that does not fit gets in."""
+"""Control of a running plant over HTTP: from this machine, and nothing that does not fit gets in."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+import yaml
 
 from qilu.contract.errors import ConfigError
+from qilu.web.settings import WebSettings, on_port
+from qilu.web.tokens import new_token, write_tokens
+from qilu_cli.commands import plant_control
 from simulator.app import Simulation
-from simulator.control import MAX_FAULTS, MAX_LINE
+from simulator.control import server as control_server
+from simulator.control.commands import MAX_FAULTS
+from simulator.plant.settings import PlantSettings
 from tests.simulator.serving import held, true
 from tests.simulator.simulated import plant
+from tests.web import raw
 
-PUMP = {"device": "pump", "machine": "centrifugal-pump"}
-Ask = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Any]]
+PUMP = {"device": "pump", "machine": "centrifugal-pump", "label": {"zh": "循环泵", "en": "Pump"}}
+CLOCK, FAULTS = "api/v1/factory/clock", "api/v1/factory/faults"
+
+
+class Client:
+    """Asks as a program would: replies are JSON, and errors are texts."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+
+    async def get(self, path: str) -> Any:
+        return await self._ask("GET", path, None)
+
+    async def post(self, path: str, body: Any) -> Any:
+        return await self._ask("POST", path, body)
+
+    async def delete(self, path: str) -> Any:
+        return await self._ask("DELETE", path, None)
+
+    async def _ask(self, method: str, path: str, body: Any) -> Any:
+        async with self.session.request(method, path, json=body) as reply:
+            content = await reply.json()
+        error = content.get("error")
+        return content if error is None else {"error": f"{error['text']}; {error['remedy']}"}
 
 
 @asynccontextmanager
-async def steered(**options: Any) -> AsyncIterator[tuple[Simulation, Ask]]:
+async def steered(**options: Any) -> AsyncIterator[tuple[Simulation, Client]]:
     """A held plant with a pump, and how to ask it."""
-    async with held(plant(PUMP), control=0, **options) as simulation:
-        assert simulation.control is not None
-        reader, writer = await asyncio.open_connection("127.0.0.1", simulation.control)
-
-        async def ask(request: Mapping[str, Any]) -> Any:
-            writer.write(json.dumps(request).encode() + b"\n")
-            return json.loads(await reader.readline())
-
-        try:
-            yield simulation, ask
-        finally:
-            writer.close()
+    async with held(plant(PUMP), control=on_port(0), **options) as simulation:
+        assert simulation.url is not None
+        async with aiohttp.ClientSession(simulation.url) as session:
+            yield simulation, Client(session)
 
 
 async def test_the_state_of_time_is_told() -> None:
-    async with steered() as (simulation, ask):
+    async with steered() as (simulation, client):
         simulation.plant.advance(5)
-        assert await ask({"do": "status"}) == {
+        assert await client.get(CLOCK) == {
             "plant": "plant",
             "tick": 5,
             "seconds": 5.0,
@@ -50,129 +72,128 @@ async def test_the_state_of_time_is_told() -> None:
 
 
 async def test_a_fault_is_injected_listed_and_repaired(tmp_path: Path) -> None:
-    async with steered(truth=tmp_path) as (simulation, ask):
+    async with steered(truth=tmp_path) as (simulation, client):
         simulation.plant.advance(10)
         fault = {"device": "pump", "fault": "bearing_wear", "start": "5s", "ramp": "10s", "severity": 0.5}
-        assert "error" not in await ask({"do": "inject", "fault": fault})
-        [told] = (await ask({"do": "list"}))["faults"]
+        assert "error" not in await client.post(FAULTS, fault)
+        [told] = (await client.get(FAULTS))["faults"]
         assert (told["state"], told["begin"], told["end"]) == ("to come", 15.0, None)
         calm = true(simulation.plant, "pump")["vibration"]
         simulation.plant.advance(40)
-        [told] = (await ask({"do": "list", "device": "pump"}))["faults"]
+        [told] = (await client.get(f"{FAULTS}/pump"))["faults"]
         assert (told["state"], told["severity"]) == ("active", 0.5)
         assert true(simulation.plant, "pump")["vibration"] > 2 * calm
-        assert (await ask({"do": "repair", "device": "pump", "name": "bearing_wear"}))["repaired"] == 1
+        assert (await client.delete(f"{FAULTS}/pump/bearing_wear"))["repaired"] == 1
         simulation.plant.advance(5)
-        [told] = (await ask({"do": "list"}))["faults"]
+        [told] = (await client.get(FAULTS))["faults"]
         assert told["state"] == "over"
+        causes = (await client.get("api/v1/factory"))["causes"]
+        texts = [cause["text"]["zh"] for cause in causes if cause["kind"] == "cause"]
+        assert texts == ["循环泵（pump）：消除：轴承磨损", "循环泵（pump）：出现：轴承磨损"]
     events = (tmp_path / "events.csv").read_text()
     assert ",15,pump,fault bearing_wear,0,1\n" in events
     assert ",51,pump,fault bearing_wear,1,0\n" in events
 
 
-async def test_a_device_s_possible_faults_are_told() -> None:
-    async with steered() as (_, ask):
-        assert {"bearing_wear", "drift", "reboot"} <= set(
-            (await ask({"do": "list", "device": "pump"}))["possible"]
-        )
+async def test_a_device_s_possible_faults_are_told_with_their_expectation() -> None:
+    async with steered() as (_, client):
+        possible = {fault["fault"]: fault for fault in (await client.get(f"{FAULTS}/pump"))["possible"]}
+    assert {"bearing_wear", "drift", "reboot", "late_reply"} <= possible.keys()
+    assert possible["bearing_wear"]["label"] == {"zh": "轴承磨损", "en": "bearing wear"}
+    assert "振动" in possible["bearing_wear"]["expect"]["zh"]
+    assert "vibration" in possible["drift"]["points"]
+
+
+async def test_every_possible_fault_can_be_injected_with_its_defaults() -> None:
+    async with steered() as (simulation, client):
+        for fault in (await client.get(f"{FAULTS}/pump"))["possible"]:
+            body = {"device": "pump", "fault": fault["fault"], **fault["defaults"]}
+            if "points" in fault:
+                body["point"] = "vibration"
+            missing = [key for key in fault.get("parameters", ()) if key not in body]
+            reply = await client.post(FAULTS, body)
+            assert ("error" in reply) == bool(missing) or "point" in str(reply), (body, reply)
+        simulation.plant.advance(3)
 
 
 async def test_time_is_held_stepped_let_go_and_made_faster() -> None:
-    async with steered() as (simulation, ask):
-        assert (await ask({"do": "step", "ticks": 120}))["tick"] == 120
-        await ask({"do": "speed", "speed": 1000})
-        assert not (await ask({"do": "resume"}))["paused"]
+    async with steered() as (simulation, client):
+        assert (await client.post(CLOCK, {"step": 120}))["tick"] == 120
+        await client.post(CLOCK, {"speed": 1000})
+        assert not (await client.post(CLOCK, {"paused": False}))["paused"]
         async with asyncio.timeout(10):
             while simulation.plant.tick < 140:
                 await asyncio.sleep(0.005)
-        stopped = (await ask({"do": "pause"}))["tick"]
-        assert (await ask({"do": "status"}))["tick"] == stopped
+        stopped = (await client.post(CLOCK, {"paused": True}))["tick"]
+        assert (await client.get(CLOCK))["tick"] == stopped
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("path", "body", "said"),
     [
-        ({"do": "explode"}, "do"),
-        ({"do": "step", "ticks": 0}, "ticks"),
-        ({"do": "speed", "speed": -1}, "speed"),
-        ({"do": "speed"}, "no speed was given"),
-        ({"do": "inject"}, "no fault was given"),
-        ({"do": "inject", "fault": {"device": "pimp", "fault": "leak", "start": 0}}, "did you mean pump?"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "bearing_war", "start": 0}}, "bearing_wear"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "drift", "start": 0}}, "needs the point"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "start": "-3s"}}, "not a duration"),
-        ({"do": "inject", "fault": {"device": "pump", "fault": "reboot", "start": 0, "when": 1}}, "when"),
-        ({"do": "repair"}, "no device was given"),
-        ({"do": "repair", "device": "pump"}, "pump has no fault"),
-        ({"do": "repair", "device": "x"}, "no device 'x'"),
-        ({"do": "list", "device": "x"}, "no device 'x'"),
+        (CLOCK, {"explode": 1}, "explode"),
+        (CLOCK, {"step": 0}, "step"),
+        (CLOCK, {"step": 1_000_000}, "step"),
+        (CLOCK, {"speed": -1}, "speed"),
+        (CLOCK, [], "no change was given"),
+        (CLOCK, None, "no change was given"),
+        (FAULTS, None, "no fault was given"),
+        (FAULTS, {}, "device"),
+        (FAULTS, {"device": "pimp", "fault": "leak"}, "did you mean pump?"),
+        (FAULTS, {"device": "pump", "fault": "bearing_war"}, "bearing_wear"),
+        (FAULTS, {"device": "pump", "fault": "drift"}, "needs the point"),
+        (FAULTS, {"device": "pump", "fault": "reboot", "start": "-3s"}, "not a duration"),
+        (FAULTS, {"device": "pump", "fault": "reboot", "when": 1}, "when"),
+        (FAULTS, {"device": "pump", "fault": "late_reply"}, "delay"),
     ],
 )
 async def test_what_cannot_be_done_is_told_and_the_conversation_goes_on(
-    request_: Mapping[str, Any], said: str
+    path: str, body: Any, said: str
 ) -> None:
-    async with steered() as (_, ask):
-        assert said in (await ask(request_))["error"]
-        assert (await ask({"do": "status"}))["tick"] == 0
-
-
-async def test_a_running_plant_is_not_stepped_by_hand() -> None:
-    async with steered() as (simulation, ask):
-        simulation.clock.paused = False
-        assert "pause it" in (await ask({"do": "step"}))["error"]
+    async with steered() as (_, client):
+        assert said in (await client.post(path, body))["error"]
+        assert (await client.get(CLOCK))["tick"] == 0
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    ("method", "path", "said"),
     [
-        b"POST / HTTP/1.1\r\n",
-        b"\xff\xfe\n",
-        b"[1]\n",
-        b"\n",
-        b"7\n",
-        b"{" * (MAX_LINE + 10),
-        b'{"do": \n',
-        b'{"do": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
-        b'{"do": ' + b"9" * 60_000 + b"}",
+        ("DELETE", f"{FAULTS}/pump", "pump has no fault"),
+        ("DELETE", f"{FAULTS}/x", "no device 'x'"),
+        ("GET", f"{FAULTS}/x", "no device 'x'"),
+        ("DELETE", f"{FAULTS}/" + "9" * 4_400, "no device"),
+        ("DELETE", f"{FAULTS}/" + "x" * 5_000, "no device"),
     ],
 )
-async def test_a_line_that_is_no_object_ends_the_connection_and_does_nothing(garbage: bytes) -> None:
-    async with held(plant(PUMP), control=0) as simulation:
-        assert simulation.control is not None
-        reader, writer = await asyncio.open_connection("127.0.0.1", simulation.control)
-        writer.write(garbage + b'\n{"do": "resume"}\n')
-        try:
-            assert await reader.read() == b""
-        except ConnectionResetError:
-            pass  # it had not read all of it
-        writer.close()
-        assert simulation.clock.paused
+async def test_a_device_that_is_not_there_is_told(method: str, path: str, said: str) -> None:
+    async with steered() as (_, client):
+        assert said in (await client._ask(method, path, None))["error"]
 
 
-@pytest.mark.parametrize("device", ["9" * 60_000, "9" * 4_400, "x" * 5_000])
-async def test_a_name_without_end_is_refused_and_the_next_request_is_served(device: str) -> None:
-    async with steered() as (_, ask):
-        assert "device" in (await ask({"do": "repair", "device": device}))["error"]
-        assert (await ask({"do": "status"}))["tick"] == 0
+async def test_a_running_plant_is_not_stepped_by_hand() -> None:
+    async with steered() as (simulation, client):
+        simulation.clock.paused = False
+        assert "pause it" in (await client.post(CLOCK, {"step": 1}))["error"]
 
 
-async def test_faults_and_steps_of_one_client_are_bounded() -> None:
-    async with steered() as (_, ask):
-        fault = {"device": "pump", "fault": "drift", "point": "vibration", "start": 0, "magnitude": 1}
+async def test_faults_of_a_plant_are_bounded() -> None:
+    async with steered() as (_, client):
+        fault = {"device": "pump", "fault": "drift", "point": "vibration", "magnitude": 1}
         for _ in range(MAX_FAULTS):
-            assert "error" not in await ask({"do": "inject", "fault": fault})
-        assert "repair some of them first" in (await ask({"do": "inject", "fault": fault}))["error"]
-        assert "ticks" in (await ask({"do": "step", "ticks": 1_000_000}))["error"]
+            assert "error" not in await client.post(FAULTS, fault)
+        assert "repair some of them first" in (await client.post(FAULTS, fault))["error"]
 
 
 async def test_stepping_ends_when_its_client_leaves() -> None:
-    async with held(plant(PUMP), control=0) as simulation:
+    async with held(plant(PUMP), control=on_port(0)) as simulation:
         assert simulation.control is not None
-        _, writer = await asyncio.open_connection("127.0.0.1", simulation.control)
-        writer.write(b'{"do": "step", "ticks": 100000}\n')
-        while simulation.plant.tick == 0:
-            await asyncio.sleep(0.001)
-        writer.transport.abort()
+        async with raw.connected(simulation.control) as (_, writer):
+            body = b'{"step": 100000}'
+            head = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+            writer.write(raw.request(f"/{CLOCK}", *head, method="POST") + body)
+            while simulation.plant.tick == 0:
+                await asyncio.sleep(0.001)
+            writer.transport.abort()
         ticks = -1
         while ticks != simulation.plant.tick:
             ticks = simulation.plant.tick
@@ -181,14 +202,104 @@ async def test_stepping_ends_when_its_client_leaves() -> None:
 
 
 async def test_it_listens_on_the_loopback_address_alone_also_where_the_plant_is_open_to_all() -> None:
-    async with held(plant(PUMP, host="0.0.0.0"), control=0) as simulation:
+    async with held(plant(PUMP, host="0.0.0.0"), control=on_port(0)) as simulation:
         assert simulation.control is not None
         with pytest.raises(OSError):  # noqa: PT011  # whatever the system says to it
             await asyncio.open_connection("127.0.0.2", simulation.control)
 
 
 async def test_a_port_of_control_that_is_taken_is_a_config_error() -> None:
-    async with held(plant(PUMP), control=0) as simulation:
+    async with held(plant(PUMP), control=on_port(0)) as simulation:
+        assert simulation.control is not None
         with pytest.raises(ConfigError, match=f"{simulation.control}: the port is in use"):
-            async with held(plant(PUMP), control=simulation.control):
+            async with held(plant(PUMP), control=on_port(simulation.control)):
                 pass
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Type: text/plain",),
+        ("Content-Type: application/json", "Origin: http://evil.example.com"),
+        ("Content-Type: application/json", "Sec-Fetch-Site: cross-site"),
+    ],
+)
+async def test_a_page_of_another_site_changes_nothing(headers: tuple[str, ...]) -> None:
+    async with held(plant(PUMP), control=on_port(0)) as simulation:
+        assert simulation.control is not None
+        body = b'{"paused": false}'
+        request = raw.request(f"/{CLOCK}", *headers, f"Content-Length: {len(body)}", method="POST")
+        assert raw.status(await raw.reply(simulation.control, request + body)) in (403, 415)
+        rebound = raw.request(f"/{CLOCK}", host="evil.example.com")
+        assert raw.status(await raw.reply(simulation.control, rebound)) == 421
+        assert simulation.clock.paused
+
+
+async def test_a_token_is_demanded_where_the_file_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, token = new_token("operator", "2026-12-01T00:00:00Z")
+    tokens = tmp_path / "tokens.json"
+    write_tokens(tokens, [token])
+    settings = WebSettings.model_validate({"listen": "127.0.0.1:0", "demand_token": True})
+    async with held(plant(PUMP), control=settings, tokens=tokens) as simulation:
+        port = str(simulation.control)
+        with pytest.raises(ConfigError, match="demands a token"):
+            await plant_control.send(port, "GET", "factory/clock", as_json=True)
+        monkeypatch.setenv("QILU_TOKEN", text)
+        await plant_control.send(port, "GET", "factory/clock", as_json=True)
+    assert json.loads(capsys.readouterr().out)["tick"] == 0
+
+
+async def test_the_factory_is_followed_live() -> None:
+    async with steered() as (simulation, client), client.session.ws_connect("api/v1/live") as socket:
+        greeting = await socket.receive_json(timeout=10)
+        assert greeting["hello"]["role"] == "plant"
+        await socket.send_json({"subscribe": ["factory"]})
+        while "snapshot" not in (message := await socket.receive_json(timeout=10)):
+            pass
+        # a pump is a utility, and no line is left
+        [utility] = message["snapshot"]["utilities"]
+        assert (utility["device"], utility["label"]["zh"], utility["unit"]) == ("pump", "循环泵", "bar")
+        simulation.plant.advance(3)
+        while "changes" not in (message := await socket.receive_json(timeout=10)):
+            pass
+        assert message["changes"]["tick"] == 3
+
+
+async def test_lines_have_machines_with_their_state_parts_and_buffers() -> None:
+    machines = [
+        {"device": f"m{number}", "machine": "injection-moulding-machine", "line": "packing"}
+        for number in (1, 2)
+    ]
+    robot = {"device": "robot", "machine": "robot-cell", "line": "packing"}
+    buffers = [{"after": ["m1", "m2"], "before": ["robot"], "capacity": 12, "filled": 4}]
+    async with held(plant(*machines, robot, buffers=buffers), control=on_port(0)) as simulation:
+        assert simulation.url is not None
+        async with aiohttp.ClientSession(simulation.url) as session:
+            factory = await Client(session).get("api/v1/factory")
+    [line] = factory["lines"]
+    assert [machine["device"] for machine in line["machines"]] == ["m1", "m2", "robot"]
+    assert all(machine["parts"] > 0 and machine["value"]["unit"] for machine in line["machines"])
+    assert {machine["state"] for machine in line["machines"]} <= {"running", "idle", "setup", "off"}
+    assert line["buffers"] == [{"from": ["m1", "m2"], "to": ["robot"], "level": 4, "capacity": 12}]
+
+
+def test_a_port_and_a_mapping_mean_the_same_control() -> None:
+    machine = {"device": "pump", "machine": "centrifugal-pump", "port": 5020}
+    port = PlantSettings.model_validate({"control": 5019, "machines": [machine]})
+    mapping = PlantSettings.model_validate({"control": {"listen": 5019}, "machines": [machine]})
+    assert port.control_settings == mapping.control_settings == on_port(5019)
+
+
+def test_the_description_names_the_routes_of_the_server() -> None:
+    described = yaml.safe_load(Path(control_server.__file__).with_name("openapi.yaml").read_text("utf-8"))
+    assert described["openapi"].startswith("3.1")
+    routes = {
+        (method.upper(), path)
+        for path, item in described["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    built = {(route.method, route.path) for route in control_server.routes_of(plant(PUMP))}
+    assert built == routes

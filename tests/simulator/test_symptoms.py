@@ -7,8 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from simulator.control.fault_names import MACHINE_FAULTS, SENSOR_FAULTS
+from simulator.control.network_fault_names import NETWORK_FAULTS
 from simulator.machines import MODELS
+from simulator.network_faults.catalogue import FAULTS
 from simulator.physics.machine import fleet, nominal_surroundings
+from simulator.plant.faults import REBOOT
+from simulator.plant.faults import SENSOR_FAULTS as SENSORS
 from tests.simulator.simulated import profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -69,3 +74,19 @@ def test_a_fault_of_a_machine_shows_what_the_page_promises(promise: Promise) -> 
         assert ill[name] > well[name] + 0.02 * abs(well[name]), f"{name}: {well[name]} and {ill[name]}"
     for name in promise.falls:
         assert ill[name] < well[name] - 0.02 * abs(well[name]), f"{name}: {well[name]} and {ill[name]}"
+
+
+def test_a_client_is_told_the_effects_that_the_page_promises() -> None:
+    told = [
+        Promise(model, fault, text.rises, text.falls)
+        for model, faults in MACHINE_FAULTS.items()
+        for fault, text in faults.items()
+    ]
+    assert sorted(told) == sorted(PROMISES)
+
+
+def test_every_fault_has_a_name_in_both_languages() -> None:
+    assert NETWORK_FAULTS.keys() == FAULTS.keys()
+    assert SENSOR_FAULTS.keys() == {*SENSORS, REBOOT}
+    for text in [*NETWORK_FAULTS.values(), *SENSOR_FAULTS.values()]:
+        assert all((text.label.zh, text.label.en, text.expect.zh, text.expect.en))

@@ -19,7 +19,8 @@ from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import read_request
 from qilu.modbus.tcp import TcpFramer
-from qilu_cli.commands.plant_control import Injection, control, inject
+from qilu.web.settings import on_port
+from qilu_cli.commands.plant_control import Injection, faults_path, inject, send
 from simulator.app import load, simulate
 from simulator.machines import MODELS
 from simulator.network_faults.catalogue import FAULTS, network_fault
@@ -206,29 +207,27 @@ def test_a_fault_goes_into_a_file_and_back() -> None:
 async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async with held(plant(*TWO), control=0) as simulation:
+    async with held(plant(*TWO), control=on_port(0)) as simulation:
         steer, port = str(simulation.control), simulation.ports[FIRST]
 
         async def add(device: str, fault: str, *parameters: str, **options: Any) -> None:
             await inject(steer, Injection(device, fault, parameters, **options), as_json=False)
 
-        async def reply(**request: str) -> list[str]:
+        async def reply(method: str, device: str, name: str | None = None) -> list[str]:
             capsys.readouterr()
-            await control(steer, request, as_json=False)
+            await send(steer, method, faults_path(device, name), as_json=False)
             return capsys.readouterr().out.splitlines()
 
         await add("pump", "exception", "code=0x06", "probability=1", duration="5s")
         await add(str(FIRST), "late_reply", "delay=1ms", start_in="1h")
-        assert any("exception" in line and "active" in line for line in await reply(do="list", device="pump"))
-        assert any(
-            "late_reply" in line and "to come" in line for line in await reply(do="list", device="other")
-        )
+        assert any("exception" in line and "active" in line for line in await reply("GET", "pump"))
+        assert any("late_reply" in line and "to come" in line for line in await reply("GET", "other"))
         assert await asked(port, 1) == [131]
         simulation.plant.advance(5)
         assert await asked(port, 1) == [3]
-        assert "1 repaired" in await reply(do="repair", device=str(FIRST))
+        assert "1 repaired" in await reply("DELETE", str(FIRST))
         await add("*", "half_open", "max_count=1")
-        assert "1 repaired" in await reply(do="repair", device="*", name="half_open")
+        assert "1 repaired" in await reply("DELETE", "*", "half_open")
         for arguments, said in {
             ("pump", "exception"): "code",
             ("pump", "exception", "cod=1"): "did you mean code",

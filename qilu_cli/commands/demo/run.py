@@ -18,6 +18,7 @@ from qilu.contract.reading import DeviceKey
 from qilu.mqtt.broker import EmbeddedBroker
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
+from qilu.web.settings import on_port
 from qilu_cli.commands.demo import table
 from qilu_cli.commands.demo.latest_values import LatestValues
 from qilu_cli.commands.demo.summary import Summary, compare_counters, prepare, stored_points
@@ -176,11 +177,11 @@ async def _stop_after(duration: float | None, watch: LatestValues, stop: asyncio
 
 async def _serve(stack: AsyncExitStack, plant: Plant) -> Simulation:
     """The plant at its own ports, so that other clients find it; at free ones where those are taken."""
-    control = plant.settings.control
+    control = plant.settings.control_settings
     try:
         simulation = await stack.enter_async_context(simulate(plant, control=control))
     except ConfigError:
-        free = None if control is None else 0
+        free = None if control is None else on_port(0)
         simulation = await stack.enter_async_context(simulate(plant, control=free, free_ports=True))
     ports = sorted(simulation.ports.values())
     if ports:

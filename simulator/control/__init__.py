@@ -1,0 +1,1 @@
+"""Control of a running plant over HTTP: its state, its faults and its time."""
