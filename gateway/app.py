@@ -70,6 +70,7 @@ class Gateway:
     clock: Clock
     health: Health
     observer: Observer
+    devices: DeviceBook
     history: History | None = None
     """The local history, where the settings have one."""
 
@@ -182,7 +183,7 @@ def build(
         tally=tally,
         progress=Progress(_deadlines(settings, sources)),
     )
-    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer, history)
+    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer, devices, history)
 
 
 def _history(

@@ -109,6 +109,10 @@ class PlannedRequest:
     address: int
     count: int
     points: tuple[str, ...]
+    addresses: tuple[int, ...] = ()
+    """Of the points, in their order."""
+    reply: tuple[int, bytes] | None = None
+    """The time (ms, UTC) and the data of the last reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.config.profiles import profiles
 from qilu.config.settings_file import load_with_line_index
+from qilu.config.yaml_loader import LineIndex
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc
+from qilu.runtime.extras import require_console
 
 
 def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
@@ -22,6 +24,8 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
     ConfigError with file, line, key and remedy: for all devices at once that do not fit their profiles.
     """
     settings, places = load_with_line_index(path, GatewaySettings)
+    if settings.console is not None:
+        _check_console(places)
     known: dict[str, DeviceProfile] = {}
     errors: list[ConfigError] = []
     for place, device in _devices(settings):
@@ -40,6 +44,14 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
     if errors:
         raise combined(errors)
     return settings, known
+
+
+def _check_console(places: LineIndex) -> None:
+    """The library of the web server must be there: a gateway that cannot show its console does not start."""
+    try:
+        require_console("console")
+    except ConfigError as error:
+        raise places.error(error.problem, ("console",), error.remedy) from error
 
 
 def _devices(settings: GatewaySettings) -> Iterator[tuple[Loc, DeviceSettings]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.accounting import PROFILES
+from qilu.contract.display.units import DisplayUnit
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
 from qilu.contract.profile import Label
 from qilu.contract.topics import TopicName
@@ -23,6 +25,7 @@ from qilu.contract.units import ByteSize, Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems, validation_error
 from qilu.modbus_client.connect_limiter import MAX_CONCURRENT_CONNECTS
 from qilu.mqtt.settings import MqttSettings
+from qilu.web.settings import WebSettings
 
 
 def _edge_name(name: str) -> str:
@@ -96,6 +99,33 @@ class DeliverySettings(FrozenModel):
         )
 
 
+class DisplayUnitSettings(FrozenModel):
+    """How values of a unit are shown: value * factor + offset."""
+
+    unit: Annotated[str, Field(min_length=1, max_length=20)]
+    """What stands behind the number."""
+    factor: float = 1.0
+    """What a value is multiplied by."""
+    offset: float = 0.0
+    """What is added after that."""
+
+
+class ConsoleSettings(WebSettings):
+    """The console of this edge in a browser, with its API and its metrics."""
+
+    language: Literal["zh", "en"] | None = None
+    """The language of the page; default: that of the browser."""
+    display_units: Mapping[str, DisplayUnitSettings] = {}
+    """Unit of a profile -> how its values are shown, in place of the usual unit of the language."""
+
+    def units(self) -> Mapping[str, DisplayUnit]:
+        """`display_units` as the tables of units have them."""
+        return {
+            name: DisplayUnit(shown.unit, shown.factor, shown.offset)
+            for name, shown in self.display_units.items()
+        }
+
+
 class GatewaySettings(FrozenModel):
     """One edge: a file of these settings is all that `qilu gateway` needs."""
 
@@ -119,6 +149,8 @@ class GatewaySettings(FrozenModel):
     """What happens to values before they are kept, one after the other."""
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     """The endpoints that are polled, with the devices behind them."""
+    console: ConsoleSettings | None = None
+    """The console in a browser: `{}` for 127.0.0.1:8080; default: none."""
     clock_hold: Duration = CLOCK_HOLD
     """Seconds for which records wait for a system clock in doubt; then they are sent as uncertain."""
     history: HistorySettings | None = None

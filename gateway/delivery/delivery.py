@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -85,6 +86,8 @@ class Delivery:
         """When the sink was connected or disconnected, in seconds of the clock; None at first."""
         self.waiting_since: float | None = None
         """Since when records wait on this link, and none became durable; None while none waits."""
+        self.rejections: Counter[AckCode] = Counter()
+        """Code -> records that were rejected with it, since the start."""
         self.durable_at: float | None = None
         """When records became durable last."""
 
@@ -285,6 +288,7 @@ class Delivery:
 
     def _release(self, freed: Release) -> None:
         if freed.rejected:
+            self.rejections.update(refusal.code for refusal in freed.rejected.values())
             why = next(iter(freed.rejected.values()))
             text = f"set aside {len(freed.rejected)} rejected records: {why}"
             self._complaints.warn("rejected", text, self._clock())

@@ -48,11 +48,15 @@ class InFlight:
     def offsets(self, stream: int) -> IntervalSet:
         return IntervalSet.of(offset for of, offset in self._sent if of == stream)
 
+    def window(self, lane: Lane) -> tuple[int, int]:
+        """Bytes of a lane that are on their way, and how many may be."""
+        limits = self._limits
+        return self._window[lane], limits.live_window if lane is Lane.LIVE else limits.backlog_window
+
     def has_room(self, lane: Lane) -> bool:
         """Whether the window of a lane takes one more record, of any size."""
-        limits = self._limits
-        window = limits.live_window if lane is Lane.LIVE else limits.backlog_window
-        return self._window[lane] < window
+        used, bound = self.window(lane)
+        return used < bound
 
     def add(self, record: Record, lane: Lane, now: float, wait: DeferralGroup | None = None) -> None:
         size = len(record.body)

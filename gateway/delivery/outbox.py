@@ -116,6 +116,10 @@ class Outbox:
         """Trusted stores whose ingesters announced themselves, with the seconds until a write is durable."""
         return self._horizons
 
+    def window(self, lane: Lane) -> tuple[int, int]:
+        """Bytes of a lane that are on their way, and how many may be."""
+        return self._in_flight.window(lane)
+
     def sent(self, stream: int) -> IntervalSet:
         """The offsets of a stream that were sent: of what became of them the store may know more."""
         places = self._stream_state(stream)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.diagnosis.view import DeviceView
-from gateway.interfaces import DevicePlan, Event, ExpectedPolls
+from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls
 from gateway.settings import GatewaySettings
-from gateway.sources.modbus.settings import Endpoint
+from gateway.sources.modbus.settings import DeviceSettings, Endpoint, ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
-from qilu.contract.reading import Reason
 
 LEARNED_NEWS_MS = 3_600_000
 """So long a point that a device refused is news."""
@@ -34,76 +33,96 @@ class _DeviceEntry:
 
 
 class DeviceBook:
-    """The devices of a gateway in the order of its settings. `record_event` takes the events of sources."""
+    """The devices of a gateway in the order of its settings. `record_event` takes the events of sources.
+
+    A view of a device is made anew only when something about it has changed: a thousand of them are looked
+    at twice a second.
+    """
 
     def __init__(self, settings: GatewaySettings, sources: Sequence[ObservedSource]) -> None:
         self.sources = sources
-        self._known: dict[str, _DeviceEntry] = {}
-        self._since: dict[str, Event] = {}
+        self.followers: list[EventListener] = []
+        """Who else wants the events."""
+        self.out_of_limits: Mapping[str, Sequence[str]] = {}
+        """Device -> points whose last value was out of limits; of who watches values, changed in place."""
+        self._entries: dict[str, _DeviceEntry] = {}
+        self._views: dict[str, DeviceView] = {}
         self._learned: dict[str, int] = {}
-        self.out_of_limits: Callable[[str], Sequence[str]] = lambda _: ()
-        """Points of a device whose last value was out of limits; set by who watches values."""
+        self._strange: set[str] = set()
         for source, entry in zip(sources, settings.sources, strict=True):
             groups: dict[str, list[ExpectedPolls]] = {}
             for group in source.expected():
                 groups.setdefault(group.origin.device, []).append(group)
             for device in entry.devices:
-                of_device = groups.get(device.device, [])
-                self._known[device.device] = _DeviceEntry(
-                    source,
-                    DeviceView(
-                        device.device, device.label, device.place, device.line, device.profile,
-                        endpoint=address_of(entry.endpoint),
-                        serial=entry.endpoint.serial is not None,
-                        unit_id=device.unit_id,
-                        points=sum(group.points for group in of_device),
-                        period_s=min((group.period for group in of_device), default=0.0),
-                    ),
-                )  # fmt: skip
+                view = _first_view(entry, device, groups.get(device.device, []))
+                self._entries[device.device] = _DeviceEntry(source, view)
+                self._views[device.device] = view
 
     def record_event(self, event: Event) -> None:
         """A source reports something about a device."""
         if event.kind == "limits_learned":
             self._learned[event.device] = event.time_ms
-        else:
-            self._since[event.device] = event
+        elif event.device in self._views:
+            online = event.kind == "online"
+            self._views[event.device] = replace(
+                self._views[event.device],
+                online=online,
+                since_ms=event.time_ms,
+                reason=None if online else event.reason,
+            )
+        for follower in self.followers:
+            follower(event)
 
     def skipped_polls(self) -> Mapping[str, int]:
         """Endpoint -> polls that were skipped since the start."""
         return {source.name: source.stats.missed_polls for source in self.sources}
 
+    def source_of(self, device: str) -> ObservedSource:
+        """The source that polls it; KeyError where there is no such device."""
+        return self._entries[device].source
+
+    def view(self, device: str) -> DeviceView:
+        """One device as it was last looked at; KeyError where there is no such device."""
+        return self._views[device]
+
     def views(self, now_ms: int) -> Sequence[DeviceView]:
         """All devices as they are now."""
         news = {device for device, time_ms in self._learned.items() if now_ms - time_ms < LEARNED_NEWS_MS}
         refused = self._refused(news) if news else {}
-        return [self._present(known, refused.get(device, 0)) for device, known in self._known.items()]
-
-    def _present(self, known: _DeviceEntry, refused: int) -> DeviceView:
-        device, stats = known.fixed.device, known.source.stats
-        event = self._since.get(device)
-        reason: Reason | None = None
-        online: bool | None = None
-        if event is not None:
-            online = event.kind == "online"
-            reason = None if online else event.reason
-        return replace(
-            known.fixed,
-            online=online,
-            since_ms=0 if event is None else event.time_ms,
-            reason=reason,
-            round_trip_s=stats.rtt.get(device),
-            out_of_limits=self.out_of_limits(device),
-            refused_points=refused,
-        )
+        strange = self._strange | self.out_of_limits.keys() | self._learned.keys()
+        for device in strange & self._views.keys():
+            points, count = tuple(self.out_of_limits.get(device, ())), refused.get(device, 0)
+            view = self._views[device]
+            if (points, count) != (view.out_of_limits, view.refused_points):
+                self._views[device] = replace(view, out_of_limits=points, refused_points=count)
+        self._strange = set(self.out_of_limits)
+        return tuple(self._views.values())
 
     def _refused(self, news: set[str]) -> Mapping[str, int]:
-        sources = {known.source.name: known.source for device, known in self._known.items() if device in news}
+        sources = {
+            entry.source.name: entry.source for device, entry in self._entries.items() if device in news
+        }
         return {
             plan.device: len(plan.refused)
             for source in sources.values()
             for plan in source.plans()
             if plan.device in news
         }
+
+
+def _first_view(
+    source: ModbusSettings, device: DeviceSettings, groups: Sequence[ExpectedPolls]
+) -> DeviceView:
+    """A device of which nothing is known yet but its settings."""
+    return DeviceView(
+        device.device, device.label, device.place, device.line, device.profile,
+        endpoint=address_of(source.endpoint),
+        serial=source.endpoint.serial is not None,
+        unit_id=device.unit_id,
+        points=sum(group.points for group in groups),
+        period_s=min((group.period for group in groups), default=0.0),
+        online=None,
+    )  # fmt: skip
 
 
 def address_of(endpoint: Endpoint) -> str:

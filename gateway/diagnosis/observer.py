@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
@@ -18,14 +18,21 @@ from gateway.pipeline import Tally
 from gateway.settings import GatewaySettings
 from qilu.contract.errors import AccessRefusedError
 from qilu.contract.ranges import IntervalSet
+from qilu.contract.topics import Lane
 
 _MIN_RATE_SPAN_S = 10.0
 """Seconds of collecting from which the room is told as a time."""
 
 
+_MAX_RANGES, _MAX_RANGE_TEXT = 20, 200
+"""Streams, and characters of their offsets, that the details have."""
+
+
 class ObservedSpool(Protocol):
     """What the observer reads of a spool."""
 
+    @property
+    def is_open(self) -> bool: ...
     @property
     def size(self) -> int: ...
     @property
@@ -64,6 +71,11 @@ class Observer:
         self._rejected = Rise(0, now)
         self._skipped = {source: Rise(0, now) for source in parts.devices.skipped_polls()}
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the spool is open: before that its numbers are 0."""
+        return self._parts.spool.is_open
+
     def view(self) -> GatewayView:
         """What the gateway does now."""
         parts, now = self._parts, self._parts.monotonic()
@@ -85,6 +97,7 @@ class Observer:
             ack_timeout_s=parts.outbox.limits.ack_timeout
             + max(parts.outbox.announced_stores.values(), default=0.0),
             last_durable_ms=self._ms(delivery.durable_at, now),
+            durable_records=parts.outbox.tally.durable,
             durable_delay_s=delivery.latency.quantiles(0.5)[0],
             skipped_recently=round(sum(skipped.values())),
             busiest_endpoint=max(skipped, key=skipped.__getitem__, default="")
@@ -99,6 +112,28 @@ class Observer:
     def sentence(self) -> Sentence:
         """The sentence about the present view."""
         return sentence(self.view())
+
+    def delivery_details(self) -> Mapping[str, Any]:
+        """Lanes, windows and ranges of offsets, as the console shows them to those who look closer."""
+        parts = self._parts
+        pending: Mapping[int, IntervalSet] = parts.spool.pending() if parts.spool.is_open else {}
+        outbox = parts.outbox
+        deferred = sum(outbox.deferred(pending).values())
+        windows = {lane: outbox.window(lane) for lane in Lane}
+        return {
+            "backlog": outbox.backlog(pending),
+            "in_flight": outbox.unacknowledged,
+            "resent": outbox.tally.resent,
+            "deferred": deferred,
+            "windows": [
+                {"lane": lane.value, "bytes": used, "max_bytes": bound}
+                for lane, (used, bound) in windows.items()
+            ],
+            "ranges": [
+                {"stream": f"{stream:016x}", "records": len(kept), "offsets": str(kept)[:_MAX_RANGE_TEXT]}
+                for stream, kept in list(pending.items())[:_MAX_RANGES]
+            ],
+        }
 
     def cause_points(self) -> Mapping[str, float]:
         """The points of the status of the edge that carry the sentence."""
@@ -115,7 +150,7 @@ class Observer:
         return BrokerView(
             connected=connected,
             address=self._parts.settings.mqtt.address,
-            since_ms=self._ms(delivery.link_changed_at, now),
+            since_ms=self._ms(delivery.link_changed_at or self._started_at, now),
             access_refused=not connected and isinstance(error, AccessRefusedError),
             problem="" if connected or error is None else str(error),
             disconnects=delivery.lost_links,
@@ -130,6 +165,8 @@ class Observer:
 
     def _spool(self, now: float) -> SpoolView:
         parts, settings = self._parts, self._parts.settings.spool
+        if not parts.spool.is_open:
+            return SpoolView(max_bytes=settings.max_bytes)
         pending, counts, oldest_s = parts.spool.pending(), parts.spool.counts(), parts.oldest_s()
         blocked_ms = parts.clock.spool_blocked_ms
         return SpoolView(
@@ -148,6 +185,7 @@ class Observer:
             quarantined_recently=round(self._rejected.of(parts.outbox.tally.rejected, now)),
             quarantine_dropped=counts.quarantine_dropped,
             deferred=parts.outbox.deferred(pending),
+            rejections=dict(parts.delivery.rejections),
         )
 
     def _hours_left(self, now: float, oldest_s: float) -> float | None:

@@ -46,7 +46,6 @@ class DeviceView:
     online: bool | None = True
     since_ms: int = 0
     reason: Reason | None = None
-    round_trip_s: float | None = None
     out_of_limits: Sequence[str] = ()
     """Points whose last value was out of the limits of the profile; empty where nobody watches values."""
     refused_points: int = 0
@@ -97,6 +96,8 @@ class SpoolView:
     quarantined_recently: int = 0
     quarantine_dropped: int = 0
     deferred: Mapping[AckCode, int] = field(default_factory=dict)
+    rejections: Mapping[AckCode, int] = field(default_factory=dict)
+    """Code -> records rejected with it since the start."""
 
     @property
     def used_share(self) -> float:
@@ -123,6 +124,7 @@ class GatewayView:
     ack_timeout_s: float = 30.0
     """After which an acknowledgement is late."""
     last_durable_ms: int = 0
+    durable_records: int = 0
     durable_delay_s: float | None = None
     """Median time of recent records from the poll until they were durable."""
     skipped_recently: int = 0

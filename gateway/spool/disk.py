@@ -201,6 +201,11 @@ class DiskSpool:
         return None if self._probe is None else self._probe.problem()
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was entered: before that nothing is known of what it keeps."""
+        return self._spool is not None
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return self._opened.kept.size + self._opened.quarantine.kept.size

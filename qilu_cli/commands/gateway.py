@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
-from gateway.app import build
+from gateway.app import Gateway, build
 from gateway.load import load
+from gateway.settings import GatewaySettings
+from qilu.contract.profile import DeviceProfile
 from qilu.runtime.service_manager import ServiceManager
 from qilu_cli.file_kinds import Kind, expected
 
@@ -18,7 +23,26 @@ async def gateway(file: Path) -> None:
     """Collect and deliver; ConfigError when the settings or a profile are wrong."""
     with expected(Kind.GATEWAY, file):
         settings, profiles = load(file)
-    edge = build(settings, profiles)
+    async with AsyncExitStack() as stack:
+        edge = await _opened(stack, settings, profiles)
+        await _run(edge)
+
+
+async def _opened(
+    stack: AsyncExitStack, settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
+) -> Gateway:
+    """The gateway, behind its console where the settings want one; nothing of that is imported otherwise."""
+    if settings.console is None:
+        return build(settings, profiles)
+    from gateway.console.app import Console
+
+    console = await stack.enter_async_context(Console(settings, profiles, version=version("qilu")))
+    _log.info("console: %s", console.server.url)
+    return console.gateway
+
+
+async def _run(edge: Gateway) -> None:
+    settings = edge.settings
     _log.info("edge %s collects from %d endpoints", settings.edge, len(settings.sources))
     stop, manager = asyncio.Event(), ServiceManager(edge.checks)
     feeding = asyncio.create_task(manager.feed_watchdog(), name="feed the watchdog")

@@ -29,6 +29,10 @@ def demo(
     summary: Annotated[
         Path | None, typer.Option(help="Write what was counted to this file, as JSON.")
     ] = None,
+    console: Annotated[
+        str, typer.Option(help="Address and port of the console, or a port; a free port where it is in use.")
+    ] = "127.0.0.1:8080",
+    no_console: Annotated[bool, typer.Option("--no-console", help="Serve no console.")] = False,
     log_level: LogLevel = "warning",
     log_json: LogJson = False,
 ) -> None:
@@ -43,7 +47,10 @@ def demo(
 
     live = sys.stdout.isatty() and not headless
     log = data_dir / "demo.log" if live else None  # log lines would tear the table
-    run(lambda: command.demo(config, data_dir, duration, headless, summary), log_level, log_json, log=log)
+    options = command.DemoOptions(
+        config, data_dir, duration, headless, summary, None if no_console else console
+    )
+    run(lambda: command.demo(options), log_level, log_json, log=log)
 
 
 @app.command()

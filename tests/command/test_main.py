@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from qilu.contract.errors import ConfigError
-from qilu_cli.commands.demo import demo
+from qilu_cli.commands.demo import DemoOptions, demo
 from qilu_cli.runner import run
 from tests.system.programs import qilu
 
@@ -53,7 +53,7 @@ async def test_a_summary_that_cannot_be_written_is_told_before_the_plant_runs(tm
     (tmp_path / "file").touch()
     for summary in (tmp_path, tmp_path / "file" / "s.json"):
         with pytest.raises(ConfigError, match="--summary: cannot be written: .*; name a file"):
-            await demo(None, tmp_path / "data", 1, True, summary)
+            await demo(DemoOptions(None, tmp_path / "data", 1, True, summary))
     assert not (tmp_path / "data").exists()
 
 

@@ -16,7 +16,7 @@ from types import FrameType
 
 import pytest
 
-from qilu_cli.commands.demo import demo
+from qilu_cli.commands.demo import DemoOptions, demo
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("qilu/", "simulator/", "gateway/", "cloud/")
@@ -104,7 +104,7 @@ def _calls_of(folder: Path) -> list[str]:
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        asyncio.run(demo(folder / "plant.yaml", folder / "data", 7.0, True, None))
+        asyncio.run(demo(DemoOptions(folder / "plant.yaml", folder / "data", 7.0, True, None)))
     finally:
         sys.setprofile(before)
         threading.setprofile(None)

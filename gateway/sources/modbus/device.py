@@ -194,6 +194,8 @@ class Device:
             PlannedRequest(
                 *(group.plan.group, block.span.table.value, block.span.first, block.span.count),
                 block.columns.points,
+                tuple(point.address for point in block.span.points),
+                block.last_reply,
             )
             for group in self.groups
             for block in group.plan.blocks

@@ -1,5 +1,5 @@
 """`qilu demo`: machines, gateway, broker, ingester and store of a whole plant in one process."""
 
-from qilu_cli.commands.demo.run import demo
+from qilu_cli.commands.demo.run import DemoOptions, demo
 
-__all__ = ["demo"]
+__all__ = ["DemoOptions", "demo"]

@@ -6,11 +6,13 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from cloud.app import ingest
 from cloud.settings import IngesterSettings
 from gateway.app import Gateway, build
+from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.spool.settings import SpoolSettings
 from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
@@ -86,17 +88,28 @@ class _Run:
         )
 
 
-async def demo(
-    config: Path | None, data_dir: Path, duration: float | None, headless: bool, summary: Path | None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the user wants. `console`: address and port of the console; None: no console."""
+
+    config: Path | None
+    data_dir: Path
+    duration: float | None
+    headless: bool
+    summary: Path | None
+    console: str | None = None
+
+
+async def demo(options: DemoOptions) -> None:
     """Run until Ctrl-C or until readings have flowed for `duration` (s), then deliver the rest and count.
 
     LossError when a point is not in the store exactly once.
     """
+    summary, data_dir = options.summary, options.data_dir
     if summary is not None:
         prepare(summary)
     stop = asyncio.Event()
-    demo_task = asyncio.create_task(_run_demo(config, data_dir, duration, headless, stop), name="demo")
+    demo_task = asyncio.create_task(_run_demo(options, stop), name="demo")
     try:
         await asyncio.shield(demo_task)
     except asyncio.CancelledError:
@@ -117,28 +130,29 @@ async def demo(
     counted.raise_if_lossy(store)
 
 
-async def _run_demo(
-    config: Path | None, data_dir: Path, duration: float | None, headless: bool, stop: asyncio.Event
-) -> Summary:
-    file = config or shipped_configs() / "plant.yaml"
+async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
+    data_dir = options.data_dir
+    file = options.config or shipped_configs() / "plant.yaml"
     with expected(Kind.PLANT, file, "name the file of a plant"):
         plant = load(file)
     store_file = data_dir / "store.db"
     store = SqliteStore(store_file)
     async with store, EmbeddedBroker() as broker, AsyncExitStack() as stack:
         simulation = await _serve(stack, plant)
-        gateway = build(
-            gateway_settings(
-                plant.settings,
-                plant.profiles,
-                simulation.ports,
-                edge=_EDGE,
-                spool=SpoolSettings(directory=data_dir / "spool"),
-                mqtt=broker.settings,
-                store=store.identity,
-            ),
+        collecting = gateway_settings(
+            plant.settings,
             plant.profiles,
-            extra_processors=[latest_values := LatestValues()],
+            simulation.ports,
+            edge=_EDGE,
+            spool=SpoolSettings(directory=data_dir / "spool"),
+            mqtt=broker.settings,
+            store=store.identity,
+        )
+        latest_values = LatestValues()
+        gateway = (
+            build(collecting, plant.profiles, extra_processors=[latest_values])
+            if options.console is None
+            else await _open_console(stack, collecting, plant, options.console, latest_values)
         )
         run = _Run(plant, gateway, latest_values, store_file)
         for device in plant.devices.values():
@@ -157,14 +171,34 @@ async def _run_demo(
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(ingest(settings, store=store, ready=flowing.set), name="ingest"),
-                tasks.create_task(table.show(shown, headless), name="show"),
-                tasks.create_task(_stop_after(duration, latest_values, stop), name="stop in time"),
+                tasks.create_task(table.show(shown, options.headless), name="show"),
+                tasks.create_task(_stop_after(options.duration, latest_values, stop), name="stop in time"),
             ]
             await flowing.wait()  # what is sent before, this broker drops, and it would be late
             await gateway.run(stop, _GRACE)
             for task in beside:
                 task.cancel()
     return await run.count()
+
+
+async def _open_console(
+    stack: AsyncExitStack, settings: GatewaySettings, plant: Plant, listen: str, latest_values: LatestValues
+) -> Gateway:
+    """The gateway behind its console, which is at any free port where its own is taken."""
+    from gateway.console.app import Console
+
+    def console(place: str) -> Console:
+        with_console = settings.model_copy(update={"console": ConsoleSettings(listen=place)})
+        return Console(
+            with_console, plant.profiles, version=version("qilu"), extra_processors=[latest_values]
+        )
+
+    try:
+        opened = await stack.enter_async_context(console(listen))
+    except ConfigError:
+        opened = await stack.enter_async_context(console(f"{listen.rpartition(':')[0]}:0"))
+    table.print_line(f"the console is at {opened.server.url}")
+    return opened.gateway
 
 
 async def _stop_after(duration: float | None, watch: LatestValues, stop: asyncio.Event) -> None:

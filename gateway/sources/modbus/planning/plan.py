@@ -55,7 +55,17 @@ NOTHING_LEARNED = LearnedLimits()
 class Block:
     """One request and what its reply means. `request` is the PDU, `columns` name the values of `codec`."""
 
-    __slots__ = ("_bad", "_decode", "_none", "_parameters", "codec", "columns", "request", "span")
+    __slots__ = (
+        "_bad",
+        "_decode",
+        "_none",
+        "_parameters",
+        "codec",
+        "columns",
+        "last_reply",
+        "request",
+        "span",
+    )
 
     def __init__(self, span: Span, origin: Origin, group: str, parameters: Mapping[str, float]) -> None:
         self.span = span
@@ -71,11 +81,14 @@ class Block:
         self.columns = BlockSchema(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters
         self._decode = self.codec.decode
+        self.last_reply: tuple[int, bytes] | None = None
+        """The time (ms, UTC) and the data of the last reply, for whoever looks at the registers."""
         self._none = (None,) * len(span.points)
         self._bad: dict[Reason, Mapping[int, Reason]] = {}
 
     def reading(self, time_ms: int, data: bytes) -> Reading:
         """What the data of a reply says."""
+        self.last_reply = (time_ms, data)
         values, reasons = self._decode(data)
         return Reading(self.columns, time_ms, values, reasons)
 

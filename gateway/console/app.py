@@ -1,0 +1,127 @@
+"""The console of one gateway, put together: its views behind a web server. `async with` opens it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gateway.app import Gateway, build
+from gateway.console.catalogue import Catalogue
+from gateway.console.event_log import EventLog
+from gateway.console.routes import Api, ApiParts
+from gateway.console.topics import Topics
+from gateway.console.watch import Watch
+from gateway.interfaces import Processor
+from gateway.settings import ConsoleSettings, GatewaySettings
+from qilu.contract.errors import ConfigError
+from qilu.contract.profile import DeviceProfile, Label
+from qilu.runtime.log_throttle import LogThrottle
+from qilu.web import exchange
+from qilu.web.exchange import Route
+from qilu.web.live import Topic, TopicFinder
+from qilu.web.server import WebServer
+from qilu.web.tokens import FILE_NAME
+
+_log = logging.getLogger(__name__)
+
+PAGE = Path(exchange.__file__).with_name("page")
+"""The folder of the page."""
+_SENTENCE_INTERVAL_S = 2.0
+"""Seconds between two looks at the causes, for the events."""
+
+
+class Console:
+    """One gateway and the web server of its console.
+
+    `more_routes` and `more_topics` are of whoever runs a gateway beside something else, such as the demo.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        profiles: Mapping[str, DeviceProfile],
+        *,
+        version: str,
+        extra_processors: Sequence[Processor] = (),
+        more_routes: Sequence[Route] = (),
+        more_topics: TopicFinder = lambda _: None,
+        page: Path | None = PAGE,
+    ) -> None:
+        if settings.console is None:
+            raise ConfigError("is missing", key="console", remedy="add console: {}")
+        catalogue = Catalogue(settings, profiles)
+        watch = Watch(catalogue.key_points())
+        self.gateway: Gateway = build(
+            settings, profiles, first_processors=[watch], extra_processors=extra_processors
+        )
+        book, observer = self.gateway.devices, self.gateway.observer
+        book.out_of_limits = watch.out_of_limits
+        self._observer = observer
+        self._events = EventLog(_label_of(catalogue), self.gateway.clock.now_ms)
+        book.followers.append(self._events.record_device)
+        topics = Topics(catalogue, watch, book, observer, self._events)
+        boot = secrets.token_hex(8)
+        api = Api(
+            ApiParts(
+                catalogue, watch, book, observer, self.gateway.health, self._events, topics, version, boot
+            )
+        )
+        self.routes = api.routes()
+        self.server = WebServer(
+            settings.console,
+            routes=[*self.routes, *more_routes],
+            topics=_either(topics.find, more_topics),
+            page=page if page is not None and page.is_dir() else None,
+            hello={"boot": boot, "version": version, "role": "gateway"},
+            name=settings.edge,
+            tokens=token_file(settings, settings.console),
+            on_change=self._events.record_change,
+            now_ms=self.gateway.clock.now_ms,
+        )
+        self._throttle = LogThrottle(_log)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            task = asyncio.create_task(self._follow_sentence(), name="follow the sentence")
+            stack.callback(task.cancel)
+            await stack.enter_async_context(self.server)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _follow_sentence(self) -> None:
+        while True:
+            await asyncio.sleep(_SENTENCE_INTERVAL_S)
+            try:
+                if self._observer.is_ready:
+                    self._events.record_sentence(self._observer.sentence())
+            except Exception as error:  # noqa: BLE001  # a view with a bug must not end what it shows
+                text = f"the sentence failed: {error!r}"
+                self._throttle.warn("sentence", text, asyncio.get_running_loop().time())
+
+
+def token_file(settings: GatewaySettings, console: ConsoleSettings) -> Path:
+    """Where the hashes of the tokens are: beside the spool, unless the settings name a file."""
+    return console.tokens or settings.spool.directory / FILE_NAME
+
+
+def _label_of(catalogue: Catalogue) -> Callable[[str], Label]:
+    return lambda device: catalogue.devices[device].settings.label if device in catalogue.devices else Label()
+
+
+def _either(first: TopicFinder, second: TopicFinder) -> TopicFinder:
+    def find(name: str) -> Topic | None:
+        return first(name) or second(name)
+
+    return find

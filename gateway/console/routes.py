@@ -1,0 +1,259 @@
+"""The API of a gateway: `gateway/console/openapi.yaml` describes it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
+from gateway.console.event_log import SHOWN, EventLog
+from gateway.console.metrics import device_metrics, gateway_metrics
+from gateway.console.registers import registers
+from gateway.console.series import MAX_PIXELS, RecentSeries, fill, sparkline
+from gateway.console.topics import Topics, cause_value, delivery_value, road, sentence_value
+from gateway.console.vocabulary import vocabulary
+from gateway.console.watch import MAX_AGE_MS, Watch
+from gateway.diagnosis.devices import DeviceBook
+from gateway.diagnosis.observer import Observer
+from gateway.diagnosis.sentence import sentence
+from gateway.health import Health
+from gateway.spool.requeue import QuarantinedRecord, quarantined
+from qilu.contract.profile import Point
+from qilu.web.exchange import RefusalError, Request, Response, Route
+from qilu.web.exposition import CONTENT_TYPE, exposition
+
+VIEWS = ("overview", "devices", "device", "delivery", "events")
+_MAX_SPARKLINES = 100
+_MAX_QUARANTINED = 1000
+_DEFAULT_PIXELS = 800
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """What the API reads. `version` is that of the program, `boot` tells one run from the next."""
+
+    catalogue: Catalogue
+    watch: Watch
+    book: DeviceBook
+    observer: Observer
+    health: Health
+    events: EventLog
+    topics: Topics
+    version: str
+    boot: str
+
+
+class Api:
+    """The handlers of the routes."""
+
+    def __init__(self, parts: ApiParts) -> None:
+        self._parts = parts
+        self._started_ms = parts.observer.view().now_ms
+
+    def routes(self) -> list[Route]:
+        """All routes of a gateway."""
+        device = "/api/v1/devices/{device}"
+        return [
+            Route("GET", "/api/v1/info", self.info, "wall"),
+            Route("GET", "/api/v1/vocabulary", self.vocabulary, "wall"),
+            Route("GET", "/api/v1/status", self.status, "wall"),
+            Route("GET", "/api/v1/devices", self.devices),
+            Route("GET", device, self.device),
+            Route("GET", f"{device}/registers", self.registers),
+            Route("GET", f"{device}/points/{{point}}/series", self.series),
+            Route("GET", "/api/v1/sparklines", self.sparklines),
+            Route("GET", "/api/v1/events", self.event_page),
+            Route("GET", "/api/v1/quarantine", self.quarantine),
+            Route("GET", "/metrics", self.metrics, "open" if self._is_open else "viewer"),
+            Route("GET", "/healthz", self.healthz, "open" if self._is_open else "viewer"),
+            Route("GET", "/readyz", self.readyz, "open" if self._is_open else "viewer"),
+        ]
+
+    @property
+    def _is_open(self) -> bool:
+        console = self._parts.catalogue.settings.console
+        return console is None or not console.needs_token
+
+    async def info(self, request: Request) -> Response:
+        """Who this is, and what the caller may do."""
+        settings, parts = self._parts.catalogue.settings, self._parts
+        console = settings.console
+        return Response(
+            {
+                "edge": settings.edge, "label": label_value(settings.label), "site": settings.site,
+                "enterprise": settings.enterprise, "version": parts.version, "boot": parts.boot,
+                "started_ms": self._started_ms, "now_ms": parts.observer.view().now_ms, "role": "gateway",
+                "views": VIEWS, "access": request.caller.role.name.lower(),
+                "lang": None if console is None else console.language,
+            }
+        )  # fmt: skip
+
+    async def vocabulary(self, _: Request) -> Response:
+        """Words, colours and units."""
+        console = self._parts.catalogue.settings.console
+        entries = {entry.profile.profile.profile: entry for entry in self._parts.catalogue.devices.values()}
+        units = (point.unit for entry in entries.values() for point in entry.profile.points.values())
+        return Response(vocabulary(units, {} if console is None else console.units()))
+
+    async def status(self, _: Request) -> Response:
+        """The sentence, the road and the counters: what `qilu status` prints."""
+        self._demand_ready()
+        view = self._parts.observer.view()
+        return Response(
+            {
+                "role": "gateway", "name": view.edge, "version": self._parts.version, "now_ms": view.now_ms,
+                "started_ms": view.started_ms, "sentence": sentence_value(sentence(view)),
+                "road": road(view), "delivery": delivery_value(view),
+                "counters": dict(self._parts.health.read()),
+            }
+        )  # fmt: skip
+
+    async def devices(self, _: Request) -> Response:
+        """The table of the devices."""
+        return Response(self._parts.topics.devices())
+
+    async def device(self, request: Request) -> Response:
+        """What the settings and the profile say of a device."""
+        return Response(self._entry(request).description())
+
+    async def registers(self, request: Request) -> Response:
+        """The words of the last replies."""
+        entry = self._entry(request)
+        name = entry.settings.device
+        for plan in self._parts.book.source_of(name).plans():
+            if plan.device == name:
+                return Response(registers(entry, plan))
+        return Response({"device": name, "blocks": []})
+
+    async def series(self, request: Request) -> Response:
+        """One point for a chart."""
+        entry, point = self._point(request)
+        now_ms = self._parts.observer.view().now_ms
+        to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
+        from_ms = _integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
+        pixels = _integer(request.query, "pixels", _DEFAULT_PIXELS, 1, MAX_PIXELS)
+        if from_ms >= to_ms:
+            raise RefusalError(400, "range", "from_ms is not before to_ms", "give a range of time")
+        period_s = entry.periods.get(point.group, 1.0)
+        chart = RecentSeries(from_ms, to_ms, pixels, period_s)
+        return Response(fill(chart, self._parts.watch.recent(entry.settings.device), point.name).value())
+
+    async def sparklines(self, request: Request) -> Response:
+        """The last values of the key point of some devices."""
+        names = [name for name in request.query.get("devices", "").split(",") if name]
+        if len(names) > _MAX_SPARKLINES:
+            text = f"{len(names)} devices are asked for, and {_MAX_SPARKLINES} is the limit"
+            raise RefusalError(400, "too_many", text, "ask for the devices that are in view")
+        return Response({name: line for name in names if (line := self._sparkline(name)) is not None})
+
+    def _sparkline(self, name: str) -> Mapping[str, Any] | None:
+        entry = self._parts.catalogue.devices.get(name)
+        point = None if entry is None else entry.profile.key_point
+        if point is None:
+            return None
+        group = self._parts.watch.devices.get(name, {}).get(point.group)
+        return {"point": point.name, "values": [] if group is None else sparkline(list(group.spark))}
+
+    async def event_page(self, request: Request) -> Response:
+        """Events, the newest first."""
+        before = _integer(request.query, "before", 0, 0, 2**53)
+        limit = _integer(request.query, "limit", SHOWN, 1, SHOWN)
+        return Response({"events": self._parts.events.page(before or None, limit)})
+
+    async def quarantine(self, request: Request) -> Response:
+        """Records that a store rejected, the oldest first."""
+        limit = _integer(request.query, "limit", 100, 1, _MAX_QUARANTINED)
+        directory = self._parts.catalogue.settings.spool.directory
+
+        def read() -> list[Mapping[str, Any]]:
+            return [_set_aside(record) for record in itertools.islice(quarantined(directory), limit)]
+
+        return Response({"records": await asyncio.to_thread(read)})
+
+    async def metrics(self, _: Request) -> Response:
+        """For Prometheus."""
+        self._demand_ready()
+        parts = self._parts
+        round_trips_s = {
+            name: seconds for source in parts.book.sources for name, seconds in source.stats.rtt.items()
+        }
+        view = parts.observer.view()
+        metrics = itertools.chain(
+            gateway_metrics(view, parts.health.read(), parts.version),
+            device_metrics(parts.topics.states.states(), parts.watch.devices, round_trips_s),
+        )
+        return Response(exposition(metrics), content_type=CONTENT_TYPE)
+
+    async def healthz(self, _: Request) -> Response:
+        """Whether the process and its loop work: they do where this is sent."""
+        return Response({"status": "ok", "checks": {"process": True}})
+
+    async def readyz(self, _: Request) -> Response:
+        """Whether it collects and delivers."""
+        view = self._parts.observer.view()
+        collecting = any(device.online is True for device in view.devices) and view.spool.blocked is None
+        late_ms = 2000 * view.ack_timeout_s
+        delivering = view.broker.connected and not (
+            view.waiting_since_ms and view.now_ms - view.waiting_since_ms > late_ms
+        )
+        ready = collecting and delivering
+        body = {
+            "status": "ok" if ready else "failing",
+            "checks": {"collecting": collecting, "delivering": delivering},
+            "sentence": cause_value(sentence(view).worst),
+        }
+        return Response(body, 200 if ready else 503)
+
+    def _demand_ready(self) -> None:
+        if not self._parts.observer.is_ready:
+            raise RefusalError(503, "starting", "the gateway is starting", "ask again in a second")
+
+    def _entry(self, request: Request) -> DeviceEntry:
+        name = request.path["device"]
+        entry = self._parts.catalogue.devices.get(name)
+        if entry is None:
+            text = f"there is no device {name[:80]!r}"
+            raise RefusalError(404, "no_device", text, "see /api/v1/devices")
+        return entry
+
+    def _point(self, request: Request) -> tuple[DeviceEntry, Point]:
+        entry, name = self._entry(request), request.path["point"]
+        point = entry.profile.points.get(name)
+        if point is None:
+            text = f"{entry.settings.device} has no point {name[:80]!r}"
+            raise RefusalError(404, "no_point", text, f"see /api/v1/devices/{entry.settings.device}")
+        return entry, point
+
+
+def _integer(query: Mapping[str, str], key: str, default: int, low: int, high: int) -> int:
+    text = query.get(key)
+    if text is None:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if not (text.isascii() and text.isdecimal() and low <= number <= high):
+        raise RefusalError(400, "query", f"{key} is not a number from {low} to {high}", f"correct {key}")
+    return number
+
+
+def _set_aside(record: QuarantinedRecord) -> Mapping[str, Any]:
+    try:
+        body = json.loads(record.body)
+    except (ValueError, RecursionError):
+        body = {}
+    named = body if isinstance(body, dict) else {}
+    return {
+        "stream": f"{record.stream:016x}",
+        "offset": record.offset,
+        "time_ms": record.time_ms,
+        "reason": record.reason,
+        "device": str(named.get("device", "")),
+        "group": str(named.get("group", "")),
+        "body": record.body.decode("utf-8", "replace")[:4000],
+    }

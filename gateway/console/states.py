@@ -1,0 +1,133 @@
+"""The present state of each device for pages: made anew only when a poll or an event has changed it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
+from gateway.console.watch import GroupWatch, Watch
+from gateway.diagnosis.devices import DeviceBook
+from gateway.diagnosis.view import DeviceView, Level
+from qilu.contract.reading import Reason, Value
+
+_WARNINGS = {Reason.OUT_OF_LIMITS, Reason.SENTINEL, Reason.NOT_A_NUMBER, Reason.STALE}
+
+
+class DeviceState(NamedTuple):
+    """One device at one instant."""
+
+    view: DeviceView
+    state: str
+    level: Level
+    time_ms: int
+    """Of the last reading with a usable value; 0 before the first."""
+    reason: str | None
+    value: Mapping[str, Any] | None
+    polls_per_min: float
+    skipped: int
+    errors: int
+
+
+class DeviceStates:
+    """Looks at devices; the same object again while nothing about a device has changed."""
+
+    def __init__(self, catalogue: Catalogue, watch: Watch, book: DeviceBook) -> None:
+        self._catalogue = catalogue
+        self._watch = watch
+        self._book = book
+        self._seen: dict[str, tuple[int, DeviceView]] = {}
+        self._states: dict[str, DeviceState] = {}
+
+    def states(self) -> Mapping[str, DeviceState]:
+        """All devices in the order of the settings. Do not change it; it is the same mapping each time."""
+        for device in self._catalogue.devices:
+            self._refresh(device)
+        return self._states
+
+    def state(self, device: str) -> DeviceState:
+        """One device; KeyError where there is no such device."""
+        self._refresh(device)
+        return self._states[device]
+
+    def _refresh(self, device: str) -> None:
+        groups, view = self._watch.devices.get(device), self._book.view(device)
+        polls = 0 if groups is None else sum([group.polls for group in groups.values()])
+        seen = self._seen.get(device)
+        if seen is not None and seen[0] == polls and seen[1] is view:
+            return
+        self._seen[device] = polls, view
+        self._states[device] = _state(self._catalogue.devices[device], view, groups or {})
+
+
+def _state(entry: DeviceEntry, view: DeviceView, groups: Mapping[str, GroupWatch]) -> DeviceState:
+    reasons: Counter[Reason] = Counter()
+    for group in groups.values():
+        if group.poll is not None:
+            for reading in group.poll.readings:
+                reasons.update(reading.reasons.values())
+    state = machine_state(entry, view, groups)
+    key = entry.profile.key_point
+    return DeviceState(
+        view=view,
+        state=state,
+        level=_level(view, state, reasons),
+        time_ms=max((group.good_ms for group in groups.values()), default=0),
+        reason=str(view.reason or next(iter(reasons.most_common(1)), (None,))[0] or "") or None,
+        value=None if key is None else _key_value(entry, groups),
+        polls_per_min=round(sum(group.polls_per_min for group in groups.values()), 1),
+        skipped=sum(group.skipped for group in groups.values()),
+        errors=sum(group.errors.total() for group in groups.values()),
+    )
+
+
+def machine_state(entry: DeviceEntry, view: DeviceView, groups: Mapping[str, GroupWatch]) -> str:
+    """The state of the machine by its profile; `running` where the profile has none and it replies."""
+    if view.online is False:
+        return "offline"
+    if view.online is None:
+        return "unknown"
+    if entry.profile.state_point is None:
+        return "running"
+    point, states = entry.profile.state_point
+    group = groups.get(entry.profile.points[point].group)
+    code, _ = value_of(group, point)
+    return states.get(int(code), "unknown") if isinstance(code, int | float) else "unknown"
+
+
+def _level(view: DeviceView, state: str, reasons: Counter[Reason]) -> Level:
+    if view.online is None:
+        return Level.UNKNOWN
+    if view.online is False or state == "fault":
+        return Level.FAULT
+    return Level.WARNING if _WARNINGS & reasons.keys() else Level.NORMAL
+
+
+def _key_value(entry: DeviceEntry, groups: Mapping[str, GroupWatch]) -> Mapping[str, Any] | None:
+    point = entry.profile.key_point
+    if point is None or point.group not in groups:
+        return None
+    value, reason = value_of(groups[point.group], point.name)
+    return {
+        "point": point.name,
+        "label": label_value(point.label),
+        "unit": point.unit,
+        "value": value,
+        "quality": "good" if reason is None else str(reason.quality),
+    }
+
+
+def value_of(group: GroupWatch | None, point: str) -> tuple[Value, Reason | None]:
+    """The last value of a point, and why it is not good."""
+    if group is not None and group.poll is not None:
+        for reading in group.poll.readings:
+            if point in reading.columns.points:
+                place = reading.columns.points.index(point)
+                return reading.values[place], reading.reasons.get(place)
+    return None, None
+
+
+def label_or_empty(entry: DeviceEntry) -> Mapping[str, str]:
+    """The label of a device as JSON has it."""
+    return label_value(entry.settings.label)
