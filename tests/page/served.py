@@ -113,7 +113,7 @@ class Fixture:
                 },
             ),
             self.get("report/day/{day}", lambda request: self.console.day(request.path["day"])),
-            self.get("factory/faults/{device}", lambda _: {"faults": list(FAULTS.values())}),
+            self.get("factory/faults/{device}", lambda _: {"possible": list(FAULTS.values())}),
             self.change(
                 "POST",
                 "factory/faults",

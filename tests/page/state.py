@@ -26,7 +26,7 @@ FAULTS: dict[str, Json] = {
     },
     "cut": {
         "fault": "cut",
-        "kind": "wire",
+        "kind": "network",
         "label": {"zh": "网线断开", "en": "Cable cut"},
         "expect": {"zh": "这台设备超时离线，其他设备照常", "en": "This device times out; the others go on"},
     },

@@ -103,6 +103,15 @@ async def test_a_gap_cuts_the_line_and_a_suppressed_stretch_does_not(page: Page)
     assert whole[1] == [1, 2, 3, 4]
 
 
+async def test_a_stretch_in_which_every_poll_failed_is_a_gap_with_its_reason(page: Page) -> None:
+    series: dict[str, Any] = {"t": [1000, 9000], "gaps": []}
+    failed = {"from_ms": 2000, "to_ms": 8000, "quality": "bad", "reason": "timeout"}
+    drawn = await call(page, "parts/series", "withGaps", {**series, "bad": [failed]})
+    assert drawn["gaps"] == [{"from_ms": 2000, "to_ms": 8000, "reason": "timeout"}]
+    sampled = await call(page, "parts/series", "withGaps", {**series, "bad": [{**failed, "to_ms": 9000}]})
+    assert sampled["gaps"] == []
+
+
 async def test_lone_samples_are_found_and_an_empty_range_has_an_axis(page: Page) -> None:
     assert await call(page, "parts/series", "loneIndices", [None, 1, None, 2, 3, None, 4]) == [1, 6]
     assert await call(page, "parts/series", "valueRange", None, None) == [0, 1]

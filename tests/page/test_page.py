@@ -63,7 +63,7 @@ async def test_the_first_line_is_the_worst_and_the_others_are_one_click_away(
 ) -> None:
     async with open_page(browser, wrong_plant.url) as watched:
         page = watched.page
-        await expect(page.locator("#sentence")).to_have_attribute("data-code", "broker_away")
+        await expect(page.locator("#sentence")).to_have_attribute("data-code", "broker_disconnected")
         await expect(page.locator("#sentence h1")).to_contain_text("请检查 10.0.0.9:8883 的网络")
         await page.locator("#sentence .more").click()
         await expect(page.locator("#more li")).to_have_count(2)
@@ -75,7 +75,7 @@ async def test_the_sentence_of_the_broker_comes_and_goes(browser: Browser) -> No
     with serve() as served:
         async with open_page(browser, served.url) as watched:
             sentence = watched.page.locator("#sentence")
-            for connected, code in ((False, "broker_away"), (True, "normal")):
+            for connected, code in ((False, "broker_disconnected"), (True, "normal")):
                 await post(watched.page, "test/broker", {"connected": connected})
                 await expect(sentence).to_have_attribute("data-code", code)
 
@@ -229,7 +229,7 @@ async def test_old_values_are_struck_and_a_silent_device_says_since_when(
 ) -> None:
     async with open_page(browser, f"{wrong_plant.url}#/devices") as watched:
         row = watched.page.locator(".row-device[data-device=pump-1]")
-        await expect(row.locator(".c-age_ms.late")).to_contain_text("分钟 前")
+        await expect(row.locator(".c-time_ms.late")).to_contain_text("分钟 前")
         await go(watched.page, "device/pump-1")
         await expect(watched.page.locator("tr[data-point=speed] .value.stale")).to_be_visible()
 

@@ -16,7 +16,7 @@ COLUMNS = [
     "unit_id",
     "state",
     "level",
-    "age_ms",
+    "time_ms",
     "period_ms",
     "polls_per_min",
     "skipped",
@@ -43,8 +43,9 @@ class Topics(PlantState):
             minutes = (self.now_ms() - self.broker_since_ms) // 60_000
             said.append(
                 {
-                    "code": "broker_away",
+                    "code": "broker_disconnected",
                     "level": "fault",
+                    "subject": "",
                     "since_ms": self.broker_since_ms,
                     "zh": f"消息服务器断开 {minutes} 分钟；数据已缓存在本机，还能存 52 小时；"
                     "请检查 10.0.0.9:8883 的网络",
@@ -63,8 +64,9 @@ class Topics(PlantState):
             )
             said.append(
                 {
-                    "code": f"device_{machine.state}_{machine.device}",
+                    "code": "device_offline" if machine.state == "offline" else "device_fault",
                     "level": machine.level,
+                    "subject": machine.device,
                     "since_ms": machine.silent_since_ms or self.started_ms,
                     "zh": f"{machine.label['zh']}（{machine.device}）{zh}",
                     "en": f"{machine.label['en']} ({machine.device}) {en}",
@@ -82,12 +84,12 @@ class Topics(PlantState):
             "en": f"All is well: {count} devices are collected, the last reading was stored 0.2 s ago",
         }
 
-    def age(self, machine: Machine) -> int:
-        """Milliseconds since the last reading of a machine."""
+    def time(self, machine: Machine) -> int:
+        """When the last reading of a machine was."""
         now = self.now_ms()
         if machine.silent_since_ms is not None:
-            return now - machine.silent_since_ms + 400
-        return (now + machine.number * 173) % 1000
+            return machine.silent_since_ms - 400
+        return now - (now + machine.number * 173) % 1000
 
     def overview(self) -> Json:
         """The topic `overview`."""
@@ -134,7 +136,8 @@ class Topics(PlantState):
                     "line": machine.line,
                     "state": machine.state,
                     "level": machine.level,
-                    "age_ms": self.age(machine),
+                    "time_ms": self.time(machine),
+                    "period_ms": 1000,
                     "reason": machine.reason,
                     "value": key_value(machine, now),
                 }
@@ -159,7 +162,7 @@ class Topics(PlantState):
                     machine.number % 3 + 1,
                     machine.state,
                     machine.level,
-                    self.age(machine),
+                    self.time(machine),
                     1000,
                     60 - missed,
                     0,
@@ -175,7 +178,7 @@ class Topics(PlantState):
         """The topic `device/NAME`."""
         machine, now = self.machines[name], self.now_ms()
         offline = machine.state == "offline"
-        at = now - self.age(machine)
+        at = self.time(machine)
         points = {}
         for number, point in enumerate(machine.profile.points):
             broken = number == 9
@@ -199,10 +202,10 @@ class Topics(PlantState):
             "state": machine.state,
             "level": machine.level,
             "since_ms": machine.silent_since_ms or self.started_ms,
-            "age_ms": self.age(machine),
+            "time_ms": self.time(machine),
             "points": points,
             "groups": {
-                group: {"period_s": period, "age_ms": self.age(machine), "reason": machine.reason}
+                group: {"period_s": period, "time_ms": self.time(machine), "reason": machine.reason}
                 for group, period in machine.profile.groups.items()
             },
             "counters": {
@@ -218,15 +221,7 @@ class Topics(PlantState):
                     {"group": "fast", "table": "input", "address": 0, "count": 8, "points": 4},
                     {"group": "slow", "table": "holding", "address": 20, "count": 7, "points": 4},
                 ],
-                "learned": [
-                    {
-                        "text": {
-                            "zh": "保持寄存器 8–19 读不了，已绕开",
-                            "en": "Holding 8–19 are refused and left out",
-                        },
-                        "since_ms": self.started_ms,
-                    }
-                ],
+                "learned": [{"point": "head", "reason": "illegal_address", "text": "head: illegal_address"}],
             },
         }
 
@@ -243,7 +238,7 @@ class Topics(PlantState):
                 "max_bytes": 2_000_000_000,
                 "oldest_age_s": 0.4 if self.connected else 200.0,
                 "dropped": 0,
-                "blocked": 0,
+                "blocked": None,
                 "held": 0,
             },
             "quarantine": {
@@ -251,13 +246,10 @@ class Topics(PlantState):
                 "dropped": 0,
                 "reasons": {"unknown_point": self.quarantined} if self.quarantined else {},
             },
-            "stores": [
-                {
-                    "store": "plant-store",
-                    "durable_records": 412_345 + (self.now_ms() - self.started_ms) // 40,
-                    "last_ack_ms": self.now_ms() - 200,
-                }
-            ],
+            "stores": [{"store": "plant-store", "last_ack_ms": self.now_ms() - 200}],
+            "durable_records": 412_345 + (self.now_ms() - self.started_ms) // 40,
+            "last_durable_ms": self.now_ms() - 200,
+            "problem": None if self.connected else "Connection refused",
             "details": {
                 "backlog": 0,
                 "in_flight": 2,
@@ -337,7 +329,7 @@ class Topics(PlantState):
             ],
             "causes": [
                 {
-                    "time_ms": 12_000,
+                    "time_ms": self.started_ms,
                     "text": {
                         "zh": "1号循环水泵轴承磨损开始",
                         "en": "Bearing wear of circulation pump 1 begins",

@@ -9,12 +9,18 @@ import { readVocabulary } from "./vocabulary.mjs";
 export const live = new Live(liveAddress());
 export const info = signal(null);
 export const signedOut = signal(false);
-export const tick = signal(Date.now()); // once a second, for ages and bars
+export const tick = signal(Date.now()); // twice a second, for ages and bars
 
-setInterval(() => { tick.value = Date.now(); }, 1000);
+setInterval(() => { tick.value = Date.now(); }, 500);
 
 export const mayOperate = computed(() => info.value?.access === "operator");
 export const offered = computed(() => info.value?.views ?? ["overview"]);
+
+/** The time of the box now; whoever asks is drawn again each second. */
+export const boxNow = () => tick.value + live.clockOffset.value;
+
+/** Milliseconds since a time of the box; null where there was none yet. Ages grow on a frozen page, too. */
+export const ageOf = (timeMs) => (timeMs ? Math.max(0, boxNow() - timeMs) : null);
 
 /** The state of a topic: undefined until its snapshot has come. */
 export const topicState = (name) => live.topic(name).state.value;

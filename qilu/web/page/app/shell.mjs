@@ -86,7 +86,7 @@ function Bars() {
 
 function Footer() {
   return html`<footer class="foot">
-    <a href=${link("day", "")}>${say("view.day")}</a> <a href="#/wall">${say("view.wall")}</a>
+    ${offered.value.includes("day") && html`<a href=${link("day", "")}>${say("view.day")}</a>`} <a href="#/wall">${say("view.wall")}</a>
     ${info.value && html`<span>Qilu ${info.value.version}</span> <span>${say(`access.${info.value.access}`)}</span>`}
   </footer>`;
 }

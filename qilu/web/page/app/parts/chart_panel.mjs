@@ -10,12 +10,13 @@ import { reasonWord, shownUnit } from "../vocabulary.mjs";
 import { pick, say } from "../words.mjs";
 import { Chart } from "./chart.mjs";
 import { gapNote, savePicture } from "./picture.mjs";
-import { Timeline } from "./timeline.mjs";
+import { withGaps } from "./series.mjs";
+import { Timeline, stateOfCode } from "./timeline.mjs";
 
 const RANGES = [["10 min", 600], ["1 h", 3600], ["8 h", 28800], ["24 h", 86400], ["7 d", 604800], ["30 d", 2592000]];
 const RANGE_WORDS = { "10 min": "10 分钟", "1 h": "1 小时", "8 h": "8 小时", "24 h": "24 小时", "7 d": "7 天", "30 d": "30 天" };
 
-const boxNow = () => Date.now() + live.clockOffset.peek();
+const clockOfBox = () => Date.now() + live.clockOffset.peek();
 
 /** Reads the series of points again and again while the range is live; [series by point, fault]. */
 function useSeries(name, points, range) {
@@ -26,12 +27,12 @@ function useSeries(name, points, range) {
     let timer = 0;
     const abort = new AbortController();
     const read = async () => {
-      const to = range.to ?? boxNow();
+      const to = range.to ?? clockOfBox();
       const from = range.to ? range.from : to - range.seconds * 1000;
       try {
         const answers = await Promise.all(points.map((point) => request(`${devicePath(name)}/points/${encodeURIComponent(point)}/series`, {
           query: { from_ms: Math.round(from), to_ms: Math.round(to), pixels: 800 }, signal: abort.signal })));
-        if (!over) setState({ series: Object.fromEntries(points.map((point, index) => [point, { ...answers[index], from_ms: from, to_ms: to }])), fault: null });
+        if (!over) setState({ series: Object.fromEntries(points.map((point, index) => [point, withGaps({ ...answers[index], from_ms: from, to_ms: to })])), fault: null });
       } catch (fault) {
         if (!over) setState((former) => ({ ...former, fault }));
       }
@@ -59,7 +60,7 @@ export function ChartPanel({ name, description, chosen }) {
   const range = history.at(-1);
   const setRange = (next) => setHistory(next.to ? [...history, next].slice(-20) : [next]);
   const back = () => setHistory((former) => (former.length > 1 ? former.slice(0, -1) : former));
-  const statePoint = description.points.find((point) => point.enum && (point.point === "state" || point.point.endsWith("_state")));
+  const statePoint = description.points.find((point) => point.enum && Object.keys(point.enum).some((code) => stateOfCode(code, point.enum) !== "unknown"));
   const wanted = [...new Set([...(statePoint ? [statePoint.point] : []), ...chosen])];
   const { series, fault } = useSeries(name, wanted, range);
   const canvases = useRef(new Map());

@@ -24,7 +24,7 @@ export const errorCount = (errors) => (typeof errors === "object" && errors !== 
 function keyOf(row, column) {
   if (column === "state") return ORDER[row.level] ?? 2;
   if (column === "errors") return errorCount(row.errors);
-  return row[column] ?? (column === "age_ms" ? Infinity : -1);
+  return row[column] ?? -1;
 }
 
 /** A sorted copy; equal rows stay in their order. `column` "worst": by level. */

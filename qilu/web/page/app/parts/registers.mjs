@@ -16,7 +16,8 @@ function useRegisters(name) {
     let over = false;
     const read = async () => {
       try {
-        const { blocks } = await request(`${devicePath(name)}/registers`);
+        const answer = await request(`${devicePath(name)}/registers`);
+        const blocks = answer.blocks.filter((block) => block.words.length > 0);
         if (!over) setState({ blocks, fault: "" });
       } catch (error) {
         if (!over) setState((former) => ({ ...former, fault: error.message }));

@@ -14,7 +14,7 @@ export function Sentence({ sentence }) {
     <h1 class="words">${pick(sentence)}</h1>
     ${more.length > 0 && html`<button class="quiet more" aria-expanded=${open} aria-controls="more"
       onClick=${() => setOpen(!open)}>${open ? say("less") : say("more", more.length)}</button>`}
-    ${open && more.length > 0 && html`<ul id="more">${more.map((other) => html`<li key=${other.code + other.since_ms} data-level=${other.level}>
+    ${open && more.length > 0 && html`<ul id="more">${more.map((other) => html`<li key=${`${other.code} ${other.subject}`} data-level=${other.level}>
       <${LevelGlyph} level=${other.level} /> <span>${pick(other)}</span></li>`)}</ul>`}
   </div>`;
 }

@@ -3,6 +3,14 @@
 /** Gaps that do not cut a line: what a deadband held back is known to be near the last value. */
 const BRIDGED = new Set(["suppressed"]);
 
+/** The series with a gap for each stretch in which every poll failed: there is no value to draw a line through. */
+export function withGaps(series) {
+  const failed = series.bad.filter((bad) => bad.quality === "bad" && !series.t.some((time) => time >= bad.from_ms && time <= bad.to_ms));
+  const known = (bad) => series.gaps.some((gap) => gap.from_ms <= bad.from_ms && gap.to_ms >= bad.to_ms);
+  const gaps = failed.filter((bad) => !known(bad)).map(({ from_ms, to_ms, reason }) => ({ from_ms, to_ms, reason }));
+  return { ...series, gaps: [...series.gaps, ...gaps].sort((a, b) => a.from_ms - b.from_ms) };
+}
+
 /** {data: [t, last, min, max] with t in seconds, gaps, bad} of a series. */
 export function chartColumns(series) {
   const cuts = series.gaps.filter((gap) => !BRIDGED.has(gap.reason)).map((gap) => (gap.from_ms + gap.to_ms) / 2);

@@ -1,5 +1,6 @@
 // A value with its unit and quality, and a name with its id.
 
+import { ageOf } from "../app.mjs";
 import { age } from "../format.mjs";
 import { html } from "../html.mjs";
 import { lang } from "../settings.mjs";
@@ -8,7 +9,10 @@ import { pick, say } from "../words.mjs";
 import { QualityTick } from "./glyph.mjs";
 
 export const STALE_PERIODS = 3;
-export const isStale = (ageMs, periodMs) => periodMs > 0 && ageMs !== null && ageMs !== undefined && ageMs > STALE_PERIODS * periodMs;
+export function isStale(time, periodMs) {
+  const ms = ageOf(time);
+  return periodMs > 0 && ms !== null && ms > STALE_PERIODS * periodMs;
+}
 
 /** Number and unit; struck and grey where it is older than three periods, with a tick where it is not good. */
 export function Value({ value, unit, quality = "good", reason, decimals, labels, stale = false, lead = false }) {
@@ -25,4 +29,9 @@ export function Name({ id, label }) {
   return html`<span class="name"><b>${text}</b>${text !== id && html`<small>${id}</small>`}</span>`;
 }
 
-export const Age = ({ ms }) => html`<span class="figures age">${ms === null || ms === undefined ? say("never") : say("age", age(ms, lang.value))}</span>`;
+/** How old the reading of a time is; `short` without the word "ago". */
+export function Age({ time, short = false }) {
+  const ms = ageOf(time);
+  const text = ms === null ? "" : age(ms, lang.value);
+  return html`<span class="figures age">${ms === null ? say("never") : short ? text : say("age", text)}</span>`;
+}

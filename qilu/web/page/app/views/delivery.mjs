@@ -7,13 +7,14 @@ import { html } from "../html.mjs";
 import { LevelGlyph } from "../parts/glyph.mjs";
 import { lang } from "../settings.mjs";
 import { reasonWord } from "../vocabulary.mjs";
-import { say } from "../words.mjs";
+import { hasWord, say } from "../words.mjs";
 
 const Figure = ({ title, children, abnormal }) => html`<div class=${`figure ${abnormal ? "counted" : ""}`}><dt>${title}</dt><dd class="figures">${children}</dd></div>`;
 
 function Broker({ delivery }) {
   return html`<section class="panel" data-level=${delivery.connected ? "normal" : "fault"}><h2><${LevelGlyph} level=${delivery.connected ? "normal" : "fault"} />${say("delivery.broker")}</h2>
     <dl><${Figure} title=${delivery.address}>${say(delivery.connected ? "road.broker.on" : "road.broker.off")}<//>
+    ${delivery.problem && html`<${Figure} title=${say("delivery.problem")}>${delivery.problem}<//>`}
     <${Figure} title=${say("delivery.since")}>${delivery.since_ms ? moment(delivery.since_ms) : "–"}<//>
     <${Figure} title=${say("delivery.disconnects")}>${number(delivery.disconnects ?? 0)}<//></dl></section>`;
 }
@@ -28,14 +29,15 @@ function Spool({ spool }) {
     <${Figure} title=${say("delivery.room")}>${hours === null || hours === undefined ? "–" : duration(hours * 3600, lang.value)}<//>
     <${Figure} title=${say("delivery.oldest")}>${spool.oldest_age_s === null || spool.oldest_age_s === undefined ? "–" : duration(spool.oldest_age_s, lang.value)}<//>
     <${Figure} title=${say("delivery.dropped")} abnormal=${spool.dropped > 0}>${number(spool.dropped ?? 0)}<//>
-    <${Figure} title=${say("delivery.blocked")} abnormal=${spool.blocked > 0}>${number(Number(spool.blocked ?? 0))}<//>
+    <${Figure} title=${say("delivery.blocked")} abnormal=${Boolean(spool.blocked)}>${spool.blocked ? reasonWord(String(spool.blocked)) : say("no")}<//>
     <${Figure} title=${say("delivery.held")} abnormal=${spool.held > 0}>${number(spool.held ?? 0)}<//></dl></section>`;
 }
 
-function Stores({ stores }) {
+function Stores({ delivery }) {
+  const stores = delivery.stores ?? [];
   return html`<section class="panel"><h2>${say("delivery.stores")}</h2>${stores.length === 0 && html`<p>${say("delivery.nostore")}</p>`}
-    ${stores.map((store) => html`<dl key=${store.store}><${Figure} title=${store.store}>${number(store.durable_records)} <small>${say("delivery.durable")}</small><//>
-      <${Figure} title=${say("delivery.lastack")}>${store.last_ack_ms ? moment(store.last_ack_ms) : "–"}<//></dl>`)}</section>`;
+    ${stores.map((store) => html`<dl key=${store.store}><${Figure} title=${store.store}><small>${say("delivery.lastack")}</small> ${store.last_ack_ms ? moment(store.last_ack_ms) : "–"}<//></dl>`)}
+    <dl><${Figure} title=${say("delivery.durable")}>${number(delivery.durable_records ?? 0)}<//><${Figure} title=${say("delivery.lastdurable")}>${delivery.last_durable_ms ? moment(delivery.last_durable_ms) : "–"}<//></dl></section>`;
 }
 
 function Quarantine({ quarantine }) {
@@ -69,19 +71,24 @@ function Quarantine({ quarantine }) {
       typeof value === "object" ? JSON.stringify(value) : key.endsWith("_ms") ? moment(value) : String(value)}</span> `)}</li>`)}</ul>`}</section>`;
 }
 
+const plainText = (value) => (typeof value === "object" && value !== null
+  ? Object.entries(value).map(([key, part]) => `${key.replaceAll("_", " ")} ${plainText(part)}`).join(" · ") : String(value ?? "–"));
+
+/** What only an engineer asks for, as the gateway names it. */
 function Details({ details }) {
-  const plain = ["backlog", "in_flight", "resent", "deferred"].filter((key) => key in details);
-  const table = (name) => (details[name] ?? []).map((entry, index) => html`<li key=${index} class="figures">${typeof entry === "object"
-    ? Object.entries(entry).map(([key, value]) => `${key} ${value}`).join(" · ") : String(entry)}</li>`);
+  const entries = Object.entries(details);
+  const title = (key) => (hasWord(`delivery.${key}`) ? say(`delivery.${key}`) : key.replaceAll("_", " "));
+  const single = entries.filter(([, value]) => typeof value !== "object" || value === null);
+  const many = entries.filter(([, value]) => typeof value === "object" && value !== null);
   return html`<details class="panel"><summary>${say("delivery.details")}</summary>
-    <dl>${plain.map((key) => html`<${Figure} key=${key} title=${say(`delivery.${key}`)}>${number(Number(details[key] ?? 0))}<//>`)}</dl>
-    <ul>${table("windows")}</ul><ul>${table("ranges")}</ul></details>`;
+    <dl>${single.map(([key, value]) => html`<${Figure} key=${key} title=${title(key)}>${typeof value === "number" ? number(value) : plainText(value)}<//>`)}</dl>
+    ${many.map(([key, value]) => html`<h3 key=${key}>${title(key)}</h3><ul class="records">${Object.entries(value).map(([name, entry]) => html`<li key=${name} class="figures">${Array.isArray(value) ? "" : `${name} `}${plainText(entry)}</li>`)}</ul>`)}</details>`;
 }
 
 export function Delivery() {
   const delivery = topicState("delivery");
   if (!delivery) return html`<p class="empty" aria-busy="true">${say("loading")}</p>`;
   return html`<div class="panels"><${Broker} delivery=${delivery} /><${Spool} spool=${delivery.spool} />
-    <${Stores} stores=${delivery.stores ?? []} /><${Quarantine} quarantine=${delivery.quarantine} /></div>
+    <${Stores} delivery=${delivery} /><${Quarantine} quarantine=${delivery.quarantine} /></div>
     <${Details} details=${delivery.details ?? {}} />`;
 }

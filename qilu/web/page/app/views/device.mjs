@@ -3,13 +3,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { request, topicError, topicState } from "../app.mjs";
 import { device as devicePath } from "../api.mjs";
-import { age, duration, moment } from "../format.mjs";
+import { duration, moment } from "../format.mjs";
 import { html } from "../html.mjs";
 import { ChartPanel } from "../parts/chart_panel.mjs";
 import { LevelGlyph, State } from "../parts/glyph.mjs";
 import { Plan } from "../parts/plan.mjs";
 import { Registers } from "../parts/registers.mjs";
-import { Name, Value, isStale } from "../parts/value.mjs";
+import { Age, Name, Value, isStale } from "../parts/value.mjs";
 import { link } from "../route.mjs";
 import { lang, narrow } from "../settings.mjs";
 import { qualityWord, reasonWord } from "../vocabulary.mjs";
@@ -18,12 +18,18 @@ import { pick, say } from "../words.mjs";
 export const MOST_CHARTS = 4;
 const TABS = ["points", "plan", "registers"];
 
+/** A point without codes has none, not an empty table of them. */
+function readable(description) {
+  const coded = (point) => (point.enum && Object.keys(point.enum).length > 0 ? point.enum : null);
+  return { ...description, points: description.points.map((point) => ({ ...point, enum: coded(point) })) };
+}
+
 function useDescription(name) {
   const [state, setState] = useState({ description: null, fault: null });
   useEffect(() => {
     let over = false;
     request(devicePath(name)).then(
-      (description) => { if (!over) setState({ description, fault: null }); },
+      (description) => { if (!over) setState({ description: readable(description), fault: null }); },
       (fault) => { if (!over) setState({ description: null, fault }); },
     );
     return () => { over = true; };
@@ -49,8 +55,7 @@ function Counters({ counters }) {
 
 function PointRow({ point, state, group, chosen, toggle, full }) {
   const value = state ?? { value: null, quality: "bad", reason: null };
-  const ageMs = group?.age_ms;
-  const stale = isStale(ageMs, (group?.period_s ?? 0) * 1000);
+  const stale = isStale(group?.time_ms, (group?.period_s ?? 0) * 1000);
   const text = pick(point.label, point.point);
   const worse = value.quality === "good" ? "" : [qualityWord(value.quality), reasonWord(value.reason)].filter(Boolean).join(" · ");
   return html`<tr data-point=${point.point} data-quality=${value.quality}>
@@ -58,7 +63,7 @@ function PointRow({ point, state, group, chosen, toggle, full }) {
     <th scope="row"><${Name} id=${point.point} label=${point.label} />${worse && html`<small class="narrow-only counted">${worse}</small>`}</th>
     <td class="p-value"><${Value} value=${value.value} unit=${point.unit} quality=${value.quality} reason=${value.reason} decimals=${point.decimals} labels=${point.enum} stale=${stale} /></td>
     <td class="p-quality">${worse ? html`<span class="counted">${worse}</span>` : qualityWord("good")}</td>
-    <td class="p-age figures ${stale ? "late" : ""}">${ageMs === undefined ? "–" : age(ageMs, lang.value)}</td></tr>`;
+    <td class="p-age figures ${stale ? "late" : ""}">${group ? html`<${Age} time=${value.time_ms ?? group.time_ms} short />` : "–"}</td></tr>`;
 }
 
 function Points({ description, live, chosen, setChosen }) {
@@ -96,6 +101,6 @@ export function Device({ parts: [name, tab = "points"] }) {
     ${description && tab === "points" && html`<div class="device-body">
       <${Points} description=${description} live=${live} chosen=${drawn} setChosen=${setChosen} />
       <${ChartPanel} name=${name} description=${description} chosen=${drawn} /></div>`}
-    ${description && tab === "plan" && html`<${Plan} plan=${live?.plan} />`}
+    ${description && tab === "plan" && html`<${Plan} plan=${live?.plan} points=${points} />`}
     ${description && tab === "registers" && html`<${Registers} name=${name} points=${points} />`}`;
 }

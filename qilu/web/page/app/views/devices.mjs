@@ -13,8 +13,8 @@ import { narrow } from "../settings.mjs";
 import { reasonWord, stateWord, vocabulary } from "../vocabulary.mjs";
 import { pick, say } from "../words.mjs";
 
-const COLUMNS = ["device", "state", "value", "trend", "age_ms", "polls_per_min", "skipped", "errors", "round_trip_ms", "line", "endpoint"];
-const SORTABLE = new Set(["device", "state", "age_ms", "polls_per_min", "skipped", "errors", "round_trip_ms", "line", "endpoint"]);
+const COLUMNS = ["device", "state", "value", "trend", "time_ms", "polls_per_min", "skipped", "errors", "round_trip_ms", "line", "endpoint"];
+const SORTABLE = new Set(["device", "state", "time_ms", "polls_per_min", "skipped", "errors", "round_trip_ms", "line", "endpoint"]);
 const [ROW, ROW_NARROW] = [36, 68];
 const TREND_MS = 15000;
 
@@ -52,14 +52,14 @@ function errorText(errors) {
 const lineWord = (line) => (typeof line === "object" ? pick(line) : line);
 
 function Cells({ row, trend }) {
-  const stale = isStale(row.age_ms, row.period_ms);
+  const stale = isStale(row.time_ms, row.period_ms);
   const value = row.value;
   return html`
     <span role="cell" class="c-device"><a href=${link("device", row.device)}><${Name} id=${row.device} label=${row.label} /></a></span>
     <span role="cell" class="c-state"><${State} state=${row.state} />${row.level !== "normal" && row.reason && html`<small class="reason"> ${reasonWord(row.reason)}</small>`}</span>
     <span role="cell" class="c-value" title=${value ? pick(value.label, value.point) : ""}>${value ? html`<${Value} ...${value} stale=${stale} />` : "–"}</span>
     <span role="cell" class="c-trend"><${Sparkline} values=${trend?.values} /></span>
-    <span role="cell" class=${`c-age_ms ${stale ? "late" : ""}`}><${Age} ms=${row.age_ms} /></span>
+    <span role="cell" class=${`c-time_ms ${stale ? "late" : ""}`}><${Age} time=${row.time_ms} /></span>
     <span role="cell" class="c-polls_per_min figures">${row.polls_per_min ?? "–"}</span>
     <span role="cell" class=${`c-skipped figures ${row.skipped ? "counted" : "none"}`}>${row.skipped ?? 0}</span>
     <span role="cell" class=${`c-errors figures ${errorCount(row.errors) ? "counted" : "none"}`} title=${errorText(row.errors)}>${errorCount(row.errors)}</span>
@@ -69,10 +69,10 @@ function Cells({ row, trend }) {
 }
 
 function NarrowCells({ row }) {
-  const stale = isStale(row.age_ms, row.period_ms);
+  const stale = isStale(row.time_ms, row.period_ms);
   return html`<span role="cell" class="narrow-cell"><a href=${link("device", row.device)}>
     <span class="narrow-top"><${Name} id=${row.device} label=${row.label} />${row.value && html`<${Value} ...${row.value} stale=${stale} />`}</span>
-    <span class="narrow-low"><${State} state=${row.state} /><span class=${stale ? "late" : ""}><${Age} ms=${row.age_ms} /></span></span></a></span>`;
+    <span class="narrow-low"><${State} state=${row.state} /><span class=${stale ? "late" : ""}><${Age} time=${row.time_ms} /></span></span></a></span>`;
 }
 
 function Row({ item, index, top, trend }) {
@@ -91,7 +91,7 @@ function Heading({ sort, setSort }) {
     const active = sort.column === column;
     const turned = active ? (sort.descending ? "descending" : "ascending") : undefined;
     return html`<span role="columnheader" key=${column} class=${`c-${column}`} aria-sort=${turned}>${SORTABLE.has(column)
-      ? html`<button onClick=${() => setSort({ column, descending: active ? !sort.descending : column !== "device" && column !== "line" && column !== "state" && column !== "endpoint" })}
+      ? html`<button onClick=${() => setSort({ column, descending: active ? !sort.descending : column !== "device" && column !== "line" && column !== "state" && column !== "endpoint" && column !== "time_ms" })}
         >${say(`col.${column}`)}<span aria-hidden="true">${active ? (sort.descending ? " ▾" : " ▴") : ""}</span></button>`
       : say(`col.${column}`)}</span>`;
   })}</div>`;

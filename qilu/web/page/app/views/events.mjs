@@ -28,6 +28,7 @@ const textOf = (event) => `${event.device ?? ""} ${event.kind} ${event.text.zh} 
 export function Events() {
   const state = topicState("events");
   const live = state?.events ?? [];
+  const known = topicState("overview")?.devices ?? {};
   const [kept, setKept] = useState(null); // the list as it was when the reader stopped it
   const [text, setText] = useState("");
   const [level, setLevel] = useState("");
@@ -49,7 +50,7 @@ export function Events() {
     <ol class="events">${shown.map((event) => html`<li key=${event.id} data-level=${event.level}>
       <time class="figures" datetime=${new Date(event.time_ms).toISOString()}>${moment(event.time_ms)}</time>
       <${LevelGlyph} level=${event.level} />
-      ${event.device ? html`<a href=${link("device", event.device)}>${event.device}</a>` : html`<span></span>`}
+      ${event.device && known[event.device] ? html`<a href=${link("device", event.device)}>${event.device}</a>` : html`<span class="event-subject">${event.device}</span>`}
       <span class="event-text">${pick(event.text)}</span></li>`)}</ol>
     <p role="status">${said}</p>
     ${all.length > 0 && html`<button class="button" onClick=${askOlder}>${say("events.older")}</button>`}`;

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { mayOperate, offered, request, topicState } from "../app.mjs";
-import { number, simulated } from "../format.mjs";
+import { clock, number, simulated } from "../format.mjs";
 import { html } from "../html.mjs";
 import { FaultDialog } from "../parts/fault_dialog.mjs";
 import { State } from "../parts/glyph.mjs";
@@ -10,13 +10,14 @@ import { Name, Value } from "../parts/value.mjs";
 import { pick, say } from "../words.mjs";
 
 const SPEEDS = [1, 5, 20, 60];
+const STEP_TICKS = 10;
 
 function Clock({ factory, act }) {
   const set = (body) => act(() => request("factory/clock", { method: "POST", body }));
   const locked = !mayOperate.value;
   return html`<div class="factory-clock"><b class="figures">${say("factory.time", simulated(factory.seconds))}</b>
     <button class="button" data-do="pause" disabled=${locked} onClick=${() => set({ paused: !factory.paused })}>${say(factory.paused ? "factory.resume" : "factory.pause")}</button>
-    <button class="button" data-do="step" disabled=${locked || !factory.paused} onClick=${() => set({ step: 1 })}>${say("factory.step")}</button>
+    <button class="button" data-do="step" disabled=${locked || !factory.paused} onClick=${() => set({ step: STEP_TICKS })}>${say("factory.step")}</button>
     <span class="speeds" role="group" aria-label=${say("factory.speed")}>${SPEEDS.map((speed) => html`<button key=${speed} class="button" disabled=${locked} aria-pressed=${factory.speed === speed}
       onClick=${() => set({ speed })}>${speed}×</button>`)}</span></div>`;
 }
@@ -70,7 +71,7 @@ function Line({ line, faults, open }) {
 function Faults({ faults, act }) {
   const repair = (fault) => act(() => request(`factory/faults/${encodeURIComponent(fault.device)}/${encodeURIComponent(fault.fault)}`, { method: "DELETE" }));
   return html`<section class="panel faults"><h2>${say("factory.faults")}</h2>${faults.length === 0 && html`<p>${say("factory.nofault")}</p>`}
-    <ul>${faults.map((fault) => html`<li key=${`${fault.device} ${fault.fault}`}><span><b>${pick(fault.label, fault.fault)}</b> · ${fault.device}${fault.state ? ` · ${fault.state}` : ""}</span>
+    <ul>${faults.map((fault) => html`<li key=${`${fault.device} ${fault.fault} ${fault.point} ${fault.begin}`}><span><b>${pick(fault.label, fault.fault)}</b> · ${[fault.device, fault.point].filter(Boolean).join(" · ")}${fault.severity > 0 && fault.severity < 1 ? ` · ${Math.round(fault.severity * 100)} %` : ""}</span>
       <button class="button" data-do="repair" disabled=${!mayOperate.value} onClick=${() => repair(fault)}>${say("factory.repair")}</button></li>`)}</ul></section>`;
 }
 
@@ -93,9 +94,9 @@ export function Factory() {
     ${factory.lines.length === 0 && html`<p class="empty">${say("empty.factory")}</p>`}
     ${factory.lines.map((line) => html`<${Line} key=${line.line} line=${line} faults=${factory.faults} open=${setOpen} />`)}
     ${factory.utilities.length > 0 && html`<section class="line"><h2>${say("factory.utilities")}</h2><ul class="utilities">${factory.utilities.map((utility) => html`<li key=${`${utility.device} ${utility.point}`}>
-      <button class="utility" onClick=${() => setOpen(utility)}><${Name} id=${utility.device} label=${utility.label} /><${Value} value=${utility.value} unit=${utility.unit} /></button></li>`)}</ul></section>`}
+      <button class="utility" onClick=${() => setOpen(utility)}><${Name} id=${utility.device} label=${utility.label} />${utility.state && utility.state !== "running" && html`<${State} state=${utility.state} />`}<${Value} value=${utility.value} unit=${utility.unit} /></button></li>`)}</ul></section>`}
     <div class="panels"><${Faults} faults=${factory.faults} act=${act} />
     <details class="panel causes"><summary>${say("factory.causes")}</summary><ol class="causes-list">${(factory.causes ?? []).map((cause, index) => html`<li key=${index}>
-      <span class="figures">${typeof cause.seconds === "number" ? simulated(cause.seconds) : simulated((cause.time_ms ?? 0) / 1000)}</span> ${pick(cause.text)}</li>`)}</ol></details></div>
+      <span class="figures">${clock(cause.time_ms)}</span> ${pick(cause.text)}</li>`)}</ol></details></div>
     ${open && html`<${FaultDialog} key=${open.device} machine=${open} faults=${factory.faults} act=${act} close=${() => setOpen(null)} />`}`;
 }

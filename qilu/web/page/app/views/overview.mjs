@@ -1,10 +1,10 @@
 // Overview: the road of the data as four boxes, and the devices as tiles, worst first.
 
 import { topicState } from "../app.mjs";
-import { age, duration, number } from "../format.mjs";
+import { duration, number } from "../format.mjs";
 import { html } from "../html.mjs";
 import { LevelGlyph, State } from "../parts/glyph.mjs";
-import { Name, Value } from "../parts/value.mjs";
+import { Age, Name, Value, isStale } from "../parts/value.mjs";
 import { link } from "../route.mjs";
 import { lang } from "../settings.mjs";
 import { reasonWord } from "../vocabulary.mjs";
@@ -50,10 +50,10 @@ export function Tile({ id, device }) {
   const { value } = device;
   return html`<li class="tile" data-level=${device.level} data-device=${id}><a href=${link("device", id)}>
     <span class="tile-name"><${Name} id=${id} label=${device.label} /></span>
-    <span class="tile-state"><${State} state=${device.state} /><span class="figures age">${device.age_ms === null || device.age_ms === undefined ? say("never") : age(device.age_ms, lang.value)}</span></span>
+    <span class="tile-state"><${State} state=${device.state} /><${Age} time=${device.time_ms} short /></span>
     ${device.level !== "normal" && device.reason
       ? html`<span class="tile-reason">${reasonWord(device.reason)}</span>`
-      : html`<span class="tile-value">${value ? html`<${Value} ...${value} stale=${device.state === "offline"} />` : "–"}</span>`}
+      : html`<span class="tile-value">${value ? html`<${Value} ...${value} stale=${isStale(device.time_ms, device.period_ms)} />` : "–"}</span>`}
   </a></li>`;
 }
 
