@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random, SystemRandom
 from urllib.parse import quote
 
 from cloud.ingester import BatchLimits, Ingester, Tally
+from cloud.observation import Observation
 from cloud.settings import IngesterSettings
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError, UnreachableError
@@ -26,6 +29,7 @@ from qilu.runtime.service_manager import Check
 from qilu.runtime.tasks import flatten
 from qilu.stores.factory import open_store
 from qilu.stores.interfaces import Store
+from qilu.web.settings import WebSettings
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ async def ingest(
     ready: Callable[[], None] = _nothing,
     started: Callable[[], None] = _nothing,
     watch: Callable[[Check], None] = _ignore,
+    tokens: Path | None = None,
     random: Random | None = None,
 ) -> None:
     """Ingest until cancelled. `store`: an open one to fill instead of that of the settings.
@@ -53,11 +58,14 @@ async def ingest(
     ConfigError when the store cannot be used, or the settings are wrong from the start; a broker or a store
     that is away is waited for. `ready` is called each time that records begin to flow, `started` once the
     settings have shown to be usable: at the first link, or when broker or store are waited for. `watch` gets
-    what has to hold while it runs.
+    what has to hold while it runs. `tokens`: the file of tokens of the endpoints where they name none.
     """
     random = random or SystemRandom()
     name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
+    observation = Observation(Tally() if tally is None else tally)
     async with AsyncExitStack() as stack:
+        if settings.endpoints is not None:
+            await _open_endpoints(stack, settings.endpoints, observation, name, tokens)
         if store is None:
             store = await _open_store(stack, settings, Backoff(random), started)
         _log.info("ingester %s fills store %s", name, store.identity)
@@ -72,22 +80,36 @@ async def ingest(
             store,
             settings.mqtt.topics,
             name,
-            tally=Tally() if tally is None else tally,
+            tally=observation.tally,
             random=random,
             limits=bounds,
             owners=settings.owners,
             master_key=lambda: read_secret(settings.ack_key_file, None, key="ack_key_file"),
         )
+        observation.opened(ingester, name, store.identity)
         watch(ingester.problem)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
             tasks.create_task(ingester.confirm(), name="confirm what is stored")
-            context = _LinkContext(settings, ingester, name, store.identity, random, ready, started)
+            context = _LinkContext(
+                settings, ingester, name, store.identity, random, ready, started, observation
+            )
             if not settings.mqtt.links_to_all:
                 await _serve(context, settings.mqtt)
                 return
             for broker in settings.mqtt.brokers:
                 tasks.create_task(_serve(context, broker, broker.address), name=f"serve {broker.address}")
+
+
+async def _open_endpoints(
+    stack: AsyncExitStack, settings: WebSettings, observation: Observation, name: str, tokens: Path | None
+) -> None:
+    from cloud.endpoints import serve_endpoints  # brings the HTTP library, which is wanted only here
+
+    server = await stack.enter_async_context(
+        serve_endpoints(settings, observation.look, name=name, tokens=tokens)
+    )
+    _log.info("metrics and health are at %s", server.url)
 
 
 async def _open_store(
@@ -114,6 +136,7 @@ class _LinkContext:
     random: Random
     ready: Callable[[], None]
     started: Callable[[], None]
+    observation: Observation
 
 
 async def _serve(context: _LinkContext, mqtt: MqttSettings, broker: str = "") -> None:
@@ -128,9 +151,12 @@ async def _serve(context: _LinkContext, mqtt: MqttSettings, broker: str = "") ->
 
     def flowing() -> None:
         reconnection.connected(f"connected to {hosts.current.address}", loop.time())
+        links[hosts.current.address] = time.time_ns() // 1_000_000
         context.started()
         context.ready()
 
+    links = context.observation.links
+    links.update(dict.fromkeys((host for host in [broker] if host), 0))
     tried, keepalive = False, Keepalive(mqtt.keepalive)
     while True:
         pause = 0.0
@@ -147,6 +173,7 @@ async def _serve(context: _LinkContext, mqtt: MqttSettings, broker: str = "") ->
             if not tried:
                 raise
             pause = reconnection.failed(flatten(wrong), loop.time())
+        links.update(dict.fromkeys(links if not broker else [broker], 0))
         tried = True
         context.started()
         await asyncio.sleep(pause)

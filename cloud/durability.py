@@ -35,6 +35,11 @@ class Durability:
         self._clock = clock
         self._queue = ConfirmationQueue(store.durability_delay)
 
+    @property
+    def records(self) -> int:
+        """Records that are stored and not known to be durable."""
+        return self._queue.records
+
     def took(
         self,
         mark: Mark,

@@ -124,6 +124,8 @@ class Ingester:
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
         self._writing_since: float | None = None
         self._routes = Routes()
+        self.store_error = ""
+        """Why the store took nothing at the last try; empty while it does."""
 
     async def serve(
         self, link: BrokerConnection, filters: Sequence[str], ready: Callable[[], None], broker: str = ""
@@ -166,6 +168,21 @@ class Ingester:
         if self._writing_since is None or self._clock() - self._writing_since <= LONGEST_WRITE_S:
             return None
         return f"store {self._store.identity}: a write has not ended for {LONGEST_WRITE_S:.0f} s"
+
+    @property
+    def queued_records(self) -> int:
+        """Records that wait for the store."""
+        return self._queue.waiting_records
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of memory that they take."""
+        return self._queue.waiting_bytes
+
+    @property
+    def unconfirmed_records(self) -> int:
+        """Records that are stored and not known to be durable."""
+        return self._durability.records
 
     async def confirm(self) -> None:
         """Acknowledge as durable what the store has kept for its horizon, until cancelled, link or not."""
@@ -226,9 +243,11 @@ class Ingester:
                 if records == 1:
                     await asyncio.sleep(backoff.next(error.retry_after))
             except UnreachableError as error:
+                self.store_error = str(error)
                 self._complain("store", f"store {self._store.identity}: {error}")
                 await asyncio.sleep(backoff.next(error.retry_after))
             else:
+                self.store_error = ""
                 self._write_size.fitted(records)
                 backoff.reset()
                 batch = batch.rest(records)

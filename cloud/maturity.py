@@ -52,6 +52,11 @@ class ConfirmationQueue:
         self._young: deque[PendingWrite] = deque()
         self._doubtful: deque[PendingWrite] = deque()
 
+    @property
+    def records(self) -> int:
+        """Records that are stored and not known to be durable."""
+        return sum(len(pending.names) for pending in (*self._young, *self._doubtful))
+
     def add(self, write: Write, names: Sequence[tuple[StreamKey, int]], now: float) -> None:
         """The store took this write, not later than `now`; `names` are those of its polls."""
         self._young.append(PendingWrite(write, names, now, now + self._durability_delay))

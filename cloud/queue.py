@@ -107,7 +107,7 @@ class IngestQueue:
     """
 
     def __init__(self, *, records: int, batch_bytes: int, backlog_bytes: int, room: int) -> None:
-        self._records = records
+        self._batch_records = records
         self._batch_bytes = batch_bytes
         self._backlog_bytes = backlog_bytes
         self._lanes: dict[Lane, FairQueue[_Message]] = {lane: FairQueue(room // 2) for lane in Lane}
@@ -127,10 +127,20 @@ class IngestQueue:
         return any(self._lanes.values())
 
     @property
+    def waiting_records(self) -> int:
+        """Records that wait."""
+        return self._count
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the room that are taken."""
+        return sum(lane.bytes for lane in self._lanes.values())
+
+    @property
     def batch_ready(self) -> bool:
         """Whether a whole batch is there, or all of the backlog that one may have."""
         return (
-            self._count >= self._records
+            self._count >= self._batch_records
             or self._bytes[Lane.LIVE] >= self._batch_bytes
             or self._bytes[Lane.BACKLOG] >= self._backlog_bytes
         )
@@ -166,7 +176,7 @@ class IngestQueue:
         """The next batch: all live records before any of the backlog, and a little of that in any case."""
         batch, live, backlog = Batch(), self._lanes[Lane.LIVE], self._lanes[Lane.BACKLOG]
         size = 0
-        while live and batch.records < self._records and size < self._batch_bytes:
+        while live and batch.records < self._batch_records and size < self._batch_bytes:
             size += self._move(Lane.LIVE, batch)
         size = 0
         while backlog and (not size or size + len(backlog.next().payload) <= self._backlog_bytes):

@@ -13,6 +13,7 @@ from qilu.contract.units import ByteSize, Duration
 from qilu.contract.validation import FrozenModel, validation_error
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
+from qilu.web.settings import WebSettings
 
 
 def _pattern(text: str) -> str:
@@ -52,6 +53,9 @@ class IngesterSettings(FrozenModel):
     max_backlog_bytes_per_write: ByteSize = 64_000
     """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
     waits for no more. Smaller messages go together, a larger one alone."""
+    endpoints: WebSettings | None = None
+    """Where `/metrics`, `/healthz`, `/readyz` and the status are served; default: nowhere. With `{}` at
+    127.0.0.1:8080."""
     max_queue_bytes: ByteSize = 64_000_000
     """Bytes of messages that may wait for the store; what exceeds this is not acknowledged, so that the
     edge sends it again."""

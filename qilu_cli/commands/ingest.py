@@ -9,6 +9,7 @@ from cloud.app import ingest as run
 from cloud.settings import IngesterSettings
 from qilu.config.settings_file import load
 from qilu.runtime.service_manager import Check, ServiceManager
+from qilu.web.tokens import FILE_NAME
 from qilu_cli.file_kinds import Kind, expected
 
 
@@ -20,6 +21,6 @@ async def ingest(file: Path) -> None:
     manager = ServiceManager(checks)
     feeding = asyncio.create_task(manager.feed_watchdog(), name="feed the watchdog")
     try:
-        await run(settings, started=manager.ready, watch=checks.append)
+        await run(settings, started=manager.ready, watch=checks.append, tokens=file.parent / FILE_NAME)
     finally:
         feeding.cancel()
