@@ -10,6 +10,7 @@ from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
 from gateway.console.watch import GroupWatch, Watch
 from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.view import DeviceView, Level
+from qilu.contract.display.numbers import decimals
 from qilu.contract.reading import Reason, Value
 
 _WARNINGS = {Reason.OUT_OF_LIMITS, Reason.SENTINEL, Reason.NOT_A_NUMBER, Reason.STALE}
@@ -115,6 +116,7 @@ def _key_value(entry: DeviceEntry, groups: Mapping[str, GroupWatch]) -> Mapping[
         "unit": point.unit,
         "value": value,
         "quality": "good" if reason is None else str(reason.quality),
+        "decimals": decimals(point),
     }
 
 

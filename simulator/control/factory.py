@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from qilu.contract.display.numbers import decimals
 from qilu.contract.display.states import machine_states
 from qilu.contract.profile import SERVE_COUNTER, DeviceProfile, Label, Point
 from qilu.web.vocabulary import label_value
@@ -149,7 +150,13 @@ def _point(profile: DeviceProfile, name: str) -> Point | None:
 
 def _value(point: Point, values: Values, index: int) -> Mapping[str, Any]:
     value = round(float(values[point.name][index]), 3)
-    return {"point": point.name, "label": label_value(point.label), "unit": point.unit, "value": value}
+    return {
+        "point": point.name,
+        "label": label_value(point.label),
+        "unit": point.unit,
+        "value": value,
+        "decimals": decimals(point),
+    }
 
 
 def _whole(values: Values, name: str, index: int) -> int:

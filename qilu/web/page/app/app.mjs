@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { Refused, ask, liveAddress } from "./api.mjs";
 import { Live } from "./live.mjs";
+import { firstView } from "./route.mjs";
 import { proposeLang } from "./settings.mjs";
 import { readVocabulary } from "./vocabulary.mjs";
 
@@ -14,6 +15,8 @@ export const tick = signal(Date.now()); // twice a second, for ages and bars
 setInterval(() => { tick.value = Date.now(); }, 500);
 
 export const mayOperate = computed(() => info.value?.access === "operator");
+/** A plant alone: machines, and no gateway that collects from them. */
+export const isPlant = computed(() => info.value?.role === "plant");
 export const offered = computed(() => info.value?.views ?? ["overview"]);
 
 /** The time of the box now; whoever asks is drawn again each second. */
@@ -31,6 +34,7 @@ export async function introduce() {
   try {
     info.value = await ask("info");
     signedOut.value = false;
+    if (info.value.views.length > 0 && !info.value.views.includes("overview")) firstView.value = info.value.views[0];
     proposeLang(info.value.lang);
     await readVocabulary();
   } catch (error) {

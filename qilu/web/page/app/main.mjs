@@ -2,7 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { introduce, live } from "./app.mjs";
+import { introduce, isPlant, live } from "./app.mjs";
 import { html } from "./html.mjs";
 import { route } from "./route.mjs";
 import { Shell } from "./shell.mjs";
@@ -17,7 +17,8 @@ const TOPICS = {
 
 effect(() => {
   const { view, parts } = route.value;
-  live.subscribe(["overview", ...(TOPICS[view]?.(parts) ?? [])]);
+  const topics = isPlant.value ? ["factory"] : ["overview", ...(TOPICS[view]?.(parts) ?? [])];
+  if (topics.join() !== live.wanted.join()) live.subscribe(topics);
   document.documentElement.dataset.view = view;
 });
 

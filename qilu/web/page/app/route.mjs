@@ -2,6 +2,10 @@
 
 import { computed, signal } from "@preact/signals";
 
+/** The view of an empty fragment; the plant of a simulator has no overview. */
+export const firstView = signal("overview");
+
+
 const fragment = signal(location.hash);
 addEventListener("hashchange", () => { fragment.value = location.hash; });
 
@@ -15,7 +19,7 @@ function decoded(part) {
 
 export const route = computed(() => {
   const [view = "", ...parts] = fragment.value.replace(/^#\/?/, "").split("/");
-  return { view: view || "overview", parts: parts.map(decoded) };
+  return { view: view || firstView.value, parts: parts.map(decoded) };
 });
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;

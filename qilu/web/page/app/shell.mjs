@@ -1,7 +1,7 @@
 // The frame of every view: header, the sentence, the bars of a frozen page and of wrong clocks, the view itself.
 
 import { useEffect, useState } from "preact/hooks";
-import { info, introduce, live, offered, signedOut, tick, topicState } from "./app.mjs";
+import { info, introduce, isPlant, live, offered, signedOut, tick, topicState } from "./app.mjs";
 import { ask } from "./api.mjs";
 import { clock, duration, zone } from "./format.mjs";
 import { html } from "./html.mjs";
@@ -13,7 +13,7 @@ import { Delivery } from "./views/delivery.mjs";
 import { Device } from "./views/device.mjs";
 import { Devices } from "./views/devices.mjs";
 import { Events } from "./views/events.mjs";
-import { Factory } from "./views/factory.mjs";
+import { Factory, plantSentence } from "./views/factory.mjs";
 import { Overview } from "./views/overview.mjs";
 import { SignIn } from "./views/sign_in.mjs";
 import { Wall } from "./views/wall.mjs";
@@ -37,9 +37,9 @@ function Navigation() {
 
 function Identity() {
   const edge = topicState("overview")?.edge ?? info.value;
-  if (!edge) return html`<a class="identity" href="#/overview"><b>Qilu</b></a>`;
+  if (!edge) return html`<a class="identity" href="#/"><b>Qilu</b></a>`;
   const name = pick(edge.label, edge.edge);
-  return html`<a class="identity" href="#/overview" title=${[edge.enterprise, edge.site].filter(Boolean).join(" · ")}>
+  return html`<a class="identity" href="#/" title=${[edge.enterprise, edge.site].filter(Boolean).join(" · ")}>
     <b>${name}</b>${name !== edge.edge && html`<small>${edge.edge}</small>`}</a>`;
 }
 
@@ -98,12 +98,13 @@ function Missing() {
 
 export function Shell() {
   const { view, parts } = route.value;
-  const View = VIEWS[view] ?? Missing;
+  const refused = info.value && IN_HEADER.includes(view) && !offered.value.includes(view);
+  const View = (!refused && VIEWS[view]) || Missing;
   useEffect(() => { document.title = `${say(`view.${view === "device" ? "devices" : view}`)} · Qilu`; });
   if (signedOut.value) return html`<${SignIn} done=${introduce} />`;
   if (view === "wall") return html`<${Bars} /><${Wall} />`;
   return html`<${Header} /><${Bars} />
-    <${Sentence} sentence=${topicState("overview")?.sentence} />
+    <${Sentence} sentence=${isPlant.value ? plantSentence(topicState("factory")) : topicState("overview")?.sentence} />
     <main id="content" tabindex="-1" class="view view-${view}"><${View} key=${parts[0] ?? ""} parts=${parts} /></main>
     <${Footer} />`;
 }

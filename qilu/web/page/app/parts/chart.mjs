@@ -94,7 +94,7 @@ function options(uPlot, width, shared) {
     width, height: 190, legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { sync: { key: "charts" }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false },
     scales: { x: { time: true, range: () => [shared.series.from_ms / 1000, shared.series.to_ms / 1000] }, y: { range: (_, low, high) => valueRange(low, high) } },
-    axes: [{ ...axis, values: timeLabels, space: 84, size: 28 }, { ...axis, size: AXIS_WIDTH, space: 34,
+    axes: [{ ...axis, values: timeLabels, space: 84, size: 28 }, { ...axis, size: AXIS_WIDTH, space: 34, incrs: steps(labels ? 0 : places ?? 6),
       values: (_, splits) => splits.map((value) => (labels?.[value] ? pick(labels[value]) : number(value, Math.min(places ?? 6, decimalsOfSteps(splits))))) }],
     series: [{}, { stroke: trace, width: 1.6, spanGaps: false, points: { show: true, size: 6, fill: trace,
       filter: (plot) => loneIndices(plot.data[1]) } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
@@ -115,6 +115,10 @@ function options(uPlot, width, shared) {
     },
   };
 }
+
+/** 1, 2 and 5 with every power of ten, none finer than the point resolves. */
+const steps = (places) => Array.from({ length: 14 + places }, (_, index) => 10 ** (index - places))
+  .flatMap((power) => [power, 2 * power, 5 * power]);
 
 function decimalsOfSteps(splits) {
   const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;

@@ -8,8 +8,8 @@ import { pick, say } from "../words.mjs";
 const KINDS = ["machine", "sensor", "network"];
 
 /** A fault of a sensor is injected into a point, which is chosen beside it. */
-function Offer({ offer, locked, inject }) {
-  const [point, setPoint] = useState(offer.points?.[0]);
+function Offer({ offer, lead, locked, inject }) {
+  const [point, setPoint] = useState(offer.points?.includes(lead) ? lead : offer.points?.[0]);
   return html`<li>${offer.points?.length > 0 && html`<label class="choice"><span class="unseen">${say("factory.point")}</span>
       <select value=${point} onChange=${(event) => setPoint(event.target.value)}>${offer.points.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`}
     <button data-fault=${offer.fault} disabled=${locked} onClick=${() => inject(offer, point)}>
@@ -42,5 +42,5 @@ export function FaultDialog({ machine, faults, act, close }) {
     ${offers === null && html`<p class="empty" aria-busy="true">${say("loading")}</p>`}
     ${offers?.length === 0 && html`<p class="empty">${say("factory.noeffect")}</p>`}
     ${groups.map(([kind, entries]) => entries.length > 0 && html`<section key=${kind}><h3>${say(`factory.${kind}`)}</h3><ul class="offers">
-      ${entries.map((offer) => html`<${Offer} key=${offer.fault} offer=${offer} locked=${!mayOperate.value || active.has(offer.fault)} inject=${inject} />`)}</ul></section>`)}</div></dialog>`;
+      ${entries.map((offer) => html`<${Offer} key=${offer.fault} offer=${offer} lead=${machine.value?.point ?? machine.point} locked=${!mayOperate.value || active.has(offer.fault)} inject=${inject} />`)}</ul></section>`)}</div></dialog>`;
 }

@@ -33,6 +33,8 @@ function useRegisters(name) {
   return state;
 }
 
+const isBits = (block) => block.table === "coil" || block.table === "discrete";
+
 const pointAt = (block, address) => block.points.find((point) => address >= point.address
   && address < point.address + (typeof point.words === "number" ? point.words : sizeOf(point.type)));
 
@@ -43,7 +45,7 @@ function Words({ block, chosen, choose, labels }) {
       const address = block.address + index;
       const point = pointAt(block, address);
       return html`<li key=${address}><button class="word figures" aria-pressed=${chosen === address} onClick=${() => choose(address)}>
-        <span>${address}</span><b>${hex(word)}</b><span>${word}</span><small>${point ? (point.address === address ? pick(labels[point.point]?.label, point.point) : "″") : ""}</small></button></li>`;
+        <span>${address}</span><b>${isBits(block) ? word : hex(word)}</b><span>${isBits(block) ? "" : word}</span><small>${point ? (point.address === address ? pick(labels[point.point]?.label, point.point) : "″") : ""}</small></button></li>`;
     })}</ul></section>`;
 }
 
@@ -53,8 +55,8 @@ function Decodings({ block, address, labels }) {
   const start = point?.address === address;
   const own = point && start ? orderName(point.byte_order, point.word_order) : "";
   return html`<section class="panel decodings"><h3>${say("registers.decodings", address)}</h3>
-    ${point && html`<p><b>${pick(labels[point.point]?.label, point.point)}</b> ${point.type} ${own} ${say("registers.scaled", point.scale ?? 1, point.offset ?? 0)}</p>`}
-    <div class="scroll" tabindex="0" role="region" aria-label=${say("registers.decodings", address)}><table class="grid figures"><thead><tr><th scope="col">${say("registers.type")}</th>${ORDERS.map((order) => html`<th scope="col" key=${order}>${order}</th>`)}</tr></thead>
+    ${point && html`<p><b>${pick(labels[point.point]?.label, point.point)}</b> ${point.type} ${isBits(block) ? "" : `${own} ${say("registers.scaled", point.scale ?? 1, point.offset ?? 0)}`}</p>`}
+    ${isBits(block) ? html`<p class="figures"><b>${words[0]}</b></p>` : html`<div class="scroll" tabindex="0" role="region" aria-label=${say("registers.decodings", address)}><table class="grid figures"><thead><tr><th scope="col">${say("registers.type")}</th>${ORDERS.map((order) => html`<th scope="col" key=${order}>${order}</th>`)}</tr></thead>
     <tbody>${TYPES.map((type) => html`<tr key=${type}><th scope="row">${type}</th>${ORDERS.map((order) => {
       const single = sizeOf(type) === 1;
       if (single && (order === "CDAB" || order === "DCBA")) return html`<td key=${order}></td>`;
@@ -63,7 +65,7 @@ function Decodings({ block, address, labels }) {
     })}</tr>`)}
     <tr><th scope="row">bits</th><td colspan="4">${binary(words[0])}</td></tr>
     <tr><th scope="row">ASCII</th><td colspan="4">${characters(words.slice(0, 8))}</td></tr></tbody></table></div>
-    <p><small>◀ ${say("registers.profile")}</small></p></section>`;
+    <p><small>◀ ${say("registers.profile")}</small></p>`}</section>`;
 }
 
 export function Registers({ name, points }) {
@@ -73,7 +75,8 @@ export function Registers({ name, points }) {
   if (fault) return html`<p class="refusal" role="alert">${say("failed", fault)}</p>`;
   if (!blocks) return html`<p class="empty" aria-busy="true">${say("loading")}</p>`;
   if (blocks.length === 0) return html`<p class="empty">${say("registers.none")}</p>`;
-  const at = chosen ?? { index: 0, address: blocks[0].points[0]?.address ?? blocks[0].address };
+  const index = Math.max(0, blocks.findIndex((entry) => !isBits(entry)));
+  const at = chosen ?? { index, address: blocks[index].points[0]?.address ?? blocks[index].address };
   const block = blocks[at.index] ?? blocks[0];
   return html`<div class="registers"><div>${blocks.map((entry, index) => html`<${Words} key=${`${entry.table}${entry.address}`} block=${entry} labels=${labels}
       chosen=${index === at.index ? at.address : null} choose=${(address) => choose({ index, address })} />`)}</div>

@@ -1,13 +1,18 @@
 // From the answer of the API to the columns of a chart: gaps cut the line, lone samples are found. Pure.
 
+/** So much at the begin of a range is no gap: a poll may be due. */
+const NEW_MS = 15000;
+
 /** Gaps that do not cut a line: what a deadband held back is known to be near the last value. */
 const BRIDGED = new Set(["suppressed"]);
 
-/** The series with a gap for each stretch in which every poll failed: there is no value to draw a line through. */
+/** The series with a gap for each stretch in which every poll failed, and before what memory keeps: nothing is left unexplained. */
 export function withGaps(series) {
   const failed = series.bad.filter((bad) => bad.quality === "bad" && !series.t.some((time) => time >= bad.from_ms && time <= bad.to_ms));
   const known = (bad) => series.gaps.some((gap) => gap.from_ms <= bad.from_ms && gap.to_ms >= bad.to_ms);
   const gaps = failed.filter((bad) => !known(bad)).map(({ from_ms, to_ms, reason }) => ({ from_ms, to_ms, reason }));
+  const first = Math.min(series.t[0] ?? series.to_ms, ...series.bad.map((bad) => bad.from_ms), ...series.gaps.map((gap) => gap.from_ms));
+  if (series.source === "recent" && first - series.from_ms > NEW_MS) gaps.push({ from_ms: series.from_ms, to_ms: first, reason: "not_in_memory" });
   return { ...series, gaps: [...series.gaps, ...gaps].sort((a, b) => a.from_ms - b.from_ms) };
 }
 

@@ -75,6 +75,20 @@ function Faults({ faults, act }) {
       <button class="button" data-do="repair" disabled=${!mayOperate.value} onClick=${() => repair(fault)}>${say("factory.repair")}</button></li>`)}</ul></section>`;
 }
 
+/** The first line of a plant without a gateway: what was made to go wrong, or that nothing was. */
+export function plantSentence(factory) {
+  if (!factory) return null;
+  const machines = factory.lines.reduce((sum, line) => sum + line.machines.length, factory.utilities.length);
+  const [first, ...others] = factory.faults.map((fault) => ({
+    code: "fault_injected", level: "warning", subject: `${fault.device} ${fault.fault} ${fault.point ?? ""}`, since_ms: 0,
+    zh: `${fault.device}：${fault.label?.zh || fault.fault}（已注入）`, en: `${fault.device}: ${fault.label?.en || fault.fault} (injected)`,
+  }));
+  if (first) return { ...first, more: others };
+  const state = factory.paused ? ["已暂停", "is paused"] : ["在运行", "runs"];
+  return { code: "plant_runs", level: "normal", since_ms: 0, more: [],
+    zh: `工厂${state[0]}：${machines} 台设备，没有注入故障`, en: `The plant ${state[1]}: ${machines} machines, no fault is injected` };
+}
+
 export function Factory() {
   const factory = topicState("factory");
   const [open, setOpen] = useState(null);
