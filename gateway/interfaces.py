@@ -111,8 +111,6 @@ class PlannedRequest:
     points: tuple[str, ...]
     addresses: tuple[int, ...] = ()
     """Of the points, in their order."""
-    reply: tuple[int, bytes] | None = None
-    """The time (ms, UTC) and the data of the last reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,14 @@ class DevicePlan:
     device: str
     requests: tuple[PlannedRequest, ...]
     refused: Mapping[str, Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """The last reply to a planned request: its time (ms, UTC) and its data; None before the first."""
+
+    request: PlannedRequest
+    reply: tuple[int, bytes] | None
 
 
 class Event(NamedTuple):

@@ -39,7 +39,8 @@ _SENTENCE_INTERVAL_S = 2.0
 class Console:
     """One gateway and the web server of its console.
 
-    `more_routes` and `more_topics` are of whoever runs a gateway beside something else, such as the demo.
+    `more_routes`, `more_topics` and `more_views` are of whoever runs a gateway beside something else, such
+    as the demo.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Console:
         extra_processors: Sequence[Processor] = (),
         more_routes: Sequence[Route] = (),
         more_topics: TopicFinder = lambda _: None,
+        more_views: Sequence[str] = (),
         page: Path | None = PAGE,
     ) -> None:
         if settings.console is None:
@@ -69,7 +71,17 @@ class Console:
         boot = secrets.token_hex(8)
         api = Api(
             ApiParts(
-                catalogue, watch, book, observer, self.gateway.health, self._events, topics, version, boot
+                catalogue,
+                watch,
+                book,
+                observer,
+                self.gateway.health,
+                self._events,
+                topics,
+                version,
+                boot,
+                self.gateway.history,
+                more_views,
             )
         )
         self.routes = api.routes()

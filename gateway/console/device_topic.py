@@ -80,22 +80,22 @@ def _counters(device: str, groups: Mapping[str, GroupWatch], source: ObservedSou
 
 
 def _plan(device: str, source: ObservedSource) -> Mapping[str, Any]:
-    for plan in source.plans():
-        if plan.device == device:
-            return {
-                "blocks": [
-                    {
-                        "group": request.group,
-                        "table": request.table,
-                        "address": request.address,
-                        "count": request.count,
-                        "points": len(request.points),
-                    }
-                    for request in plan.requests
-                ],
-                "learned": [
-                    {"point": point, "reason": reason.value, "text": f"{point}: {reason}"}
-                    for point, reason in plan.refused.items()
-                ],
+    plan = source.plan_of(device)
+    if plan is None:
+        return {"blocks": [], "learned": []}
+    return {
+        "blocks": [
+            {
+                "group": request.group,
+                "table": request.table,
+                "address": request.address,
+                "count": request.count,
+                "points": len(request.points),
             }
-    return {"blocks": [], "learned": []}
+            for request in plan.requests
+        ],
+        "learned": [
+            {"point": point, "reason": reason.value, "text": f"{point}: {reason}"}
+            for point, reason in plan.refused.items()
+        ],
+    }

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.console.catalogue import DeviceEntry
-from gateway.interfaces import DevicePlan, PlannedRequest
+from gateway.interfaces import PlannedRequest, RawReply
 from qilu.contract.profile import Point
 
 
-def registers(entry: DeviceEntry, plan: DevicePlan) -> Mapping[str, Any]:
+def registers(entry: DeviceEntry, replies: Sequence[RawReply]) -> Mapping[str, Any]:
     """Every block that was read, with its words (of bits: 0 or 1), and how its points are laid out."""
     return {
-        "device": plan.device,
+        "device": entry.settings.device,
         "blocks": [
             {
-                "group": request.group,
-                "table": request.table,
-                "address": request.address,
-                "time_ms": 0 if request.reply is None else request.reply[0],
-                "words": _words(request),
-                "points": list(_points(entry, request)),
+                "group": raw.request.group,
+                "table": raw.request.table,
+                "address": raw.request.address,
+                "time_ms": 0 if raw.reply is None else raw.reply[0],
+                "words": _words(raw),
+                "points": list(_points(entry, raw.request)),
             }
-            for request in plan.requests
+            for raw in replies
         ],
     }
 
 
-def _words(request: PlannedRequest) -> list[int]:
-    if request.reply is None:
+def _words(raw: RawReply) -> list[int]:
+    if raw.reply is None:
         return []
-    _, data = request.reply
+    request, (_, data) = raw.request, raw.reply
     if request.table in ("coil", "discrete"):
         bits = (data[place // 8] >> place % 8 & 1 for place in range(min(request.count, 8 * len(data))))
         return list(bits)

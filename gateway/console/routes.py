@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
 from gateway.console.event_log import SHOWN, EventLog
 from gateway.console.metrics import device_metrics, gateway_metrics
 from gateway.console.registers import registers
-from gateway.console.series import MAX_PIXELS, RecentSeries, fill, sparkline
+from gateway.console.series import MAX_PIXELS, RecentSeries, fill, series_value, sparkline
 from gateway.console.topics import Topics, cause_value, delivery_value, road, sentence_value
-from gateway.console.vocabulary import vocabulary
 from gateway.console.watch import MAX_AGE_MS, Watch
 from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.observer import Observer
@@ -25,6 +24,10 @@ from gateway.spool.requeue import QuarantinedRecord, quarantined
 from qilu.contract.profile import Point
 from qilu.web.exchange import RefusalError, Request, Response, Route
 from qilu.web.exposition import CONTENT_TYPE, exposition
+from qilu.web.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from gateway.history.history import History
 
 VIEWS = ("overview", "devices", "device", "delivery", "events")
 _MAX_SPARKLINES = 100
@@ -45,6 +48,9 @@ class ApiParts:
     topics: Topics
     version: str
     boot: str
+    history: History | None = None
+    """The local history; without one, charts come from the watch."""
+    more_views: Sequence[str] = ()
 
 
 class Api:
@@ -87,7 +93,7 @@ class Api:
                 "edge": settings.edge, "label": label_value(settings.label), "site": settings.site,
                 "enterprise": settings.enterprise, "version": parts.version, "boot": parts.boot,
                 "started_ms": self._started_ms, "now_ms": parts.observer.view().now_ms, "role": "gateway",
-                "views": VIEWS, "access": request.caller.role.name.lower(),
+                "views": [*VIEWS, *parts.more_views], "access": request.caller.role.name.lower(),
                 "lang": None if console is None else console.language,
             }
         )  # fmt: skip
@@ -124,10 +130,7 @@ class Api:
         """The words of the last replies."""
         entry = self._entry(request)
         name = entry.settings.device
-        for plan in self._parts.book.source_of(name).plans():
-            if plan.device == name:
-                return Response(registers(entry, plan))
-        return Response({"device": name, "blocks": []})
+        return Response(registers(entry, self._parts.book.source_of(name).last_replies(name)))
 
     async def series(self, request: Request) -> Response:
         """One point for a chart."""
@@ -138,6 +141,10 @@ class Api:
         pixels = _integer(request.query, "pixels", _DEFAULT_PIXELS, 1, MAX_PIXELS)
         if from_ms >= to_ms:
             raise RefusalError(400, "range", "from_ms is not before to_ms", "give a range of time")
+        history = self._parts.history
+        if history is not None:
+            kept = await history.series(entry.settings.device, point.name, from_ms, to_ms, pixels)
+            return Response(series_value(kept))
         period_s = entry.periods.get(point.group, 1.0)
         chart = RecentSeries(from_ms, to_ms, pixels, period_s)
         return Response(fill(chart, self._parts.watch.recent(entry.settings.device), point.name).value())

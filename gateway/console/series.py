@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.history.series import Series
 from qilu.contract.reading import Poll, Reason
 
 MAX_PIXELS = 4000
@@ -109,6 +110,34 @@ def fill(series: RecentSeries, polls: Iterable[Poll], point: str) -> RecentSerie
                 number = float(value) if isinstance(value, int | float) else None
                 series.add(reading.time_ms, number, reading.reasons.get(place))
     return series
+
+
+def series_value(series: Series) -> dict[str, Any]:
+    """A series of the local history as JSON has it: numbers alone."""
+    return {
+        "from_ms": series.from_ms,
+        "to_ms": series.to_ms,
+        "bucket_ms": series.bucket_ms,
+        "source": series.source,
+        "t": series.t,
+        "min": series.min,
+        "max": series.max,
+        "last": sparkline(series.last),
+        "n": series.n,
+        "bad": [
+            {
+                "from_ms": bad.from_ms,
+                "to_ms": bad.to_ms,
+                "quality": bad.quality.value,
+                "reason": bad.reason.value,
+                "n": bad.n,
+            }
+            for bad in series.bad
+        ],
+        "gaps": [
+            {"from_ms": gap.from_ms, "to_ms": gap.to_ms, "reason": str(gap.reason)} for gap in series.gaps
+        ],
+    }
 
 
 def sparkline(values: Sequence[object]) -> list[float | None]:

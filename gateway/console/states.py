@@ -38,28 +38,26 @@ class DeviceStates:
         self._catalogue = catalogue
         self._watch = watch
         self._book = book
-        self._seen: dict[str, tuple[int, DeviceView]] = {}
         self._states: dict[str, DeviceState] = {}
+        for device in catalogue.devices:
+            self._refresh(device)
 
     def states(self) -> Mapping[str, DeviceState]:
         """All devices in the order of the settings. Do not change it; it is the same mapping each time."""
-        for device in self._catalogue.devices:
+        changed = self._watch.changed | self._book.changed
+        self._watch.changed.clear()
+        self._book.changed.clear()
+        for device in changed & self._states.keys():
             self._refresh(device)
         return self._states
 
     def state(self, device: str) -> DeviceState:
         """One device; KeyError where there is no such device."""
-        self._refresh(device)
-        return self._states[device]
+        return self.states()[device]
 
     def _refresh(self, device: str) -> None:
-        groups, view = self._watch.devices.get(device), self._book.view(device)
-        polls = 0 if groups is None else sum([group.polls for group in groups.values()])
-        seen = self._seen.get(device)
-        if seen is not None and seen[0] == polls and seen[1] is view:
-            return
-        self._seen[device] = polls, view
-        self._states[device] = _state(self._catalogue.devices[device], view, groups or {})
+        groups, view = self._watch.devices.get(device, {}), self._book.view(device)
+        self._states[device] = _state(self._catalogue.devices[device], view, groups)
 
 
 def _state(entry: DeviceEntry, view: DeviceView, groups: Mapping[str, GroupWatch]) -> DeviceState:

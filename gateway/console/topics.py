@@ -22,7 +22,8 @@ COLUMNS = (
     "device", "label", "place", "line", "profile", "endpoint", "unit_id", "state", "level", "time_ms",
     "period_ms", "polls_per_min", "skipped", "errors", "reason", "round_trip_ms", "value",
 )  # fmt: skip
-_EMPTY: Mapping[str, Any] = {}
+_MAX_PAGES = 64
+"""Devices whose page is remembered: more than there may be readers with one each."""
 
 
 def sentence_value(result: Sentence) -> Mapping[str, Any]:
@@ -55,6 +56,7 @@ class Topics:
         self._events = events
         self.states = DeviceStates(catalogue, watch, book)
         self._tiles: dict[str, tuple[DeviceState, Mapping[str, Any]]] = {}
+        self._pages: dict[str, tuple[DeviceState, Mapping[str, Any]]] = {}
         self._rows: dict[str, tuple[DeviceState, list[Any]]] = {}
 
     def find(self, name: str) -> Topic | None:
@@ -69,7 +71,7 @@ class Topics:
             return Topic(name, self._events.snapshot, self._events.changes)
         device = name.removeprefix("device/")
         if device != name and device in self._catalogue.devices:
-            return Topic(name, lambda: self.device(device))
+            return Topic(name, lambda: self.device(device), _changes_of_another)
         return None
 
     def overview(self) -> Mapping[str, Any]:
@@ -122,11 +124,16 @@ class Topics:
         return row
 
     def device(self, name: str) -> Mapping[str, Any]:
-        """All about one device."""
-        groups = self._watch.devices.get(name, {})
-        return device_snapshot(
-            self._catalogue.devices[name], self.states.state(name), groups, self._book.source_of(name)
-        )
+        """All about one device; the same object while nothing about it has changed."""
+        state, known = self.states.state(name), self._pages.get(name)
+        if known is not None and known[0] is state:
+            return known[1]
+        groups, source = self._watch.devices.get(name, {}), self._book.source_of(name)
+        page = device_snapshot(self._catalogue.devices[name], state, groups, source)
+        if len(self._pages) >= _MAX_PAGES:
+            self._pages.clear()
+        self._pages[name] = state, page
+        return page
 
     def delivery(self) -> Mapping[str, Any]:
         """The link, the spool and the stores."""
@@ -208,6 +215,11 @@ def delivery_value(view: GatewayView) -> Mapping[str, Any]:
         "durable_records": view.durable_records,
         "last_durable_ms": view.last_durable_ms,
     }  # fmt: skip
+
+
+def _changes_of_another(previous: Mapping[str, Any], current: Mapping[str, Any]) -> Changes:
+    """As `merge_patch`, without a look into the same object."""
+    return None if previous is current else merge_patch(previous, current)
 
 
 def overview_changes(previous: Mapping[str, Any], current: Mapping[str, Any]) -> Changes:

@@ -88,6 +88,8 @@ class Watch:
     def __init__(self, key_points: dict[tuple[str, str], str], max_values: int = MAX_VALUES) -> None:
         self.devices: dict[str, dict[str, GroupWatch]] = {}
         """Device -> poll group -> what was seen of it."""
+        self.changed: set[str] = set()
+        """Devices that were polled since somebody emptied this."""
         self.out_of_limits: dict[str, tuple[str, ...]] = {}
         self._key_points = key_points
         self._max_values = max_values
@@ -102,6 +104,7 @@ class Watch:
         if group is None:
             group = groups[columns.group] = GroupWatch(self._key_points.get((device, columns.group)))
         group.add(poll)
+        self.changed.add(device)
         if Reason.OUT_OF_LIMITS in group.errors:
             self._note_limits(device, groups.values())
         self._keep(poll)

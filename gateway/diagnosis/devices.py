@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.diagnosis.view import DeviceView
-from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls
+from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls, RawReply
 from gateway.settings import GatewaySettings
 from gateway.sources.modbus.settings import DeviceSettings, Endpoint, ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
@@ -24,6 +24,8 @@ class ObservedSource(Protocol):
 
     def expected(self) -> Sequence[ExpectedPolls]: ...
     def plans(self) -> Sequence[DevicePlan]: ...
+    def plan_of(self, name: str) -> DevicePlan | None: ...
+    def last_replies(self, name: str) -> Sequence[RawReply]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class DeviceBook:
 
     def __init__(self, settings: GatewaySettings, sources: Sequence[ObservedSource]) -> None:
         self.sources = sources
+        self.changed: set[str] = set()
+        """Devices whose view was made anew since somebody emptied this."""
         self.followers: list[EventListener] = []
         """Who else wants the events."""
         self.out_of_limits: Mapping[str, Sequence[str]] = {}
@@ -64,6 +68,7 @@ class DeviceBook:
             self._learned[event.device] = event.time_ms
         elif event.device in self._views:
             online = event.kind == "online"
+            self.changed.add(event.device)
             self._views[event.device] = replace(
                 self._views[event.device],
                 online=online,
@@ -95,6 +100,7 @@ class DeviceBook:
             view = self._views[device]
             if (points, count) != (view.out_of_limits, view.refused_points):
                 self._views[device] = replace(view, out_of_limits=points, refused_points=count)
+                self.changed.add(device)
         self._strange = set(self.out_of_limits)
         return tuple(self._views.values())
 

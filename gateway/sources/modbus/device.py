@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.interfaces import DevicePlan, PlannedRequest
+from gateway.interfaces import DevicePlan, PlannedRequest, RawReply
 from gateway.sources.modbus.identity import DeviceIdentity
 from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
 from gateway.sources.modbus.learning.retry_policy import RetryPolicy
@@ -110,6 +110,8 @@ class Device:
     with an answer as `settling_polls` have to pass until its values count."""
 
     __slots__ = (
+        "_shown_plan",
+        "_shown_plans",
         "exponents",
         "gap",
         "groups",
@@ -135,6 +137,8 @@ class Device:
         self.unit = setup.settings.unit_id
         self.gap = max(message_spacing, setup.profile.limits.message_spacing)
         self.learned: LearnedLimits = NOTHING_LEARNED
+        self._shown_plan: DevicePlan | None = None
+        self._shown_plans: list[ReadPlan] = []
         self.relearning = RetryPolicy()
         self.reported = NOTHING_LEARNED
         """What it taught and people were told of."""
@@ -189,18 +193,23 @@ class Device:
         return schemas
 
     def present_plan(self) -> DevicePlan:
-        """What is requested now, and what was refused."""
-        requests = (
-            PlannedRequest(
-                *(group.plan.group, block.span.table.value, block.span.first, block.span.count),
-                block.columns.points,
-                tuple(point.address for point in block.span.points),
-                block.last_reply,
-            )
+        """What is requested now, and what was refused; the same object while the plans are the same."""
+        plans = [group.plan for group in self.groups]
+        if self._shown_plan is None or any(
+            before is not now for before, now in zip(self._shown_plans, plans, strict=True)
+        ):
+            requests = tuple(planned_request(block, read.group) for read in plans for block in read.blocks)
+            self._shown_plan = DevicePlan(self.name, requests, dict(self.learned.refused_points))
+            self._shown_plans = plans
+        return self._shown_plan
+
+    def last_replies(self) -> Sequence[RawReply]:
+        """The last reply to each request of the present plan."""
+        return [
+            RawReply(planned_request(block, group.plan.group), block.last_reply)
             for group in self.groups
             for block in group.plan.blocks
-        )
-        return DevicePlan(self.name, tuple(requests), dict(self.learned.refused_points))
+        ]
 
     def learn(self, learned: LearnedLimits, now: float) -> None:
         """It taught this, with refusals or with timeouts."""
@@ -284,3 +293,12 @@ class Device:
         self._plan(NOTHING_LEARNED)
         for group in self.groups:
             group.points_under_retest = frozenset(learned.refused_points) if learned.by_timeout else None
+
+
+def planned_request(block: Block, group: str) -> PlannedRequest:
+    """A block as others see it."""
+    span = block.span
+    return PlannedRequest(
+        group, span.table.value, span.first, span.count, block.columns.points,
+        tuple(point.address for point in span.points),
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
-from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls
+from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls, RawReply
 from gateway.sources.modbus.device import Device, DeviceSetup, Group
 from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.identity import without_values
@@ -130,6 +130,14 @@ class ModbusSource:
     def plans(self) -> Sequence[DevicePlan]:
         """What is requested of each device now, and what it refused."""
         return [device.present_plan() for device in self._devices]
+
+    def plan_of(self, name: str) -> DevicePlan | None:
+        """The same of one device; None where it is not behind this endpoint."""
+        return next((device.present_plan() for device in self._devices if device.name == name), None)
+
+    def last_replies(self, name: str) -> Sequence[RawReply]:
+        """The last reply to each request of a device."""
+        return [reply for device in self._devices if device.name == name for reply in device.last_replies()]
 
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time

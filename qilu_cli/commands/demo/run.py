@@ -152,7 +152,7 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
         gateway = (
             build(collecting, plant.profiles, extra_processors=[latest_values])
             if options.console is None
-            else await _open_console(stack, collecting, plant, options.console, latest_values)
+            else await _open_console(stack, collecting, simulation, options.console, latest_values)
         )
         run = _Run(plant, gateway, latest_values, store_file)
         for device in plant.devices.values():
@@ -182,15 +182,28 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
 
 
 async def _open_console(
-    stack: AsyncExitStack, settings: GatewaySettings, plant: Plant, listen: str, latest_values: LatestValues
+    stack: AsyncExitStack,
+    settings: GatewaySettings,
+    simulation: Simulation,
+    listen: str,
+    latest_values: LatestValues,
 ) -> Gateway:
-    """The gateway behind its console, which is at any free port where its own is taken."""
+    """The gateway and its plant behind a console, at any free port where its own is taken."""
     from gateway.console.app import Console
+    from simulator.control.server import TOPIC, pages_of
+
+    pages = stack.enter_context(pages_of(simulation.plant, simulation.clock))
 
     def console(place: str) -> Console:
         with_console = settings.model_copy(update={"console": ConsoleSettings(listen=place)})
         return Console(
-            with_console, plant.profiles, version=version("qilu"), extra_processors=[latest_values]
+            with_console,
+            simulation.plant.profiles,
+            version=version("qilu"),
+            extra_processors=[latest_values],
+            more_routes=pages.routes,
+            more_topics={TOPIC: pages.topic}.get,
+            more_views=[TOPIC],
         )
 
     try:
