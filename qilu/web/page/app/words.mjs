@@ -117,7 +117,7 @@ const WORDS = {
   "gap.dropped": ["缓存已满被丢弃", "dropped"],
   "gap.not_in_local_history": ["不在本机历史中", "not in local history"],
   "gap.missing": ["缺数", "missing"],
-  "gap.not_in_memory": ["早于内存所留", "older than memory keeps"],
+  "gap.not_in_memory": ["不在内存中", "not in memory"],
   "gap.spool_blocked": ["缓存写不进", "spool blocked"],
   "gap.endpoint_busy": ["连接点繁忙", "endpoint busy"],
   "gap.offline": ["离线", "offline"],

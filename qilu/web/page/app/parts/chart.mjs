@@ -44,7 +44,7 @@ function drawBehind(plot, { series, point }) {
     ctx.fillStyle = cssColor("unknown");
     ctx.fillRect(left, bbox.top, width, bbox.height);
     hatch(ctx, left, bbox.top, width, bbox.height, cssColor("edge-strong"), 7 * ratio);
-    labelInside(ctx, reasonWord(gap.reason), left, bbox.top + 4 * ratio, width, cssColor("text"), `${13 * ratio}px ${FONT}`);
+    labelInside(ctx, reasonWord(gap.reason), left, bbox.top + 4 * ratio, width, cssColor("text"), `${13 * ratio}px ${FONT}`, cssColor("panel"));
   }
 }
 

@@ -16,11 +16,17 @@ export function hatch(context, x, y, width, height, color, distance = 7) {
   context.restore();
 }
 
-/** A text in the middle of a stretch, where it has room. */
-export function labelInside(context, text, x, y, width, color, font) {
+/** A text in the middle of a stretch, where it has room; `ground` is painted behind it. */
+export function labelInside(context, text, x, y, width, color, font, ground = null) {
   context.save();
   context.font = font;
-  if (context.measureText(text).width + 8 < width) {
+  const length = context.measureText(text).width;
+  if (length + 8 < width) {
+    if (ground) {
+      context.fillStyle = ground;
+      const height = Number.parseFloat(font) * 1.4;
+      context.fillRect(x + (width - length) / 2 - 4, y - height * 0.15, length + 8, height);
+    }
     context.fillStyle = color;
     context.textAlign = "center";
     context.textBaseline = "top";

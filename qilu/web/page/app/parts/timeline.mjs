@@ -49,7 +49,7 @@ function draw(canvas, series, labels) {
     context.fillStyle = cssColor("unknown");
     context.fillRect(from, 0, to - from, HEIGHT);
     hatch(context, from, 0, to - from, HEIGHT, cssColor("edge-strong"), 6);
-    labelInside(context, reasonWord(gap.reason), from, 6, to - from, cssColor("text"), `13px ${FONT}`);
+    labelInside(context, reasonWord(gap.reason), from, 6, to - from, cssColor("text"), `13px ${FONT}`, cssColor("panel"));
   }
 }
 

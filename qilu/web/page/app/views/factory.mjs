@@ -107,7 +107,7 @@ export function Factory() {
   return html`<${Clock} factory=${factory} act=${act} /><p class="said" role="status">${said}</p>
     ${factory.lines.length === 0 && html`<p class="empty">${say("empty.factory")}</p>`}
     ${factory.lines.map((line) => html`<${Line} key=${line.line} line=${line} faults=${factory.faults} open=${setOpen} />`)}
-    ${factory.utilities.length > 0 && html`<section class="line"><h2>${say("factory.utilities")}</h2><ul class="utilities">${factory.utilities.map((utility) => html`<li key=${`${utility.device} ${utility.point}`}>
+    ${factory.utilities.length > 0 && html`<section class="line"><h2>${say("factory.utilities")}</h2><ul class="utilities">${factory.utilities.map((utility) => html`<li key=${`${utility.device} ${utility.point}`} data-device=${utility.device}>
       <button class="utility" onClick=${() => setOpen(utility)}><${Name} id=${utility.device} label=${utility.label} />${utility.state && utility.state !== "running" && html`<${State} state=${utility.state} />`}<${Value} value=${utility.value} unit=${utility.unit} /></button></li>`)}</ul></section>`}
     <div class="panels"><${Faults} faults=${factory.faults} act=${act} />
     <details class="panel causes"><summary>${say("factory.causes")}</summary><ol class="causes-list">${(factory.causes ?? []).map((cause, index) => html`<li key=${index}>
