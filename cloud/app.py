@@ -23,6 +23,7 @@ from qilu.mqtt.hosts import HostChoice
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
 from qilu.runtime.backoff import Backoff
+from qilu.runtime.extras import require_console
 from qilu.runtime.log_throttle import OutageLog
 from qilu.runtime.reconnection import Reconnection
 from qilu.runtime.service_manager import Check
@@ -58,14 +59,14 @@ async def ingest(
     ConfigError when the store cannot be used, or the settings are wrong from the start; a broker or a store
     that is away is waited for. `ready` is called each time that records begin to flow, `started` once the
     settings have shown to be usable: at the first link, or when broker or store are waited for. `watch` gets
-    what has to hold while it runs. `tokens`: the file of tokens of the endpoints where they name none.
+    what has to hold while it runs. `tokens`: the file of tokens of the metrics where they name none.
     """
     random = random or SystemRandom()
     name = settings.ingester or f"ingester-{random.getrandbits(32):08x}"
     observation = Observation(Tally() if tally is None else tally)
     async with AsyncExitStack() as stack:
-        if settings.endpoints is not None:
-            await _open_endpoints(stack, settings.endpoints, observation, name, tokens)
+        if settings.metrics is not None:
+            await _open_metrics(stack, settings.metrics, observation, name, tokens)
         if store is None:
             store = await _open_store(stack, settings, Backoff(random), started)
         _log.info("ingester %s fills store %s", name, store.identity)
@@ -101,13 +102,14 @@ async def ingest(
                 tasks.create_task(_serve(context, broker, broker.address), name=f"serve {broker.address}")
 
 
-async def _open_endpoints(
+async def _open_metrics(
     stack: AsyncExitStack, settings: WebSettings, observation: Observation, name: str, tokens: Path | None
 ) -> None:
-    from cloud.endpoints import serve_endpoints  # brings the HTTP library, which is wanted only here
+    require_console("metrics")
+    from cloud.metrics_server import serve_metrics  # brings the HTTP library, which is wanted only here
 
     server = await stack.enter_async_context(
-        serve_endpoints(settings, observation.look, name=name, tokens=tokens)
+        serve_metrics(settings, observation.look, name=name, tokens=tokens)
     )
     _log.info("metrics and health are at %s", server.url)
 

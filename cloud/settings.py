@@ -53,7 +53,7 @@ class IngesterSettings(FrozenModel):
     max_backlog_bytes_per_write: ByteSize = 64_000
     """Bytes of backlog in one write, as many as one full message of a gateway: what comes live meanwhile
     waits for no more. Smaller messages go together, a larger one alone."""
-    endpoints: WebSettings | None = None
+    metrics: WebSettings | None = None
     """Where `/metrics`, `/healthz`, `/readyz` and the status are served; default: nowhere. With `{}` at
     127.0.0.1:8080."""
     max_queue_bytes: ByteSize = 64_000_000

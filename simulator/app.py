@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.config.profiles import profile_of
+from qilu.runtime.extras import require_console
 from qilu.runtime.rlimits import raise_open_file_limit
 from qilu.web.settings import WebSettings
 from simulator.ground_truth.log import TruthLog
@@ -107,6 +108,7 @@ async def simulate(
         await stack.enter_async_context(server)
         listening = None
         if control is not None:
+            require_console("control")
             from simulator.control.server import serve_control
 
             listening = await stack.enter_async_context(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -72,6 +73,11 @@ class Application:
             return await self._handled(request, headers)
         except RefusalError as error:
             return await send(request, plain_response(error.response(), self._headers))
+        except ConnectionError:  # the client has left
+            raise
+        except Exception:  # noqa: BLE001  # a bug of this server costs its request only
+            _log.exception("%s failed", request.method)
+            return await send(request, plain_response(_failed(), self._headers))
 
     async def _handled(self, request: web.BaseRequest, headers: Mapping[str, str]) -> web.StreamResponse:
         check_names(headers, self._settings.hosts, _local_address(request))
@@ -157,9 +163,12 @@ class Application:
         """The address of the client; below a reverse proxy on this machine, the one that it appended."""
         address = request.remote or ""
         forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        if self._settings.hosts and address in ("127.0.0.1", "::1") and 0 < len(forwarded) <= 45:
-            return forwarded
-        return address
+        if not self._settings.hosts or address not in ("127.0.0.1", "::1"):
+            return address
+        try:
+            return str(ipaddress.ip_address(forwarded))
+        except ValueError:
+            return address
 
 
 def _local_address(request: web.BaseRequest) -> str | None:
@@ -221,7 +230,11 @@ async def _response(route: Route, request: Request) -> Response:
         return RefusalError(503, "slow", f"not done within {route.timeout_s:g} s", "try again").response()
     except Exception:  # noqa: BLE001  # the one place where a bug in a handler costs its request only
         _log.exception("%s %s failed", request.method, route.path)
-        return RefusalError(500, "bug", "the request has failed", "the log names the cause").response()
+        return _failed()
+
+
+def _failed() -> Response:
+    return RefusalError(500, "bug", "the request has failed", "the log names the cause").response()
 
 
 def _refused(text: str, remedy: str) -> Response:

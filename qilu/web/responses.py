@@ -65,6 +65,9 @@ async def _stream(
             if isinstance(chunks, AsyncGenerator):
                 stack.push_async_callback(chunks.aclose)
             await response.prepare(request)
+            if request.method == "HEAD":
+                await response.write_eof()
+                return response
             async for chunk in chunks:
                 async with asyncio.timeout(STALLED_S):
                     await response.write(chunk)

@@ -19,6 +19,7 @@ from qilu.web.application import Application
 from qilu.web.exchange import Change, Route
 from qilu.web.files import read_page
 from qilu.web.live import LiveHub, TopicFinder
+from qilu.web.malformed import library_log
 from qilu.web.settings import WebSettings
 from qilu.web.tokens import TokenFile
 
@@ -87,7 +88,8 @@ class WebServer:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             server = _Server(
-                self._application.handle, access_log=None, keepalive_timeout=IDLE_S, lingering_time=1.0,
+                self._application.handle, access_log=None, logger=library_log(),
+                keepalive_timeout=IDLE_S, lingering_time=1.0,
                 max_line_size=8190, max_field_size=8190, max_headers=64, auto_decompress=False,
             )  # fmt: skip
             runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)

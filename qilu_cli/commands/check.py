@@ -13,7 +13,7 @@ from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.store_names import shared_metrics
 from qilu.contract.units import format_duration
-from qilu.runtime.extras import missing_extra
+from qilu.runtime.extras import missing_extra, require_console
 from qilu_cli.file_kinds import Kind, kind_of
 from qilu_cli.terminal import console
 
@@ -87,6 +87,8 @@ def _warn(profile: DeviceProfile, of: str = "") -> None:
 
 
 def _check_plant(file: Path) -> None:
+    from qilu_cli.commands import secrecy
+
     settings = _plant_settings(file)
     placed = list(settings.placed())
     ports = sorted({placement.port for placement in placed if placement.port})
@@ -98,6 +100,8 @@ def _check_plant(file: Path) -> None:
         f"  {settings.plant}: {len(placed)} devices of {models} models on {' and '.join(where)}, "
         f"seed {settings.seed}"
     )
+    for warning in secrecy.web_warnings("control", settings.control_settings):
+        _console.print(f"  warning: {warning}")
 
 
 def _plant_settings(file: Path) -> PlantSettings:
@@ -118,11 +122,14 @@ def _check_ingester(file: Path) -> None:
     from qilu_cli.commands import secrecy
 
     settings = load(file, IngesterSettings)
+    if settings.metrics is not None:
+        require_console("metrics")
     _console.print(f"  from {settings.mqtt.address} into {settings.store.type}")
     for warning in (
         *secrecy.broker_warnings(settings.mqtt),
         *secrecy.store_warnings(settings.store),
         *secrecy.file_warnings({"ack_key_file": settings.ack_key_file}),
+        *secrecy.web_warnings("metrics", settings.metrics),
     ):
         _console.print(f"  warning: {warning}")
 
@@ -143,6 +150,7 @@ def _check_gateway(file: Path) -> None:
         read_plan.beyond_the_disk(settings),
         read_plan.unsigned(settings),
         secrecy.broker_warnings(settings.mqtt),
+        secrecy.web_warnings("console", settings.console),
         secrecy.file_warnings(
             {f"key_file of {store}": at for store, at in settings.delivery.key_files.items()}
         ),

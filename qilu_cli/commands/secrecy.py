@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, StoreSettings
+from qilu.web.settings import WebSettings
 
 
 def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
@@ -33,6 +34,17 @@ def store_warnings(store: StoreSettings) -> Iterator[str]:
     yield from file_warnings(
         {"store.token_file": store.token_file, "store.password_file": store.password_file}
     )
+
+
+def web_warnings(key: str, web: WebSettings | None) -> Iterator[str]:
+    """About the tokens of a web server, the setting `key`."""
+    if web is not None and not web.on_loopback and web.tls is None:
+        yield (
+            f"{key}: tokens come to {web.listen} unencrypted; set tls: {{cert: FILE, key: FILE}}, or use"
+            " loopback and a reverse proxy with TLS"
+        )
+    if web is not None:
+        yield from file_warnings({f"{key}.tls.key": web.tls.key if web.tls else None})
 
 
 def file_warnings(files: dict[str, Path | None]) -> Iterator[str]:

@@ -76,7 +76,8 @@ class Control:
         """Start a fault; `body`: as in a plant's file, with `start` counting from now."""
         if not isinstance(body, Mapping):
             raise ConfigError("no fault was given", remedy="name the device and its fault")
-        kind = "network" if body.get("fault") in NETWORK_FAULTS else "machine"
+        name = body.get("fault")
+        kind = "network" if isinstance(name, str) and name in NETWORK_FAULTS else "machine"
         try:
             injection = load_text(json.dumps({kind: {"start": 0, **body}}), _Injection, file="request")
         except ConfigError as error:

@@ -5,6 +5,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -100,6 +101,17 @@ def test_a_running_plant_is_steered_by_its_file_or_its_port(tmp_path: Path) -> N
         assert (wrong.returncode, "did you mean bearing_wear?" in wrong.stderr) == (2, True)
     gone = qilu("plant", "status", port)
     assert (gone.returncode, "no plant replies" in gone.stderr) == (1, True)
+
+
+def test_a_plant_is_shown_in_a_browser_without_a_gateway(tmp_path: Path) -> None:
+    port = free_port()
+    file = small(tmp_path, control={"listen": f"127.0.0.1:{port}"})
+    with Qilu(tmp_path, "simulate", file, "--console", ready="devices are served"):
+        with urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+            assert page.headers["Content-Type"].startswith("text/html")
+            assert "Qilu" in page.read().decode()
+        with urlopen(f"http://127.0.0.1:{port}/api/v1/factory", timeout=10) as factory:
+            assert json.loads(factory.read())["utilities"][0]["device"] == "pump-1"
 
 
 def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:

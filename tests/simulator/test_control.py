@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -303,3 +304,33 @@ def test_the_description_names_the_routes_of_the_server() -> None:
     }
     built = {(route.method, route.path) for route in control_server.routes_of(plant(PUMP))}
     assert built == routes
+
+
+@pytest.mark.slow
+async def test_the_live_server_keeps_to_its_description(tmp_path: Path) -> None:
+    """A failure prints the request; the seed makes the same requests again."""
+    program = Path(sys.executable).with_name("schemathesis")
+    description = Path(control_server.__file__).with_name("openapi.yaml")
+    async with held(plant(PUMP), control=on_port(0)) as simulation:
+        assert simulation.url is not None
+        arguments = (
+            *("run", str(description), "--url", simulation.url.rstrip("/"), "--no-color"),
+            *("--seed", "7", "--max-examples", "6", "--workers", "1", "--request-timeout", "20"),
+            *("--phases", "examples,coverage,fuzzing"),
+            # The description does not name the faults of a device; steps of a running plant are refused.
+            *("--exclude-checks", "positive_data_acceptance"),
+        )
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *arguments,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(120):
+                output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert process.returncode == 0, output.decode()

@@ -106,6 +106,15 @@ async def test_a_malformed_request_is_refused_and_others_are_served(serve: Serve
         assert await still_works(server.port)
 
 
+async def test_malformed_requests_do_not_fill_the_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    async with serve() as server:
+        for _ in range(50):
+            await raw.reply(server.port, b"\x00\x1b[31mevil\r\n\r\n")
+    assert len(caplog.records) == 1
+    assert "Traceback" not in caplog.text
+    assert "\x1b" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[" * 200_000, b'"\\ud800"', b"\xff", b"NaN", b'{"a": 1e999999}', b"9" * 100_000]
 )

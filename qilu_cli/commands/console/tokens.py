@@ -14,7 +14,7 @@ from qilu.web.tokens import FILE_NAME, TokenRole, new_token, read_tokens, write_
 from qilu_cli.file_kinds import Kind, kind_of
 from qilu_cli.terminal import console
 
-_SECTIONS = ("console", "endpoints")
+_SECTIONS = ("console", "metrics", "control")
 
 
 def add_token(file: Path, role: TokenRole) -> None:

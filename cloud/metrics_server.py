@@ -18,7 +18,7 @@ from qilu.web.settings import WebSettings
 
 
 @asynccontextmanager
-async def serve_endpoints(
+async def serve_metrics(
     settings: WebSettings,
     look: Callable[[], IngesterView],
     *,
@@ -27,14 +27,14 @@ async def serve_endpoints(
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> AsyncIterator[WebServer]:
     """Serves until the block is left. ConfigError: the address cannot be had."""
-    endpoints = Endpoints(look, now_ms())
+    api = MetricsApi(look, now_ms())
     async with WebServer(
-        settings, routes=endpoints.routes(), name=name, tokens=tokens, now_ms=now_ms, key="endpoints"
+        settings, routes=api.routes(), name=name, tokens=tokens, now_ms=now_ms, key="metrics"
     ) as server:
         yield server
 
 
-class Endpoints:
+class MetricsApi:
     """The routes; openapi.yaml beside this file describes them."""
 
     def __init__(self, look: Callable[[], IngesterView], started_ms: int) -> None:

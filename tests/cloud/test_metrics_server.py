@@ -9,8 +9,8 @@ import aiohttp
 import yaml
 
 import cloud
-from cloud.endpoints import Endpoints
 from cloud.ingester import Tally
+from cloud.metrics_server import MetricsApi
 from cloud.observation import IngesterView, Observation
 from qilu.contract.ranges import IntervalSet
 from qilu.mqtt.broker import EmbeddedBroker
@@ -32,9 +32,9 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def test_the_numbers_of_a_working_ingester_are_served(ingesting: Start) -> None:
     port = free_port()
     async with EmbeddedBroker() as broker:
-        endpoints = {"listen": f"127.0.0.1:{port}"}
+        listening = {"listen": f"127.0.0.1:{port}"}
         async with (
-            ingesting(broker.settings, MemoryStore(), ingester="a", endpoints=endpoints),
+            ingesting(broker.settings, MemoryStore(), ingester="a", metrics=listening),
             Edge(broker.settings) as edge,
             aiohttp.ClientSession(f"http://127.0.0.1:{port}/") as client,
         ):
@@ -62,7 +62,7 @@ async def test_an_ingester_without_a_broker_works_and_is_not_ready(ingesting: St
     port = free_port()
     mqtt = MqttSettings(port=free_port())
     async with (
-        ingesting(mqtt, MemoryStore(), endpoints={"listen": f"127.0.0.1:{port}"}),
+        ingesting(mqtt, MemoryStore(), metrics={"listen": f"127.0.0.1:{port}"}),
         aiohttp.ClientSession(f"http://127.0.0.1:{port}/") as client,
     ):
         async with client.get("healthz") as reply:
@@ -76,7 +76,7 @@ async def test_a_store_that_takes_nothing_is_told_until_it_does(ingesting: Start
     port, store = free_port(), MemoryStore(down=True)
     async with EmbeddedBroker() as broker:
         async with (
-            ingesting(broker.settings, store, endpoints={"listen": f"127.0.0.1:{port}"}),
+            ingesting(broker.settings, store, metrics={"listen": f"127.0.0.1:{port}"}),
             Edge(broker.settings) as edge,
             aiohttp.ClientSession(f"http://127.0.0.1:{port}/") as client,
         ):
@@ -97,7 +97,7 @@ async def test_a_store_that_takes_nothing_is_told_until_it_does(ingesting: Start
 
 async def test_names_of_others_cannot_break_the_text_of_the_metrics() -> None:
     view = IngesterView('a"}\n# evil', "s\\", {'b"\n': 1}, "", "", 0, 0, 0, Tally())
-    (metrics,) = [route for route in Endpoints(lambda: view, 0).routes() if route.path == "/metrics"]
+    (metrics,) = [route for route in MetricsApi(lambda: view, 0).routes() if route.path == "/metrics"]
     response = await metrics.handler(None)  # type: ignore[arg-type]  # reads nothing of the request
     lines = response.body.decode().splitlines()
     assert not [line for line in lines if line.startswith("# evil")]
@@ -107,5 +107,5 @@ async def test_names_of_others_cannot_break_the_text_of_the_metrics() -> None:
 def test_the_description_names_the_routes() -> None:
     described = yaml.safe_load((Path(cloud.__path__[0]) / "openapi.yaml").read_text("utf-8"))
     routes = {(name.upper(), path) for path, item in described["paths"].items() for name in item}
-    built = {(route.method, route.path) for route in Endpoints(Observation(Tally()).look, 0).routes()}
+    built = {(route.method, route.path) for route in MetricsApi(Observation(Tally()).look, 0).routes()}
     assert built == routes
