@@ -18,8 +18,8 @@ from qilu.web.access import AccessControl
 from qilu.web.application import Application
 from qilu.web.exchange import Change, Route
 from qilu.web.files import read_page
+from qilu.web.library_log import library_log
 from qilu.web.live import LiveHub, TopicFinder
-from qilu.web.malformed import library_log
 from qilu.web.settings import WebSettings
 from qilu.web.tokens import TokenFile
 

@@ -26,8 +26,7 @@ class _Throttled(logging.Filter):
 
 
 def library_log() -> logging.Logger:
-    """The log for the HTTP library: what it has to say of requests, throttled."""
-    log = logging.getLogger(f"{__name__}.requests")
-    if not log.filters:
-        log.addFilter(_Throttled(logging.getLogger(__name__)))
+    """The log that the HTTP library of one server writes to: throttled."""
+    log = logging.Logger(f"{__name__}.requests")
+    log.addFilter(_Throttled(logging.getLogger(__name__)))
     return log
