@@ -11,7 +11,7 @@ from qilu.runtime.log_throttle import LogThrottle
 _MAX_CHARACTERS = 200
 
 
-class _Throttled(logging.Filter):
+class _ThrottleFilter(logging.Filter):
     """Lets nothing through, and logs what it was elsewhere."""
 
     def __init__(self, log: logging.Logger) -> None:
@@ -26,7 +26,8 @@ class _Throttled(logging.Filter):
 
 
 def library_log() -> logging.Logger:
-    """The log that the HTTP library of one server writes to: throttled."""
-    log = logging.Logger(f"{__name__}.requests")
-    log.addFilter(_Throttled(logging.getLogger(__name__)))
+    """The log that the HTTP library of a new server writes to, throttled."""
+    log = logging.getLogger(f"{__name__}.requests")
+    log.filters.clear()
+    log.addFilter(_ThrottleFilter(logging.getLogger(__name__)))
     return log
