@@ -29,6 +29,7 @@ from gateway.settings import ConsoleSettings, DeliverySettings, GatewaySettings
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.profile import DeviceProfile
+from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.servers.mosquitto import Mosquitto
 
@@ -132,8 +133,17 @@ async def follow(session: aiohttp.ClientSession, url: str, topics: list[str], si
                 sizes[key] = max(sizes.get(key, 0), len(text))
 
 
-async def measure(args: argparse.Namespace, url: str, pid: int, pipe: Pipe) -> dict[str, Any]:
+async def drain(port: int) -> None:
+    """Receive the records, since a broker acknowledges only what somebody has subscribed to."""
+    async with BrokerConnection(MqttSettings(port=port), "consumer") as consumer:
+        await consumer.subscribe(["qilu/live/#", "qilu/backlog/#"])
+        async for _ in consumer.messages():
+            pass
+
+
+async def measure(args: argparse.Namespace, url: str, pid: int, pipe: Pipe, broker: int) -> dict[str, Any]:
     """CPU seconds per second, without and with clients."""
+    consumer = asyncio.create_task(drain(broker))
     shares: dict[int, list[float]] = {0: [], args.clients: []}
     sizes: dict[str, int] = {}
     await asyncio.sleep(max(2 * args.period, 5.0))
@@ -150,6 +160,7 @@ async def measure(args: argparse.Namespace, url: str, pid: int, pipe: Pipe) -> d
                 cpu.append((cpu_s(pid) - before) / args.seconds)
                 for page in pages:
                     page.cancel()
+    consumer.cancel()
     pipe.send(True)
     polls, skipped, durable = pipe.recv()
     without, with_clients = median(shares[0]), median(shares[args.clients])
@@ -187,7 +198,9 @@ def main() -> None:
         gateway.start()
         url = ours.recv()
         assert gateway.pid is not None
-        print(json.dumps(asyncio.run(measure(args, url, gateway.pid, ours)), indent=1), flush=True)
+        print(
+            json.dumps(asyncio.run(measure(args, url, gateway.pid, ours, broker.port)), indent=1), flush=True
+        )
         ours.send(False)
         gateway.join(20)
         server.kill()

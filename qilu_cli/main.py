@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qilu_cli.command_group import CommandGroup
-from qilu_cli.options import console, files, plant, probe, profile, run, schema, spool, stores
+from qilu_cli.options import console, files, plant, probe, profile, run, schema, spool, status, stores
 
 app = typer.Typer(
     name="qilu",
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (run, files, stores):
+for commands in (run, files, stores, status):
     app.add_typer(commands.app)
 
 for name, group in {

@@ -183,7 +183,7 @@ def _store_level(view: GatewayView) -> Level:
     if not view.broker.connected:
         return Level.UNKNOWN
     late = view.waiting_since_ms and view.now_ms - view.waiting_since_ms > 2000 * view.ack_timeout_s
-    if late and not view.frees_on_broker:
+    if late:
         return Level.FAULT
     return Level.NORMAL if view.last_durable_ms else Level.UNKNOWN
 

@@ -57,12 +57,22 @@ def store_causes(view: GatewayView) -> Iterator[Cause]:
 
 def _missing_ack(view: GatewayView) -> Iterator[Cause]:
     waited_s = _age_s(view, view.waiting_since_ms)
-    if not view.waiting_since_ms or view.frees_on_broker or not view.broker.connected:
+    if not view.waiting_since_ms or not view.broker.connected:
         return
     if waited_s < 2 * view.ack_timeout_s:
         return
     zh, en = in_words(waited_s)
     room_zh, room_en = _room(view)
+    if view.frees_on_broker:
+        yield Cause(
+            CauseCode.NO_INGESTER,
+            f"已连上消息服务器，但 {zh}没有任何订阅者接收数据；{room_zh}；"
+            "请启动接收数据的程序，并核对订阅的主题",
+            f"The broker is connected, but nobody has received the records for {en}; {room_en}; start what"
+            " subscribes to them, and compare its topics",
+            view.waiting_since_ms,
+        )
+        return
     names = "、".join(store.store for store in view.stores), ", ".join(store.store for store in view.stores)
     if not any(store.announced or store.last_ack_ms for store in view.stores):
         yield Cause(

@@ -151,6 +151,15 @@ CASES = [
         " mqtt.topic_prefix on both sides",
     ),
     Case(
+        "nobody subscribes, with `free_on: broker`",
+        view(frees_on_broker=True, waiting_since_ms=NOW - 120_000),
+        [C.NO_INGESTER],
+        "已连上消息服务器，但 2 分钟没有任何订阅者接收数据；数据已缓存在本机，还能存 52 小时；"
+        "请启动接收数据的程序，并核对订阅的主题",
+        "The broker is connected, but nobody has received the records for 2 min; readings are kept here,"
+        " room for 52 h; start what subscribes to them, and compare its topics",
+    ),
+    Case(
         "a wait shorter than the time of acknowledgements is no cause",
         view(waiting_since_ms=NOW - 20_000),
         [C.NORMAL],
