@@ -70,7 +70,7 @@ def _url(place: str) -> str:
     elif kind is Kind.INGESTER:
         from cloud.settings import IngesterSettings
 
-        settings, key = load(file, IngesterSettings).endpoints, "endpoints"
+        settings, key = load(file, IngesterSettings).metrics, "metrics"
     else:
         raise ConfigError(
             "these are no settings of a gateway or an ingester", file=file, remedy="name one of these"
@@ -167,8 +167,8 @@ def _gateway_rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         "spool",
         (
-            f"{spool['records']} records, {spool['bytes'] / 1e6:.1f} of {spool['max_bytes'] / 1e6:.0f} MB{room},"
-            f" {spool['dropped']} dropped"
+            f"{spool['records']} records, {spool['bytes'] / 1e6:.1f} of"
+            f" {spool['max_bytes'] / 1e6:.0f} MB{room}, {spool['dropped']} dropped"
         ),
     )
     quarantine = delivery["quarantine"]

@@ -16,7 +16,7 @@ def status(
     place: Annotated[
         str,
         typer.Argument(
-            help="Settings (.yaml) of a running gateway with `console:` or of an ingester with `endpoints:`,"
+            help="Settings (.yaml) of a running gateway with `console:` or of an ingester with `metrics:`,"
             " or the address of its page, such as http://127.0.0.1:8080/."
         ),
     ],
