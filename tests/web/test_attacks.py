@@ -109,7 +109,7 @@ async def test_a_malformed_request_is_refused_and_others_are_served(serve: Serve
 async def test_malformed_requests_do_not_fill_the_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     async with serve() as server:
         for _ in range(50):
-            await raw.reply(server.port, b"\x00\x1b[31mevil\r\n\r\n")
+            await raw.reply(server.port, b"GET / HTTP/1.1\r\nHost: a\r\nX-A: \x00\x1b[31m\r\n\r\n")
     assert len(caplog.records) == 1
     assert "Traceback" not in caplog.text
     assert "\x1b" not in caplog.text
