@@ -72,6 +72,10 @@ STORE ?= victoriametrics
 campaign: $(DEV) $(NEEDED_SERVERS) ## let everything go wrong at random: SEED=1 SECONDS=180 STORE=victoriametrics (or sqlite)
 	@$(BIN)/python -m tests.campaign --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)
 
+.PHONY: attacks
+attacks: $(DEV) $(NEEDED_SERVERS) ## let one edge attack the delivered broker in every way at once: SEED=1 SECONDS=180
+	@$(BIN)/python -m tests.attacks --seed $(SEED) --seconds $(SECONDS) $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(DEV) $(NEEDED_SERVERS) ## send mutated messages into every store: SEED=1 SECONDS=180 STORE=victoriametrics (sqlite, influxdb1, all)
 	@$(BIN)/python -m tests.fuzz --seed $(SEED) --seconds $(SECONDS) --store $(STORE) $(ARGS)

@@ -53,6 +53,8 @@ async def send(
             await response.write_eof()
     except TimeoutError:
         _abort(request)
+    except ConnectionResetError:  # the client has left: aiohttp would log a traceback for each one
+        pass
     return response
 
 
