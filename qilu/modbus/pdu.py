@@ -94,9 +94,10 @@ _READ_REGISTERS = (3, 4, 23)
 _IDENTITY = Function.READ_IDENTITY.value
 
 
-def read_request(function: int, address: int, count: int) -> bytes:
-    """The request PDU of functions 1 to 4; InvalidRequest past the limits of the specification."""
-    return Read(function, address, count).encode()
+def read_request(function: int, address: int, count: int, limit: int = 0) -> bytes:
+    """The request PDU of functions 1 to 4; InvalidRequest past the limits of the specification, or past
+    `limit` where a device allows more."""
+    return Read(function, address, count).encode(limit)
 
 
 class WideRead(bytes):
@@ -128,13 +129,14 @@ def response_data(request: bytes, response: bytes) -> bytes:
     """What the response to `request` (a PDU that we encoded) carries, after every check.
 
     Reads (1 to 4, 23): the bytes as they travelled, 2 per register, 8 bits per byte. Writes and echoes: b"".
-    Identity (43/14): the whole response, for `response_identity`.
+    Identity (43/14): the whole response, for `response_identity`. Of more than 255 bytes the byte count
+    has the lowest eight bits, so that only the length of the frame shows whether all are there.
     Raises the device's ExceptionReply (or UnknownExceptionReply), or ProtocolError where it does not answer.
     """
     size = data_size(request)
     if size is None:
         return _identified(request, response) if request[0] == _IDENTITY else _confirmed(request, response)
-    if len(response) == size + 2 and response[0] == request[0] and response[1] == size:
+    if len(response) == size + 2 and response[0] == request[0] and response[1] == size & 0xFF:
         return response[2:]
     return _refuse(request, response, f"{size} bytes of data")
 

@@ -18,11 +18,12 @@ class Read(NamedTuple):
     address: int
     quantity: int
 
-    def encode(self) -> bytes:
-        limit = READ_LIMITS.get(self.function)
-        if limit is None:
+    def encode(self, limit: int = 0) -> bytes:
+        """The request PDU. `limit`: items in one read of a device that allows more than the specification."""
+        standard = READ_LIMITS.get(self.function)
+        if standard is None:
             raise InvalidRequest(f"function {self.function} does not read: functions 1 to 4 do")
-        check_request_range(self.address, self.quantity, limit)
+        check_request_range(self.address, self.quantity, max(standard, limit))
         return _READ.pack(self.function, self.address, self.quantity)
 
     @classmethod

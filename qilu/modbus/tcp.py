@@ -17,8 +17,8 @@ from qilu.modbus.pdu import EXCEPTION, reply_size
 _HEADER = Struct(">HHHB")
 _pack, _unpack, _HEADER_SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
 _COUNTED = 6  # the header bytes before those that its length field counts
-_MIN_LENGTH, _MAX_LENGTH = 2, MAX_PDU + 1  # unit id and PDU
-MAX_FRAME = _COUNTED + _MAX_LENGTH
+_MIN_LENGTH = 2  # unit id and function
+MAX_FRAME = _COUNTED + 1 + MAX_PDU
 
 
 def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
@@ -28,10 +28,12 @@ def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
 class TcpFramer:
     """Nothing in a stream marks where a frame begins, so after a FrameError every call raises it again."""
 
-    __slots__ = ("_at", "_broken", "_buffer", "_lenient", "_owed")
+    __slots__ = ("_at", "_broken", "_buffer", "_lenient", "_max_length", "_owed")
 
-    def __init__(self, *, lenient: bool = False) -> None:
-        """`lenient`: a reply whose header announces one byte more than came is a frame (`reply_size`)."""
+    def __init__(self, *, lenient: bool = False, max_pdu: int = MAX_PDU) -> None:
+        """`lenient`: a reply whose header announces one byte more than came is a frame (`reply_size`).
+        `max_pdu`: bytes of the longest PDU; beyond the standard only for devices with longer replies."""
+        self._max_length = max_pdu + 1
         self._lenient = lenient
         self._owed = False  # whether the byte may still come that the last header announced too many
         self._buffer = b""
@@ -74,7 +76,7 @@ class TcpFramer:
                 self._short(buffer[start:])
             return None
         transaction, protocol, length, unit = _unpack(buffer, start)
-        if protocol or not _MIN_LENGTH <= length <= _MAX_LENGTH:
+        if protocol or not _MIN_LENGTH <= length <= self._max_length:
             self._break(f"a header with protocol id {protocol} and length {length}")
         end = start + _COUNTED + length
         if end > size:
@@ -97,7 +99,7 @@ class TcpFramer:
 
     def _break(self, what: str) -> NoReturn:
         self._buffer, self._at = b"", 0
-        self._broken = f"{what} is not Modbus TCP (protocol id 0, length {_MIN_LENGTH} to {_MAX_LENGTH})"
+        self._broken = f"{what} is not Modbus TCP (protocol id 0, length {_MIN_LENGTH} to {self._max_length})"
         raise FrameError(self._broken)
 
 

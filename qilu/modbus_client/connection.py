@@ -69,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._rules = rules
-        self._framer: Framer = TcpFramer(lenient=rules.lenient)
+        self._framer: Framer = TcpFramer(lenient=rules.lenient, max_pdu=rules.max_pdu)
         self._last_bytes = b""  # that came since the last request, where they are no late reply
         self._min_gap = rules.min_gap
         self._stats = stats

@@ -1,18 +1,29 @@
-"""Modbus over UDP: each datagram is one whole frame of Modbus TCP."""
+"""Modbus over UDP: each datagram is one whole frame, of Modbus TCP or RTU."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from qilu.modbus.crc import crc16
 from qilu.modbus_client.connection import Connection
-from qilu.modbus_client.endpoint import Endpoint
+from qilu.modbus_client.endpoint import Endpoint, Framing
 from qilu.runtime.network_errors import describe_network_error
 
 _LENGTH = slice(4, 6)
 _UNCOUNTED = 6
 """Bytes of a frame that its length field does not count."""
+
+
+def _is_tcp_frame(datagram: bytes) -> bool:
+    return len(datagram) == _UNCOUNTED + int.from_bytes(datagram[_LENGTH], "big")
+
+
+_FRAMES: Mapping[Framing, Callable[[bytes], bool]] = {
+    "tcp": _is_tcp_frame,
+    "rtu": lambda datagram: crc16(datagram) == 0,
+}
 
 
 async def dial_udp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
@@ -21,7 +32,7 @@ async def dial_udp(endpoint: Endpoint, factory: Callable[[], Connection]) -> Con
     There is no connection: whether somebody listens shows at the first request.
     """
     _, datagrams = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: DatagramAdapter(factory()), remote_addr=(endpoint.host, endpoint.port)
+        lambda: DatagramAdapter(factory(), endpoint.framing), remote_addr=(endpoint.host, endpoint.port)
     )
     return datagrams.connection
 
@@ -33,8 +44,9 @@ class DatagramAdapter(asyncio.DatagramProtocol):
     sent. The socket takes datagrams from the far address only.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, framing: Framing) -> None:
         self.connection = connection
+        self._is_whole = _FRAMES[framing]
         self.dropped = 0
         self._transport: asyncio.DatagramTransport
 
@@ -43,7 +55,7 @@ class DatagramAdapter(asyncio.DatagramProtocol):
         self.connection.connection_made(DatagramTransport(self._transport))
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:  # noqa: ARG002 - it is connected
-        if len(data) == _UNCOUNTED + int.from_bytes(data[_LENGTH], "big"):
+        if self._is_whole(data):
             self.connection.data_received(data)
         else:
             self.dropped += 1

@@ -26,14 +26,15 @@ _SCHEMES: Mapping[str, tuple[Framing, Transport]] = {
     "tls": ("tcp", "tls"),
     "udp": ("tcp", "udp"),
     "rtu+tcp": ("rtu", "tcp"),
+    "rtu+udp": ("rtu", "udp"),
     "ascii+tcp": ("ascii", "tcp"),
     "rtu": ("rtu", "serial"),
     "ascii": ("ascii", "serial"),
 }
 _REMEDY = (
     "write tcp://192.168.0.10:502, or rtu+tcp://HOST:PORT where RTU frames travel over TCP, "
-    "or rtu:///dev/ttyUSB0?baudrate=9600&parity=E for a serial line; also tls://, udp://, ascii+tcp:// and "
-    "ascii://"
+    "or rtu:///dev/ttyUSB0?baudrate=9600&parity=E for a serial line; also tls://, udp://, "
+    "rtu+udp://, ascii+tcp:// and ascii://"
 )
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "parity": ("N", "E", "O"),
@@ -86,8 +87,8 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
-    """`tcp://`, `tls://`, `udp://`, `rtu+tcp://` or `ascii+tcp://` with HOST[:PORT], or `rtu://` or `ascii://`
-    with /dev/PORT[?baudrate=&parity=&stopbits=&bytesize=]; ValueError with the remedy for anything else."""
+    """`tcp://`, `tls://`, `udp://`, `rtu+tcp://`, `rtu+udp://` or `ascii+tcp://` with HOST[:PORT], or `rtu://` or
+    `ascii://` with /dev/PORT[?baudrate=&parity=&stopbits=&bytesize=]; ValueError with the remedy otherwise."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

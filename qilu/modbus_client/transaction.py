@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import ProtocolError
-from qilu.modbus.functions import Function
+from qilu.modbus.functions import MAX_PDU, Function
 from qilu.modbus.pdu import data_size
 from qilu.modbus.unit_ids import BROADCAST
 from qilu.modbus_client.endpoint import Framing, SerialLine
@@ -96,6 +96,8 @@ class LinkOptions:
     local_echo: EchoSetting = "auto"
     lenient: bool = False
     """Whether one byte too many in a reply, or in its header, and another function in an exception pass."""
+    max_pdu: int = MAX_PDU
+    """Bytes of the longest reply PDU; more than the standard has only over TCP."""
 
     @property
     def has_transaction_ids(self) -> bool:

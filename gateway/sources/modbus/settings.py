@@ -75,7 +75,7 @@ class ModbusSettings(FrozenModel):
     type: Literal["modbus"]
     url: Annotated[str, AfterValidator(_url)]
     """`tcp://HOST[:PORT]`, `rtu+tcp://HOST:PORT` or `rtu:///dev/ttyUSB0?baudrate=9600&parity=N&stopbits=1`;
-    also `tls://HOST[:802]`, `udp://HOST[:PORT]`, `ascii+tcp://HOST:PORT` and `ascii:///dev/ttyUSB0`."""
+    also `tls://HOST[:802]`, `udp://HOST[:PORT]`, `rtu+udp://HOST:PORT`, `ascii+tcp://HOST:PORT` and `ascii:///dev/ttyUSB0`."""
     tls: TlsSettings | None = None
     """Certificates of an endpoint `tls://`; default: trust the authorities of the system."""
     connect_timeout: Period = 3.0

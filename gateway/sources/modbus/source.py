@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from random import Random
 from types import TracebackType
 from typing import Literal, Self
@@ -24,9 +25,11 @@ from gateway.sources.modbus.stats import SourceStats
 from gateway.sources.modbus.unit_availability import UnitAvailability
 from gateway.sources.modbus.verification import Verifier
 from qilu.contract.reading import BlockSchema, Poll, Reading, Reason
+from qilu.modbus.functions import MAX_PDU
 from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connector import Dial, EndpointConnector, dial
+from qilu.modbus_client.options import ClientOptions
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.monotonic_utc import Epoch, Timebase
 from qilu.runtime.timers import Timers
@@ -86,6 +89,12 @@ class ModbusSource:
         units = tuple(dict.fromkeys(device.unit for device in self._devices))
         return UnitAvailability(units, self._settings.timeout, now, timeouts=own)
 
+    def _client_options(self) -> ClientOptions:
+        """Those of the settings; a device may allow longer replies than the specification."""
+        options = self._settings.client_options
+        longest = max(2 + device.setup.profile.limits.max_reply_bytes for device in self._devices)
+        return replace(options, link=replace(options.link, max_pdu=max(MAX_PDU, longest)))
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._tasks = await asyncio.TaskGroup().__aenter__()
@@ -93,7 +102,7 @@ class ModbusSource:
         self._load_learned(loop.time())
         backoff = Backoff(self._random, max_s=LONGEST_BACKOFF)
         self._link = EndpointConnector(
-            self._settings.client_options,
+            self._client_options(),
             self._tasks,
             backoff,
             self.stats,

@@ -27,6 +27,9 @@ from qilu.contract.profile.types import (
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel
 
+STANDARD_REGISTERS, STANDARD_BITS = 125, 2000
+"""What one read may ask; source: MODBUS Application Protocol Specification V1.1b3, sections 6.1 to 6.4."""
+
 
 class AddressRange(FrozenModel):
     """Addresses of one table from `first` to `last`, both included, zero-based."""
@@ -56,10 +59,10 @@ def _moved(ranges: Iterable[AddressRange], by: int) -> tuple[AddressRange, ...]:
 class DeviceLimits(FrozenModel):
     """What one request to the device may ask; the defaults are the limits of the Modbus specification."""
 
-    max_registers: int = Field(default=125, ge=1, le=125)
-    """Registers in one read."""
-    max_bits: int = Field(default=2000, ge=1, le=2000)
-    """Coils or discrete inputs in one read."""
+    max_registers: int = Field(default=STANDARD_REGISTERS, ge=1, le=1000)
+    """Registers in one read. More than 125 only where the manual allows it, and over Modbus TCP only."""
+    max_bits: int = Field(default=STANDARD_BITS, ge=1, le=16_000)
+    """Coils or discrete inputs in one read. More than 2000 likewise."""
     max_gap: int | None = Field(default=None, ge=0, le=65535)
     """Addresses between points that are read through, at most; by default as many as it is worth."""
     message_spacing: Duration = 0.0
@@ -72,6 +75,15 @@ class DeviceLimits(FrozenModel):
     def max_block(self, table: Table) -> int:
         """How many addresses of `table` one read may ask."""
         return self.max_bits if table.holds_bits else self.max_registers
+
+    def standard_block(self, table: Table) -> int:
+        """The same on a serial line, whose frames have room for the limits of the specification only."""
+        return min(self.max_block(table), STANDARD_BITS if table.holds_bits else STANDARD_REGISTERS)
+
+    @property
+    def max_reply_bytes(self) -> int:
+        """Bytes of the longest reply to a read, without its function and byte count."""
+        return max(2 * self.max_registers, (self.max_bits + 7) // 8)
 
 
 class Structure(Copies):

@@ -31,9 +31,9 @@ HOLDING = Function.READ_HOLDING_REGISTERS
 
 
 @asynccontextmanager
-async def udp_server(image: Any) -> AsyncIterator[int]:
+async def udp_server(image: Any, framer: FramerType = FramerType.SOCKET) -> AsyncIterator[int]:
     """The port of pymodbus' server for datagrams."""
-    server = ModbusUdpServer(device_of(image), address=("127.0.0.1", 0))
+    server = ModbusUdpServer(device_of(image), address=("127.0.0.1", 0), framer=framer)
     await server.serve_forever(background=True)
     assert server.transport is not None
     try:
@@ -93,10 +93,11 @@ async def test_pymodbus_is_read_in_ascii_frames_on_a_serial_line() -> None:
     assert values(poll) == expected
 
 
-async def test_pymodbus_is_read_in_datagrams() -> None:
+@pytest.mark.parametrize(("framer", "scheme"), [(FramerType.SOCKET, "udp"), (FramerType.RTU, "rtu+udp")])
+async def test_pymodbus_is_read_in_datagrams(framer: FramerType, scheme: str) -> None:
     profile, image, expected = equipment()
-    async with udp_server(image) as port:
-        poll, source = await read(f"udp://127.0.0.1:{port}", profile)
+    async with udp_server(image, framer) as port:
+        poll, source = await read(f"{scheme}://127.0.0.1:{port}", profile)
     assert values(poll) == expected
     assert source.stats.bad_points == 0
 

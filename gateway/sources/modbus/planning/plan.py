@@ -76,7 +76,7 @@ class Block:
             number = first.model_copy(update={"address": 0, "address_bits": 16})
             self.codec = compile_block((number,), span.table, 0, size // 2, parameters)
         else:
-            self.request = read_request(span.table.read_function, span.first, span.count)
+            self.request = read_request(span.table.read_function, span.first, span.count, limit=span.count)
             self.codec = compile_block(span.points, span.table, span.first, span.count, parameters)
         self.columns = BlockSchema(origin, group, tuple(point.name for point in span.points))
         self._parameters = parameters
@@ -351,7 +351,10 @@ def _spans(
 ) -> tuple[Span, ...]:
     limits = profile.limits
     points, spans = [point for point in asked if point.table is table], list[Span]()
+    longest_block = limits.max_block(table) if framing == "tcp" else limits.standard_block(table)
     for whole in limits.read_whole:
+        if whole.last - whole.first >= longest_block:
+            raise _too_long(profile, whole, framing)
         if inside := [point for point in points if whole.holds(point)]:
             spans.append(Span(table, tuple(sorted(inside, key=lambda point: point.address)), whole))
             points = [point for point in points if not whole.holds(point)]
@@ -369,7 +372,7 @@ def _spans(
         spans += optimal_spans(
             table,
             points,
-            min(limits.max_block(table), limit),
+            min(longest_block, limit),
             (*limits.unreadable, *gaps),
             sum(_FRAMED[framing]) + REQUEST_OVERHEAD_BYTES,
             {point.name: point.scale.point for point in points if isinstance(point.scale, PointRef)},
@@ -381,3 +384,10 @@ def _spans(
             remedy="raise `limits.max_registers`, or correct `limits.unreadable`",
         ) from error
     return tuple(sorted(spans, key=lambda span: span.first))
+
+
+def _too_long(profile: DeviceProfile, whole: AddressRange, framing: Framing) -> ConfigError:
+    text = f"{whole.table} {whole.first} to {whole.last} is too long for one {framing.upper()} frame"
+    return ConfigError(
+        f"profile {profile.profile}: {text}", key="limits.read_whole", remedy="use Modbus TCP for this device"
+    )
