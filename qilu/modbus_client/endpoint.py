@@ -87,8 +87,8 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
-    """`tcp://`, `tls://`, `udp://`, `rtu+tcp://`, `rtu+udp://` or `ascii+tcp://` with HOST[:PORT], or `rtu://` or
-    `ascii://` with /dev/PORT[?baudrate=&parity=&stopbits=&bytesize=]; ValueError with the remedy otherwise."""
+    """`tcp://`, `tls://`, `udp://`, `rtu+tcp://`, `rtu+udp://`, `ascii+tcp://` with HOST[:PORT], `rtu://`,
+    `ascii://` with /dev/PORT[?baudrate=&parity=&stopbits=&bytesize=]; ValueError with the remedy if not."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
