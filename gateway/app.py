@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
 from gateway.accounting.accounting_source import AccountingSource
+from gateway.accounting.description_source import DescriptionSource
 from gateway.accounting.ledger import Ledger
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.clock import Clock
@@ -40,8 +41,9 @@ from gateway.sources.modbus.stats import SourceStats
 from gateway.sources.modbus.unit_availability import RAISED
 from gateway.spool.disk import DiskSpool
 from gateway.spool.former_files import refuse_former_files
+from qilu.contract.point_info import described, rows
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Origin
+from qilu.contract.reading import BlockSchema, Origin
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
@@ -145,8 +147,13 @@ def build(
     listeners.append(devices.record_event)
     expected = [group for source in sources for group in source.expected()]
     schedule = ScheduleSource(expected, settings.accounting_interval, clock.stamp, clock.tag)
+    descriptions = DescriptionSource(_descriptions(settings, profiles), clock.stamp, clock.tag)
     clock.listen(
-        on_step=[reports.clock_stepped, lambda _: schedule.announce_now()],
+        on_step=[
+            reports.clock_stepped,
+            lambda _: schedule.announce_now(),
+            lambda _: descriptions.announce_now(),
+        ],
         on_wall_clock_set=[spool.clock_stepped],
     )
     tally = Tally()
@@ -178,6 +185,7 @@ def build(
         internal_sources=[
             StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
             schedule,
+            descriptions,
         ],
         consumers=consumers,
         tally=tally,
@@ -203,6 +211,19 @@ def _history(
         clock.now_ms,
         min_free=settings.spool.min_free_disk,
     )
+
+
+def _descriptions(
+    settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
+) -> Iterator[tuple[BlockSchema, tuple[str, ...]]]:
+    """What each point of each device is."""
+    for source in settings.sources:
+        for device in source.devices:
+            profile = profiles[device.profile]
+            periods = {**profile.groups, **device.poll_periods}
+            yield from rows(
+                _origin(settings, device), described(profile, device.label, device.place, periods)
+            )
 
 
 def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> AccountingSource:

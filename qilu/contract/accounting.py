@@ -1,9 +1,10 @@
 """What an edge reports of its own collection, so that every missing value can be explained.
 
-Two built-in profiles carry it, as readings like any other:
+Three built-in profiles carry it, as readings like any other:
 
     gateway      device = the edge itself    groups: status (gateway/health.py), events
     collection   device = each device        groups: counts, recount, schedule, events
+    point-info   device = each device        what its points are: qilu/contract/point_info.py
 
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
   begins where this one ends. Only the last one before a power cut is missing.
@@ -22,7 +23,8 @@ from qilu.contract.reading import Quality, Reason
 
 GATEWAY = "gateway"
 COLLECTION = "collection"
-PROFILES = (GATEWAY, COLLECTION)
+POINT_INFO = "point-info"
+PROFILES = (GATEWAY, COLLECTION, POINT_INFO)
 """No device profile of a user may have these names."""
 
 COUNTS = "counts"

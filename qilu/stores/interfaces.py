@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qilu.contract.ack_codes import Refusal
+from qilu.contract.point_info import PointInfo
 from qilu.contract.reading import DeviceKey, Poll, Reason, Value
 from qilu.stores.confirmation import Confirmation, Mark, Write
 
@@ -68,6 +69,17 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribedPoint:
+    """What a point of a device is, as its edge reported it last."""
+
+    key: DeviceKey
+    point: str
+    time_ms: int
+    """UTC of the report."""
+    info: PointInfo
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One value of one point: raw, or of one interval (`Reader.samples`)."""
 
@@ -117,6 +129,13 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
 
     async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
         """The newest sample of each point of a device, good or not; empty when the device is unknown."""
+        ...
+
+    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
+        """The newest description of each point, of one device or of all, by edge, device and point.
+
+        Empty where the edges never reported any.
+        """
         ...
 
     async def count(

@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import pytest
 
 from gateway.accounting.accounting_source import AccountingSource
+from gateway.accounting.description_source import DescriptionSource
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.health import POINTS, StatusSource
 from gateway.interfaces import Equipment, Source
@@ -23,7 +24,7 @@ from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Origin, Poll
+from qilu.contract.reading import BlockSchema, Origin, Poll
 from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.peer import Line, Peer, dial_in_memory, normal
 from tests.support.virtual_time import virtual_time
@@ -267,6 +268,10 @@ def _schedule(stamp: Callable[[object], int]) -> Source:
     return ScheduleSource(with_two_groups, 60.0, stamp)
 
 
+def _descriptions(stamp: Callable[[object], int]) -> Source:
+    return DescriptionSource([(BlockSchema(ORIGIN, "point_info", ("force",)), ("{}",))], stamp)
+
+
 def _reports(stamp: Callable[[object], int]) -> Source:
     reports = AccountingSource(ORIGIN, {}, stamp, every_ms=1000, down_since_ms=None)
     reports.started()
@@ -276,6 +281,7 @@ def _reports(stamp: Callable[[object], int]) -> Source:
 INTERNAL: Mapping[str, Callable[[Callable[[object], int]], Source]] = {
     "status": _status,
     "schedule": _schedule,
+    "descriptions": _descriptions,
     "reports": _reports,
 }
 

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter
 from qilu.contract.ack_codes import Family
 from qilu.contract.errors import UnreachableError
 from qilu.contract.limits import MAX_FLOAT, MAX_TEXT, MAX_TIME_MS
+from qilu.contract.point_info import PointInfo, rows
 from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading, Reason, Value
 from qilu.stores.factory import open_reader, open_store
-from qilu.stores.interfaces import Device, Reader, Sample, Store
+from qilu.stores.interfaces import DescribedPoint, Device, Reader, Sample, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings, StoreSettings
 from qilu.stores.sqlite.history.reader import HistoryReader
 from qilu.stores.validation import unstorable_reason
@@ -566,3 +567,43 @@ async def test_a_store_that_is_gone_raises_unreachable_everywhere(subject: Subje
 async def test_nothing_written_is_nothing_stored(subject: Subject) -> None:
     async with subject.store() as store:
         assert await store.write([]) == {}
+
+
+async def test_the_newest_description_of_a_point_is_kept_beside_its_values(subject: Subject) -> None:
+    origin = Origin("edge-1", subject.device, "hydraulic-press", "acme", "济南", "a b")
+    first = PointInfo(
+        "hydraulic-press", "bar", 'Oil, "hot" = \\x', "油压", "Press 1", "1 号压机", normal_min=-1.5
+    )
+    newer = PointInfo("hydraulic-press", "kN", kind="counter", period_s=0.5, codes_zh="0=停机; 1=运行")
+    polls = [
+        Poll(time_ms, tuple(Reading(columns, time_ms, values) for columns, values in rows(origin, infos)))
+        for time_ms, infos in (
+            (START + 5, [("force", newer)]),
+            (START, [("force", first), ("oil", first)]),
+        )
+    ]
+    async with subject.store() as store, subject.reader() as reader:
+        before = await reader.devices()
+        assert await store.write([subject.poll(START, 1.0, 1, True), *polls, *polls]) == {}
+        await subject.settle()
+        key = DeviceKey("edge-1", subject.device)
+        assert await reader.point_info(key) == [
+            DescribedPoint(key, "force", START + 5, newer),
+            DescribedPoint(key, "oil", START, first),
+        ]
+        assert {each.key for each in await reader.point_info()} >= {key}
+        assert await reader.point_info(DeviceKey("edge-1", "nothing")) == []
+        # A description is no value of the device, and no sign of life.
+        assert (await reader.latest(subject.key)).keys() == {"force", "running", "state"}
+        assert await reader.points(subject.key) == ["force", "running", "state"]
+        assert len(await reader.devices()) == len(before) + 1
+        assert (await reader.samples(key, "force", START, START + 10))[-1].time_ms == START
+
+
+async def test_a_description_that_cannot_be_read_is_refused_alone(subject: Subject) -> None:
+    columns = BlockSchema(Origin("edge-1", subject.device, "point-info"), "point_info", ("force",))
+    polls = [
+        Poll(START, (Reading(columns, START, (text,)),)) for text in ("not json", 5, '{"profile":"a\\n"}')
+    ]
+    async with subject.store() as store:
+        assert sorted(await store.write([*polls, subject.poll(START, 1.0, 1, True)])) == [0, 1, 2]

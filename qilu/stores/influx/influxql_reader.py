@@ -8,10 +8,11 @@ from heapq import merge
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.contract.store_names import measurement_name
-from qilu.stores.influx.line_protocol import QUALITY, TEXT
+from qilu.stores.influx.line_protocol import INFO, QUALITY, TEXT
+from qilu.stores.influx.point_infos import Described, newest_infos
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
 from qilu.stores.influx.shapes import InfluxqlResults, Series
-from qilu.stores.interfaces import Device, Sample
+from qilu.stores.interfaces import DescribedPoint, Device, Sample
 from qilu.stores.interval_summaries import first_per_time
 
 _FIELDS_PER_QUERY = 100
@@ -58,6 +59,17 @@ class InfluxqlReader(ServerReader):
                         last_values[field] = time_ms, value
         return newest_samples(last_values)
 
+    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
+        """As `Reader` promises."""
+        tags = '"edge", "device", "point", "profile"'
+        which = "" if device is None else f" WHERE {_of(device)}"
+        question = f"SELECT * FROM {_name(INFO)}{which} GROUP BY {tags} ORDER BY time DESC LIMIT 1"
+        found: list[Described] = []
+        for series in (await self._results(question, infos=True))[0]:
+            row = dict(zip(series["columns"], series["values"][0], strict=True))
+            found.append(Described(series.get("tags", {}), row["time"], row))
+        return newest_infos(found)
+
     async def _fields(self, key: SeriesKey) -> set[str]:
         """The fields that a device ever had."""
         return {
@@ -94,13 +106,14 @@ class InfluxqlReader(ServerReader):
     async def _series(self, question: str) -> list[Series]:
         return (await self._results(question))[0]
 
-    async def _results(self, questions: str) -> list[list[Series]]:
-        """The series of each of several questions."""
+    async def _results(self, questions: str, *, infos: bool = False) -> list[list[Series]]:
+        """The series of each of several questions: those of values, or of what points are."""
         database = self._settings.database or self._settings.bucket or ""
         reply = await self._http.ask("POST", "/query", form={"db": database, "q": questions, "epoch": "ms"})
         if not reply.ok:
             raise reply.unreachable(self._settings.url)
-        return reply.json(InfluxqlResults).series()
+        tables = reply.json(InfluxqlResults).series()
+        return [[series for series in part if (series["name"] == INFO) == infos] for part in tables]
 
 
 def _samples(series: Series) -> Iterator[Sample]:
@@ -112,10 +125,14 @@ def _samples(series: Series) -> Iterator[Sample]:
 
 def _from(key: SeriesKey) -> str:
     """Whose readings, as the end of a question; a tag that is not there equals the empty text."""
-    whose = f'"edge" = {_text(key.edge)} AND "device" = {_text(key.device)}'
+    whose = _of(key)
     if key.profile is None:
         return f"FROM /.*/ WHERE {whose}"
     return f'FROM {_name(measurement_name(key.profile))} WHERE "profile" = {_text(key.profile)} AND {whose}'
+
+
+def _of(key: SeriesKey | DeviceKey) -> str:
+    return f'"edge" = {_text(key.edge)} AND "device" = {_text(key.device)}'
 
 
 def _between(key: SeriesKey, start_ms: int, end_ms: int) -> str:

@@ -21,9 +21,10 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from qilu.contract.accounting import PROFILES
+from qilu.contract.accounting import POINT_INFO, PROFILES
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
+from qilu.contract.point_info import infos_of
 from qilu.contract.reading import BlockSchema, Poll, Quality, Reading, Reason, Value
 from qilu.contract.store_names import field_name, measurement_name
 
@@ -33,6 +34,9 @@ TAGS = ("device", "edge", "enterprise", "line", "profile", "site")
 POINT = "point"
 """The tag of a series in VictoriaMetrics that has the point, also of its `__q`."""
 
+INFO = measurement_name(POINT_INFO)
+"""The measurement, and the metric, of what points are."""
+INFO_FIELD = "info"
 _PARTS_PER_LINE = 3
 """Parts of a line with one value: what stands before it, the value, and the time."""
 _NUMBERS = frozenset((float, int))
@@ -89,6 +93,8 @@ class LineEncoder:
         `without`: names of fields that are left out. Expects values that `stores.checks` let through.
         Empty when there is nothing that it has a place for.
         """
+        if poll.origin.profile == POINT_INFO:
+            return b"".join(self._infos(reading) for reading in poll.readings)
         lines = []
         for reading in poll.readings:
             template = self._templates.get(reading.columns) or self._template(reading.columns)
@@ -101,6 +107,32 @@ class LineEncoder:
                 text = f"a line of {len(line)} bytes is longer than the store takes"
                 raise RefusalError(Refusal(AckCode.TOO_LARGE, text))
             lines.append(line)
+        return b"".join(lines)
+
+    def _infos(self, reading: Reading) -> bytes:
+        """Each described point: a series of its labels with the value 1, or a row of fields."""
+        origin, lines = reading.columns.origin, []
+        for point, info in infos_of(reading):
+            labels = info.labels()
+            tags = {tag: getattr(origin, tag) for tag in TAGS} | {
+                "profile": labels.pop("profile"),
+                POINT: point,
+            }
+            if self._dialect.texts:
+                values = ((name, getattr(info, name)) for name in labels)
+                fields = b",".join(
+                    b"%s=%s" % (name.encode(), _quoted(value) if isinstance(value, str) else _number(value))
+                    for name, value in values
+                )
+            else:
+                tags, fields = tags | labels, INFO_FIELD.encode() + b"=1"
+            head = b"".join(
+                b",%s=%s" % (name.encode(), escape(text, ",= ", self._dialect))
+                for name, text in tags.items()
+                if text
+            )
+            name = INFO if self._dialect.texts else INFO.removesuffix(f"_{INFO_FIELD}")
+            lines.append(b"%s%s %s %d\n" % (name.encode(), head, fields, reading.time_ms))
         return b"".join(lines)
 
     def _template(self, columns: BlockSchema) -> _Template:
@@ -134,8 +166,7 @@ class LineEncoder:
     def _value(self, name: bytes, value: Value, columns: BlockSchema, index: int) -> bytes:
         if isinstance(value, str):
             if self._dialect.texts:
-                text = value.replace("\\", "\\\\").replace('"', '\\"')
-                return b'%s__text="%s"' % (name, text.encode())
+                return b"%s__text=%s" % (name, _quoted(value))
             self._warn_once(columns, index)
             return b""
         return b"" if value is None else b"%s=%s" % (name, _number(value))
@@ -170,6 +201,11 @@ def _numbers(template: _Template, reading: Reading) -> bytes:
 
 def _line(head: bytes, fields: Sequence[bytes], reading: Reading) -> bytes:
     return b"%s%s %d\n" % (head, b",".join(fields), reading.time_ms)
+
+
+def _quoted(text: str) -> bytes:
+    """A text as the value of a field."""
+    return b'"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').encode()
 
 
 def _number(value: float) -> bytes:

@@ -10,15 +10,18 @@ import msgspec
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.influx.http import Reply
-from qilu.stores.influx.line_protocol import POINT, QUALITY
+from qilu.stores.influx.line_protocol import INFO, POINT, QUALITY
+from qilu.stores.influx.point_infos import Described, newest_infos
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, to_sample
 from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVector
-from qilu.stores.interfaces import Device, Sample
+from qilu.stores.interfaces import DescribedPoint, Device, Sample
 from qilu.stores.settings import InfluxSettings
 
 # How far back from when (s ahead of now): cheap for devices that send, in the end nearly all since 1970.
 _LOOKS = (("5m", 0), ("1h", 0), ("1d", 0), ("30d", 0), ("50y", 2 * 86_400))
 _NAME = "__name__"
+_VALUES = f'{_NAME}!="{INFO}"'
+"""Of the series that describe no point."""
 _REASONS = f'{_NAME}=~".*{QUALITY}"'
 
 
@@ -35,7 +38,7 @@ class VictoriaMetricsReader(ServerReader):
     async def devices(self) -> Sequence[Device]:
         """Every device, by name; one that changed its line or site stands where it was last."""
         profiles: dict[str, set[DeviceKey]] = {}
-        for labels in await self._series('{device!="", profile!=""}'):
+        for labels in await self._series(f'{{device!="", profile!="", {_VALUES}}}'):
             profiles.setdefault(labels.get("profile", ""), set()).add(_key(labels))
         last_seen: list[Device] = []
         for profile, devices in profiles.items():
@@ -63,6 +66,16 @@ class VictoriaMetricsReader(ServerReader):
                     last_values[field] = time_ms, values[series]
         return newest_samples(last_values)
 
+    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
+        """As `Reader` promises; an edge reports at each start and once a day, so that the samples are few."""
+        which = "" if device is None else f"{{device={_text(device.device)}, edge={_text(device.edge)}}}"
+        window, ahead = _LOOKS[-1]
+        times = await self._instant(f"tlast_over_time({INFO}{which}[{window}])", ahead)
+        return newest_infos(
+            Described(labels := dict(series), round(seconds * 1000), labels)
+            for series, seconds in times.items()
+        )
+
     async def _instant(self, query: str, ahead: int) -> dict[frozenset[tuple[str, str]], float]:
         """The value of each series by its labels, so many seconds ahead of now."""
         form = {"query": query, "time": f"{self._wall() + ahead:.3f}", "nocache": "1"}
@@ -77,7 +90,8 @@ class VictoriaMetricsReader(ServerReader):
         silent."""
         devices: list[Device] = []
         for window, ahead in _LOOKS:
-            last = f'tlast_over_time({{profile={_text(profile)}, device!=""}}[{window}]) keep_metric_names'
+            selector = f'{{profile={_text(profile)}, device!="", {_VALUES}}}'
+            last = f"tlast_over_time({selector}[{window}]) keep_metric_names"
             form = {
                 "query": f"max by (device, edge, line) ({last})",
                 "time": f"{self._wall() + ahead:.3f}",
@@ -142,7 +156,7 @@ class VictoriaMetricsReader(ServerReader):
 def _selector(key: SeriesKey, more: str = "") -> str:
     profile = 'profile!=""' if key.profile is None else f"profile={_text(key.profile)}"
     device = f"device={_text(key.device)}, edge={_text(key.edge)}"
-    return f"{{{', '.join(filter(None, (device, profile, more)))}}}"
+    return f"{{{', '.join(filter(None, (device, profile, _VALUES, more)))}}}"
 
 
 def _field(labels: Mapping[str, str]) -> str:

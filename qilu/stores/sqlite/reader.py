@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from qilu.contract.point_info import FIELDS, PointInfo
 from qilu.contract.reading import DeviceKey, Reason
-from qilu.stores.interfaces import Device, Sample
+from qilu.stores.interfaces import DescribedPoint, Device, Sample
 from qilu.stores.interval_summaries import Summary, first_per_time, merge_summaries, per_interval, sample
 from qilu.stores.sqlite.read_only import open_reading
 from qilu.stores.sqlite.rollups import MINUTE_MS
@@ -61,6 +62,11 @@ _NEWEST = """
 SELECT time_ms, "values", reasons FROM readings WHERE columns_id = ? ORDER BY time_ms DESC LIMIT 1
 """
 
+_HAS_INFO = "SELECT 1 FROM sqlite_master WHERE name = 'point_info'"
+_INFO = f"""
+SELECT edge, device, point, time_ms, {", ".join(FIELDS)} FROM point_info
+WHERE ?1 IS NULL OR (edge = ?1 AND device = ?2) ORDER BY edge, device, point
+"""
 _MINUTES = "SELECT time_ms, summaries FROM minutes WHERE columns_id = ? AND time_ms >= ? AND time_ms < ?"
 _STALE = "SELECT minute_ms, columns_id FROM stale WHERE minute_ms >= ? AND minute_ms < ?"
 
@@ -119,6 +125,10 @@ class SqliteReader:
         """As `Reader` promises; of readings that are still there, not of roll-ups."""
         return await self._in_thread(self._latest, device, profile)
 
+    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
+        """As `Reader` promises."""
+        return await self._in_thread(self._point_info, device)
+
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
@@ -152,6 +162,15 @@ class SqliteReader:
         for device, profile, edge, line, last_ms in self._connection.execute(_DEVICES):
             newest[device, edge, profile] = Device(device, profile, edge, line, last_ms)
         return list(newest.values())
+
+    def _point_info(self, device: DeviceKey | None) -> list[DescribedPoint]:
+        if not self._connection.execute(_HAS_INFO).fetchone():
+            return []  # a store of before, that no ingester has opened since
+        rows = self._connection.execute(_INFO, (None, None) if device is None else device)
+        return [
+            DescribedPoint(DeviceKey(edge, of), point, time_ms, PointInfo(*fields))
+            for edge, of, point, time_ms, *fields in rows
+        ]
 
     def _count_all(self, start_ms: int) -> int:
         return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])

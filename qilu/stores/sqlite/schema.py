@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.point_info import FIELDS
 from qilu.stores.sqlite.access import make_file, prepare_folder, set_access
 
 APPLICATION_ID = 0x51494C55
@@ -65,6 +66,18 @@ CREATE VIEW minute_samples AS
 """
 
 
+_INFO_COLUMNS = ", ".join(
+    f"{field} {'REAL' if field in ('period_s', 'normal_min', 'normal_max') else 'TEXT'}" for field in FIELDS
+)
+_POINT_INFO = f"""
+CREATE TABLE IF NOT EXISTS point_info (
+    edge TEXT NOT NULL, device TEXT NOT NULL, point TEXT NOT NULL, time_ms INTEGER NOT NULL, {_INFO_COLUMNS},
+    PRIMARY KEY (edge, device, point)
+) WITHOUT ROWID
+"""
+"""What each point is, as its edge reported it last."""
+
+
 def open_writing(file: Path, group: str | None = None) -> sqlite3.Connection:
     """A connection that may write, to a file of the present version, made if there is none.
 
@@ -85,6 +98,7 @@ def open_writing(file: Path, group: str | None = None) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             _create(connection)
+        connection.execute(_POINT_INFO)
         set_access(file, group)
         return connection
     except (OSError, sqlite3.Error) as error:

@@ -14,8 +14,10 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from qilu.contract.ack_codes import AckCode, Refusal
+from qilu.contract.accounting import POINT_INFO
+from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.point_info import FIELDS, infos_of
 from qilu.contract.reading import Poll, Reading
 from qilu.stores.confirmation import Confirmation, Mark, Write, same_incarnation
 from qilu.stores.sqlite.column_ids import ColumnIds
@@ -28,6 +30,11 @@ from qilu.stores.validation import unstorable_reason
 _Result = TypeVar("_Result")
 _Row = tuple[int, int, str, str | None]
 _INSERT = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
+_DESCRIBE = (
+    f"INSERT INTO point_info VALUES (?, ?, ?, ?{', ?' * len(FIELDS)}) ON CONFLICT DO UPDATE SET"
+    f" time_ms = excluded.time_ms, {', '.join(f'{field} = excluded.{field}' for field in FIELDS)}"
+    " WHERE excluded.time_ms >= time_ms"
+)
 _KNOWN_MINUTES = 100_000
 _encoder = msgspec.json.Encoder()
 _log = logging.getLogger(__name__)
@@ -203,9 +210,27 @@ class SqliteStore:
     def _add(self, poll: Poll, rows: list[_Row]) -> Refusal | None:
         """Add the rows of a poll; why there are none, where one of its names is no text."""
         try:
+            if poll.origin.profile == POINT_INFO:
+                return self._describe(poll)
             rows += [self._row(reading) for reading in poll.readings]
         except UnicodeEncodeError as error:
             return Refusal(AckCode.BAD_NAME, str(error))
+        return None
+
+    def _describe(self, poll: Poll) -> Refusal | None:
+        """Keep the descriptions of points, where no newer ones are there."""
+        edge, device = poll.origin.key
+        try:
+            self._connection.executemany(
+                _DESCRIBE,
+                [
+                    (edge, device, point, reading.time_ms, *msgspec.structs.astuple(info))
+                    for reading in poll.readings
+                    for point, info in infos_of(reading)
+                ],
+            )
+        except RefusalError as error:
+            return error.refusal
         return None
 
     def _row(self, reading: Reading) -> _Row:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from gateway.accounting.description_source import DescriptionSource
 from gateway.accounting.schedule_source import EVERY, ScheduleSource
 from gateway.interfaces import ExpectedPolls
-from qilu.contract.reading import Origin
+from qilu.contract.reading import BlockSchema, Origin
 from tests.support.virtual_time import virtual_time
 
 PRESS = Origin("edge-1", "press-1", "press")
@@ -28,3 +29,19 @@ async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was
             if len(told) == 4:
                 break
     assert told == [(at, (3.5, 8, 2, 1.0, 60.0)) for at in (0, EVERY, EVERY + 100, 2 * EVERY + 100)]
+
+
+@virtual_time
+async def test_what_the_points_are_is_told_at_the_same_times() -> None:
+    now = asyncio.get_running_loop().time
+    begun = now()
+    columns = BlockSchema(PRESS, "point_info", ("force",))
+    source = DescriptionSource([(columns, ("{}",))], lambda _: int((now() - begun) * 1000))
+    told = []
+    async with aclosing(source.polls()) as polls:
+        asyncio.get_running_loop().call_later(EVERY + 100, source.announce_now)
+        async for poll in polls:
+            told.append(poll.readings[0].time_ms // 1000)
+            if len(told) == 4:
+                break
+    assert told == [0, EVERY, EVERY + 100, 2 * EVERY + 100]
