@@ -19,6 +19,7 @@ from gateway.history.room import HistoryRoom, PolledGroup, estimate, measured_or
 from gateway.history.series import Series
 from gateway.history.settings import HistorySettings
 from gateway.interfaces import Record, Spool
+from qilu.contract.accounting import POINT_INFO
 from qilu.contract.errors import DataError, QiluError, UnreachableError
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll, TimeTrust
@@ -127,7 +128,7 @@ class History:
     def take(self, poll: Poll, record: Record) -> None:
         """A record that the spool has. One whose time is provisional comes again, corrected."""
         if poll.epoch is None or poll.epoch.trust is not TimeTrust.HELD:
-            self._queue.add(record.stream, record.offset, poll)
+            self._add(poll, record)
 
     def take_corrected(self, record: Record) -> None:
         """A record whose time is corrected now, as it is sent; or one of a run before this one."""
@@ -135,7 +136,12 @@ class History:
             with suppress(DataError):
                 poll = decode_record(record.body)
                 if unstorable_reason(poll) is None:
-                    self._queue.add(record.stream, record.offset, poll)
+                    self._add(poll, record)
+
+    def _add(self, poll: Poll, record: Record) -> None:
+        """What points are is no value, and stands in the profiles beside the history."""
+        if poll.origin.profile != POINT_INFO:
+            self._queue.add(record.stream, record.offset, poll)
 
     async def series(self, device: str, point: str, from_ms: int, to_ms: int, pixels: int) -> Series:
         """A point between these times, for a chart of so many pixels. UnreachableError: the disk refuses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qilu.stores.interfaces import Reader, Store
+from qilu.stores.interfaces import PointInfoReader, Store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 
 
@@ -23,7 +23,7 @@ def open_store(settings: SqliteSettings | InfluxSettings) -> Store:
     return InfluxStore(settings)
 
 
-def open_reader(settings: SqliteSettings | InfluxSettings) -> Reader:
+def open_reader(settings: SqliteSettings | InfluxSettings) -> PointInfoReader:
     """The reader to ask; entering it opens it."""
     if isinstance(settings, SqliteSettings):
         from qilu.stores.sqlite.reader import SqliteReader

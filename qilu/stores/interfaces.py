@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.point_info import PointInfo
@@ -131,18 +131,24 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         """The newest sample of each point of a device, good or not; empty when the device is unknown."""
         ...
 
-    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
-        """The newest description of each point, of one device or of all, by edge, device and point.
-
-        Empty where the edges never reported any.
-        """
-        ...
-
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
         """How many values of all points there are with start <= time < end, by reason, None for good ones.
 
         Reasons that no value has are left out.
+        """
+        ...
+
+
+class PointInfoReader(Reader, Protocol):
+    """A `Reader` of a store that keeps what points are; the history of an edge has the profiles beside it."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
+        """The newest description of each point, of one device or of all, by edge, device and point.
+
+        Empty where the edges never reported any.
         """
         ...
