@@ -83,7 +83,7 @@ def rows(
 
 def infos_of(reading: Reading) -> list[tuple[str, PointInfo]]:
     """Point and description of each value of a reading of `point-info`; RefusalError where one is none."""
-    found = []
+    infos = []
     for point, value in zip(reading.columns.points, reading.values, strict=True):
         try:
             info = _decode(value if isinstance(value, str) else "")
@@ -91,8 +91,8 @@ def infos_of(reading: Reading) -> list[tuple[str, PointInfo]]:
             text = f"the description of the point {point[:40]!r} cannot be read"
             raise RefusalError(Refusal(AckCode.MALFORMED, text)) from error
         _check(point, info)
-        found.append((point, info))
-    return found
+        infos.append((point, info))
+    return infos
 
 
 def _check(point: str, info: PointInfo) -> None:

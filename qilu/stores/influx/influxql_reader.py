@@ -9,7 +9,7 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.contract.store_names import measurement_name
 from qilu.stores.influx.line_protocol import INFO, QUALITY, TEXT
-from qilu.stores.influx.point_infos import Described, newest_infos
+from qilu.stores.influx.point_infos import RawPointInfo, newest_infos
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, point_of, to_sample
 from qilu.stores.influx.shapes import InfluxqlResults, Series
 from qilu.stores.interfaces import DescribedPoint, Device, Sample
@@ -64,11 +64,11 @@ class InfluxqlReader(ServerReader):
         tags = '"edge", "device", "point", "profile"'
         which = "" if device is None else f" WHERE {_of(device)}"
         question = f"SELECT * FROM {_name(INFO)}{which} GROUP BY {tags} ORDER BY time DESC LIMIT 1"
-        found: list[Described] = []
+        descriptions: list[RawPointInfo] = []
         for series in (await self._results(question, infos=True))[0]:
             row = dict(zip(series["columns"], series["values"][0], strict=True))
-            found.append(Described(series.get("tags", {}), row["time"], row))
-        return newest_infos(found)
+            descriptions.append(RawPointInfo(series.get("tags", {}), row["time"], row))
+        return newest_infos(descriptions)
 
     async def _fields(self, key: SeriesKey) -> set[str]:
         """The fields that a device ever had."""

@@ -11,7 +11,7 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.influx.http import Reply
 from qilu.stores.influx.line_protocol import INFO, POINT, QUALITY
-from qilu.stores.influx.point_infos import Described, newest_infos
+from qilu.stores.influx.point_infos import RawPointInfo, newest_infos
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, to_sample
 from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVector
 from qilu.stores.interfaces import DescribedPoint, Device, Sample
@@ -72,7 +72,7 @@ class VictoriaMetricsReader(ServerReader):
         window, ahead = _LOOKS[-1]
         times = await self._instant(f"tlast_over_time({INFO}{which}[{window}])", ahead)
         return newest_infos(
-            Described(labels := dict(series), round(seconds * 1000), labels)
+            RawPointInfo(labels := dict(series), round(seconds * 1000), labels)
             for series, seconds in times.items()
         )
 

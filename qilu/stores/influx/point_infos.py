@@ -13,7 +13,7 @@ from qilu.stores.influx.line_protocol import POINT
 from qilu.stores.interfaces import DescribedPoint
 
 
-class Described(NamedTuple):
+class RawPointInfo(NamedTuple):
     """One description of a point: the tags of its series, its time in ms, and the fields."""
 
     tags: Mapping[str, str]
@@ -21,10 +21,10 @@ class Described(NamedTuple):
     fields: Mapping[str, Any]
 
 
-def newest_infos(found: Iterable[Described]) -> list[DescribedPoint]:
+def newest_infos(descriptions: Iterable[RawPointInfo]) -> list[DescribedPoint]:
     """The newest description of each point, by edge, device and point; others than ours are left out."""
     newest: dict[tuple[str, str, str], DescribedPoint] = {}
-    for tags, time_ms, fields in sorted(found, key=lambda each: each.time_ms):
+    for tags, time_ms, fields in sorted(descriptions, key=lambda each: each.time_ms):
         key = DeviceKey(tags.get("edge", ""), tags.get("device", ""))
         known = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
         try:

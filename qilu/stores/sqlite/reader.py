@@ -40,7 +40,7 @@ FROM columns JOIN origins ON origins.id = columns.origin_id
 WHERE last_ms IS NOT NULL ORDER BY device, edge, profile, last_ms
 """
 _COUNT = """
-SELECT coalesce(sum(json_array_length("values")), 0) FROM readings WHERE time_ms >= ?
+SELECT coalesce(sum(json_array_length("values")), 0) FROM readings WHERE time_ms >= ?1
 """
 _COLUMNS = """
 SELECT columns.id, points FROM columns JOIN origins ON origins.id = columns.origin_id
@@ -62,6 +62,7 @@ _NEWEST = """
 SELECT time_ms, "values", reasons FROM readings WHERE columns_id = ? ORDER BY time_ms DESC LIMIT 1
 """
 
+_COUNT_INFO = "SELECT count(*) FROM point_info WHERE time_ms >= ?"
 _HAS_INFO = "SELECT 1 FROM sqlite_master WHERE name = 'point_info'"
 _INFO = f"""
 SELECT edge, device, point, time_ms, {", ".join(FIELDS)} FROM point_info
@@ -136,7 +137,7 @@ class SqliteReader:
         return await self._in_thread(self._count, device, profile, start_ms, end_ms)
 
     async def count_all(self, start_ms: int) -> int:
-        """How many values, good or not, there are from `start_ms` on."""
+        """How many values, good or not, there are from `start_ms` on, with descriptions of points."""
         return await self._in_thread(self._count_all, start_ms)
 
     async def integrity(self) -> Sequence[str]:
@@ -173,7 +174,10 @@ class SqliteReader:
         ]
 
     def _count_all(self, start_ms: int) -> int:
-        return int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
+        values = int(self._connection.execute(_COUNT, (start_ms,)).fetchone()[0])
+        if not self._connection.execute(_HAS_INFO).fetchone():
+            return values
+        return values + int(self._connection.execute(_COUNT_INFO, (start_ms,)).fetchone()[0])
 
     def _count(self, device: DeviceKey, profile: str, start_ms: int, end_ms: int) -> dict[Reason | None, int]:
         counts: Counter[Reason | None] = Counter()
