@@ -69,6 +69,10 @@ class Meanings:
         definition = self._point(profile, point)
         return "" if definition is None or code not in definition.enum else str(definition.enum[code])
 
+    def point(self, profile: str, point: str) -> Point | None:
+        """What the profile has of a point; None where it is not known."""
+        return self._point(profile, point)
+
     def _point(self, profile: str, point: str) -> Point | None:
         return (self._points(profile) or {}).get(point)
 

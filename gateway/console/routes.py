@@ -8,12 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
 from gateway.console.event_log import SHOWN, EventLog
 from gateway.console.metrics import device_metrics, gateway_metrics
 from gateway.console.registers import registers
 from gateway.console.series import MAX_PIXELS, RecentSeries, fill, series_value, sparkline
+from gateway.console.sheets import SheetRequest, check_request, history_rows, recent_rows, sheet_chunks
 from gateway.console.topics import Topics, cause_value, delivery_value, road, sentence_value
 from gateway.console.watch import MAX_AGE_MS, Watch
 from gateway.diagnosis.devices import DeviceBook
@@ -71,6 +73,7 @@ class Api:
             Route("GET", device, self.device),
             Route("GET", f"{device}/registers", self.registers),
             Route("GET", f"{device}/points/{{point}}/series", self.series),
+            Route("GET", f"{device}/csv", self.csv, timeout_s=600.0),
             Route("GET", "/api/v1/sparklines", self.sparklines),
             Route("GET", "/api/v1/events", self.event_page),
             Route("GET", "/api/v1/quarantine", self.quarantine),
@@ -148,6 +151,35 @@ class Api:
         period_s = entry.periods.get(point.group, 1.0)
         chart = RecentSeries(from_ms, to_ms, pixels, period_s)
         return Response(fill(chart, self._parts.watch.recent(entry.settings.device), point.name).value())
+
+    async def csv(self, request: Request) -> Response:
+        """Samples of some points as a file for a spreadsheet."""
+        entry, parts = self._entry(request), self._parts
+        now_ms = parts.observer.view().now_ms
+        to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
+        from_ms = _integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
+        wanted = SheetRequest(
+            entry,
+            tuple(name for name in request.query.get("points", "").split(",") if name),
+            from_ms,
+            to_ms,
+            "zh" if request.query.get("lang") == "zh" else "en",
+            request.query.get("excel") == "1",
+        )
+        check_request(wanted)
+        folder = None if parts.history is None else parts.catalogue.settings.history_folder
+        samples = (
+            recent_rows(wanted, parts.watch)
+            if folder is None
+            else history_rows(wanted, parts.catalogue.settings.edge, folder)
+        )
+        name = f"{entry.settings.device}.csv"
+        disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        return Response(
+            sheet_chunks(wanted, samples),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
 
     async def sparklines(self, request: Request) -> Response:
         """The last values of the key point of some devices."""

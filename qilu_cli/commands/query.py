@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qilu.contract.accounting import COLLECTION
+from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
 from qilu.stores.interfaces import Reader
+from qilu_cli.commands.excel import print_sheet
 from qilu_cli.commands.samples import SAMPLE_COLUMNS, SampleQuery, Span
 from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import Rows, duration, print_table, reader, unknown_device, warn
@@ -41,11 +43,14 @@ class QueryOptions:
     tz: str = "utc"
     profiles: Path | None = None
     form: str = "table"
+    excel: Language | None = None
+    """A CSV file for Excel, with headings in this language."""
 
 
 async def query(options: QueryOptions) -> None:
     """Print the answer on stdout; ConfigError for a question that makes no sense."""
-    shown_in = zone(options.tz)
+    # Excel has no zones, and its reader has a clock on the wall.
+    shown_in = zone("local" if options.excel and options.tz == "utc" else options.tz)
     meanings = Meanings(options.profiles)
     header: tuple[str, ...] = SAMPLE_COLUMNS
     _refuse_contradictions(options)
@@ -55,6 +60,12 @@ async def query(options: QueryOptions) -> None:
         else:
             chosen = await _chosen(store, options)
             sample_query = SampleQuery(store, meanings, shown_in)
+            if options.excel is not None:
+                await print_sheet(
+                    store, meanings, chosen, options.point, _span(options, shown_in), _every_ms(options),
+                    shown_in, options.excel,
+                )  # fmt: skip
+                return
             if options.points:
                 header, rows = POINT_COLUMNS, await _points(store, chosen, meanings)
             elif options.latest:
@@ -82,6 +93,10 @@ def _refuse_contradictions(options: QueryOptions) -> None:
             "the latest values have no time range",
             key="--latest",
             remedy="leave out --last, --from, --to and --every",
+        )
+    if options.excel and not (options.device and options.point):
+        raise ConfigError(
+            "is for samples of one device", key="--excel", remedy="give --device NAME --point NAME"
         )
     if options.start and options.last:
         raise ConfigError("both name the begin", key="--from, --last", remedy="leave out one of them")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,6 +44,13 @@ def query(
         typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
     ] = None,
     form: Table = "table",
+    excel: Annotated[
+        Literal["zh", "en"] | None,
+        typer.Option(
+            help="A CSV file for Excel, with headings in this language and, unless --tz names a zone, local"
+            " times."
+        ),
+    ] = None,
 ) -> None:
     """Print what a store has: devices, points, latest values, or samples of a time.
 
@@ -66,6 +73,7 @@ def query(
         tz=tz,
         profiles=profiles,
         form=form,
+        excel=excel,
     )
     run(lambda: command.query(options), "warning", False)
 

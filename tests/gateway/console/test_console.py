@@ -143,3 +143,18 @@ def test_a_gateway_without_a_console_imports_nothing_of_it() -> None:
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+async def test_samples_are_a_file_that_excel_opens(client: Client) -> None:
+    path = "/api/v1/devices/pump-1/csv?points=serve_counter,state&excel=1&lang=zh"
+    async with client.session.get(client.console.server.url.rstrip("/") + path) as response:
+        assert response.status == 200
+        content = await response.read()
+    assert content.startswith(b"\xef\xbb\xbf")
+    heading, *lines = content.decode("utf-8-sig").splitlines()
+    assert heading.split(",")[:2] == ["时间", "应答计数"]
+    assert lines
+    assert all(line.split(",")[2] == "好" for line in lines)
+    for query, status in (("", 400), ("points=nothing", 404), ("points=state&excel=1&from_ms=0", 400)):
+        error = (await client.get(f"/api/v1/devices/pump-1/csv?{query}", status))["error"]
+        assert error["remedy"]
