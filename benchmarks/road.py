@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -139,8 +139,18 @@ class ProcessUsage:
         return cls((int(stat[11]) + int(stat[12])) / _TICKS, memory)
 
 
-def write_settings(folder: Path, ports: Sequence[int], points: int, broker: int, store: str) -> None:
-    """Files for a gateway of one device per port and an ingester, and their profile."""
+def write_settings(
+    folder: Path,
+    ports: Sequence[int],
+    points: int,
+    broker: int,
+    store: str,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Files for a gateway of one device per port and an ingester, and their profile.
+
+    `more`: further keys of the gateway's settings.
+    """
     profile = {
         "profile": "bench",
         "limits": {"max_registers": 2 * _PER_REQUEST},
@@ -164,6 +174,7 @@ def write_settings(folder: Path, ports: Sequence[int], points: int, broker: int,
             }
             for number, port in enumerate(ports)
         ],
+        **(more or {}),
     }
     ingester = {"mqtt": mqtt, "store": {"type": "sqlite", "file": "store.db"}}
     # JSON is YAML

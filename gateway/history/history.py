@@ -188,6 +188,8 @@ class History:
         while True:
             await asyncio.sleep(_LOOK_S)
             self._report_left_out()
+            if (name := self._reader.torn_file()) is not None:
+                await self._in_thread(self._folder.set_aside, name)
             bucket = (self._now_ms() - _BUCKET_LATENESS_MS) // BUCKET_MS
             if self._queue.values > self._queue.max_values // 2:
                 await self._commit(None)

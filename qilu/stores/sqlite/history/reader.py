@@ -52,6 +52,10 @@ class HistoryReader:
         self._thread.shutdown(wait=False)
         await asyncio.wrap_future(closing)
 
+    def torn_file(self) -> str | None:
+        """The name of a file that could not be read, once."""
+        return self._search.torn.pop() if self._search.torn else None
+
     async def devices(self) -> Sequence[Device]:
         """As `Reader` promises."""
         return await self._in_thread(self._devices)

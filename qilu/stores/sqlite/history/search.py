@@ -107,7 +107,9 @@ class Search:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open_files: dict[str, OpenFile] = {}
-        self._bad: set[tuple[str, int]] = set()
+        self.torn: set[str] = set()
+        """Names of files that could not be read; whoever sets them aside takes them out."""
+        self._reported: set[tuple[str, int]] = set()
 
     def close(self) -> None:
         """Close every file."""
@@ -139,8 +141,9 @@ class Search:
                 continue
             except TornFileError as error:
                 self._close(file.name)
-                if (file.name, file.size) not in self._bad:
-                    self._bad.add((file.name, file.size))
+                self.torn.add(file.name)
+                if (file.name, file.size) not in self._reported:
+                    self._reported.add((file.name, file.size))
                     _log.warning("local history: left out, because it cannot be read: %s", error)
         return results
 
