@@ -167,6 +167,7 @@ def build(
         *(tally, spool, outbox, delivery, sink, clock, [source.stats for source in sources]),
         sum(len(source.devices) for source in settings.sources),
         observer.cause_points,
+        lambda: 0 if history is None else history.left_out.records,
     )
     pipeline = Pipeline(
         sources=sources,

@@ -53,6 +53,7 @@ POINTS: Mapping[str, str] = {
     "unsigned_acks": "acknowledgements that were ignored for lack of a valid signature, since the start",
     "cause_code": "the worst cause now, by the numbers of docs/console.md; 0: all is well",
     "causes": "how many causes there are now",
+    "history_left_out_records": "records that the local history left out, since the start",
 }
 """The points of the profile and the value of each."""
 
@@ -71,6 +72,7 @@ class Health:
         sources: Sequence[SourceStats],
         devices: int,
         cause_points: Callable[[], Mapping[str, float]],
+        history_left_out: Callable[[], int] = lambda: 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tally = tally
@@ -82,6 +84,7 @@ class Health:
         self._sources = sources
         self._devices = devices
         self._cause_points = cause_points
+        self._history_left_out = history_left_out
         self._monotonic = monotonic
         self._started_at = monotonic()
 
@@ -121,6 +124,7 @@ class Health:
             "broker_disconnects": self._delivery.lost_links,
             "discarded_messages": self._sink.discarded,
             "unsigned_acks": self._sink.unsigned_acks,
+            "history_left_out_records": self._history_left_out(),
             **self._cause_points(),
         }
 

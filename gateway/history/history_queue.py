@@ -48,6 +48,10 @@ class HistoryQueue:
     """What is being written; it stays here until it is."""
     accepted: dict[int, IntervalSet] = field(default_factory=dict)
     """Stream -> offsets of records that were taken, in this run or before it."""
+    _written: dict[int, IntervalSet] = field(default_factory=dict)
+    """Those of them that are on the disk, with those of the batch."""
+    _waiting: list[tuple[int, int, int]] = field(default_factory=list)
+    """The latest time, stream and offset of each record that is in no batch yet."""
 
     def has(self, stream: int, offset: int) -> bool:
         """Whether this record was taken before."""
@@ -63,10 +67,8 @@ class HistoryQueue:
         for reading in poll.readings:
             self.readings.setdefault(reading.columns, []).append(reading)
         self.values += size
-        accepted = self.accepted.get(stream)
-        if accepted is None:
-            accepted = self.accepted[stream] = IntervalSet()
-        accepted.add(offset)
+        self._waiting.append((max(reading.time_ms for reading in poll.readings), stream, offset))
+        _add(self.accepted, stream, offset)
         return True
 
     def start_batch(self, before_ms: int | None) -> bool:
@@ -81,6 +83,13 @@ class HistoryQueue:
             if now:
                 self.batch.setdefault(columns, []).extend(now)
         self.readings = later
+        still: list[tuple[int, int, int]] = []
+        for record in self._waiting:
+            if before_ms is not None and record[0] >= before_ms:
+                still.append(record)
+            else:
+                _add(self._written, *record[1:])
+        self._waiting = still
         return bool(self.batch)
 
     def written(self) -> None:
@@ -99,9 +108,11 @@ class HistoryQueue:
         ]
 
     def marks(self, streams: Mapping[int, IntervalSet]) -> str:
-        """The offsets that were taken of these streams, as a text; the oldest streams go where it is long."""
+        """The offsets that are written once the batch is, of these streams; where the text would be long, the
+        oldest streams are left out, and taken once more."""
         self.accepted = {stream: offsets for stream, offsets in self.accepted.items() if stream in streams}
-        marks = {f"{stream:016x}": str(offsets) for stream, offsets in self.accepted.items()}
+        self._written = {stream: offsets for stream, offsets in self._written.items() if stream in streams}
+        marks = {f"{stream:016x}": str(offsets) for stream, offsets in self._written.items()}
         while marks and len(text := json.dumps(marks)) > _MAX_MARKS:
             del marks[next(iter(marks))]
         return text if marks else "{}"
@@ -110,6 +121,14 @@ class HistoryQueue:
         """The marks of a run before this one; what cannot be read is taken once more."""
         try:
             for stream, offsets in json.loads(marks).items():
-                self.accepted.setdefault(int(stream, 16), IntervalSet()).update(IntervalSet.parse(offsets))
+                for known in (self.accepted, self._written):
+                    known.setdefault(int(stream, 16), IntervalSet()).update(IntervalSet.parse(offsets))
         except (ValueError, AttributeError, TypeError, DataError):
             return
+
+
+def _add(known: dict[int, IntervalSet], stream: int, offset: int) -> None:
+    offsets = known.get(stream)
+    if offsets is None:
+        offsets = known[stream] = IntervalSet()
+    offsets.add(offset)

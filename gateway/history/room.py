@@ -118,6 +118,7 @@ def room_of(
     """What fits where each kind takes so many bytes a day: what goes first gives way first."""
     asked = (settings.raw, settings.minutes, settings.quarters)
     needed = [rate * seconds / DAY_S for rate, seconds in zip(per_day, asked, strict=True)]
+    all_of_it = tuple(needed)
     over = sum(needed) - settings.max_bytes
     for number, size in enumerate(needed):
         if over <= 0:
@@ -126,9 +127,9 @@ def room_of(
         over -= size - kept
         needed[number] = kept
     kinds = tuple(
-        KindRoom(kind, rate, seconds, min(seconds, size / rate * DAY_S if rate else seconds))
-        for kind, rate, seconds, size in zip(
-            ("raw", "minutes", "quarters"), per_day, asked, needed, strict=True
+        KindRoom(kind, rate, seconds, seconds if size == full else size / rate * DAY_S)
+        for kind, rate, seconds, size, full in zip(
+            ("raw", "minutes", "quarters"), per_day, asked, needed, all_of_it, strict=True
         )
     )
     return HistoryRoom(kinds, sum(needed), settings.max_bytes, measured)

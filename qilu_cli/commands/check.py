@@ -137,6 +137,7 @@ def _check_ingester(file: Path) -> None:
 def _check_gateway(file: Path) -> None:
     from gateway.load import load as load_gateway
     from qilu_cli.commands import read_plan, secrecy
+    from qilu_cli.commands.history_room import history_room
 
     settings, known = load_gateway(file)
     endpoints = read_plan.endpoint_plans(settings, known)
@@ -145,6 +146,8 @@ def _check_gateway(file: Path) -> None:
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")
+    for line in history_room(settings, known):
+        _console.print(f"  {line}")
     warnings = (
         read_plan.warnings(endpoints),
         read_plan.beyond_the_disk(settings),

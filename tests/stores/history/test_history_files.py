@@ -107,7 +107,8 @@ async def test_a_file_that_is_torn_while_it_is_open_is_named_by_the_reader_and_s
         history.take(polls(START, 3000))
         scramble(folder / f"raw-{DAY}.db")
         assert not await reader.samples(ORIGIN.key, "force", START, START + DAY_MS)
-        assert (name := reader.torn_file()) == f"raw-{DAY}.db"
+        name = reader.torn_file()
+        assert name == f"raw-{DAY}.db"
         history.folder.set_aside(name)
         history.take(polls(START + DAY_MS // 4, 10))
         history.roll_up()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 
@@ -84,13 +85,7 @@ def block_of(rows: Iterable[Row]) -> Block:
     times = sorted(by_time)
     ordered = [by_time[time_ms] for time_ms in times]
     columns = [list(column) for column in zip(*(values for _, values, _ in ordered), strict=True)]
-    codes: Codes = {}
-    for number, (_, values, reasons) in enumerate(ordered):
-        if reasons:
-            of_row = {point: reason.code for point, reason in reasons.items()}
-            same = len(of_row) == len(values) and len(set(of_row.values())) == 1
-            codes[number] = next(iter(of_row.values())) if same else of_row
-    return Block(times, columns, codes)
+    return Block(times, columns, _codes_of(ordered))
 
 
 def merged(kept: Block, more: Block) -> Block | None:
@@ -103,11 +98,34 @@ def merged(kept: Block, more: Block) -> Block | None:
 def encode_block(block: Block) -> bytes:
     """The bytes of a row."""
     times = block.times
-    columns: object = block.columns
-    if len(times) == 1:
-        columns = [column[0] for column in block.columns]
-    data = _encode((times[0], [time_ms - times[0] for time_ms in times[1:]], columns, block.codes))
+    columns: object = block.columns if len(times) > 1 else [column[0] for column in block.columns]
+    return _packed(times, columns, block.codes)
+
+
+def encode_rows(rows: Sequence[Row]) -> bytes:
+    """The bytes of the block of these readings, of which no two may have the same time."""
+    if len(rows) == 1:  # most blocks of slow poll groups
+        time_ms, values, reasons = rows[0]
+        return _packed([time_ms], values, _codes_of(rows) if reasons else {})
+    if any(after[0] <= before[0] for before, after in pairwise(rows)):
+        return encode_block(block_of(rows))
+    columns = list(zip(*(values for _, values, _ in rows), strict=True))
+    return _packed([time_ms for time_ms, _, _ in rows], columns, _codes_of(rows))
+
+
+def _packed(times: Sequence[int], columns: object, codes: Codes) -> bytes:
+    data = _encode((times[0], [time_ms - times[0] for time_ms in times[1:]], columns, codes))
     return data if len(data) < _COMPRESSED_FROM else zlib.compress(data, 1)
+
+
+def _codes_of(rows: Sequence[Row]) -> Codes:
+    codes: Codes = {}
+    for number, (_, values, reasons) in enumerate(rows):
+        if reasons:
+            of_row = {point: reason.code for point, reason in reasons.items()}
+            same = len(of_row) == len(values) and len(set(of_row.values())) == 1
+            codes[number] = next(iter(of_row.values())) if same else of_row
+    return codes
 
 
 class _Parts:

@@ -10,7 +10,15 @@ from pathlib import Path
 from qilu.contract.reading import BlockSchema, Origin
 from qilu.stores.sqlite.column_ids import ColumnIds
 from qilu.stores.sqlite.files import StoreFiles
-from qilu.stores.sqlite.history.blocks import Block, block_of, decode_block, encode_block, merged
+from qilu.stores.sqlite.history.blocks import (
+    Block,
+    Row,
+    block_of,
+    decode_block,
+    encode_block,
+    encode_rows,
+    merged,
+)
 from qilu.stores.sqlite.history.keys import MAX_COLUMNS, block_id, part_id, slot_id, split_id
 from qilu.stores.sqlite.history.schema import open_for_writing, torn
 from qilu.stores.sqlite.rows import decode_points
@@ -88,18 +96,16 @@ class DayFile:
             known = self._columns[columns_id] = BlockSchema(origin, group, tuple(decode_points(points)))
         return known
 
-    def add_block(self, bucket: int, columns_id: int, block: Block) -> int:
-        """Add what is new in `block`; how many readings that is."""
+    def add_rows(self, bucket: int, columns_id: int, rows: Sequence[Row]) -> int:
+        """Add the readings that are new; how many these are."""
         row_id = block_id(bucket, columns_id)
         inserted = self._connection.execute(
-            "INSERT OR IGNORE INTO blocks VALUES (?, ?)", (row_id, encode_block(block))
+            "INSERT OR IGNORE INTO blocks VALUES (?, ?)", (row_id, encode_rows(rows))
         )
         if inserted.rowcount:
-            return len(block.times)
-        kept = self.block(bucket, columns_id)
-        if kept is None:
-            kept = block_of(())
-        whole = merged(kept, block)
+            return len({row[0] for row in rows})
+        kept = self.block(bucket, columns_id) or block_of(())
+        whole = merged(kept, block_of(rows))
         if whole is None:
             return 0
         self._connection.execute("UPDATE blocks SET data = ? WHERE id = ?", (encode_block(whole), row_id))

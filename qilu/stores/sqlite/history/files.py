@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from qilu.stores.sqlite.history.keys import DAY_MS
@@ -65,24 +66,24 @@ def name_of(kind: Kind, day: int, part: int) -> str:
 AHEAD = "raw-ahead.db"
 
 
-def parse_name(name: str, size: int = 0, written_ms: int = 0) -> HistoryFile | None:
-    """The file of a name; None where it is not one of a history."""
+@lru_cache(maxsize=2_000)
+def parse_name(name: str) -> HistoryFile | None:
+    """The file of a name, without its size; None where it is not one of a history."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    kind, period, part, suffix = Kind(match[1]), match[2], int(match[3] or 1), match[4]
-    torn = suffix != "db"
+    kind, period, part, torn = Kind(match[1]), match[2], int(match[3] or 1), match[4] != "db"
     if period == "ahead":
-        return HistoryFile(kind, 0, part, name, 0, size, written_ms, ahead=True, torn=torn)
+        return HistoryFile(kind, 0, part, name, 0, ahead=True, torn=torn)
+    year, month, *days = map(int, period.split("-"))
+    if bool(days) == (kind is Kind.QUARTERS):
+        return None
     try:
-        first = datetime.strptime(period, "%Y-%m" if len(period) == 7 else "%Y-%m-%d").replace(tzinfo=UTC)
+        first_day = date(year, month, *(days or (1,))).toordinal() - _EPOCH
     except ValueError:
         return None
-    if (len(period) == 7) != (kind is Kind.QUARTERS):
-        return None
-    first_day = first.date().toordinal() - _EPOCH
     last_day = month_of(first_day)[1] if kind is Kind.QUARTERS else first_day
-    return HistoryFile(kind, first_day, part, name, last_day, size, written_ms, torn=torn)
+    return HistoryFile(kind, first_day, part, name, last_day, torn=torn)
 
 
 def month_of(day: int) -> tuple[int, int]:
@@ -98,13 +99,14 @@ def listing(folder: Path) -> list[HistoryFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                file = parse_name(entry.name)
+                if file is None or not entry.is_file(follow_symlinks=False):
+                    continue
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                file = parse_name(entry.name, status.st_size, status.st_mtime_ns // 1_000_000)
-                if file is not None and entry.is_file(follow_symlinks=False):
-                    files.append(file)
+                files.append(replace(file, size=status.st_size, written_ms=status.st_mtime_ns // 1_000_000))
     except FileNotFoundError:
         return []
     return sorted(files)

@@ -11,8 +11,8 @@ DAY_MS = 86_400_000
 COLUMN_BITS = 20
 MAX_COLUMNS = 1 << COLUMN_BITS
 """Columns of one file, at most."""
-PART_BITS = 11
-PART_POINTS = 8
+PART_BITS = 12
+PART_POINTS = 4
 """Points that share one row of roll-ups."""
 
 

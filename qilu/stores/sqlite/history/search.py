@@ -124,8 +124,15 @@ class Search:
 
     def files(self, kind: Kind) -> list[HistoryFile]:
         """The files of a kind, those ahead of the clock at the end."""
-        files = [file for file in listing(self._folder) if file.kind is kind and not file.torn]
-        return sorted(files, key=lambda file: (file.ahead, file.first_day, file.part))
+        return self.all_files()[kind]
+
+    def all_files(self) -> dict[Kind, list[HistoryFile]]:
+        """The files of all kinds."""
+        files: dict[Kind, list[HistoryFile]] = {kind: [] for kind in Kind}
+        for file in sorted(listing(self._folder), key=lambda file: (file.ahead, file.first_day, file.part)):
+            if not file.torn:
+                files[file.kind].append(file)
+        return files
 
     def each(self, files: Sequence[HistoryFile], ask: Callable[[OpenFile], _Result]) -> list[_Result]:
         """What each of these files answers. sqlite3.Error where the disk refuses."""

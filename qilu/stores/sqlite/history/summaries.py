@@ -104,7 +104,10 @@ def roll_up(samples: Iterable[tuple[int, Value, int]], end_ms: int) -> RollUp:
 
 
 def _sum(total: float) -> float:
-    return total if -_EXACT <= total <= _EXACT else float(total)
+    """A sum without the digits that only rounding made: they would be a third of a row."""
+    if type(total) is int:
+        return total if -_EXACT <= total <= _EXACT else float(total)
+    return float(f"{total:.13g}")
 
 
 def minutes_of(blocks: Sequence[Block], start_ms: int, minutes: int, points: int) -> list[list[RollUp]]:
@@ -143,23 +146,28 @@ def _minute(blocks: Sequence[Block], end_ms: int, points: int) -> list[RollUp]:
     plain = not any(block.codes for block in blocks)
     count, good_ms = len(times), end_ms - times[0]
     rolled = []
-    for point in range(points):
-        values = (
-            blocks[0].columns[point] if len(blocks) == 1 else [v for b in blocks for v in b.columns[point]]
-        )
+    for point, values in enumerate(_columns(blocks, points)):
         if plain:
             try:  # the common case, and many times as fast
-                numbers = cast("list[float]", values)
+                numbers = cast("Sequence[float]", values)
                 low, total = min(numbers), sum(numbers)
                 if type(low) in _NUMBERS:
-                    high = max(numbers)
-                    rolled.append(RollUp(count, low, high, _sum(total), values[-1], good_ms))
+                    rolled.append(RollUp(count, low, max(numbers), _sum(total), numbers[-1], good_ms))
                     continue
             except TypeError:
                 pass
         codes = [block.code(row, point) for block in blocks for row in range(len(block.times))]
         rolled.append(roll_up(zip(times, values, codes, strict=True), end_ms))
     return rolled
+
+
+def _columns(blocks: Sequence[Block], points: int) -> Iterable[Sequence[Value]]:
+    """The values of each point in all of these blocks."""
+    if len(blocks) == 1:
+        return blocks[0].columns
+    if all(len(block.times) == 1 for block in blocks):
+        return zip(*([column[0] for column in block.columns] for block in blocks), strict=True)
+    return ([value for block in blocks for value in block.columns[point]] for point in range(points))
 
 
 def encode_part(points: Sequence[Sequence[RollUp]]) -> bytes:
@@ -220,7 +228,7 @@ class Strip(NamedTuple):
             sum(self.number[cut]),
             min(low, default=None),
             max(high, default=None),
-            sum(self.total[cut]),
+            _sum(sum(self.total[cut])),
             newest,
             sum(good_ms),
             sum(self.bad[cut]),

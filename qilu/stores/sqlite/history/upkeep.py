@@ -124,7 +124,7 @@ class Upkeep:
             columns_id = file.columns_id(columns)
             if columns_id is not None:
                 for block in blocks:
-                    file.add_block(block.times[0] // BUCKET_MS, columns_id, block)
+                    file.add_rows(block.times[0] // BUCKET_MS, columns_id, list(block.rows()))
                 file.mark_present({(block.times[0] // QUARTER_MS, columns_id) for block in blocks})
 
     def _put(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from qilu.contract.reading import BlockSchema, Reading
-from qilu.stores.sqlite.history.blocks import Block, Row, block_of
+from qilu.stores.sqlite.history.blocks import Row
 from qilu.stores.sqlite.history.day_file import DayFile
 from qilu.stores.sqlite.history.files import AHEAD, Kind
 from qilu.stores.sqlite.history.folder import HistoryFolder
@@ -17,7 +17,7 @@ from qilu.stores.sqlite.history.schema import TornFileError
 _MAX_EARLIER = 4
 """Parts of a day that are searched for a reading that comes late."""
 
-Blocks = Mapping[tuple[int, BlockSchema], Block]
+Blocks = Mapping[tuple[int, BlockSchema], Sequence[Row]]
 """Bucket and columns -> readings."""
 
 
@@ -34,12 +34,12 @@ class HistoryWriter:
         again without harm.
         """
         self._folder.make_room()
-        by_day: dict[int | None, list[tuple[int, BlockSchema, Block]]] = {}
+        by_day: dict[int | None, list[tuple[int, BlockSchema, Sequence[Row]]]] = {}
         latest_ms = self._folder.now_ms() + DAY_MS
-        for (bucket, columns), block in blocks.items():
+        for (bucket, columns), rows in blocks.items():
             start_ms = bucket * BUCKET_MS
             day = None if start_ms > latest_ms else start_ms // DAY_MS
-            by_day.setdefault(day, []).append((bucket, columns, block))
+            by_day.setdefault(day, []).append((bucket, columns, rows))
         latest = max((day for day in by_day if day is not None), default=None)
         new = 0
         for day, of_day in by_day.items():
@@ -58,7 +58,7 @@ class HistoryWriter:
     def _commit_day(
         self,
         day: int | None,
-        entries: Sequence[tuple[int, BlockSchema, Block]],
+        entries: Sequence[tuple[int, BlockSchema, Sequence[Row]]],
         note: tuple[str, str] | None,
     ) -> int:
         while True:
@@ -70,7 +70,7 @@ class HistoryWriter:
     def _write(
         self,
         day: int | None,
-        entries: Sequence[tuple[int, BlockSchema, Block]],
+        entries: Sequence[tuple[int, BlockSchema, Sequence[Row]]],
         note: tuple[str, str] | None,
     ) -> int:
         file = self._folder.get(AHEAD) if day is None else self._folder.target(Kind.RAW, day)
@@ -78,12 +78,12 @@ class HistoryWriter:
         new = 0
         slots: set[tuple[int, int]] = set()
         with file.transaction():
-            for bucket, columns, block in entries:
+            for bucket, columns, rows in entries:
                 columns_id = file.columns_id(columns)
-                fresh = _without(block, bucket, columns, earlier)
-                if columns_id is None or fresh is None:
+                fresh = _without(rows, bucket, columns, earlier) if earlier else rows
+                if columns_id is None or not fresh:
                     continue
-                added = file.add_block(bucket, columns_id, fresh)
+                added = file.add_rows(bucket, columns_id, fresh)
                 if added:
                     new += added
                     slots.add((bucket * BUCKET_MS // QUARTER_MS, columns_id))
@@ -96,7 +96,7 @@ class HistoryWriter:
         return new
 
     def _earlier_parts(
-        self, day: int, file: DayFile, entries: Sequence[tuple[int, BlockSchema, Block]]
+        self, day: int, file: DayFile, entries: Sequence[tuple[int, BlockSchema, Sequence[Row]]]
     ) -> list[DayFile]:
         """The parts of a day, before the one that is written, that may have some of these readings."""
         parts = [part.name for part in self._folder.files(Kind.RAW, day) if part.name != file.path.name]
@@ -108,24 +108,27 @@ class HistoryWriter:
         return [self._folder.get(name) for name in parts[-_MAX_EARLIER:]]
 
 
-def _without(block: Block, bucket: int, columns: BlockSchema, earlier: Iterable[DayFile]) -> Block | None:
-    """What of a block no earlier part has; None where that is nothing."""
+def _without(
+    rows: Sequence[Row], bucket: int, columns: BlockSchema, earlier: Iterable[DayFile]
+) -> Sequence[Row]:
+    """What of the readings no earlier part has."""
     for file in earlier:
         columns_id = file.known_id(columns)
         kept = None if columns_id is None else file.block(bucket, columns_id)
         if kept is not None:
             times = set(kept.times)
-            block = block_of(row for row in block.rows() if row[0] not in times)
-            if not block.times:
-                return None
-    return block
+            rows = [row for row in rows if row[0] not in times]
+    return rows
 
 
 def blocks_of(readings: Mapping[BlockSchema, Sequence[Reading]]) -> Blocks:
-    """The blocks of readings, by bucket and columns."""
-    rows: dict[tuple[int, BlockSchema], list[Row]] = {}
+    """The rows of readings, by bucket and columns."""
+    blocks: dict[tuple[int, BlockSchema], list[Row]] = {}
     for columns, of_columns in readings.items():
-        for reading in of_columns:
-            place = reading.time_ms // BUCKET_MS, columns
-            rows.setdefault(place, []).append((reading.time_ms, reading.values, reading.reasons))
-    return {place: block_of(of_block) for place, of_block in rows.items()}
+        bucket, rows = -1, []
+        for _, time_ms, values, reasons in of_columns:
+            if time_ms // BUCKET_MS != bucket:
+                bucket = time_ms // BUCKET_MS
+                rows = blocks.setdefault((bucket, columns), [])
+            rows.append((time_ms, values, reasons))
+    return blocks

@@ -1,0 +1,300 @@
+"""What the local history costs and how fast its charts are, with every kind filled to its bound.
+
+    python -m benchmarks.history [--part cpu] [--part charts] [--devices 10] [--points 100] [--period 10]
+
+cpu: CPU-seconds per million values for writing and rolling up, next to those of `qilu gateway` without a
+history in the same run (benchmarks.road, 100 devices of 100 points once a second).
+
+charts: 7 days of single readings, 90 days of minutes, 400 days of quarters. One day is written and rolled up,
+the others are copies of it with other times. Then charts of 1,000 pixels of random points over random ranges
+of seven lengths, cold (files out of the page cache, opened anew) and warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import multiprocessing
+import os
+import random
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.road import measure, new_store, serve, write_settings
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Reading
+from qilu.contract.units import format_bytes, format_duration
+from qilu.stores.sqlite.history.files import Kind, listing, month_of, name_of
+from qilu.stores.sqlite.history.folder import HistoryFolder
+from qilu.stores.sqlite.history.keys import BUCKET_MS, COLUMN_BITS, DAY_MS, PART_BITS, QUARTER_MS
+from qilu.stores.sqlite.history.point_query import PointName
+from qilu.stores.sqlite.history.reader import HistoryReader
+from qilu.stores.sqlite.history.retention import Bounds
+from qilu.stores.sqlite.history.upkeep import Upkeep
+from qilu.stores.sqlite.history.writer import HistoryWriter, blocks_of
+from tests.servers.mosquitto import Mosquitto
+
+LAST_DAY = 20_454
+AGES = {Kind.RAW: 7, Kind.MINUTES: 90, Kind.QUARTERS: 400}
+RANGES_S = (60, 3600, 7200, 86_400, 7 * 86_400, 90 * 86_400, 400 * 86_400)
+PIXELS = 1000
+EDGE = "bench-edge"
+_BOUNDS = Bounds(dict.fromkeys(Kind, 10000 * DAY_MS), 10**12)
+
+
+class Plant:
+    """Devices of so many points, with readings every `period_ms` that look like those of sensors."""
+
+    def __init__(self, devices: int, points: int, period_ms: int) -> None:
+        chance = random.Random(1)
+        names = tuple(f"p{n}" for n in range(points))
+        self.columns = [
+            BlockSchema(Origin(EDGE, f"device-{number}", "bench"), "default", names)
+            for number in range(devices)
+        ]
+        self.values = [
+            tuple(round(chance.gauss(50, 5), 1 + n % 2) for n in range(points)) for _ in range(199)
+        ]
+        self._turn = itertools.count()
+        self._period_ms = period_ms
+
+    def readings(self, start_ms: int, end_ms: int) -> dict[BlockSchema, list[Reading]]:
+        times = range(-(-start_ms // self._period_ms) * self._period_ms, end_ms, self._period_ms)
+        return {
+            columns: [Reading(columns, t, self.values[next(self._turn) % 199]) for t in times]
+            for columns in self.columns
+        }
+
+
+class Clock:
+    """The time of a benchmark."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def write(
+    folder: HistoryFolder, clock: Clock, plant: Plant, start_ms: int, end_ms: int, step_ms: int = BUCKET_MS
+) -> int:
+    """Write and roll up a time as a gateway does, with a commit each `step_ms`; how many values that is."""
+    writer, upkeep = HistoryWriter(folder), Upkeep(folder)
+    values = 0
+    for time_ms in range(start_ms, end_ms, step_ms):
+        readings = plant.readings(time_ms, time_ms + step_ms)
+        values += sum(len(c.points) * len(of) for c, of in readings.items())
+        clock.now_ms = time_ms + step_ms + 1500
+        writer.commit(blocks_of(readings))
+        if time_ms % QUARTER_MS == 0:
+            for _ in upkeep.run():
+                pass
+    return values
+
+
+def cpu_of_history(folder: Path, devices: int, points: int, period_ms: int) -> float:
+    """CPU-seconds per million values, of an hour."""
+    clock = Clock(LAST_DAY * DAY_MS)
+    history = HistoryFolder(folder, _BOUNDS, clock)
+    history.open()
+    plant = Plant(devices, points, period_ms)
+    start = time.process_time()
+    values = write(history, clock, plant, clock.now_ms, clock.now_ms + 3_600_000)
+    clock.now_ms += DAY_MS  # the quarters of an hour's work
+    for _ in Upkeep(history).run():
+        pass
+    cpu = time.process_time() - start
+    made = time.process_time()
+    for time_ms in range(LAST_DAY * DAY_MS, LAST_DAY * DAY_MS + 3_600_000, BUCKET_MS):
+        plant.readings(time_ms, time_ms + BUCKET_MS)
+    history.close()
+    return (cpu - (time.process_time() - made)) / values * 1e6
+
+
+def cpu_of_gateway(folder: Path, args: argparse.Namespace) -> tuple[float, float]:
+    """CPU-seconds per million points of a gateway without and with a history, one after the other."""
+    near, far = multiprocessing.Pipe()
+    server = multiprocessing.Process(target=serve, args=(far, args.devices), daemon=True)
+    server.start()
+    ports = near.recv()
+    costs: dict[bool, float] = {}
+    for with_history in (False, True):
+        place = folder / str(with_history)
+        place.mkdir()
+        with Mosquitto(place) as broker:
+            store = asyncio.run(new_store(place / "store.db"))
+            more: dict[str, object] = {"history": {}} if with_history else {}
+            write_settings(place, ports, args.points, broker.port, store, more)
+            points, gateway, *_ = measure(place, args)
+        costs[with_history] = gateway / points * 1e6
+    server.kill()
+    return costs[False], costs[True]
+
+
+def fill(folder: Path, plant: Plant) -> None:
+    """One day as it is written, and copies of it until every kind has its age."""
+    clock = Clock(LAST_DAY * DAY_MS)
+    history = HistoryFolder(folder, _BOUNDS, clock)
+    history.open()
+    write(history, clock, plant, clock.now_ms, clock.now_ms + DAY_MS, QUARTER_MS)
+    clock.now_ms = (LAST_DAY + 1) * DAY_MS + 2 * 3_600_000
+    for _ in Upkeep(history).run():
+        pass
+    history.close()
+    for back in range(1, AGES[Kind.RAW]):
+        copy(folder, Kind.RAW, back)
+    for back in range(1, AGES[Kind.MINUTES]):
+        copy(folder, Kind.MINUTES, back)
+    for back in range(1, AGES[Kind.QUARTERS]):
+        copy(folder, Kind.QUARTERS, back)
+
+
+def copy(folder: Path, kind: Kind, back: int) -> None:
+    """The last day of a kind as the day `back` days before."""
+    first = month_of(LAST_DAY)[0] if kind is Kind.QUARTERS else LAST_DAY
+    day = LAST_DAY - back
+    source = folder / name_of(kind, first, 1)
+    target = folder / name_of(kind, month_of(day)[0] if kind is Kind.QUARTERS else day, 1)
+    connection = sqlite3.connect(source, isolation_level=None)
+    if not target.exists():
+        connection.execute("VACUUM INTO ?", (str(target),))
+        connection.close()
+        connection = sqlite3.connect(target, isolation_level=None)
+        connection.execute("PRAGMA synchronous = OFF")
+        per_slot = {Kind.RAW: DAY_MS // QUARTER_MS, Kind.MINUTES: 1, Kind.QUARTERS: DAY_MS // QUARTER_MS}[
+            kind
+        ]
+        connection.execute("BEGIN")
+        connection.execute("UPDATE slots SET id = id - ?", (back * per_slot << COLUMN_BITS,))
+        per_roll_up = 1 if kind is Kind.QUARTERS else DAY_MS // QUARTER_MS
+        connection.execute("UPDATE rollups SET id = id - ?", (back * per_roll_up << COLUMN_BITS + PART_BITS,))
+        if kind is Kind.RAW:
+            _shift_blocks(connection, back)
+        connection.execute("COMMIT")
+    elif kind is Kind.QUARTERS:
+        shift = back << COLUMN_BITS + PART_BITS
+        first_id = LAST_DAY << COLUMN_BITS + PART_BITS
+        connection.close()
+        connection = sqlite3.connect(target, isolation_level=None)
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("ATTACH ? AS source", (str(source),))
+        connection.execute(
+            "INSERT OR IGNORE INTO rollups SELECT id - ?, data FROM source.rollups WHERE id >= ?",
+            (shift, first_id),
+        )
+    connection.close()
+
+
+def _shift_blocks(connection: sqlite3.Connection, back: int) -> None:
+    rows = connection.execute("SELECT id, data FROM blocks").fetchall()
+    connection.execute("DELETE FROM blocks")
+    shift = back * (DAY_MS // BUCKET_MS) << COLUMN_BITS
+
+    def moved(data: bytes) -> bytes:
+        text = data if data[:1] == b"[" else zlib.decompress(data)
+        first, _, rest = text[1:].partition(b",")
+        text = b"[%d,%b" % (int(first) - back * DAY_MS, rest)
+        return text if data[:1] == b"[" else zlib.compress(text, 1)
+
+    connection.executemany(
+        "INSERT INTO blocks VALUES (?, ?)", ((row_id - shift, moved(data)) for row_id, data in rows)
+    )
+
+
+def forget_pages(folder: Path) -> None:
+    """Take the files out of the page cache."""
+    for file in folder.iterdir():
+        descriptor = os.open(file, os.O_RDONLY)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+async def charts(folder: Path, plant: Plant, number: int) -> dict[tuple[int, str], list[float]]:
+    """Milliseconds of each chart, by the length of its range."""
+    chance = random.Random(2)
+    took: dict[tuple[int, str], list[float]] = {}
+    end_ms = (LAST_DAY + 1) * DAY_MS
+    for _, seconds in itertools.product(range(number), RANGES_S):
+        columns = chance.choice(plant.columns)
+        name = PointName(DeviceKey(EDGE, columns.origin.device), chance.choice(columns.points))
+        span_ms = seconds * 1000
+        oldest_ms = end_ms - (AGES[Kind.QUARTERS] if seconds > 7200 else AGES[Kind.RAW]) * DAY_MS
+        start_ms = chance.randint(min(oldest_ms, end_ms - span_ms), end_ms - span_ms)
+        forget_pages(folder)
+        async with HistoryReader(folder) as reader:
+            for state in ("cold", "warm"):
+                start = time.perf_counter()
+                chart = await reader.chart(name, start_ms, start_ms + span_ms, PIXELS)
+                took.setdefault((seconds, state), []).append(1000 * (time.perf_counter() - start))
+                assert 0 < len(chart.intervals) <= PIXELS + 1, (seconds, start_ms, len(chart.intervals))
+    return took
+
+
+def p95(times: Sequence[float]) -> float:
+    return sorted(times)[max(0, -(-95 * len(times) // 100) - 1)]
+
+
+def show_charts(args: argparse.Namespace, folder: Path) -> None:
+    plant = Plant(args.devices, args.points, round(1000 * args.period))
+    began = time.perf_counter()
+    fill(folder, plant)
+    os.sync()
+    took_s = time.perf_counter() - began
+    print(f"{args.devices * args.points} points every {args.period:g} s, filled in {took_s:.0f} s")
+    for kind in Kind:
+        files = [file for file in listing(folder) if file.kind is kind]
+        size = format_bytes(sum(file.size for file in files))
+        print(f"{kind:>10}: {AGES[kind]:>4} days, {size:>10} in {len(files)} files")
+    took = asyncio.run(charts(folder, plant, args.charts))
+    print(f"{'range':>10}{'cold, median':>14}{'cold, 95 %':>12}{'warm, median':>14}{'warm, 95 %':>12}   (ms)")
+    for seconds in RANGES_S:
+        cold, warm = took[seconds, "cold"], took[seconds, "warm"]
+        shown = "".join(f"{statistics.median(of):>14.1f}{p95(of):>12.1f}" for of in (cold, warm))
+        print(f"{format_duration(seconds):>10}{shown}")
+    every = [value for times in took.values() for value in times]
+    print(f"95 % of all charts in {p95(every):.0f} ms")
+
+
+def show_cpu(args: argparse.Namespace, folder: Path) -> None:
+    args.devices, args.points = 100, 100
+    alone, together = cpu_of_gateway(folder, args)
+    fast = cpu_of_history(folder / "fast", 20, 100, 1000)
+    slow = cpu_of_history(folder / "slow", 20, 100, 10_000)
+    print("CPU-seconds per million values")
+    print(f"gateway without a history         {alone:6.2f}")
+    print(f"gateway with it, no roll-up due   {together:6.2f}   {together / alone:.2f} times")
+    print(f"history alone, values each second {fast:6.2f}   {fast / alone:.2f} of the gateway")
+    print(f"history alone, every 10 s         {slow:6.2f}   {slow / alone:.2f} of the gateway at 1 s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=["cpu", "charts"], action="append")
+    parser.add_argument("--devices", type=int, default=10)
+    parser.add_argument("--points", type=int, default=100)
+    parser.add_argument("--period", type=float, default=10.0, help="seconds between two readings of a device")
+    parser.add_argument("--charts", type=int, default=12, help="charts of each range")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of the gateway")
+    parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
+    args = parser.parse_args()
+    parts = args.part or ["cpu", "charts"]
+    for part, show in (("charts", show_charts), ("cpu", show_cpu)):
+        if part in parts:
+            folder = Path(tempfile.mkdtemp(prefix="qilu-bench-", dir=args.directory))
+            try:
+                show(args, folder)
+            finally:
+                shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
