@@ -218,7 +218,12 @@ async def main() -> None:
         console.machines["pump-1"].silent_since_ms = console.now_ms() - 252_000
         console.quarantined = 3
     fixture = Fixture(console)
-    settings = WebSettings(listen=f"127.0.0.1:{arguments.port}", base=arguments.base, tokens=arguments.tokens)
+    settings = WebSettings(
+        listen=f"127.0.0.1:{arguments.port}",
+        base=arguments.base,
+        tokens=arguments.tokens,
+        demand_token=arguments.tokens is not None,
+    )
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page" if arguments.plain else FOLDER
         if arguments.plain:

@@ -1,11 +1,13 @@
 """The page in a real browser: it moves, says what is wrong, never lies when frozen, and asks nobody else."""
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from qilu.web.tokens import TokenRole, new_token, write_tokens
 from tests.page.browser import Served, Watched, open_page, serve, watch
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -22,6 +24,7 @@ VIEWS = (
     "day/2026-11-30",
     "wall",
 )
+ROLES: tuple[TokenRole, ...] = ("viewer", "wall")
 PATIENT_MS = 30_000
 expect.set_options(timeout=PATIENT_MS)
 
@@ -238,6 +241,28 @@ async def test_clocks_that_differ_are_told(browser: Browser) -> None:
     with serve("--clock-s", "42") as served:
         async with open_page(browser, served.url) as watched:
             await expect(watched.page.locator("#clocks")).to_contain_text("相差 4")
+
+
+async def test_a_token_is_asked_for_and_a_viewer_may_not_inject(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    (viewer, first), (wall, second) = (new_token(role, "2026-12-01T00:00:00Z") for role in ROLES)
+    write_tokens(file, [first, second])
+    with serve("--tokens", str(file)) as served:
+        async with open_page(browser, f"{served.url}#/factory") as watched:
+            page = watched.page
+            for text in ("wrong", viewer):
+                await page.locator("#token").fill(text)
+                await page.get_by_role("button", name="登录").click()
+                if text == "wrong":
+                    await expect(page.locator("[role=alert]")).to_be_visible()
+            await page.locator(".machine button").first.click()
+            await expect(page.locator(".dialog .refusal")).to_contain_text("需要操作员令牌")
+            await expect(page.locator("[data-fault=cut]")).to_be_disabled()
+            assert watched.foreign == []
+        async with open_page(browser, f"{served.url}#/devices") as watched:
+            await watched.page.locator("#token").fill(wall)
+            await watched.page.get_by_role("button", name="登录").click()
+            await expect(watched.page.locator(".wall .tile, .wall .road").first).to_be_visible()
 
 
 async def test_the_page_works_below_a_prefix(browser: Browser) -> None:

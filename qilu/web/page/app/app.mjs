@@ -1,6 +1,6 @@
 // What every view shares: the connection, who this box is, the time of the box, refusals.
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { Refused, ask, liveAddress } from "./api.mjs";
 import { Live } from "./live.mjs";
 import { firstView } from "./route.mjs";
@@ -42,6 +42,21 @@ export async function introduce() {
     else setTimeout(introduce, 2000);
   }
 }
+
+/** No reader more is accepted, although the API answers. */
+export const full = signal(false);
+
+/** The socket was closed before its first message: the session has ended, or there are too many readers. */
+effect(() => {
+  if (!live.refused.value) {
+    full.value = false;
+    return;
+  }
+  ask("info").then(
+    () => { full.value = live.refused.peek(); },
+    (error) => { if (error instanceof Refused && error.status === 401) signedOut.value = true; },
+  );
+});
 
 /** A request of a view: a session that has ended leads to the form, everything else to the caller. */
 export async function request(path, options) {

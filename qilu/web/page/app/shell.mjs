@@ -1,7 +1,7 @@
 // The frame of every view: header, the sentence, the bars of a frozen page and of wrong clocks, the view itself.
 
 import { useEffect, useState } from "preact/hooks";
-import { info, introduce, isPlant, live, offered, signedOut, tick, topicState } from "./app.mjs";
+import { full, info, introduce, isPlant, live, offered, signedOut, tick, topicState } from "./app.mjs";
 import { ask } from "./api.mjs";
 import { clock, duration, zone } from "./format.mjs";
 import { html } from "./html.mjs";
@@ -77,7 +77,7 @@ function Bars() {
   const frozen = Boolean(silence);
   useEffect(() => { document.documentElement.toggleAttribute("data-frozen", frozen); }, [frozen]);
   return html`
-    <div role="status">${silence && html`<p class="bar" id="frozen"><span aria-hidden="true">⚠</span> ${live.everHeard
+    <div role="status">${full.value && html`<p class="bar" id="full">${say("refused.full")}</p>`}${silence && html`<p class="bar" id="frozen"><span aria-hidden="true">⚠</span> ${live.everHeard
       ? say("frozen", Math.max(3, Math.floor((now - silence.since_ms) / 1000)), clock(silence.since_ms + offset))
       : say("frozen.empty", Math.max(3, Math.floor((now - silence.since_ms) / 1000)))}</p>`}</div>
     ${!silence && Math.abs(offset) > CLOCKS_DIFFER_MS && html`<p class="bar" id="clocks"><span aria-hidden="true">⚠</span> ${say("clocks",
@@ -98,6 +98,7 @@ function Missing() {
 
 export function Shell() {
   const { view, parts } = route.value;
+  if (info.value?.access === "wall" && view !== "wall") location.replace("#/wall");
   const refused = info.value && IN_HEADER.includes(view) && !offered.value.includes(view);
   const View = (!refused && VIEWS[view]) || Missing;
   useEffect(() => { document.title = `${say(`view.${view === "device" ? "devices" : view}`)} · Qilu`; });

@@ -16,7 +16,16 @@ import { Timeline, stateOfCode } from "./timeline.mjs";
 const RANGES = [["10 min", 600], ["1 h", 3600], ["8 h", 28800], ["24 h", 86400], ["7 d", 604800], ["30 d", 2592000]];
 const RANGE_WORDS = { "10 min": "10 分钟", "1 h": "1 小时", "8 h": "8 小时", "24 h": "24 小时", "7 d": "7 天", "30 d": "30 天" };
 
+const LEAST_MS = 60000;
+
 const clockOfBox = () => Date.now() + live.clockOffset.peek();
+
+/** A box that has just started has little in memory: the live chart begins where its data do, a minute at least. */
+function startOf(answers, from, to) {
+  if (answers.length === 0 || answers.some((answer) => answer.source !== "recent" || answer.t.length === 0)) return from;
+  const first = Math.min(...answers.map((answer) => Math.min(answer.t[0], ...answer.gaps.map((gap) => gap.from_ms), ...answer.bad.map((bad) => bad.from_ms))));
+  return Math.max(from, Math.min(first, to - LEAST_MS));
+}
 
 /** Reads the series of points again and again while the range is live; [series by point, fault]. */
 function useSeries(name, points, range) {
@@ -32,7 +41,8 @@ function useSeries(name, points, range) {
       try {
         const answers = await Promise.all(points.map((point) => request(`${devicePath(name)}/points/${encodeURIComponent(point)}/series`, {
           query: { from_ms: Math.round(from), to_ms: Math.round(to), pixels: 800 }, signal: abort.signal })));
-        if (!over) setState({ series: Object.fromEntries(points.map((point, index) => [point, withGaps({ ...answers[index], from_ms: from, to_ms: to })])), fault: null });
+        const start = range.to ? from : startOf(answers, from, to);
+        if (!over) setState({ series: Object.fromEntries(points.map((point, index) => [point, withGaps({ ...answers[index], from_ms: start, to_ms: to })])), fault: null });
       } catch (fault) {
         if (!over) setState((former) => ({ ...former, fault }));
       }

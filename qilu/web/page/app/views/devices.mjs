@@ -60,7 +60,7 @@ function Cells({ row, trend }) {
     <span role="cell" class="c-value" title=${value ? pick(value.label, value.point) : ""}>${value ? html`<${Value} ...${value} stale=${stale} />` : "–"}</span>
     <span role="cell" class="c-trend"><${Sparkline} values=${trend?.values} /></span>
     <span role="cell" class=${`c-time_ms ${stale ? "late" : ""}`}><${Age} time=${row.time_ms} /></span>
-    <span role="cell" class="c-polls_per_min figures">${row.polls_per_min ?? "–"}</span>
+    <span role="cell" class="c-polls_per_min figures">${row.polls_per_min === null || row.polls_per_min === undefined ? "–" : Math.round(row.polls_per_min)}</span>
     <span role="cell" class=${`c-skipped figures ${row.skipped ? "counted" : "none"}`}>${row.skipped ?? 0}</span>
     <span role="cell" class=${`c-errors figures ${errorCount(row.errors) ? "counted" : "none"}`} title=${errorText(row.errors)}>${errorCount(row.errors)}</span>
     <span role="cell" class="c-round_trip_ms figures">${row.round_trip_ms === null || row.round_trip_ms === undefined ? "–" : `${Math.round(row.round_trip_ms)} ms`}</span>
