@@ -1,5 +1,6 @@
 """Who may do what: tokens, sessions, screens on a wall, lock-out, and a server open to more than loopback."""
 
+import asyncio
 import json
 import os
 import re
@@ -143,8 +144,9 @@ async def test_a_token_that_was_taken_back_ends_its_sessions_and_sockets(
         async with client.ws_connect("api/v1/live", headers=cookie) as socket:
             await socket.receive_json()
             write_tokens(tmp_path / "tokens.json", [])
-            while (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT:
-                pass
+            async with asyncio.timeout(20):
+                while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                    pass
         assert await got(client, "api/v1/devices/a", headers=cookie) == 401
 
 
