@@ -1,4 +1,4 @@
-"""`qilu console`: the tokens of web pages."""
+"""`qilu console`: the views of a store, and the tokens of web pages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,38 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.runner import run_sync
+from qilu_cli.runner import run, run_sync
 
-app = typer.Typer(help="Make tokens for the web pages of a gateway, an ingester or a plant.")
+app = typer.Typer(
+    help="Show a store in a browser, or make tokens for the web pages of a gateway, an ingester or a plant."
+)
+
+
+@app.callback(invoke_without_command=True)
+def console(
+    context: typer.Context,
+    store: Annotated[
+        str | None,
+        typer.Option(help="A store file, the folder of a local history, or ingester settings: its views."),
+    ] = None,
+    listen: Annotated[str, typer.Option(help="Address and port on loopback.")] = "127.0.0.1:8081",
+    profiles: Annotated[
+        Path | None,
+        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
+    ] = None,
+) -> None:
+    """Show a store in a browser, or make tokens for web pages.
+
+    Example: qilu console --store var/demo/store.db
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if store is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+    from qilu_cli.commands.console.store import show_store as command
+
+    run(lambda: command(store, listen, profiles), "warning", False)
 
 
 @app.command()
