@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -22,6 +23,8 @@ from qilu.web.library_log import library_log
 from qilu.web.live import LiveHub, TopicFinder
 from qilu.web.settings import WebSettings
 from qilu.web.tokens import TokenFile
+
+_log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_OF_ADDRESS = 96
@@ -63,6 +66,7 @@ class WebServer:
                 f"{settings.listen} demands a token, and no file of tokens is named",
                 key=f"{key}.tokens", remedy="name one: tokens: FILE",
             )  # fmt: skip
+        self._token_file = token_file if settings.needs_token else None
         access = AccessControl(TokenFile(token_file), needs_token=settings.needs_token, monotonic=monotonic)
         self._hub = None if topics is None else LiveHub(topics, now_ms=now_ms)
         self._application = Application(
@@ -101,6 +105,11 @@ class WebServer:
                 stack.push_async_callback(_ended, task)
             stack.push_async_callback(self._application.close)
             self._stack = stack.pop_all()
+        if self._token_file is not None and not self._token_file.exists():
+            _log.warning(
+                "%s demands a token and %s has none: make one by `qilu console token operator FILE`",
+                self.url, self._token_file,
+            )  # fmt: skip
         return self
 
     async def __aexit__(

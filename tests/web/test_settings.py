@@ -81,9 +81,10 @@ def test_a_server_that_demands_tokens_needs_a_place_for_them() -> None:
 
 
 async def test_a_server_open_to_the_network_lets_nobody_in_without_a_token(
-    serve: Serve, tmp_path: Path
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve({"listen": "0.0.0.0:0"}) as server:
+        assert "qilu console token operator" in caplog.text
         assert raw.status(await raw.reply(server.port, raw.request("/api/v1/devices/a"))) == 401
         text, token = new_token("viewer", "")
         write_tokens(tmp_path / "tokens.json", [token])
