@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
+from gateway.settings import GatewaySettings
 from gateway.sinks.mqtt import MqttSink
 from qilu.contract.errors import AccessRefusedError, UnreachableError
 from qilu.contract.ranges import IntervalSet
@@ -128,6 +129,19 @@ def test_addresses_have_the_port_of_the_transport() -> None:
 def test_wrong_settings_are_refused(settings: object, problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         MqttSettings.model_validate(settings)
+
+
+def test_a_gateway_keeps_a_link_to_one_host_only() -> None:
+    source = {"type": "modbus", "url": "tcp://10.0.0.1", "devices": [{"device": "a", "profile": "b"}]}
+    settings = {
+        "edge": "edge-1",
+        "spool": {"directory": "spool"},
+        "delivery": {"free_on": "broker"},
+        "sources": [source],
+        "mqtt": {"hosts": {"all": ["a", "b"]}},
+    }
+    with pytest.raises(ValidationError, match="a gateway has one link at a time"):
+        GatewaySettings.model_validate(settings)
 
 
 async def test_a_gateway_that_hears_no_ingester_goes_to_the_next_host(
