@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
+from types import TracebackType
+from typing import Self
 
 from qilu.config.tls import TlsSettings
 from qilu.contract.errors import ConfigError
@@ -18,6 +20,7 @@ from qilu.modbus_client.connection import TIMEOUTS_BEFORE_RECONNECT, Connection
 from qilu.modbus_client.datagrams import dial_udp
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
+from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
@@ -116,12 +119,11 @@ def new_connection(
 
 
 class EndpointConnector:
-    """At most one connection and one attempt at a time. `tasks` owns the attempts."""
+    """At most one connection and one attempt at a time. Used with `async with`, again if need be."""
 
     def __init__(
         self,
         options: ClientOptions,
-        tasks: asyncio.TaskGroup,
         backoff: Backoff,
         stats: ClientStats,
         late: LateReply,
@@ -133,37 +135,44 @@ class EndpointConnector:
         """`slots` and `alarms`: shared with the other links of the process."""
         self.problem = ""
         """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
+        self.state = LINK.start
+        state = EndpointState.new(options.url, options.link, random, options.timeout)
+        self._make = partial(
+            new_connection, options.url, options.link, stats, late, state, alarms or Timers()
+        )
         self._options = options
-        self._endpoint = options.endpoint
-        self._rules = options.link
-        self._state = EndpointState.new(options.url, self._rules, random, options.timeout)
-        self._tasks = tasks
+        self._tasks: asyncio.TaskGroup | None = None  # owns the attempt
         self._backoff = backoff
         self._stats = stats
-        self._late = late
-        self._dial = partial(dial_tls, options.tls) if self._endpoint.transport == "tls" else dial
+        self._dial = partial(dial_tls, options.tls) if options.endpoint.transport == "tls" else dial
         self._slots = slots or ConnectLimiter()
-        self._alarms = alarms or Timers()
         self._complaints = LogThrottle(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
-        self._tolerate_next_disconnect = False
+        self._excused = False  # the last connection brought replies: an early end of the next is no failure
         self._without_reply = 0  # consecutive connections that brought none
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if (tasks := self._tasks) is not None:
+            self._tasks = None
+            await tasks.__aexit__(kind, error, trace)
 
     @property
     def deaf_for(self) -> float:
         """Seconds from the present connection to its first reply, where requests before it timed out."""
         return self._connection.deaf_for if self._connection is not None else 0.0
 
-    @property
-    def numbered(self) -> bool:
-        """Whether replies say which request they answer: then a late one costs nobody any time."""
-        return self._rules.has_transaction_ids
-
     def on_the_line(self, request: bytes) -> float:
         """Seconds that this request and its reply take on the line itself."""
-        return self._rules.wire_time(request)
+        return self._options.link.wire_time(request)
 
     @property
     def connection(self) -> Connection | None:
@@ -178,8 +187,10 @@ class EndpointConnector:
             return connection
         self._classify_disconnect()
         now = asyncio.get_running_loop().time()
-        if self._attempt is not None or now < self._not_before:
+        if self.state is LinkState.CONNECTING or now < self._not_before:
             return None
+        self._on(LinkEvent.NEEDED)
+        assert self._tasks is not None, "a connector connects inside its `async with`"
         self._attempt = self._tasks.create_task(self._connect(), name=f"connect to {self._options.url}")
         await asyncio.wait((self._attempt,), timeout=max(0.0, until - now))
         return self.connection
@@ -212,14 +223,16 @@ class EndpointConnector:
         if last.replies:
             self._backoff.reset()
             self.problem = ""
-            self._tolerate_next_disconnect = True
+            self._excused = True
             if last.problem:
                 text = f"{self._options.url}: {last.problem}; connecting anew"
                 self._complaints.warn("broken", text, asyncio.get_running_loop().time())
-        elif self._tolerate_next_disconnect:
-            self._tolerate_next_disconnect = False
-        elif not last.closed_by_us:
+        elif not self._excused and not last.closed_by_us:
             self._failed(last.problem or "the connection ended before the first reply")
+            return
+        else:
+            self._excused = False
+        self._on(LinkEvent.ENDED)
 
     async def _connect(self) -> None:
         options = self._options
@@ -228,12 +241,12 @@ class EndpointConnector:
                 self._slots.slot(failed=bool(self.problem)),
                 asyncio.timeout(options.connect_timeout),
             ):
-                connection = await self._dial(self._endpoint, self._make)
+                connection = await self._dial(options.endpoint, self._make)
         except TimeoutError:
             self._failed(f"no connection within {options.connect_timeout:g} s")
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
             why = getattr(error, "strerror", None) or str(error)
-            self._failed(f"the host {self._endpoint.host} is not found ({why}); check its name in the url")
+            self._failed(f"the host {options.endpoint.host} is not found ({why}); check its name in the url")
         except OSError as error:
             self._failed(error.strerror or str(error))
         else:
@@ -248,8 +261,11 @@ class EndpointConnector:
             self._stats.reconnects += self._stats.connects > 0
             self._stats.connects += 1
             self._connection = connection
+            self._on(LinkEvent.CONNECTED)
         finally:
             self._attempt = None
+            if self.state is LinkState.CONNECTING:  # cancelled
+                self._on(LinkEvent.ENDED)
 
     def _note_deaf_connections(self) -> None:
         if self._without_reply == DEAF_CONNECTIONS:
@@ -259,11 +275,11 @@ class EndpointConnector:
             )
             self._complaints.warn("deaf", text, asyncio.get_running_loop().time())
 
-    def _make(self) -> Connection:
-        url = self._options.url
-        return new_connection(url, self._rules, self._stats, self._late, self._state, self._alarms)
+    def _on(self, event: LinkEvent) -> None:
+        self.state = LINK.after(self.state, event)
 
     def _failed(self, problem: str) -> None:
+        self._on(LinkEvent.FAILED)
         wait = self._backoff.next()
         self._not_before = asyncio.get_running_loop().time() + wait
         self._stats.failed_connects += 1

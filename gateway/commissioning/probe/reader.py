@@ -77,12 +77,10 @@ class Prober:
         self._quirks: dict[str, object] = {}
         self._random = random
         self._backoff = Backoff(random, first=0.2, max_s=2.0)
-        self._tasks: asyncio.TaskGroup | None = None
         self._link: EndpointConnector | None = None
 
     async def __aenter__(self) -> Self:
-        self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._link = self._connector(self._tasks)
+        self._link = await self._connector().__aenter__()
         try:
             await self._connected(attempts=1)
         except BaseException as error:
@@ -90,34 +88,31 @@ class Prober:
             raise
         return self
 
-    def _connector(self, tasks: asyncio.TaskGroup) -> EndpointConnector:
+    def _connector(self) -> EndpointConnector:
         return EndpointConnector(
-            self.settings.client_options, tasks, self._backoff, ClientStats(), _late, self._random
+            self.settings.client_options, self._backoff, ClientStats(), _late, self._random
         )
 
-    def _accepts(self, error: QiluError) -> bool:
+    async def _accepts(self, error: QiluError) -> bool:
         """Whether the replies are accepted from now on, with quirks that were not set yet."""
         quirks = error.quirks if isinstance(error, ProtocolError | UnusableReplyError) else {}
-        if self._tasks is None or self._link is None or all(key in self._quirks for key in quirks):
+        if self._link is None or all(key in self._quirks for key in quirks):
             return False
         self.notes.append(str(error))
         self._quirks |= quirks
         self.settings = settings_for(
             self.url, self.settings.timeout, self.settings.message_spacing, self._quirks
         )
-        self._link.close()
-        self._link = self._connector(self._tasks)
+        await self._link.__aexit__(None, None, None)
+        self._link = await self._connector().__aenter__()
         return True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        link, tasks = self._link, self._tasks
-        self._link = self._tasks = None
+        link, self._link = self._link, None
         if link is not None:
-            link.close()
-        if tasks is not None:
-            await tasks.__aexit__(None, None, None)
+            await link.__aexit__(None, None, None)
 
     async def ask(self, unit: int, request: bytes) -> bytes:
         """The data of the reply; ReplyTimeoutError, ExceptionReply, ... as the gateway knows them.
@@ -140,7 +135,7 @@ class Prober:
                 if lost:
                     raise error
                 lost += 1  # many devices close a connection that was idle
-            elif not self._accepts(error):
+            elif not await self._accepts(error):
                 raise error
 
     def reconnect(self) -> None:

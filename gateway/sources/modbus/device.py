@@ -1,32 +1,39 @@
-"""One device as its source sees it: what is read of it, what it taught us, whether it answers."""
+"""One device and its poll groups: what is read of it, and what is known of it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from gateway.interfaces import DevicePlan, PlannedRequest, RawReply
+from gateway.interfaces import DevicePlan, RawReply
+from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.identity import DeviceIdentity
 from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
-from gateway.sources.modbus.learning.retry_policy import RetryPolicy
+from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.learning.device_limits import DeviceLimits
+from gateway.sources.modbus.learning.evidence import Evidence
+from gateway.sources.modbus.learning.store import LearnedLimitsStore
+from gateway.sources.modbus.learning.verification import Verifier
+from gateway.sources.modbus.plan_view import PlanView, last_replies
 from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, Block, LearnedLimits, ReadPlan, plan, plans
+from gateway.sources.modbus.presence import Presence
 from gateway.sources.modbus.settings import DeviceSettings, Framing
+from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import BlockSchema, Origin, Reading, Reason
+from qilu.contract.reading import BlockSchema, Origin, Reading
 from qilu.contract.scale_factors import exponents_of
+from qilu.modbus_client.connector import EndpointConnector
+from qilu.runtime.transitions import Transitions
 
 _log = logging.getLogger(__name__)
 
-LOSS_WINDOW_S = 3600.0
-"""Seconds in which a frame that was lost makes the next silence prove less."""
-WORTH_MENDING, MEMORY = 0.5, 0.2
-"""The share of losses that have to be mended, and what one of them is in its mean."""
 WAKE_UPS = 3
 """Consecutive polls of which only a repeated request was answered until the device is known to sleep."""
 CLOSING_PAUSE_S = 10.0
-"""Seconds before a group that only ends connections is asked for again, where there are others."""
+"""Seconds before a group that only ends connections is requested again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,154 +45,165 @@ class DeviceSetup:
     origin: Origin
 
 
+class GroupState(StrEnum):
+    NORMAL = "normal"
+    TRIAL = "trial"
+    """One refused point is requested again."""
+    RETEST = "retest"
+    """All that was refused is requested again."""
+    PAUSED = "paused"
+    """All blocks end connections; the group waits."""
+
+
+class GroupEvent(StrEnum):
+    TRIAL_DUE = "trial_due"
+    RETEST_DUE = "retest_due"
+    CYCLE_ENDED = "cycle_ended"
+    """A cycle whose device replied, and which found all that is refused."""
+    ALL_BLOCKS_CLOSE = "all_blocks_close"
+    PAUSE_OVER = "pause_over"
+
+
+_POLLED = {
+    GroupEvent.RETEST_DUE: GroupState.RETEST,
+    GroupEvent.ALL_BLOCKS_CLOSE: GroupState.PAUSED,
+}
+GROUP = Transitions(
+    "poll group",
+    GroupState.NORMAL,
+    {
+        GroupState.NORMAL: {**_POLLED, GroupEvent.TRIAL_DUE: GroupState.TRIAL},
+        GroupState.TRIAL: {**_POLLED, GroupEvent.CYCLE_ENDED: GroupState.NORMAL},
+        GroupState.RETEST: {**_POLLED, GroupEvent.CYCLE_ENDED: GroupState.NORMAL},
+        GroupState.PAUSED: {
+            GroupEvent.RETEST_DUE: GroupState.RETEST,
+            GroupEvent.PAUSE_OVER: GroupState.NORMAL,
+        },
+    },
+)
+
+
 class Group:
-    """One poll group; its plan changes when the device teaches us something."""
+    """One poll group; its plan changes with the learned limits of the device."""
 
     __slots__ = (
         "accepted",
-        "connection_closing_requests",
         "device",
-        "diagnosis_cooldown",
         "disagreeing",
-        "last_closed_at",
-        "losses",
+        "evidence",
         "plan",
-        "points_under_retest",
+        "retested_points",
         "series",
-        "timed_out_requests",
-        "timeout_counts",
-    )  # fmt: skip
+        "state",
+    )
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
         self.plan = read
-        self.timeout_counts: dict[bytes, int] = {}
-        """Request -> turns in a row in which it was met with silence while others were answered."""
-        self.losses = 0
-        """How many of these were answered later, up to some: silence proves less where frames are lost."""
-        self.diagnosis_cooldown = 0
-        """Turns to come in which silences are not looked into, for the sake of the neighbours."""
-        self.timed_out_requests: set[bytes] = set()
-        """Requests that were met with silence when they were sent last."""
-        self.connection_closing_requests: list[bytes] = []
-        """Requests that ended a connection which had brought nothing, until they are answered. They are asked
-        after all others, alone, and the one that did it last as the last one."""
-        self.last_closed_at = 0.0
-        """When one of them did that last, in seconds of the loop's clock."""
-        self.points_under_retest: frozenset[str] | None = None
-        """Points that were refused, while what the device taught is asked once more."""
+        self.state = GROUP.start
+        self.evidence = Evidence(block.request for block in read.blocks)
+        self.retested_points: frozenset[str] | None = None
+        """In the state RETEST: points that were refused by timeouts."""
         self.accepted = AcceptedReplies()
         self.disagreeing: set[str] = set()
         """Blocks whose values were refused since they do not agree with what larger blocks read."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
 
-    def would_close_connection(self, now: float) -> bool:
-        """Whether all that it asks for ended connections, and did a moment ago: it has to wait, or the groups
-        beside it would have none, each time that it comes first."""
-        closing = self.connection_closing_requests
-        return (
-            bool(closing)
-            and len(closing) >= len(self.plan.blocks)
-            and now - self.last_closed_at < CLOSING_PAUSE_S
-        )
+    def replan(self, read: ReadPlan) -> None:
+        """Read by this plan from now on."""
+        self.plan = read
+        self.evidence.plan_changed(block.request for block in read.blocks)
+
+    def is_paused(self, now: float) -> bool:
+        """Whether all of its requests end connections, and one did a moment ago."""
+        if self.state is GroupState.PAUSED and now - self.evidence.last_closed_at >= CLOSING_PAUSE_S:
+            self._on(GroupEvent.PAUSE_OVER)
+        return self.state is GroupState.PAUSED
+
+    def retest(self, points: frozenset[str] | None) -> None:
+        """Request all again; `points`: what was refused by timeouts, None where exceptions refused it."""
+        self._on(GroupEvent.RETEST_DUE)
+        self.retested_points = points
+
+    def trial(self) -> None:
+        """Request one refused point again."""
+        self._on(GroupEvent.TRIAL_DUE)
+
+    def cycle_ended(self, *, complete: bool, may_pause: bool) -> None:
+        """`complete`: the device replied, and all that it refuses was found. `may_pause`: other groups of the
+        endpoint need the connection."""
+        if may_pause and 0 < len(self.plan.blocks) <= len(self.evidence.closing):
+            self._on(GroupEvent.ALL_BLOCKS_CLOSE)
+        elif complete and self.state is not GroupState.NORMAL:
+            self._on(GroupEvent.CYCLE_ENDED)
+        if complete:
+            self.retested_points = None
 
     def report_disagreement(self, block: Block) -> None:
         if (name := str(block)) not in self.disagreeing:
             self.disagreeing.add(name)
             text = (
-                "%s: %s does not agree with what a larger block read before, and is bad; name that block in"
+                "%s: %s does not agree with what a larger block read before, so its values are bad; name the"
             )
-            text += " `limits.read_whole` of the profile, or restart after a change of the device"
+            text += (
+                " larger block in `limits.read_whole` of the profile, or restart after a change of the device"
+            )
             _log.warning(text, self.device.name, name)
 
-    @property
-    def is_healthy(self) -> bool:
-        """Whether every request was answered when it was sent last."""
-        return not (self.timeout_counts or self.timed_out_requests or self.connection_closing_requests)
+    def _on(self, event: GroupEvent) -> None:
+        self.state = GROUP.after(self.state, event)
 
 
 class Device:
-    """`online` is None until the first turn told; `reason` is why its last values were bad; so many turns
-    with an answer as `settling_polls` have to pass until its values count."""
+    """One device: what is read of it, and what is known of it."""
 
     __slots__ = (
-        "_shown_plan",
-        "_shown_plans",
+        "_plan_view",
         "exponents",
         "gap",
         "groups",
+        "hints",
         "identity",
-        "last_loss_at",
-        "learned",
+        "limits",
         "name",
-        "online",
-        "reason",
-        "relearning",
-        "reported",
-        "retry_success_rate",
-        "settling_polls",
+        "presence",
         "setup",
         "unit",
         "wake_ups",
     )  # fmt: skip
 
-    def __init__(self, setup: DeviceSetup, framing: Framing, message_spacing: float) -> None:
+    def __init__(
+        self,
+        setup: DeviceSetup,
+        framing: Framing,
+        message_spacing: float,
+        store: LearnedLimitsStore | None = None,
+    ) -> None:
         """ConfigError where the settings do not fit the profile."""
+        profile = setup.profile
         self.setup = setup
         self.name = setup.origin.device
         self.unit = setup.settings.unit_id
-        self.gap = max(message_spacing, setup.profile.limits.message_spacing)
-        self.learned: LearnedLimits = NOTHING_LEARNED
-        self._shown_plan: DevicePlan | None = None
-        self._shown_plans: list[ReadPlan] = []
-        self.relearning = RetryPolicy()
-        self.reported = NOTHING_LEARNED
-        """What it taught and people were told of."""
-        self.last_loss_at = float("-inf")
-        """When it last answered what it had been silent about, in seconds of the loop's clock."""
-        self.retry_success_rate = 1.0
-        """The share of the losses that it answered when it was asked again, of late."""
-        self.online: bool | None = None
-        self.settling_polls = 0
+        self.gap = max(message_spacing, profile.limits.message_spacing)
+        self.limits = DeviceLimits(self.name, profile, store)
+        self.presence = Presence(setup.settings.settling_polls)
+        self.hints = SettingHints(profile)
+        self._plan_view = PlanView(self.name)
         self.wake_ups = 0
         """Consecutive polls that began with a timeout and brought values all the same."""
-        self.reason = Reason.NOT_POLLED
-        self.exponents = exponents_of(setup.profile, setup.profile.parameters_with(setup.settings.parameters))
+        self.exponents = exponents_of(profile, profile.parameters_with(setup.settings.parameters))
         """What other points scale by, where the profile has such; None where it has not."""
-        self.identity = DeviceIdentity(self.name, setup.profile)
-        self.groups = [
-            Group(self, read) for read in plans(setup.profile, setup.settings, setup.origin, framing)
-        ]
-
-    def should_retry_losses(self) -> bool:
-        """Whether to ask again for what was lost, where it costs the neighbours time: now and then even where
-        that is mostly in vain."""
-        worth = self.retry_success_rate > WORTH_MENDING
-        self.retry_success_rate += (1 - self.retry_success_rate) * (MEMORY if worth else MEMORY / 10)
-        return worth
-
-    def reset_after_outage(self) -> None:
-        """It was out of service: what it was silent about meanwhile was no loss."""
-        for group in self.groups:
-            group.timed_out_requests.clear()
+        self.identity = DeviceIdentity(self.name, profile)
+        self.groups = [Group(self, read) for read in plans(profile, setup.settings, setup.origin, framing)]
 
     @property
     def sleeps(self) -> bool:
         """Whether a request only wakes it up, and the next one is answered."""
         return self.wake_ups >= WAKE_UPS
 
-    def record_failed_retry(self, now: float) -> None:
-        """What it was asked for again did not come either."""
-        if self.loses_frames(now):
-            self.retry_success_rate *= 1 - MEMORY
-
-    def loses_frames(self, now: float) -> bool:
-        """Whether a silence of this device may well be a frame that was lost."""
-        return now - self.last_loss_at < LOSS_WINDOW_S
-
     def columns(self) -> Sequence[BlockSchema]:
-        """One entry per block, whether it is asked or known to be refused."""
+        """One entry per block, whether it is requested or known to be refused."""
         schemas: list[BlockSchema] = []
         for group in self.groups:
             schemas += [block.columns for block in group.plan.blocks]
@@ -194,27 +212,46 @@ class Device:
 
     def present_plan(self) -> DevicePlan:
         """What is requested now, and what was refused; the same object while the plans are the same."""
-        plans = [group.plan for group in self.groups]
-        if self._shown_plan is None or any(
-            before is not now for before, now in zip(self._shown_plans, plans, strict=True)
-        ):
-            requests = tuple(planned_request(block, read.group) for read in plans for block in read.blocks)
-            self._shown_plan = DevicePlan(self.name, requests, dict(self.learned.refused_points))
-            self._shown_plans = plans
-        return self._shown_plan
+        return self._plan_view.of(self.groups, self.limits.learned)
 
     def last_replies(self) -> Sequence[RawReply]:
         """The last reply to each request of the present plan."""
-        return [
-            RawReply(planned_request(block, group.plan.group), block.last_reply)
-            for group in self.groups
-            for block in group.plan.blocks
-        ]
+        return last_replies(self.groups)
 
-    def learn(self, learned: LearnedLimits, now: float) -> None:
-        """It taught this, with refusals or with timeouts."""
-        self.relearning.learned(now)
-        self._plan(learned)
+    def load_limits(self, now: float) -> None:
+        """Take the limits that were saved before a restart."""
+        if self.limits.load(now):
+            self._replan()
+
+    def start_cycle(self, group: Group, now: float) -> None:
+        """Request again what was refused, where it is time."""
+        before = self.limits.learned
+        if before is NOTHING_LEARNED:
+            return
+        if self.limits.retest_due(now):
+            self._retest(before)
+            return
+        if group.state is not GroupState.NORMAL:
+            return
+        excluded = [name for points in group.plan.not_asked for name in points.columns.points]
+        if self.limits.trial(excluded, now) is not None:
+            self._replan()
+            group.trial()
+
+    def end_cycle(self, readings: Sequence[Reading], search: Bisection | None, now: float) -> str | None:
+        """Learn what the cycle found; a text for people where that is news."""
+        succeeded = self.limits.trial_ended(readings)
+        text = self.limits.add(search, now) if search is not None else None
+        if succeeded:
+            before = self.limits.learned
+            self.limits.trial_succeeded(now)
+            self._retest(before)
+        elif succeeded is False and text is None:
+            self.limits.trial_undone()
+            self._replan()
+        elif text is not None:
+            self._replan()
+        return text
 
     def identity_blocks(self) -> Sequence[Block]:
         profile, origin = self.setup.profile, self.setup.origin
@@ -236,69 +273,33 @@ class Device:
         text = "%s: %s is at %d and not at %d; all addresses of the profile are moved with it"
         _log.warning(text, self.name, identity.name, address, identity.address)
         self.setup = replace(setup, profile=profile)
-        self._plan(NOTHING_LEARNED)
+        self.limits.profile_moved(profile)
+        self._replan()
         for group in self.groups:
             group.accepted = AcceptedReplies()
 
-    def _plan(self, learned: LearnedLimits) -> None:
-        """Plan every group anew with what is known."""
-        self.learned = learned
+    def verifier(self, link: EndpointConnector, service: UnitAvailability, timeout: float) -> Verifier:
+        return Verifier(self.unit, self.gap, timeout, link, service)
+
+    def _retest(self, before: LearnedLimits) -> None:
+        self._replan()
+        for group in self.groups:
+            group.retest(frozenset(before.refused_points) if before.by_timeout else None)
+
+    def _replan(self) -> None:
+        """Plan every group by the limits that are known."""
         setup = self.setup
         parameters = setup.profile.parameters_with(setup.settings.parameters)
         for group in self.groups:
             old = group.plan
-            group.timed_out_requests.clear()
-            group.connection_closing_requests.clear()
-            group.plan = plan(
-                setup.profile,
-                old.group,
-                setup.origin,
-                period=old.period,
-                parameters=parameters,
-                framing=old.framing,
-                learned=learned,
+            group.replan(
+                plan(
+                    setup.profile,
+                    old.group,
+                    setup.origin,
+                    period=old.period,
+                    parameters=parameters,
+                    framing=old.framing,
+                    learned=self.limits.learned,
+                )
             )
-
-    def forget_in_time(self, group: Group, now: float) -> bool:
-        """Give what was refused another chance, in the turn of `group` that begins; True when all of it."""
-        learned, relearning = self.learned, self.relearning
-        if learned is NOTHING_LEARNED:
-            return False
-        if relearning.all_due(now):
-            self._forget(now)
-            return True
-        if not learned.by_timeout and relearning.trial_due(now):
-            names = (name for excluded in group.plan.not_asked for name in excluded.columns.points)
-            if refused := [name for name in names if name in learned.refused_points]:
-                trial = relearning.start_retry(refused, now)
-                self._plan(learned.without(self.setup.profile.point(trial)))
-        return False
-
-    def trial_over(self, readings: Sequence[Reading]) -> bool:
-        """A turn has ended; True where it asked for a refused point and got its value."""
-        trial, self.relearning.retried_point = self.relearning.retried_point, None
-        return trial is not None and any(
-            trial in reading.columns.points and reading.columns.points.index(trial) not in reading.reasons
-            for reading in readings
-        )
-
-    def forget_all(self, now: float) -> None:
-        """It answers what it refused; what it refuses now is news."""
-        self.reported = NOTHING_LEARNED
-        self._forget(now)
-
-    def _forget(self, now: float) -> None:
-        learned = self.learned
-        self.relearning.forgotten(now)
-        self._plan(NOTHING_LEARNED)
-        for group in self.groups:
-            group.points_under_retest = frozenset(learned.refused_points) if learned.by_timeout else None
-
-
-def planned_request(block: Block, group: str) -> PlannedRequest:
-    """A block as others see it."""
-    span = block.span
-    return PlannedRequest(
-        group, span.table.value, span.first, span.count, block.columns.points,
-        tuple(point.address for point in span.points),
-    )  # fmt: skip

@@ -82,7 +82,7 @@ class ModbusSettings(FrozenModel):
     """Seconds that an attempt to connect may take."""
     timeout: Period = 1.0
     """Seconds from a request to its reply."""
-    retries: int = Field(default=0, ge=0, le=5)
+    retries: int = Field(default=1, ge=0, le=5)
     """How often a request to a unit in service is repeated in the same poll cycle after a timeout."""
     message_spacing: Duration = 0.0
     """Seconds between a reply and the next request."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from math import exp
+
+from qilu.runtime.transitions import Transitions
 
 PROBE_SHARE = 0.05
 """The share of the endpoint's time that all units out of service may take, while others are in service."""
@@ -19,25 +22,61 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes of one unit
 STABLE_AFTER = (
     10  # answers since it is in service that make leaving it free: it may only have lost two frames
 )
+MIN_REPLY_RATE = (
+    0.55  # of a unit whose requests are repeated: of one that loses more, that costs too much time
+)
+RATE_STEP = 0.1  # the weight of the last request in the reply rate
 WINDOW = 60.0  # seconds in which overtime fades to a third
 COMMON = 2.0  # times the overtime of a quarter of the others is no fault of the unit: the endpoint is slow
 PROBE_WAIT_S = 2.0  # seconds that a probe waits for a unit which has not been probed for longer
 
 
+class UnitState(StrEnum):
+    UNKNOWN = "unknown"
+    IN_SERVICE = "in_service"
+    OUT_OF_SERVICE = "out_of_service"
+    """It is only probed, as its neighbours in service allow."""
+
+
+class UnitEvent(StrEnum):
+    REPLY = "reply"
+    TIMEOUT = "timeout"
+    TIMEOUT_LIMIT = "timeout_limit"
+    """So many consecutive requests timed out that the unit leaves service."""
+
+
+UNIT = Transitions(
+    "unit",
+    UnitState.UNKNOWN,
+    {
+        UnitState.UNKNOWN: {
+            UnitEvent.REPLY: UnitState.IN_SERVICE,
+            UnitEvent.TIMEOUT: UnitState.OUT_OF_SERVICE,
+        },
+        UnitState.IN_SERVICE: {UnitEvent.TIMEOUT_LIMIT: UnitState.OUT_OF_SERVICE},
+        UnitState.OUT_OF_SERVICE: {
+            UnitEvent.REPLY: UnitState.IN_SERVICE,
+            UnitEvent.TIMEOUT: UnitState.OUT_OF_SERVICE,
+        },
+    },
+)
+
+
 class Unit:
-    """What is known of one unit id."""
+    """What is known of one unit id. `UnitAvailability` alone changes it."""
 
     __slots__ = (
         "asked_at",
-        "in_service",
         "not_before",
         "overtime",
         "overtime_at",
         "pause",
         "probes",
         "replies",
+        "reply_rate",
         "response_timeout",
         "rtt",
+        "state",
         "timeout",
         "timeouts",
     )  # fmt: skip
@@ -45,14 +84,15 @@ class Unit:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         """Seconds from a request to its reply, as the settings have it."""
-        self.in_service = False
-        """In service: it answered, and has not been silent since."""
+        self.state = UNIT.start
         self.replies = 0
         """Since it is in service."""
         self.timeouts = 0.0
         """Requests in a row that it did not answer; until it is steady an answer makes up for half of one."""
         self.response_timeout = timeout
         """Seconds to wait for it while it is in service: the time-out, or more after a late reply."""
+        self.reply_rate = 1.0
+        """The share of requests that it answered, a running mean."""
         self.probes = 0
         """Requests that it did not answer since it is out of service."""
         self.rtt = 0.0
@@ -62,6 +102,14 @@ class Unit:
         self.not_before = float("-inf")
         self.asked_at = float("-inf")
         self.pause = 0.0
+
+    @property
+    def in_service(self) -> bool:
+        return self.state is UnitState.IN_SERVICE
+
+    @property
+    def worth_retry(self) -> bool:
+        return self.in_service and self.reply_rate > MIN_REPLY_RATE
 
 
 class UnitAvailability:
@@ -84,11 +132,15 @@ class UnitAvailability:
         start: float,
         share: float = PROBE_SHARE,
         timeouts: Mapping[int, float] | None = None,
+        retries: int = 0,
     ) -> None:
-        """`timeouts`: of the units that have one of their own."""
+        """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat."""
+        self._timeouts_until_out = TIMEOUTS_UNTIL_OUT + retries
         self.units = {unit: Unit((timeouts or {}).get(unit, timeout)) for unit in units}
         self._share = share
-        self._allowance = 0.0  # seconds that probes may take; less than 0 while they took too many
+        # Seconds that probes may take, less than 0 while they took too many. At first one timeout for each
+        # unit: while nothing is known, a live unit should not have to wait behind the dead ones.
+        self._allowance = timeout * len(units)
         self._counted_at = start
         self._free_since = start
         self._missed: dict[int, float] = {}  # unit -> when it last missed a turn
@@ -146,10 +198,9 @@ class UnitAvailability:
         else:
             unit.rtt = 0.9 * unit.rtt + 0.1 * rtt if unit.rtt else rtt
         # One that answers every second request only would otherwise keep all others waiting for ever.
-        unit.timeouts = (
-            max(0.0, unit.timeouts - 0.5) if unit.in_service and unit.replies < STABLE_AFTER else 0.0
-        )
+        unit.timeouts = 0.0 if unit.reply_rate > MIN_REPLY_RATE else max(0.0, unit.timeouts - 0.5)
         unit.replies += 1
+        unit.reply_rate += RATE_STEP * (1 - unit.reply_rate)
         if unit.response_timeout > unit.timeout:
             usual = max(unit.timeout, LEEWAY * rtt)
             unit.response_timeout += TIMEOUT_DECAY * (usual - unit.response_timeout)
@@ -173,6 +224,10 @@ class UnitAvailability:
         self._admit(unit)
         return True
 
+    def request_lost(self, number: int) -> None:
+        """A request was not answered, whatever that says about the unit."""
+        self.units[number].reply_rate *= 1 - RATE_STEP
+
     def record_timeout(self, number: int, asked_at: float, now: float) -> bool:
         """It did not answer a request; True when that takes it out of service."""
         unit = self.units[number]
@@ -187,9 +242,10 @@ class UnitAvailability:
             return False
         unit.timeouts += 1
         unit.asked_at = now
-        if unit.in_service and unit.timeouts < TIMEOUTS_UNTIL_OUT:
+        if unit.in_service and unit.timeouts < self._timeouts_until_out:
             return False
-        left, unit.in_service = unit.in_service, False
+        left = unit.in_service
+        unit.state = UNIT.after(unit.state, UnitEvent.TIMEOUT_LIMIT if left else UnitEvent.TIMEOUT)
         unit.probes += not left
         unit.pause = min(max(LONGEST_PAUSE, unit.timeout), max(FIRST_PAUSE, unit.timeout, 2 * unit.pause))
         unit.not_before = now + unit.pause
@@ -200,7 +256,7 @@ class UnitAvailability:
         return left
 
     def _admit(self, unit: Unit) -> None:
-        unit.in_service, unit.replies = True, 0
+        unit.state, unit.replies = UNIT.after(unit.state, UnitEvent.REPLY), 0
         unit.pause, unit.probes, unit.not_before = 0.0, 0, float("-inf")
 
     def _overtime(self, unit: Unit, now: float) -> float:
@@ -222,7 +278,7 @@ class UnitAvailability:
         earned = self._share * (now - self._counted_at)
         if self._allowance < 0 <= self._allowance + earned:
             self._free_since = now
-        self._allowance = min(0.0, self._allowance + earned)
+        self._allowance = min(max(0.0, self._allowance), self._allowance + earned)
         self._counted_at = now
 
 

@@ -64,8 +64,7 @@ def replaced(seen: Seen) -> None:
 
 
 def noticed_by_the_system(seen: Seen) -> None:
-    link = seen.source._link
-    connection = link.connection if link is not None else None
+    connection = seen.source._link.connection
     assert connection is not None
     assert connection._transport is not None
     sock = connection._transport.get_extra_info("socket")

@@ -113,8 +113,7 @@ def cut_off(seen: Seen) -> None:
 
 def bounded(seen: Seen) -> None:
     """Whatever comes, no more than one frame of it is kept."""
-    link = seen.source._link
-    connection = link._connection if link is not None else None
+    connection = seen.source._link._connection
     assert connection is None or connection._framer.buffered <= MAX_FRAME
 
 

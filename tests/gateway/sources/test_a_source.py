@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -94,8 +95,8 @@ async def test_leaving_a_source_leaves_no_connection_and_no_task(world: World, r
     _, source = await world.polls(peer, 1)
     again: Callable[[], object] = source.columns
     assert again()
-    assert source._link is None
-    assert source._tasks is None
+    assert source._link.connection is None
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("connect to")] == []
 
 
 @on_virtual_time

@@ -67,8 +67,8 @@ def test_silent_units_together_take_their_share_of_the_time_and_no_more() -> Non
 
 def test_what_a_probe_keeps_others_waiting_for_counts_as_its_own() -> None:
     service = in_service(2)
-    for _ in range(2):
-        service.record_timeout(2, 0.0, 0.0)
+    service.record_timeout(2, -2.0, -2.0)
+    service.record_timeout(2, -2.0, 0.0)  # that takes all that the units have at first
     service.record_timeout(2, 10.0, 10.05)
     service.replied(1, 2.01)
     assert service.units[1].rtt < 0.011, "the wait was not the unit's own"

@@ -189,9 +189,7 @@ async def test_a_device_behind_tls_is_read_with_certificates_of_both_sides(tmp_p
     device, gateway = authority.issue(clients_must_show=True), authority.issue("gateway")
     profile, image, expected = equipment()
     async with pymodbus_server(image) as plain, behind_tls(plain, device) as port:
-        poll, source = await read(
-            f"tls://127.0.0.1:{port}", profile, tls=tls_settings(authority, gateway), max_in_flight=4
-        )
+        poll, source = await read(f"tls://127.0.0.1:{port}", profile, tls=tls_settings(authority, gateway))
     assert values(poll) == expected
     assert source.stats.bad_points == 0
 
