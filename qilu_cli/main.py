@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from qilu_cli.command_group import CommandGroup
-from qilu_cli.options import console, files, plant, probe, profile, run, schema, spool, status, stores
+from qilu_cli.options import (
+    console,
+    files,
+    grafana,
+    plant,
+    probe,
+    profile,
+    run,
+    schema,
+    spool,
+    status,
+    stores,
+)
 
 app = typer.Typer(
     name="qilu",
@@ -29,6 +41,7 @@ for name, group in {
     "plant": plant,
     "spool": spool,
     "console": console,
+    "grafana": grafana,
     "schema": schema,
 }.items():
     app.add_typer(group.app, name=name, cls=CommandGroup, no_args_is_help=True)

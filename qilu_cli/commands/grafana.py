@@ -1,0 +1,35 @@
+"""Writes dashboards of device profiles into a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from cloud.grafana.machine import MachineDashboard
+from qilu.config.profiles import known_profiles, profile_of
+from qilu.contract.errors import ConfigError
+from qilu_cli.terminal import console
+
+_console = console()
+
+
+def write_dashboards(names: Sequence[str], store: str, language: Literal["zh", "en"], folder: Path) -> None:
+    """One file NAME.json for each profile; ConfigError where a profile or the folder cannot be used."""
+    for profile in [profile_of(name) for name in names or known_profiles()]:
+        dashboard = MachineDashboard(profile, store, language)
+        file = folder / f"{profile.profile}.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(dashboard_text(dashboard), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be written: {error.strerror}", file=file, remedy="name another folder with --out"
+            ) from error
+        _console.print(f"{file}: {dashboard.uid}")
+
+
+def dashboard_text(dashboard: MachineDashboard) -> str:
+    """The file of a dashboard; the same profile gives the same text."""
+    return json.dumps(dashboard.json(), ensure_ascii=False, indent=2) + "\n"
