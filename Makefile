@@ -64,6 +64,10 @@ fmt: $(DEV) ## format the code and repair what can be repaired
 bench: $(DEV) $(NEEDED_SERVERS) ## measure what one unit of work costs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: physics-report
+physics-report: $(DEV) ## measure figures of the simulated machines, beside those of the literature
+	@$(BIN)/python -m benchmarks.physics_report
+
 SEED ?= 1
 SECONDS ?= 180
 STORE ?= victoriametrics

@@ -21,6 +21,8 @@ from simulator.physics.utility import Utility
 CARNOT = 0.52
 LOWEST = 0.25  # smallest share of its capacity that the slide valve allows
 HIGH_PRESSURE = 16.0  # bar
+COLDEST_TOWER = 12.0  # degC: its fan stops, so that the condensing pressure stays high enough
+STANDBY = 0.4  # share of the base load when nobody is there
 
 
 class Chillers(Machines):
@@ -57,7 +59,7 @@ class Chillers(Machines):
         self.run_hours = fleet.between(2_000.0, 30_000.0)
         self.energy = self.run_hours * 30.0
         self.cold = self.run_hours * 140.0
-        self.starts = np.floor(self.run_hours / 2.0)
+        self.starts = np.floor(self.run_hours / 70.0)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         trip = np.where(refrigerant_pressure(self.condensing) > HIGH_PRESSURE, 12, 0)
@@ -73,6 +75,7 @@ class Chillers(Machines):
 
     def _cool(self, dt: float, error: Array, surroundings: Surroundings) -> None:
         daily = 0.9 + 0.2 * np.sin(2 * np.pi * (surroundings.second_of_day / 86_400.0 - 0.375))
+        daily = daily * (STANDBY + (1.0 - STANDBY) * surroundings.activity)
         own = self.base * daily * np.maximum(1.0 + self.swing.step(dt), 0.1)
         self.load = own + surroundings.demand[Utility.COOLING]
         # the slide valve follows the load and trims by the error
@@ -89,7 +92,9 @@ class Chillers(Machines):
         self.cop = CARNOT * (self.evaporating + 273.15) / self.lift * (0.85 + 0.15 * part)
         self.compressor = np.where(self.compressing, self.cooling / self.cop, 0.0)
         rejected = self.cooling + self.compressor
-        self.tower = lag(self.tower, surroundings.ambient + 1.5 + 4.5 * part, 500.0, dt)
+        self.tower = lag(
+            self.tower, np.maximum(surroundings.outside, COLDEST_TOWER) + 1.5 + 4.5 * part, 500.0, dt
+        )
         self.tower_return_temperature = self.tower + rejected / (self.cooling_flow * WATER)
         resistance = 4.0 * self.fouling + 16.0 * self.severity["condenser_fouling"]
         self.condensing = lag(self.condensing, self.tower_return_temperature + resistance * part, 25.0, dt)

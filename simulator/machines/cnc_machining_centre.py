@@ -37,7 +37,15 @@ EFFICIENCY = 0.8
 INERTIA = 0.03  # kg m2
 MAX_SPEED = 8000.0
 ACCELERATION = 2500.0  # 1/min per second
-RADIUS = 120.0  # mm, of the contour that the table follows
+RADIUS = 120.0  # mm, of the contour that the table follows and of the circle of holes
+RAPID, RAPID_Z = 500.0, 200.0  # mm/s
+CLEAR, HOME = 5.0, 50.0  # mm over the part
+TRAVERSE = 0.6  # s at the beginning of each hole or pass in which the table moves and nothing is cut
+RETRACT = 0.4  # s at the end of each hole
+# of each tool: its holes, or its passes along the contour; strokes into each hole (pecks of the drill)
+BORES = np.array([0, 0, 4, 3, 0, 0])
+PASSES = np.array([4, 6, 4, 3, 3, 1])
+PECKS = np.array([1, 1, 3, 1, 1, 1])
 PROGRAM = b"O1204 HOUSING"
 FINISHING = 4  # the tool that makes the size of the part
 TOLERANCE = 25.0  # um
@@ -78,7 +86,8 @@ class CncMachiningCentres(Machines):
         self.speed = np.zeros(n)
         self.feed = np.zeros(n)
         self.path = fleet.between(0.0, 700.0)
-        self.z = np.full(n, 50.0)
+        self.z = np.full(n, HOME)
+        self.x, self.y = RADIUS * np.cos(self.path / RADIUS), RADIUS * np.sin(self.path / RADIUS)
         self.winding = fleet.between(38.0, 44.0)
         self.bearing = fleet.between(30.0, 33.0)
         self.coolant = fleet.between(23.0, 25.0)
@@ -124,15 +133,14 @@ class CncMachiningCentres(Machines):
         before = self.speed
         self.speed = ramp(self.speed, wanted, ACCELERATION, dt)
         self.feed = lag(self.feed, np.where(self.cutting, FEED[self.tool] * rate, 0.0), 0.3, dt)
-        self.path = (self.path + self.feed * dt / 60.0) % (2.0 * np.pi * RADIUS)
-        self.z = ramp(self.z, np.where(self.cutting, DEPTH[self.tool], 50.0), 200.0, dt)
+        engaged = self._move(dt)
         rows = np.arange(len(self.tool))
         tool_life = LIFE[self.tool] * 60.0 * turning**-4.0
         self.wear[rows, self.tool] += self.cutting * dt / tool_life
         self.tool_wear = np.minimum(self.wear[rows, self.tool], 1.2)
         self.dull = self.tool_wear + WORN_OUT * self.severity["tool_wear"]
         material = 1.0 + self.hardness.step(dt) + self.chatter.step(dt)
-        removal = REMOVAL[self.tool] * self.feed / FEED[self.tool]
+        removal = REMOVAL[self.tool] * self.feed / FEED[self.tool] * engaged
         chip = KC[self.tool] * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
         angular, change = (self.speed + before) * np.pi / 60.0, (self.speed - before) * np.pi / 30.0
         worn = self.severity["bearing_wear"]
@@ -142,6 +150,40 @@ class CncMachiningCentres(Machines):
         self.torque = np.where(self.speed > 1, self.spindle_power * 9549.3 / np.maximum(self.speed, 1.0), 0.0)
         magnetising = 0.25 * self.rated_current * (self.speed > 0)
         self.current = np.hypot(magnetising, self.rated_current * self.load)
+
+    def _move(self, dt: float) -> Array:
+        """Moves the axes; how much of the cutter is in the part, 0 to 1.
+
+        A mill goes round the contour in passes, with a traverse before each. A drill or a tap stands over its
+        hole and moves along z alone until it is out of it.
+        """
+        tool, drills = self.tool, BORES[self.tool] > 0
+        length = self.cycle.ends[np.arange(len(tool)), self.cycle.phase] - self._phase_start()
+        number = np.minimum(np.floor(self.cycle.fraction * PASSES[tool]), PASSES[tool] - 1)
+        lasts = length / PASSES[tool]
+        elapsed = self.cycle.elapsed - number * lasts
+        stroke = np.clip((elapsed - TRAVERSE) / np.maximum(lasts - TRAVERSE - RETRACT, 0.1), 0.0, 1.0)
+        peck = np.minimum(np.floor(stroke * PECKS[tool]), PECKS[tool] - 1)
+        down = 1.0 - np.abs(2.0 * (stroke * PECKS[tool] - peck) - 1.0)  # of this stroke, and up again
+        bore = CLEAR + (DEPTH[tool] - CLEAR) * down * (peck + 1.0) / PECKS[tool]
+        traverses = elapsed < TRAVERSE
+        depth = np.where(drills, bore, np.where(traverses, CLEAR, DEPTH[tool]))
+        self.z = ramp(self.z, np.where(self.cutting, depth, HOME), RAPID_Z, dt)
+        mills = self.cutting & ~drills & ~traverses
+        self.path = (self.path + mills * self.feed * dt / 60.0) % (2.0 * np.pi * RADIUS)
+        angle = np.where(drills, 2.0 * np.pi * number / np.maximum(BORES[tool], 1), self.path / RADIUS)
+        free = self.cutting & (traverses | ~drills)
+        self.x = np.where(free, ramp(self.x, RADIUS * np.cos(angle), RAPID, dt), self.x)
+        self.y = np.where(free, ramp(self.y, RADIUS * np.sin(angle), RAPID, dt), self.y)
+        enters = np.clip((elapsed - TRAVERSE) / 0.5, 0.0, 1.0) * np.clip((lasts - elapsed) / 0.5, 0.0, 1.0)
+        engaged: Array = np.where(drills, (self.z < 0.0) & (down > 0.0), enters)
+        return engaged
+
+    def _phase_start(self) -> Array:
+        """Seconds of the programme at which the phase of each machine begins."""
+        phase = self.cycle.phase
+        start: Array = np.where(phase > 0, self.cycle.ends[np.arange(len(phase)), phase - 1], 0.0)
+        return start
 
     def _measure(self) -> None:
         parts = self.cycle.parts
@@ -193,7 +235,6 @@ class CncMachiningCentres(Machines):
         return self.cycle.took.astype(np.float64), self.good.astype(np.float64)
 
     def values(self) -> Values:
-        angle = self.path / RADIUS
         running = self.operation.running
         return {
             **self.setpoints,
@@ -210,8 +251,8 @@ class CncMachiningCentres(Machines):
             "bearing_temperature": self.bearing,
             "spindle_vibration": self.vibration,
             "feed_rate": self.feed,
-            "x_position": RADIUS * np.cos(angle),
-            "y_position": RADIUS * np.sin(angle),
+            "x_position": self.x,
+            "y_position": self.y,
             "z_position": self.z,
             "tool_wear": self.tool_wear * 100.0,
             "coolant_temperature": self.coolant,

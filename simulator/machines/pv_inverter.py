@@ -20,7 +20,7 @@ from simulator.physics.signals import OUNoise, lag
 from simulator.physics.utility import Utility
 
 LATITUDE = np.radians(36.7)
-STRINGS = 4
+STRINGS, MEASURED = 20, 4  # of 6 kW each, in pairs at ten trackers
 PEAK_VOLTAGE = 640.0  # V at the maximum power point at 25 degC
 NOCT = 45.0
 IDLE_LOSS, LOAD_LOSS = 0.0011, 0.0143  # of rated power: always, and at rated power besides
@@ -40,7 +40,8 @@ class PvInverters(Machines):
         self.setpoints = {"power_limit": np.full(n, 100.0), "grid_enable": np.ones(n)}
         self.cloud = OUNoise(fleet.noise, 0.9, 420.0)
         self.ripple = OUNoise(fleet.noise, 0.01, 5.0)
-        self.uneven = np.stack([fleet.parameter("string_match", 1.0, 0.01) for _ in range(STRINGS)])
+        self.uneven = np.ones((STRINGS, n))
+        self.uneven[:MEASURED] = [fleet.parameter("string_match", 1.0, 0.01) for _ in range(MEASURED)]
         self.module = np.full(n, 25.0)
         self.heatsink = np.full(n, 30.0)
         self.state: Codes = np.full(n, OFF, dtype=np.int64)
@@ -69,10 +70,11 @@ class PvInverters(Machines):
         )
         clear = 1098.0 * height * np.exp(-0.057 / height) if height > 0.01 else 0.0
         # 1 under a blue sky, down to 0.15 under dark clouds
-        passes = 0.15 + 0.85 / (1.0 + np.exp(-3.0 * (self.cloud.step(dt) + 0.8)))
+        passes = 0.15 + 0.85 / (1.0 + np.exp(-3.0 * (self.cloud.step(dt) + 0.8 + surroundings.sky)))
         self.irradiance = np.maximum(clear * passes * (1.0 + self.ripple.step(dt)), 0.0)
-        outside = surroundings.ambient - 1.0
-        self.module = lag(self.module, outside + self.irradiance / 800.0 * (NOCT - 20.0), 400.0, dt)
+        self.module = lag(
+            self.module, surroundings.outside + self.irradiance / 800.0 * (NOCT - 20.0), 400.0, dt
+        )
 
     def _switch(self, surroundings: Surroundings) -> None:
         light = self.irradiance > 25.0
@@ -129,11 +131,14 @@ class PvInverters(Machines):
         )
         self.resistance = self.insulation * (1.0 - 0.004 * (self.module - 25.0))
 
+    def reactive_power(self) -> Array:
+        return np.zeros_like(self.output)  # as the grid asks for: power alone
+
     def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: -self.output}
 
     def values(self) -> Values:
-        strings = {f"string_{i + 1}_current": self.currents[i] for i in range(STRINGS)}
+        strings = {f"string_{i + 1}_current": self.currents[i] for i in range(MEASURED)}
         return {
             **self.setpoints,
             **strings,

@@ -2,7 +2,9 @@
 
 Equations: receiver as an isothermal volume, V dp/dt = p0 (Q_in - Q_out), and shaft power of an adiabatic
 compression divided by an overall efficiency (Compressed Air Manual, Atlas Copco, 8th ed., 1.3 and 3.2); oil
-circuit as one thermal mass cooled to ambient; specific power unloaded about a quarter of loaded.
+circuit as one thermal mass cooled to ambient; power unloaded about a quarter of loaded once the oil separator
+is vented, which takes most of a minute lest the oil foams, and more until then (US DOE, Improving Compressed
+Air System Performance, 3rd ed.).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
@@ -21,11 +24,14 @@ P0 = 1.013  # bar, free air
 KAPPA = 1.4
 OVERHEATED, OVERLOADED = 10, 11
 TRIP_TEMPERATURE = 110.0
+LEAKS = 0.3  # share of the base demand that is there by day and by night
+VENTED = 2.1  # bar in the oil separator when it runs unloaded
+VENTING, FILLING = 18.0, 1.5  # s, time constants
 
 
 class ScrewAirCompressors(Machines):
     """Keeps the receiver between `load_pressure_set` and `unload_pressure_set`; stops the motor after long
-    unloading.
+    unloading. Compressors on one header find one pressure: staged by lower set-points of the next.
     """
 
     supplies = (Utility.AIR,)
@@ -51,10 +57,12 @@ class ScrewAirCompressors(Machines):
         self.wander = OUNoise(fleet.noise, 0.2, 90.0)
         self.drift = OUNoise(fleet.noise, 0.015, 5.0)
         self.pressure = fleet.between(6.9, 7.5)
+        self.header = np.arange(n)
         self.loaded = fleet.between(0.0, 1.0) < 0.7
         self.motor_on = np.ones(n, dtype=bool)
         self.unloaded_for = np.zeros(n)
         self.oil = fleet.between(74.0, 80.0)
+        self.internal = self.pressure + 0.3
         self.current = np.full(n, 90.0)
         self.power = np.full(n, 50.0)
         self.delivered = np.zeros(n)
@@ -65,10 +73,11 @@ class ScrewAirCompressors(Machines):
         self.volume_total = self.energy * 8.5
         self.run_hours = self.energy / 45.0
         self.load_hours = self.run_hours * 0.68
-        self.starts = np.floor(self.run_hours / 3.0)
+        self.starts = np.floor(self.run_hours / 140.0)
         self.filter = fleet.between(0.08, 0.3)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
+        self.activity = surroundings.activity
         self._switch(dt, surroundings.voltage)
         self._fill(dt, surroundings.demand[Utility.AIR])
         self._draw(dt, surroundings)
@@ -88,7 +97,9 @@ class ScrewAirCompressors(Machines):
         self.unloaded_for = np.where(self.loaded | ~self.motor_on, 0.0, self.unloaded_for + dt)
 
     def _fill(self, dt: float, fed: Array) -> None:
-        share = np.clip(self.base_demand * (1.0 + self.wander.step(dt)), 0.0, 1.1)
+        # what is left at night are leaks
+        used = self.base_demand * (LEAKS + (1.0 - LEAKS) * self.activity)
+        share = np.clip(used * (1.0 + self.wander.step(dt)), 0.0, 1.1)
         # leaks and open nozzles take air in proportion to the absolute pressure
         leaking = 0.35 * self.capacity * self.severity["air_leak"]
         wanted = (self.capacity * share + fed + leaking) * (self.pressure + P0) / (7.0 + P0)
@@ -97,19 +108,37 @@ class ScrewAirCompressors(Machines):
         short = np.minimum(self.pressure + change, 0.0) * self.volume * 60.0 / (P0 * dt)
         self.demand = np.maximum(wanted + short, 0.0)
         self.pressure = np.clip(self.pressure + change, 0.0, 15.0)
+        self._equalise()
+
+    def stand_on(self, headers: NDArray[np.intp]) -> None:
+        self.header = np.unique(headers, return_inverse=True)[1].astype(np.intp)
+        self._equalise()
+
+    def _equalise(self) -> None:
+        """The receivers of a header have one pressure: that of all their air in all their volume."""
+        volume = np.bincount(self.header, weights=self.volume)
+        air = np.bincount(self.header, weights=self.volume * self.pressure)
+        self.pressure = (air / volume)[self.header]
 
     def _draw(self, dt: float, surroundings: Surroundings) -> None:
         ratio = (self.pressure + 0.3 + P0) / P0
         exponent = (KAPPA - 1.0) / KAPPA
         adiabatic = self.capacity / 60.0 * P0 * 100.0 / exponent * (ratio**exponent - 1.0)
-        wanted = np.where(self.loaded, adiabatic / self.efficiency, 0.26 * self.rated) * self.motor_on
+        full, vented = self.pressure + 0.3, np.where(self.motor_on, VENTED, 0.0)
+        self.internal = np.where(
+            self.loaded, lag(self.internal, full, FILLING, dt), lag(self.internal, vented, VENTING, dt)
+        )
+        unvented = np.clip((self.internal - VENTED) / np.maximum(full - VENTED, 1.0), 0.0, 1.0)
+        unloaded = self.rated * (0.26 + 0.4 * unvented)
+        wanted = np.where(self.loaded, adiabatic / self.efficiency, unloaded) * self.motor_on
         self.power = lag(self.power, wanted * (1.0 + self.drift.step(dt)), 0.8, dt)
         load = np.clip(self.power / self.rated, 0.0, 1.3)
         self.power_factor = np.where(self.motor_on, 0.45 + 0.44 * np.minimum(load, 1.0) ** 0.5, 0.0)
         apparent = np.divide(
             self.power, self.power_factor, out=np.zeros_like(self.power), where=self.power_factor > 0
         )
-        self.current = apparent * 1000.0 / (np.sqrt(3.0) * np.maximum(surroundings.voltage, 50.0))
+        self.seen_voltage = np.maximum(surroundings.voltage, 50.0)
+        self.current = apparent * 1000.0 / (np.sqrt(3.0) * self.seen_voltage)
 
     def _warm(self, dt: float, ambient: float) -> None:
         self.ambient = np.full_like(self.oil, ambient)
@@ -127,6 +156,11 @@ class ScrewAirCompressors(Machines):
     def utility_inputs(self) -> Mapping[Utility, Array]:
         return {Utility.ELECTRICITY: self.power}
 
+    def reactive_power(self) -> Array:
+        apparent = self.current * np.sqrt(3.0) * self.seen_voltage / 1000.0
+        reactive: Array = np.sqrt(np.maximum(apparent**2 - self.power**2, 0.0))
+        return reactive
+
     def utility_outputs(self) -> Mapping[Utility, Array]:
         return {Utility.AIR: self.pressure}
 
@@ -140,9 +174,7 @@ class ScrewAirCompressors(Machines):
             "loaded": self.loaded,
             "fault": state == FAULT,
             "discharge_pressure": self.pressure,
-            "internal_pressure": np.where(
-                self.loaded, self.pressure + 0.3, np.where(self.motor_on, 2.1, 0.0)
-            ),
+            "internal_pressure": self.internal,
             "discharge_temperature": self.outlet,
             "oil_temperature": self.oil,
             "air_delivered": self.delivered,

@@ -24,6 +24,7 @@ GAS = 9.97  # kWh/m3, lower heating value
 MASS = 6500.0  # kg of water at the middle of the glass
 STORED = 4.4  # kJ/K per kg of water, with the steel around it
 LOWEST = 0.2  # smallest firing rate
+STANDBY = 0.35  # share of the base demand when nobody is there
 RADIATION = 0.012 / 173.0  # of the rated heat per K over the hall, through the shell
 
 
@@ -63,7 +64,7 @@ class SteamBoilers(Machines):
         self.feed_total = self.steam_total * 1.03
         self.gas_total = self.run_hours * 128.0
         self.energy = self.run_hours * 7.5
-        self.starts = np.floor(self.run_hours / 4.0)
+        self.starts = np.floor(self.run_hours / 125.0)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.level = np.clip(50.0 + (self.mass - MASS) / MASS * 400.0 + self.slosh.step(dt), 0.0, 100.0)
@@ -103,7 +104,10 @@ class SteamBoilers(Machines):
     def _evaporate(self, dt: float, surroundings: Surroundings) -> None:
         daily = 0.9 + 0.25 * np.sin(2 * np.pi * (surroundings.second_of_day / 86_400.0 - 0.25))
         wanted = (
-            self.base * daily * np.maximum(1.0 + self.swing.step(dt), 0.1)
+            self.base
+            * daily
+            * (STANDBY + (1.0 - STANDBY) * surroundings.activity)
+            * np.maximum(1.0 + self.swing.step(dt), 0.1)
             + surroundings.demand[Utility.STEAM]
         )
         # what leaves through a given opening is proportional to the pressure

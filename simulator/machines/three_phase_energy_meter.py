@@ -1,8 +1,8 @@
 """A three-phase four-wire energy meter, of the machines behind it or of a load of its own.
 
-Equations: per phase S = U I, P = S cos phi, Q = sqrt(S^2 - P^2); energy is the integral of power; the
-neutral carries the phasor sum of the phase currents; demand is the mean power of the last whole
-quarter of an hour (IEC 62053-22).
+Equations: per phase S = U I, S^2 = P^2 + Q^2, P and Q each the sum of what is behind the meter; energy
+is the integral of power; the neutral carries the phasor sum of the phase currents; demand is the mean
+power of the last whole quarter of an hour (IEC 62053-22).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simulator.physics.signals import OUNoise
 from simulator.physics.utility import Utility
 
 QUARTER = 900.0  # s
+STANDBY = 0.45  # share of the base load when nobody is there
 SHARES = np.array([0.345, 0.335, 0.320])  # of the load on each phase
 
 
@@ -34,8 +35,8 @@ class ThreePhaseEnergyMeters(Machines):
         )  # kW of what is behind the meter besides `feeds`
         self.power_factor = fleet.parameter("power_factor", 0.87, 0.02, minimum=0.3, maximum=1.0)
         self.impedance = fleet.parameter(
-            "line_impedance", 0.008, minimum=0.0
-        )  # ohm between the mains and the meter
+            "line_impedance", 0.0, minimum=0.0, maximum=1.0
+        )  # ohm between the meter and the bus that the machines see
         self.swing = [OUNoise(fleet.noise, 0.01, 20.0) for _ in SHARES]
         self.sag = [OUNoise(fleet.noise, 0.002, 15.0) for _ in SHARES]
         self.load = OUNoise(fleet.noise, 0.08, 120.0)
@@ -53,6 +54,7 @@ class ThreePhaseEnergyMeters(Machines):
         self.frequency = np.full_like(self.base, surroundings.frequency)
         hour = surroundings.second_of_day / 3600.0
         daily = 0.75 + 0.35 * np.sin(np.pi * np.clip((hour - 6.0) / 14.0, 0.0, 1.0))
+        daily = daily * (STANDBY + (1.0 - STANDBY) * surroundings.activity)
         own = self.base * daily * np.maximum(1.0 + self.load.step(dt), 0.2)
         total = own + surroundings.demand[Utility.ELECTRICITY]
         connected = 1.0 - 0.999 * np.array([0.0, 1.0, 0.0])[:, None] * self.severity["phase_loss"]
@@ -62,11 +64,9 @@ class ThreePhaseEnergyMeters(Machines):
         unbalance = np.stack([1.0 + sag.step(dt) for sag in self.sag])
         phase_voltage = surroundings.voltage / np.sqrt(3.0) * unbalance
         self.voltage = np.maximum(phase_voltage * connected - self.impedance * self.current, 1.0)
-        # lightly loaded motors and chargers draw relatively more reactive power
-        relative = np.clip(np.abs(total) / np.maximum(self.base * 4.0, 0.001), 0.0, 1.0)
-        self.cos_phi = np.clip(self.power_factor - 0.12 * (1.0 - relative), 0.3, 0.99) + np.zeros((3, 1))
-        self.apparent = np.abs(self.active) / self.cos_phi
-        self.reactive_power = np.sqrt(np.maximum(self.apparent**2 - self.active**2, 0.0))
+        reactive = own * np.tan(np.arccos(self.power_factor)) + surroundings.reactive
+        self.reactive_phases = reactive * shares / shares.sum(axis=0)
+        self.apparent = np.hypot(self.active, self.reactive_phases)
         self.current = self.apparent * 1000.0 / self.voltage
         self._integrate(dt)
 
@@ -74,7 +74,7 @@ class ThreePhaseEnergyMeters(Machines):
         energy = self.active.sum(axis=0) * dt / 3600.0
         self.imported = self.imported + np.maximum(energy, 0.0)
         self.exported = self.exported + np.maximum(-energy, 0.0)
-        self.reactive = self.reactive + self.reactive_power.sum(axis=0) * dt / 3600.0
+        self.reactive = self.reactive + self.reactive_phases.sum(axis=0) * dt / 3600.0
         self.window_energy = self.window_energy + energy
         self.window = self.window + dt
         full = self.window >= QUARTER
@@ -90,7 +90,7 @@ class ThreePhaseEnergyMeters(Machines):
 
     def values(self) -> Values:
         a, b, c = self.voltage
-        active, reactive = self.active.sum(axis=0), self.reactive_power.sum(axis=0)
+        active, reactive = self.active.sum(axis=0), self.reactive_phases.sum(axis=0)
         apparent = self.apparent.sum(axis=0)
         return {
             "voltage_a": a,

@@ -46,6 +46,10 @@ class Surroundings:
     demand: Mapping[Utility, Array]  # what the machines that each machine feeds took during the last step
     parts: Array  # waiting before each machine; infinite where nothing is placed before it
     room: Array  # behind each machine; infinite where nothing is placed behind it
+    reactive: Array  # kvar that the machines behind each meter took during the last step
+    activity: float = 1.0  # of the people in the works, 0 to 1: base loads follow it
+    outside: float = 22.0  # degC out of doors
+    sky: float = 0.0  # how clear it is: 1.5 blue, 0 with clouds that pass, -3 overcast
 
     @property
     def voltage(self) -> Array:
@@ -67,6 +71,7 @@ def nominal_surroundings(n: int, **changes: Any) -> Surroundings:
         "demand": {utility: np.zeros(n) for utility in Utility},
         "parts": np.full(n, np.inf),
         "room": np.full(n, np.inf),
+        "reactive": np.zeros(n),
     }
     return Surroundings(**values | changes)
 
@@ -140,6 +145,7 @@ class Machines(Protocol):
     severity: dict[str, Array]  # how far each of its faults has come, 0 healthy to 1 broken, shape (n,)
     supplies: tuple[Utility, ...] = ()  # what it hands to the machines it feeds
     faults: tuple[str, ...] = ()  # what can go wrong with it, gradually, in its physics
+    cos_phi: float = 0.87  # of its power, where the model does not know more
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         """Advances all machines by dt seconds, 0 < dt <= 10."""
@@ -157,6 +163,15 @@ class Machines(Protocol):
         not used.
         """
         return {}
+
+    def reactive_power(self) -> Array | None:
+        """kvar that each machine took in the last step; None: it takes no electricity."""
+        power = self.utility_inputs().get(Utility.ELECTRICITY)
+        return None if power is None else np.abs(power) * np.tan(np.arccos(self.cos_phi))
+
+    def stand_on(self, headers: NDArray[np.intp]) -> None:  # noqa: ARG002 - most stand alone
+        """Tells suppliers with the same number that they stand on one header."""
+        return
 
     def utility_outputs(self) -> Mapping[Utility, Array]:
         """The level at which each machine supplies those it feeds; a meter passes electricity on and gives

@@ -1,16 +1,24 @@
-"""What is the same for all machines of a plant: time of day, shifts, warmth of the hall, the mains."""
+"""What is the same for all machines of a plant: the calendar, the weather, warmth of the hall, the mains."""
 
 from __future__ import annotations
 
-from math import pi, sin
+from datetime import timedelta
+from math import expm1
 from typing import NamedTuple
 
 from simulator.physics.noise import Noise
 from simulator.physics.signals import OUNoise
 from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant.settings import PlantSettings
+from simulator.plant.weather import Weather, daily
 
 DAY = 86_400
+SETTLING = 600.0  # s in which base loads follow the people
+
+
+def hall(outside: float) -> float:
+    """degC in the hall: above the outside by the heat of the machines, heated in winter."""
+    return 21.0 + 0.35 * (outside - 16.0) if outside > 2.0 else 16.1
 
 
 class Moment(NamedTuple):
@@ -19,7 +27,10 @@ class Moment(NamedTuple):
     second_of_day: float
     day_of_year: int
     working: bool
+    activity: float
     ambient: float
+    outside: float
+    sky: float
     voltage: float
     frequency: float
 
@@ -30,6 +41,8 @@ class Environment:
     def __init__(self, settings: PlantSettings) -> None:
         noise = Noise(settings.seed, ["plant"])
         self._settings = settings
+        self._weather = Weather(settings.seed)
+        self._activity: float | None = None
         self._warmth = OUNoise(noise, 0.8, 3600.0)
         self._grid = OUNoise(noise, 0.006, 40.0)
         self._frequency = OUNoise(noise, 0.012, 20.0)
@@ -42,21 +55,33 @@ class Environment:
         step = self._settings.step
         since_midnight = self._midnight + seconds
         second_of_day = since_midnight % DAY
-        # coldest at three in the morning, warmest at three in the afternoon
-        daily = -5.0 * sin(2 * pi * (second_of_day / DAY + 0.125))
+        number = int(since_midnight // DAY)
+        day_of_year = int((self._first_day + number - 1) % 365) + 1
+        weather = self._weather.of(number, day_of_year)
+        outside = daily(weather.mean, second_of_day)
+        working = self._working(number, second_of_day / 60)
+        wanted = float(working)
+        self._activity = wanted if self._activity is None else self._activity
+        self._activity += (wanted - self._activity) * -expm1(-step / SETTLING)
         return Moment(
             second_of_day=second_of_day,
-            day_of_year=int((self._first_day + since_midnight // DAY - 1) % 365) + 1,
-            working=self._working(second_of_day / 60),
-            ambient=23.0 + daily + float(self._warmth.step(step)[0]),
+            day_of_year=day_of_year,
+            working=working,
+            activity=self._activity,
+            ambient=hall(outside) + float(self._warmth.step(step)[0]),
+            outside=outside,
+            sky=weather.sky,
             voltage=self._voltage(seconds) * (1.0 + float(self._grid.step(step)[0])),
             frequency=50.0 + float(self._frequency.step(step)[0]),
         )
 
-    def _working(self, minute: float) -> bool:
+    def _working(self, number: int, minute: float) -> bool:
         shifts, breaks = self._settings.shifts, self._settings.breaks
-        on = not shifts or any(span.holds(minute) for span in shifts)
-        return on and not any(span.holds(minute) for span in breaks)
+        today = (self._settings.start + timedelta(days=number)).date()
+        if today in self._settings.holidays:
+            return False
+        on = not shifts or any(span.holds(minute, today.weekday()) for span in shifts)
+        return on and not any(span.holds(minute, today.weekday()) for span in breaks)
 
     def _voltage(self, seconds: float) -> float:
         nominal = NOMINAL[Utility.ELECTRICITY]

@@ -61,6 +61,9 @@ class Plant:
         }
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
         self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
+        for row in self._rows:
+            for utility in row.machines.supplies:
+                row.machines.stand_on(self._supplies.headers(utility)[row.places])
         self.buffers = Buffers(len(placed), placing.buffers(settings, placed))
         # a fault that does not fit is reported by `problems` and not injected
         for fault, loc in self._scripted_faults():
@@ -221,6 +224,9 @@ class Plant:
         """What the machines of one model took from the others and gave to them."""
         for utility, rate in row.machines.utility_inputs().items():
             self._supplies.rate[utility][row.places] = rate
+        reactive = row.machines.reactive_power()
+        if reactive is not None:
+            self._supplies.reactive[row.places] = reactive
         for utility, level in row.machines.utility_outputs().items():
             self._supplies.offer[utility][row.places] = level
         passed = row.machines.passes()
@@ -249,6 +255,10 @@ class Plant:
             demand={utility: self._supplies.demand(utility) for utility in Utility},
             parts=self.buffers.parts(self.tick),
             room=self.buffers.room(self.tick),
+            reactive=self._supplies.reactive_demand(),
+            activity=moment.activity,
+            outside=moment.outside,
+            sky=moment.sky,
         )
 
     def _build(
@@ -292,4 +302,8 @@ def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
         demand={utility: demand[places] for utility, demand in everywhere.demand.items()},
         parts=everywhere.parts[places],
         room=everywhere.room[places],
+        reactive=everywhere.reactive[places],
+        activity=everywhere.activity,
+        outside=everywhere.outside,
+        sky=everywhere.sky,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Annotated, NamedTuple
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -58,6 +58,10 @@ def _host(host: str) -> str:
     return host
 
 
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
 class DailyPeriod(FrozenModel):
     """A part of the day; `end` at or before `start` is on the next day."""
 
@@ -65,12 +69,15 @@ class DailyPeriod(FrozenModel):
     """Time of day at which it starts, such as "08:00"."""
     end: TimeOfDay
     """Time of day at which it ends; at or before `start` on the next day."""
+    days: tuple[Weekday, ...] = WEEKDAYS
+    """Days on which it starts; default: all."""
 
-    def holds(self, minute: float) -> bool:
-        """Whether a minute of the day (0 to 1440) is in it."""
+    def holds(self, minute: float, weekday: int) -> bool:
+        """Whether a minute of the day (0 to 1440) is in it; weekday: 0 is Monday."""
+        today, yesterday = (WEEKDAYS[(weekday - ago) % 7] in self.days for ago in (0, 1))
         if self.start < self.end:
-            return self.start <= minute < self.end
-        return minute >= self.start or minute < self.end
+            return today and self.start <= minute < self.end
+        return (today and minute >= self.start) or (yesterday and minute < self.end)
 
 
 class MachineSettings(FrozenModel):
@@ -226,6 +233,8 @@ class PlantFile(FrozenModel):
     """When people work; without any the plant works day and night."""
     breaks: tuple[DailyPeriod, ...] = ()
     """When nobody works in a shift."""
+    holidays: tuple[date, ...] = ()
+    """Days on which nobody works, such as 2026-10-01."""
     control: Annotated[int, Field(ge=1, le=65535)] | WebSettings | None = None
     """A port of this machine alone at which `qilu plant` and a browser find the running plant, or
     `{listen: HOST:PORT, ...}` as for every page."""

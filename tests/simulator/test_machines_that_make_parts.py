@@ -1,5 +1,7 @@
 """Physics of the machines with a work cycle: machining, moulding, curing, spinning, packing, handling."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -92,14 +94,18 @@ def test_a_spindle_that_stops_cools_with_the_time_constant_of_its_winding() -> N
     assert now(machines, "power") == pytest.approx(0.05)
 
 
-def test_the_table_moves_at_the_feed_rate() -> None:
-    machines = stepped(CNC, steps=60)
-    dt = 0.05
-    for _ in range(2000):
-        x, y = now(machines, "x_position"), now(machines, "y_position")
+def test_a_mill_moves_along_the_contour_at_the_feed_rate() -> None:
+    machines: Any = stepped(CNC, steps=60)
+    dt, compared = 0.05, 0
+    for _ in range(3000):
+        x, y, z = (now(machines, f"{axis}_position") for axis in "xyz")
         machines.step(dt, nominal_surroundings(1))
         way = float(np.hypot(now(machines, "x_position") - x, now(machines, "y_position") - y))
-        assert way / dt * 60.0 == pytest.approx(now(machines, "feed_rate"), rel=1e-4, abs=1e-3)
+        mills = machines.cutting[0] and machines.tool[0] in (0, 1, 4, 5)
+        if mills and z == now(machines, "z_position") < 0.0:
+            assert way / dt * 60.0 == pytest.approx(now(machines, "feed_rate"), rel=1e-3, abs=1e-3)
+            compared += 1
+    assert compared > 500
 
 
 def test_feed_override_shortens_the_cycle() -> None:

@@ -143,8 +143,8 @@ def test_water_of_a_chiller_that_is_switched_off_warms_up() -> None:
 
 def test_a_hotter_day_costs_a_chiller_more_power_for_the_same_cold() -> None:
     cool, hot = stepped(CHILLER), stepped(CHILLER)
-    run(cool, 3600, nominal_surroundings(1, ambient=15.0))
-    run(hot, 3600, nominal_surroundings(1, ambient=33.0))
+    run(cool, 3600, nominal_surroundings(1, outside=15.0))
+    run(hot, 3600, nominal_surroundings(1, outside=33.0))
     assert now(hot, "cop") < 0.8 * now(cool, "cop")
 
 

@@ -206,9 +206,9 @@ def test_it_is_warmer_in_the_afternoon_than_at_night_and_the_days_go_on() -> Non
         )
     )
     moments = [environment.step(10.0 * step) for step in range(2 * 8640)]
-    night = np.mean([moment.ambient for moment in moments if moment.second_of_day < 4 * 3600])
+    night = np.mean([moment.outside for moment in moments if moment.second_of_day < 4 * 3600])
     afternoon = np.mean(
-        [moment.ambient for moment in moments if 13 * 3600 < moment.second_of_day < 17 * 3600]
+        [moment.outside for moment in moments if 13 * 3600 < moment.second_of_day < 17 * 3600]
     )
     assert afternoon > night + 6.0
     assert (moments[0].day_of_year, moments[-1].day_of_year) == (365, 1)
