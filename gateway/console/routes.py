@@ -77,6 +77,7 @@ class Api:
             Route("GET", "/api/v1/sparklines", self.sparklines),
             Route("GET", "/api/v1/events", self.event_page),
             Route("GET", "/api/v1/quarantine", self.quarantine),
+            Route("GET", "/api/v1/report/day/{day}", self.day_report, timeout_s=120.0),
             Route("GET", "/metrics", self.metrics, "open" if self._is_open else "viewer"),
             Route("GET", "/healthz", self.healthz, "open" if self._is_open else "viewer"),
             Route("GET", "/readyz", self.readyz, "open" if self._is_open else "viewer"),
@@ -212,6 +213,24 @@ class Api:
             return [_set_aside(record) for record in itertools.islice(quarantined(directory), limit)]
 
         return Response({"records": await asyncio.to_thread(read)})
+
+    async def day_report(self, request: Request) -> Response:
+        """One day of the local history."""
+        parts = self._parts
+        if parts.history is None:
+            text, remedy = "this gateway keeps no local history", "add `history: {}` to its settings"
+            raise RefusalError(404, "no_history", text, remedy)
+        from gateway.console.day_report import Day, day_report
+        from qilu.stores.sqlite.history.reader import HistoryReader
+
+        try:
+            day = Day.of(request.path["day"])
+        except (ValueError, OverflowError) as error:
+            text = f"{request.path['day'][:40]!r} is no day"
+            raise RefusalError(400, "day", text, "write it as 2026-11-30") from error
+        now_ms = parts.observer.view().now_ms
+        async with HistoryReader(parts.catalogue.settings.history_folder) as reader:
+            return Response(await day_report(parts.catalogue, reader, day, now_ms, parts.version))
 
     async def metrics(self, _: Request) -> Response:
         """For Prometheus."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from cloud.app import ingest
 from cloud.settings import IngesterSettings
 from gateway.app import Gateway, build
+from gateway.history.settings import HistorySettings
 from gateway.settings import ConsoleSettings, GatewaySettings
 from gateway.spool.settings import SpoolSettings
 from qilu.config.profiles import shipped_configs
@@ -195,7 +196,9 @@ async def _open_console(
     pages = stack.enter_context(pages_of(simulation.plant, simulation.clock))
 
     def console(place: str) -> Console:
-        with_console = settings.model_copy(update={"console": ConsoleSettings(listen=place)})
+        with_console = settings.model_copy(
+            update={"console": ConsoleSettings(listen=place), "history": HistorySettings()}
+        )
         return Console(
             with_console,
             simulation.plant.profiles,
