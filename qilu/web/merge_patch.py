@@ -14,6 +14,8 @@ def merge_patch(previous: Mapping[str, Any], current: Mapping[str, Any]) -> Mapp
     patch: dict[str, Any] = {key: None for key in previous if key not in current}
     for key, value in current.items():
         before = previous.get(key)
+        if value is before:
+            continue  # parts that do not change are often the same object
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             if (inner := merge_patch(before, value)) is not None:
                 patch[key] = inner

@@ -1,6 +1,7 @@
 """Live topics: snapshots, changes, one encoding for all readers, and readers that fall behind."""
 
 import asyncio
+import time
 from typing import Any
 
 import aiohttp
@@ -164,6 +165,30 @@ async def test_a_reader_that_falls_behind_gets_the_latest_state_alone() -> None:
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+async def test_a_tick_that_takes_longer_than_its_interval_leaves_the_loop_to_others() -> None:
+    counter = Counter()
+
+    def slow() -> dict[str, Any]:
+        time.sleep(0.005)  # a view that keeps the loop busy
+        counter.number += 1
+        return counter.snapshot()
+
+    hub = LiveHub({"overview": Topic("overview", slow)}.get, now_ms=lambda: 0, tick_s=0.001)
+    reader = Reader()
+    hub.join(reader)
+    hub.subscribe(reader, ["overview"])
+    running = asyncio.create_task(hub.run())
+    others = 0
+    try:
+        while counter.number < 5:
+            await asyncio.sleep(0)
+            others += 1
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert others > 5 * 3
 
 
 async def test_changes_of_a_topic_may_be_a_fresh_snapshot(serve: Serve) -> None:
