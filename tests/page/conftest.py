@@ -1,4 +1,4 @@
-"""One browser and one server for the tests of a module; the server is replaced where a test stops it."""
+"""One browser and two servers for all tests of the page; a test that stops a server has its own."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,21 +11,21 @@ from tests.page.browser import Served, chromium, serve
 from tests.servers.programs import require_packages_of_the_page
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
     require_packages_of_the_page(missing_packages())
     async with chromium() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plant() -> Iterator[Served]:
     """A plant on which nothing is wrong; one of its devices has a name of markup."""
     with serve("--hostile") as served:
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wrong_plant() -> Iterator[Served]:
     """The broker is away, one device is silent, one reports a fault."""
     with serve("--wrong") as served:

@@ -52,7 +52,7 @@ def test_without_libraries_a_plain_page_names_the_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 async def test_the_plain_page_shows_the_sentence(browser: Browser) -> None:
     with serve("--wrong", "--plain") as served:
         async with open_page(browser, served.url) as watched:

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.page.browser import PROJECT, WAIT_MS, Served, open_page
 from tests.page.test_page import go
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 RULES = PROJECT / ".axe" / "axe.min.js"
 VIEWS = (

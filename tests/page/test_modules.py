@@ -14,10 +14,10 @@ from qilu.contract.display.durations import duration_text
 from qilu.web.merge_patch import merge_patch
 from tests.page.browser import Served, open_page
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def page(browser: Browser, plant: Served) -> AsyncIterator[Page]:
     async with open_page(browser, plant.url) as watched:
         yield watched.page

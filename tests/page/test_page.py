@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from qilu.web.tokens import TokenRole, new_token, write_tokens
 from tests.page.browser import Served, Watched, open_page, serve, watch
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 VIEWS = (
     "overview",

@@ -14,7 +14,7 @@ from tests.servers.mosquitto import Mosquitto
 from tests.servers.process import HOST, free_port
 from tests.system.programs import Qilu
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 PLANT = """
 plant: two-machines
