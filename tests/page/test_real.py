@@ -107,7 +107,7 @@ async def test_a_broker_that_is_killed_is_the_sentence_until_it_is_back(
 ) -> None:
     async with open_page(browser, works.console) as watched:
         sentence = watched.page.locator("#sentence")
-        await expect(sentence).to_have_attribute("data-level", "normal", timeout=WAIT_MS)
+        await expect(watched.page.locator("#sentence[data-code]")).to_be_visible(timeout=WAIT_MS)
         works.broker.kill()
         await expect(sentence).to_have_attribute("data-code", "broker_disconnected", timeout=WAIT_MS)
         works.broker.start()

@@ -1,7 +1,7 @@
 // One device: its points, charts of any of them over any range, states, read plan and registers.
 
 import { useEffect, useState } from "preact/hooks";
-import { request, topicError, topicState } from "../app.mjs";
+import { info, request, topicError, topicState } from "../app.mjs";
 import { device as devicePath } from "../api.mjs";
 import { duration, moment } from "../format.mjs";
 import { html } from "../html.mjs";
@@ -41,9 +41,9 @@ function Heading({ description, live, name }) {
   return html`<div class="device-head"><a class="button" href="#/devices">‹ ${say("device.back")}</a>
     <h2><${Name} id=${name} label=${description?.label ?? live?.label} /></h2>
     ${live && html`<span class="device-state" data-level=${live.level}><${LevelGlyph} level=${live.level} /><${State} state=${live.state} />
-      <small class="figures">${say("since", moment(live.since_ms))}</small></span>`}
+      ${live.since_ms > 0 && html`<small class="figures">${say("since", moment(live.since_ms))}</small>`}</span>`}
     <small class="facts figures">${[typeof description?.place === "object" ? pick(description.place) : description?.place, description?.profile, description?.endpoint,
-      description && say("device.unit_id", description.unit_id)].filter(Boolean).join(" · ")}</small></div>`;
+      description?.endpoint && say("device.unit_id", description.unit_id)].filter(Boolean).join(" · ")}</small></div>`;
 }
 
 function Counters({ counters }) {
@@ -91,11 +91,12 @@ export function Device({ parts: [name, tab = "points"] }) {
   const live = topicState(`device/${name}`);
   const [chosen, setChosen] = useState(null);
   if (fault?.status === 404 || topicError(`device/${name}`)) return html`<p class="empty">${say("device.unknown", name)}</p><a class="button" href="#/devices">‹ ${say("device.back")}</a>`;
+  const isStore = info.value?.role === "store"; // a store has values, and nothing that polls
   const points = description?.points ?? [];
   const drawn = chosen ?? [firstChoice(points, name)].filter(Boolean);
   return html`<${Heading} description=${description} live=${live} name=${name} />
-    ${live?.counters && html`<${Counters} counters=${live.counters} />`}
-    <nav class="tabs" aria-label=${name}>${TABS.map((entry) => html`<a key=${entry} href=${link("device", name, entry)} aria-current=${entry === tab ? "page" : undefined}>${say(`device.${entry}`)}</a>`)}</nav>
+    ${live?.counters && !isStore && html`<${Counters} counters=${live.counters} />`}
+    <nav class="tabs" aria-label=${name}>${(isStore ? ["points"] : TABS).map((entry) => html`<a key=${entry} href=${link("device", name, entry)} aria-current=${entry === tab ? "page" : undefined}>${say(`device.${entry}`)}</a>`)}</nav>
     ${fault && html`<p class="refusal" role="alert">${say("failed", fault.message)}</p>`}
     ${!description && !fault && html`<p class="empty" aria-busy="true">${say("loading")}</p>`}
     ${description && tab === "points" && html`<div class="device-body">

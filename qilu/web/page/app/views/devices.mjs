@@ -65,7 +65,7 @@ function Cells({ row, trend }) {
     <span role="cell" class=${`c-errors figures ${errorCount(row.errors) ? "counted" : "none"}`} title=${errorText(row.errors)}>${errorCount(row.errors)}</span>
     <span role="cell" class="c-round_trip_ms figures">${row.round_trip_ms === null || row.round_trip_ms === undefined ? "–" : `${Math.round(row.round_trip_ms)} ms`}</span>
     <span role="cell" class="c-line">${lineWord(row.line) ?? ""}</span>
-    <span role="cell" class="c-endpoint figures">${row.endpoint ?? ""}${row.unit_id === undefined || row.unit_id === null ? "" : ` · ${row.unit_id}`}</span>`;
+    <span role="cell" class="c-endpoint figures">${row.endpoint ?? ""}${row.endpoint ? ` · ${row.unit_id}` : ""}</span>`;
 }
 
 function NarrowCells({ row }) {
