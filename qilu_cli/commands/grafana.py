@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from cloud.alerting.rules import rule_file, rules
 from cloud.grafana.machine import MachineDashboard
 from qilu.config.profiles import known_profiles, profile_of
 from qilu.contract.errors import ConfigError
@@ -28,6 +29,19 @@ def write_dashboards(names: Sequence[str], store: str, language: Literal["zh", "
                 f"cannot be written: {error.strerror}", file=file, remedy="name another folder with --out"
             ) from error
         _console.print(f"{file}: {dashboard.uid}")
+
+
+def write_rules(file: Path) -> None:
+    """The rule file; ConfigError where it cannot be written."""
+    entries = rules()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(rule_file(entries), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror}", file=file, remedy="name another file with --out"
+        ) from error
+    _console.print(f"{file}: {len(entries)} rules")
 
 
 def dashboard_text(dashboard: MachineDashboard) -> str:

@@ -34,3 +34,16 @@ def generate(
     from qilu_cli.commands.grafana import write_dashboards
 
     run_sync(lambda: write_dashboards(profile or (), store, lang, out))
+
+
+@app.command()
+def rules(
+    out: Annotated[Path, typer.Option(help="The file for the rules.")],
+) -> None:
+    """Write the alert rules for Prometheus and vmalert: silent edges, offline devices, lost and late records.
+
+    Example: qilu grafana rules --out qilu-rules.yaml
+    """
+    from qilu_cli.commands.grafana import write_rules
+
+    run_sync(lambda: write_rules(out))
