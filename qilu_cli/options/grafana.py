@@ -40,7 +40,7 @@ def generate(
 def rules(
     out: Annotated[Path, typer.Option(help="The file for the rules.")],
 ) -> None:
-    """Write the alert rules for Prometheus and vmalert: silent edges, offline devices, lost and late records.
+    """Write the alert rules for Prometheus and vmalert: edges without reports, offline devices, late records.
 
     Example: qilu grafana rules --out qilu-rules.yaml
     """
