@@ -37,7 +37,7 @@ from tests.support.memory_spool import MemorySpool
 from tests.support.systemd import Systemd
 from tests.support.virtual_time import virtual_time
 
-MINUTES = 10
+MINUTES = 5
 
 
 class Ticking(Counting):
@@ -159,7 +159,7 @@ async def test_a_broker_that_is_away_does_not_trip_it(tmp_path: Path) -> None:
 async def test_a_spool_that_is_full_and_blocks_does_not_trip_it(tmp_path: Path) -> None:
     pipeline, checks = gateway([Ticking()], MemorySpool(1000, policy="block"), refusals=10**9)
     assert (await watched(tmp_path, pipeline, checks)).trips == []
-    assert pipeline.tally.blocked > 1000
+    assert pipeline.tally.blocked > 500
 
 
 @pytest.mark.parametrize("sync", [0.2, None])

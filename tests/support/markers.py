@@ -13,9 +13,18 @@ TESTS = Path(__file__).parents[1]
 SERVER_FIXTURES = frozenset({"mosquitto", "victoria_metrics", "influxdb1"})
 SERVER_MODULES = frozenset(
     f"tests.servers.{name}"
-    for name in ("influxdb1", "libmodbus", "libmodbus_process", "mosquitto", "programs", "victoria_metrics")
+    for name in (
+        "haproxy",
+        "influxdb1",
+        "libmodbus",
+        "libmodbus_process",
+        "mosquitto",
+        "nats",
+        "programs",
+        "victoria_metrics",
+    )
 )
-SLOW_FOLDERS = frozenset({"campaign", "deploy", "fuzz", "system"})
+SLOW_FOLDERS = frozenset({"attacks", "campaign", "deploy", "fuzz", "system"})
 """Whole roads: every test starts processes of ours or runs for seconds."""
 PROCESS_MODULES = frozenset({"subprocess", "tests.system.programs"})
 """A test module that imports one of these starts processes."""
