@@ -97,7 +97,8 @@ class Api:
                 "edge": settings.edge, "label": label_value(settings.label), "site": settings.site,
                 "enterprise": settings.enterprise, "version": parts.version, "boot": parts.boot,
                 "started_ms": self._started_ms, "now_ms": parts.observer.view().now_ms, "role": "gateway",
-                "views": [*VIEWS, *parts.more_views], "access": request.caller.role.name.lower(),
+                "views": [*VIEWS, *(() if parts.history is None else ("day",)), *parts.more_views],
+                "access": request.caller.role.name.lower(),
                 "lang": None if console is None else console.language,
             }
         )  # fmt: skip
