@@ -12,6 +12,8 @@ from qilu.contract.reading import BlockSchema, Poll, Reason, Value
 
 MAX_VALUES = 400_000
 """Values of all polls that are kept, about 20 MB."""
+POLL_VALUES = 12
+"""What a poll takes besides its values, in values."""
 MAX_AGE_MS = 600_000
 SPARK_VALUES = 60
 _RATE_POLLS = 8
@@ -117,9 +119,9 @@ class Watch:
     def _keep(self, poll: Poll) -> None:
         recent = self._recent
         recent.append(poll)
-        self._values += poll.size
+        self._values += poll.size + POLL_VALUES
         while self._values > self._max_values or recent[0].due_ms < poll.due_ms - MAX_AGE_MS:
-            self._values -= recent.popleft().size
+            self._values -= recent.popleft().size + POLL_VALUES
             if not recent:
                 break
 

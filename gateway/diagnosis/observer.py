@@ -24,6 +24,7 @@ _MIN_RATE_SPAN_S = 10.0
 """Seconds of collecting from which the room is told as a time."""
 
 
+SLOW_S = 2.0
 _MAX_RANGES, _MAX_RANGE_TEXT = 20, 200
 """Streams, and characters of their offsets, that the details have."""
 
@@ -58,6 +59,16 @@ class ObservedParts:
     monotonic: Callable[[], float]
 
 
+@dataclass(slots=True)
+class _Slow:
+    """What costs a look at the disk or a sort: looked at again after SLOW_S."""
+
+    looked_at: float = float("-inf")
+    oldest_s: float = 0.0
+    room_bytes: int = 0
+    delay_s: float | None = None
+
+
 class Observer:
     """Makes views; it keeps nothing but how counters rose in the last ten minutes."""
 
@@ -65,6 +76,7 @@ class Observer:
         self._parts = parts
         now = parts.monotonic()
         self._started_at = now
+        self._slow = _Slow()
         self._bytes = Rise(0, now)
         self._polls = Rise(0, now)
         self._dropped = Rise(0, now)
@@ -80,6 +92,8 @@ class Observer:
         """What the gateway does now."""
         parts, now = self._parts, self._parts.monotonic()
         tally, delivery = parts.tally, parts.delivery
+        if now - self._slow.looked_at >= SLOW_S:
+            self._look_slowly(now)
         skipped = self._skipped_recently(now)
         stores = self._stores(now)
         return GatewayView(
@@ -98,7 +112,7 @@ class Observer:
             + max(parts.outbox.announced_stores.values(), default=0.0),
             last_durable_ms=self._ms(delivery.durable_at, now),
             durable_records=parts.outbox.tally.durable,
-            durable_delay_s=delivery.latency.quantiles(0.5)[0],
+            durable_delay_s=self._slow.delay_s,
             skipped_recently=round(sum(skipped.values())),
             busiest_endpoint=max(skipped, key=skipped.__getitem__, default="")
             if any(skipped.values())
@@ -108,6 +122,12 @@ class Observer:
             bad_values=tally.bad_points,
             polls_per_s=self._polls.of(tally.polls, now) / max(self._polls.span_s(now), 1.0),
         )
+
+    def _look_slowly(self, now: float) -> None:
+        parts = self._parts
+        delay_s = parts.delivery.latency.quantiles(0.5)[0]
+        if parts.spool.is_open:
+            self._slow = _Slow(now, parts.oldest_s(), parts.spool.room_bytes, delay_s)
 
     def sentence(self) -> Sentence:
         """The sentence about the present view."""
@@ -167,7 +187,7 @@ class Observer:
         parts, settings = self._parts, self._parts.settings.spool
         if not parts.spool.is_open:
             return SpoolView(max_bytes=settings.max_bytes)
-        pending, counts, oldest_s = parts.spool.pending(), parts.spool.counts(), parts.oldest_s()
+        pending, counts, oldest_s = parts.spool.pending(), parts.spool.counts(), self._slow.oldest_s
         blocked_ms = parts.clock.spool_blocked_ms
         return SpoolView(
             records=sum(map(len, pending.values())),
@@ -194,7 +214,7 @@ class Observer:
         rose, span_s = self._bytes.of(parts.tally.record_bytes, now), self._bytes.span_s(now)
         if span_s < _MIN_RATE_SPAN_S or rose <= 0:
             return None
-        by_size_s = parts.spool.room_bytes / (rose / span_s)
+        by_size_s = self._slow.room_bytes / (rose / span_s)
         by_age_s = max(parts.settings.spool.max_age - oldest_s, 0.0)
         return min(by_size_s, by_age_s) / 3600
 
