@@ -27,8 +27,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.road import measure, new_store, serve, write_settings
-from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Reading
+from benchmarks.road import WARM_UP, new_store, qilu, serve, write_settings
+from gateway.history.history_queue import HistoryQueue
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading
 from qilu.contract.units import format_bytes, format_duration
 from qilu.stores.sqlite.history.files import Kind, listing, month_of, name_of
 from qilu.stores.sqlite.history.folder import HistoryFolder
@@ -87,12 +88,17 @@ def write(
 ) -> int:
     """Write and roll up a time as a gateway does, with a commit each `step_ms`; how many values that is."""
     writer, upkeep = HistoryWriter(folder), Upkeep(folder)
-    values = 0
+    values, offset = 0, itertools.count()
+    queue = HistoryQueue(max_values=10**9)
     for time_ms in range(start_ms, end_ms, step_ms):
-        readings = plant.readings(time_ms, time_ms + step_ms)
-        values += sum(len(c.points) * len(of) for c, of in readings.items())
+        for of_columns in plant.readings(time_ms, time_ms + step_ms).values():
+            for reading in of_columns:
+                queue.add(1, next(offset), Poll(reading.time_ms, (reading,)))
         clock.now_ms = time_ms + step_ms + 1500
-        writer.commit(blocks_of(readings))
+        values += queue.values
+        if queue.start_batch(None):
+            writer.commit(blocks_of(queue.batch))
+            queue.written()
         if time_ms % QUARTER_MS == 0:
             for _ in upkeep.run():
                 pass
@@ -107,10 +113,11 @@ def cpu_of_history(folder: Path, devices: int, points: int, period_ms: int) -> f
     plant = Plant(devices, points, period_ms)
     start = time.process_time()
     values = write(history, clock, plant, clock.now_ms, clock.now_ms + 3_600_000)
-    clock.now_ms += DAY_MS  # the quarters of an hour's work
-    for _ in Upkeep(history).run():
-        pass
     cpu = time.process_time() - start
+    clock.now_ms += DAY_MS
+    for _ in Upkeep(history).run():  # the quarters of a day, of which an hour has its share
+        pass
+    cpu += (time.process_time() - start - cpu) / 24
     made = time.process_time()
     for time_ms in range(LAST_DAY * DAY_MS, LAST_DAY * DAY_MS + 3_600_000, BUCKET_MS):
         plant.readings(time_ms, time_ms + BUCKET_MS)
@@ -118,24 +125,34 @@ def cpu_of_history(folder: Path, devices: int, points: int, period_ms: int) -> f
     return (cpu - (time.process_time() - made)) / values * 1e6
 
 
-def cpu_of_gateway(folder: Path, args: argparse.Namespace) -> tuple[float, float]:
-    """CPU-seconds per million points of a gateway without and with a history, one after the other."""
+def cpu_of_gateway(folder: Path, seconds: float, *, with_history: bool) -> tuple[float, float]:
+    """CPU-seconds of a gateway's main thread and of its other threads, in so many seconds."""
     near, far = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(far, args.devices), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(far, 100), daemon=True)
     server.start()
     ports = near.recv()
-    costs: dict[bool, float] = {}
-    for with_history in (False, True):
-        place = folder / str(with_history)
-        place.mkdir()
-        with Mosquitto(place) as broker:
-            store = asyncio.run(new_store(place / "store.db"))
-            more: dict[str, object] = {"history": {}} if with_history else {}
-            write_settings(place, ports, args.points, broker.port, store, more)
-            points, gateway, *_ = measure(place, args)
-        costs[with_history] = gateway / points * 1e6
+    with Mosquitto(folder) as broker:
+        store = asyncio.run(new_store(folder / "store.db"))
+        more: dict[str, object] = {"history": {}} if with_history else {}
+        write_settings(folder, ports, 100, broker.port, store, more)
+        with qilu(folder, "ingest"), qilu(folder, "gateway") as gateway:
+            time.sleep(2 * WARM_UP)
+            before = cpu_by_thread(gateway.pid)
+            time.sleep(seconds)
+            after = cpu_by_thread(gateway.pid)
     server.kill()
-    return costs[False], costs[True]
+    took = {thread: cpu - before.get(thread, 0.0) for thread, cpu in after.items()}
+    main = took.pop(gateway.pid)
+    return main, sum(took.values())
+
+
+def cpu_by_thread(pid: int) -> dict[int, float]:
+    """Thread -> CPU-seconds since its start."""
+    cpu: dict[int, float] = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        cpu[int(task.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return cpu
 
 
 def fill(folder: Path, plant: Plant) -> None:
@@ -263,15 +280,24 @@ def show_charts(args: argparse.Namespace, folder: Path) -> None:
 
 
 def show_cpu(args: argparse.Namespace, folder: Path) -> None:
-    args.devices, args.points = 100, 100
-    alone, together = cpu_of_gateway(folder, args)
+    costs = {}
+    for with_history in (False, True):
+        place = folder / str(with_history)
+        place.mkdir()
+        costs[with_history] = cpu_of_gateway(place, args.seconds, with_history=with_history)
+    million = 100 * 100 * args.seconds / 1e6
+    alone = sum(costs[False]) / million
     fast = cpu_of_history(folder / "fast", 20, 100, 1000)
     slow = cpu_of_history(folder / "slow", 20, 100, 10_000)
-    print("CPU-seconds per million values")
-    print(f"gateway without a history         {alone:6.2f}")
-    print(f"gateway with it, no roll-up due   {together:6.2f}   {together / alone:.2f} times")
-    print(f"history alone, values each second {fast:6.2f}   {fast / alone:.2f} of the gateway")
-    print(f"history alone, every 10 s         {slow:6.2f}   {slow / alone:.2f} of the gateway at 1 s")
+    print("CPU-seconds per million values            main thread   other threads")
+    for name, with_history in (
+        ("gateway without a history", False),
+        ("gateway with it, no roll-up due", True),
+    ):
+        main, others = costs[with_history]
+        print(f"{name:<40}{main / million:>13.2f}{others / million:>16.2f}")
+    print(f"history alone with roll-ups, each second {fast:.2f}: {fast / alone:.2f} of the gateway")
+    print(f"history alone with roll-ups, every 10 s  {slow:.2f}: {slow / alone:.2f} of that gateway at 1 s")
 
 
 def main() -> None:
@@ -283,7 +309,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=100)
     parser.add_argument("--period", type=float, default=10.0, help="seconds between two readings of a device")
     parser.add_argument("--charts", type=int, default=12, help="charts of each range")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of the gateway")
+    parser.add_argument("--seconds", type=float, default=22.5, help="of the gateway")
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
     parts = args.part or ["cpu", "charts"]

@@ -46,7 +46,9 @@ class HistoryCharts:
 
     async def series(self, device: str, point: str, from_ms: int, to_ms: int, pixels: int) -> Series:
         """The point between these times; UnreachableError where the disk refuses."""
-        name = PointName(DeviceKey(self._edge, device), point)
+        group = self._groups.get(device, {}).get(point)
+        profile = None if group is None else group.profile
+        name = PointName(DeviceKey(self._edge, device), point, profile)
         recent = self._recent(name, from_ms, to_ms)
         chart = await self._reader.chart(name, from_ms, to_ms, pixels, recent)
         gaps = await self._gaps(device, point, chart, from_ms, to_ms)
@@ -70,7 +72,8 @@ class HistoryCharts:
 
     def _recent(self, name: PointName, from_ms: int, to_ms: int) -> list[Sample]:
         def wanted(columns: BlockSchema) -> bool:
-            return columns.origin.key == name.device and name.point in columns.points
+            is_own = columns.origin.key == name.device and name.profile in (None, columns.origin.profile)
+            return is_own and name.point in columns.points
 
         return [
             sample(reading.time_ms, reading.values[index], reading.reasons.get(index))

@@ -20,6 +20,7 @@ def polled_groups(
             points = devices.setdefault(device.device, {})
             for group, period in profile.groups.items():
                 names = [point.name for point in profile.points_of(group)]
-                polled = PolledGroup(len(names), device.poll_periods.get(group, period), device.device, group)
+                period = device.poll_periods.get(group, period)
+                polled = PolledGroup(len(names), period, device.device, group, device.profile)
                 points.update(dict.fromkeys(names, polled))
     return devices

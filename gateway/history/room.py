@@ -30,6 +30,7 @@ class PolledGroup:
     period: float
     device: str = ""
     group: str = ""
+    profile: str | None = None
 
 
 class FileSize(Protocol):

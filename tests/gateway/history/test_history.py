@@ -28,7 +28,7 @@ from tests.stores.history.history_store import HistoryStore
 
 START = 1_764_000_000_000
 COLUMNS = BlockSchema(Origin("edge-1", "press-1", "press"), "fast", ("force", "oil"))
-GROUPS = {"press-1": {"force": PolledGroup(2, 1.0), "oil": PolledGroup(2, 1.0)}}
+GROUPS = {"press-1": dict.fromkeys(("force", "oil"), PolledGroup(2, 1.0, profile="press"))}
 
 
 def poll(time_ms: int, value: float = 1.0) -> Poll:
@@ -60,6 +60,9 @@ async def test_a_chart_shows_what_is_written_and_what_still_waits(tmp_path: Path
     async with running(history_in(tmp_path)) as history:
         for second in range(10):
             history.take(poll(START + 1000 * second, float(second)), Record(1, second, b""))
+        other = BlockSchema(Origin("edge-1", "press-1", "collection"), "points", ("force",))
+        description = Poll(START, (Reading(other, START + 1, ("a text about the point",)),))
+        history.take(description, Record(1, 99, b""))
         await history._commit(START + 5_000)
         series = await history.series("press-1", "force", START, START + 10_000, 500)
         assert (series.source, series.bucket_ms) == ("raw", 0)

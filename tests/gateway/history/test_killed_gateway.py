@@ -62,7 +62,9 @@ async def start(folder: Path) -> Process:
 async def stored(folder: Path) -> dict[int, Sample]:
     """Time -> sample of the point p7 in the history."""
     async with HistoryReader(folder / "history") as reader:
-        return {sample.time_ms: sample for sample in await reader.samples(DEVICE, "p7", 0, 2**43)}
+        return {
+            sample.time_ms: sample for sample in await reader.samples(DEVICE, "p7", 0, 2**43, profile="bench")
+        }
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -78,7 +80,7 @@ async def in_spool(folder: Path) -> dict[int, float]:
         for records in everything(spool).values():
             for _, body in records:
                 for reading in decode_record(body).readings:
-                    if "p7" in reading.columns.points:
+                    if reading.columns.origin.profile == "bench":
                         value = reading.values[reading.columns.points.index("p7")]
                         values[reading.time_ms] = float(value or 0)
     return values

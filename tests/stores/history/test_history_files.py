@@ -105,6 +105,7 @@ async def test_a_file_that_is_torn_while_it_is_open_is_named_by_the_reader_and_s
     folder = tmp_path / "h"
     async with store(folder) as history, HistoryReader(folder) as reader:
         history.take(polls(START, 3000))
+        history.folder.get(f"raw-{DAY}.db")._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         scramble(folder / f"raw-{DAY}.db")
         assert not await reader.samples(ORIGIN.key, "force", START, START + DAY_MS)
         name = reader.torn_file()

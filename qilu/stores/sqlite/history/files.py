@@ -22,6 +22,7 @@ from qilu.stores.sqlite.history.keys import DAY_MS
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LATEST = date.max.toordinal() - _EPOCH
+_LOG = "-wal"
 _NAME = re.compile(r"(raw|minutes|quarters)-(ahead|\d{4}-\d{2}(?:-\d{2})?)(?:\.(\d{1,6}))?\.(db|torn-\d+)")
 
 
@@ -94,19 +95,27 @@ def month_of(day: int) -> tuple[int, int]:
 
 
 def listing(folder: Path) -> list[HistoryFile]:
-    """The files of a folder by kind, day and part, with their sizes; empty where there is no folder."""
-    files: list[HistoryFile] = []
+    """The files of a folder by kind, day and part, each with the bytes of its log; empty without a folder."""
+    files: dict[str, HistoryFile] = {}
+    logs: dict[str, int] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                file = parse_name(entry.name)
-                if file is None or not entry.is_file(follow_symlinks=False):
+                is_log = entry.name.endswith(_LOG)
+                file = None if is_log else parse_name(entry.name)
+                if not (is_log or file) or not entry.is_file(follow_symlinks=False):
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                files.append(replace(file, size=status.st_size, written_ms=status.st_mtime_ns // 1_000_000))
+                if file is None:
+                    logs[entry.name.removesuffix(_LOG)] = status.st_size
+                else:
+                    written_ms = status.st_mtime_ns // 1_000_000
+                    files[file.name] = replace(file, size=status.st_size, written_ms=written_ms)
     except FileNotFoundError:
         return []
-    return sorted(files)
+    for name in files.keys() & logs.keys():
+        files[name] = replace(files[name], size=files[name].size + logs[name])
+    return sorted(files.values())

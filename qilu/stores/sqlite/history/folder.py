@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from qilu.contract.units import format_bytes
+from qilu.stores.sqlite.files import LOGS
 from qilu.stores.sqlite.history.day_file import DayFile
 from qilu.stores.sqlite.history.files import HistoryFile, Kind, listing, name_of
 from qilu.stores.sqlite.history.retention import Bounds, expired
@@ -107,9 +108,9 @@ class HistoryFolder:
 
     def _delete(self, file: HistoryFile) -> None:
         self._close(file.name)
-        for name in (file.name, f"{file.name}-journal"):
+        for suffix in ("", *LOGS):
             with suppress(FileNotFoundError):
-                (self.path / name).unlink()
+                (self.path / f"{file.name}{suffix}").unlink()
         _log.info("local history: %s deleted (%s)", file.name, format_bytes(file.size))
 
     def set_aside(self, name: str) -> None:
@@ -121,8 +122,9 @@ class HistoryFolder:
         path = self.path / name
         with suppress(FileNotFoundError):
             path.rename(self.path / f"{stem}.torn-{number}")
-        with suppress(FileNotFoundError):
-            (self.path / f"{name}-journal").unlink()
+        for suffix in LOGS:
+            with suppress(FileNotFoundError):
+                (self.path / f"{name}{suffix}").unlink()
         _log.error(
             "local history: %s cannot be read; it is set aside as %s.torn-%d, and a new file takes its place:"
             " delete it, or repair a copy with `sqlite3 FILE .recover`",

@@ -1,7 +1,7 @@
 """The tables of a history file, and how it is opened.
 
-A file grows at its end: rows are keyed by time first, the journal holds the few pages that change, and a
-commit writes what is new once. `slots` has a row for each quarter of an hour (raw) or day (minutes) in which
+A file grows at its end: rows are keyed by time first, so that a commit writes what is new and hardly anything
+else. `slots` has a row for each quarter of an hour (raw) or day (minutes) in which
 some columns have anything, and whether it has still to be rolled up.
 """
 
@@ -24,6 +24,7 @@ CREATE TABLE blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE rollups (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE slots (id INTEGER PRIMARY KEY, stale INTEGER NOT NULL);
 """
+_NO_WRITE = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY))
 _TORN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
@@ -45,8 +46,9 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         version = _version(connection, file)
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 1000000")
         connection.execute("PRAGMA cache_size = -4000")
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}")
@@ -66,8 +68,21 @@ def open_for_reading(file: Path) -> sqlite3.Connection:
     """A connection that only reads, beside the writer. As `open_for_writing`; FileNotFoundError."""
     if not file.exists():
         raise FileNotFoundError(file)
+    try:
+        return _connect(file, "mode=ro")
+    except sqlite3.Error as error:
+        log = Path(f"{file}-wal")
+        if error_code(error) not in _NO_WRITE or (log.exists() and log.stat().st_size):
+            raise torn(file, error) from error
+    try:  # a copy in a folder that this user may not write
+        return _connect(file, "mode=ro&immutable=1")
+    except sqlite3.Error as error:
+        raise torn(file, error) from error
+
+
+def _connect(file: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode=ro",
+        f"{file.absolute().as_uri()}?{how}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -77,9 +92,6 @@ def open_for_reading(file: Path) -> sqlite3.Connection:
         if _version(connection, file) == 0:
             raise FileNotFoundError(file)  # made a moment ago, and empty
         return connection
-    except sqlite3.Error as error:
-        connection.close()
-        raise torn(file, error) from error
     except BaseException:
         connection.close()
         raise
