@@ -30,7 +30,8 @@ def test_a_hyphen_becomes_an_underscore() -> None:
 
 
 def test_what_an_edge_reports_of_itself_is_named_after_qilu() -> None:
-    assert [measurement_name(name) for name in PROFILES] == ["qilu_gateway", "qilu_collection"]
+    names = ["qilu_gateway", "qilu_collection", "qilu_point_info"]
+    assert [measurement_name(name) for name in PROFILES] == names
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
