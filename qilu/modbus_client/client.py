@@ -1,4 +1,4 @@
-"""Asks and tells one endpoint anything that Modbus can: for tools in the hands of a person at the machine.
+"""Reads and writes one endpoint: for tools in the hands of a person at the machine.
 
 Nothing that arrives over MQTT leads here: the gateway takes no commands from the cloud, it only reads.
 """
