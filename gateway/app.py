@@ -35,10 +35,10 @@ from gateway.sinks.mqtt import MqttSink
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
 from gateway.sources.modbus.poll_schedule import slot_for
+from gateway.sources.modbus.response_timeout import MAX_RAISE
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.sources.modbus.stats import SourceStats
-from gateway.sources.modbus.unit_availability import RAISED
 from gateway.spool.disk import DiskSpool
 from gateway.spool.former_files import refuse_former_files
 from qilu.contract.point_info import described, rows
@@ -274,7 +274,7 @@ def _deadlines(settings: GatewaySettings, sources: Sequence[ModbusSource]) -> di
     for source, own in zip(sources, settings.sources, strict=True):
         longest = max((group.period for group in source.expected()), default=0.0)
         timeout = max((own.timeout, *(device.timeout or 0.0 for device in own.devices)))
-        seconds = longest + own.connect_timeout + RAISED * timeout * (own.retries + 1)
+        seconds = longest + own.connect_timeout + MAX_RAISE * timeout * (own.retries + 1)
         deadlines[collecting_task(source)] = Deadline(seconds, partial(_requests, source.stats))
     return deadlines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sources.modbus.unit_availability import Unit
+from gateway.sources.modbus.circuit_breaker import CircuitBreaker
 
 
 class CycleRetries:
@@ -11,7 +11,7 @@ class CycleRetries:
 
     __slots__ = ("_left", "_unit", "_wakes", "granted", "waking_s", "woke")
 
-    def __init__(self, retries: int, unit: Unit, *, sleeps: bool, alone: bool) -> None:
+    def __init__(self, retries: int, unit: CircuitBreaker, *, sleeps: bool, alone: bool) -> None:
         """`sleeps`: the device is known to; `alone`: a retry of this unit delays no other one."""
         may_sleep = not unit.in_service and (alone or unit.probes % 4 == 2)
         self._unit = unit

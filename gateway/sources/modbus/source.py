@@ -212,7 +212,7 @@ class ModbusSource:
         if (text := device.presence.replied()) is not None:
             self.stats.offline.discard(device.name)
             self._report(device, "online", text)
-        self.stats.rtt[device.name] = unit.rtt
+        self.stats.rtt[device.name] = self._service.timing[device.unit].rtt
 
     def _learn(self, group: Group, cycle: PollCycle) -> tuple[list[Reading], Sequence[Reading]]:
         """The readings of the cycle, after the device learned from it."""
@@ -257,7 +257,7 @@ class ModbusSource:
         self._service.replied_late(unit, seconds)
         for device in self._devices:
             if device.unit == unit:
-                timeout = self._service.units[unit].timeout
+                timeout = self._service.timing[unit].timeout
                 self._hint(device, device.hints.late_reply(seconds, timeout))
 
     def _went_offline(self, device: Device, reason: Reason) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.unit_availability import FIRST_CONTACT, PROBE_SHARE, WINDOW, UnitAvailability
+from gateway.sources.modbus.fair_share import SHARE as PROBE_SHARE
+from gateway.sources.modbus.fair_share import WINDOW_S as WINDOW
+from gateway.sources.modbus.response_timeout import FIRST_CONTACT
+from gateway.sources.modbus.unit_availability import UnitAvailability
 
 
 def in_service(units: int, rtt: float = 0.01) -> UnitAvailability:
@@ -71,7 +74,7 @@ def test_what_a_probe_keeps_others_waiting_for_counts_as_its_own() -> None:
     service.record_timeout(2, -2.0, 0.0)  # that takes all that the units have at first
     service.record_timeout(2, 10.0, 10.05)
     service.replied(1, 2.01)
-    assert service.units[1].rtt < 0.011, "the wait was not the unit's own"
+    assert service.timing[1].rtt < 0.011, "the wait was not the unit's own"
     assert not service.may_poll(2, 10.05 + 2.0 / PROBE_SHARE - 2)
     assert service.may_poll(2, 10.05 + 2.05 / PROBE_SHARE + 2)
 

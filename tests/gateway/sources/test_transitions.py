@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from gateway.sources.modbus.circuit_breaker import UNIT
 from gateway.sources.modbus.device import GROUP
 from gateway.sources.modbus.learning.evidence import BLOCK
 from gateway.sources.modbus.presence import PRESENCE
-from gateway.sources.modbus.unit_availability import UNIT
 from qilu.contract.profile import DeviceProfile
 from qilu.modbus_client.link_state import LINK
 from qilu.runtime.transitions import Transitions, UnlistedTransitionError

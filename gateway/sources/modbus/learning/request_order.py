@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.sources.modbus.circuit_breaker import CircuitBreaker
 from gateway.sources.modbus.learning.bisection import Bisection
 from gateway.sources.modbus.learning.evidence import Evidence
 from gateway.sources.modbus.planning.plan import Block
-from gateway.sources.modbus.unit_availability import Unit
 from qilu.contract.reading import Reason
 
 MAX_REFUSED = 150
@@ -51,7 +51,7 @@ class RequestOrder:
 
     # What to request.
 
-    def first(self, unit: Unit, retested: frozenset[str] | None) -> Sequence[Block]:
+    def first(self, unit: CircuitBreaker, retested: frozenset[str] | None) -> Sequence[Block]:
         """All blocks. `retested`: points that were refused by timeouts, while all limits are retested.
 
         A unit out of service gets another block first in each cycle, and in between a single point of one:

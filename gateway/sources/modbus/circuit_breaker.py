@@ -1,0 +1,119 @@
+"""Whether one unit is in service: it leaves after consecutive timeouts, and returns with a reply. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from qilu.runtime.transitions import Transitions
+
+TIMEOUTS_UNTIL_OUT = 2
+"""Consecutive timeouts, beside the retries of one poll, that take a unit out of service."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+"""Seconds between two probes of one unit, doubling."""
+STABLE_REPLIES = 10
+"""Replies in service after which leaving it is free: the unit may only have lost a few frames."""
+MIN_REPLY_RATE = 0.55
+"""Below this rate a unit gets no retries: they would cost its neighbours too much time."""
+RATE_STEP = 0.1
+"""Weight of the last request in the reply rate."""
+
+
+class UnitState(StrEnum):
+    UNKNOWN = "unknown"
+    IN_SERVICE = "in_service"
+    OUT_OF_SERVICE = "out_of_service"
+    """It is only probed, as its neighbours in service allow."""
+
+
+class UnitEvent(StrEnum):
+    REPLY = "reply"
+    TIMEOUT = "timeout"
+    TIMEOUT_LIMIT = "timeout_limit"
+    """So many consecutive requests timed out that the unit leaves service."""
+
+
+UNIT = Transitions(
+    "unit",
+    UnitState.UNKNOWN,
+    {
+        UnitState.UNKNOWN: {
+            UnitEvent.REPLY: UnitState.IN_SERVICE,
+            UnitEvent.TIMEOUT: UnitState.OUT_OF_SERVICE,
+        },
+        UnitState.IN_SERVICE: {UnitEvent.TIMEOUT_LIMIT: UnitState.OUT_OF_SERVICE},
+        UnitState.OUT_OF_SERVICE: {
+            UnitEvent.REPLY: UnitState.IN_SERVICE,
+            UnitEvent.TIMEOUT: UnitState.OUT_OF_SERVICE,
+        },
+    },
+)
+
+
+class CircuitBreaker:
+    """Of one unit. Times are seconds of one monotonic clock."""
+
+    __slots__ = ("asked_at", "not_before", "pause", "probes", "replies", "reply_rate", "state", "timeouts")
+
+    def __init__(self) -> None:
+        self.state = UNIT.start
+        self.replies = 0
+        """Since the unit is in service."""
+        self.reply_rate = 1.0
+        """The share of requests that the unit answered, a running mean."""
+        self.timeouts = 0.0
+        """Consecutive ones; of a unit with a low reply rate, a reply makes up for half a timeout only."""
+        self.probes = 0
+        """Timeouts since the unit is out of service."""
+        self.asked_at = self.not_before = float("-inf")
+        self.pause = 0.0
+
+    @property
+    def in_service(self) -> bool:
+        return self.state is UnitState.IN_SERVICE
+
+    @property
+    def worth_retry(self) -> bool:
+        return self.in_service and self.reply_rate > MIN_REPLY_RATE
+
+    @property
+    def may_leave_free(self) -> bool:
+        """Whether the unit had been steady: then its last timeouts are not charged."""
+        return self.replies >= STABLE_REPLIES
+
+    def request_lost(self) -> None:
+        """A request was not answered, whatever that says about the unit."""
+        self.reply_rate *= 1 - RATE_STEP
+
+    def replied(self) -> bool:
+        """A reply in time; whether it puts the unit into service."""
+        # A unit that answers every second request only would otherwise keep all others waiting for ever.
+        self.timeouts = 0.0 if self.reply_rate > MIN_REPLY_RATE else max(0.0, self.timeouts - 0.5)
+        self.replies += 1
+        self.reply_rate += RATE_STEP * (1 - self.reply_rate)
+        return not self.in_service and self._admit()
+
+    def replied_late(self) -> bool:
+        """A reply after the timeout; whether it puts the unit into service."""
+        self.timeouts = 0
+        return not self.in_service and self._admit()
+
+    def timed_out(self, now: float, timeout: float, limit: int) -> bool:
+        """A request timed out; whether that takes the unit out of service, or finds it still out.
+
+        `limit`: consecutive timeouts that do.
+        """
+        self.timeouts += 1
+        self.asked_at = now
+        left = self.in_service
+        if left and self.timeouts < limit:
+            return False
+        self.state = UNIT.after(self.state, UnitEvent.TIMEOUT_LIMIT if left else UnitEvent.TIMEOUT)
+        self.probes += not left
+        self.pause = min(max(LONGEST_PAUSE_S, timeout), max(FIRST_PAUSE_S, timeout, 2 * self.pause))
+        self.not_before = now + self.pause
+        return True
+
+    def _admit(self) -> bool:
+        self.state, self.replies = UNIT.after(self.state, UnitEvent.REPLY), 0
+        self.pause, self.probes, self.not_before = 0.0, 0, float("-inf")
+        return True
