@@ -39,6 +39,7 @@ class DeviceStates:
         self._watch = watch
         self._book = book
         self._states: dict[str, DeviceState] = {}
+        self._followers: list[set[str]] = []
         for device in catalogue.devices:
             self._refresh(device)
 
@@ -47,9 +48,18 @@ class DeviceStates:
         changed = self._watch.changed | self._book.changed
         self._watch.changed.clear()
         self._book.changed.clear()
-        for device in changed & self._states.keys():
+        changed &= self._states.keys()
+        for device in changed:
             self._refresh(device)
+        for follower in self._followers:
+            follower.update(changed)
         return self._states
+
+    def follow(self) -> set[str]:
+        """A set that gets the name of each device whose state is made anew; whoever follows empties it."""
+        changed = set(self._states)
+        self._followers.append(changed)
+        return changed
 
     def state(self, device: str) -> DeviceState:
         """One device; KeyError where there is no such device."""
@@ -65,7 +75,8 @@ def _state(entry: DeviceEntry, view: DeviceView, groups: Mapping[str, GroupWatch
     for group in groups.values():
         if group.poll is not None:
             for reading in group.poll.readings:
-                reasons.update(reading.reasons.values())
+                if reading.reasons:
+                    reasons.update(reading.reasons.values())
     state = machine_state(entry, view, groups)
     key = entry.profile.key_point
     return DeviceState(

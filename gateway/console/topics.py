@@ -55,9 +55,11 @@ class Topics:
         self._observer = observer
         self._events = events
         self.states = DeviceStates(catalogue, watch, book)
-        self._tiles: dict[str, tuple[DeviceState, Mapping[str, Any]]] = {}
+        self._tiles: dict[str, Mapping[str, Any]] = {name: {} for name in catalogue.devices}
+        self._stale_tiles = self.states.follow()
         self._pages: dict[str, tuple[DeviceState, Mapping[str, Any]]] = {}
-        self._rows: dict[str, tuple[DeviceState, list[Any]]] = {}
+        self._rows: dict[str, list[Any]] = {name: [] for name in catalogue.devices}
+        self._stale_rows = self.states.follow()
 
     def find(self, name: str) -> Topic | None:
         """The topic of this name; None where there is none."""
@@ -85,43 +87,34 @@ class Topics:
             },
             "sentence": sentence_value(sentence(view)),
             "road": road(view),
-            "devices": {name: self._tile(name, state) for name, state in self.states.states().items()},
+            "devices": self._present_tiles(),
         }  # fmt: skip
 
-    def _tile(self, name: str, state: DeviceState) -> Mapping[str, Any]:
-        known = self._tiles.get(name)
-        if known is not None and known[0] is state:
-            return known[1]
-        view = state.view
-        tile = {
-            "label": label_value(view.label), "place": view.place, "line": view.line, "state": state.state,
-            "level": state.level.value, "time_ms": state.time_ms, "period_ms": round(view.period_s * 1000),
-            "reason": state.reason, "value": state.value,
-        }  # fmt: skip
-        self._tiles[name] = state, tile
-        return tile
+    def _present_tiles(self) -> Mapping[str, Mapping[str, Any]]:
+        """A tile for each device; those of devices that did not change are the same objects as before."""
+        states = self.states.states()
+        for name in self._stale_tiles:
+            self._tiles[name] = _tile(states[name])
+        self._stale_tiles.clear()
+        return dict(self._tiles)
 
     def devices(self) -> Mapping[str, Any]:
-        """The table of all devices."""
-        return {
-            "columns": COLUMNS,
-            "rows": [self._row(name, state) for name, state in self.states.states().items()],
-        }
+        """The table of all devices; rows of devices that did not change are the same objects as before."""
+        states = self.states.states()
+        for name in self._stale_rows:
+            self._rows[name] = self._row(name, states[name])
+        self._stale_rows.clear()
+        return {"columns": COLUMNS, "rows": list(self._rows.values())}
 
     def _row(self, name: str, state: DeviceState) -> list[Any]:
-        known = self._rows.get(name)
-        if known is not None and known[0] is state:
-            return known[1]
         view = state.view
         round_trip_s = self._book.source_of(name).stats.rtt.get(name)
-        row = [
+        return [
             name, label_value(view.label), view.place, view.line, view.profile, view.endpoint, view.unit_id,
             state.state, state.level.value, state.time_ms, round(view.period_s * 1000), state.polls_per_min,
             state.skipped, state.errors, state.reason,
             None if round_trip_s is None else round(round_trip_s * 1000, 1), state.value,
         ]  # fmt: skip
-        self._rows[name] = state, row
-        return row
 
     def device(self, name: str) -> Mapping[str, Any]:
         """All about one device; the same object while nothing about it has changed."""
@@ -138,6 +131,15 @@ class Topics:
     def delivery(self) -> Mapping[str, Any]:
         """The link, the spool and the stores."""
         return {**delivery_value(self._observer.view()), "details": self._observer.delivery_details()}
+
+
+def _tile(state: DeviceState) -> Mapping[str, Any]:
+    view = state.view
+    return {
+        "label": label_value(view.label), "place": view.place, "line": view.line, "state": state.state,
+        "level": state.level.value, "time_ms": state.time_ms, "period_ms": round(view.period_s * 1000),
+        "reason": state.reason, "value": state.value,
+    }  # fmt: skip
 
 
 def road(view: GatewayView) -> Mapping[str, Any]:
