@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from qilu.contract.profile import Table
+from qilu.modbus.errors import IllegalFunction
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import pack_bits
 from simulator.network_faults.port_injector import FaultyWire
@@ -31,7 +32,9 @@ class Truthful:
         words = [self.written.get(at, self._value(at)) for at in range(address, address + count)]
         return b"".join(word.to_bytes(2, "big") for word in words)
 
-    def require_running(self) -> None: ...
+    def require_running(self) -> None:
+        """It does not know functions 8 and 17, as many devices do not."""
+        raise IllegalFunction("function 8 or 17")
 
     def require_registers(self, table: Table, address: int, count: int) -> None:
         """It has them all."""
