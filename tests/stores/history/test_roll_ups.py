@@ -33,7 +33,10 @@ _reasons = st.sampled_from([None, None, None, Reason.TIMEOUT, Reason.STALE, Reas
 def _polls(draw: st.DrawFn) -> list[Poll]:
     polls = []
     for columns in COLUMNS:
-        times = draw(st.lists(st.integers(START, START + 2 * QUARTER_MS), max_size=25, unique=True))
+        when = st.one_of(
+            st.integers(START, START + 2 * QUARTER_MS), st.integers(START, START + 2 * MINUTE_MS)
+        )
+        times = draw(st.lists(when, min_size=8, max_size=25, unique=True))
         mixed = draw(st.booleans())
         for time_ms in times:
             values: list[Value] = [
