@@ -30,7 +30,8 @@ def sign(message: bytes, key: str, edge: str) -> bytes:
 
 def is_signed(message: bytes) -> bool:
     """Whether there is a signature, right or wrong."""
-    return message[-len(_END) - _DIGITS - len(_FIELD) :].startswith(_FIELD)
+    field = message[-len(_END) - _DIGITS - len(_FIELD) :]
+    return field.startswith(_FIELD) and field.endswith(_END)
 
 
 def verify(message: bytes, keys: Iterable[str], edge: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qilu.contract.ack_signature import derive_key, is_signed, sign, verify
@@ -50,6 +50,8 @@ def test_keys_of_other_edges_and_stores_do_not_fit() -> None:
 
 
 @given(place=st.integers(0, len(SIGNED) - 1), byte=st.integers(0, 255))
+@example(place=len(SIGNED) - 2, byte=0)
+@example(place=len(SIGNED) - 1, byte=0)
 def test_no_byte_can_be_changed(place: int, byte: int) -> None:
     changed = SIGNED[:place] + bytes([byte]) + SIGNED[place + 1 :]
     assert verify(changed, [KEY], "edge-1") == (changed == SIGNED)
