@@ -56,7 +56,7 @@ class SlowUnitLimiter:
         """Replies of this unit took so long, and came after the timeout."""
         self._slow[unit] = self._seconds(unit, now) + seconds, now
 
-    def holds_back(self, unit: int, in_service: Iterable[int], now: float) -> bool:
+    def limits(self, unit: int, in_service: Iterable[int], now: float) -> bool:
         """Whether this unit, one of those in service, has to wait."""
         if unit not in self._slow or all(
             now - at > WINDOW_S for other, at in self._missed.items() if other != unit

@@ -28,9 +28,9 @@ class ResponseTimeout:
         self.rtt = 0.0
         """From request to reply, a running mean; 0 before the first."""
 
-    def replied(self, rtt: float, *, waited_for_others: bool) -> None:
-        """A reply in time. `waited_for_others`: the endpoint was still busy with a probe of another unit."""
-        if not waited_for_others:
+    def replied(self, rtt: float, *, endpoint_was_busy: bool) -> None:
+        """A reply in time. `endpoint_was_busy`: the endpoint was still busy with a probe of another unit."""
+        if not endpoint_was_busy:
             self.rtt = 0.9 * self.rtt + 0.1 * rtt if self.rtt else rtt
         if self.value > self.timeout:
             self.value += DECAY * (max(self.timeout, LEEWAY * rtt) - self.value)

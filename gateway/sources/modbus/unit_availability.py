@@ -41,7 +41,7 @@ class UnitAvailability:
         """Whether a request to this unit may be sent now."""
         unit = self.units[number]
         if unit.in_service:
-            return not self._slow.holds_back(number, self._in_service(), now)
+            return not self._slow.limits(number, self._in_service(), now)
         if unit.timeouts == 0 or not self._neighbours_in_service(number):
             return True
         self._budget.refill(now)
@@ -80,7 +80,7 @@ class UnitAvailability:
         if waited:
             self._probe_may_block_bus = False
             self._budget.charge(max(0.0, rtt - timing.rtt))
-        timing.replied(rtt, waited_for_others=waited)
+        timing.replied(rtt, endpoint_was_busy=waited)
         return unit.replied()
 
     def replied_late(self, number: int, rtt: float) -> bool:
