@@ -124,21 +124,18 @@ async def test_a_disk_that_refuses_costs_the_history_and_nothing_else(
     history = history_in(tmp_path / "h")
     async with running(history):
         real = history._writer.commit
-        refused = asyncio.Event()
-        loop = asyncio.get_running_loop()
 
         def refuse(*_: object) -> int:
-            loop.call_soon_threadsafe(refused.set)
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(history._writer, "commit", refuse)
         history.take(poll(START), Record(1, 0, b""))
-        async with asyncio.timeout(10):
-            await refused.wait()
+        async with asyncio.timeout(30):
+            while "No space left on device" not in caplog.text:
+                await asyncio.sleep(0.05)
         monkeypatch.setattr(history._writer, "commit", real)
         history.take(poll(START + 1000), Record(1, 1, b""))
     assert len(await stored(tmp_path / "h")) == 2
-    assert "No space left on device" in caplog.text
 
 
 async def series_gaps(scene: Scene, folder: Path, polls: list[Poll]) -> list[tuple[str, float, float]]:

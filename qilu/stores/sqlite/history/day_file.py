@@ -19,7 +19,7 @@ from qilu.stores.sqlite.history.blocks import (
     encode_rows,
     merged,
 )
-from qilu.stores.sqlite.history.keys import MAX_COLUMNS, block_id, part_id, slot_id, split_id
+from qilu.stores.sqlite.history.keys import MAX_COLUMNS, MAX_POINTS, block_id, part_id, slot_id, split_id
 from qilu.stores.sqlite.history.schema import open_for_writing, torn
 from qilu.stores.sqlite.rows import decode_points
 
@@ -73,7 +73,9 @@ class DayFile:
             raise
 
     def columns_id(self, columns: BlockSchema) -> int | None:
-        """The id of these columns; None where the file has no room for further ones, or a name is no text."""
+        """The id of these columns; None: too many columns or points, or a name that is no text."""
+        if len(columns.points) > MAX_POINTS:
+            return None
         try:
             columns_id = self._ids.of(self._connection, columns)
         except UnicodeEncodeError:

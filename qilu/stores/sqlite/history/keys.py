@@ -13,7 +13,9 @@ MAX_COLUMNS = 1 << COLUMN_BITS
 """Columns of one file, at most."""
 PART_BITS = 12
 PART_POINTS = 4
-"""Points that share one row of roll-ups."""
+"""Points that share one row of minutes. Quarters have a row for each point: a chart of a year reads many."""
+MAX_POINTS = 1 << PART_BITS
+"""Points of some columns, at most."""
 
 
 def block_id(bucket: int, columns_id: int) -> int:

@@ -178,10 +178,9 @@ class PointQuery:
     def _quarters(self, file: OpenFile, days: Sequence[int]) -> list[tuple[int, Strip]]:
         strips: list[tuple[int, Strip]] = []
         for columns_id, index, _ in self._of(file):
-            part, within = divmod(index, PART_POINTS)
-            for day, data in file.roll_ups(columns_id, part, days):
+            for day, data in file.roll_ups(columns_id, index, days):
                 try:
-                    strips.append((day, decode_point(data, within, day * DAY_MS, QUARTER_MS, _QUARTERS)))
+                    strips.append((day, decode_point(data, 0, day * DAY_MS, QUARTER_MS, _QUARTERS)))
                 except ValueError:
                     continue
         return strips

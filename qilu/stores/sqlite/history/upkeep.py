@@ -88,7 +88,7 @@ class Upkeep:
                     continue
                 parts: list[bytes] = []
                 for part in range(-(-len(columns.points) // PART_POINTS)):
-                    parts.append(self._quarters(day, columns, part))
+                    parts += self._quarters(day, columns, part)
                     yield
                 ready.append((day, columns, parts))
                 if columns.group == EVENTS:
@@ -97,8 +97,8 @@ class Upkeep:
             self._end_roll_up(name, slots)
             yield
 
-    def _quarters(self, day: int, columns: BlockSchema, part: int) -> bytes:
-        """The row of the quarters of a day, of a few points."""
+    def _quarters(self, day: int, columns: BlockSchema, part: int) -> list[bytes]:
+        """The rows of the quarters of a day, of the points of one row of minutes."""
         width = min(PART_POINTS, len(columns.points) - part * PART_POINTS)
         quarters: list[list[RollUp]] = [[] for _ in range(width)]
         files = [self._folder.get(file.name) for file in reversed(self._folder.files(Kind.MINUTES, day))]
@@ -113,7 +113,7 @@ class Upkeep:
                     minutes = decode_part(data, quarter * QUARTER_MS, MINUTE_MS, _MINUTES)
             for point in range(width):
                 quarters[point].append(minutes[point].joined() if point < len(minutes) else NOTHING)
-        return encode_part(quarters)
+        return [encode_part([of_point]) for of_point in quarters]
 
     def _keep_events(self, day: int, columns: BlockSchema) -> None:
         """What happened is kept as long as the quarters: it explains their gaps."""
