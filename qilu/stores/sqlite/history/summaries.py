@@ -212,18 +212,12 @@ class Strip(NamedTuple):
     def joined(self, first: int = 0, end: int | None = None) -> RollUp:
         """Those from `first` to before `end` as one."""
         cut = slice(first, end)
-        low = [value for value in self.low[cut] if value is not None]
-        high = [value for value in self.high[cut] if value is not None]
-        last, good_ms = self.last[cut], self.good_ms[cut]
-        ever_good = any(good_ms)
-        newest = next(
-            (
-                value
-                for value, good in zip(reversed(last), reversed(good_ms), strict=True)
-                if value is not None and (good or not ever_good)
-            ),
-            None,
-        )
+        last, good_ms, bad = self.last[cut], self.good_ms[cut], self.bad[cut]
+        newest = last[-1] if good_ms and good_ms[-1] else None
+        if newest is None:
+            newest = _newest(last, good_ms)
+        code = next((code for code in reversed(self.code[cut]) if code), 0) if any(bad) else 0
+        low, high = _numbers(self.low[cut]), _numbers(self.high[cut])
         return RollUp(
             sum(self.number[cut]),
             min(low, default=None),
@@ -231,9 +225,22 @@ class Strip(NamedTuple):
             _sum(sum(self.total[cut])),
             newest,
             sum(good_ms),
-            sum(self.bad[cut]),
-            next((code for code in reversed(self.code[cut]) if code), 0),
+            sum(bad),
+            code,
         )
+
+
+def _numbers(values: list[float | None]) -> list[float]:
+    if None in values:
+        return [value for value in values if value is not None]
+    return cast("list[float]", values)
+
+
+def _newest(last: Sequence[Value], good_ms: Sequence[int]) -> Value:
+    """The last value while something was good, else the last one."""
+    ever_good = any(good_ms)
+    pairs = zip(reversed(last), reversed(good_ms), strict=True)
+    return next((value for value, good in pairs if value is not None and (good or not ever_good)), None)
 
 
 def strip_of(start_ms: int, step_ms: int, rolled: Sequence[RollUp]) -> Strip:
