@@ -55,7 +55,7 @@ def chart(query: PointQuery, start_ms: int, end_ms: int, pixels: int) -> Chart:
     per_pixel = -(-span_ms // pixels)
     if per_pixel < MINUTE_MS and span_ms <= RAW_MS:
         parts, source = _fine(query, start_ms, end_ms)
-    elif per_pixel < QUARTER_MS and span_ms <= MINUTES_MS:
+    elif per_pixel < QUARTER_MS // 2 and span_ms <= MINUTES_MS:
         parts, source = _by_day(query, start_ms, end_ms)
     else:
         parts, source = query.quarters(start_ms, end_ms), "quarters"
