@@ -129,7 +129,7 @@ class Stage:
         return sum(sum(count.values()) for count in counts)
 
     def attacker_named(self) -> bool:
-        return ATTACKER in self._ingester.said()
+        return ATTACKER in self._ingester.output()
 
     def audit(self) -> tuple[int, Sequence[Any]]:
         """The code of `qilu audit` about the honest edges, and what it found."""
@@ -159,7 +159,7 @@ async def attacked(folder: Path, seconds: float, seed: int = 1, settle_s: float 
                 seen.append((end_ms - 1000, end_ms, await stage.stored(end_ms - 1000, end_ms)))
             if named_s is None and stage.attacker_named():
                 named_s = time.time() - begun_s
-        said, _ = await attacking.communicate()
+        output, _ = await attacking.communicate()
         code, findings = await asyncio.to_thread(stage.audit)
         deadline = time.time() + settle_s
         while code != 0 and time.time() < deadline:
@@ -172,5 +172,5 @@ async def attacked(folder: Path, seconds: float, seed: int = 1, settle_s: float 
     missing = sum(gap["values"] for gap in gaps)
     unexplained = sum(gap["values"] for gap in gaps if not gap["explained"])
     return Outcome(
-        readings, in_time / max(readings, 1), code, missing, unexplained, named_s, json.loads(said)
+        readings, in_time / max(readings, 1), code, missing, unexplained, named_s, json.loads(output)
     )

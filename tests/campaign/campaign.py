@@ -73,4 +73,4 @@ def _given_up(works: Works) -> list[str]:
 
 
 def _tracebacks(works: Works) -> list[str]:
-    return [f"a traceback in {name}" for name, said in works.logs().items() if "Traceback" in said]
+    return [f"a traceback in {name}" for name, output in works.logs().items() if "Traceback" in output]

@@ -31,7 +31,7 @@ async def call(wire: Wire) -> Ends:
     return await asyncio.open_connection("127.0.0.1", wire.port)
 
 
-async def said(ends: Ends, text: bytes) -> bytes:
+async def output(ends: Ends, text: bytes) -> bytes:
     ends[1].write(text)
     return await ends[0].readexactly(len(text))
 
@@ -39,14 +39,14 @@ async def said(ends: Ends, text: bytes) -> bytes:
 async def test_a_sound_wire_carries_everything_in_order_and_both_ends_close() -> None:
     async with echoing() as wire:
         ends = await call(wire)
-        assert await said(ends, b"one") == b"one"
-        assert await said(ends, bytes(500_000)) == bytes(500_000)
+        assert await output(ends, b"one") == b"one"
+        assert await output(ends, bytes(500_000)) == bytes(500_000)
         ends[1].write_eof()
         assert await ends[0].read() == b""
         ends[1].close()
 
 
-async def test_what_is_said_before_there_is_a_far_end_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_output_before_there_is_a_far_end_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may take longer to make the second connection than the first one takes to speak."""
     async with echoing() as wire:
         loop = asyncio.get_running_loop()
@@ -58,19 +58,19 @@ async def test_what_is_said_before_there_is_a_far_end_arrives(monkeypatch: pytes
 
         monkeypatch.setattr(loop, "create_connection", slowly)
         ends = await call(wire)
-        assert await asyncio.wait_for(said(ends, b"one"), 10) == b"one"
+        assert await asyncio.wait_for(output(ends, b"one"), 10) == b"one"
         ends[1].close()
 
 
 async def test_a_reset_ends_every_connection_and_the_next_one_is_sound() -> None:
     async with echoing() as wire:
         ends = await call(wire)
-        assert await said(ends, b"one") == b"one"
+        assert await output(ends, b"one") == b"one"
         wire.reset()
         with pytest.raises(ConnectionResetError):
             await ends[0].read()
         again = await call(wire)
-        assert await said(again, b"two") == b"two"
+        assert await output(again, b"two") == b"two"
         again[1].close()
 
 
@@ -81,19 +81,19 @@ async def test_a_cut_wire_refuses_until_it_is_mended() -> None:
             await call(wire)
         await wire.mend()
         ends = await call(wire)
-        assert await said(ends, b"one") == b"one"
+        assert await output(ends, b"one") == b"one"
         ends[1].close()
 
 
 async def test_a_half_open_connection_stays_dead_and_the_next_one_is_sound() -> None:
     async with echoing() as wire:
         before = await call(wire)
-        assert await said(before, b"one") == b"one"
+        assert await output(before, b"one") == b"one"
         wire.silence()
         during = await call(wire)
         await wire.mend()
         after = await call(wire)
-        hearing = [asyncio.create_task(said(ends, b"two")) for ends in (before, during, after)]
+        hearing = [asyncio.create_task(output(ends, b"two")) for ends in (before, during, after)]
         assert await hearing[2] == b"two"
         await asyncio.sleep(0.05)
         assert [task.done() for task in hearing] == [False, False, True]
@@ -110,7 +110,7 @@ async def test_a_slow_wire_keeps_the_order_also_when_it_is_fast_again() -> None:
         ends[1].write(b"one")
         await asyncio.sleep(0.01)
         wire.delay = 0.0
-        assert await said(ends, b"two") == b"one"
+        assert await output(ends, b"two") == b"one"
         assert await ends[0].readexactly(3) == b"two"
         ends[1].close()
 

@@ -40,8 +40,8 @@ def test_each_stream_of_each_edge_has_an_answer_of_its_own() -> None:
     for named in (ONE, OTHER, StreamKey("edge-1", 0xC)):
         answers.stored(named, IntervalSet([(0, 1)]))
         answers.stored(named, IntervalSet([(2, 3)]))
-    said = answers.take_due()
-    assert [(edge, answer.stream, str(answer.durable)) for edge, answer in said] == [
+    output = answers.take_due()
+    assert [(edge, answer.stream, str(answer.durable)) for edge, answer in output] == [
         ("edge-1", 0xA, "0-3"),
         ("edge-2", 0xB, "0-3"),
         ("edge-1", 0xC, "0-3"),
@@ -49,16 +49,16 @@ def test_each_stream_of_each_edge_has_an_answer_of_its_own() -> None:
     assert answers.take_due() == []
 
 
-def test_many_rejections_are_told_a_part_at_a_time() -> None:
+def test_many_rejections_are_reported_a_part_at_a_time() -> None:
     answers = gathered()
     reasons = {offset: Refusal(AckCode.BAD_VALUE, str(offset)) for offset in range(2 * MAX_REFUSED + 5)}
     answers.refused(ONE, reasons)
-    told: dict[int, Refusal] = {}
+    reported: dict[int, Refusal] = {}
     sizes = []
-    while said := answers.take_due():
-        sizes.append(len(said[0][1].rejected))
-        told.update(said[0][1].rejected)
-    assert told == reasons
+    while output := answers.take_due():
+        sizes.append(len(output[0][1].rejected))
+        reported.update(output[0][1].rejected)
+    assert reported == reasons
     assert sizes == [MAX_REFUSED, MAX_REFUSED, 5]
 
 
@@ -68,11 +68,11 @@ def test_refusals_of_one_edge_that_wait_are_bounded_and_leave_those_of_others_th
         refused = {offset: Refusal(AckCode.MALFORMED, "no record") for offset in range(1000)}
         answers.refused(StreamKey("flood", stream), refused)
     answers.refused(ONE, {7: Refusal(AckCode.MALFORMED, "no record")})
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
     while due := answers.take_due():
         for edge, answer in due:
-            told[edge] = told.get(edge, 0) + len(answer.rejected)
-    assert told == {"flood": MAX_PENDING, "edge-1": 1}
+            reported[edge] = reported.get(edge, 0) + len(answer.rejected)
+    assert reported == {"flood": MAX_PENDING, "edge-1": 1}
     answers.refused(StreamKey("flood", 1), {1: Refusal(AckCode.MALFORMED, "no record")})
     assert len(answers.take_due()) == 1
 
@@ -84,8 +84,8 @@ def test_an_edge_that_invents_streams_gets_a_bounded_number_of_answers_and_delay
         answers.durable(StreamKey("flood", stream, epoch=stream), IntervalSet([(0, 0)]))
         answers.refused(StreamKey("flood", stream), {1: Refusal(AckCode.MALFORMED, "no record")})
     answers.stored(ONE, IntervalSet([(0, 0)]))
-    told = [edge for edge, _ in answers.take_due()]
-    assert (told.count("flood"), told.count("edge-1")) == (MAX_STREAMS, 1)
+    reported = [edge for edge, _ in answers.take_due()]
+    assert (reported.count("flood"), reported.count("edge-1")) == (MAX_STREAMS, 1)
     assert answers.take_due() == []
     answers.stored(StreamKey("flood", 1000), IntervalSet([(0, 0)]))
     assert len(answers.take_due()) == 1
@@ -96,11 +96,11 @@ def test_an_answer_is_shorter_than_a_message_of_a_gateway_however_long_the_reaso
     long, longest = (Refusal(AckCode.BAD_VALUE, text) for text in ("型" * 100, "x" * 100_000))
     reasons = dict.fromkeys(range(1000), long) | {5: longest}
     answers.refused(ONE, reasons)
-    told: dict[int, Refusal] = {}
-    while said := answers.take_due():
-        told.update(said[0][1].rejected)
-        assert len(encode_ack(said[0][1])) < 40_000
-    assert told == reasons | {5: Refusal(AckCode.BAD_VALUE, "x" * 1000)}
+    reported: dict[int, Refusal] = {}
+    while output := answers.take_due():
+        reported.update(output[0][1].rejected)
+        assert len(encode_ack(output[0][1])) < 40_000
+    assert reported == reasons | {5: Refusal(AckCode.BAD_VALUE, "x" * 1000)}
 
 
 def test_an_answer_with_scattered_offsets_fits_into_a_packet_of_the_deployed_broker() -> None:
@@ -110,13 +110,13 @@ def test_an_answer_with_scattered_offsets_fits_into_a_packet_of_the_deployed_bro
     answers.stored(ONE, scattered)
     answers.durable(ONE, scattered)
     answers.refused(ONE, {offset: Refusal(AckCode.STORE_LIMIT, "no") for offset in range(far, far + 2000, 2)})
-    told, rounds = IntervalSet(), 0
-    while said := answers.take_due():
+    reported, rounds = IntervalSet(), 0
+    while output := answers.take_due():
         rounds += 1
-        assert len(encode_ack(said[0][1])) < MAX_PACKET - 1000
-        assert said[0][1].stored == said[0][1].durable
-        told.update(said[0][1].durable)
-    assert told == scattered
+        assert len(encode_ack(output[0][1])) < MAX_PACKET - 1000
+        assert output[0][1].stored == output[0][1].durable
+        reported.update(output[0][1].durable)
+    assert reported == scattered
     assert rounds == 5
 
 

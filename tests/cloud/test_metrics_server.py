@@ -72,7 +72,7 @@ async def test_an_ingester_without_a_broker_works_and_is_not_ready(ingesting: St
             assert (await reply.json())["checks"] == {"broker": False, "store": True, "writing": True}
 
 
-async def test_a_store_that_takes_nothing_is_told_until_it_does(ingesting: Start) -> None:
+async def test_a_store_that_takes_nothing_is_reported_until_it_does(ingesting: Start) -> None:
     port, store = free_port(), MemoryStore(down=True)
     async with EmbeddedBroker() as broker:
         async with (

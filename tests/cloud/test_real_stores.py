@@ -98,9 +98,11 @@ async def test_rows_that_victoriametrics_drops_beyond_a_limit_are_deferred_and_o
             await edge.until(durable=2, stored=3, deferred=1)
             assert str(edge.durable) == "0-1"
             assert edge.deferred == {AckCode.STORE_IN_DOUBT: IntervalSet.of([2])}
-    told = [one.getMessage() for one in caplog.records if "records are stored but not durable" in one.message]
-    assert len(told) == 1
-    assert "raise -storage.maxHourlySeries and -storage.maxDailySeries" in told[0]
+    reported = [
+        one.getMessage() for one in caplog.records if "records are stored but not durable" in one.message
+    ]
+    assert len(reported) == 1
+    assert "raise -storage.maxHourlySeries and -storage.maxDailySeries" in reported[0]
 
 
 async def test_nothing_is_written_into_a_victoriametrics_that_lost_its_flag_by_a_restart(
@@ -208,6 +210,6 @@ async def test_a_batch_that_does_not_fit_into_the_timeout_on_a_thin_line_is_halv
                 some = range(start, start + 40)
                 await edge.send(IntervalSet.of(some), [many[number] for number in some])
             await edge.until(durable=400, within=50)
-    told = [one.getMessage() for one in caplog.records if "in one write were too many" in one.message]
-    assert len(told) == 1
-    assert "raise store.timeout" in told[0]
+    reported = [one.getMessage() for one in caplog.records if "in one write were too many" in one.message]
+    assert len(reported) == 1
+    assert "raise store.timeout" in reported[0]

@@ -39,7 +39,7 @@ def test_every_line_that_is_commented_out_in_it_is_valid_too() -> None:
         ("store: {type: sqlite, file: x}\ningester: a/b", "ingester"),
     ],
 )
-def test_what_makes_no_sense_is_told_with_its_place(text: str, key: str) -> None:
+def test_what_makes_no_sense_is_reported_with_its_place(text: str, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_text(text, IngesterSettings, file="ingester.yaml")
     assert caught.value.key == key

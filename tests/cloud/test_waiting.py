@@ -190,11 +190,11 @@ def test_every_record_is_either_stored_or_refused_under_its_own_name(refused: se
         queue.add(Lane.LIVE, edge, encode_message(1, IntervalSet([(first, first + 2)]), [body] * 3))
     batch = queue.take()
     reasons = {index: Refusal(AckCode.BAD_VALUE, f"reason {index}") for index in refused}
-    stored, told = batch.stored(reasons), batch.refused(reasons)
-    said: list[Any] = [(named.edge, offset) for named, some in stored.items() for offset in some]
-    said += [(named.edge, offset) for named, some in told.items() for offset in some]
-    assert sorted(said) == [
+    stored, reported = batch.stored(reasons), batch.refused(reasons)
+    output: list[Any] = [(named.edge, offset) for named, some in stored.items() for offset in some]
+    output += [(named.edge, offset) for named, some in reported.items() for offset in some]
+    assert sorted(output) == [
         *(("edge-1", offset) for offset in (10, 11, 12, 30, 31, 32)),
         *(("edge-2", offset) for offset in (20, 21, 22)),
     ]
-    assert sum(map(len, told.values())) == len(refused)
+    assert sum(map(len, reported.values())) == len(refused)

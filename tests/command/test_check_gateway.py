@@ -48,8 +48,8 @@ def checked(tmp_path: Path, url: str) -> str:
 
 def test_a_serial_port_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
     """The settings may be meant for another machine, or the adapter may come later."""
-    said = checked(tmp_path, f"rtu://{tmp_path}/ttyUSB3?baudrate=9600")
-    assert f"there is no port {tmp_path}/ttyUSB3; {tmp_path} has none" in said
+    printed = checked(tmp_path, f"rtu://{tmp_path}/ttyUSB3?baudrate=9600")
+    assert f"there is no port {tmp_path}/ttyUSB3; {tmp_path} has none" in printed
 
 
 def test_a_line_that_cannot_carry_its_plan_is_a_warning(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_load_of_a_line_follows_from_its_character(tmp_path: Path) -> None:
     assert with_parity / without == pytest.approx(1.1, abs=0.01)
 
 
-def test_what_devices_taught_is_told(tmp_path: Path) -> None:
+def test_what_devices_taught_is_reported(tmp_path: Path) -> None:
     checked(tmp_path, "tcp://plc")
     profile = load(tmp_path / "meter.yaml", DeviceProfile)
     LearnedLimitsStore(tmp_path / "spool" / LEARNED_FOLDER).keep(

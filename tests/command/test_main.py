@@ -35,7 +35,7 @@ def test_ctrl_c_while_a_command_is_still_being_imported_ends_it_without_a_traceb
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
-def test_a_log_that_cannot_be_written_is_told_before_anything_starts(
+def test_a_log_that_cannot_be_written_is_reported_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -49,7 +49,7 @@ def test_a_log_that_cannot_be_written_is_told_before_anything_starts(
     assert "demo.log: cannot be written: " in capsys.readouterr().err
 
 
-async def test_a_summary_that_cannot_be_written_is_told_before_the_plant_runs(tmp_path: Path) -> None:
+async def test_a_summary_that_cannot_be_written_is_reported_before_the_plant_runs(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for summary in (tmp_path, tmp_path / "file" / "s.json"):
         with pytest.raises(ConfigError, match="--summary: cannot be written: .*; name a file"):

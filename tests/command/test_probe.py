@@ -47,17 +47,17 @@ def probed(*arguments: str | Path) -> Any:
 
 
 def test_a_scan_tells_who_answers_and_what_they_are(plant: int) -> None:
-    told = probed("scan", f"127.0.0.1:{plant}", "--units", "1-10")
-    assert [unit["unit"] for unit in told["units"]] == [1, 7]
-    assert "three-phase-energy-meter" in told["units"][0]["identity"]
+    reported = probed("scan", f"127.0.0.1:{plant}", "--units", "1-10")
+    assert [unit["unit"] for unit in reported["units"]] == [1, 7]
+    assert "three-phase-energy-meter" in reported["units"][0]["identity"]
     plain = qilu("probe", "scan", f"127.0.0.1:{plant}", "--units", "1-10").stdout
     assert "2 of 10 unit ids answered" in plain
 
 
 def test_a_look_tells_the_identity_and_the_tables(plant: int) -> None:
-    told = probed("identify", f"127.0.0.1:{plant}")
-    assert told["identity"]["vendor_name"] == "Qilu"
-    assert told["tables"] == {
+    reported = probed("identify", f"127.0.0.1:{plant}")
+    assert reported["identity"]["vendor_name"] == "Qilu"
+    assert reported["tables"] == {
         "coil": "address 0: illegal address",
         "discrete": "address 0: illegal address",
         "input": "can be read",
@@ -66,8 +66,8 @@ def test_a_look_tells_the_identity_and_the_tables(plant: int) -> None:
 
 
 def test_a_dump_shows_floats_and_what_is_missing(plant: int) -> None:
-    (told,) = probed("read", f"127.0.0.1:{plant}", "input:0-80")
-    rows = {row["address"]: row for row in told["addresses"]}
+    (reported,) = probed("read", f"127.0.0.1:{plant}", "input:0-80")
+    rows = {row["address"]: row for row in reported["addresses"]}
     assert 200 < rows[2]["read_as"]["float32 ABCD"] < 250
     assert rows[40]["missing"] == "illegal address"
     assert "hex" in rows[72]
@@ -77,8 +77,8 @@ def test_a_dump_shows_floats_and_what_is_missing(plant: int) -> None:
 
 
 def test_a_known_value_is_found_where_the_display_shows_it(plant: int) -> None:
-    (told,) = probed("read", f"127.0.0.1:{plant}", "input:36-37")
-    frequency = told["addresses"][0]["read_as"]["float32 ABCD"]
+    (reported,) = probed("read", f"127.0.0.1:{plant}", "input:36-37")
+    frequency = reported["addresses"][0]["read_as"]["float32 ABCD"]
     where = ("find", f"127.0.0.1:{plant}", "input:20-37")
     found = probed(*where, "--value", str(frequency), "--tolerance", "0.01")
     assert (found[0]["address"], found[0]["type"], found[0]["scale"]) == (36, "float32", 1.0)
@@ -122,8 +122,8 @@ def test_a_libmodbus_server_is_read_up_to_its_last_address(tmp_path: Path) -> No
         best = probed("find", address, "holding:0-40", "--value", "231.5")[0]
         assert (best["address"], best["order"], best["word_order"]) == (10, "CDAB", "little")
         assert "the words are swapped" in best["hints"][0]
-        (told,) = probed("read", address, "409990-410010")
-        rows = {row["address"]: row for row in told["addresses"]}
+        (reported,) = probed("read", address, "409990-410010")
+        rows = {row["address"]: row for row in reported["addresses"]}
         assert rows[9999]["read_as"]["uint16"] == 7
         assert {row["missing"] for number, row in rows.items() if number > 9999} == {"illegal address"}
         scan = qilu("probe", "scan", address, "--units", "1-5").stdout
@@ -145,19 +145,19 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
         found = await asyncio.to_thread(
             probed, "find", address, "holding:0-45", "--value", "231.5", "--unit", "3"
         )
-        (told,) = await asyncio.to_thread(probed, "read", address, "input:0-45", "--unit", "3")
+        (reported,) = await asyncio.to_thread(probed, "read", address, "input:0-45", "--unit", "3")
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
     assert [(one["address"], one["type"], one["scale"]) for one in found[:2]] == [
         (5, "float32", 1.0),
         (20, "uint16", 0.1),
     ]
-    has = [row["address"] for row in told["addresses"] if "hex" in row]
+    has = [row["address"] for row in reported["addresses"] if "hex" in row]
     assert has == [5, 6, 20, 21, 22, 40]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["identify", "http://x"], "no transport that is known"),
         (["read", "h", "tank:1"], "there is no table"),
@@ -171,10 +171,10 @@ async def test_a_pymodbus_server_with_gaps_is_read_around_them() -> None:
         (["watch", "h", "h:1", "--every", "never"], "is not a duration"),
     ],
 )
-def test_wrong_usage_is_told_with_a_remedy(arguments: Sequence[str], said: str) -> None:
+def test_wrong_usage_is_reported_with_a_remedy(arguments: Sequence[str], message: str) -> None:
     ended: subprocess.CompletedProcess[str] = qilu("probe", *arguments)
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
 
 
 def test_nobody_there_is_a_failure_of_one_line() -> None:

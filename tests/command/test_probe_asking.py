@@ -31,8 +31,8 @@ def meeting(answer: Answer, ask: Callable[[Prober], Awaitable[None]]) -> None:
 
         def data_received(self, data: bytes) -> None:
             for frame in frames(self.framer, data):
-                if (said := answer(parse_request(frame.pdu))) is not None:
-                    self.transport.write(self.framer.encode(frame.transaction, frame.unit, said))
+                if (output := answer(parse_request(frame.pdu))) is not None:
+                    self.transport.write(self.framer.encode(frame.transaction, frame.unit, output))
 
     connections: list[asyncio.Transport] = []
 

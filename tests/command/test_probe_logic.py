@@ -69,7 +69,7 @@ def test_the_number_with_the_digits_that_were_read_off_comes_first() -> None:
     assert [match.number for match in found[:3]] == [50.02, 50.0, 50.03]
 
 
-def test_a_swapped_counter_is_found_and_the_swap_is_told() -> None:
+def test_a_swapped_counter_is_found_and_the_swap_is_reported() -> None:
     """Read straight it would show 65536 times the truth."""
     registers = dump([0x1388, 0x0000, 99])
     swapped = next(match for match in find(registers, 5000, ONE_PERCENT) if match.view.letters == "CDAB")
@@ -86,7 +86,7 @@ def test_a_mix_of_two_neighbours_is_named_beside_the_value_that_it_resembles() -
     assert "float32 CDAB at 0 (231)" in notes(registers, best, registers.span)[0]
 
 
-def test_a_value_one_before_the_range_is_told_as_off_by_one() -> None:
+def test_a_value_one_before_the_range_is_reported_as_off_by_one() -> None:
     read = Range(Table.HOLDING, 11, 12)
     around = dump(floats(231.5, 50.0, 7.0), 10)
     best = find(around, 231.5, ONE_PERCENT)[0]
@@ -107,7 +107,7 @@ def test_a_tolerance_that_makes_no_sense_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["ABCD", "CDAB"])
-def test_a_map_of_floats_is_told_apart_from_the_next_value(order: str) -> None:
+def test_a_map_of_floats_is_distinguished_from_the_next_value(order: str) -> None:
     numbers = (230.1, 231.7, 229.4, 5.25, 0.0, 4.5, 50.01, 0.98)
     found = tiles(dump(floats(*numbers, order=order), 4))
     assert [(tile.address, tile.view.name) for tile in found] == [
@@ -137,7 +137,7 @@ def characters(text: bytes) -> list[int]:
     return [int.from_bytes(text[at : at + 2].ljust(2, b"\0")) for at in range(0, len(text), 2)]
 
 
-def test_a_text_is_told_from_the_numbers_around_it() -> None:
+def test_a_text_is_reported_from_the_numbers_around_it() -> None:
     found = tiles(dump([2301, *characters(b"SN-20417"), *floats(231.5), *characters(b"ABB ACS880"), 0, 45]))
     assert [(tile.address, tile.view.name, tile.display) for tile in found] == [
         (0, "uint16", "2301"),
@@ -164,9 +164,9 @@ def test_a_dump_says_for_which_types_the_terminal_is_too_narrow() -> None:
     registers = dump(floats(230.1, 231.7, 229.4, 5.25))
     wide, narrow = dump_grid(registers, 1000), dump_grid(registers, 80)
     left_out = {str(column.header) for column in wide.columns} - {str(one.header) for one in narrow.columns}
-    said = next(line for line in dump_lines(registers, 80) if line.startswith("no room for "))
+    message = next(line for line in dump_lines(registers, 80) if line.startswith("no room for "))
     assert left_out
-    assert all(name in said for name in left_out)
+    assert all(name in message for name in left_out)
     assert not [line for line in dump_lines(registers, 1000) if line.startswith("no room")]
 
 
@@ -297,7 +297,7 @@ def answers(*identities: str) -> list[Unit]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answering", "said"),
+    ("asked", "answering", "message"),
     [
         (5, answers(*["A"] * 5), "5 of 5 unit ids answered, all of them alike: there may be one device"),
         (
@@ -310,11 +310,11 @@ def answers(*identities: str) -> list[Unit]:
     ],
 )
 def test_where_most_ids_answer_alike_one_device_may_answer_for_all(
-    asked: int, answering: list[Unit], said: str
+    asked: int, answering: list[Unit], message: str
 ) -> None:
-    told = verdict(range(asked), answering, 0.3)
-    assert told.startswith(said)
-    assert ("one device" in told) == ("one" in said)
+    reported = verdict(range(asked), answering, 0.3)
+    assert reported.startswith(message)
+    assert ("one device" in reported) == ("one" in message)
 
 
 def test_a_target_that_is_none_is_refused_with_its_remedy() -> None:

@@ -127,7 +127,7 @@ def test_a_column_of_hexadecimal_addresses_is_never_modicons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "name,table,address,type\na,holding,x1,u16\n",
@@ -161,8 +161,8 @@ def test_a_column_of_hexadecimal_addresses_is_never_modicons() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_line_and_column(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_is_wrong_is_reported_with_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         imported(tmp_path, text)
     assert not (tmp_path / "press.yaml").exists()
 
@@ -257,7 +257,7 @@ def test_whatever_of_a_list_is_not_used_is_named(tmp_path: Path) -> None:
     assert len(listed.unused) == 4
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         imported(tmp_path, "name,table,address,type\na,x,1,u16\nb,input,y,u16\nc,input,3,u16\nd,input,4,z\n")
     assert [line.split(": ")[0][-1] for line in str(caught.value).splitlines()] == ["2", "3", "5"]

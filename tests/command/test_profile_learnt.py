@@ -148,8 +148,8 @@ def test_the_command_prints_the_profile_or_writes_it(tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, ["profile", "apply-learned", str(taught), str(profile)])
     assert printed.exit_code == 0
     assert profile.read_text("utf-8") == PLAIN
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         app, ["profile", "apply-learned", str(taught), str(profile), "--out", str(profile)]
     )
-    assert told.exit_code == 0
+    assert reported.exit_code == 0
     assert profile.read_text("utf-8") == printed.output

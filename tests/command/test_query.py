@@ -51,7 +51,7 @@ async def rows(capsys: pytest.CaptureFixture[str], file: Path, **options: Any) -
     return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
 
-async def test_a_device_is_listed_as_what_it_is_and_not_as_what_is_said_of_collecting_it(
+async def test_a_device_is_listed_as_what_it_is_and_not_as_what_is_output_of_collecting_it(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listed = [[row["device"], row["profile"]] for row in await rows(capsys, file, devices=True)]
@@ -81,7 +81,7 @@ async def test_a_point_of_the_machine_is_not_mixed_with_one_of_that_name_about_i
     assert [row["value"] for row in found] == ["60.0", "62.0"]
 
 
-async def test_what_is_said_of_collecting_a_machine_can_be_asked_for(
+async def test_what_is_output_of_collecting_a_machine_can_be_asked_for(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = await rows(capsys, file, device="packing-1", point=["shortest_period_s"])
@@ -97,7 +97,7 @@ async def test_an_empty_answer_tells_when_the_device_was_last_heard(
     assert "no values of speed in the last 1ms; packing-1 was last heard at 20" in printed.err
 
 
-async def test_what_the_store_does_not_have_is_told(file: Path) -> None:
+async def test_what_the_store_does_not_have_is_reported(file: Path) -> None:
     for device, point, problem in (
         ("packing-1", "spead", "packing-1 has no point spead; did you mean speed"),
         ("packing-2", "rate", "no device packing-2; did you mean packing-1"),

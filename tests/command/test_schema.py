@@ -133,8 +133,8 @@ def test_every_key_of_a_settings_file_is_explained(kind: Kind) -> None:
     unexplained = {
         f"{model}.{key}"
         for model, rule in {kind: root, **root["$defs"]}.items()
-        for key, said in rule.get("properties", {}).items()
-        if "description" not in said and "const" not in said
+        for key, output in rule.get("properties", {}).items()
+        if "description" not in output and "const" not in output
     }
     assert not unexplained
 

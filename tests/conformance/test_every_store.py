@@ -322,7 +322,7 @@ async def test_a_name_is_stored_and_readable_or_refused_with_a_reason(subject: S
         assert [sample.value for sample in found] == [1.0, 2.0]
 
 
-async def test_devices_are_told_with_their_last_time(subject: Subject) -> None:
+async def test_devices_are_reported_with_their_last_time(subject: Subject) -> None:
     other = Origin("edge-2", f"{subject.device}-b", "lathe", "acme", "jinan", "line-b")
     slow = BlockSchema(subject.origin, "slow", ("oil",))
     async with subject.store() as store, subject.reader() as reader:

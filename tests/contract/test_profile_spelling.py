@@ -28,7 +28,7 @@ def points(*written: dict[str, Any], **keys: Any) -> dict[str, Point]:
     return {point.name: point for point in profile.points}
 
 
-def told(text: str) -> str:
+def reported(text: str) -> str:
     """What a user is told about a file that is wrong."""
     with pytest.raises(ConfigError) as caught:
         load_text(f"profile: meter\n{text}", DeviceProfile, file="meter.yaml")
@@ -234,8 +234,8 @@ class TestScaleFactors:
         ),
     ],
 )
-def test_a_problem_is_told_where_the_file_has_it(text: str, line: str) -> None:
-    assert line in told(text)
+def test_a_problem_is_reported_where_the_file_has_it(text: str, line: str) -> None:
+    assert line in reported(text)
 
 
 KEYS = [

@@ -107,7 +107,7 @@ def test_another_number_of_records_than_offsets_is_refused() -> None:
         wire.split_body(lying, wire.read_head(lying))
 
 
-def test_a_newer_version_is_told_apart_from_garbage() -> None:
+def test_a_newer_version_is_distinguished_from_garbage() -> None:
     with pytest.raises(wire.UnknownVersionError, match="version 2"):
         wire.read_head(b'{"qilu":2,"chunks":[]}')
 

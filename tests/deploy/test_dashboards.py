@@ -119,11 +119,11 @@ def test_panels_ask_the_data_source_that_was_chosen(name: str) -> None:
 
 
 def test_both_dashboards_show_the_same() -> None:
-    def said(panel: Json) -> list[Any]:
+    def output(panel: Json) -> list[Any]:
         return [panel[key] for key in ("title", "description", "type", "gridPos", "interval")]
 
     one, other = (panels(dashboard(name)) for name in NAMES)
-    assert list(map(said, one)) == list(map(said, other))
+    assert list(map(output, one)) == list(map(output, other))
 
 
 @pytest.mark.parametrize(

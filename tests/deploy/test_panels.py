@@ -91,7 +91,7 @@ def machines(*devices: str) -> set[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_panels_show_what_the_machines_said(loaded: Loaded, language: str) -> None:
+def test_panels_show_what_the_machines_output(loaded: Loaded, language: str) -> None:
     pressures = numbers(loaded, language, "Discharge pressure")
     assert set(pressures) == machines("compressor-1", "compressor-2")
     assert all(4 < value < 11 for values in pressures.values() for value in values)

@@ -66,7 +66,7 @@ def stored_devices(settings: Path) -> set[str]:
     return {device["device"] for device in json.loads(asked.stdout)} if asked.returncode == 0 else set()
 
 
-def told(settings: Path, point: str) -> bool:
+def reported(settings: Path, point: str) -> bool:
     """Whether the edge reported of itself a value other than 0."""
     asked = qilu("query", "--store", settings, "--device", "edge-1", "--point", point, "--format", "json")
     return asked.returncode == 0 and any(sample["value"] for sample in json.loads(asked.stdout))
@@ -78,7 +78,7 @@ async def arrives_whole(plant: Plant, settings: Path) -> None:
         lambda: stored_devices(settings) >= plant.devices | {"edge-1"}, "every device is in the store", 60
     )
     for point in ("durable_records", "broker_connected"):
-        await eventually(partial(told, settings, point), f"the edge says that {point} is not 0")
+        await eventually(partial(reported, settings, point), f"the edge says that {point} is not 0")
 
 
 async def test_the_shipped_settings_work_together_with_a_broker_on_this_machine(

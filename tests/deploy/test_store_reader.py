@@ -27,7 +27,7 @@ class VmAuth(Server):
 
     def __init__(self, directory: Path, store: VictoriaMetrics) -> None:
         super().__init__(directory, None)
-        self.said = ""
+        self.output = ""
         self.settings = directory / "vmauth.yaml"
         text = (DEPLOY / "victoriametrics" / "vmauth.yaml").read_text()
         self.settings.write_text(text.replace("http://victoriametrics:8428", store.url))
@@ -52,7 +52,7 @@ class VmAuth(Server):
         request.add_header("Authorization", "Basic " + b64encode(f"grafana:{password}".encode()).decode())
         try:
             with urlopen(request, timeout=5) as reply:
-                self.said = reply.read().decode(errors="replace")
+                self.output = reply.read().decode(errors="replace")
                 return int(reply.status)
         except HTTPError as error:
             with error:
@@ -78,7 +78,7 @@ def test_grafana_asks_and_neither_writes_nor_deletes(store: VictoriaMetrics, rea
     asked = {"query": "temperature_value", "time": "1764000000"}
     store.flush()
     assert reader.ask("GET", "/api/v1/query", asked) == 200
-    assert "press-1" in reader.said
+    assert "press-1" in reader.output
     assert reader.ask("GET", "/api/v1/labels") == 200
     assert reader.ask("GET", "/api/v1/query", asked, password="wrong") >= 400
     for method, path in (
@@ -91,7 +91,7 @@ def test_grafana_asks_and_neither_writes_nor_deletes(store: VictoriaMetrics, rea
     ):
         assert reader.ask(method, path) >= 400, path
     assert reader.ask("GET", "/api/v1/query", asked) == 200
-    assert "press-1" in reader.said
+    assert "press-1" in reader.output
 
 
 def test_what_can_erase_the_store_needs_a_key(tmp_path: Path) -> None:

@@ -40,15 +40,15 @@ async def fuzz_process(target: str, seed: int, seconds: float, folder: Path) -> 
             while time.monotonic() < end:
                 await gateway.send(500)
                 sizes.append(resident_kb(gateway.gateway))
-            told, mutants = gateway.gateway.said(), gateway.mutants
+            reported, mutants = gateway.gateway.output(), gateway.mutants
     else:
         with fuzzed_control(folder, seed) as control:
             while time.monotonic() < end:
                 control.send(500)
                 sizes.append(resident_kb(control.simulator))
                 assert control.answers(), "a sound request is not served any more"
-            told, mutants = control.simulator.said(), control.mutants
-    assert "Traceback" not in told, told[-3000:]
+            reported, mutants = control.simulator.output(), control.mutants
+    assert "Traceback" not in reported, reported[-3000:]
     print(  # noqa: T201
         f"{target}, seed {seed}: {mutants} mutants, it lives; {sizes[-1]} kB,"
         f" {growth_kb(sizes)} kB more than when it was warm"

@@ -16,9 +16,9 @@ async def test_mutants_on_its_topics_cost_a_gateway_nothing(tmp_path: Path) -> N
         before = resident_kb(fuzz.gateway)
         await fuzz.send(MUTANTS)
         assert resident_kb(fuzz.gateway) - before < MOST_GROWTH_KB
-        said = fuzz.gateway.said()
-        assert "Traceback" not in said
-        assert "ended by a bug" not in said
+        output = fuzz.gateway.output()
+        assert "Traceback" not in output
+        assert "ended by a bug" not in output
 
 
 def test_mutants_on_its_control_port_cost_a_simulator_nothing(tmp_path: Path) -> None:
@@ -29,4 +29,4 @@ def test_mutants_on_its_control_port_cost_a_simulator_nothing(tmp_path: Path) ->
         fuzz.send(MUTANTS // 5)
         assert resident_kb(fuzz.simulator) - before < MOST_GROWTH_KB
         assert fuzz.answers()
-        assert "Traceback" not in fuzz.simulator.said()
+        assert "Traceback" not in fuzz.simulator.output()

@@ -63,7 +63,7 @@ def read_offsets(records: Sequence[Record]) -> IntervalSet:
 
 
 @virtual_time
-async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_both_names(
+async def test_when_only_a_store_that_is_not_trusted_answers_it_is_reported_with_both_names(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, max_s=0.001)
@@ -71,17 +71,17 @@ async def test_when_only_a_store_that_is_not_trusted_answers_it_is_told_with_bot
         outbox = Outbox(["my-stroe"], Random(0))
         delivery = Delivery(spool, Timed(), outbox, linger=0.1, backoff=quick, clock=clock)
         running = asyncio.create_task(delivery.run())
-        told: list[list[str]] = []
+        reported: list[list[str]] = []
         for number in range(50):
             await asyncio.sleep(1)
             record = spool.append(body(number))
             assert record is not None
             delivery.appended(record)
-            told.append([one.message for one in caplog.records if one.levelname == "WARNING"])
+            reported.append([one.message for one in caplog.records if one.levelname == "WARNING"])
         running.cancel()
         await asyncio.wait([running])
-    assert told[25] == [], "the one that counts may only be slow"
-    [warning] = told[-1]
+    assert reported[25] == [], "the one that counts may only be slow"
+    [warning] = reported[-1]
     assert re.search(rf"{STORE} has .*trusts my-stroe alone.*; start its ingester, or correct", warning)
 
 
@@ -94,7 +94,7 @@ class Unheard(Timed):
 
 
 @virtual_time
-async def test_when_nobody_answers_it_is_told_after_a_minute_of_waiting_and_not_after_one_of_silence(
+async def test_when_nobody_answers_it_is_reported_after_a_minute_of_waiting_and_not_after_one_of_silence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock, quick = asyncio.get_running_loop().time, Backoff(Random(0), first=0.001, max_s=0.001)

@@ -309,7 +309,7 @@ async def test_a_turn_that_does_not_end_is_not_waited_for_without_end(tmp_path: 
     assert whole.tally.polls == 1
 
 
-async def test_what_an_earlier_run_gave_up_is_told_until_it_is_on_its_way(tmp_path: Path) -> None:
+async def test_what_an_earlier_run_gave_up_is_reports_seen_until_it_is_on_its_way(tmp_path: Path) -> None:
     line = {"stream": "7", "records": 3, "offsets": "0-2", "reason": "max_age", "from_ms": 1, "to_ms": 2}
     journal = tmp_path / "dropped.jsonl"
     journal.write_text(json.dumps({"qilu": 1} | line | {"dropped_ms": 3}) + "\n")

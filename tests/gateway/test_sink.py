@@ -18,7 +18,7 @@ from tests.servers import Mosquitto
 REJECTED = b'{"qilu":1,"store":"s","ingester":"i","stream":"1","rejected":{"%s":"why"}}'
 
 
-async def test_garbage_on_its_topics_is_told_once_and_what_follows_is_heard(
+async def test_garbage_on_its_topics_is_reported_once_and_what_follows_is_heard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "stranger") as stranger:
@@ -53,7 +53,7 @@ async def test_a_late_will_of_a_run_before_is_contradicted() -> None:
         assert decode_status(message.payload).boot == "boot-2"
 
 
-async def test_a_status_that_somebody_clears_is_said_again() -> None:
+async def test_a_status_that_somebody_clears_is_output_again() -> None:
     async with EmbeddedBroker() as broker, BrokerConnection(broker.settings, "another") as another:
         sink = MqttSink(broker.settings, "edge-1", "boot-2", lambda: 2000)
         async with sink, asyncio.TaskGroup() as tasks:
@@ -79,16 +79,16 @@ async def test_two_gateways_of_one_name_do_not_contradict_each_other_for_ever() 
             last = Announcement("ingester-1", "store-1", 3.0)
             await another.publish("qilu/ingester/ingester-1", encode_notice(last))
             assert await anext(answers) == last  # so all that came before is dealt with
-        said = []
+        output = []
         async for message in another.messages():
-            said.append(decode_status(message.payload) if message.payload else None)
-            if said[-1] is not None and said[-1].state == "offline":
+            output.append(decode_status(message.payload) if message.payload else None)
+            if output[-1] is not None and output[-1].state == "offline":
                 break
-        ours = [one for one in said if one is not None and one.boot == "boot-2"]
+        ours = [one for one in output if one is not None and one.boot == "boot-2"]
         assert [one.state for one in ours] == ["online", "online", "offline"]
 
 
-async def test_a_broker_that_takes_no_status_is_told_of_and_ends_nobody(
+async def test_a_broker_that_takes_no_status_is_notified_of_and_ends_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Mosquitto(tmp_path, acl="topic read #\n") as server:

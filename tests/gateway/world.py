@@ -186,11 +186,11 @@ class World:
 
     def hear(self, count: int) -> None:
         """Take so many of the answers that wait, the oldest first."""
-        for said in self.to_edge[:count]:
-            if isinstance(said, Announcement):
-                self.outbox.announced(said, self.now)
+        for output in self.to_edge[:count]:
+            if isinstance(output, Announcement):
+                self.outbox.announced(output, self.now)
             else:
-                self.let_go(self.outbox.ack_received(said, self.pending, self.now))
+                self.let_go(self.outbox.ack_received(output, self.pending, self.now))
         del self.to_edge[:count]
 
     def let_go(self, freed: Release) -> None:
@@ -237,6 +237,6 @@ class World:
         self.now += seconds
         self.outbox.expire(self.now)
         for one in (*self.ingesters, self.stranger):
-            said = one.say(self.now)
+            output = one.say(self.now)
             if self.outbox.connected:
-                self.to_edge += said
+                self.to_edge += output

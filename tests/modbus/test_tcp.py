@@ -65,7 +65,7 @@ def test_a_header_that_is_not_modbus_breaks_the_stream_for_good(header: str) -> 
     assert delivered(framer, tcp_frame(1, 1, b"\x03")) == [Frame(1, 1, b"\x03")]
 
 
-def test_a_wrong_protocol_is_told_before_the_header_is_complete() -> None:
+def test_a_wrong_protocol_is_reported_before_the_header_is_complete() -> None:
     with pytest.raises(FrameError):
         delivered(TcpFramer(), b"GET ")
 

@@ -12,7 +12,7 @@ from qilu.mqtt.settings import MqttSettings
 from tests.mqtt.taking import take
 
 
-async def test_a_port_in_use_is_told_with_a_remedy() -> None:
+async def test_a_port_in_use_is_reported_with_a_remedy() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -39,7 +39,7 @@ async def test_it_is_found_on_this_machine_only() -> None:
         assert broker.settings.host == "127.0.0.1"
 
 
-async def test_a_link_that_asks_it_for_mqtt_5_is_told() -> None:
+async def test_a_link_that_asks_it_for_mqtt_5_is_reported() -> None:
     async with EmbeddedBroker() as broker:
         with pytest.raises(UnreachableError, match=r"does not speak MQTT 5; .*mqtt\.protocol"):
             async with BrokerConnection(MqttSettings(port=broker.port), "edge-1"):

@@ -85,7 +85,7 @@ async def test_a_host_of_which_tls_or_the_session_fails_is_left(
         assert await port_of(hosts) == right.port
 
 
-async def test_credentials_that_every_host_refuses_are_told_as_such(tmp_path: Path) -> None:
+async def test_credentials_that_every_host_refuses_are_reported_as_such(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("old")
     who = {"username": "edge", "password_file": tmp_path / "password"}
     with (

@@ -41,8 +41,8 @@ async def test_a_subscription_that_mqtt_311_refuses_is_laid_to_the_access_list()
         ScriptedBroker({SUBSCRIBE: SUBACK_FAILURE}) as broker,
         BrokerConnection(broker.settings, "e") as link,
     ):
-        told = r"refuses the subscription to x \(failure, 0x80.*let clients without a user subscribe.*ACL"
-        with pytest.raises(LinkLostError, match=told) as caught:
+        reported = r"refuses the subscription to x \(failure, 0x80.*let clients without a user subscribe.*ACL"
+        with pytest.raises(LinkLostError, match=reported) as caught:
             await link.subscribe(["x"])
     assert caught.value.end is LinkEnd.EXPLAINED
 

@@ -61,7 +61,7 @@ async def test_a_refused_publish_is_an_error_with_its_reason(tmp_path: Path) -> 
             assert await link.publish("allowed/x", b"still alive")
 
 
-async def test_a_publish_that_nobody_subscribes_to_is_told(mosquitto: Mosquitto) -> None:
+async def test_a_publish_that_nobody_subscribes_to_is_reported(mosquitto: Mosquitto) -> None:
     async with BrokerConnection(MqttSettings(port=mosquitto.port), "edge-1") as link:
         assert not await link.publish("x", b"")
         await link.subscribe(["x"])
@@ -81,7 +81,7 @@ async def test_a_message_larger_than_the_broker_takes_is_refused_and_nothing_els
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-async def test_who_may_not_come_in_is_told_what_to_look_at(tmp_path: Path, protocol: str) -> None:
+async def test_who_may_not_come_in_is_reported_what_to_look_at(tmp_path: Path, protocol: str) -> None:
     with Mosquitto(tmp_path, users={"edge-1": "secret"}) as server:
         (tmp_path / "password").write_text("wrong")
         base = {"port": server.port, "protocol": protocol}
@@ -137,8 +137,8 @@ async def scripted(
 async def test_a_take_over_is_named_with_its_remedy() -> None:
     server, settings, _ = await scripted(CONNACK_5 + TAKEN_OVER)
     async with server:
-        told = r"another client uses the id 'edge-1'.*0x8E.*its own id"
-        with pytest.raises(UnreachableError, match=told) as caught:
+        reported = r"another client uses the id 'edge-1'.*0x8E.*its own id"
+        with pytest.raises(UnreachableError, match=reported) as caught:
             async with BrokerConnection(settings, "edge-1") as link:
                 await take(link, 1)
     assert caught.value.retry_after, "or both would push each other off several times a second"

@@ -10,7 +10,7 @@ from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.mqtt.settings import MqttSettings
 
 
-def test_nothing_said_means_the_usual_broker_on_this_machine() -> None:
+def test_nothing_output_means_the_usual_broker_on_this_machine() -> None:
     settings = load_text("{}", MqttSettings)
     assert settings.address == "127.0.0.1:1883"
     assert settings.protocol == "5"
@@ -43,7 +43,7 @@ def test_the_port_follows_the_transport_unless_it_is_given() -> None:
         ("tls: {verify: false}", "tls.verify"),
     ],
 )
-def test_what_makes_no_sense_is_told_with_its_place(text: str, key: str) -> None:
+def test_what_makes_no_sense_is_reported_with_its_place(text: str, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_text(text, MqttSettings, file="gateway.yaml")
     assert caught.value.key == key

@@ -41,11 +41,11 @@ async def test_a_private_authority_is_trusted_when_it_is_named(tmp_path: Path, a
 async def test_a_certificate_of_another_authority_is_refused(tmp_path: Path, authority: Authority) -> None:
     stranger = Authority(tmp_path / "stranger", "Stranger")
     with Mosquitto(tmp_path, tls=stranger.issue()) as server:
-        said = await refusal(over_tls(server, authority.ca))
-    assert f"127.0.0.1:{server.port}: its certificate is not trusted" in said
-    assert "its issuer is O=Stranger" in said
-    assert f"{authority.ca} (mqtt.tls.ca) contains O=Plant authority" in said
-    assert "name the PEM file of that issuer" in said
+        output = await refusal(over_tls(server, authority.ca))
+    assert f"127.0.0.1:{server.port}: its certificate is not trusted" in output
+    assert "its issuer is O=Stranger" in output
+    assert f"{authority.ca} (mqtt.tls.ca) contains O=Plant authority" in output
+    assert "name the PEM file of that issuer" in output
 
 
 async def test_a_certificate_that_is_its_own_authority_is_refused_with_its_issuer(
@@ -53,39 +53,39 @@ async def test_a_certificate_that_is_its_own_authority_is_refused_with_its_issue
 ) -> None:
     stranger = Authority(tmp_path / "stranger", "Evil\x1b[31m\u202e\n" + "x" * 60)
     with Mosquitto(tmp_path, tls=stranger.issue()) as server:
-        said = await refusal(over_tls(server, authority.ca))
-    assert "its issuer is O=Evil?[31m??xxx" in said
-    assert said.isprintable()
+        output = await refusal(over_tls(server, authority.ca))
+    assert "its issuer is O=Evil?[31m??xxx" in output
+    assert output.isprintable()
 
 
 async def test_no_authority_named_means_those_of_the_system(tmp_path: Path, authority: Authority) -> None:
     with Mosquitto(tmp_path, tls=authority.issue()) as server:
         settings = MqttSettings(port=server.port, tls=TlsSettings())
-        said = await refusal(settings)
-    assert "its certificate is not trusted" in said
-    assert "authorities of the operating system are trusted; name the PEM file of that issuer" in said
+        output = await refusal(settings)
+    assert "its certificate is not trusted" in output
+    assert "authorities of the operating system are trusted; name the PEM file of that issuer" in output
 
 
 async def test_an_expired_certificate_is_refused(tmp_path: Path, authority: Authority) -> None:
     with Mosquitto(tmp_path, tls=authority.issue(expired=True)) as server:
-        said = await refusal(over_tls(server, authority.ca))
-    assert re.search(r"has expired \(at .* GMT\); the clock of this machine shows 20\d\d-.*Z; renew", said)
+        output = await refusal(over_tls(server, authority.ca))
+    assert re.search(r"has expired \(at .* GMT\); the clock of this machine shows 20\d\d-.*Z; renew", output)
 
 
 async def test_a_machine_whose_clock_is_before_the_certificate_is_sent_to_its_clock(
     tmp_path: Path, authority: Authority
 ) -> None:
     with Mosquitto(tmp_path, tls=authority.issue(not_yet=True)) as server:
-        said = await refusal(over_tls(server, authority.ca))
+        output = await refusal(over_tls(server, authority.ca))
     assert re.search(
-        r"not valid yet \(from .* GMT\), and the clock of this machine shows 20\d\d-.*set it", said
+        r"not valid yet \(from .* GMT\), and the clock of this machine shows 20\d\d-.*set it", output
     )
 
 
 async def test_a_certificate_for_another_host_is_refused(tmp_path: Path, authority: Authority) -> None:
     with Mosquitto(tmp_path, tls=authority.issue("broker.example")) as server:
-        said = await refusal(over_tls(server, authority.ca))
-    assert "its certificate is for broker.example, not for '127.0.0.1'; correct mqtt.host" in said
+        output = await refusal(over_tls(server, authority.ca))
+    assert "its certificate is for broker.example, not for '127.0.0.1'; correct mqtt.host" in output
 
 
 async def test_a_broker_that_asks_for_a_certificate_gets_ours(tmp_path: Path, authority: Authority) -> None:

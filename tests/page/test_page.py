@@ -237,7 +237,7 @@ async def test_old_values_are_struck_and_a_silent_device_says_since_when(
         await expect(watched.page.locator("tr[data-point=speed] .value.stale")).to_be_visible()
 
 
-async def test_clocks_that_differ_are_told(browser: Browser) -> None:
+async def test_clocks_that_differ_are_reported(browser: Browser) -> None:
     with serve("--clock-s", "42") as served:
         async with open_page(browser, served.url) as watched:
             await expect(watched.page.locator("#clocks")).to_contain_text("相差 4")
@@ -274,7 +274,7 @@ async def test_the_page_works_below_a_prefix(browser: Browser) -> None:
             clean(watched)
 
 
-async def test_a_view_or_device_that_is_not_there_is_told(browser: Browser, plant: Served) -> None:
+async def test_a_view_or_device_that_is_not_there_is_reported(browser: Browser, plant: Served) -> None:
     async with open_page(browser, f"{plant.url}#/nothing") as watched:
         await expect(watched.page.locator("#content")).to_contain_text("没有这个视图")
         await watched.page.evaluate("() => { location.hash = '#/device/nobody'; }")

@@ -38,10 +38,10 @@ class Topics(PlantState):
 
     def sentence(self) -> Json:
         """The worst thing first."""
-        said: list[Json] = []
+        output: list[Json] = []
         if not self.connected:
             minutes = (self.now_ms() - self.broker_since_ms) // 60_000
-            said.append(
+            output.append(
                 {
                     "code": "broker_disconnected",
                     "level": "fault",
@@ -62,7 +62,7 @@ class Topics(PlantState):
                 if machine.state == "offline"
                 else "reports a fault; look at it"
             )
-            said.append(
+            output.append(
                 {
                     "code": "device_offline" if machine.state == "offline" else "device_fault",
                     "level": machine.level,
@@ -72,8 +72,8 @@ class Topics(PlantState):
                     "en": f"{machine.label['en']} ({machine.device}) {en}",
                 }
             )
-        if said:
-            return {**said[0], "more": said[1:]}
+        if output:
+            return {**output[0], "more": output[1:]}
         count = len(self.machines)
         return {
             "code": "normal",

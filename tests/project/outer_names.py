@@ -120,7 +120,7 @@ _BEFORE = (
     Place("file", "gateway/spool/files.py", "OWNER"),
     Place("file", "gateway/spool/losses.py", "JOURNAL"),
     Place("file", "gateway/spool/losses.py", "add", "dropped.jsonl: "),
-    Place("file", "gateway/spool/losses.py", "told", "dropped.jsonl: "),
+    Place("file", "gateway/spool/losses.py", "reported", "dropped.jsonl: "),
     Place("file", "gateway/spool/disk.py", "QUARANTINE"),
     Place("file", "gateway/app.py", "_CLOCK_FILE"),
     Place("file", "gateway/sources/modbus/plans/memory.py", "LEARNT_FOLDER"),

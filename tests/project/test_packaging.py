@@ -125,6 +125,6 @@ def test_every_dependency_has_an_upper_bound() -> None:
 
 def test_make_help_has_a_line_for_every_target() -> None:
     makefile = (PROJECT / "Makefile").read_text()
-    said = subprocess.run(["make", "help"], check=True, cwd=PROJECT, capture_output=True, timeout=30).stdout
+    output = subprocess.run(["make", "help"], check=True, cwd=PROJECT, capture_output=True, timeout=30).stdout
     targets = re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)
-    assert re.findall(r"^  make (\S+) +\S", said.decode(), re.MULTILINE) == targets
+    assert re.findall(r"^  make (\S+) +\S", output.decode(), re.MULTILINE) == targets

@@ -90,8 +90,8 @@ def test_every_command_runs(readme: str, checkout: Path) -> None:
     for name, text in files(PROJECT / readme).items():
         (checkout / name).write_text(_moved(text, here), encoding="utf-8")
     with contextlib.ExitStack() as running:
-        for said in commands(PROJECT / readme):
-            one = replace(said, run=_moved(said.run, here))
+        for printed in commands(PROJECT / readme):
+            one = replace(printed, run=_moved(printed.run, here))
             if one.why_not:
                 continue
             if one.beside:
@@ -111,8 +111,8 @@ def test_every_command_runs(readme: str, checkout: Path) -> None:
 
 
 def test_the_readmes_name_the_same_commands() -> None:
-    said = [[one.run for one in commands(PROJECT / readme)] for readme in READMES]
-    assert all(one == said[0] for one in said)
+    printed = [[one.run for one in commands(PROJECT / readme)] for readme in READMES]
+    assert all(one == printed[0] for one in printed)
 
 
 def test_a_line_becomes_a_command_that_ends_by_itself() -> None:

@@ -35,8 +35,8 @@ def test_every_threat_has_an_actor_a_control_a_test_and_what_stays() -> None:
         assert len(row) == 5, threat
         assert "::" in tests, threat
         assert residual, threat
-    told = {number for row in found for number in re.findall(r"F(\d+)", row[0])}
-    assert told == {str(number) for number in range(1, 17)}
+    reported = {number for row in found for number in re.findall(r"F(\d+)", row[0])}
+    assert reported == {str(number) for number in range(1, 17)}
 
 
 def test_every_requirement_is_present_with_evidence_or_the_gap_is_named() -> None:

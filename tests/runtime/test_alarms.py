@@ -55,7 +55,9 @@ async def test_one_that_rings_may_set_another_before_and_after_those_that_wait()
 async def test_one_that_fails_keeps_no_other_from_ringing() -> None:
     alarms, rung, start = Timers(), list[float](), now()
     failures = list[BaseException]()
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told["exception"]))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, reported: failures.append(reported["exception"])
+    )
 
     def fails() -> None:
         raise ZeroDivisionError

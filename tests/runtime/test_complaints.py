@@ -7,7 +7,7 @@ import pytest
 from qilu.runtime.log_throttle import EVERY, LogThrottle, OutageLog
 
 
-def test_the_first_is_told_and_the_others_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_is_reported_and_the_others_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     complaints = LogThrottle(logging.getLogger("test"))
     for second in range(10):
         complaints.warn("foreign", f"number {second}", float(second))
@@ -25,7 +25,7 @@ def test_an_outage_of_a_week_is_a_line_in_a_minute(caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["nothing listens there", "nothing listens there (2 more times in between)"]
 
 
-def test_another_cause_of_an_outage_and_another_outage_are_told_at_once(
+def test_another_cause_of_an_outage_and_another_outage_are_reported_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     outage = OutageLog(logging.getLogger("test"))

@@ -15,7 +15,7 @@ async def fail(event: asyncio.Event, retry_after: float | None = None) -> None:
     raise UnreachableError("gone", retry_after=retry_after)
 
 
-async def test_when_one_fails_the_others_are_cancelled_and_all_that_failed_is_told() -> None:
+async def test_when_one_fails_the_others_are_cancelled_and_all_that_failed_is_reported() -> None:
     event, ended = asyncio.Event(), []
 
     async def wait() -> None:

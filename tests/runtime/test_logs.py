@@ -76,8 +76,8 @@ def test_a_stuck_reader_holds_up_nobody_and_the_lines_it_missed_are_counted() ->
             log.info("%d", number)
         stream.released.set()
     written = stream.getvalue().splitlines()
-    told = next(line for line in written if "log lines were dropped" in line)
-    dropped = int(told.split(": ")[1].split()[0])
+    reported = next(line for line in written if "log lines were dropped" in line)
+    dropped = int(reported.split(": ")[1].split()[0])
     assert len(written) - 1 + dropped == 10_500
     assert dropped > 0
 

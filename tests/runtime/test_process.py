@@ -66,7 +66,7 @@ def test_what_else_we_raise_is_1_with_its_message_alone(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == "qilu: 127.0.0.1:1883: connection refused\n"
 
 
-def test_errors_out_of_a_task_group_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_out_of_a_task_group_are_reported_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     async def fail(error: Exception) -> None:
         raise error
 
@@ -214,7 +214,7 @@ def test_a_second_signal_ends_a_process_that_will_not_stop() -> None:
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+def test_systemd_is_reported(tmp_path: Path, abstract: bool) -> None:
     name = f"@qilu-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + name[1:] if abstract else name)

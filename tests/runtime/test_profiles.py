@@ -37,7 +37,7 @@ def test_a_profile_in_a_file_of_another_name_is_refused(tmp_path: Path) -> None:
         profiles(["lathe"], tmp_path)
 
 
-def test_a_wrong_point_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_wrong_point_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "press.yaml").write_text(PRESS + "- {name: speed, table: input, address: 0, type: int16}\n")
     with pytest.raises(ConfigError, match=r"press.yaml:4: points.1.address: speed overlaps force"):
         profiles(["press"], tmp_path)

@@ -88,9 +88,9 @@ def test_logs_and_errors_do_not_repeat_it(
         except ValueError:
             log.exception("a bug")
     report(UnreachableError(f"store: {CANARY}"))
-    said = output.getvalue() + capsys.readouterr().err
-    assert said.count(HIDDEN) >= 4
-    assert CANARY not in said
+    printed = output.getvalue() + capsys.readouterr().err
+    assert printed.count(HIDDEN) >= 4
+    assert CANARY not in printed
 
 
 async def test_what_a_store_says_about_its_token_is_passed_on_without_it(tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_processes_at_debug_level_show_it_nowhere(tmp_path: Path) -> None:
         ):
             lists = [Path(f"/proc/{one.pid}/{kind}").read_bytes() for one in (gateway, ingester)
                      for kind in ("cmdline", "environ")]  # fmt: skip
-            said = gateway.said() + ingester.said()
-    assert CANARY not in said
+            printed = gateway.output() + ingester.output()
+    assert CANARY not in printed
     assert not any(CANARY.encode() in text for text in lists)
     kept = [file for file in tmp_path.rglob("*") if file.is_file() and file.name not in ("password", "key")]
     assert [file for file in kept if CANARY.encode() in file.read_bytes()] == []

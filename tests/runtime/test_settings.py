@@ -62,12 +62,12 @@ WRONG = sorted((Path(__file__).parent / "wrong_settings").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("case", WRONG, ids=[case.stem for case in WRONG])
-def test_a_problem_is_told_as_the_first_line_of_the_case_has_it(case: Path) -> None:
+def test_a_problem_is_reported_as_the_first_line_of_the_case_has_it(case: Path) -> None:
     text = case.read_text()
     assert lines(text) == [text.splitlines()[0].removeprefix("# ")]
 
 
-def test_all_problems_are_told_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_in_the_order_of_the_file() -> None:
     text = "edge: a\nsources:\n- type: bus\n  timeout: soon\n  devices:\n  - {device: 1, unit: x}\nlinc: 3"
     keys = [line.split(": ")[0:2] for line in lines(text)]
     assert keys == [
@@ -78,9 +78,9 @@ def test_all_problems_are_told_in_the_order_of_the_file() -> None:
     ]
 
 
-def test_a_value_of_several_kinds_is_told_by_its_own_key() -> None:
-    told = lines("edge: a\nlink: {keepalive: -2s}\n")
-    assert [line.partition(" is not ")[0] for line in told] == ["edge.yaml:2: link.keepalive: '-2s'"]
+def test_a_value_of_several_kinds_is_reported_by_its_own_key() -> None:
+    reported = lines("edge: a\nlink: {keepalive: -2s}\n")
+    assert [line.partition(" is not ")[0] for line in reported] == ["edge.yaml:2: link.keepalive: '-2s'"]
 
 
 def test_a_secret_written_into_the_file_is_not_repeated_in_the_message() -> None:
@@ -154,9 +154,9 @@ class TestFiles:
 class TestBombs:
     def test_aliases_that_stand_for_a_thousand_million_values_are_refused(self) -> None:
         layers = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-        told = lines("\n".join(["k0: &a0 [x]", *layers]))
-        assert len(told) == 1
-        assert told[0].endswith("more than 100000 values; repeat less with aliases (*name)")
+        reported = lines("\n".join(["k0: &a0 [x]", *layers]))
+        assert len(reported) == 1
+        assert reported[0].endswith("more than 100000 values; repeat less with aliases (*name)")
 
     @pytest.mark.parametrize("text", ["[" * 20_000 + "]" * 20_000, "{a: " * 5_000 + "1" + "}" * 5_000])
     def test_brackets_inside_brackets_without_end_are_refused(self, text: str) -> None:
@@ -189,9 +189,9 @@ class TestBombs:
         assert len(value["devices"]) == 5_000
 
     def test_a_number_without_end_is_not_repeated_in_full(self) -> None:
-        told = lines("edge: " + "9" * 100_000)
-        assert len(told) == 1
-        assert len(told[0]) < 200
+        reported = lines("edge: " + "9" * 100_000)
+        assert len(reported) == 1
+        assert len(reported[0]) < 200
 
 
 class TestSecrets:
@@ -206,7 +206,7 @@ class TestSecrets:
     def test_naming_none_is_no_secret(self) -> None:
         assert read_secret(None, None, key="link") is None
 
-    def test_a_secret_that_is_not_there_is_told_with_its_key(self, tmp_path: Path) -> None:
+    def test_a_secret_that_is_not_there_is_reported_with_its_key(self, tmp_path: Path) -> None:
         (tmp_path / "empty").write_text("\n")
         for file in (tmp_path / "none", tmp_path / "empty"):  # may be put there at any moment
             with pytest.raises(UnreachableError, match=r"link\.password"):

@@ -60,15 +60,17 @@ def with_value(raw: Any, place: tuple[Any, ...], value: Any) -> Any:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_wrong_value_is_told_with_a_remedy(file: str) -> None:
+def test_a_wrong_value_is_reported_with_a_remedy(file: str) -> None:
     raw = yaml.safe_load((shipped_configs() / file).read_text()) | MORE.get(file, {})
-    told = set()
+    reported = set()
     for place in places(raw):
         for value in WRONG:
             try:
                 FILES[file].model_validate(with_value(raw, place, value))
             except ValidationError as error:
-                told |= {(one["type"], *text_for(one, ["key"])) for one in error.errors(include_url=False)}
-    assert told
-    assert {one for one in told if not one[-1]} == set()
-    assert not any("None" in problem or "Input" in problem for _, problem, _ in told)
+                reported |= {
+                    (one["type"], *text_for(one, ["key"])) for one in error.errors(include_url=False)
+                }
+    assert reported
+    assert {one for one in reported if not one[-1]} == set()
+    assert not any("None" in problem or "Input" in problem for _, problem, _ in reported)

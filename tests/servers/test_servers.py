@@ -127,8 +127,8 @@ def mbpoll(server: LibmodbusServer, kind: int, first: int, count: int) -> list[i
     """What mbpoll reads: kind 0 coils, 1 discrete inputs, 3 input registers, 4 holding registers."""
     what = ["-0", "-r", str(first), "-c", str(count), "-t", str(kind), "-1"]
     command = [str(require("mbpoll")), "-m", "tcp", "-p", str(server.port), *what, server.host]
-    said = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout.decode()
-    return [int(line.split("\t")[1].split()[0]) for line in said.splitlines() if line.startswith("[")]
+    output = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout.decode()
+    return [int(line.split("\t")[1].split()[0]) for line in output.splitlines() if line.startswith("[")]
 
 
 def test_libmodbus_serves_its_tables_to_mbpoll(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def refused(folder: Path, *machines: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("machines", "said"),
+    ("machines", "wanted"),
     [
         (["- {device: a, ...}"], "machines.0.port: is missing"),
         (["- {device: a, ..., port: 5020, serial: {pty: x}}"], "a port is given too"),
@@ -183,11 +183,11 @@ def refused(folder: Path, *machines: str) -> str:
     ],
 )  # fmt: skip
 def test_what_cannot_be_reached_is_refused_with_its_place(
-    tmp_path: Path, machines: list[str], said: str
+    tmp_path: Path, machines: list[str], wanted: str
 ) -> None:
     message = refused(tmp_path, *machines)
     assert message.startswith(f"{tmp_path / 'plant.yaml'}:")
-    assert said in message
+    assert wanted in message
 
 
 def test_a_port_that_needs_the_rights_of_root_is_refused(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ async def test_faults_of_a_device_that_ignores_unit_ids_strike_requests_to_any_i
 
 
 @pytest.mark.parametrize(
-    ("machines", "told"),
+    ("machines", "wanted"),
     [
         ("[{A, port: 5020, ignore_unit_id: true}, {B, port: 5020, unit_id: 2}]", "other devices are on the"),
         ("[{A, port: 5020, ignore_unit_id: true, framing: rtu}]", "needs Modbus TCP: RTU frames go to all"),
@@ -222,7 +222,7 @@ async def test_faults_of_a_device_that_ignores_unit_ids_strike_requests_to_any_i
     ],
 )
 def test_a_device_that_ignores_unit_ids_is_alone_on_its_port(
-    machines: str, told: str, tmp_path: Path
+    machines: str, wanted: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "plant.yaml"
     for name in "AB":
@@ -230,7 +230,7 @@ def test_a_device_that_ignores_unit_ids_is_alone_on_its_port(
     file.write_text(f"machines: {machines}\n")
     with pytest.raises(ConfigError) as error:
         app.load(file)
-    assert told in str(error.value)
+    assert wanted in str(error.value)
 
 
 async def test_functions_8_and_17_are_answered_on_tcp_and_in_rtu_frames() -> None:

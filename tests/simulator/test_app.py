@@ -159,8 +159,8 @@ async def test_a_plant_that_is_too_slow_for_its_speed_says_so_once_and_counts_on
         while clock.ticks_skipped < 100:
             await asyncio.sleep(0.001)
     task.cancel()
-    said = [record.getMessage() for record in caplog.records if "were skipped" in record.getMessage()]
-    assert len(said) == 1
+    output = [record.getMessage() for record in caplog.records if "were skipped" in record.getMessage()]
+    assert len(output) == 1
 
 
 async def test_a_new_speed_is_heeded_at_once_also_in_the_middle_of_a_long_tick() -> None:

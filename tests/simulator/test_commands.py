@@ -37,7 +37,7 @@ def small(folder: Path, **changes: object) -> Path:
     return file
 
 
-def test_a_data_set_is_written_and_its_progress_told(tmp_path: Path) -> None:
+def test_a_data_set_is_written_and_its_progress_reported(tmp_path: Path) -> None:
     file = small(tmp_path)
     done = qilu("plant", "export", file, tmp_path / "set", "--span", "2m", "--every", "2s")
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def test_the_gateway_that_collects_a_shipped_plant_is_emitted_and_checked(
 ) -> None:
     file, out = shipped_configs() / f"{plant}.yaml", tmp_path / "gateway.yaml"
     write_gateway_config(file, out)
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     if plant != "thousand":  # the printing of whose plan takes longer than all the others
         check([out])
     text = out.read_text()
@@ -64,7 +64,7 @@ def test_the_gateway_that_collects_a_shipped_plant_is_emitted_and_checked(
         device["device"] for source in yaml.safe_load(text)["sources"] for device in source["devices"]
     ]
     assert collected == list(dict.fromkeys(collected))
-    assert f": {len(collected)} devices" in said
+    assert f": {len(collected)} devices" in message
     with pytest.raises(ConfigError, match="is there already"):
         write_gateway_config(file, out)
 
@@ -80,7 +80,7 @@ async def test_a_gateway_runs_with_what_was_emitted_and_every_device_is_asked(tm
                     return {row["device"] for row in csv.DictReader(table) if row["counter"]}
 
             await eventually(lambda: asked() == {"pump-1", "air-1", "meter-1"}, "all three are asked")
-            assert "lets nobody read" not in gateway.said()
+            assert "lets nobody read" not in gateway.output()
     with (truth / "requests.csv").open() as table:
         assert {row["exception"] for row in csv.DictReader(table)} == {"0"}
 
@@ -114,7 +114,7 @@ def test_a_plant_is_shown_in_a_browser_without_a_gateway(tmp_path: Path) -> None
             assert json.loads(factory.read())["utilities"][0]["device"] == "pump-1"
 
 
-def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
+def test_what_makes_no_sense_is_message_with_exit_code_2(tmp_path: Path) -> None:
     done = qilu("plant", "export", small(tmp_path), tmp_path / "out", "--span", "forever")
     assert done.returncode == 2
     assert "--span: 'forever' is not a duration" in done.stderr
@@ -123,7 +123,7 @@ def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "said"),
+    ("times", "message"),
     [
         ({"every": "0s"}, "--every: '0s' is no time at all"),
         ({"step": "300ms"}, "do not fit a step of 0.3 s"),
@@ -132,31 +132,31 @@ def test_what_makes_no_sense_is_said_with_exit_code_2(tmp_path: Path) -> None:
     ],
 )
 async def test_an_impossible_time_is_refused_before_anything_is_written(
-    times: dict[str, str], said: str, tmp_path: Path
+    times: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     wanted: dict[str, Any] = {"span": "1h", "every": "1s", "step": None, "form": "csv"} | times
     with pytest.raises(ConfigError) as error:
         await export_to(small(tmp_path), ExportOptions(tmp_path / "out", **wanted))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("plant", "said"),
+    ("plant", "message"),
     [
         ("10.0.0.7:5019", "only be controlled from its own machine"),
         ("70000", "70000 is no port"),
         ("nowhere.yaml", "no such file"),
     ],
 )
-async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, said: str) -> None:
+async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         await send(plant, "GET", "factory/faults", as_json=False)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["explode"], "No such command 'explode'"),
         (["paus", "PLANT"], "Did you mean 'pause'"),
@@ -168,11 +168,11 @@ async def test_a_plant_that_cannot_be_controlled_is_a_config_error(plant: str, s
     ],
 )
 def test_a_wrong_order_to_a_plant_is_refused_with_exit_code_2(
-    arguments: list[str], said: str, tmp_path: Path
+    arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     plant = str(small(tmp_path))
     done = qilu("plant", *(plant if word == "PLANT" else word for word in arguments))
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 def test_a_plant_without_a_port_of_control_says_how_to_get_one(tmp_path: Path) -> None:

@@ -124,9 +124,9 @@ def test_an_inverter_gives_what_the_modules_bring_less_its_losses_and_never_more
         machines.write(0, "power_limit", limit)
         for second in range(0, 86_400, 10):
             machines.step(10.0, nominal_surroundings(1, second_of_day=float(second)))
-            said = {name: float(value[0]) for name, value in machines.values().items()}
-            direct, output = said["direct_power"], said["power"]
+            printed = {name: float(value[0]) for name, value in machines.values().items()}
+            direct, output = printed["direct_power"], printed["power"]
             assert 0.0 <= output <= min(direct, rated * limit / 100.0 + 1e-9)
-            assert output == pytest.approx(direct * said["efficiency"] / 100.0)
+            assert output == pytest.approx(direct * printed["efficiency"] / 100.0)
             lost = rated * (0.0011 + 0.0143 * (direct / rated) ** 2)
             assert direct - output == pytest.approx(min(lost, direct), abs=1e-9 * rated)

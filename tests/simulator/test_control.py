@@ -59,7 +59,7 @@ async def steered(**options: Any) -> AsyncIterator[tuple[Simulation, Client]]:
             yield simulation, Client(session)
 
 
-async def test_the_state_of_time_is_told() -> None:
+async def test_the_state_of_time_is_reported() -> None:
     async with steered() as (simulation, client):
         simulation.plant.advance(5)
         assert await client.get(CLOCK) == {
@@ -77,17 +77,17 @@ async def test_a_fault_is_injected_listed_and_repaired(tmp_path: Path) -> None:
         simulation.plant.advance(10)
         fault = {"device": "pump", "fault": "bearing_wear", "start": "5s", "ramp": "10s", "severity": 0.5}
         assert "error" not in await client.post(FAULTS, fault)
-        [told] = (await client.get(FAULTS))["faults"]
-        assert (told["state"], told["begin"], told["end"]) == ("to come", 15.0, None)
+        [reported] = (await client.get(FAULTS))["faults"]
+        assert (reported["state"], reported["begin"], reported["end"]) == ("to come", 15.0, None)
         calm = true(simulation.plant, "pump")["vibration"]
         simulation.plant.advance(40)
-        [told] = (await client.get(f"{FAULTS}/pump"))["faults"]
-        assert (told["state"], told["severity"]) == ("active", 0.5)
+        [reported] = (await client.get(f"{FAULTS}/pump"))["faults"]
+        assert (reported["state"], reported["severity"]) == ("active", 0.5)
         assert true(simulation.plant, "pump")["vibration"] > 2 * calm
         assert (await client.delete(f"{FAULTS}/pump/bearing_wear"))["repaired"] == 1
         simulation.plant.advance(5)
-        [told] = (await client.get(FAULTS))["faults"]
-        assert told["state"] == "over"
+        [reported] = (await client.get(FAULTS))["faults"]
+        assert reported["state"] == "over"
         causes = (await client.get("api/v1/factory"))["causes"]
         texts = [cause["text"]["zh"] for cause in causes if cause["kind"] == "cause"]
         assert texts == ["循环泵（pump）：消除：轴承磨损", "循环泵（pump）：出现：轴承磨损"]
@@ -96,7 +96,7 @@ async def test_a_fault_is_injected_listed_and_repaired(tmp_path: Path) -> None:
     assert ",51,pump,fault bearing_wear,1,0\n" in events
 
 
-async def test_a_device_s_possible_faults_are_told_with_their_expectation() -> None:
+async def test_a_device_s_possible_faults_are_reported_with_their_expectation() -> None:
     async with steered() as (_, client):
         possible = {fault["fault"]: fault for fault in (await client.get(f"{FAULTS}/pump"))["possible"]}
     assert {"bearing_wear", "drift", "reboot", "late_reply"} <= possible.keys()
@@ -130,7 +130,7 @@ async def test_time_is_held_stepped_let_go_and_made_faster() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "said"),
+    ("path", "body", "wanted"),
     [
         (CLOCK, {"explode": 1}, "explode"),
         (CLOCK, {"step": 0}, "step"),
@@ -148,16 +148,16 @@ async def test_time_is_held_stepped_let_go_and_made_faster() -> None:
         (FAULTS, {"device": "pump", "fault": "late_reply"}, "delay"),
     ],
 )
-async def test_what_cannot_be_done_is_told_and_the_conversation_goes_on(
-    path: str, body: Any, said: str
+async def test_what_cannot_be_done_is_reported_and_the_conversation_goes_on(
+    path: str, body: Any, wanted: str
 ) -> None:
     async with steered() as (_, client):
-        assert said in (await client.post(path, body))["error"]
+        assert wanted in (await client.post(path, body))["error"]
         assert (await client.get(CLOCK))["tick"] == 0
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "said"),
+    ("method", "path", "wanted"),
     [
         ("DELETE", f"{FAULTS}/pump", "pump has no fault"),
         ("DELETE", f"{FAULTS}/x", "no device 'x'"),
@@ -166,9 +166,9 @@ async def test_what_cannot_be_done_is_told_and_the_conversation_goes_on(
         ("DELETE", f"{FAULTS}/" + "x" * 5_000, "no device"),
     ],
 )
-async def test_a_device_that_is_not_there_is_told(method: str, path: str, said: str) -> None:
+async def test_a_device_that_is_not_there_is_reported(method: str, path: str, wanted: str) -> None:
     async with steered() as (_, client):
-        assert said in (await client._ask(method, path, None))["error"]
+        assert wanted in (await client._ask(method, path, None))["error"]
 
 
 async def test_a_running_plant_is_not_stepped_by_hand() -> None:

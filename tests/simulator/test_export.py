@@ -72,17 +72,17 @@ def test_ill_sensors_are_in_the_rows_and_the_truth_is_beside_them(tmp_path: Path
     ill, sound = plant(PUMP, faults=FAULTS), plant(PUMP, faults=FAULTS[:1])
     exported(ill, tmp_path / "ill", span=60)
     exported(sound, tmp_path / "sound", span=60)
-    said, right = (rows(tmp_path / name / "devices" / "pump.csv.gz") for name in ("ill", "sound"))
+    message, right = (rows(tmp_path / name / "devices" / "pump.csv.gz") for name in ("ill", "sound"))
     truth = rows(tmp_path / "ill" / "truth" / "faults.csv.gz")
     drifts = {int(row["tick"]): row for row in truth if row["fault"] == "drift"}
     assert sorted(drifts) == list(range(20, 50))
     for tick in range(60):
-        assert (said[tick]["flow"] != right[tick]["flow"]) == (tick in drifts)
+        assert (message[tick]["flow"] != right[tick]["flow"]) == (tick in drifts)
         if tick in drifts:
             assert float(drifts[tick]["true"]) == pytest.approx(float(right[tick]["flow"]), rel=1e-6)
-            assert float(said[tick]["flow"]) == pytest.approx(float(right[tick]["flow"]) + 50, rel=1e-6)
-    assert [row["head"] == "" for row in said] == [10 <= tick < 20 for tick in range(60)]
-    assert all(int(float(row["motor_current"]) * 100 + 0.5) & 1 << 13 for row in said[10:])
+            assert float(message[tick]["flow"]) == pytest.approx(float(right[tick]["flow"]) + 50, rel=1e-6)
+    assert [row["head"] == "" for row in message] == [10 <= tick < 20 for tick in range(60)]
+    assert all(int(float(row["motor_current"]) * 100 + 0.5) & 1 << 13 for row in message[10:])
     worn = [float(row["severity"]) for row in truth if row["fault"] == "bearing_wear"]
     assert worn == sorted(worn)
     assert len(worn) == 60
@@ -138,11 +138,11 @@ def test_a_data_set_that_was_not_finished_has_no_description(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("span", "every", "said"),
+    ("span", "every", "message"),
     [(60, 2.5, "do not fit a step of 1 s"), (60, 0.5, "do not fit"), (5, 10, "has no row every 10 s")],
 )
-def test_an_impossible_interval_is_refused(span: float, every: float, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_impossible_interval_is_refused(span: float, every: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         plan_export(plant(PUMP), span, every, "csv")
 
 

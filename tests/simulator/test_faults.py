@@ -29,7 +29,7 @@ def true(of: Plant, device: str, point: str) -> float:
     return float(asked._image.machines.values()[point][asked._row])
 
 
-def said(of: Plant, device: str, name: str) -> tuple[Any, Any]:
+def output(of: Plant, device: str, name: str) -> tuple[Any, Any]:
     """What a client reads: the value, and why there is none."""
     asked = of.devices[device]
     point = asked.profile.point(name)
@@ -69,13 +69,13 @@ def test_tool_wear_shows_in_load_and_vibration_long_before_parts_are_rejected() 
     worn = with_fault(cnc, step=5, fault="tool_wear", start="10m", ramp="6h")
     dulled: dict[str, list[float]] = {"spindle_load": [], "spindle_vibration": [], "reject_count": []}
     for _ in range(16):
-        told = {name: [0.0, 0.0] for name in dulled}
+        message = {name: [0.0, 0.0] for name in dulled}
         for _ in range(360):
             for side, each in enumerate((worn, healthy)):
                 each.advance()
-                for name, sums in told.items():
+                for name, sums in message.items():
                     sums[side] += true(each, "cnc", name)
-        for name, sums in told.items():
+        for name, sums in message.items():
             dulled[name].append(sums[0] / sums[1])
     rejected = next(half for half, ratio in enumerate(dulled["reject_count"]) if ratio > 1.0)
     assert dulled["spindle_load"][rejected - 2] > 1.1
@@ -119,18 +119,18 @@ def test_a_fault_that_is_repaired_leaves_no_trace_in_what_follows_physically() -
     assert true(ill, "pump", "vibration") == pytest.approx(true(well, "pump", "vibration"), rel=0.01)
 
 
-def test_a_frozen_sensor_keeps_what_it_said_first_while_the_truth_goes_on() -> None:
+def test_a_frozen_sensor_keeps_what_it_output_first_while_the_truth_goes_on() -> None:
     ill = with_fault(AIR, fault="freeze", point="discharge_pressure", start=100, duration=200)
     ill.advance(100)
-    frozen = said(ill, "air", "discharge_pressure")
+    frozen = output(ill, "air", "discharge_pressure")
     values = set()
     for _ in range(150):
         ill.advance()
         values.add(true(ill, "air", "discharge_pressure"))
-        assert said(ill, "air", "discharge_pressure") == frozen
+        assert output(ill, "air", "discharge_pressure") == frozen
     assert len(values) > 100
     ill.advance(100)
-    assert said(ill, "air", "discharge_pressure")[0] == pytest.approx(
+    assert output(ill, "air", "discharge_pressure")[0] == pytest.approx(
         true(ill, "air", "discharge_pressure"), abs=0.006
     )
 
@@ -142,16 +142,16 @@ def test_a_frozen_sensor_holds_the_same_value_however_the_plant_was_advanced() -
     for _ in range(120):
         step_by_step.advance()
     at_once.advance(120)
-    assert said(step_by_step, "air", "discharge_pressure") == said(at_once, "air", "discharge_pressure")
+    assert output(step_by_step, "air", "discharge_pressure") == output(at_once, "air", "discharge_pressure")
 
 
 def test_a_drifting_sensor_is_wrong_by_its_amount_at_the_end_and_by_half_at_half_time() -> None:
     ill = with_fault(AIR, fault="drift", point="oil_temperature", start=100, ramp=1000, magnitude=8)
     for tick, error in [(90, 0.0), (600, 4.0), (1100, 8.0), (2000, 8.0)]:
         ill.advance(tick - ill.tick)
-        assert said(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") == pytest.approx(
-            error, abs=0.06
-        )
+        assert output(ill, "air", "oil_temperature")[0] - true(
+            ill, "air", "oil_temperature"
+        ) == pytest.approx(error, abs=0.06)
 
 
 def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
@@ -161,7 +161,7 @@ def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
         ticks = []
         for tick in range(1, 601):
             ill.advance()
-            if said(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") > 49:
+            if output(ill, "air", "oil_temperature")[0] - true(ill, "air", "oil_temperature") > 49:
                 ticks.append(tick)
         runs.append(ticks)
     assert runs[0] == runs[1]
@@ -171,10 +171,10 @@ def test_spikes_come_now_and_then_and_the_same_ones_for_the_same_seed() -> None:
 def test_a_sensor_that_drops_out_says_its_sentinel() -> None:
     ill = with_fault(AIR, fault="drop_out", point="oil_temperature", start=10, duration=10)
     ill.advance(15)
-    assert said(ill, "air", "oil_temperature") == (None, Reason.SENTINEL)
+    assert output(ill, "air", "oil_temperature") == (None, Reason.SENTINEL)
     assert math.isfinite(true(ill, "air", "oil_temperature"))
     ill.advance(15)
-    assert said(ill, "air", "oil_temperature")[1] is None
+    assert output(ill, "air", "oil_temperature")[1] is None
 
 
 def test_a_stuck_bit_is_always_one_and_lets_go_when_repaired() -> None:
@@ -184,7 +184,7 @@ def test_a_stuck_bit_is_always_one_and_lets_go_when_repaired() -> None:
     (word,) = struct.unpack(">H", ill.devices["air"].read_registers(Table.INPUT, 7, 1))
     assert word & 1 << 11
     ill.advance(100)
-    assert said(ill, "air", "oil_temperature")[0] == pytest.approx(
+    assert output(ill, "air", "oil_temperature")[0] == pytest.approx(
         true(ill, "air", "oil_temperature"), abs=0.06
     )
 
@@ -231,7 +231,7 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         (
             "{device: pmp, fault: bearing_wear, start: 0}",
@@ -273,14 +273,14 @@ def test_faults_can_be_injected_and_repaired_while_the_plant_runs() -> None:
         ("{device: pump, fault: bearing_wear, start: 0, severity: 2}", "faults.0.severity"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, told: str) -> None:
+def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, message: str) -> None:
     file = tmp_path / "plant.yaml"
     machine = "{device: pump, machine: centrifugal-pump, port: 5020}"
     file.write_text(f"machines: [{machine}]\nfaults:\n  - {fault}\n")
     with pytest.raises(ConfigError) as error:
         app.load(file)
     assert str(error.value).startswith(f"{file}:3: faults.0.")
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_pump_without_faults_runs_on() -> None:
@@ -297,7 +297,7 @@ def test_a_fault_of_a_row_strikes_each_of_its_devices_with_a_course_of_its_own()
     while ill.seconds < 200:
         ill.advance()
         for device, seconds in hits.items():
-            seconds += [ill.tick] if said(ill, device, "flow")[0] > 150 else []
+            seconds += [ill.tick] if output(ill, device, "flow")[0] > 150 else []
     assert hits["pump-1"]
     assert hits["pump-2"]
     assert hits["pump-1"] != hits["pump-2"]
@@ -312,4 +312,4 @@ def test_a_fault_of_a_line_strikes_its_devices() -> None:
 def test_an_integer_without_a_sentinel_shows_its_largest_number_where_its_sensor_drops_out() -> None:
     ill = with_fault(PUMP, fault="drop_out", point="speed", start=0)
     assert ill.devices["pump"].read_registers(Table.HOLDING, 4, 1) == b"\xff\xff"
-    assert said(ill, "pump", "speed") == (None, Reason.OUT_OF_LIMITS)
+    assert output(ill, "pump", "speed") == (None, Reason.OUT_OF_LIMITS)

@@ -26,9 +26,9 @@ def shown(kind: type[NetworkFault], name: str, text: str) -> bool:
         return text == "required"
     if field.default is None:
         return text == "none"
-    said: Any = yaml.safe_load(text.strip("`"))
+    output: Any = yaml.safe_load(text.strip("`"))
     right = field.default
-    return bool(said == right or (isinstance(right, float) and parse_duration(said) == right))
+    return bool(output == right or (isinstance(right, float) and parse_duration(output) == right))
 
 
 def test_every_fault_has_its_section_in_the_order_of_its_family() -> None:
@@ -55,7 +55,7 @@ def test_an_example_is_a_fault_of_its_section(name: str) -> None:
     assert network_fault(raw).fault == name
 
 
-def test_the_settings_of_every_fault_are_told() -> None:
+def test_the_settings_of_every_fault_are_reported() -> None:
     table = PAGE.split("Every fault takes these settings:")[1].split("Which requests")[0]
     rows = ROW.findall(table)
     assert [row[0] for row in rows] == [field for field in NetworkFault.model_fields if field != "fault"]
@@ -64,8 +64,8 @@ def test_the_settings_of_every_fault_are_told() -> None:
 
 def test_the_rows_name_the_faults_that_act_them_out() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", PAGE, re.MULTILINE)
-    told = {int(number): set(re.findall(r"\[`(\w+)`\]\(#\1\)", faults)) for number, _, faults in rows}
-    assert told == {
+    reported = {int(number): set(re.findall(r"\[`(\w+)`\]\(#\1\)", faults)) for number, _, faults in rows}
+    assert reported == {
         row: {name for name, kind in FAULTS.items() if row in kind.catalogue_numbers} for row in range(1, 35)
     }
 

@@ -323,6 +323,6 @@ def test_a_shipped_profile_says_of_every_gap_that_nobody_may_read_through_it(mod
         points = sorted(area.points, key=lambda point: point.address)
         for before, after in pairwise(points):
             first, count = before.address, after.last - before.address + 1
-            told = [gap for gap in shipped.limits.unreadable if gap.overlaps(table, first, after.last)]
-            if count <= shipped.limits.max_block(table) and not told:
+            reported = [gap for gap in shipped.limits.unreadable if gap.overlaps(table, first, after.last)]
+            if count <= shipped.limits.max_block(table) and not reported:
                 area.column(first, count)

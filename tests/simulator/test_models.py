@@ -147,12 +147,12 @@ def test_a_machine_waits_with_alarm_4_for_a_supply_that_it_uses_and_goes_on_when
     short = nominal_surroundings(
         1, level={**nominal_surroundings(1).level, utility: np.full(1, MISSING[utility])}
     )
-    said = []
+    output = []
     for surroundings in (short, nominal_surroundings(1)):
         for _ in range(1200):
             machines.step(1.0, surroundings)
-        said.append((int(machines.values()["state"][0]), int(machines.values()["alarm"][0])))
-    assert said == [(State.IDLE, 4), (State.RUNNING, 0)]
+        output.append((int(machines.values()["state"][0]), int(machines.values()["alarm"][0])))
+    assert output == [(State.IDLE, 4), (State.RUNNING, 0)]
 
 
 @pytest.mark.parametrize("size", [0.1, 1.0, 10.0])

@@ -190,8 +190,8 @@ def test_a_voltage_dip_is_seen_by_every_machine_of_the_plant() -> None:
     assert float(values(shop, "meter")["voltage_a"]) < 165.0
     assert float(values(shop, "sun")["power"]) == 0.0
     for model in models:
-        said = values(shop, model)
-        assert (said["state"], said["alarm"]) == (State.IDLE, 4), model
+        output = values(shop, model)
+        assert (output["state"], output["alarm"]) == (State.IDLE, 4), model
     shop.advance(60)
     assert float(values(shop, "meter")["voltage_a"]) > 210.0
     assert float(values(shop, "sun")["power"]) > 5.0

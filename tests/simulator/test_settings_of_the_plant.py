@@ -64,7 +64,7 @@ def test_the_thousand_are_a_thousand() -> None:
     assert len(app.load(shipped_configs() / "thousand.yaml").devices) == 1000
 
 
-def test_an_unknown_machine_is_told_with_what_exists_and_what_was_meant(tmp_path: Path) -> None:
+def test_an_unknown_machine_is_wanted_with_what_exists_and_what_was_meant(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD, "- {device: x, machine: screw-air-compresor, port: 5021}")
     assert ":4: machines.1.machine" in message
     assert "did you mean screw-air-compressor?" in message
@@ -101,7 +101,7 @@ def test_what_feeds_nothing_that_exists_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "said"),
+    ("machine", "wanted"),
     [
         (
             "centrifugal-pump",
@@ -118,13 +118,13 @@ def test_what_feeds_nothing_that_exists_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_machine_that_cannot_supply_what_it_feeds_is_refused(
-    tmp_path: Path, machine: str, said: str
+    tmp_path: Path, machine: str, wanted: str
 ) -> None:
     cnc = "- {device: cnc, machine: cnc-machining-centre, port: 5020, line: mill}"
     supplier = f"- {{device: m, machine: {machine}, port: 5021, feeds: [mill]}}"
     message = refused(tmp_path, cnc, supplier)
     assert ":4: " in message
-    assert said in message
+    assert wanted in message
 
 
 def test_a_supplier_may_feed_a_line_in_which_one_machine_takes_what_it_has(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("machine", "parameters", "said"),
+    ("machine", "parameters", "wanted"),
     [
         ("screw-air-compressor", "rated_power: 0", "rated_power: 0 is not possible; give a number from 5.5"),
         ("screw-air-compressor", "capacity: -3", "capacity: -3 is not possible"),
@@ -169,12 +169,12 @@ def test_a_parameter_that_the_machine_does_not_have_is_refused(tmp_path: Path) -
     ],
 )
 def test_a_parameter_that_no_machine_can_have_is_refused(
-    tmp_path: Path, machine: str, parameters: str, said: str
+    tmp_path: Path, machine: str, parameters: str, wanted: str
 ) -> None:
     line = f"- {{device: m, machine: {machine}, port: 5021, parameters: {{{parameters}}}}}"
     message = refused(tmp_path, GOOD, line)
     assert ":4: machines.1.parameters." in message
-    assert said in message
+    assert wanted in message
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_host_that_is_left_empty_does_not_open_the_plant_to_the_network(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("buffers", "told"),
+    ("buffers", "wanted"),
     [
         (
             "[{after: [aire], capacity: 3}]",
@@ -240,8 +240,8 @@ def test_a_host_that_is_left_empty_does_not_open_the_plant_to_the_network(tmp_pa
         ),
     ],
 )
-def test_a_buffer_that_cannot_be_is_refused(tmp_path: Path, buffers: str, told: str) -> None:
-    assert told in refused(tmp_path, GOOD, head=f"buffers: {buffers}")
+def test_a_buffer_that_cannot_be_is_refused(tmp_path: Path, buffers: str, wanted: str) -> None:
+    assert wanted in refused(tmp_path, GOOD, head=f"buffers: {buffers}")
 
 
 PROFILE = """\
@@ -253,7 +253,7 @@ points:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "wanted"),
     [
         (
             "serve_counter",
@@ -266,7 +266,7 @@ points:
     ],
 )
 def test_a_profile_beside_the_plant_that_does_not_fit_its_machine_is_refused(
-    tmp_path: Path, old: str, new: str, said: str
+    tmp_path: Path, old: str, new: str, wanted: str
 ) -> None:
     (tmp_path / "profiles").mkdir()
     own = tmp_path / "profiles" / "screw-air-compressor.yaml"
@@ -274,7 +274,7 @@ def test_a_profile_beside_the_plant_that_does_not_fit_its_machine_is_refused(
     (tmp_path / "plant.yaml").write_text(f"machines:\n{GOOD}\n")
     assert app.load(tmp_path / "plant.yaml").devices["air"].profile.point("power").address == 2
     own.write_text(PROFILE.replace(old, new))
-    assert said in refused(tmp_path, GOOD, file="profiles/screw-air-compressor.yaml")
+    assert wanted in refused(tmp_path, GOOD, file="profiles/screw-air-compressor.yaml")
 
 
 def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "wanted"),
     [
         ("{device: air, fault: air_leak, start: yesterday}", "faults.0.start: 'yesterday' is not a duration"),
         ("{device: air, fault: air_leak, start: -5s}", "is not a duration"),
@@ -293,8 +293,8 @@ def test_a_port_of_control_that_is_a_machine_s_is_refused(tmp_path: Path) -> Non
         ("{device: air, fault: air_leak, start: 5s, severity: 2}", "faults.0.severity"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, said: str) -> None:
-    assert said in refused(tmp_path, GOOD, head=f"faults:\n- {fault}")
+def test_a_fault_that_cannot_be_is_refused(tmp_path: Path, fault: str, wanted: str) -> None:
+    assert wanted in refused(tmp_path, GOOD, head=f"faults:\n- {fault}")
 
 
 def test_all_wrong_parameters_of_a_plant_are_named_at_once(tmp_path: Path) -> None:

@@ -140,6 +140,6 @@ def test_a_fault_lasts_about_its_repair_time_and_names_its_alarm() -> None:
     assert (operation.alarm[operation.state == State.RUNNING] == 0).all()
 
 
-def test_the_first_reason_to_wait_is_the_one_that_is_told() -> None:
-    told = waits((4, np.array([True, False, False])), (1, np.array([True, True, False])), n=3)
-    assert told.tolist() == [4, 1, 0]
+def test_the_first_reason_to_wait_is_the_one_that_is_reported() -> None:
+    reported = waits((4, np.array([True, False, False])), (1, np.array([True, True, False])), n=3)
+    assert reported.tolist() == [4, 1, 0]

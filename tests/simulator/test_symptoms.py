@@ -76,13 +76,13 @@ def test_a_fault_of_a_machine_shows_what_the_page_promises(promise: Promise) -> 
         assert ill[name] < well[name] - 0.02 * abs(well[name]), f"{name}: {well[name]} and {ill[name]}"
 
 
-def test_a_client_is_told_the_effects_that_the_page_promises() -> None:
-    told = [
+def test_a_client_is_reported_the_effects_that_the_page_promises() -> None:
+    reported = [
         Promise(model, fault, text.rises, text.falls)
         for model, faults in MACHINE_FAULTS.items()
         for fault, text in faults.items()
     ]
-    assert sorted(told) == sorted(PROMISES)
+    assert sorted(reported) == sorted(PROMISES)
 
 
 def test_every_fault_has_a_name_in_both_languages() -> None:

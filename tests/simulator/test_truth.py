@@ -75,28 +75,28 @@ async def test_a_foreign_client_and_the_truth_agree_request_by_request(
             registers = await read(simulation.ports[FIRST], function, address, count)
             assert len(registers) == count
             got.append((running.tick, function, address, count, checksum(function, registers)))
-    told = rows(tmp_path)
+    reported = rows(tmp_path)
     keys = ("tick", "function", "address", "count")
-    assert [(*(int(row[key]) for key in keys), row["response"]) for row in told] == got
-    counted = [row["counter"] for row in told]
+    assert [(*(int(row[key]) for key in keys), row["response"]) for row in reported] == got
+    counted = [row["counter"] for row in reported]
     numbers = itertools.count(1)
     assert counted == [str(next(numbers)) if each in COUNTED else "" for each in READS]
-    assert {row["device"] for row in told} == {"pump"}
-    assert {row["exception"] for row in told} == {"0"}
+    assert {row["device"] for row in reported} == {"pump"}
+    assert {row["exception"] for row in reported} == {"0"}
 
 
-async def test_what_is_refused_written_or_for_nobody_is_told_as_well(tmp_path: Path) -> None:
+async def test_what_is_refused_written_or_for_nobody_is_reported_as_well(tmp_path: Path) -> None:
     both = plant({**PUMP, "port": FIRST}, {**PUMP, "device": "other", "unit_id": 2, "port": FIRST})
     async with held(both, truth=tmp_path) as simulation, pymodbus(simulation.ports[FIRST]) as client:
         await client.read_holding_registers(9999, count=2, device_id=1)
         await client.write_register(40, 250, device_id=2)
         await client.read_coils(0, count=2, device_id=9)
         await client.read_device_information(device_id=1)
-    told = [
+    reported = [
         (row["device"], row["unit"], row["function"], row["address"], row["count"], row["exception"])
         for row in rows(tmp_path)
     ]
-    assert told == [
+    assert reported == [
         ("pump", "1", "3", "9999", "2", "2"),
         ("other", "2", "6", "40", "1", "0"),
         ("", "9", "1", "0", "2", "11"),
@@ -157,10 +157,10 @@ async def test_a_run_with_writes_can_be_carried_out_again_from_its_truth(tmp_pat
             if turn == 6:
                 await client.write_register(40, 200)
             await client.read_holding_registers(0, count=8)
-    told = [row["response"] for row in rows(tmp_path)]
-    assert carried_out_again(tmp_path, built()) == told
+    reported = [row["response"] for row in rows(tmp_path)]
+    assert carried_out_again(tmp_path, built()) == reported
     untouched = plant({**PUMP, "writable": False}, {"device": "air", "machine": "screw-air-compressor"})
-    assert carried_out_again(tmp_path, untouched)[14:] != told[14:]
+    assert carried_out_again(tmp_path, untouched)[14:] != reported[14:]
 
 
 async def test_the_truth_begins_with_the_states_and_the_faults_that_are_there_already(tmp_path: Path) -> None:
@@ -168,8 +168,10 @@ async def test_the_truth_begins_with_the_states_and_the_faults_that_are_there_al
     running = plant(PUMP, faults=[fault])
     async with held(running, truth=tmp_path):
         running.advance(2)
-    told = [(row["device"], row["event"], row["before"], row["after"]) for row in rows(tmp_path, EVENTS[0])]
-    assert told == [
+    reported = [
+        (row["device"], row["event"], row["before"], row["after"]) for row in rows(tmp_path, EVENTS[0])
+    ]
+    assert reported == [
         ("pump", "fault bearing_wear", "0", "1"),
         ("pump", "state", "3", "3"),
         ("pump", "alarm", "0", "0"),

@@ -48,11 +48,11 @@ async def test_a_fault_of_a_device_strikes_its_unit_alone_at_its_time() -> None:
     busy = {"fault": "exception", "code": 6, "start": 2, "duration": 2}
     async with held(plant({**TWO[0], "network_faults": [busy]}, TWO[1])) as simulation:
         port = simulation.ports[FIRST]
-        said = []
+        message = []
         for _ in range(6):
-            said.append((await asked(port, 1), await asked(port, 1, unit=2)))
+            message.append((await asked(port, 1), await asked(port, 1, unit=2)))
             simulation.plant.advance()
-    assert said == [([131 if second in (2, 3) else 3], [3]) for second in range(6)]
+    assert message == [([131 if second in (2, 3) else 3], [3]) for second in range(6)]
 
 
 async def test_a_fault_of_a_port_strikes_all_behind_it_and_nobody_else() -> None:
@@ -91,11 +91,11 @@ async def test_a_neighbours_traffic_does_not_change_who_is_struck() -> None:
 
     async def run(between: int) -> list[int]:
         async with held(plant({**TWO[0], "network_faults": wire}, TWO[1])) as simulation:
-            port, said = simulation.ports[FIRST], []
+            port, message = simulation.ports[FIRST], []
             for _ in range(30):
-                said += await asked(port, 1)
+                message += await asked(port, 1)
                 await asked(port, between, unit=2)
-            return said
+            return message
 
     assert await run(0) == await run(2)
 
@@ -140,7 +140,7 @@ def refusal(**raw: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
         ({"fault": "late_replay"}, "fault: no fault of the wire 'late_replay'; did you mean late_reply?"),
         ({}, "fault: is missing; there are: bad_length, block_limit"),
@@ -155,12 +155,12 @@ def refusal(**raw: Any) -> str:
         ({"fault": "garbage", "probability": 0}, "probability: Input should be greater than 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_remedy(raw: dict[str, Any], said: str) -> None:
-    assert said in refusal(**raw)
+def test_what_makes_no_sense_is_refused_with_a_remedy(raw: dict[str, Any], message: str) -> None:
+    assert message in refusal(**raw)
 
 
 @pytest.mark.parametrize(
-    ("wire", "said"),
+    ("wire", "message"),
     [
         ({"device": "pomp", "fault": "slow", "delay": 1}, "no device pomp; did you mean pump?"),
         ({"port": 9999, "fault": "slow", "delay": 1}, "no port 9999; there are: 5020"),
@@ -170,8 +170,8 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(raw: dict[str, Any], said:
         ),
     ],
 )
-def test_what_does_not_fit_the_plant_is_told_with_its_line(
-    tmp_path: Path, wire: Mapping[str, Any], said: str
+def test_what_does_not_fit_the_plant_is_reported_with_its_line(
+    tmp_path: Path, wire: Mapping[str, Any], message: str
 ) -> None:
     file = tmp_path / "plant.yaml"
     entries = ", ".join(f"{key}: {value}" for key, value in wire.items())
@@ -181,7 +181,7 @@ def test_what_does_not_fit_the_plant_is_told_with_its_line(
         load(file)
     text = str(caught.value)
     assert f"{file}:4: network_faults.0" in text
-    assert said in text
+    assert message in text
 
 
 def test_no_fault_of_the_wire_has_the_name_of_another_fault() -> None:
@@ -228,7 +228,7 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
         assert "1 repaired" in await reply("DELETE", str(FIRST))
         await add("*", "half_open", "max_count=1")
         assert "1 repaired" in await reply("DELETE", "*", "half_open")
-        for arguments, said in {
+        for arguments, message in {
             ("pump", "exception"): "code",
             ("pump", "exception", "cod=1"): "did you mean code",
             ("pump", "exception", "1"): "is no parameter",
@@ -237,7 +237,7 @@ async def test_a_fault_of_the_wire_is_steered_from_the_command_line(
         }.items():
             with pytest.raises(ConfigError) as caught:
                 await add(*arguments)
-            assert said in str(caught.value)
+            assert message in str(caught.value)
 
 
 async def test_a_device_that_checks_nothing_replies_to_a_block_beyond_every_limit() -> None:

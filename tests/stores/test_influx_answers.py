@@ -47,16 +47,16 @@ def front(url: str) -> InfluxSettings:
 
 
 @pytest.mark.parametrize(
-    ("flags", "horizon", "told"),
+    ("flags", "horizon", "message"),
     [("", 5.0, True), ("", 12.0, False), ('-inmemoryDataFlushInterval="1s"\n', 5.0, False)],
 )
-async def test_a_horizon_in_which_victoriametrics_may_still_lose_something_is_told(
-    caplog: pytest.LogCaptureFixture, flags: str, horizon: float, told: bool
+async def test_a_horizon_in_which_victoriametrics_may_still_lose_something_is_message(
+    caplog: pytest.LogCaptureFixture, flags: str, horizon: float, message: bool
 ) -> None:
     async with in_front(lambda _: web.Response(status=204), flags) as url:
         async with InfluxStore(front(url).model_copy(update={"durability_delay": horizon})):
             pass
-    assert ("durability_delay of 5 s is too short" in caplog.text) == told
+    assert ("durability_delay of 5 s is too short" in caplog.text) == message
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 401, 403, 404, 301])
@@ -138,7 +138,7 @@ async def test_an_error_in_the_json_of_influxdb_is_its_own_whatever_became_of_th
             assert "HTTP 400" in refused[0].text
 
 
-async def test_of_a_web_page_only_the_title_is_told() -> None:
+async def test_of_a_web_page_only_the_title_is_message() -> None:
     page = "<!DOCTYPE html>\n<html><head><style>h1 {}</style>\n<title>502 Bad\nGateway</title></head></html>"
     async with in_front(lambda _: web.Response(status=502, text=page)) as url:
         async with InfluxStore(front(url)) as store:
@@ -146,7 +146,7 @@ async def test_of_a_web_page_only_the_title_is_told() -> None:
                 await store.write([poll(NOW, 1.0)])
 
 
-async def test_a_server_that_is_not_there_is_told_with_a_remedy() -> None:
+async def test_a_server_that_is_not_there_is_message_with_a_remedy() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(UnreachableError, match=f"^{url}/flags: nothing listens there; start the store, or"):
         async with InfluxStore(front(url)):
@@ -200,7 +200,7 @@ async def test_a_server_that_never_answers_is_unreachable() -> None:
                 pass
 
 
-async def test_who_is_not_admitted_is_told_what_to_correct() -> None:
+async def test_who_is_not_admitted_is_message_what_to_correct() -> None:
     async def no(request: web.Request) -> web.Response:
         return web.json_response({"message": "unauthorized access"}, status=401)
 

@@ -70,7 +70,7 @@ async def test_the_view_shows_people_one_value_per_row(tmp_path: Path) -> None:
         ]
 
 
-async def test_a_second_writing_process_is_told_what_to_do(tmp_path: Path) -> None:
+async def test_a_second_writing_process_is_reported_what_to_do(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib
 from qilu.stores.sqlite.writer import SqliteStore

@@ -107,7 +107,7 @@ async def test_a_summary_that_cannot_be_read_is_made_from_the_readings(tmp_path:
         assert found == [Sample(START, 29.5)]
 
 
-async def test_a_number_beyond_the_limits_is_told_as_bad(tmp_path: Path) -> None:
+async def test_a_number_beyond_the_limits_is_reported_as_bad(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     await made(file)
     edit(file, ('UPDATE readings SET "values" = ? WHERE time_ms = ?', (HUGE, START)))

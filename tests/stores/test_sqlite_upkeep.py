@@ -75,10 +75,10 @@ def mixed(count: int) -> list[Poll]:
 
 
 def expected(polls: list[Poll], point: int, start: int, end: int, every: int, last: bool) -> list[Sample]:
-    told = [
+    reported = [
         sample(one.due_ms, one.readings[0].values[point], one.readings[0].reasons.get(point)) for one in polls
     ]
-    return list(per_interval((one for one in told if start <= one.time_ms < end), every, last=last))
+    return list(per_interval((one for one in reported if start <= one.time_ms < end), every, last=last))
 
 
 def close(found: list[Sample]) -> list[object]:

@@ -33,13 +33,13 @@ class Systemd:
         with contextlib.suppress(BlockingIOError):
             while True:
                 for line in self._socket.recv(1000).decode().splitlines():
-                    self._told(line, now)
+                    self._reported(line, now)
         if not self.ready and now > self._start_ends:
             self.trips.append("start")
         if self.ready and now > self._fed_at + WATCHDOG_S:
             self.trips.append("watchdog")
 
-    def _told(self, line: str, now: float) -> None:
+    def _reported(self, line: str, now: float) -> None:
         name, _, value = line.partition("=")
         if name == "READY":
             self.ready, self._fed_at = True, now

@@ -37,9 +37,9 @@ class Qilu(Server):
         return [self._program, *self.arguments]
 
     def ready(self) -> bool:
-        return self._ready in self.said()
+        return self._ready in self.output()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it logged since its last start."""
         with self.log.open("rb") as log:
             log.seek(self._from)

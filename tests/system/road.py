@@ -94,7 +94,7 @@ class Road:
             async with asyncio.TaskGroup() as starting:
                 for program in (self.simulator, *self.ingesters):
                     starting.create_task(asyncio.to_thread(program.start))
-            found = re.search(r"fills store (\S+)", self.ingesters[0].said())
+            found = re.search(r"fills store (\S+)", self.ingesters[0].output())
             assert found
             self._write_gateway(found[1])
             await asyncio.to_thread(self.gateway.start)

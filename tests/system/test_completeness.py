@@ -126,8 +126,8 @@ async def test_what_a_full_spool_gave_up_is_named(mosquitto: Mosquitto, tmp_path
         for one in found.values():
             causes = {missing["why"] for missing in one["missing"]}
             assert "dropped by spool (max_bytes)" in causes, one
-        told = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
-        assert told["dropped_records"] > 0
+        reported = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
+        assert reported["dropped_records"] > 0
         await road.stop()
 
 
@@ -158,8 +158,8 @@ async def test_a_lost_store_is_filled_again_from_the_spool(mosquitto: Mosquitto,
         assert before <= after
         assert len({(one.device, one.counter) for one in after}) == len(after)
         await all_explained(road)
-        told = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
-        assert told["acked_bytes"] + told["bytes"] > 0
+        reported = json.loads(qilu("spool", "show", road.folder / "gateway.yaml", "--format", "json").stdout)
+        assert reported["acked_bytes"] + reported["bytes"] > 0
         await road.stop()
 
 

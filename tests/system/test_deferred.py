@@ -25,12 +25,12 @@ async def test_records_of_a_device_that_another_edge_owns_wait_and_come_when_the
         file.write_text(yaml.safe_dump(settings | {"owners": {"press-*": "edge-9"}}))
         await asyncio.to_thread(ingester.stop)
         await asyncio.to_thread(ingester.start)
-        await eventually(lambda: "deferred as not_owner" in road.gateway.said(), "the line of the gateway")
+        await eventually(lambda: "deferred as not_owner" in road.gateway.output(), "the line of the gateway")
         devices, road.devices = road.devices, [one for one in road.devices if one != "press-1"]
         await road.flows()  # nobody else is stopped
         road.devices = devices
-        assert "'press-1' comes from edge 'edge-1'" in ingester.said()
-        assert "names 'edge-9'" in ingester.said()
+        assert "'press-1' comes from edge 'edge-1'" in ingester.output()
+        assert "names 'edge-9'" in ingester.output()
         file.write_text(yaml.safe_dump(settings))
         await asyncio.to_thread(ingester.stop)
         await asyncio.to_thread(ingester.start)
@@ -77,7 +77,9 @@ async def test_a_proxy_that_refuses_for_a_while_costs_nothing_and_a_request_brin
         async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
             await road.flows()
             proxy.refuses = True
-            await eventually(lambda: "deferred as store_refused" in road.gateway.said(), "the gateway's line")
+            await eventually(
+                lambda: "deferred as store_refused" in road.gateway.output(), "the gateway's line"
+            )
             await asyncio.sleep(5)
             proxy.refuses = False
             await road.flows()

@@ -75,11 +75,11 @@ async def test_it_shows_a_factory_at_work_and_a_second_start_goes_on_with_it(tmp
     summary.unlink()
     second = Qilu(tmp_path, "demo", "--summary", summary, "--data-dir", data, ready=" durable after ")
     with second:
-        await eventually(lambda: "discharge_pressure" in second.said(), "a line for each device")
-        assert second.end(signal.SIGINT) == 0, second.said()
+        await eventually(lambda: "discharge_pressure" in second.output(), "a line for each device")
+        assert second.end(signal.SIGINT) == 0, second.output()
     counted = read(summary)
     assert (counted["missing_points"], counted["duplicate_points"]) == (0, 0)
-    assert "Traceback" not in second.said()
+    assert "Traceback" not in second.output()
     twice = await stored(data / "store.db")
     assert {device: start for device, (start, _) in twice.items()} == {
         device: start for device, (start, _) in once.items()
@@ -98,10 +98,10 @@ async def test_it_ends_with_code_1_when_the_store_lacks_something(tmp_path: Path
         with contextlib.closing(sqlite3.connect(store, timeout=30)) as foreign, foreign:
             lost = foreign.execute("DELETE FROM readings").rowcount
         assert lost > 0
-        assert demo.end(signal.SIGINT) == 1, demo.said()
+        assert demo.end(signal.SIGINT) == 1, demo.output()
     missing = read(summary)["missing_points"]
     assert missing >= lost
-    assert f"qilu: {missing} points are missing in {store} and 0 are stored twice; ask why" in demo.said()
+    assert f"qilu: {missing} points are missing in {store} and 0 are stored twice; ask why" in demo.output()
 
 
 @pytest.mark.parametrize(("missing", "twice"), [(0, 1), (1, 0)])

@@ -51,10 +51,10 @@ def test_it_is_ready_and_feeds_the_watchdog_while_broker_and_machines_are_away(
     file = tmp_path / "settings.yaml"
     file.write_text(text.format(port=free_port()))
     with started(tmp_path, command, file) as listener:
-        told = [listener.recv(1000).decode() for _ in range(6)]
-    assert told.count("READY=1") == 1
-    assert told.index("READY=1") <= 2
-    assert told[-1] == "WATCHDOG=1"
+        reported = [listener.recv(1000).decode() for _ in range(6)]
+    assert reported.count("READY=1") == 1
+    assert reported.index("READY=1") <= 2
+    assert reported[-1] == "WATCHDOG=1"
 
 
 def test_a_spool_that_another_process_holds_is_no_wrong_file(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ async def test_a_backlog_of_an_edge_that_was_renamed_is_held_and_stored_once_it_
         await asyncio.to_thread(road.gateway.start)
         renamed_ms = now_ms()
         await asyncio.sleep(5)  # the records of the new name are stored
-        assert re.search(r"\d+ records of edge edge-1 are held", road.gateway.said())
+        assert re.search(r"\d+ records of edge edge-1 are held", road.gateway.output())
         shown = json.loads(qilu("spool", "show", file, "--format", "json", folder=road.folder).stdout)
         assert (shown["held"] >= 10, shown["quarantined"]) == (True, 0)
         lost = await missing(road, renamed_ms)
@@ -65,7 +65,7 @@ async def test_a_gateway_whose_spool_directory_is_removed_goes_on(
     async with Road(tmp_path, {"port": mosquitto.port}, STORE) as road:
         await road.flows()
         shutil.rmtree(road.folder / "spool")
-        await eventually(lambda: "it is made again" in road.gateway.said(), "the directory")
+        await eventually(lambda: "it is made again" in road.gateway.output(), "the directory")
         await road.flows()
         there = {file.name for file in (road.folder / "spool").iterdir()}
         assert {"clock", "accounts"} <= there  # else the next start would not know when this one ended

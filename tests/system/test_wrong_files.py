@@ -228,11 +228,11 @@ def ran_in(folder: Path, command: str, files: Mapping[str, str]) -> subprocess.C
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_it_is_told_with_its_place_and_a_remedy(what: str, tmp_path: Path) -> None:
-    command, files, said = WRONG[what]
+def test_it_is_reported_with_its_place_and_a_remedy(what: str, tmp_path: Path) -> None:
+    command, files, output = WRONG[what]
     done = ran_in(tmp_path, command, files)
     assert done.returncode == 2, done
-    assert re.search(said, done.stderr, re.MULTILINE), done.stderr
+    assert re.search(output, done.stderr, re.MULTILINE), done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -21,9 +21,11 @@ async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_sto
     broker = Mosquitto(tmp_path)
     store = {"type": "sqlite", "file": "store.db"}
     async with Road(tmp_path, {"port": broker.port}, store) as road:
-        told = f"not connected: MQTT broker 127.0.0.1:{broker.port}: nothing listens there; start the broker"
+        reported = (
+            f"not connected: MQTT broker 127.0.0.1:{broker.port}: nothing listens there; start the broker"
+        )
         gateway, ingester = road.gateway, road.ingesters[0]
-        await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
+        await eventually(lambda: reported in gateway.output() and reported in ingester.output(), reported)
         await eventually(
             lambda: min(Counter(one.device for one in read_served(road.truth)).values(), default=0) > 4,
             "every machine being polled",
@@ -34,17 +36,20 @@ async def test_a_gateway_collects_without_a_broker_and_garbage_on_the_broker_sto
 
             publish_garbage_for_records(broker)
             publish_garbage_for_notices(broker)
-            await eventually(lambda: "qilu/live/edge-1: ignored: " in ingester.said(), "the ingester's word")
             await eventually(
-                lambda: "qilu/live/edge-1: left for a newer ingester: " in ingester.said(), "a newer version"
+                lambda: "qilu/live/edge-1: ignored: " in ingester.output(), "the ingester's word"
             )
-            await eventually(lambda: "qilu/ack/edge-1: ignored: " in gateway.said(), "the gateway's word")
+            await eventually(
+                lambda: "qilu/live/edge-1: left for a newer ingester: " in ingester.output(),
+                "a newer version",
+            )
+            await eventually(lambda: "qilu/ack/edge-1: ignored: " in gateway.output(), "the gateway's word")
             await road.flows()
             verdict = await road.settled()
             assert verdict.findings == [], road.logs()
             assert (gateway.pid, ingester.pid) == pids
             await road.stop()
-            assert "Traceback" not in gateway.said() + ingester.said()
+            assert "Traceback" not in gateway.output() + ingester.output()
 
 
 async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_rest_flows(
@@ -62,7 +67,7 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
         await road.flows()
         verdict = await road.settled()
         assert verdict.findings == [], road.logs()
-        assert "Traceback" not in road.ingesters[0].said()
+        assert "Traceback" not in road.ingesters[0].output()
         aside = list(quarantined(spool))
         assert {json.loads(one.body)["device"] for one in aside} == {"compressor-1"}
         assert all(b"discharge_pressure" in one.body for one in aside)
@@ -89,8 +94,8 @@ async def test_neither_a_second_start_nor_a_secret_that_disappears_stops_anybody
             secret.unlink()
             broker.kill()
             broker.start()
-            told = f"not connected: mqtt.password_file: {secret}: no such file"
-            await eventually(lambda: told in gateway.said() and told in ingester.said(), told)
+            reported = f"not connected: mqtt.password_file: {secret}: no such file"
+            await eventually(lambda: reported in gateway.output() and reported in ingester.output(), reported)
             secret.write_text("open sesame\n")
             await road.flows()
             verdict = await road.settled()

@@ -23,13 +23,13 @@ HEARD = Status(T + 10 * MINUTE)
 
 
 def happening(
-    kind: EventKind, begin_s: float, end_s: float, *, told_s: float | None = None, records: int = 0,
+    kind: EventKind, begin_s: float, end_s: float, *, reported_s: float | None = None, records: int = 0,
     values: int = 0, unread: int = 0, code: int = 0,
 ) -> EdgeEvent:  # fmt: skip
     """Something from `begin_s` to `end_s` after T."""
     begin, end = T + round(begin_s * 1000), T + round(end_s * 1000)
-    told = end if told_s is None else T + round(told_s * 1000)
-    return EdgeEvent(kind, told, begin, end, records, values, unread=unread, code=code)
+    reported = end if reported_s is None else T + round(reported_s * 1000)
+    return EdgeEvent(kind, reported, begin, end, records, values, unread=unread, code=code)
 
 
 def books(
@@ -50,10 +50,10 @@ def found_in(
 
 
 DROPPED = happening(
-    EventKind.DROPPED, 10, 30, told_s=100, records=20, values=60, code=DropReason.max_bytes
+    EventKind.DROPPED, 10, 30, reported_s=100, records=20, values=60, code=DropReason.max_bytes
 )  # fmt: skip
-DAMAGED = happening(EventKind.DROPPED, 10, 30, told_s=100, records=1, unread=1, code=DropReason.damaged)
-REJECTED = happening(EventKind.REJECTED, 5, 9, told_s=20, records=5, values=15)
+DAMAGED = happening(EventKind.DROPPED, 10, 30, reported_s=100, records=1, unread=1, code=DropReason.damaged)
+REJECTED = happening(EventKind.REJECTED, 5, 9, reported_s=20, records=5, values=15)
 REQUEUED = happening(EventKind.REQUEUED, 30, 30)
 WAITING = replace(HEARD, waiting=5)
 
@@ -115,7 +115,7 @@ def test_two_accounts_of_one_time_are_not_certain() -> None:
     assert found_in(books(), 360, accounts=(joined,)) == [(0, "overlap", False)]
 
 
-def test_an_account_that_was_told_again_replaces_what_it_has_joined() -> None:
+def test_an_account_that_was_reported_again_replaces_what_it_has_joined() -> None:
     later = replace(ACCOUNT, start_ms=T + MINUTE, end_ms=T + 2 * MINUTE)
     again = replace(ACCOUNT.joined(later), again=True)
     assert distinct((ACCOUNT, again, later)) == [again]
@@ -158,11 +158,11 @@ def spans(found: list[Span]) -> list[tuple[int, int, str]]:
 
 
 STARTED = happening(EventKind.STARTED, 60, 90)
-REMOVED = happening(EventKind.REMOVED, 60, 60, told_s=90)
+REMOVED = happening(EventKind.REMOVED, 60, 60, reported_s=90)
 BLOCKED = happening(EventKind.DROPPED, 60, 80, code=DropReason.blocked)
 STOPPED = happening(EventKind.STOPPED, 60, 60)
-CORRECTED = happening(EventKind.CORRECTED, 59, 90, told_s=91)
-AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, told_s=91, code=1)
+CORRECTED = happening(EventKind.CORRECTED, 59, 90, reported_s=91)
+AHEAD = happening(EventKind.CLOCK_STEPPED, 60, 90, reported_s=91, code=1)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_an_account_is_late_only_when_it_should_have_ended() -> None:
         ([1, 50, 60, 55, 61], []),  # fell to what was never seen: a new count
     ],
 )
-def test_counters_stored_twice_are_told_from_counters_that_began_anew(
+def test_counters_stored_twice_are_reported_from_counters_that_began_anew(
     counters: list[int], twice: list[int]
 ) -> None:
     found = find_duplicates([Sample(T + index, value) for index, value in enumerate(counters)])

@@ -139,12 +139,12 @@ def neighbours_undisturbed(seen: Seen) -> None:
 
 def ten_of_twenty(seen: Seen) -> None:
     for unit in range(1, 21):
-        said = Counter(seen.reasons(unit))
+        output = Counter(seen.reasons(unit))
         if unit % 2:
-            assert said["good"] >= 0.9 * 600
-            assert said["timeout"] == 0
+            assert output["good"] >= 0.9 * 600
+            assert output["timeout"] == 0
         else:
-            assert said["good"] == 0
+            assert output["good"] == 0
     assert seen.source.stats.offline == {f"meter-{unit}" for unit in range(2, 21, 2)}
     assert seen.source.stats.timeouts > 60, "the dead ones are probed all the time"
 
@@ -161,8 +161,8 @@ def revived(seen: Seen) -> None:
 
 
 def soon_in_service(seen: Seen) -> None:
-    good = [poll.due_ms / 1000 for poll, said in zip(seen.polls, seen.reasons(), strict=True)
-            if said == "good" and unit_of(poll) == 2]  # fmt: skip
+    good = [poll.due_ms / 1000 for poll, output in zip(seen.polls, seen.reasons(), strict=True)
+            if output == "good" and unit_of(poll) == 2]  # fmt: skip
     repaired = seen.polls[len(seen.case.units) * 400 - 1].due_ms / 1000
     assert good[0] - repaired < 70
     assert "meter-2" not in seen.source.stats.offline
@@ -176,11 +176,11 @@ def offline_after_two(seen: Seen) -> None:
 
 
 def zeros_are_not_trusted(seen: Seen) -> None:
-    said = seen.reasons()  # which would fail at a zero that is said to be good
-    assert said[0] == said[-1] == "good"
-    assert "unreachable" in said
-    assert "restarted" in said
-    assert said.index("unreachable") < said.index("restarted")
+    output = seen.reasons()  # which would fail at a zero that is said to be good
+    assert output[0] == output[-1] == "good"
+    assert "unreachable" in output
+    assert "restarted" in output
+    assert output.index("unreachable") < output.index("restarted")
     assert seen.events() == ["online", "offline", "online"]
 
 

@@ -76,9 +76,9 @@ def held_and_joined(seen: Seen) -> None:
 
 def recovered(first: str) -> Callable[[Seen], None]:
     def expect(seen: Seen) -> None:
-        said = seen.reasons()
-        assert said[0] == first
-        assert said[-2:] == ["good", "good"]
+        output = seen.reasons()
+        assert output[0] == first
+        assert output[-2:] == ["good", "good"]
         assert len(seen.wire.connects) <= 3
 
     return expect

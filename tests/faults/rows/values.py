@@ -147,12 +147,12 @@ def totals(seen: Seen) -> list[Value]:
     return [counters.process(poll)[0].readings[0].values[0] for poll in seen.polls]
 
 
-def goes_on(happened: str, told: Callable[[list[Value]], bool]) -> Callable[[Seen], None]:
+def goes_on(happened: str, reported: Callable[[list[Value]], bool]) -> Callable[[Seen], None]:
     """The total never goes back, has no spike, and in the end has counted everything but the doubtful."""
 
     def expect(seen: Seen) -> None:
         raw = [values["total"] for values in seen.values()]
-        assert told(raw), f"the fault is real: {raw}"
+        assert reported(raw), f"the fault is real: {raw}"
         found = [int(value) for value in totals(seen) if isinstance(value, int | float)]
         steps = [later - sooner for sooner, later in pairwise(found)]
         assert len(found) == len(seen.polls)
@@ -170,8 +170,8 @@ def never_torn(seen: Seen) -> None:
 
 def stale_after_three(seen: Seen) -> None:
     stale = StaleDetector(("total",), 3)
-    said = [reasons_of(stale.process(poll)[0]) for poll in seen.polls]
-    assert said == ["good", "good", *(["stale"] * (len(seen.polls) - 2))]
+    output = [reasons_of(stale.process(poll)[0]) for poll in seen.polls]
+    assert output == ["good", "good", *(["stale"] * (len(seen.polls) - 2))]
     assert len({values["total"] for values in seen.values()}) == 1
 
 
@@ -265,7 +265,7 @@ MODICON = DeviceProfile.model_validate(
 EDGE = profile([0, 1, *range(65536 - 130, 65536)])
 
 
-def counter(name: str, told: Callable[[list[Value]], bool], **parameters: Any) -> Case:
+def counter(name: str, reported: Callable[[list[Value]], bool], **parameters: Any) -> Case:
     return Case(
         row=28,
         name=f"{name.replace('_', ' ')} changes no total",
@@ -274,7 +274,7 @@ def counter(name: str, told: Callable[[list[Value]], bool], **parameters: Any) -
         period=1,
         polls=12,
         moving=counting,
-        expect=goes_on(name, told),
+        expect=goes_on(name, reported),
     )
 
 

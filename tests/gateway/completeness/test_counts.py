@@ -25,7 +25,7 @@ def poll(time_ms: int, *bad: Reason, skipped: int = 0, blocks: int = 1) -> Poll:
     return Poll(time_ms, tuple(readings), skipped)
 
 
-def told(account: Poll) -> dict[str, float]:
+def reported(account: Poll) -> dict[str, float]:
     """The points of an account that are not 0."""
     [reading] = account.readings
     return {
@@ -42,7 +42,7 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
     [first] = counts.record_poll(poll(START + 30_500), [poll(0)])
     assert first.readings[0].time_ms == START
     assert first.origin == Origin("edge-1", "press-1", "collection", line="a")
-    assert told(first) == {
+    assert reported(first) == {
         "span_ms": 30_500,
         "expected": 6,
         "good": 5,
@@ -52,7 +52,7 @@ def test_an_account_ends_with_the_first_reading_of_the_next_minute() -> None:
     }
     [last] = counts.close(START + 40_000)
     assert last.readings[0].time_ms == START + 30_500
-    assert told(last) == {
+    assert reported(last) == {
         "span_ms": 9_500, "expected": 3, "good": 3, "sent_records": 1, "largest_record_values": 3,
         "known_s": 30.5,
     }  # fmt: skip
@@ -64,7 +64,7 @@ def test_values_are_counted_by_what_became_of_them() -> None:
     counts.record_poll(poll(START + 2, Reason.ILLEGAL_ADDRESS, Reason.CLOCK_UNCERTAIN, skipped=2), [poll(0)])
     counts.record_poll(poll(START + 3, Reason.INTERNAL_ERROR), [])
     [account] = counts.close(START + 4)
-    assert told(account) == {
+    assert reported(account) == {
         "span_ms": 4,
         "expected": 15,
         "missed": 6,
@@ -88,7 +88,7 @@ def test_turns_that_a_spool_blocked_are_no_turns_that_an_endpoint_missed() -> No
     counts.record_poll(poll(START + 8000, skipped=4), [poll(0)])
     counts.record_poll(poll(START + 10_000, skipped=1), [poll(0)])
     [account] = counts.close(START + 11_000)
-    found = told(account)
+    found = reported(account)
     assert (found["missed"], found["blocked"], found["expected"]) == (6, 12, 30)
 
 
@@ -98,7 +98,7 @@ def test_a_busy_endpoint_stays_busy_beside_a_spool_that_blocked_for_a_moment() -
     counts.blocked(START + 1100, START + 2000)
     counts.record_poll(poll(START + 11_000, skipped=9), [poll(0)])
     [account] = counts.close(START + 12_000)
-    found = told(account)
+    found = reported(account)
     assert (found["missed"], found["blocked"]) == (24, 3)
 
 
@@ -108,7 +108,7 @@ def test_an_account_counts_texts_and_the_largest_record() -> None:
     counts.record_poll(words, [words])
     counts.record_poll(poll(START + 1, blocks=3), [poll(START + 1, blocks=3)])
     [account] = counts.close(START + 2)
-    found = told(account)
+    found = reported(account)
     assert (found["texts"], found["sent_records"], found["largest_record_values"], found["expected"]) == (
         1,
         2,
@@ -122,7 +122,7 @@ def test_every_reason_has_its_place() -> None:
         counts = Counts(MINUTE, START)
         counts.record_poll(poll(START, reason), [poll(0)])
         [account] = counts.close(START + 1)
-        places = told(account).keys() - {
+        places = reported(account).keys() - {
             "span_ms",
             "expected",
             "good",
@@ -141,7 +141,7 @@ def test_a_poll_that_shares_its_time_with_one_before_does_not_begin_an_account()
     assert counts.record_poll(poll(START + 30_010), [poll(0)])
 
 
-def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
+def test_time_offline_is_reported_in_the_accounts_over_which_it_lasts() -> None:
     counts = Counts(MINUTE, START)
     counts.record_poll(poll(START + 1), [poll(0)])
     counts.offline(ORIGIN, START + 20_000)
@@ -150,7 +150,7 @@ def test_time_offline_is_told_in_the_accounts_over_which_it_lasts() -> None:
     [two] = counts.record_poll(poll(START + 90_000), [poll(0)])
     assert counts.online(ORIGIN, START + 95_000) == 75.0
     [three] = counts.record_poll(poll(START + 150_000), [poll(0)])
-    assert [told(account)["offline_s"] for account in (one, two, three)] == [10, 60, 5]
+    assert [reported(account)["offline_s"] for account in (one, two, three)] == [10, 60, 5]
     assert counts.online(ORIGIN, START + 160_000) == 0
 
 
@@ -168,7 +168,7 @@ def test_whatever_the_times_every_value_is_in_the_account_of_its_time(seed: int)
     accounts += counts.close(now + chance.randint(0, 5))
     reached = START
     for account in accounts:
-        values = told(account)
+        values = reported(account)
         begin, end = account.readings[0].time_ms, account.readings[0].time_ms + int(values["span_ms"])
         assert begin == reached
         assert values.get("expected", 0) == 3 * sum(begin <= time_ms < end for time_ms in times)
@@ -190,7 +190,7 @@ def test_a_device_has_an_account_of_its_own_in_each_epoch() -> None:
     ended, old = passed(START + 32_000 - hour, after)
     assert (ended.epoch, old.epoch) == (after, before)
     assert [one.readings[0].time_ms for one in (ended, old)] == [START + 2000 - hour, START]
-    assert [told(one)["span_ms"] for one in (ended, old)] == [30_000, 1501]
-    assert [told(one)["expected"] for one in (ended, old)] == [3, 6]
+    assert [reported(one)["span_ms"] for one in (ended, old)] == [30_000, 1501]
+    assert [reported(one)["expected"] for one in (ended, old)] == [3, 6]
     [last] = counts.close(START + 40_000 - hour)
-    assert (last.epoch, told(last)["expected"]) == (after, 3)
+    assert (last.epoch, reported(last)["expected"]) == (after, 3)

@@ -18,7 +18,7 @@ from gateway.accounting.ledger import BLOCK, Ledger, PreviousRun
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Origin
 from tests.gateway.completeness.test_counts import ORIGIN, poll
-from tests.gateway.completeness.test_reports import EDGE, START, told
+from tests.gateway.completeness.test_reports import EDGE, START, reported
 
 BOOT, OTHER = UUID(int=1), UUID(int=2)
 
@@ -51,7 +51,7 @@ def test_the_next_start_tells_the_account_of_a_killed_gateway_and_since_when_nob
     killed(tmp_path / "accounts")
     later = reports(tmp_path / "accounts", START + 10_000)
     later.started()
-    assert told(later)[1:] == [
+    assert reported(later)[1:] == [
         (
             "press-1",
             {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest_record_values": 3},
@@ -71,7 +71,7 @@ def test_a_ledger_that_was_removed_alone_is_begun_anew(tmp_path: Path) -> None:
     assert account.expected == 6
 
 
-def test_what_an_edge_of_another_name_left_is_not_told(tmp_path: Path) -> None:
+def test_what_an_edge_of_another_name_left_is_not_reported(tmp_path: Path) -> None:
     accounts = {"press-1": Account(START, START)}
     Ledger(tmp_path / "accounts", BOOT, "old").open(accounts)
     assert Ledger(tmp_path / "accounts", BOOT, "old").read().accounts == accounts
@@ -90,19 +90,21 @@ def test_a_ledger_that_was_removed_with_its_folder_is_begun_anew(tmp_path: Path)
     some.record_poll(poll(START + 2000), [poll(START + 2000)])
     later = reports(folder / "accounts", START + 10_000)
     later.started()
-    assert told(later)[1] == (
+    assert reported(later)[1] == (
         "press-1", {"span_ms": 2001, "expected": 6, "good": 6, "sent_records": 2, "largest_record_values": 3}
     )  # fmt: skip
 
 
-def test_after_a_stop_no_account_is_told_twice(tmp_path: Path) -> None:
+def test_after_a_stop_no_account_is_reported_twice(tmp_path: Path) -> None:
     first = reports(tmp_path / "accounts", START)
     first.started()
     first.record_poll(poll(START + 100), [poll(0)])
     first.stopped()
     later = reports(tmp_path / "accounts", START + 10_000, boot=OTHER)
     later.started()
-    assert told(later)[1:] == [("press-1", {"event": EventKind.STARTED, "start_ago_s": 9, "duration_s": 9})]
+    assert reported(later)[1:] == [
+        ("press-1", {"event": EventKind.STARTED, "start_ago_s": 9, "duration_s": 9})
+    ]
 
 
 def test_after_a_power_cut_only_the_age_of_a_device_is_believed(tmp_path: Path) -> None:
@@ -110,19 +112,19 @@ def test_after_a_power_cut_only_the_age_of_a_device_is_believed(tmp_path: Path) 
     later = reports(tmp_path / "accounts", START + 10_000, boot=OTHER)
     later.started()
     later.stopped()
-    events = told(later)
+    events = reported(later)
     assert [
         event for _, event in events if event.get("event") == EventKind.STARTED and "start_ago_s" in event
     ] == []
     assert [event["known_s"] for _, event in events if "known_s" in event] == [10]
 
 
-def test_a_device_that_is_no_longer_collected_is_told(tmp_path: Path) -> None:
+def test_a_device_that_is_no_longer_collected_is_reported(tmp_path: Path) -> None:
     killed(tmp_path / "accounts")
     for times in (1, 0):
         later = reports(tmp_path / "accounts", START + 10_000, devices=("press-2",))
         later.started()
-        found = [one for one in told(later) if one[1].get("event") == EventKind.REMOVED]
+        found = [one for one in reported(later) if one[1].get("event") == EventKind.REMOVED]
         assert found == [("press-1", {"event": EventKind.REMOVED, "start_ago_s": 7.999})] * times
 
 
@@ -148,4 +150,4 @@ def test_a_disk_that_refuses_costs_nothing_but_the_ledger(tmp_path: Path) -> Non
     some.started()
     some.record_poll(poll(START + 1000), [poll(0)])
     some.stopped()
-    assert [event["expected"] for _, event in told(some) if "expected" in event] == [3]
+    assert [event["expected"] for _, event in reported(some) if "expected" in event] == [3]

@@ -32,7 +32,7 @@ def reports(down_since_ms: int | None = None, blocked_since_ms: int | None = Non
     )  # fmt: skip
 
 
-def told(some: AccountingSource) -> list[tuple[str, dict[str, object]]]:
+def reported(some: AccountingSource) -> list[tuple[str, dict[str, object]]]:
     """Device and points of every report that waits, without the points that are 0 and the text."""
     found: list[tuple[str, dict[str, object]]] = []
     for one in some.drain():
@@ -47,14 +47,16 @@ def test_a_start_tells_how_long_nobody_collected() -> None:
     first, second = reports(), reports(START - 7500)
     first.started()
     second.started()
-    assert told(first) == [("edge-1", {"event": EventKind.STARTED})]
-    assert told(second) == [("edge-1", {"event": EventKind.STARTED, "start_ago_s": 7.5, "duration_s": 7.5})]
+    assert reported(first) == [("edge-1", {"event": EventKind.STARTED})]
+    assert reported(second) == [
+        ("edge-1", {"event": EventKind.STARTED, "start_ago_s": 7.5, "duration_s": 7.5})
+    ]
 
 
 def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
     some = reports(START - 7500, blocked_since_ms=START - 60_000)
     some.started()
-    assert told(some)[1:] == [
+    assert reported(some)[1:] == [
         (
             "edge-1",
             {"event": EventKind.DROPPED, "start_ago_s": 61.0, "duration_s": 52.5, "code": DropReason.blocked},
@@ -62,14 +64,14 @@ def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
     ]
 
 
-def test_a_stop_ends_the_accounts_and_is_told_once() -> None:
+def test_a_stop_ends_the_accounts_and_is_reported_once() -> None:
     some = reports()
     some.started()
     some.record_poll(poll(START + 10), [poll(START + 10)])
     some.drain()
     some.stopped()
     some.stopped()
-    assert told(some) == [
+    assert reported(some) == [
         (
             "press-1",
             {"span_ms": 1000, "expected": 3, "good": 3, "sent_records": 1, "largest_record_values": 3},
@@ -85,7 +87,7 @@ def test_devices_tell_when_they_went_and_for_how_long() -> None:
     some.device(Event(START + 100, "press-1", "offline", "does not answer", Reason.TIMEOUT))
     some.device(Event(START + 8600, "press-1", "online", "answers again"))
     some.device(Event(START + 9000, "press-1", "limits_learned", "no coils"))
-    assert told(some) == [
+    assert reported(some) == [
         ("press-1", {"event": EventKind.OFFLINE, "code": Reason.TIMEOUT.code}),
         ("press-1", {"event": EventKind.ONLINE, "start_ago_s": 8.5, "duration_s": 8.5}),
         ("press-1", {"event": EventKind.LIMITS_LEARNED}),
@@ -95,7 +97,7 @@ def test_devices_tell_when_they_went_and_for_how_long() -> None:
 def test_a_step_of_the_clock_is_an_event() -> None:
     some = reports()
     some.clock_stepped(ClockStep(START, -3600.0))
-    assert told(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "duration_s": -3600.0})]
+    assert reported(some) == [("edge-1", {"event": EventKind.CLOCK_STEPPED, "duration_s": -3600.0})]
 
 
 def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> None:
@@ -109,7 +111,7 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
     assert losing == [True, False]
     some.dropped(DropReport(7, IntervalSet([(20, 24)]), "max_bytes", START - 10_000, START - 5000))
     code = DropReason.max_bytes
-    assert told(some) == [
+    assert reported(some) == [
         (
             "edge-1",
             {"event": 4, "start_ago_s": 100, "duration_s": 10, "records": 10, "unread": 10, "code": code},
@@ -122,7 +124,7 @@ def test_while_a_backlog_lasts_each_telling_of_a_loss_repeats_all_of_it() -> Non
     ]
 
 
-def test_what_a_store_refuses_is_told_of_its_device() -> None:
+def test_what_a_store_refuses_is_notified_of_its_device() -> None:
     some = reports()
     own = BlockSchema(Origin("edge-1", "press-1", "collection"), "counts", ("expected",))
     polls = [
@@ -132,7 +134,7 @@ def test_what_a_store_refuses_is_told_of_its_device() -> None:
     records = [Record(7, offset, encode_record(one)) for offset, one in enumerate(polls)]
     some.rejected([*records, Record(7, 9, b"garbage")], "too old")
     event = {"event": EventKind.REJECTED, "start_ago_s": 9, "duration_s": 4, "records": 2, "values": 6}
-    assert told(some) == [("press-1", event)]
+    assert reported(some) == [("press-1", event)]
 
 
 def polled(time_ms: int) -> bytes:
@@ -149,10 +151,10 @@ def account(begin_ms: int, **points: float) -> bytes:
     return encode_record(Poll(begin_ms, (Reading(own, begin_ms, values),)))
 
 
-def test_what_a_spool_gave_up_is_told_of_each_device_with_its_values() -> None:
+def test_what_a_spool_gave_up_is_notified_of_each_device_with_its_values() -> None:
     some = reports()
     some.dropped(lost([polled(START - 9000), polled(START - 5000), b"garbage"]))
-    edge, device = told(some)
+    edge, device = reported(some)
     assert (edge[1]["records"], edge[1]["unread"]) == (3, 1)
     assert device == (
         "press-1",
@@ -166,17 +168,17 @@ def test_what_a_spool_gave_up_is_told_of_each_device_with_its_values() -> None:
         },
     )
     some.dropped(lost([polled(START - 4000)]))
-    assert told(some)[1][1]["values"] == 9  # the whole stretch again
+    assert reported(some)[1][1]["values"] == 9  # the whole stretch again
 
 
 def again(**points: float) -> dict[str, float]:
     return {f"recount_{point}": value for point, value in points.items()}
 
 
-def test_accounts_that_a_spool_gave_up_are_told_again_as_one() -> None:
+def test_accounts_that_a_spool_gave_up_are_reported_again_as_one() -> None:
     some = reports()
     some.dropped(lost([account(START - 3000, span_ms=1000, expected=5, largest_record_values=2, known_s=7)]))
-    assert told(some)[1] == (
+    assert reported(some)[1] == (
         "press-1",
         again(start_ago_s=4, span_ms=1000, expected=5, largest_record_values=2, known_s=7),
     )
@@ -185,7 +187,7 @@ def test_accounts_that_a_spool_gave_up_are_told_again_as_one() -> None:
         account(START, span_ms=1),
     ]
     some.dropped(lost(more))
-    assert told(some)[1:] == [
+    assert reported(some)[1:] == [
         ("press-1", again(start_ago_s=6, span_ms=2000, expected=11, largest_record_values=3, known_s=7)),
         ("press-1", again(start_ago_s=4, span_ms=1)),
     ]
@@ -205,7 +207,7 @@ def test_turns_that_the_spool_blocked_are_counted_from_the_reports_of_the_pipeli
         some.blocked(refused)  # from START + 1 s to START + 2 s
     some.record_poll(poll(START + 2100, skipped=1), [poll(0)])
     some.stopped()
-    [account] = [points for _, points in told(some) if "span_ms" in points]
+    [account] = [points for _, points in reported(some) if "span_ms" in points]
     assert (account["blocked"], account["expected"]) == (3, 9)
     assert "missed" not in account
 
@@ -213,19 +215,19 @@ def test_turns_that_the_spool_blocked_are_counted_from_the_reports_of_the_pipeli
 def test_records_that_came_back_from_the_quarantine_are_an_event() -> None:
     some = reports()
     some.requeued(7)
-    assert told(some) == [("edge-1", {"event": EventKind.REQUEUED, "records": 7})]
+    assert reported(some) == [("edge-1", {"event": EventKind.REQUEUED, "records": 7})]
 
 
-def test_a_start_that_a_spool_gave_up_is_told_again() -> None:
+def test_a_start_that_a_spool_gave_up_is_reported_again() -> None:
     own = BlockSchema(Origin("edge-1", "press-1", "collection"), "events", EVENT_POINTS)
     row = (int(EventKind.STARTED), 60.0, 60.0, 0, 0, 0, 0, 0, "")
     some = reports()
     some.dropped(lost([encode_record(Poll(START, (Reading(own, START, row),)))]))
-    [_, event] = told(some)
+    [_, event] = reported(some)
     assert event == ("press-1", {"event": EventKind.STARTED, "start_ago_s": 61, "duration_s": 60})
 
 
-def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
+def test_losses_are_reported_again_until_the_report_of_them_is_durable() -> None:
     some = reports()
     some.dropped(lost([polled(START)]))
     assert not some.losses_durable({})
@@ -238,7 +240,7 @@ def test_losses_are_told_again_until_the_report_of_them_is_durable() -> None:
     assert some.losses_durable({8: IntervalSet([(0, 5)])})
 
 
-def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_told() -> None:
+def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_reported() -> None:
     some = reports()
     some.started()
     some.drain()
@@ -246,5 +248,5 @@ def test_the_time_between_two_readings_around_a_correction_of_the_clock_is_told(
     for time_ms, tag in ((START, before), (START + 500, before), (START + 61_500, after)):
         one = poll(time_ms)._replace(epoch=tag)
         some.record_poll(one, [one])
-    [event] = [points for _, points in told(some) if points.get("event") == EventKind.CORRECTED]
+    [event] = [points for _, points in reported(some) if points.get("event") == EventKind.CORRECTED]
     assert event["duration_s"] == 2.0  # a second between the readings, and the margin

@@ -16,32 +16,32 @@ FAST, SLOW = ExpectedPolls(PRESS, "fast", 1.0, 3), ExpectedPolls(PRESS, "slow", 
 
 
 @virtual_time
-async def test_a_schedule_is_told_at_the_start_once_a_day_and_when_the_clock_was_set() -> None:
+async def test_a_schedule_is_reported_at_the_start_once_a_day_and_when_the_clock_was_set() -> None:
     now = asyncio.get_running_loop().time
     begun = now()
     source = ScheduleSource([FAST, SLOW], 60.0, lambda _: int((now() - begun) * 1000))
-    told = []
+    reported = []
     async with aclosing(source.polls()) as polls:
         asyncio.get_running_loop().call_later(EVERY + 100, source.announce_now)
         async for poll in polls:
             [reading] = poll.readings
-            told.append((reading.time_ms // 1000, reading.values))
-            if len(told) == 4:
+            reported.append((reading.time_ms // 1000, reading.values))
+            if len(reported) == 4:
                 break
-    assert told == [(at, (3.5, 8, 2, 1.0, 60.0)) for at in (0, EVERY, EVERY + 100, 2 * EVERY + 100)]
+    assert reported == [(at, (3.5, 8, 2, 1.0, 60.0)) for at in (0, EVERY, EVERY + 100, 2 * EVERY + 100)]
 
 
 @virtual_time
-async def test_what_the_points_are_is_told_at_the_same_times() -> None:
+async def test_what_the_points_are_is_reported_at_the_same_times() -> None:
     now = asyncio.get_running_loop().time
     begun = now()
     columns = BlockSchema(PRESS, "point_info", ("force",))
     source = DescriptionSource([(columns, ("{}",))], lambda _: int((now() - begun) * 1000))
-    told = []
+    reported = []
     async with aclosing(source.polls()) as polls:
         asyncio.get_running_loop().call_later(EVERY + 100, source.announce_now)
         async for poll in polls:
-            told.append(poll.readings[0].time_ms // 1000)
-            if len(told) == 4:
+            reported.append(poll.readings[0].time_ms // 1000)
+            if len(reported) == 4:
                 break
-    assert told == [0, EVERY, EVERY + 100, 2 * EVERY + 100]
+    assert reported == [0, EVERY, EVERY + 100, 2 * EVERY + 100]

@@ -159,7 +159,7 @@ async def test_requests_of_several_tasks_go_one_after_the_other() -> None:
     assert len(asked) == 30
 
 
-async def test_nobody_there_is_told() -> None:
+async def test_nobody_there_is_reported() -> None:
     with pytest.raises(UnreachableError, match="tcp://127.0.0.1:1: "):
         async with connected("tcp://127.0.0.1:1"):
             pass

@@ -200,7 +200,7 @@ def test_nothing_new_is_nothing_learnt() -> None:
     assert Bisection().added_to(NOTHING_LEARNED) is NOTHING_LEARNED
 
 
-def test_what_was_learnt_can_be_said() -> None:
+def test_what_was_learnt_can_be_output() -> None:
     meter = profile(range(4))
     [block] = plan(meter, "default", ORIGIN).blocks
     found = Bisection()

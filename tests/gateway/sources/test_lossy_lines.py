@@ -18,11 +18,11 @@ def test_three_units_on_a_line_that_loses_frames_keep_their_polls(
     world: World, share: float, retries: int, good: float
 ) -> None:
     polls, source = run(world.polls(losing(share), 3000, units=[1, 2, 3], meter=FOUR_BLOCKS, retries=retries))
-    told = Counter(
+    reported = Counter(
         reason for poll in polls for reading in poll.readings for reason in reading.reasons.values()
     )
-    assert 1 - told.total() / sum(poll.size for poll in polls) > good
-    assert set(told) <= {"timeout", "not_polled"}
+    assert 1 - reported.total() / sum(poll.size for poll in polls) > good
+    assert set(reported) <= {"timeout", "not_polled"}
     assert [event for event in source.stats.events if event.kind == "limits_learned"] == []
 
 
@@ -74,7 +74,7 @@ async def test_a_unit_that_was_steady_is_probed_at_once_where_it_left_service(wo
         line.say(line.answer(asked), 0.01)
 
     polls, source = await world.polls(Peer(behave), 400, units=[1, 2], meter=profile([0]))
-    bad = [poll for poll, said in zip(polls, reasons(polls), strict=True) if said != "good"]
+    bad = [poll for poll, output in zip(polls, reasons(polls), strict=True) if output != "good"]
     assert len(bad) <= 5
     assert source.stats.offline == set()
 
@@ -94,7 +94,7 @@ async def test_units_that_answer_every_second_request_do_not_take_the_time_of_al
     polls, _ = await world.polls(Peer(behave), 4000, units=range(1, 11), meter=profile([0]))
     seconds = polls[-1].due_ms / 1000 - 1.8e9
     good = Counter(
-        poll.origin.device for poll, said in zip(polls, reasons(polls), strict=True) if said == "good"
+        poll.origin.device for poll, output in zip(polls, reasons(polls), strict=True) if output == "good"
     )
     assert all(good[f"meter-{unit}"] / seconds > 0.75 for unit in range(6, 11))
 
@@ -140,7 +140,7 @@ async def test_a_unit_that_is_always_late_does_not_take_the_time_of_its_neighbou
     polls, _ = await world.polls(Peer(behave), 2000, units=range(1, 6), meter=meter)
     seconds = polls[-1].due_ms / 1000 - 1.8e9
     good = Counter(
-        poll.origin.device for poll, said in zip(polls, reasons(polls), strict=True) if said == "good"
+        poll.origin.device for poll, output in zip(polls, reasons(polls), strict=True) if output == "good"
     )
     assert all(good[f"meter-{unit}"] / seconds > 0.9 for unit in range(2, 6))
     assert good["meter-1"] > seconds / 100, "and it is read all the same, with what its share allows"

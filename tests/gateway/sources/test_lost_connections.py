@@ -66,7 +66,7 @@ async def test_a_request_that_ends_every_connection_costs_no_other_block(
 
 
 @for_hours
-async def test_a_stream_that_is_no_modbus_is_told_once_until_it_is(
+async def test_a_stream_that_is_no_modbus_is_reported_once_until_it_is(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer = Peer(lambda line, asked: line.say(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
@@ -96,7 +96,7 @@ async def test_units_whose_requests_end_the_connection_leave_it_to_their_neighbo
             peer, 3000, units=range(1, 6), meter=FIVE_BLOCKS, max_in_flight=max_in_flight
         )
     healthy = [
-        said for poll, said in zip(polls, reasons(polls), strict=True) if poll.origin.device[-1] in "135"
+        output for poll, output in zip(polls, reasons(polls), strict=True) if poll.origin.device[-1] in "135"
     ]
     assert healthy.count("good") > 0.98 * len(healthy)
     assert len([asked for asked in peer.asked if asked.unit in (2, 4)]) < 150
@@ -121,7 +121,7 @@ async def test_a_device_of_which_one_group_ends_the_connection_and_one_is_read_i
     meter = DeviceProfile.model_validate({"profile": "meter", "groups": groups, "points": rows})
     with caplog.at_level(logging.INFO):
         polls, source = await world.polls(Peer(behave), 1200, meter=meter)
-    sound = [said for poll, said in zip(polls, reasons(polls), strict=True) if "p0" in names(poll)]
+    sound = [output for poll, output in zip(polls, reasons(polls), strict=True) if "p0" in names(poll)]
     assert sound.count("good") > 0.9 * len(sound)
     assert len(source.stats.events) < 6
     assert len(caplog.messages) < 12
@@ -129,7 +129,7 @@ async def test_a_device_of_which_one_group_ends_the_connection_and_one_is_read_i
 
 @pytest.mark.parametrize("close_after_poll", [True, False])
 @for_hours
-async def test_every_value_is_told_where_all_that_was_left_is_not_asked(
+async def test_every_value_is_reported_where_all_that_was_left_is_not_asked(
     world: World, close_after_poll: bool
 ) -> None:
     """A silence that a probe of another unit excuses, and then what is known to end connections."""

@@ -187,16 +187,18 @@ async def test_hosts_that_swallow_every_attempt_do_not_keep_a_sound_one_from_con
 
 
 @virtual_time
-async def test_a_host_name_that_is_not_known_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_host_name_that_is_not_known_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     meter = source("meter-1", unresolved, Timebase(1.8e9, asyncio.get_running_loop().time()))
     async with meter:
         async for poll in meter.polls():
             assert set(poll.readings[0].reasons.values()) == {Reason.UNREACHABLE}
             if meter.stats.polls == 30:
                 break
-    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert "the host 10.0.0.1 is not found (Name or service not known); check its name in the url" in told[0]
-    assert len(told) == 2, "and once that the device does not answer"
+    reported = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert (
+        "the host 10.0.0.1 is not found (Name or service not known); check its name in the url" in reported[0]
+    )
+    assert len(reported) == 2, "and once that the device does not answer"
 
 
 @pytest.mark.parametrize("dial", [swallowed, unresolved, dial_in_memory(Peer(lambda line, asked: None))])

@@ -56,7 +56,7 @@ def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     assert "learned limits of meter-1 are dropped: " in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
+def test_a_folder_that_cannot_be_written_is_reported_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "learned").write_text("no folder")
@@ -85,8 +85,8 @@ def test_why_a_point_is_refused_is_known_after_a_restart_and_it_is_tried_again(t
     memory = LearnedLimitsStore(tmp_path)
     few = profile(range(4))
     assert polled(Peer(lambda line, asked: line.refuse(asked, 1)), memory, few)[-1] == "illegal_function"
-    said = polled(Peer(), memory, few, turns=30)
-    assert (said[0], said[-1]) == ("illegal_function", "good")
+    output = polled(Peer(), memory, few, turns=30)
+    assert (output[0], output[-1]) == ("illegal_function", "good")
 
 
 def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_device_of_which_nothing_is_asked_is_not_said_to_be_silent(tmp_path: Path) -> None:
+def test_a_device_of_which_nothing_is_asked_is_not_output_to_be_silent(tmp_path: Path) -> None:
     memory, refusing = LearnedLimitsStore(tmp_path), profile(range(4))
     polled(Peer(without(*range(4))), memory, refusing)
     peer = Peer()

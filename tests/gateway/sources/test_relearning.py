@@ -22,7 +22,7 @@ async def test_a_device_that_refuses_all_while_it_starts_is_read_again_soon(worl
             normal(line, asked)
 
     polls, source = await world.polls(Peer(behave), 300, meter=profile([*range(10), 200]))
-    bad = [turn for turn, said in enumerate(reasons(polls)) if said != "good"]
+    bad = [turn for turn, output in enumerate(reasons(polls)) if output != "good"]
     assert bad == list(range(100, 100 + len(bad)))
     assert 10 <= len(bad) <= 10 + 2 * FIRST_TRIAL
     assert source.stats.offline == set()

@@ -65,7 +65,7 @@ async def polled(source: ModbusSource, until: Callable[[list[str]], bool]) -> li
 async def test_a_device_at_the_end_of_a_serial_line_is_read() -> None:
     peer = Peer()
     with line_to(peer) as port:
-        polls = await polled(source_on(port, TWO_BLOCKS), lambda said: len(said) == 5)
+        polls = await polled(source_on(port, TWO_BLOCKS), lambda output: len(output) == 5)
     assert reasons(polls) == ["good"] * 5
     assert len(peer.asked) == 10
 
@@ -78,7 +78,7 @@ async def test_noise_and_the_frames_of_others_on_the_line_are_read_over() -> Non
 
     peer = Peer(behave)
     with line_to(peer) as port:
-        polls = await polled(source_on(port, TWO_BLOCKS), lambda said: len(said) == 4)
+        polls = await polled(source_on(port, TWO_BLOCKS), lambda output: len(output) == 4)
     assert reasons(polls) == ["good"] * 4
 
 
@@ -102,7 +102,7 @@ async def test_a_serial_line_can_be_probed() -> None:
     assert dump.values == {address: truth(7, address) for address in range(3, 13)}
 
 
-async def test_a_port_that_is_not_there_is_told_and_read_when_it_comes(
+async def test_a_port_that_is_not_there_is_reported_and_read_when_it_comes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message names the ports that are there; nobody else waits for it."""
@@ -111,10 +111,10 @@ async def test_a_port_that_is_not_there_is_told_and_read_when_it_comes(
     peer = Peer()
     with line_to(peer) as real:
 
-        def plug_in(said: list[str]) -> bool:
-            if len(said) == 2:
+        def plug_in(output: list[str]) -> bool:
+            if len(output) == 2:
                 port.symlink_to(real)
-            return said[-1] == "good"
+            return output[-1] == "good"
 
         polls = await polled(source_on(str(port), TWO_BLOCKS), plug_in)
     assert reasons(polls)[:2] == ["unreachable", "unreachable"]
@@ -129,13 +129,13 @@ async def test_an_adapter_that_is_pulled_out_makes_values_unreachable_till_it_is
     with line_to(first) as real, line_to(second) as other:
         port.symlink_to(real)
 
-        def pull_out(said: list[str]) -> bool:
-            if len(said) == 2:
+        def pull_out(output: list[str]) -> bool:
+            if len(output) == 2:
                 first.lines[0].end()
-            if "unreachable" in said and second.asked == []:
+            if "unreachable" in output and second.asked == []:
                 port.unlink(missing_ok=True)
                 port.symlink_to(other)
-            return "unreachable" in said and said[-1] == "good"
+            return "unreachable" in output and output[-1] == "good"
 
         polls = await polled(source_on(str(port), TWO_BLOCKS), pull_out)
     assert reasons(polls)[:2] == ["good", "good"]
@@ -153,7 +153,7 @@ async def test_a_port_that_another_program_uses_is_not_shared() -> None:
         os.close(open_port(port, SerialLine(9600)))
 
 
-def test_a_file_that_is_no_port_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_port_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("no port")
     with pytest.raises(OSError, match="is no serial line of 9600 8N1"):
         open_port(str(tmp_path / "notes"), SerialLine())

@@ -70,7 +70,7 @@ def test_anything_else_is_refused_with_an_example(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("rtu://", "names no port"),
         (
@@ -89,8 +89,8 @@ def test_anything_else_is_refused_with_an_example(url: str) -> None:
         ("rtu:///dev/ttyUSB0?parity=E&parity=O", "parity stands there twice; remove one of them"),
     ],
 )
-def test_a_serial_line_that_cannot_be_is_refused_with_what_can(url: str, said: str) -> None:
-    assert said in refusal(url=url)
+def test_a_serial_line_that_cannot_be_is_refused_with_what_can(url: str, message: str) -> None:
+    assert message in refusal(url=url)
 
 
 def test_a_serial_line_is_refused_where_the_system_has_none() -> None:

@@ -44,9 +44,9 @@ async def test_memory_does_not_grow_with_the_backlog(tmp_path: Path) -> None:
         ran = subprocess.run(
             [sys.executable, "-c", DRAIN, directory], capture_output=True, text=True, check=True, timeout=60
         )
-        told = json.loads(ran.stdout)
-        assert told["read"] == count
-        peaks.append(told["peak"])
+        reported = json.loads(ran.stdout)
+        assert reported["read"] == count
+        peaks.append(reported["peak"])
     assert peaks[1] - peaks[0] < 5_000  # kB
 
 

@@ -227,7 +227,7 @@ async def test_an_offset_whose_record_could_not_be_taken_back_is_never_used_agai
         assert numbers(spool) == [0, 1, 2, 3]
 
 
-async def test_a_sync_that_fails_once_is_made_good_and_twice_is_told(tmp_path: Path) -> None:
+async def test_a_sync_that_fails_once_is_made_good_and_twice_is_reported(tmp_path: Path) -> None:
     disk = ModelDisk()
     async with disk_spool(tmp_path, files=disk) as spool:
         fill(spool, range(12))
@@ -285,7 +285,9 @@ async def test_on_a_real_disk_filled_by_others_the_oldest_make_way(small_disk: P
         assert numbers(spool) == list(range(gone["disk_full"].last() + 1, refused + 20))
 
 
-async def test_what_was_given_up_is_told_again_by_later_runs_until_all_of_it_is_known(tmp_path: Path) -> None:
+async def test_what_was_given_up_is_reported_again_by_later_runs_until_all_of_it_is_known(
+    tmp_path: Path,
+) -> None:
     disk, given_up = ModelDisk(), 0
     for _ in range(2):
         async with disk_spool(tmp_path, files=disk, max_bytes=20_000) as spool:

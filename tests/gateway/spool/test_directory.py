@@ -49,8 +49,8 @@ def open_in_a_process(directory: Path) -> str:
 async def test_a_second_process_is_turned_away_with_the_name_of_the_first(tmp_path: Path) -> None:
     async with disk_spool(tmp_path) as spool:
         fill(spool, range(3))
-        said = open_in_a_process(tmp_path)
-        assert f"{tmp_path}: process {os.getpid()} holds this spool; stop it, or give" in said
+        output = open_in_a_process(tmp_path)
+        assert f"{tmp_path}: process {os.getpid()} holds this spool; stop it, or give" in output
         with pytest.raises(UnreachableError, match="holds this spool"):
             async with disk_spool(tmp_path):
                 pass

@@ -30,18 +30,18 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("lines", [1, 30, 211])
 async def test_a_killed_writer_loses_nothing(tmp_path: Path, lines: int) -> None:
-    told: list[int] = []
+    reported: list[int] = []
     for _ in range(2):  # the second writes on where the first was killed
-        begin = told[-1] + 1 if told else 0
+        begin = reported[-1] + 1 if reported else 0
         arguments = [sys.executable, "-c", WRITE, str(tmp_path), str(begin)]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
-            told += [int(writer.stdout.readline()) for _ in range(lines)]
+            reported += [int(writer.stdout.readline()) for _ in range(lines)]
             writer.send_signal(signal.SIGKILL)
-            told += [int(line) for line in writer.stdout if line.endswith("\n")]
+            reported += [int(line) for line in writer.stdout if line.endswith("\n")]
     async with disk_spool(tmp_path) as spool:
         found = numbers(spool)
         # the kill may fall between the append and the telling of it
-        assert set(told) <= set(found)
-        assert len(set(found) - set(told)) <= 2
+        assert set(reported) <= set(found)
+        assert len(set(found) - set(reported)) <= 2
         assert not list(spool.dropped())
