@@ -1,29 +1,20 @@
-"""Reports what should be polled: at every start, and once a day so that a reader need not look back for long.
-
-Also when the clock was set: a box without a battery starts years ago, where nobody looks for its schedule.
-"""
+"""Reports what should be polled."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from gateway.accounting.daily_source import DailySource
 from gateway.interfaces import ExpectedPolls
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
-from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading
-
-EVERY = 86_400.0
-"""Seconds between two repetitions."""
+from qilu.contract.reading import BlockSchema, EpochTag, Origin
 
 
-class ScheduleSource:
-    """One reading for each device of `expected`, all at the same time of `stamp`, in the epoch `tag`.
+class ScheduleSource(DailySource):
+    """One reading for each device of `expected`; `stamp` and `tag` as for every `DailySource`.
 
     `account_interval_s`: how long an account runs, which is sent with it.
     """
-
-    name = "schedule"
 
     def __init__(
         self,
@@ -35,27 +26,11 @@ class ScheduleSource:
         groups: dict[Origin, list[ExpectedPolls]] = {}
         for group in expected:
             groups.setdefault(group.origin, []).append(group)
-        self._rows = [
+        rows = [
             (_columns(origin), _values(device_groups, account_interval_s))
             for origin, device_groups in groups.items()
         ]
-        self._stamp = stamp
-        self._tag = tag
-        self._wanted = asyncio.Event()
-
-    def announce_now(self) -> None:
-        """Send it once more now."""
-        self._wanted.set()
-
-    async def polls(self) -> AsyncGenerator[Poll]:
-        while True:
-            self._wanted.clear()
-            time_ms, tag = self._stamp(SCHEDULE), self._tag()
-            for columns, values in self._rows:
-                yield Poll(time_ms, (Reading(columns, time_ms, values),), epoch=tag)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self._wanted.wait()
+        super().__init__("schedule", SCHEDULE, rows, stamp, tag)
 
 
 def _columns(origin: Origin) -> BlockSchema:
