@@ -32,33 +32,8 @@ IRREGULAR_PARTICIPLES = frozenset(
         "heard",
         "held",
     }
-    | {
-        "hidden",
-        "kept",
-        "known",
-        "learnt",
-        "left",
-        "lost",
-        "made",
-        "meant",
-        "met",
-        "overdue",
-        "output",
-        "seen",
-    }
-    | {
-        "sent",
-        "shown",
-        "spent",
-        "spoken",
-        "taken",
-        "taught",
-        "reported",
-        "torn",
-        "unknown",
-        "worn",
-        "written",
-    }
+    | {"hidden", "kept", "known", "learnt", "left", "lost", "made", "meant", "met", "overdue", "said", "seen"}
+    | {"sent", "shown", "spent", "spoken", "taken", "taught", "told", "torn", "unknown", "worn", "written"}
 )
 """Participles without `-ed`. A form that is a noun, too (`cut`, `read`, `set`), is none of them."""
 

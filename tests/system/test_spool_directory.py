@@ -65,7 +65,7 @@ async def test_a_gateway_whose_spool_directory_is_removed_goes_on(
     async with Road(tmp_path, {"port": mosquitto.port}, STORE) as road:
         await road.flows()
         shutil.rmtree(road.folder / "spool")
-        await eventually(lambda: "it is made again" in road.gateway.output(), "the directory")
+        await eventually(lambda: "a new directory is in use" in road.gateway.output(), "the directory")
         await road.flows()
         there = {file.name for file in (road.folder / "spool").iterdir()}
         assert {"clock", "accounts"} <= there  # else the next start would not know when this one ended

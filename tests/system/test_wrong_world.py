@@ -56,7 +56,7 @@ async def test_a_point_that_the_store_refuses_is_set_aside_on_the_edge_and_the_r
     mosquitto: Mosquitto, influxdb1: Influxdb1, tmp_path: Path
 ) -> None:
     now = time.time_ns() // 1_000_000
-    refused = influxdb1.write(f'screw-air-compressor,device=old discharge_pressure="seven" {now}')
+    refused = influxdb1.write(f'screw_air_compressor,device=old discharge_pressure="seven" {now}')
     assert refused.status == 204  # from now on this field takes texts only
     store = {"type": "influx", "server": "influxdb1", "url": influxdb1.url, "database": influxdb1.database}
     async with Road(tmp_path, {"port": mosquitto.port}, store) as road:
