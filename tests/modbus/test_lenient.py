@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from qilu.modbus.errors import InvalidRequest, ProtocolError
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import exception_response, read_response, reply_size
+from qilu.modbus.pdu import (
+    data_size,
+    exception_response,
+    read_request,
+    read_response,
+    reply_size,
+    response_data,
+    wide_read_request,
+    without_padding,
+)
 from qilu.modbus.tcp import TcpFramer, tcp_frame
 
 REPLY = read_response(3, bytes.fromhex("0102 0304"))
@@ -54,3 +64,43 @@ def test_a_lenient_framer_waits_for_the_rest_of_what_is_no_whole_reply() -> None
     framer = TcpFramer(lenient=True)
     framer.feed(counted(REPLY[:-1], 1))
     assert framer.next_frame() is None
+
+
+READ = read_request(3, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("response", "used"),
+    [
+        (REPLY + b"\x5f", REPLY),
+        (REPLY, REPLY),
+        (REPLY + b"\x5f\x5f", REPLY + b"\x5f\x5f"),
+        (exception_response(4, 2), exception_response(3, 2)),
+        (b"\x10\x00\x00\x00\x01", b"\x10\x00\x00\x00\x01"),
+    ],
+    ids=["one byte too many", "as it should be", "two bytes too many", "another function", "no read"],
+)
+def test_one_byte_too_many_and_the_function_of_an_exception_are_forgiven(
+    response: bytes, used: bytes
+) -> None:
+    assert without_padding(READ, response) == used
+
+
+def test_an_address_that_holds_more_than_a_register_has_a_reply_of_its_own_size() -> None:
+    request = wide_read_request(3, 7, 4)
+    assert request == read_request(3, 7, 1)
+    assert data_size(request) == 4
+    assert response_data(request, read_response(3, b"\1\2\3\4")) == b"\1\2\3\4"
+    with pytest.raises(ProtocolError):
+        response_data(request, read_response(3, b"\1\2"))
+
+
+def test_a_long_reply_counts_its_bytes_with_eight_bits() -> None:
+    request = read_request(3, 0, 200, limit=200)
+    data = bytes(400)
+    assert response_data(request, bytes((3, 400 & 0xFF)) + data) == data
+    for wrong in (bytes((3, 255)) + data, bytes((3, 400 & 0xFF)) + data[:-256]):
+        with pytest.raises(ProtocolError):
+            response_data(request, wrong)
+    with pytest.raises(InvalidRequest):
+        read_request(3, 0, 201, limit=200)
