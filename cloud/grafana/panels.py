@@ -31,6 +31,7 @@ class Panel:
     defaults: Json = field(default_factory=dict)
     overrides: Sequence[Json] = ()
     options: Json = field(default_factory=dict)
+    transformations: Sequence[Json] = ()
 
 
 def unit_name(unit: str) -> str:
@@ -68,12 +69,13 @@ def laid_out(panels: Iterable[Panel], source: str) -> Iterator[Json]:
 
 def _json(panel: Panel, number: int, place: Json, source: str) -> Json:
     datasource = {"type": source, "uid": "${datasource}"}
+    mixed = any("datasource" in target for target in panel.targets)
     return {
         "id": number,
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
-        "datasource": datasource,
+        "datasource": {"type": "datasource", "uid": "-- Mixed --"} if mixed else datasource,
         "gridPos": place,
         "interval": f"{panel.interval_s:g}s",
         "maxDataPoints": 1000,
@@ -81,7 +83,7 @@ def _json(panel: Panel, number: int, place: Json, source: str) -> Json:
             {"refId": chr(ord("A") + index), "datasource": datasource, **target}
             for index, target in enumerate(panel.targets)
         ],
-        "transformations": [],
+        "transformations": list(panel.transformations),
         "fieldConfig": {"defaults": panel.defaults, "overrides": list(panel.overrides)},
         "options": panel.options,
     }

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from cloud.grafana.board import Selection
+from cloud.grafana.dashboard_set import shipped
 from deploy.grafana.dialects import Json, Language
 from deploy.grafana.influxql import Influxql
 from deploy.grafana.panel_factory import PanelFactory
@@ -13,8 +15,12 @@ from deploy.grafana.panels import laid_out
 from deploy.grafana.plant import rows
 from deploy.grafana.promql import Promql
 from qilu.config.profiles import profiles, shipped_configs
+from qilu.contract.display import Language as Spoken
 
 LANGUAGES: tuple[Language, ...] = (Influxql(), Promql())
+STORES = {"influxql": "influx", "promql": "victoria"}
+"""Folder -> the store that its dashboards ask."""
+SPOKEN: tuple[Spoken, ...] = ("zh", "en")
 FOLDER = Path(__file__).parent / "dashboards"
 SCHEMA = 42
 """Of the classic model; Grafana brings it up to what it uses itself."""
@@ -25,6 +31,10 @@ def dashboards() -> Iterator[tuple[Path, str]]:
     for language in LANGUAGES:
         text = json.dumps(plant_dashboard(language), ensure_ascii=False, indent=2)
         yield FOLDER / language.name / "plant.json", text + "\n"
+    for folder, store in STORES.items():
+        for spoken in SPOKEN:
+            for name, text in shipped(Selection(store, spoken)):
+                yield FOLDER / folder / f"{name}-{spoken}.json", text
 
 
 def plant_dashboard(language: Language) -> Json:

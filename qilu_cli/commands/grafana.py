@@ -1,4 +1,4 @@
-"""Writes dashboards of device profiles into a folder."""
+"""Writes dashboards and alert rules into files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from cloud.alerting.rules import rule_file, rules
+from cloud.grafana.board import Selection
+from cloud.grafana.dashboard_set import shipped
+from cloud.grafana.edge_queries import MAX_EXPECTED
 from cloud.grafana.machine import MachineDashboard
 from qilu.config.profiles import known_profiles, profile_of
 from qilu.contract.errors import ConfigError
@@ -20,15 +23,30 @@ def write_dashboards(names: Sequence[str], store: str, language: Literal["zh", "
     """One file NAME.json for each profile; ConfigError where a profile or the folder cannot be used."""
     for profile in [profile_of(name) for name in names or known_profiles()]:
         dashboard = MachineDashboard(profile, store, language)
-        file = folder / f"{profile.profile}.json"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(dashboard_text(dashboard), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"cannot be written: {error.strerror}", file=file, remedy="name another folder with --out"
-            ) from error
-        _console.print(f"{file}: {dashboard.uid}")
+        _write(folder / f"{profile.profile}.json", dashboard_text(dashboard), dashboard.uid)
+
+
+def write_set(store: str, language: Literal["zh", "en"], expected: Sequence[str], folder: Path) -> None:
+    """One file set-NAME.json for each dashboard about many edges; `expected`: edges that should report."""
+    if len(expected) > MAX_EXPECTED:
+        raise ConfigError(
+            f"{len(expected)} expected edges; a query has room for {MAX_EXPECTED}",
+            remedy="name fewer with --expected; an edge that ever reported needs no name",
+        )
+    chosen = Selection(store, language, tuple(expected))
+    for name, text in shipped(chosen):
+        _write(folder / f"set-{name}.json", text, chosen.uid(name))
+
+
+def _write(file: Path, text: str, uid: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror}", file=file, remedy="name another folder with --out"
+        ) from error
+    _console.print(f"{file}: {uid}")
 
 
 def write_rules(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""`qilu grafana`: dashboards from device profiles."""
+"""`qilu grafana`: dashboards of edges and of device profiles, and alert rules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typer
 
 from qilu_cli.runner import run_sync
 
-app = typer.Typer(help="Make dashboards for Grafana from device profiles.")
+app = typer.Typer(help="Make dashboards and alert rules for Grafana.")
 
 
 @app.callback()
 def grafana() -> None:
-    """Make dashboards for Grafana from device profiles."""
+    """Make dashboards and alert rules for Grafana."""
 
 
 @app.command()
@@ -23,17 +23,31 @@ def generate(
     out: Annotated[Path, typer.Option(help="The folder for the files; made where it is missing.")],
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="A profile, by name or file; repeat it for several. Default: all shipped ones."),
+        typer.Option(
+            help="Only this profile, by name or file; repeat it for several. Default: all shipped ones, and "
+            "the dashboards of edges."
+        ),
+    ] = None,
+    expected: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An edge that should report; repeat it for several. If it never did, it is a red row."
+        ),
     ] = None,
     lang: Annotated[Literal["zh", "en"], typer.Option(help="Language of the dashboards.")] = "zh",
 ) -> None:
-    """Write one dashboard for each device profile: states, values, counters and missing data.
+    """Write one dashboard for each device profile, and those of all edges: states, values and missing data.
 
     Example: qilu grafana generate --profile screw-air-compressor --store victoria --lang zh --out dashboards
     """
-    from qilu_cli.commands.grafana import write_dashboards
+    from qilu_cli.commands.grafana import write_dashboards, write_set
 
-    run_sync(lambda: write_dashboards(profile or (), store, lang, out))
+    def write() -> None:
+        write_dashboards(profile or (), store, lang, out)
+        if not profile:
+            write_set(store, lang, expected or (), out)
+
+    run_sync(write)
 
 
 @app.command()

@@ -1,0 +1,159 @@
+"""The dashboard *fleet*: six numbers, and one row for each edge, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloud.grafana.board import FAULT, NORMAL, WARNING, Board, Selection
+from cloud.grafana.cause_texts import cause_mappings
+from cloud.grafana.edge_queries import COMPLETENESS, LAST_REPORT, URGENCY, WAIT
+from cloud.grafana.panels import GRID, Panel, override, texts_of_codes
+from cloud.grafana.queries import Json
+from qilu.contract.profile.point import Label
+
+NAME = "fleet"
+ENOUGH = 0.99
+"""Completeness below which an edge is a warning, as in the alert rules."""
+_KEPT = "var-edge=${__value.raw}&var-datasource=${datasource}&${__url_time_range}"
+_ABOVE_0 = ((None, NORMAL), (1, WARNING))
+
+
+def fleet(chosen: Selection) -> Board:
+    """The dashboard of all edges."""
+    return Board(
+        NAME,
+        Label(zh="边缘总览", en="Fleet"),
+        Label(
+            zh="全部边缘：是否上报、最严重的原因、完整率。最差的排在最前。",
+            en="All edges: whether they report, the worst cause, completeness. The worst edge comes first.",
+        ),
+        chosen,
+        [*_numbers(chosen), _edges(chosen), *_over_time(chosen)],
+        "24h",
+    )
+
+
+def _numbers(chosen: Selection) -> Iterator[Panel]:
+    ask, text, expected = chosen.queries, chosen.text, len(chosen.expected)
+    due = text(f"（应有 {expected}）", f" (of {expected})") if expected else ""
+    yield chosen.number(
+        text("在线边缘", "Edges that report") + due,
+        text("最近 150 秒有上报的边缘数。", "Edges with a status in the last 150 s."),
+        ask.reporting(),
+        steps=((None, FAULT), (expected, NORMAL)) if expected else None,
+    )
+    yield chosen.number(
+        text("应答的设备", "Devices that answer"),
+        text("在线边缘的设备数减去离线设备数。", "Devices of these edges, without those offline."),
+        ask.answering(),
+    )
+    yield chosen.number(
+        text("离线设备", "Devices offline"),
+        text("在线边缘报告的离线设备数。", "Devices that do not answer their edge."),
+        ask.total("offline_devices"),
+        steps=_ABOVE_0,
+    )
+    yield chosen.number(
+        text("完整率", "Completeness"),
+        text("所选时间内：好值 / 应采值。", "In the time shown: good values / values due."),
+        ask.completeness(),
+        "percentunit",
+        ((None, WARNING), (ENOUGH, NORMAL)),
+    )
+    yield chosen.number(
+        text("每秒采集值数", "Values per second"),
+        text("最近 5 分钟采集的值数 / 300 秒。", "Values collected in the last 5 minutes / 300 s."),
+        ask.values_per_s(),
+    )
+    yield chosen.number(
+        text("有问题的边缘", "Edges with a cause"),
+        text(
+            "在线边缘中，至少有一个原因的边缘数。", "Of the edges that report, those with at least one cause."
+        ),
+        ask.troubled(),
+        steps=_ABOVE_0,
+    )
+
+
+def _edges(chosen: Selection) -> Panel:
+    text = chosen.text
+    rows = chosen.queries.rows(chosen.expected)
+    clock = {0: (text("存疑", "uncertain"), WARNING), 1: (text("已知", "known"), NORMAL)}
+    link = f"/d/{chosen.uid('health')}?{_KEPT}"
+    colored: Json = {"type": "color-background", "mode": "basic"}
+    share = {
+        "mode": "absolute",
+        "steps": [{"value": None, "color": WARNING}, {"value": ENOUGH, "color": NORMAL}],
+    }
+    columns = [
+        override(
+            "edge", displayName=chosen.term("edge"), links=[{"title": text("打开", "Open"), "url": link}]
+        ),
+        override(
+            "cause",
+            displayName=text("最严重的原因", "worst cause"),
+            mappings=cause_mappings(chosen.language),
+            custom__cellOptions=colored,
+        ),
+        override("causes", displayName=text("原因数", "causes")),
+        override(LAST_REPORT, displayName=chosen.term("last_reported"), unit="dateTimeFromNow"),
+        override(
+            COMPLETENESS,
+            displayName=chosen.term("completeness"),
+            unit="percentunit",
+            decimals=2,
+            thresholds=share,
+            color={"mode": "thresholds"},
+            custom__cellOptions={"type": "color-text"},
+        ),
+        override("offline_devices", displayName=text("离线设备", "devices offline")),
+        override(WAIT, displayName=text("最早积压", "oldest backlog"), unit="h", decimals=1),
+        override("spool_bytes", displayName=text("缓存占用", "spool on disk"), unit="decbytes"),
+        override("clock_known", displayName=text("时钟", "clock"), mappings=texts_of_codes(clock)),
+        override(URGENCY, custom__hidden=True),
+    ]
+    return Panel(
+        "table",
+        text("边缘（最差的在前）", "Edges, the worst first"),
+        text(
+            "所选时间内上报过的和应有的边缘，每个一行。先是从未上报和无上报的，再按原因编号（docs/console.md）排列；"
+            "完整率 = 好值 / 应采值；最早积压以小时计；其余列取最近 150 秒的状态。",
+            "One row for each edge that reported in the time shown or is expected: never reported, not "
+            "reporting, then by the number of the cause (docs/console.md). Completeness = good values / "
+            "values due; oldest backlog in hours; the other columns are of the last 150 s.",
+        ),
+        rows.targets,
+        GRID,
+        12,
+        60,
+        {"unit": "none", "noValue": chosen.term("no_data"), "custom": {"filterable": True}},
+        columns,
+        {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}},
+        rows.steps,
+    )
+
+
+def _over_time(chosen: Selection) -> Iterator[Panel]:
+    ask, text = chosen.queries, chosen.text
+    limit = text("最多 10 个边缘，其余用变量选择。", "At most 10 edges; choose others with the variable.")
+    yield chosen.timeline(
+        text("最严重的原因", "Worst cause over time"),
+        text("各边缘报告的最严重原因；空白为无上报。", "What each edge reports; blank: no report.")
+        + f" {limit}",
+        ask.status("cause_code", "causes"),
+        cause_mappings(chosen.language),
+    )
+    yield chosen.lines(
+        text("完整率", "Completeness by edge"),
+        text("每个时间间隔内：好值 / 应采值。", "In each interval: good values / values due.") + f" {limit}",
+        ask.completeness_over_time(),
+        "percentunit",
+        interval_s=300,
+        max=1,
+    )
+    yield chosen.lines(
+        text("离线设备", "Devices offline by edge"),
+        text("各边缘报告的离线设备数。", "Devices that do not answer their edge.") + f" {limit}",
+        ask.status("offline_devices"),
+        "none",
+    )

@@ -1,0 +1,160 @@
+"""Half an hour of reports of four edges in real stores, and what a dashboard's queries return of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cloud.grafana.queries import VARIABLES, Json
+from gateway.health import POINTS
+from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, GATEWAY
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
+from qilu.stores.influx.writer import InfluxStore
+from qilu.stores.settings import InfluxSettings
+from tests.servers import Influxdb1, VictoriaMetrics
+from tests.servers.http import ask
+
+SECONDS = 1800
+EVERY_S = 10
+SILENT_S = 600
+"""Seconds since the last report of the edge that is silent."""
+CAUSES = {"edge-well": 0, "edge-late": 6, "edge-part": 13, "edge-silent": 0}
+"""Edge -> number of its worst cause."""
+NEVER = "edge-never"
+DEVICES = ("press-1", "press-2")
+OFFLINE = 1
+"""Devices of edge-part that are offline: half of its values are missing."""
+VALUES_PER_S = 6.0
+INGESTER = "ingester:9100"
+
+
+def reports(end_ms: int) -> Iterator[Poll]:
+    """The status of every edge each 10 s and the accounts of its devices each minute."""
+    for edge, cause in CAUSES.items():
+        last = SECONDS - SILENT_S if edge == "edge-silent" else SECONDS
+        for second in range(0, last + 1, EVERY_S):
+            time_ms = end_ms - (SECONDS - second) * 1000
+            yield _poll(
+                Origin(edge, edge, GATEWAY, "works", "north"), "status", status(edge, cause, second), time_ms
+            )
+            if second % 60 == 0:
+                for device in DEVICES:
+                    origin = Origin(edge, device, COLLECTION, "works", "north", "curing")
+                    yield _poll(origin, COUNTS, account(edge, device), time_ms)
+
+
+def status(edge: str, cause: int, second: int) -> Mapping[str, float]:
+    """All points of the status."""
+    offline = OFFLINE if edge == "edge-part" else 0
+    counters = dict.fromkeys(("timeouts", "skipped_polls", "reconnects", "resent_records"), second / 10)
+    return dict.fromkeys(POINTS, 0.0) | counters | {
+        "uptime_s": second, "points": VALUES_PER_S * second, "durable_records": float(second), "devices": 2,
+        "offline_devices": offline, "clock_known": 1, "broker_connected": float(cause != 6),
+        "cause_code": cause, "causes": float(cause > 0), "spool_bytes": 4096,
+        "oldest_record_age_s": 7200 if cause == 6 else 0,
+    }  # fmt: skip
+
+
+def account(edge: str, device: str) -> Mapping[str, float]:
+    """Counts of a minute."""
+    good = 0 if (edge, device) == ("edge-part", DEVICES[0]) else 60
+    counts = {"span_ms": 60_000, "expected": 60, "good": good, "no_reply": 60 - good}
+    return dict.fromkeys(COUNTS_POINTS, 0.0) | counts | {"offline_s": float(60 - good)}
+
+
+def _poll(origin: Origin, group: str, values: Mapping[str, float], time_ms: int) -> Poll:
+    columns = BlockSchema(origin, group, tuple(values))
+    return Poll(time_ms, (Reading(columns, time_ms, tuple(values.values())),))
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Both stores with the reports."""
+
+    influxdb1: Influxdb1
+    victoria_metrics: VictoriaMetrics
+    end_ms: int
+
+    async def fill(self) -> None:
+        """Through our own writer, as an ingester does it."""
+        influxdb1 = self.influxdb1
+        polls = list(reports(self.end_ms))
+        for settings in (
+            InfluxSettings(type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database),
+            InfluxSettings(type="influx", server="victoriametrics", url=self.victoria_metrics.url),
+        ):
+            async with InfluxStore(settings) as store:
+                for start in range(0, len(polls), 500):
+                    assert await store.write(polls[start : start + 500]) == {}
+        await asyncio.to_thread(self.victoria_metrics.flush)
+
+    def scrape(self, lines: Mapping[int, bytes]) -> None:
+        """Time (ms) -> the metrics of an ingester at this time, as Prometheus stores them."""
+        for time_ms, page in lines.items():
+            wanted = {"timestamp": str(time_ms), "extra_label": f"instance={INGESTER}"}
+            path = "/api/v1/import/prometheus"
+            assert ask(self.victoria_metrics.port, "POST", path, wanted, page).status == 204
+        self.victoria_metrics.flush()
+
+    def series(self, panel: Json, **chosen: str) -> dict[str, list[float]]:
+        """Name of a series -> its values, of a panel with one target; "" for a number without a name."""
+        (target,) = panel["targets"]
+        found: dict[str, list[float]] = {}
+        if "query" in target:
+            for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                values = [row[1] for row in one["values"] if row[1] is not None]
+                found.setdefault(one.get("tags", {}).get("edge", ""), []).extend(values)
+        else:
+            for one in self._promql(target, panel["interval"], chosen):
+                name = one["metric"].get("edge") or one["metric"].get("instance", "")
+                found[name] = [float(value) for _, value in one.get("values") or [one["value"]]]
+        return {name: values for name, values in found.items() if values}
+
+    def rows(self, panel: Json, **chosen: str) -> dict[str, dict[str, float]]:
+        """Edge -> column -> value of the table of edges, as the panel's steps make it, in its order."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for target in panel["targets"]:
+            if "expr" in target:
+                for one in self._promql(target, panel["interval"], chosen):
+                    columns = found.setdefault(one["metric"]["edge"], {})
+                    columns.setdefault(one["metric"]["point"], []).append(float(one["value"][1]))
+            elif "snapshot" in target:
+                for edge, value in zip(*target["snapshot"][0]["data"]["values"], strict=True):
+                    found.setdefault(edge, {}).setdefault("urgency", []).append(value)
+            else:
+                for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                    columns = found.setdefault(one["tags"]["edge"], {})
+                    for name, value in zip(one["columns"], one["values"][0], strict=True):
+                        columns.setdefault("last_report" if name == "time" else name, []).append(value)
+        made = {
+            edge: {
+                name: min(values) if name == "urgency" else max(values)
+                for name, values in columns.items()
+                if name != "uptime"
+            }
+            for edge, columns in found.items()
+        }
+        return dict(sorted(made.items(), key=lambda row: -row[1]["urgency"]))
+
+    def _promql(self, target: Json, interval: str, chosen: Mapping[str, str]) -> list[Json]:
+        query, end = self._filled(target["expr"], interval, chosen), f"{self.end_ms / 1000:.3f}"
+        if target["instant"]:
+            return self.victoria_metrics.query(query, "/api/v1/query", time=end)
+        start = f"{self.end_ms / 1000 - SECONDS:.3f}"
+        return self.victoria_metrics.query(query, start=start, end=end, step=interval)
+
+    def _filled(self, query: str, interval: str, chosen: Mapping[str, str]) -> str:
+        """The query as Grafana sends it; `now()` is the end of the reports."""
+        end, start = self.end_ms, self.end_ms - SECONDS * 1000
+        known = {
+            "$timeFilter": f"time >= {start}ms and time <= {end}ms",
+            "$__rate_interval": "60s", "$__interval": interval, "$__range": f"{SECONDS}s",
+            "time(150s, now())": f"time(150s, {(end + 1) % 150_000}ms)", "now()": f"{end + 1}ms",
+            **{f"${name}": chosen.get(name, ".*") for name in VARIABLES},
+        }  # fmt: skip
+        for macro, text in known.items():
+            query = query.replace(macro, text)
+        assert not re.search(r"\$(?![/)])", query), query
+        return query
