@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from cloud.grafana.device_queries import DeviceInfluxql, DevicePromql, DeviceQueries
 from cloud.grafana.edge_influxql import EdgeInfluxql
 from cloud.grafana.edge_promql import EdgePromql
 from cloud.grafana.edge_queries import EdgeQueries
@@ -12,9 +13,10 @@ from cloud.grafana.panels import GRID, Panel, laid_out
 from cloud.grafana.queries import VARIABLES, Json
 from qilu.contract.display import TERMS, Language
 from qilu.contract.display.palette import LEVEL_COLORS, SERIES_COLORS
-from qilu.contract.profile.point import Label
+from qilu.contract.profile import DeviceProfile, Label
 
 STORES: dict[str, type[EdgeQueries]] = {"influx": EdgeInfluxql, "victoria": EdgePromql}
+DEVICES: dict[str, type[DeviceQueries]] = {"influx": DeviceInfluxql, "victoria": DevicePromql}
 SCHEMA = 42
 """Of the classic model."""
 GAP_MS = 180_000
@@ -27,16 +29,22 @@ Steps = Sequence[tuple[float | None, str]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is chosen for one file: a store, a language, and the edges that should report."""
+    """What is chosen for one file: a store, a language, the edges that should report, and the profiles."""
 
     store: str
     language: Language
-    expected: Sequence[str] = field(default=())
+    expected: Sequence[str] = ()
+    profiles: Sequence[DeviceProfile] = ()
 
     @property
     def queries(self) -> EdgeQueries:
-        """What the store is asked."""
+        """What the store is asked about edges."""
         return STORES[self.store]()
+
+    @property
+    def devices(self) -> DeviceQueries:
+        """What the store is asked about devices."""
+        return DEVICES[self.store]()
 
     def uid(self, name: str) -> str:
         """Of a dashboard of the set: fixed, so that links and a new version meet the same dashboard."""
@@ -49,6 +57,12 @@ class Selection:
     def term(self, name: str) -> str:
         """A term of the vocabulary."""
         return TERMS[name].text(self.language)
+
+    def device_limit(self, devices: int) -> str:
+        """That a panel shows so many devices; InfluxQL counts them by measurement."""
+        if self.store == "influx":
+            return self.text(f"每种模板最多 {devices} 台。", f"At most {devices} devices of each profile.")
+        return self.text(f"最多 {devices} 台。", f"At most {devices} devices.")
 
     def number(
         self, title: str, description: str, target: Json, unit: str = "none", steps: Steps | None = None
@@ -88,12 +102,18 @@ class Selection:
         )  # fmt: skip
 
     def timeline(
-        self, title: str, description: str, target: Json, mappings: Sequence[Json], height: int = 8
+        self,
+        title: str,
+        description: str,
+        target: Json,
+        mappings: Sequence[Json],
+        height: int = 8,
+        no_value: str = "",
     ) -> Panel:
         """Codes over time, a lane for each series."""
         defaults: Json = {
             "custom": {"fillOpacity": 85, "lineWidth": 0, "insertNulls": GAP_MS},
-            "mappings": list(mappings), "noValue": self.term("no_data"),
+            "mappings": list(mappings), "noValue": no_value or self.term("no_data"),
         }  # fmt: skip
         return Panel(
             "state-timeline", title, description, [target], GRID, height, 60, defaults, options=_TIMELINE
@@ -110,7 +130,7 @@ class Board:
     chosen: Selection
     panels: Sequence[Panel]
     shown: str
-    """The time that it shows when it is opened, such as 24h."""
+    """The time that it shows when it is opened: -24h, or /d for today."""
     refresh: str = "1m"
 
     def json(self) -> Json:
@@ -126,7 +146,7 @@ class Board:
             "version": 1,
             "editable": True,
             "timezone": "browser",
-            "time": {"from": f"now-{self.shown}", "to": "now"},
+            "time": {"from": f"now{self.shown}", "to": "now"},
             "refresh": self.refresh,
             "graphTooltip": 1,
             "templating": {"list": list(_variables(chosen))},

@@ -1,17 +1,20 @@
-"""The set of dashboards that is the same for every plant."""
+"""The set of dashboards about many edges and devices, the same for every plant."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from cloud.grafana import completeness, energy, fleet, health, line
 from cloud.grafana.board import Board, Selection
-from cloud.grafana.fleet import NAME as FLEET
-from cloud.grafana.fleet import fleet
-from cloud.grafana.health import NAME as HEALTH
-from cloud.grafana.health import health
 
-SET: Mapping[str, Callable[[Selection], Board]] = {FLEET: fleet, HEALTH: health}
+SET: Mapping[str, Callable[[Selection], Board]] = {
+    fleet.NAME: fleet.fleet,
+    health.NAME: health.health,
+    line.NAME: line.line,
+    completeness.NAME: completeness.completeness,
+    energy.NAME: energy.energy,
+}
 """Name -> what makes it."""
 
 

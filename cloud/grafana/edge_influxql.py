@@ -113,7 +113,8 @@ def _worst(variables: Sequence[str]) -> str:
         f'SELECT "code" + "n" / "n" - 1 AS "{CAUSE}", 1 / "code" + 2 - 2 * "n" / "n" AS "{URGENCY}"'
         f' FROM ({counted}) GROUP BY "edge"'
     )
-    return f'SELECT last("{CAUSE}") AS "{CAUSE}", last("{URGENCY}") AS "{URGENCY}" FROM ({computed}) GROUP BY "edge"'
+    columns = f'last("{CAUSE}") AS "{CAUSE}", last("{URGENCY}") AS "{URGENCY}"'
+    return f'SELECT {columns} FROM ({computed}) GROUP BY "edge"'
 
 
 def _literals(expected: Sequence[str]) -> Json:

@@ -27,7 +27,7 @@ STATUS_COLUMNS = ("causes", "offline_devices", "spool_bytes", "clock_known")
 WAIT = "wait"
 ROW_COLUMNS = (EDGE, CAUSE, "causes", LAST_REPORT, COMPLETENESS, "offline_devices", WAIT, "spool_bytes",
                "clock_known", URGENCY)  # fmt: skip
-"""Columns of the table of edges. `urgency`: 3 never reported, 2 not reporting, 1/code of the worst cause, 0."""
+"""Columns of the table of edges. `urgency`: 3 never reported, 2 not reporting, else 1/code of the cause."""
 NEVER, LOST_URGENCY = 3, 2
 
 

@@ -29,7 +29,7 @@ def fleet(chosen: Selection) -> Board:
         ),
         chosen,
         [*_numbers(chosen), _edges(chosen), *_over_time(chosen)],
-        "24h",
+        "-24h",
     )
 
 

@@ -50,7 +50,7 @@ def health(chosen: Selection) -> Board:
         ),
         chosen,
         [*_road(chosen), *_charts(chosen), *ingesters(chosen)],
-        "1h",
+        "-1h",
         "10s",
     )
 

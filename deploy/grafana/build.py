@@ -14,7 +14,7 @@ from deploy.grafana.panel_factory import PanelFactory
 from deploy.grafana.panels import laid_out
 from deploy.grafana.plant import rows
 from deploy.grafana.promql import Promql
-from qilu.config.profiles import profiles, shipped_configs
+from qilu.config.profiles import known_profiles, profiles, shipped_configs
 from qilu.contract.display import Language as Spoken
 
 LANGUAGES: tuple[Language, ...] = (Influxql(), Promql())
@@ -31,9 +31,10 @@ def dashboards() -> Iterator[tuple[Path, str]]:
     for language in LANGUAGES:
         text = json.dumps(plant_dashboard(language), ensure_ascii=False, indent=2)
         yield FOLDER / language.name / "plant.json", text + "\n"
+    known = list(profiles(known_profiles()).values())
     for folder, store in STORES.items():
         for spoken in SPOKEN:
-            for name, text in shipped(Selection(store, spoken)):
+            for name, text in shipped(Selection(store, spoken, (), known)):
                 yield FOLDER / folder / f"{name}-{spoken}.json", text
 
 

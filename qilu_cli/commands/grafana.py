@@ -33,7 +33,8 @@ def write_set(store: str, language: Literal["zh", "en"], expected: Sequence[str]
             f"{len(expected)} expected edges; a query has room for {MAX_EXPECTED}",
             remedy="name fewer with --expected; an edge that ever reported needs no name",
         )
-    chosen = Selection(store, language, tuple(expected))
+    known = [profile_of(name) for name in known_profiles()]
+    chosen = Selection(store, language, tuple(expected), known)
     for name, text in shipped(chosen):
         _write(folder / f"set-{name}.json", text, chosen.uid(name))
 

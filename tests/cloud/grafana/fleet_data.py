@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud.grafana.queries import VARIABLES, Json
@@ -77,10 +77,9 @@ class Fleet:
     victoria_metrics: VictoriaMetrics
     end_ms: int
 
-    async def fill(self) -> None:
+    async def fill(self, polls: Sequence[Poll]) -> None:
         """Through our own writer, as an ingester does it."""
         influxdb1 = self.influxdb1
-        polls = list(reports(self.end_ms))
         for settings in (
             InfluxSettings(type="influx", server="influxdb1", url=influxdb1.url, database=influxdb1.database),
             InfluxSettings(type="influx", server="victoriametrics", url=self.victoria_metrics.url),
@@ -99,33 +98,46 @@ class Fleet:
         self.victoria_metrics.flush()
 
     def series(self, panel: Json, **chosen: str) -> dict[str, list[float]]:
-        """Name of a series -> its values, of a panel with one target; "" for a number without a name."""
-        (target,) = panel["targets"]
+        """Name of a series -> its values, the targets together; "" for the only one of a number."""
         found: dict[str, list[float]] = {}
-        if "query" in target:
-            for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
-                values = [row[1] for row in one["values"] if row[1] is not None]
-                found.setdefault(one.get("tags", {}).get("edge", ""), []).extend(values)
-        else:
-            for one in self._promql(target, panel["interval"], chosen):
-                name = one["metric"].get("edge") or one["metric"].get("instance", "")
-                found[name] = [float(value) for _, value in one.get("values") or [one["value"]]]
+        for target in panel["targets"]:
+            if "query" in target:
+                for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                    for index, column in enumerate(one["columns"][1:], 1):
+                        values = [row[index] for row in one["values"] if row[index] is not None]
+                        name = target["alias"].replace("$col", column)
+                        for tag, value in one.get("tags", {}).items():
+                            name = name.replace(f"$tag_{tag}", value)
+                        assert "$" not in name
+                        found.setdefault(name, []).extend(values)
+            else:
+                for one in self._promql(target, panel["interval"], chosen):
+                    name = target["legendFormat"]
+                    for label, value in one["metric"].items():
+                        name = name.replace(f"{{{{{label}}}}}", value)
+                    assert name not in found, f"{name} twice"
+                    found[name] = [float(value) for _, value in one.get("values") or [one["value"]]]
+        if panel["type"] == "stat":
+            assert len(found) <= 1
+            return {"": values for values in found.values() if values}  # noqa: B035
         return {name: values for name, values in found.items() if values}
 
     def rows(self, panel: Json, **chosen: str) -> dict[str, dict[str, float]]:
-        """Edge -> column -> value of the table of edges, as the panel's steps make it, in its order."""
+        """Edge or edge/device -> column -> value of a table, as the panel's steps make it, in its order."""
         found: dict[str, dict[str, list[float]]] = {}
         for target in panel["targets"]:
             if "expr" in target:
                 for one in self._promql(target, panel["interval"], chosen):
-                    columns = found.setdefault(one["metric"]["edge"], {})
+                    columns = found.setdefault(one["metric"].get("machine") or one["metric"]["edge"], {})
                     columns.setdefault(one["metric"]["point"], []).append(float(one["value"][1]))
             elif "snapshot" in target:
                 for edge, value in zip(*target["snapshot"][0]["data"]["values"], strict=True):
                     found.setdefault(edge, {}).setdefault("urgency", []).append(value)
             else:
                 for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
-                    columns = found.setdefault(one["tags"]["edge"], {})
+                    columns = found.setdefault(
+                        "/".join(one["tags"][tag] for tag in ("edge", "device") if tag in one["tags"]), {}
+                    )
                     for name, value in zip(one["columns"], one["values"][0], strict=True):
                         columns.setdefault("last_report" if name == "time" else name, []).append(value)
         made = {
@@ -136,7 +148,9 @@ class Fleet:
             }
             for edge, columns in found.items()
         }
-        return dict(sorted(made.items(), key=lambda row: -row[1]["urgency"]))
+        return dict(
+            sorted(made.items(), key=lambda row: -row[1].get("urgency", 1 - row[1].get("completeness", 1)))
+        )
 
     def _promql(self, target: Json, interval: str, chosen: Mapping[str, str]) -> list[Json]:
         query, end = self._filled(target["expr"], interval, chosen), f"{self.end_ms / 1000:.3f}"

@@ -16,17 +16,19 @@ from cloud.grafana.edge_queries import MAX_EXPECTED
 from cloud.grafana.panels import UNITS
 from cloud.grafana.queries import VARIABLES, Json
 from gateway.diagnosis.causes import CauseCode
+from qilu.config.profiles import known_profiles, profiles
 from qilu.contract.display import Language
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.grafana import write_set
 from qilu_cli.main import app
 
+KNOWN = list(profiles(known_profiles()).values())
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 MORE_UNITS = {"percentunit", "decbytes", "cps", "cpm", "dateTimeFromNow"}
 BUILT_IN = {"__interval", "__rate_interval", "__range", "timeFilter", "__all", "__value", "__url_time_range",
-            "col", "tag_edge"}  # fmt: skip
+            "col", "tag_edge", "tag_device"}  # fmt: skip
 CHOSEN = [
-    Selection(store, language, expected)
+    Selection(store, language, expected, KNOWN)
     for store in STORES
     for language in LANGUAGES
     for expected in ((), ("edge-1", "edge-2"))
@@ -73,10 +75,11 @@ def test_every_panel_has_title_description_and_unit_in_one_language(board: Board
         if not chinese:
             assert not re.search("[一-鿿]", json.dumps(panel, ensure_ascii=False))
         defaults = panel["fieldConfig"]["defaults"]
-        assert defaults["noValue"] == board.chosen.term("no_data")
+        lane = panel["title"] == board.chosen.term("data_state")
+        assert (defaults["noValue"] == board.chosen.term("no_data")) != lane
         assert defaults.get("custom", {}).get("spanNulls") in (None, False)
         units = {defaults.get("unit", "none"), *_units(panel["fieldConfig"]["overrides"])}
-        assert units <= set(UNITS.values()) | MORE_UNITS
+        assert all(unit in set(UNITS.values()) | MORE_UNITS or unit.startswith("suffix: ") for unit in units)
 
 
 def _units(overrides: list[Json]) -> list[str]:

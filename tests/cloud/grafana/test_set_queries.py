@@ -9,13 +9,24 @@ from collections.abc import Iterator
 import pytest
 
 from cloud.grafana.board import STORES, Selection
+from cloud.grafana.completeness import LOST
 from cloud.grafana.dashboard_set import SET
 from cloud.grafana.queries import Json
 from cloud.ingester import Tally
 from cloud.metrics import ingester_metrics
 from cloud.observation import IngesterView
 from qilu.web.exposition import exposition
-from tests.cloud.grafana.fleet_data import CAUSES, INGESTER, NEVER, SECONDS, SILENT_S, VALUES_PER_S, Fleet
+from tests.cloud.grafana.fleet_data import (
+    CAUSES,
+    DEVICES,
+    INGESTER,
+    NEVER,
+    SECONDS,
+    SILENT_S,
+    VALUES_PER_S,
+    Fleet,
+    reports,
+)  # fmt: skip
 from tests.servers import Influxdb1, VictoriaMetrics
 
 REPORTING = {"edge-well", "edge-late", "edge-part"}
@@ -27,7 +38,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     end_ms = time.time_ns() // 10**9 * 1000
     with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:
         filled = Fleet(influxdb1, victoria_metrics, end_ms)
-        asyncio.run(filled.fill())
+        asyncio.run(filled.fill(list(reports(end_ms))))
         yield filled
 
 
@@ -40,7 +51,7 @@ def panels(name: str, store: str, *expected: str) -> dict[str, Json]:
 CASES = [
     pytest.param(store, name, title, id=f"{store}-{name}-{title}")
     for store in STORES
-    for name in SET
+    for name in ("fleet", "health", "completeness")
     for title, panel in panels(name, store).items()
     if panel["type"] != "table" and "qilu_ingester" not in str(panel["targets"])
 ]
@@ -49,9 +60,15 @@ CASES = [
 @pytest.mark.parametrize(("store", "name", "title"), CASES)
 def test_every_query_returns_every_edge_of_its_panel(fleet: Fleet, store: str, name: str, title: str) -> None:
     panel = panels(name, store)[title]
-    assert set(fleet.series(panel)) == ({""} if panel["type"] == "stat" else set(CAUSES))
-    if panel["type"] != "stat":
-        assert set(fleet.series(panel, edge="edge-late|edge-part")) == {"edge-late", "edge-part"}
+    machines = {f"{edge}/{device}" for edge in CAUSES for device in DEVICES}
+    wanted = {"Values that are missing, by cause": set(LOST), "Time offline by device": machines}
+    found = set(fleet.series(panel))
+    if panel["type"] == "stat":
+        assert found == {""}
+        return
+    assert found == wanted.get(title, set(CAUSES))
+    if found == set(CAUSES):
+        assert set(fleet.series(panel, edge="(edge-late|edge-part)")) == {"edge-late", "edge-part"}
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -89,6 +106,19 @@ def test_an_edge_is_one_row_and_the_worst_is_the_first(fleet: Fleet, store: str)
         assert rows[edge]["completeness"] == (0.5 if edge == "edge-part" else 1)
     assert rows["edge-silent"]["last_report"] == pytest.approx(fleet.end_ms - SILENT_S * 1000, abs=60_000)
     assert set(rows[NEVER]) == {"urgency"}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_device_is_one_row_and_the_most_incomplete_is_the_first(fleet: Fleet, store: str) -> None:
+    rows = fleet.rows(panels("completeness", store)["Devices, the worst first"])
+    assert set(rows) == {f"{edge}/{device}" for edge in CAUSES for device in DEVICES}
+    (first, worst), *others = rows.items()
+    assert first == f"edge-part/{DEVICES[0]}"
+    due = pytest.approx(60 * (SECONDS / 60 + 1), abs=60)
+    assert {name: worst[name] for name in ("completeness", "expected", "good", "no_reply", "offline_s")} == {
+        "completeness": 0, "expected": due, "good": 0, "no_reply": due, "offline_s": due,
+    }  # fmt: skip
+    assert {row["completeness"] for _, row in others} == {1}
 
 
 @pytest.mark.parametrize("store", STORES)
