@@ -48,15 +48,20 @@ def completeness(chosen: Selection) -> Board:
     )
 
 
-def _numbers(chosen: Selection) -> Iterator[Panel]:
-    text = chosen.text
-    yield chosen.number(
-        text("完整率", "Completeness"),
-        text("所选时间内：好值 / 应采值。", "In the time shown: good values / values due."),
+def completeness_number(chosen: Selection) -> Panel:
+    """The completeness of what is chosen, as several dashboards show it."""
+    return chosen.number(
+        chosen.text("完整率", "Completeness"),
+        chosen.text("所选时间内：好值 / 应采值。", "In the time shown: good values / values due."),
         chosen.queries.completeness(),
         "percentunit",
         ((None, WARNING), (ENOUGH, NORMAL)),
     )
+
+
+def _numbers(chosen: Selection) -> Iterator[Panel]:
+    text = chosen.text
+    yield completeness_number(chosen)
     for point in ("expected", "good", "no_reply", "missed", "blocked"):
         name = COUNTED[point].text(chosen.language)
         yield chosen.number(

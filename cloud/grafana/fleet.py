@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from cloud.grafana.board import FAULT, NORMAL, WARNING, Board, Selection
 from cloud.grafana.cause_texts import cause_mappings
+from cloud.grafana.completeness import ENOUGH, completeness_number
 from cloud.grafana.edge_queries import COMPLETENESS, LAST_REPORT, URGENCY, WAIT
 from cloud.grafana.panels import GRID, Panel, override, texts_of_codes
 from cloud.grafana.queries import Json
 from qilu.contract.profile.point import Label
 
 NAME = "fleet"
-ENOUGH = 0.99
-"""Completeness below which an edge is a warning, as in the alert rules."""
 _KEPT = "var-edge=${__value.raw}&var-datasource=${datasource}&${__url_time_range}"
 _ABOVE_0 = ((None, NORMAL), (1, WARNING))
 
@@ -53,13 +52,7 @@ def _numbers(chosen: Selection) -> Iterator[Panel]:
         ask.total("offline_devices"),
         steps=_ABOVE_0,
     )
-    yield chosen.number(
-        text("完整率", "Completeness"),
-        text("所选时间内：好值 / 应采值。", "In the time shown: good values / values due."),
-        ask.completeness(),
-        "percentunit",
-        ((None, WARNING), (ENOUGH, NORMAL)),
-    )
+    yield completeness_number(chosen)
     yield chosen.number(
         text("每秒采集值数", "Values per second"),
         text("最近 5 分钟采集的值数 / 300 秒。", "Values collected in the last 5 minutes / 300 s."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloud.grafana.board import NORMAL, WARNING, Board, Selection
-from cloud.grafana.completeness import ENOUGH
+from cloud.grafana.completeness import completeness_number
 from cloud.grafana.device_queries import MAX_LANES, PointOfProfiles
 from cloud.grafana.edge_queries import MAX_SERIES
 from cloud.grafana.panels import GRID, Panel, texts_of_codes, unit_name
@@ -48,13 +48,7 @@ def line(chosen: Selection) -> Board:
 
 def _numbers(chosen: Selection) -> Iterator[Panel]:
     text = chosen.text
-    yield chosen.number(
-        text("完整率", "Completeness"),
-        text("所选时间内：好值 / 应采值。", "In the time shown: good values / values due."),
-        chosen.queries.completeness(),
-        "percentunit",
-        ((None, WARNING), (ENOUGH, NORMAL)),
-    )
+    yield completeness_number(chosen)
     yield chosen.number(
         text("离线时间", "Time offline"),
         text(
