@@ -59,7 +59,7 @@ class Selection:
         return TERMS[name].text(self.language)
 
     def device_limit(self, devices: int) -> str:
-        """That a panel shows so many devices; InfluxQL counts them by measurement."""
+        """The note that a panel shows at most `devices` devices; InfluxQL counts them by measurement."""
         if self.store == "influx":
             return self.text(f"每种模板最多 {devices} 台。", f"At most {devices} devices of each profile.")
         return self.text(f"最多 {devices} 台。", f"At most {devices} devices.")

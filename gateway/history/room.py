@@ -11,10 +11,10 @@ from gateway.history.settings import DAY_S, HistorySettings
 RAW_BYTES = 4.5
 """Bytes of a value on disk, where many share a block."""
 _ALONE_BYTES = 7.0
-"""Of one in a block of its own."""
+"""Bytes of a value that is alone in its block."""
 _BLOCK_BYTES = 40
 _ROLL_UP_BYTES = 11.0
-"""Of the roll-up of several values."""
+"""Bytes of the roll-up of several values."""
 _SINGLE_BYTES = 4.0
 """Of one value alone."""
 _OWN_BYTES_PER_DAY = 2_500_000

@@ -54,7 +54,7 @@ async def print_sheet(
 
 
 def check_lines(lines: int) -> None:
-    """ConfigError where so many lines and the heading do not fit into a sheet."""
+    """ConfigError where `lines` lines and the heading exceed the rows of a sheet."""
     if lines >= MAX_LINES:
         raise ConfigError(
             f"{lines} lines are more than a sheet of Excel has ({MAX_LINES})",

@@ -46,7 +46,7 @@ class VmAuth(Server):
     def ask(
         self, method: str, path: str, query: dict[str, str] | None = None, password: str = PASSWORD
     ) -> int:
-        """The status; `said` has the body."""
+        """The status; `output` has the body."""
         address = f"http://{HOST}:{self.port}{path}?{urlencode(query or {})}"
         request = Request(address, method=method)
         request.add_header("Authorization", "Basic " + b64encode(f"grafana:{password}".encode()).decode())

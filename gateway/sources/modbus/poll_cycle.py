@@ -184,7 +184,7 @@ class PollCycle:
     def _on_exception(
         self, block: Block, transaction: Transaction, error: QiluError, reason: Reason
     ) -> Sequence[Block]:
-        """Whatever its code, an exception says nothing about other addresses than those of the request."""
+        """An exception of any code concerns the addresses of its request only."""
         self._on_reply(transaction)
         if not isinstance(error, _BUSY):
             return self._order.refused(block, reason)

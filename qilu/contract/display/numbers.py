@@ -37,6 +37,6 @@ def _decimals_of_step(step: float) -> int:
 
 
 def number_text(value: float, places: int) -> str:
-    """The value with so many decimals, and never a minus zero."""
+    """The value with `places` decimals; zero has no minus sign."""
     text = f"{value:.{places}f}"
     return text.removeprefix("-") if float(text) == 0 else text

@@ -129,7 +129,7 @@ def _codes_of(rows: Sequence[Row]) -> Codes:
 
 
 class _Parts:
-    """A row that is taken apart as far as it is asked for; ValueError where it cannot be read."""
+    """The parts of a row, read one after the other; ValueError where a part cannot be read."""
 
     def __init__(self, data: bytes) -> None:
         try:
