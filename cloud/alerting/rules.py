@@ -16,6 +16,8 @@ from qilu.contract.profile.point import Label
 from qilu.contract.store_names import metric_name
 from qilu.contract.units import format_duration
 
+ENOUGH = 0.99
+"""Completeness below which an edge is a warning, on dashboards as well."""
 WINDOW = "150s"
 """Time after which an edge without a status is silent: it reports every 10 s by default."""
 GROUP = "qilu"
@@ -66,7 +68,7 @@ def rules() -> Sequence[Rule]:
         ),
         Rule(
             "QiluCompletenessLow",
-            f"{_hour('good')} / ({_hour('expected')} > 0) < 0.99 and on (edge) {status}",
+            f"{_hour('good')} / ({_hour('expected')} > 0) < {ENOUGH:g} and on (edge) {status}",
             300,
             "warning",
             Label(

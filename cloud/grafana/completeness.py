@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from cloud.alerting.rules import ENOUGH
 from cloud.grafana.board import NORMAL, WARNING, Board, Selection
 from cloud.grafana.device_queries import COMPLETENESS, MACHINE
 from cloud.grafana.panels import GRID, Panel, override
@@ -13,8 +14,6 @@ from qilu.contract.display.palette import SERIES_COLORS
 from qilu.contract.profile import Label
 
 NAME = "completeness"
-ENOUGH = 0.99
-"""Share of good values below which the color is that of a warning, as in the alert rules."""
 INTERVAL_S = 300
 """Accounts come each minute."""
 LOST: Mapping[str, Label] = {

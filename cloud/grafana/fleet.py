@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cloud.alerting.rules import ENOUGH
 from cloud.grafana.board import FAULT, NORMAL, WARNING, Board, Selection
 from cloud.grafana.cause_texts import cause_mappings
-from cloud.grafana.completeness import ENOUGH, completeness_number
+from cloud.grafana.completeness import completeness_number
 from cloud.grafana.edge_queries import COMPLETENESS, LAST_REPORT, URGENCY, WAIT
 from cloud.grafana.panels import GRID, Panel, override, texts_of_codes
 from cloud.grafana.queries import Json
