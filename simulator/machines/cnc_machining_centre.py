@@ -107,7 +107,7 @@ class CncMachiningCentres(Machines):
             (4, self.air < LOWEST_AIR),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
-            (3, self.cycle.at_start & (not surroundings.working)),
+            (3, self.cycle.at_start & surroundings.closed),
             n=len(self.air),
         )
         worn = (self.wear > 1.0).any(axis=1)
@@ -129,19 +129,19 @@ class CncMachiningCentres(Machines):
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)
         self.tool = np.maximum(self.cycle.phase - 1, 0) // 2
         turning = self.setpoints["spindle_override"] / 100.0
-        wanted = np.where(self.cutting, np.minimum(SPEED[self.tool] * turning, MAX_SPEED), 0.0)
+        wanted = np.where(self.cutting, np.minimum(np.take(SPEED, self.tool) * turning, MAX_SPEED), 0.0)
         before = self.speed
         self.speed = ramp(self.speed, wanted, ACCELERATION, dt)
-        self.feed = lag(self.feed, np.where(self.cutting, FEED[self.tool] * rate, 0.0), 0.3, dt)
+        self.feed = lag(self.feed, np.where(self.cutting, np.take(FEED, self.tool) * rate, 0.0), 0.3, dt)
         engaged = self._move(dt)
         rows = np.arange(len(self.tool))
-        tool_life = LIFE[self.tool] * 60.0 * turning**-4.0
+        tool_life = np.take(LIFE, self.tool) * 60.0 * turning**-4.0
         self.wear[rows, self.tool] += self.cutting * dt / tool_life
         self.tool_wear = np.minimum(self.wear[rows, self.tool], 1.2)
         self.dull = self.tool_wear + WORN_OUT * self.severity["tool_wear"]
         material = 1.0 + self.hardness.step(dt) + self.chatter.step(dt)
-        removal = REMOVAL[self.tool] * self.feed / FEED[self.tool] * engaged
-        chip = KC[self.tool] * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
+        removal = np.take(REMOVAL, self.tool) * self.feed / np.take(FEED, self.tool) * engaged
+        chip = np.take(KC, self.tool) * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
         angular, change = (self.speed + before) * np.pi / 60.0, (self.speed - before) * np.pi / 30.0
         worn = self.severity["bearing_wear"]
         gain = np.maximum(INERTIA * angular * change / dt / 1000.0, 0.0)
@@ -157,21 +157,23 @@ class CncMachiningCentres(Machines):
         A mill goes round the contour in passes, with a traverse before each. A drill or a tap stands over its
         hole and moves along z alone until it is out of it.
         """
-        tool, drills = self.tool, BORES[self.tool] > 0
+        tool = self.tool
+        bores, passes, pecks = np.take(BORES, tool), np.take(PASSES, tool), np.take(PECKS, tool)
+        deep, drills = np.take(DEPTH, tool), bores > 0
         length = self.cycle.ends[np.arange(len(tool)), self.cycle.phase] - self._phase_start()
-        number = np.minimum(np.floor(self.cycle.fraction * PASSES[tool]), PASSES[tool] - 1)
-        lasts = length / PASSES[tool]
+        number = np.minimum(np.floor(self.cycle.fraction * passes), passes - 1)
+        lasts = length / passes
         elapsed = self.cycle.elapsed - number * lasts
         stroke = np.clip((elapsed - TRAVERSE) / np.maximum(lasts - TRAVERSE - RETRACT, 0.1), 0.0, 1.0)
-        peck = np.minimum(np.floor(stroke * PECKS[tool]), PECKS[tool] - 1)
-        down = 1.0 - np.abs(2.0 * (stroke * PECKS[tool] - peck) - 1.0)  # of this stroke, and up again
-        bore = CLEAR + (DEPTH[tool] - CLEAR) * down * (peck + 1.0) / PECKS[tool]
+        peck = np.minimum(np.floor(stroke * pecks), pecks - 1)
+        down = 1.0 - np.abs(2.0 * (stroke * pecks - peck) - 1.0)  # of this stroke, and up again
+        bore = CLEAR + (deep - CLEAR) * down * (peck + 1.0) / pecks
         traverses = elapsed < TRAVERSE
-        depth = np.where(drills, bore, np.where(traverses, CLEAR, DEPTH[tool]))
+        depth = np.where(drills, bore, np.where(traverses, CLEAR, deep))
         self.z = ramp(self.z, np.where(self.cutting, depth, HOME), RAPID_Z, dt)
         mills = self.cutting & ~drills & ~traverses
         self.path = (self.path + mills * self.feed * dt / 60.0) % (2.0 * np.pi * RADIUS)
-        angle = np.where(drills, 2.0 * np.pi * number / np.maximum(BORES[tool], 1), self.path / RADIUS)
+        angle = np.where(drills, 2.0 * np.pi * number / np.maximum(bores, 1), self.path / RADIUS)
         free = self.cutting & (traverses | ~drills)
         self.x = np.where(free, ramp(self.x, RADIUS * np.cos(angle), RAPID, dt), self.x)
         self.y = np.where(free, ramp(self.y, RADIUS * np.sin(angle), RAPID, dt), self.y)

@@ -15,7 +15,7 @@ import numpy as np
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import OUNoise, between, binomial, lag, ramp
+from simulator.physics.signals import OUNoise, any_of, between, binomial, lag, ramp
 from simulator.physics.utility import Utility
 
 PITCH = 0.24  # m of belt per pack
@@ -71,7 +71,7 @@ class ConveyorPackagingLines(Machines):
             (4, (self.air < 4.0) | cold),
             (1, surroundings.parts < 1),
             (2, surroundings.room < 1),
-            (3, np.full(len(self.air), not surroundings.working)),
+            (3, surroundings.closed),
             n=len(self.air),
         )
         empty = self.film < FILM
@@ -106,7 +106,7 @@ class ConveyorPackagingLines(Machines):
         """How many of the packs of a step are too light or too heavy; the last of them is `weight`."""
         rejected = ((done > 0) & (np.abs(self.weight - NOMINAL_WEIGHT) > TOLERANCE)).astype(np.float64)
         draw, rest = self.noise.uniform(), done - 1.0
-        if (rest > 0).any():
+        if any_of(rest > 0):
             low, high = (NOMINAL_WEIGHT + side - self.mean.value for side in (-TOLERANCE, TOLERANCE))
             share = 1.0 - between(low - NOMINAL_WEIGHT, high - NOMINAL_WEIGHT, SCATTER)
             rejected = rejected + binomial(draw, rest, share)

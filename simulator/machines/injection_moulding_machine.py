@@ -84,7 +84,7 @@ class InjectionMouldingMachines(Machines):
             (4, self.cycle.at_start & (no_air | (self.water > WARMEST_WATER))),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
-            (3, self.cycle.at_start & (not surroundings.working)),
+            (3, self.cycle.at_start & surroundings.closed),
             n=len(self.oil),
         )
         trip = np.where(self.oil > 62.0, 13, 0)
@@ -138,7 +138,7 @@ class InjectionMouldingMachines(Machines):
             self.cycle.parts, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
         )
         self.good = self.cycle.parts & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
-        self.pump = lag(self.pump, (PUMP[phase] + 20.0 * plasticises) * running, 0.2, dt)
+        self.pump = lag(self.pump, (np.take(PUMP, phase) + 20.0 * plasticises) * running, 0.2, dt)
         self.plasticises = plasticises & running
 
     def _heat(self, dt: float, ambient: float, on: np.ndarray) -> None:

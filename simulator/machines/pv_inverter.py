@@ -68,7 +68,7 @@ class PvInverters(Machines):
         height = np.sin(LATITUDE) * np.sin(declination) + np.cos(LATITUDE) * np.cos(declination) * np.cos(
             angle
         )
-        clear = 1098.0 * height * np.exp(-0.057 / height) if height > 0.01 else 0.0
+        clear = np.where(height > 0.01, 1098.0 * height * np.exp(-0.057 / np.maximum(height, 0.01)), 0.0)
         # 1 under a blue sky, down to 0.15 under dark clouds
         passes = 0.15 + 0.85 / (1.0 + np.exp(-3.0 * (self.cloud.step(dt) + 0.8 + surroundings.sky)))
         self.irradiance = np.maximum(clear * passes * (1.0 + self.ripple.step(dt)), 0.0)

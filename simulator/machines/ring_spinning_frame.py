@@ -52,7 +52,7 @@ class RingSpinningFrames(Machines):
         self.unevenness = OUNoise(fleet.noise, 0.02, 20.0)
         self.air = OUNoise(fleet.noise, 0.5, 1800.0)
         self.wet = OUNoise(fleet.noise, 2.0, 1800.0)
-        self.speed = self.setpoints["spindle_speed_set"] * RELATIVE[self.cycle.phase]
+        self.speed = self.setpoints["spindle_speed_set"] * np.take(RELATIVE, self.cycle.phase)
         self.broken = np.floor(fleet.between(2.0, 9.0))
         self.rail = np.zeros(n)
         self.winding = fleet.between(60.0, 66.0)
@@ -70,7 +70,7 @@ class RingSpinningFrames(Machines):
         wait = waits(
             # air presses the drafting rollers and moves the doffer
             (4, surroundings.level[Utility.AIR] < LOWEST_AIR),
-            (3, self.cycle.at_start & (not surroundings.working)),
+            (3, self.cycle.at_start & surroundings.closed),
             n=len(self.speed),
         )
         self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait)
@@ -87,7 +87,7 @@ class RingSpinningFrames(Machines):
 
     def _spin(self, dt: float) -> None:
         spinning = self.operation.running & (self.cycle.phase != DOFF)
-        wanted = self.setpoints["spindle_speed_set"] * RELATIVE[self.cycle.phase] * spinning
+        wanted = self.setpoints["spindle_speed_set"] * np.take(RELATIVE, self.cycle.phase) * spinning
         self.speed = ramp(self.speed, wanted, 420.0, dt)
         self.delivery = self.speed / self.setpoints["twist_set"]  # m/min
         dryness = np.exp(0.03 * (55.0 - self.humidity))

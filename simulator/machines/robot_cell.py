@@ -57,7 +57,7 @@ class RobotCells(Machines):
         self.operation = Operation(fleet, stops=3, hours_between_stops=16.0, repair_minutes=4.0)
         self.noise = fleet.noise
         self.unsteady = OUNoise(fleet.noise, 0.03, 1.0)
-        self.angles = POSES[self.cycle.phase].copy()
+        self.angles = np.take(POSES, self.cycle.phase, axis=0)
         self.speeds = np.zeros((n, 6))
         self.motors = np.stack([fleet.between(40.0, 46.0) for _ in range(6)], axis=1)
         self.backlash = fleet.parameter("gear_wear", 0.0, maximum=1.0)
@@ -76,7 +76,7 @@ class RobotCells(Machines):
             (4, self.air < LOWEST_AIR),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
-            (3, self.cycle.at_start & (not surroundings.working)),
+            (3, self.cycle.at_start & surroundings.closed),
             n=len(self.air),
         )
         self.operation.step(
@@ -96,10 +96,10 @@ class RobotCells(Machines):
 
     def _move(self, dt: float) -> None:
         phase, s = self.cycle.phase, np.clip(self.cycle.fraction, 0.0, 1.0)[:, None]
-        start, end = POSES[phase - 1], POSES[phase]
+        start, end = np.take(POSES, phase - 1, axis=0), np.take(POSES, phase, axis=0)
         way = s**3 * (10.0 - 15.0 * s + 6.0 * s**2)
         angles = start + (end - start) * way
-        pace = self.setpoints["speed_override"] / 100.0 / SECONDS[phase] * self.operation.running
+        pace = self.setpoints["speed_override"] / 100.0 / np.take(SECONDS, phase) * self.operation.running
         rate = np.radians(end - start) * pace[:, None]
         self.speeds = rate * 30.0 * s**2 * (1.0 - s) ** 2  # rad/s
         acceleration = rate * pace[:, None] * 60.0 * s * (1.0 - 3.0 * s + 2.0 * s**2)

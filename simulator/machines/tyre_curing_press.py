@@ -87,7 +87,7 @@ class TyreCuringPresses(Machines):
             (4, self.cycle.at_start & (self.supply < 9.0)),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
             (2, self.cycle.at_start & (surroundings.room < 1)),
-            (3, self.cycle.at_start & (not surroundings.working)),
+            (3, self.cycle.at_start & surroundings.closed),
             n=len(self.mould),
         )
         on = self.setpoints["press_on"] > 0

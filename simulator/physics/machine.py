@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from qilu.contract.errors import DataError
 from simulator.physics.noise import Array, Noise
+from simulator.physics.signals import Bools
 from simulator.physics.utility import NOMINAL, Utility
 
 Values = Mapping[str, NDArray[Any]]
@@ -50,6 +51,12 @@ class Surroundings:
     activity: float = 1.0  # of the people in the works, 0 to 1: base loads follow it
     outside: float = 22.0  # degC out of doors
     sky: float = 0.0  # how clear it is: 1.5 blue, 0 with clouds that pass, -3 overcast
+
+    @property
+    def closed(self) -> Bools:
+        """Whether nobody works."""
+        closed: Bools = np.logical_not(self.working)
+        return closed
 
     @property
     def voltage(self) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.physics.machine import Fleet, State
 from simulator.physics.noise import Array
-from simulator.physics.signals import Bools, chance
+from simulator.physics.signals import Bools, all_of, any_of, chance
 from simulator.physics.utility import NOMINAL, Utility
 
 LEGAL: Mapping[State, frozenset[State]] = {
@@ -98,7 +98,7 @@ class Operation:
         running = np.equal(old, RUNNING)
         stopped = running & chance(self._noise, 1.0 / self._between, dt)
         spread = self._noise.normal()  # of whatever begins now
-        if (running & on & ~(stopped | waiting | tripped | setup)).all():
+        if all_of(running & on & ~(stopped | waiting | tripped | setup)):
             return  # all go on running; every draw was made, so that the streams stay in step
 
         idle, in_setup, fault, off = (np.equal(old, code) for code in (IDLE, SETUP, FAULT, OFF))
@@ -128,7 +128,7 @@ class Operation:
     def _time(self, old: Codes, new: Codes, faulty: Bools, setup: Bools, normal: Array) -> None:
         """Draws how long each state that has just been entered lasts, in seconds."""
         maintained = (new == MAINTENANCE) & (old != MAINTENANCE)
-        if not (faulty | maintained | setup).any():
+        if not any_of(faulty | maintained | setup):
             return
         spread = np.exp(0.5 * normal)
         self._left = np.where(faulty, self._repair * spread, self._left)

@@ -7,6 +7,8 @@ simulation may be stepped coarsely for a long run and finely for a live one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +22,12 @@ def lag(value: Array, target: Array | float, tau: Array | float, dt: float) -> A
     """First-order lag with time constant tau (s): the exact solution of tau x' = target - x for a constant
     target.
     """
-    return value + (target - value) * -np.expm1(-dt / np.asarray(tau))
+    return value + (target - value) * -np.expm1(-dt / tau)
 
 
 def ramp(value: Array, target: Array | float, rate: Array | float, dt: float) -> Array:
     """Moves towards target by at most rate (per second) and stops on it."""
-    reach = np.asarray(rate) * dt
+    reach = rate * dt
     return value + np.minimum(np.maximum(target - value, -reach), reach)
 
 
@@ -34,30 +36,54 @@ def hysteresis(on: Bools, value: Array, on_below: Array | float, off_above: Arra
     return np.where(value <= on_below, True, np.where(value >= off_above, False, on))
 
 
+def elementwise(function: Callable[..., float]) -> Callable[..., Array]:
+    """The function of numbers on arrays, for what numpy does not have."""
+    on_arrays = np.vectorize(function, otypes=[np.float64])
+
+    def of(*arrays: Any) -> Array:
+        symbols = next((array for array in arrays if hasattr(array, "elementwise")), None)
+        result: Array = on_arrays(*arrays) if symbols is None else symbols.elementwise(function, arrays)
+        return result
+
+    return of
+
+
+def all_of(flags: Any) -> bool:
+    """Whether all are known to be true."""
+    return isinstance(flags, np.ndarray) and bool(flags.all())
+
+
+def any_of(flags: Any) -> bool:
+    """Whether one is true, or may be."""
+    return not isinstance(flags, np.ndarray) or bool(flags.any())
+
+
 def between(low: Array, high: Array, sigma: float) -> Array:
     """The probability that a normal number of mean 0 and standard deviation sigma is between two others."""
     share: Array = (_erf(high / (sigma * 2.0**0.5)) - _erf(low / (sigma * 2.0**0.5))) / 2.0
     return share
 
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])
+_erf = elementwise(math.erf)
 
 
-def binomial(uniform: Array, n: Array, p: Array) -> Array:
+def _binomial(uniform: float, n: float, p: float) -> float:
     """How many of n independent events of probability p happen, by inversion of one uniform number."""
-    count = np.zeros_like(uniform)
-    term = (1.0 - p) ** np.maximum(n, 0.0)
-    total = term.copy()
-    for k in range(1, int(np.max(n)) + 1):
-        count = np.where((uniform >= total) & (k <= n), float(k), count)
-        term = term * (n - k + 1.0) / k * p / np.maximum(1.0 - p, 1e-12)
-        total = total + term
-    return count
+    term = total = (1.0 - p) ** max(n, 0.0)
+    count = 0
+    while uniform >= total and count < n:
+        count += 1
+        term *= (n - count + 1.0) / count * p / max(1.0 - p, 1e-12)
+        total += term
+    return float(count)
+
+
+binomial = elementwise(_binomial)
 
 
 def chance(noise: Noise, per_second: Array | float, dt: float) -> Bools:
     """Whether an event of a Poisson process with this rate happens within dt; draws one uniform."""
-    return noise.uniform() < -np.expm1(-np.asarray(per_second) * dt)
+    return noise.uniform() < -np.expm1(-per_second * dt)
 
 
 class OUNoise:
