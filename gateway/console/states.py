@@ -137,8 +137,3 @@ def value_of(group: GroupWatch | None, point: str) -> tuple[Value, Reason | None
                 place = reading.columns.points.index(point)
                 return reading.values[place], reading.reasons.get(place)
     return None, None
-
-
-def label_or_empty(entry: DeviceEntry) -> Mapping[str, str]:
-    """The label of a device as JSON has it."""
-    return label_value(entry.settings.label)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from qilu.contract.errors import ConfigError
+from qilu.runtime.redaction import redacted
 from qilu.web.exchange import Change, Role
 from qilu.web.live import Topic
 from qilu.web.sessions import FREE_FAILURES, MAX_ADDRESSES, MAX_SESSIONS, SESSION_S, LockOut, Sessions
@@ -255,3 +256,10 @@ def test_the_number_of_tokens_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--revoke"):
         write_tokens(tmp_path / "tokens.json", tokens)
     assert TokenFile(tmp_path / "tokens.json").tokens() == ()
+
+
+def test_a_token_in_use_appears_in_no_log() -> None:
+    text, token = new_token("viewer", "2026-12-01T00:00:00Z")
+    assert text in redacted(f"refused: {text}")
+    assert matching([token], text) is token
+    assert text not in redacted(f"refused: {text}")
