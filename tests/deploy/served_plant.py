@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.health import GROUP, POINTS, PROFILE
 from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import Block, plans
 from gateway.sources.modbus.settings import DeviceSettings
 from qilu.config.profiles import profiles
@@ -20,6 +22,7 @@ from qilu.contract.accounting import (
     EVENTS,
     EventKind,
 )
+from qilu.contract.profile import Table
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.modbus.errors import IllegalAddress
 from simulator.plant.plant import Plant
@@ -55,14 +58,14 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
     """Polls of all devices and of the gateway itself, the last ones at `end_ms`."""
     settings = load(file, PlantSettings).model_copy(update={"step": 1.0})
     plant = Plant(settings, profiles({machine.machine for machine in settings.machines}))
-    reads = [_read(plant.devices[placed.device], placed.settings.line) for placed in settings.placed()]
+    reads = [read_device(plant.devices[placed.device], placed.settings.line) for placed in settings.placed()]
     for second in range(0, SECONDS + 1, EVERY):
         time_ms = end_ms - (SECONDS - second) * 1000
         for device, groups in reads:
             silence = SILENT.get(device.name)
             reason = silence.reason if silence and silence.begin <= second < silence.end else None
             for blocks in groups:
-                yield Poll(time_ms, tuple(_reading(device, block, time_ms, reason) for block in blocks))
+                yield Poll(time_ms, tuple(reading_of(device, block, time_ms, reason) for block in blocks))
             if second % 60 == 0:
                 yield account(groups[0][0].columns.origin, time_ms)
             if silence and second == silence.begin:
@@ -93,8 +96,9 @@ def offline(device: Origin, time_ms: int) -> Poll:
     return Poll(time_ms, (Reading(columns, time_ms, values),))
 
 
-def _read(device: Device, line: str) -> Read:
-    origin = Origin(EDGE, device.name, device.profile.profile, "demo-enterprise", "demo-plant", line)
+def read_device(device: Device, line: str, edge: str = EDGE) -> Read:
+    """What the gateway reads of a device."""
+    origin = Origin(edge, device.name, device.profile.profile, "demo-enterprise", "demo-plant", line)
     settings = DeviceSettings(device=device.name, profile=device.profile.profile, line=line)
     return device, [
         [part for block in group.blocks for part in _readable(device, block)]
@@ -105,7 +109,7 @@ def _read(device: Device, line: str) -> Read:
 def _readable(device: Device, block: Block) -> Iterator[Block]:
     """The block, or its parts where the device refuses to be read through a gap, as the gateway learns it."""
     try:
-        _data(device, block)
+        _data(device, block.span)
     except IllegalAddress:
         for half in Bisection().refused(block.span, Reason.ILLEGAL_ADDRESS):
             yield from _readable(device, block.part(half))
@@ -113,13 +117,19 @@ def _readable(device: Device, block: Block) -> Iterator[Block]:
         yield block
 
 
-def _reading(device: Device, block: Block, time_ms: int, reason: Reason | None) -> Reading:
+def reading_of(device: Device, block: Block, time_ms: int, reason: Reason | None = None) -> Reading:
+    """The values of a block as they are now, or why there are none."""
     if reason is not None:
         return block.bad(time_ms, reason)
-    return block.reading(time_ms, _data(device, block))
+    return block.reading(time_ms, _data(device, block.span))
 
 
-def _data(device: Device, block: Block) -> bytes:
-    span = block.span
-    ask = device.read_bits if span.table.holds_bits else device.read_registers
-    return ask(span.table, span.first, span.count)
+def _data(device: Device, span: Span) -> bytes:
+    table, first, count = _place(span)
+    ask = device.read_bits if table.holds_bits else device.read_registers
+    return ask(table, first, count)
+
+
+@lru_cache(maxsize=10_000)
+def _place(span: Span) -> tuple[Table, int, int]:
+    return span.table, span.first, span.count
