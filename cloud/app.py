@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from cloud.ingester import BatchLimits, Ingester, Tally
 from cloud.observation import Observation
+from cloud.report import SelfReport
 from cloud.settings import IngesterSettings
 from qilu.config.settings_file import read_secret
 from qilu.contract.errors import ConfigError, UnreachableError
@@ -92,6 +93,8 @@ async def ingest(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
             tasks.create_task(ingester.confirm(), name="confirm what is stored")
+            report = SelfReport(store, name, settings.expected_edges, observation.look, ingester.lag_s)
+            tasks.create_task(report.run(), name="report itself")
             context = _LinkContext(
                 settings, ingester, name, store.identity, random, ready, started, observation
             )

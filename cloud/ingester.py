@@ -123,6 +123,7 @@ class Ingester:
         self._write_size = WriteSize(limits.max_records_per_write)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
         self._writing_since: float | None = None
+        self._waiting_since: float | None = None
         self._routes = Routes()
         self.store_error = ""
         """Why the store took nothing at the last try; empty while it does."""
@@ -155,6 +156,8 @@ class Ingester:
         """Write what waits into the store, until cancelled, link or not."""
         while True:
             await self._queue.wait_nonempty()
+            if self._waiting_since is None:
+                self._waiting_since = self._clock()
             if not self._queue.batch_ready:
                 await asyncio.sleep(self._linger)
             batch = self._owners.refuse_foreign(self._queue.take())
@@ -162,6 +165,8 @@ class Ingester:
                 self._refuse(named, refused)
             if batch.polls:
                 await self._write(batch)
+            if not self._queue.pending:
+                self._waiting_since = None
 
     def problem(self) -> str | None:
         """Why it does not work: a write that does not end. None while it works or waits for the store."""
@@ -173,6 +178,10 @@ class Ingester:
     def queued_records(self) -> int:
         """Records that wait for the store."""
         return self._queue.waiting_records
+
+    def lag_s(self) -> float:
+        """For how long records wait for the store without a pause; 0 while none waits."""
+        return 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
 
     @property
     def queued_bytes(self) -> int:

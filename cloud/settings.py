@@ -39,6 +39,8 @@ class IngesterSettings(FrozenModel):
     owners: Mapping[_DevicePattern, TopicName] = {}
     """Pattern of device names (`*` and `?`) -> the one edge that may write these devices; the first that
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
+    expected_edges: Annotated[tuple[TopicName, ...], Field(max_length=1000)] = ()
+    """Edges that should report: dashboards and alert rules name one that never did."""
     ack_key_file: Path | None = None
     """A file with the master key of the store, and nothing else: with keys derived from it the
     acknowledgements are signed. Default: they are not signed."""

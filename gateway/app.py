@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from gateway.delivery.outbox import Outbox
 from gateway.delivery.resend import take_resend_request
 from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.observer import ObservedParts, Observer
+from gateway.edge_info import EdgeInfoSource, settings_hash
 from gateway.health import PROFILE, Health, StatusSource, oldest_s
 from gateway.heartbeat_log import beat
 from gateway.interfaces import Event, EventListener, Processor
@@ -166,7 +168,7 @@ def build(
     health = Health(
         *(tally, spool, outbox, delivery, sink, clock, [source.stats for source in sources]),
         sum(len(source.devices) for source in settings.sources),
-        observer.cause_points,
+        observer.status_points,
         lambda: 0 if history is None else history.left_out.records,
     )
     pipeline = Pipeline(
@@ -185,6 +187,10 @@ def build(
         backoff=lambda: Backoff(random),
         internal_sources=[
             StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
+            EdgeInfoSource(
+                *(edge, version("qilu"), settings_hash(settings), observer.view),
+                *(settings.status_interval, clock.stamp, clock.tag),
+            ),
             schedule,
             descriptions,
         ],

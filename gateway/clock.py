@@ -127,6 +127,11 @@ class Clock:
         self._blocked_ms = (self._blocked_ms or self.now_ms()) if blocked else 0
 
     @property
+    def wall_offset_s(self) -> float:
+        """Seconds that the clock of the system is ahead of the time that readings get."""
+        return self._wall() - self.timebase.at(self._monotonic())
+
+    @property
     def spool_blocked_ms(self) -> int:
         """Since when the spool takes no record, in ms (UTC); 0 while it does."""
         return self._blocked_ms

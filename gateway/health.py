@@ -39,6 +39,8 @@ POINTS: Mapping[str, str] = {
     "backlog_records": "of these, records that are neither on their way nor stored",
     "oldest_record_age_s": "s since the oldest kept record was polled; 0: none is kept, or it is unknown",
     "spool_bytes": "bytes on disk",
+    "spool_hours_left": "h until a bound of the spool at the present rate, if nothing is delivered",
+    "disk_free_bytes": "bytes free on the file system of the spool; 0: it cannot be read",
     "dropped_records": "records given up at a bound of the spool, since the start",
     "blocked_records": "records that had to wait for room in the spool, since the start",
     "durable_records": "records that the store has for good, since the start",
@@ -47,6 +49,7 @@ POINTS: Mapping[str, str] = {
     "resent_records": "records sent more than once, since the start",
     "in_flight_records": "records on their way now",
     "clock_known": "1 while the time is known; until then records wait, and are uncertain after clock_hold",
+    "clock_offset_s": "s that the system's clock is ahead of the time that readings get",
     "broker_connected": "1 while the broker is connected",
     "broker_disconnects": "connections to the broker that were lost, since the start",
     "discarded_messages": "messages of the broker that found no room here, since the start",
@@ -71,7 +74,7 @@ class Health:
         clock: Clock,
         sources: Sequence[SourceStats],
         devices: int,
-        cause_points: Callable[[], Mapping[str, float]],
+        observed_points: Callable[[], Mapping[str, float]],
         history_left_out: Callable[[], int] = lambda: 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,7 +86,7 @@ class Health:
         self._clock = clock
         self._sources = sources
         self._devices = devices
-        self._cause_points = cause_points
+        self._observed_points = observed_points
         self._history_left_out = history_left_out
         self._monotonic = monotonic
         self._started_at = monotonic()
@@ -112,6 +115,7 @@ class Health:
             "backlog_records": outbox.backlog(pending) + deferred,
             "oldest_record_age_s": oldest_s(self._spool, self._clock.now_ms()),
             "spool_bytes": self._spool.size,
+            "clock_offset_s": round(self._clock.wall_offset_s, 3),
             "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
             "durable_records": outbox.tally.durable,
@@ -125,7 +129,7 @@ class Health:
             "discarded_messages": self._sink.discarded,
             "unsigned_acks": self._sink.unsigned_acks,
             "history_left_out_records": self._history_left_out(),
-            **self._cause_points(),
+            **self._observed_points(),
         }
 
 

@@ -15,8 +15,10 @@ from qilu.contract.accounting import (
     COLLECTION,
     COUNTS,
     COUNTS_POINTS,
+    EDGE_INFO,
     EVENTS,
     GATEWAY,
+    POINT_INFO,
     RECOUNT,
     RECOUNT_POINTS,
     EventKind,
@@ -81,6 +83,8 @@ class Content(msgspec.Struct):
             self.devices.setdefault(device, DeviceLosses()).add(lost)
 
 
+_DESCRIPTIVE = frozenset((GATEWAY, POINT_INFO, EDGE_INFO))
+"""Profiles whose values no account counts."""
 NOTHING = Content()
 """Of records that could not be read; do not add to it."""
 
@@ -94,7 +98,7 @@ def content_of(bodies: Iterable[bytes]) -> Content:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             continue
         content.known += 1
-        if record.profile == GATEWAY or not record.readings:
+        if record.profile in _DESCRIPTIVE or not record.readings:
             continue
         lost = content.devices.setdefault(record.device, DeviceLosses())
         if record.profile == COLLECTION:

@@ -39,6 +39,8 @@ class ObservedSpool(Protocol):
     @property
     def room_bytes(self) -> int: ...
     @property
+    def free_bytes(self) -> int: ...
+    @property
     def blockage(self) -> Blockage | None: ...
     def pending(self) -> Mapping[int, IntervalSet]: ...
     def counts(self) -> SpoolCounts: ...
@@ -66,6 +68,7 @@ class _Slow:
     looked_at: float = float("-inf")
     oldest_s: float = 0.0
     room_bytes: int = 0
+    free_bytes: int = 0
     delay_s: float | None = None
 
 
@@ -127,7 +130,8 @@ class Observer:
         parts = self._parts
         delay_s = parts.delivery.latency.quantiles(0.5)[0]
         if parts.spool.is_open:
-            self._slow = _Slow(now, parts.oldest_s(), parts.spool.room_bytes, delay_s)
+            spool = parts.spool
+            self._slow = _Slow(now, parts.oldest_s(), spool.room_bytes, spool.free_bytes, delay_s)
 
     def sentence(self) -> Sentence:
         """The sentence about the present view."""
@@ -155,10 +159,18 @@ class Observer:
             ],
         }
 
-    def cause_points(self) -> Mapping[str, float]:
-        """The points of the status of the edge that carry the sentence."""
-        result = self.sentence()
-        return {"cause_code": result.worst.code.number, "causes": result.problems}
+    def status_points(self) -> Mapping[str, float]:
+        """The points of the status of the edge that carry the sentence, and the room of the spool."""
+        view = self.view()
+        result, hours = sentence(view), view.spool.hours_left
+        if hours is None:  # nothing is written: only age ends what is kept
+            hours = max(self._parts.settings.spool.max_age - view.spool.oldest_age_s, 0.0) / 3600
+        return {
+            "cause_code": result.worst.code.number,
+            "causes": result.problems,
+            "spool_hours_left": round(hours, 2),
+            "disk_free_bytes": self._slow.free_bytes,
+        }
 
     def _ms(self, at: float | None, now: float) -> int:
         """A time of the monotonic clock as ms (UTC) of the present clock; 0 for none."""

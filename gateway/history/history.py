@@ -19,7 +19,7 @@ from gateway.history.room import HistoryRoom, PolledGroup, estimate, measured_or
 from gateway.history.series import Series
 from gateway.history.settings import HistorySettings
 from gateway.interfaces import Record, Spool
-from qilu.contract.accounting import POINT_INFO
+from qilu.contract.accounting import EDGE_INFO, POINT_INFO
 from qilu.contract.errors import DataError, QiluError, UnreachableError
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll, TimeTrust
@@ -140,7 +140,7 @@ class History:
 
     def _add(self, poll: Poll, record: Record) -> None:
         """What points are is no value, and stands in the profiles beside the history."""
-        if poll.origin.profile != POINT_INFO:
+        if poll.origin.profile not in (POINT_INFO, EDGE_INFO):
             self._queue.add(record.stream, record.offset, poll)
 
     async def series(self, device: str, point: str, from_ms: int, to_ms: int, pixels: int) -> Series:

@@ -216,6 +216,11 @@ class DiskSpool:
         return self._opened.retention.room_before_bound()
 
     @property
+    def free_bytes(self) -> int:
+        """Bytes free on its file system; 0: the disk cannot be read."""
+        return self._opened.retention.free()
+
+    @property
     def blockage(self) -> Blockage | None:
         """Why it takes no records just now, as far as the directory and the disk are the reason."""
         return self._opened.retention.blockage

@@ -102,11 +102,14 @@ class Retention:
 
     def room_before_bound(self) -> int:
         """Bytes that may still be written before a bound is reached, that of the disk among them."""
+        return max(min(self.room(), self.free() - self._settings.min_free_disk), 0)
+
+    def free(self) -> int:
+        """Bytes free on the file system; 0 where it cannot be read."""
         try:
-            free = self._files.free()
+            return self._files.free()
         except OSError:
             return 0
-        return max(min(self.room(), free - self._settings.min_free_disk), 0)
 
     @property
     def blockage(self) -> Blockage | None:

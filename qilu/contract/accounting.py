@@ -1,10 +1,13 @@
 """What an edge reports of its own collection, so that every missing value can be explained.
 
-Three built-in profiles carry it, as readings like any other:
+Built-in profiles carry it, as readings like any other:
 
     gateway      device = the edge itself    groups: status (gateway/health.py), events
     collection   device = each device        groups: counts, recount, schedule, events
     point-info   device = each device        what its points are: qilu/contract/point_info.py
+    edge-info    device = the edge itself    texts about it: qilu/contract/edge_info.py
+
+What the cloud reports has profiles of its own: qilu/contract/cloud_reports.py.
 
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
   begins where this one ends. Only the last one before a power cut is missing.
@@ -24,7 +27,11 @@ from qilu.contract.reading import Quality, Reason
 GATEWAY = "gateway"
 COLLECTION = "collection"
 POINT_INFO = "point-info"
-PROFILES = (GATEWAY, COLLECTION, POINT_INFO)
+EDGE_INFO = "edge-info"
+INGESTER, FLEET, AUDIT = "ingester", "fleet", "audit"
+CLOUD_PROFILES = (INGESTER, FLEET, AUDIT)
+"""Of the cloud: a record of an edge may not have them."""
+PROFILES = (GATEWAY, COLLECTION, POINT_INFO, EDGE_INFO, *CLOUD_PROFILES)
 """No device profile of a user may have these names."""
 
 COUNTS = "counts"

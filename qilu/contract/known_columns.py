@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sys import getsizeof
 
+from qilu.contract.accounting import CLOUD_PROFILES
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.limits import name_problem
 from qilu.contract.reading import BlockSchema, Origin
@@ -77,6 +78,9 @@ _NAMED = ("an edge", "a device", "a profile", "an enterprise", "a site", "a line
 
 
 def _check(names: list[str], group: str, points: tuple[str, ...]) -> None:
+    if names[2] in CLOUD_PROFILES:
+        text = f"record: the profile {names[2]} is one of the cloud, and no edge may send it"
+        raise RefusalError(Refusal(AckCode.BAD_NAME, text))
     named = (
         *zip(_NAMED, names, strict=True),
         ("a poll group", group),

@@ -14,19 +14,21 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from qilu.contract.accounting import PROFILES
+from qilu.contract.accounting import FLEET, GATEWAY, PROFILES
 from qilu.contract.profile.model import ProfileFile
 
 OWN_PREFIX = "qilu_"
 """Before the names of what an edge reports of itself: qilu_gateway, qilu_collection."""
 
+_BESIDE = {FLEET: GATEWAY}
+"""Profile -> the one whose measurement it is in: InfluxQL compares values of one measurement only."""
 _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9_]")
 
 
 @lru_cache(maxsize=10_000)
 def measurement_name(profile: str) -> str:
     """The measurement of a profile in InfluxDB; in Prometheus the first part of its metrics' names."""
-    name = valid_name(profile)
+    name = valid_name(_BESIDE.get(profile, profile))
     return f"{OWN_PREFIX}{name}" if profile in PROFILES else name
 
 

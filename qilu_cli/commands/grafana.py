@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cloud.alerting.rules import rule_file, rules
+from cloud.alerting.grafana_rules import provisioning
+from cloud.alerting.ledger import retired_rules
+from cloud.alerting.rule_file import rule_file
+from cloud.alerting.rules import RULES
 from cloud.grafana.board import Selection
 from cloud.grafana.dashboard_set import shipped
 from cloud.grafana.edge_queries import MAX_EXPECTED
@@ -50,17 +54,29 @@ def _write(file: Path, text: str, uid: str) -> None:
     _console.print(f"{file}: {uid}")
 
 
-def write_rules(file: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class RuleOptions:
+    """What the rules are made for: the store, Grafana's address and, for Grafana's own, its data source."""
+
+    store: Literal["influx", "victoria"] = "victoria"
+    grafana: str = "http://127.0.0.1:3000"
+    datasource: str = "qilu-influxdb2"
+
+
+def write_rules(file: Path, options: RuleOptions) -> None:
     """The rule file; ConfigError where it cannot be written."""
-    entries = rules()
+    if options.store == "victoria":
+        text = rule_file(RULES, options.grafana)
+    else:
+        text = provisioning(RULES, retired_rules(), options.datasource, options.grafana)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(rule_file(entries), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"cannot be written: {error.strerror}", file=file, remedy="name another file with --out"
         ) from error
-    _console.print(f"{file}: {len(entries)} rules")
+    _console.print(f"{file}: {len(RULES)} rules")
 
 
 def dashboard_text(dashboard: MachineDashboard) -> str:

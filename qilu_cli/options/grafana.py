@@ -53,11 +53,24 @@ def generate(
 @app.command()
 def rules(
     out: Annotated[Path, typer.Option(help="The file for the rules.")],
+    store: Annotated[
+        Literal["influx", "victoria"],
+        typer.Option(
+            help="victoria: rules for vmalert and Prometheus; influx: Grafana's own rules, for its folder "
+            "provisioning/alerting."
+        ),
+    ] = "victoria",
+    grafana: Annotated[str, typer.Option(help="Address of Grafana, for the links in messages.")] = (
+        "http://127.0.0.1:3000"
+    ),
+    datasource: Annotated[
+        str, typer.Option(help="Uid of the data source that Grafana's own rules ask.")
+    ] = "qilu-influxdb2",
 ) -> None:
-    """Write the alert rules for Prometheus and vmalert: edges without reports, offline devices, late records.
+    """Write the alert rules: edges without reports, offline devices, late or lost records, ingesters, audits.
 
     Example: qilu grafana rules --out qilu-rules.yaml
     """
-    from qilu_cli.commands.grafana import write_rules
+    from qilu_cli.commands.grafana import RuleOptions, write_rules
 
-    run_sync(lambda: write_rules(out))
+    run_sync(lambda: write_rules(out, RuleOptions(store, grafana, datasource)))

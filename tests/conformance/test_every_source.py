@@ -18,6 +18,8 @@ import pytest
 from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.description_source import DescriptionSource
 from gateway.accounting.schedule_source import ScheduleSource
+from gateway.diagnosis.view import GatewayView
+from gateway.edge_info import EdgeInfoSource
 from gateway.health import POINTS, StatusSource
 from gateway.interfaces import Equipment, Source
 from gateway.sources.modbus.device import DeviceSetup
@@ -282,6 +284,9 @@ INTERNAL: Mapping[str, Callable[[Callable[[object], int]], Source]] = {
     "status": _status,
     "schedule": _schedule,
     "descriptions": _descriptions,
+    "edge info": lambda stamp: EdgeInfoSource(
+        ORIGIN, "1.2.3", "0123abcd", lambda: GatewayView("edge-1", 0), 10.0, stamp
+    ),
     "reports": _reports,
 }
 

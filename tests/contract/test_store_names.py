@@ -30,8 +30,8 @@ def test_a_hyphen_becomes_an_underscore() -> None:
 
 
 def test_what_an_edge_reports_of_itself_is_named_after_qilu() -> None:
-    names = ["qilu_gateway", "qilu_collection", "qilu_point_info"]
-    assert [measurement_name(name) for name in PROFILES] == names
+    names = ["gateway", "collection", "point_info", "edge_info", "ingester", "gateway", "audit"]
+    assert [measurement_name(name) for name in PROFILES] == [f"qilu_{name}" for name in names]
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

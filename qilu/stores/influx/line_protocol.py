@@ -14,14 +14,15 @@ is doubled for VictoriaMetrics and stands for itself in InfluxDB, which has no s
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from qilu.contract.accounting import POINT_INFO, PROFILES
+from qilu.contract import edge_info
+from qilu.contract.accounting import EDGE_INFO, POINT_INFO, PROFILES
 from qilu.contract.ack_codes import AckCode, Refusal, RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.point_info import infos_of
@@ -36,6 +37,8 @@ POINT = "point"
 
 INFO = measurement_name(POINT_INFO)
 """The measurement, and the metric, of what points are."""
+EDGE_TEXTS = measurement_name(EDGE_INFO)
+"""The metric of the texts of edges, in a server without texts."""
 INFO_FIELD = "info"
 _PARTS_PER_LINE = 3
 """Parts of a line with one value: what stands before it, the value, and the time."""
@@ -95,6 +98,8 @@ class LineEncoder:
         """
         if poll.origin.profile == POINT_INFO:
             return b"".join(self._infos(reading) for reading in poll.readings)
+        if poll.origin.profile == EDGE_INFO and not self._dialect.texts:
+            return b"".join(self._edge_texts(reading) for reading in poll.readings)
         lines = []
         for reading in poll.readings:
             template = self._templates.get(reading.columns) or self._template(reading.columns)
@@ -126,14 +131,19 @@ class LineEncoder:
                 )
             else:
                 tags, fields = tags | labels, INFO_FIELD.encode() + b"=1"
-            head = b"".join(
-                b",%s=%s" % (name.encode(), escape(text, ",= ", self._dialect))
-                for name, text in tags.items()
-                if text
-            )
             name = INFO if self._dialect.texts else INFO.removesuffix(f"_{INFO_FIELD}")
-            lines.append(b"%s%s %s %d\n" % (name.encode(), head, fields, reading.time_ms))
+            head = _head(name, tags, self._dialect)
+            lines.append(b"%s %s %d\n" % (head, fields, reading.time_ms))
         return b"".join(lines)
+
+    def _edge_texts(self, reading: Reading) -> bytes:
+        """The texts of an edge as labels of one series with the value 1."""
+        tags = {tag: getattr(reading.columns.origin, tag) for tag in TAGS}
+        for point, value in zip(reading.columns.points, reading.values, strict=True):
+            if isinstance(value, str) and point in edge_info.POINTS:
+                tags[point] = value[: edge_info.MAX_CHARACTERS]
+        head = _head(EDGE_TEXTS.removesuffix(f"_{INFO_FIELD}"), tags, self._dialect)
+        return b"%s %s=1 %d\n" % (head, INFO_FIELD.encode(), reading.time_ms)
 
     def _template(self, columns: BlockSchema) -> _Template:
         template = self._templates[columns] = _build(columns, self._dialect)
@@ -182,6 +192,12 @@ class LineEncoder:
                 "Take a store with texts (SQLite, InfluxDB) or an enum with a code for each text",
                 *what,
             )
+
+
+def _head(measurement: str, tags: Mapping[str, str], dialect: Dialect) -> bytes:
+    """Measurement and tags; those without a text are left out."""
+    parts = (b",%s=%s" % (name.encode(), escape(text, ",= ", dialect)) for name, text in tags.items() if text)
+    return measurement.encode() + b"".join(parts)
 
 
 def _numbers(template: _Template, reading: Reading) -> bytes:

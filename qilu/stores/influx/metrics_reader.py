@@ -10,7 +10,7 @@ import msgspec
 from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.influx.http import Reply
-from qilu.stores.influx.line_protocol import INFO, POINT, QUALITY
+from qilu.stores.influx.line_protocol import EDGE_TEXTS, INFO, POINT, QUALITY
 from qilu.stores.influx.point_infos import RawPointInfo, newest_infos
 from qilu.stores.influx.reader import SeriesKey, ServerReader, newest, newest_samples, to_sample
 from qilu.stores.influx.shapes import ExportedSeries, MetricsSeries, MetricsVector
@@ -20,8 +20,8 @@ from qilu.stores.settings import InfluxSettings
 # How far back from when (s ahead of now): cheap for devices that send, in the end nearly all since 1970.
 _LOOKS = (("5m", 0), ("1h", 0), ("1d", 0), ("30d", 0), ("50y", 2 * 86_400))
 _NAME = "__name__"
-_VALUES = f'{_NAME}!="{INFO}"'
-"""Of the series that describe no point."""
+_VALUES = f'{_NAME}!="{INFO}", {_NAME}!="{EDGE_TEXTS}"'
+"""Of the series that describe no point and no edge."""
 _REASONS = f'{_NAME}=~".*{QUALITY}"'
 
 
