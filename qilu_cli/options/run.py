@@ -33,13 +33,23 @@ def demo(
         str, typer.Option(help="Address and port of the console, or a port; a free port where it is in use.")
     ] = "127.0.0.1:8080",
     no_console: Annotated[bool, typer.Option("--no-console", help="Serve no console.")] = False,
+    story: Annotated[
+        bool,
+        typer.Option(
+            "--story", help="Three scripted minutes: broker away, a pump fails, broker back, and an audit."
+        ),
+    ] = False,
+    story_speed: Annotated[
+        float, typer.Option(min=0.5, max=60, help="How many times faster the story is told.")
+    ] = 1.0,
     log_level: LogLevel = "warning",
     log_json: LogJson = False,
 ) -> None:
     """Run a whole plant in this one process: simulated machines, gateway, broker, ingester, store.
 
     Needs nothing else. Exits with code 1 when a polled value is missing in the store, or stored twice.
-    The duration counts from the first reading.
+    The duration counts from the first reading. With --story the exit code is 0 only when the audit of the
+    story is clean.
 
     Example: qilu demo --duration 20s --headless --summary summary.json
     """
@@ -48,8 +58,10 @@ def demo(
     live = sys.stdout.isatty() and not headless
     log = data_dir / "demo.log" if live else None  # log lines would tear the table
     options = command.DemoOptions(
-        config, data_dir, duration, headless, summary, None if no_console else console
-    )
+        config, data_dir, duration, headless, summary,
+        console=None if no_console else console,
+        story_speed=story_speed if story else None,
+    )  # fmt: skip
     run(lambda: command.demo(options), log_level, log_json, log=log)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.async_api import Browser
 
 from tests.page.browser import PROJECT, chromium, open_page, serve
+from tests.page.pictures import PICTURES, update
 
 VIEWS = {
     "overview": "#/overview",
@@ -57,10 +58,16 @@ async def main() -> None:
     parser.add_argument("--languages", nargs="*", default=["zh", "en"])
     parser.add_argument("--schemes", nargs="*", default=["light", "dark"])
     parser.add_argument("--states", nargs="*", default=["normal", "wrong"])
+    parser.add_argument(
+        "--update", nargs="*", choices=PICTURES, help="take all reference pictures of the tests, or these"
+    )
     parser.add_argument("--into", type=Path, default=PROJECT / "var" / "screenshots")
     arguments = parser.parse_args()
     arguments.into.mkdir(parents=True, exist_ok=True)
     async with chromium() as browser:
+        if arguments.update is not None:
+            await update(browser, arguments.into, arguments.update or PICTURES)
+            return
         for state in arguments.states:
             with serve(*(["--wrong"] if state == "wrong" else [])) as served:
                 for view, size, language, scheme in itertools.product(

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,19 @@ def appended(former: Any, current: Any) -> Any:
 class Fixture:
     """Routes and topics over one console."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, views: Sequence[str] = VIEWS) -> None:
         self.console = console
+        self.views = views
 
     def topic(self, name: str) -> Topic | None:
         """A topic by its name."""
         console = self.console
-        plain = {"overview": console.overview, "delivery": console.delivery, "factory": console.factory}
+        plain = {
+            "overview": console.overview,
+            "delivery": console.delivery,
+            "factory": console.factory,
+            "story": console.story,
+        }
         if name in plain:
             return Topic(name, plain[name])
         if name == "devices":
@@ -150,7 +156,7 @@ class Fixture:
             "started_ms": self.console.started_ms,
             "now_ms": now,
             "role": "gateway",
-            "views": VIEWS,
+            "views": self.views,
             "access": request.caller.role.name.lower(),
             "lang": None,
         }
@@ -200,16 +206,20 @@ async def main() -> None:
     parser.add_argument(
         "--wrong", action="store_true", help="the broker is away, and two devices are in trouble"
     )
+    parser.add_argument("--frozen", type=int, help="the time (ms) at which the clock of the box stands still")
+    parser.add_argument("--story", action="store_true", help="tell a story, which is at its end")
     parser.add_argument("--tokens", type=Path)
     parser.add_argument("--base", default="/")
     parser.add_argument("--clock-s", type=float, default=0.0, help="how far the clock of the box is ahead")
     parser.add_argument("--plain", action="store_true", help="as where the libraries of the page are missing")
     arguments = parser.parse_args()
     console = Console(
-        lambda: int((time.time() + arguments.clock_s) * 1000),
+        lambda: arguments.frozen or int((time.time() + arguments.clock_s) * 1000),
         max(0, arguments.devices - 22),
         arguments.hostile,
     )
+    if arguments.devices == 0:
+        console.machines.clear()
     if arguments.wrong:
         console.set_broker(False)
         console.broker_since_ms -= 190_000
@@ -217,7 +227,7 @@ async def main() -> None:
         console.inject("press-2", "seal_leakage")
         console.machines["pump-1"].silent_since_ms = console.now_ms() - 252_000
         console.quarantined = 3
-    fixture = Fixture(console)
+    fixture = Fixture(console, [*VIEWS, "story"] if arguments.story else VIEWS)
     settings = WebSettings(
         listen=f"127.0.0.1:{arguments.port}",
         base=arguments.base,

@@ -111,3 +111,14 @@ def test_what_is_stored_twice_is_as_bad_as_what_is_missing(missing: int, twice: 
         LossError, match=f"{missing} points are missing in store.db and {twice} are stored twice"
     ):
         counted.raise_if_lossy(Path("store.db"))
+
+
+def test_the_story_ends_with_an_audit_in_which_nothing_is_missing(tmp_path: Path) -> None:
+    told = qilu(
+        "demo", "--story", "--story-speed", "12", "--headless", "--console", "127.0.0.1:0",
+        "--data-dir", tmp_path, within=180,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "[2/6] 消息服务器断开" in told.stdout
+    assert re.search(r"^\[6/6\] .* [1-9]\d+ values due, missing 0, stored twice 0", told.stdout, re.MULTILINE)
+    assert re.search(r"^\[6/6\] .*应采 [1-9]\d+ 个值，缺数 0，重复 0", told.stdout, re.MULTILINE)

@@ -18,12 +18,15 @@ from gateway.spool.settings import SpoolSettings
 from qilu.config.profiles import shipped_configs
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
-from qilu.mqtt.broker import EmbeddedBroker
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.writer import SqliteStore
+from qilu.web.live import Topic
 from qilu.web.settings import on_port
 from qilu_cli.commands.demo import table
 from qilu_cli.commands.demo.latest_values import LatestValues
+from qilu_cli.commands.demo.story import TOPIC as STORY_TOPIC
+from qilu_cli.commands.demo.story import Story
+from qilu_cli.commands.demo.story_stage import InterruptedBroker, Place, pump_of, stage_of
 from qilu_cli.commands.demo.summary import Summary, compare_counters, prepare, stored_points
 from qilu_cli.commands.plant_gateway import gateway_settings
 from qilu_cli.file_kinds import Kind, expected
@@ -33,6 +36,8 @@ from simulator.plant.plant import Plant
 _EDGE = "demo-edge"
 _GRACE = 15.0
 """Seconds at the end in which the last readings may still become durable."""
+_STORY_ACCOUNTING_S = 2.0
+"""Accounting interval of a story, which is audited while it runs."""
 
 
 @dataclass(slots=True)
@@ -91,7 +96,10 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the user wants. `console`: address and port of the console; None: no console."""
+    """What the user wants. `console`: address and port of the console; None: no console.
+
+    `story_speed`: how fast the scripted story passes; None: no story.
+    """
 
     config: Path | None
     data_dir: Path
@@ -99,6 +107,7 @@ class DemoOptions:
     headless: bool
     summary: Path | None
     console: str | None = None
+    story_speed: float | None = None
 
 
 async def demo(options: DemoOptions) -> None:
@@ -138,7 +147,10 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
         plant = load(file)
     store_file = data_dir / "store.db"
     store = SqliteStore(store_file)
-    async with store, EmbeddedBroker() as broker, AsyncExitStack() as stack:
+    story = None if options.story_speed is None else Story(options.story_speed)
+    if story is not None:
+        pump_of(plant)
+    async with store, InterruptedBroker() as broker, AsyncExitStack() as stack:
         simulation = await _serve(stack, plant)
         collecting = gateway_settings(
             plant.settings,
@@ -149,11 +161,13 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
             mqtt=broker.settings,
             store=store.identity,
         )
+        if story is not None:
+            collecting = collecting.model_copy(update={"accounting_interval": _STORY_ACCOUNTING_S})
         latest_values = LatestValues()
         gateway = (
             build(collecting, plant.profiles, extra_processors=[latest_values])
             if options.console is None
-            else await _open_console(stack, collecting, simulation, options.console, latest_values)
+            else await _open_console(stack, collecting, simulation, options.console, latest_values, story)
         )
         run = _Run(plant, gateway, latest_values, store_file)
         for device in plant.devices.values():
@@ -167,6 +181,7 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
             gateway.clock.now_ms,
             run.flow,
             stop.is_set,
+            (lambda: ()) if story is None else story.lines,
         )
         flowing = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -175,11 +190,36 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
                 tasks.create_task(table.show(shown, options.headless), name="show"),
                 tasks.create_task(_stop_after(options.duration, latest_values, stop), name="stop in time"),
             ]
+            if story is not None:
+                place = Place(plant, simulation.clock, broker, store_file, _EDGE)
+                beside.append(
+                    tasks.create_task(
+                        _tell(story, place, run, stop, lines=not table.is_live(options.headless)),
+                        name="story",
+                    )
+                )
             await flowing.wait()  # what is sent before, this broker drops, and it would be late
             await gateway.run(stop, _GRACE)
             for task in beside:
                 task.cancel()
+    if story is not None:
+        story.raise_if_unclean()
     return await run.count()
+
+
+async def _tell(story: Story, place: Place, run: _Run, stop: asyncio.Event, *, lines: bool) -> None:
+    """The story from the first reading on, then the end of the demo; the broker is there at the end."""
+    await run.latest_values.flowing.wait()
+    tell = table.print_line if lines else _silent
+    try:
+        await story.run(stage_of(place, tell, run.gateway.clock.now_ms), stop)
+    finally:
+        await place.broker.start()
+    stop.set()
+
+
+def _silent(_line: str) -> None:
+    """The live table has the caption."""
 
 
 async def _open_console(
@@ -188,12 +228,16 @@ async def _open_console(
     simulation: Simulation,
     listen: str,
     latest_values: LatestValues,
+    story: Story | None,
 ) -> Gateway:
     """The gateway and its plant behind a console, at any free port where its own is taken."""
     from gateway.console.app import Console
     from simulator.control.server import TOPIC, pages_of
 
     pages = stack.enter_context(pages_of(simulation.plant, simulation.clock))
+    topics = {TOPIC: pages.topic}
+    if story is not None:
+        topics[STORY_TOPIC] = Topic(STORY_TOPIC, story.snapshot)
 
     def console(place: str) -> Console:
         with_console = settings.model_copy(
@@ -205,8 +249,8 @@ async def _open_console(
             version=version("qilu"),
             extra_processors=[latest_values],
             more_routes=pages.routes,
-            more_topics={TOPIC: pages.topic}.get,
-            more_views=[TOPIC],
+            more_topics=topics.get,
+            more_views=list(topics),
         )
 
     try:

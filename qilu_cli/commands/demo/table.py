@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group
@@ -60,18 +60,25 @@ class Plant:
     now_ms: Callable[[], int]
     flow: Callable[[], Flow]
     stopping: Callable[[], bool]
+    caption: Callable[[], Sequence[str]] = tuple
+    """Lines of a story about what happens, below the table."""
 
 
 async def show(plant: Plant, headless: bool) -> None:
     """Show until cancelled. `headless`: one line about the flow now and then, nothing per device."""
     out = console()
-    if headless or not out.is_terminal:
+    if not is_live(headless):
         await _lines(plant, headless)
         return
     with Live(console=out, auto_refresh=False, transient=False) as live:
         while True:
             live.update(picture(plant, out.width, out.height), refresh=True)
             await asyncio.sleep(_LIVE_EVERY)
+
+
+def is_live(headless: bool) -> bool:
+    """Whether there is a terminal for a live table."""
+    return not headless and console().is_terminal
 
 
 async def _lines(plant: Plant, headless: bool) -> None:
@@ -95,6 +102,7 @@ def picture(plant: Plant, width: int, height: int) -> Group:
     """What fits into a terminal: the line about the flow always, and devices in trouble first."""
     room = max(1, (width - _NARROW) // _PER_POINT)
     below = [
+        *(Text(line, style="bold") for line in plant.caption()),
         Text(str(plant.flow()), style="bold"),
         Text(_STOPPING if plant.stopping() else "Ctrl-C stops it.", style="dim"),
     ]

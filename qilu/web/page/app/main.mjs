@@ -2,8 +2,9 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { introduce, isPlant, live } from "./app.mjs";
+import { introduce, isPlant, live, offered } from "./app.mjs";
 import { html } from "./html.mjs";
+import { STORY } from "./parts/story.mjs";
 import { route } from "./route.mjs";
 import { Shell } from "./shell.mjs";
 
@@ -17,7 +18,8 @@ const TOPICS = {
 
 effect(() => {
   const { view, parts } = route.value;
-  const topics = isPlant.value ? ["factory"] : ["overview", ...(TOPICS[view]?.(parts) ?? [])];
+  const story = offered.value.includes(STORY) ? [STORY] : [];
+  const topics = isPlant.value ? ["factory"] : ["overview", ...(TOPICS[view]?.(parts) ?? []), ...story];
   if (topics.join() !== live.wanted.join()) live.subscribe(topics);
   document.documentElement.dataset.view = view;
 });

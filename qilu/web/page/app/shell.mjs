@@ -6,6 +6,7 @@ import { ask } from "./api.mjs";
 import { clock, duration, zone } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Sentence } from "./parts/sentence.mjs";
+import { Story } from "./parts/story.mjs";
 import { link, route } from "./route.mjs";
 import { chooseLang, chooseScheme, lang, scheme } from "./settings.mjs";
 import { Day } from "./views/day.mjs";
@@ -104,7 +105,7 @@ export function Shell() {
   useEffect(() => { document.title = `${say(`view.${view === "device" ? "devices" : view}`)} · Qilu`; });
   if (signedOut.value) return html`<${SignIn} done=${introduce} />`;
   if (view === "wall") return html`<${Bars} /><${Wall} />`;
-  return html`<${Header} /><${Bars} />
+  return html`<${Header} /><${Bars} /><${Story} />
     <${Sentence} sentence=${isPlant.value ? plantSentence(topicState("factory")) : topicState("overview")?.sentence} />
     <main id="content" tabindex="-1" class="view view-${view}"><${View} key=${parts[0] ?? ""} parts=${parts} /></main>
     <${Footer} />`;

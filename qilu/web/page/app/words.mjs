@@ -18,6 +18,8 @@ const WORDS = {
   "zone": ["时区 {0}", "Time zone {0}"],
   "more": ["另有 {0} 条", "+{0} more"],
   "less": ["收起", "Show less"],
+  "story": ["演示说明", "Story of the demo"],
+  "story.step": ["演示 {0}/{1}", "Story {0}/{1}"],
   "since": ["自 {0}", "since {0}"],
   "frozen": ["连接中断 {0} 秒，以下为 {1} 的数据", "Connection lost for {0} s; the data below are those of {1}"],
   "frozen.empty": ["连接中断 {0} 秒，还没有数据", "Connection lost for {0} s; no data yet"],
