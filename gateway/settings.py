@@ -16,6 +16,7 @@ from gateway.sinks.mqtt import BROKER
 from gateway.sources.modbus.settings import ModbusSettings
 from gateway.spool.segment import MAX_EDGE_BYTES
 from gateway.spool.settings import SpoolSettings
+from qilu.config.error_texts import suggestion
 from qilu.contract.accounting import PROFILES
 from qilu.contract.display.units import DisplayUnit
 from qilu.contract.limits import MAX_MESSAGE_BYTES, PlaceName, StoreName
@@ -147,6 +148,8 @@ class GatewaySettings(FrozenModel):
     """When a record counts as delivered, and how records travel."""
     processors: tuple[ProcessorSettings, ...] = ()
     """What happens to values before they are kept, one after the other."""
+    lines: Mapping[PlaceName, Label] = {}
+    """What people call the production lines, as `{LINE: {zh: TEXT, en: TEXT}}`; shown in place of it."""
     sources: tuple[ModbusSettings, ...] = Field(min_length=1)
     """The endpoints that are polled, with the devices behind them."""
     console: ConsoleSettings | None = None
@@ -190,6 +193,12 @@ class GatewaySettings(FrozenModel):
                 text = f"sources.{places[end]} is the same endpoint, and its devices share a connection"
                 problems.append(Problem(("sources", number, "url"), text, "move its devices there"))
             places.setdefault(end, number)
+        known = {device.line for source in self.sources for device in source.devices if device.line}
+        problems += [
+            Problem(("lines", line), "no device is on this line", suggestion(line, sorted(known)))
+            for line in self.lines
+            if line not in known
+        ]
         if self.mqtt.links_to_all:
             remedy = "write hosts: [HOST, HOST]; it moves on where one has no ingester"
             problems.append(Problem(("mqtt", "hosts"), "a gateway has one link at a time", remedy))

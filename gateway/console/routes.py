@@ -100,6 +100,7 @@ class Api:
                 "views": [*VIEWS, *(() if parts.history is None else ("day",)), *parts.more_views],
                 "access": request.caller.role.name.lower(),
                 "lang": None if console is None else console.language,
+                "lines": {line: label_value(label) for line, label in settings.lines.items()},
             }
         )  # fmt: skip
 

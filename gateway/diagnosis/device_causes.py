@@ -71,7 +71,11 @@ def _endpoint(view: GatewayView, devices: Sequence[DeviceView]) -> Cause:
     zh, en, since_ms = _since(view, devices)
     first = devices[0]
     lines = {device.line for device in devices}
-    (line,) = lines if len(lines) == 1 else ("",)
+    line_zh, line_en = (
+        (first.line_label.zh or first.line, first.line_label.en or first.line)
+        if len(lines) == 1
+        else ("", "")
+    )
     count = len(devices)
     do_zh, do_en = (
         (
@@ -83,9 +87,9 @@ def _endpoint(view: GatewayView, devices: Sequence[DeviceView]) -> Cause:
     )
     return Cause(
         CauseCode.ENDPOINT_OFFLINE,
-        f"{line and f'{line} '}{count} 台设备无应答，已 {zh}，都在 {first.endpoint} 后面；{do_zh}",
-        f"{count} devices{line and f' of {line}'} have not replied for {en}, all behind {first.endpoint};"
-        f" {do_en}",
+        f"{line_zh and f'{line_zh} '}{count} 台设备无应答，已 {zh}，都在 {first.endpoint} 后面；{do_zh}",
+        f"{count} devices{line_en and f' of {line_en}'} have not replied for {en}, all behind"
+        f" {first.endpoint}; {do_en}",
         since_ms,
         first.endpoint,
     )

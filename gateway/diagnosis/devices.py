@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.diagnosis.view import DeviceView
+from gateway.diagnosis.view import NO_LABEL, DeviceView
 from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls, RawReply
 from gateway.settings import GatewaySettings
 from gateway.sources.modbus.settings import DeviceSettings, Endpoint, ModbusSettings
 from gateway.sources.modbus.stats import SourceStats
+from qilu.contract.profile import Label
 
 LEARNED_NEWS_MS = 3_600_000
 """So long a point that a device refused is news."""
@@ -58,7 +59,9 @@ class DeviceBook:
             for group in source.expected():
                 groups.setdefault(group.origin.device, []).append(group)
             for device in entry.devices:
-                view = _first_view(entry, device, groups.get(device.device, []))
+                view = _first_view(
+                    entry, device, settings.lines.get(device.line, NO_LABEL), groups.get(device.device, [])
+                )
                 self._entries[device.device] = _DeviceEntry(source, view)
                 self._views[device.device] = view
 
@@ -117,11 +120,11 @@ class DeviceBook:
 
 
 def _first_view(
-    source: ModbusSettings, device: DeviceSettings, groups: Sequence[ExpectedPolls]
+    source: ModbusSettings, device: DeviceSettings, line: Label, groups: Sequence[ExpectedPolls]
 ) -> DeviceView:
     """A device of which nothing is known yet but its settings."""
     return DeviceView(
-        device.device, device.label, device.place, device.line, device.profile,
+        device.device, device.label, device.place, device.line, line, device.profile,
         endpoint=address_of(source.endpoint),
         serial=source.endpoint.serial is not None,
         unit_id=device.unit_id,

@@ -35,6 +35,7 @@ class DeviceView:
     label: Label = NO_LABEL
     place: str = ""
     line: str = ""
+    line_label: Label = NO_LABEL
     profile: str = ""
     endpoint: str = ""
     """Host and port, or the path of a serial port."""

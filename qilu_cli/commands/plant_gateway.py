@@ -41,7 +41,13 @@ def gateway_settings(
     )
     delivery = DeliverySettings(trusted_stores=(store,))
     return GatewaySettings(
-        edge=edge, site=plant.plant, spool=spool, mqtt=mqtt, delivery=delivery, sources=sources
+        edge=edge,
+        site=plant.plant,
+        spool=spool,
+        mqtt=mqtt,
+        delivery=delivery,
+        lines=plant.lines,
+        sources=sources,
     )
 
 

@@ -40,7 +40,7 @@ def demo(
         ),
     ] = False,
     story_speed: Annotated[
-        float, typer.Option(min=0.5, max=60, help="How many times faster the story is told.")
+        float, typer.Option(min=0.5, max=60, help="Speed of the story, such as 10.")
     ] = 1.0,
     log_level: LogLevel = "warning",
     log_json: LogJson = False,

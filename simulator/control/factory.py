@@ -96,7 +96,7 @@ class Factory:
             devices = {placed.device for placed in members}
             yield {
                 "line": line,
-                "label": {"zh": "", "en": ""},
+                "label": label_value(self._plant.settings.lines.get(line, Label())),
                 "machines": [machines[placed.device] for placed in members],
                 "buffers": [row for row in self._buffers() if devices & {*row["from"], *row["to"]}],
             }

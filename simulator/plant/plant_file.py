@@ -238,6 +238,8 @@ class PlantFile(FrozenModel):
     control: Annotated[int, Field(ge=1, le=65535)] | WebSettings | None = None
     """A port of this machine alone at which `qilu plant` and a browser find the running plant, or
     `{listen: HOST:PORT, ...}` as for every page."""
+    lines: Mapping[str, Label] = {}
+    """What people call the production lines, as `{LINE: {zh: TEXT, en: TEXT}}`; shown in place of it."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     """All that it has."""
     buffers: tuple[BufferSettings, ...] = ()

@@ -111,6 +111,10 @@ def _unknown_names(plant: PlantFile) -> Iterator[Problem]:
     for place, name in _named(plant):
         if name not in known:
             yield Problem(place, f"no device and no line {name!r}", suggestion(name, sorted(known)))
+    lines = sorted({machine.line for machine in plant.machines if machine.line})
+    for line in plant.lines:
+        if line not in lines:
+            yield Problem(("lines", line), "no machine is on this line", suggestion(line, lines))
 
 
 def _double_buffers(plant: PlantFile) -> Iterator[Problem]:

@@ -24,9 +24,9 @@ async def told(account: Account) -> tuple[Story, list[str]]:
 
     actions = {
         name: lambda name=name: act(name)
-        for name in (StepName.BROKER_AWAY, StepName.PUMP_FAULT, StepName.BROKER_BACK)
+        for name in (StepName.BROKER_STOPPED, StepName.PUMP_FAULT, StepName.BROKER_STARTED)
     }
-    story = Story(speed=1e6, patience_s=0.0)
+    story = Story(speed=1e6, timeout_s=0.0)
     await story.run(Stage(actions, audit, lambda: 1_000, seen.append), asyncio.Event())
     return story, seen
 
@@ -34,7 +34,7 @@ async def told(account: Account) -> tuple[Story, list[str]]:
 async def test_the_broker_goes_the_pump_fails_the_broker_comes_back_and_the_store_is_audited() -> None:
     story, seen = await told(CLEAN)
     acts = [entry for entry in seen if not entry.startswith("[")]
-    assert acts == ["broker_away", "pump_fault", "broker_back", "audited"]
+    assert acts == ["broker_stopped", "pump_fault", "broker_started", "audited"]
     captions = [entry for entry in seen if entry.startswith("[")]
     assert len(captions) == 2 * len(STEPS)
     assert captions[-2].endswith("113520 values due, missing 0, stored twice 0.")

@@ -22,6 +22,7 @@ from qilu.web.settings import WebSettings
 from tests.page.console import Console
 from tests.page.plant import PROFILES
 from tests.page.state import FAULTS
+from tests.page.topics import LINES
 
 Json = dict[str, Any]
 VIEWS = ["overview", "devices", "delivery", "events", "factory", "day"]
@@ -159,6 +160,7 @@ class Fixture:
             "views": self.views,
             "access": request.caller.role.name.lower(),
             "lang": None,
+            "lines": {line: {"zh": zh, "en": en} for line, (zh, en) in LINES.items()},
         }
 
     def series(self, request: Request) -> Json:

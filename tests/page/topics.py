@@ -30,6 +30,7 @@ LINES = {
     "packing": ("注塑包装", "Moulding and packing"),
     "curing": ("硫化", "Tyre curing"),
     "spinning": ("细纱", "Spinning"),
+    "utilities": ("公用工程", "Utilities"),
 }
 
 
@@ -281,6 +282,8 @@ class Topics(PlantState):
         now = self.now_ms()
         lines = []
         for line, (zh, en) in LINES.items():
+            if line == "utilities":
+                continue
             members = [machine for machine in self.machines.values() if machine.line == line]
             lines.append(
                 {

@@ -194,7 +194,7 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
                 place = Place(plant, simulation.clock, broker, store_file, _EDGE)
                 beside.append(
                     tasks.create_task(
-                        _tell(story, place, run, stop, lines=not table.is_live(options.headless)),
+                        _show_story(story, place, run, stop, lines=not table.is_live(options.headless)),
                         name="story",
                     )
                 )
@@ -207,18 +207,18 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
     return await run.count()
 
 
-async def _tell(story: Story, place: Place, run: _Run, stop: asyncio.Event, *, lines: bool) -> None:
+async def _show_story(story: Story, place: Place, run: _Run, stop: asyncio.Event, *, lines: bool) -> None:
     """The story from the first reading on, then the end of the demo; the broker is there at the end."""
     await run.latest_values.flowing.wait()
-    tell = table.print_line if lines else _silent
+    show = table.print_line if lines else _without_lines
     try:
-        await story.run(stage_of(place, tell, run.gateway.clock.now_ms), stop)
+        await story.run(stage_of(place, show, run.gateway.clock.now_ms), stop)
     finally:
         await place.broker.start()
     stop.set()
 
 
-def _silent(_line: str) -> None:
+def _without_lines(_line: str) -> None:
     """The live table has the caption."""
 
 

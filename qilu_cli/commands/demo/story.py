@@ -14,7 +14,7 @@ from qilu.contract.profile import Label
 
 TOPIC = "story"
 """Live topic of the caption, and the view by which a page knows of it."""
-AUDIT_PATIENCE_S = 90.0
+AUDIT_TIMEOUT_S = 90.0
 """How long the last step waits until the store has everything."""
 _AUDIT_INTERVAL_S = 2.0
 
@@ -23,9 +23,9 @@ class StepName(StrEnum):
     """The steps, in their order."""
 
     NORMAL = "normal"
-    BROKER_AWAY = "broker_away"
+    BROKER_STOPPED = "broker_stopped"
     PUMP_FAULT = "pump_fault"
-    BROKER_BACK = "broker_back"
+    BROKER_STARTED = "broker_started"
     AUDIT = "audit"
     RESULT = "result"
 
@@ -49,7 +49,7 @@ STEPS: Sequence[Step] = (
         ),
     ),
     Step(
-        StepName.BROKER_AWAY, 30.0,
+        StepName.BROKER_STOPPED, 30.0,
         Label(
             zh="消息服务器断开。采集照常，数据缓存在本机磁盘：看第一行的提示和缓存条数。",
             en="The broker is away. Polling goes on, records are kept on disk: see the first line, and the"
@@ -65,7 +65,7 @@ STEPS: Sequence[Step] = (
         ),
     ),
     Step(
-        StepName.BROKER_BACK, 30.0,
+        StepName.BROKER_STARTED, 30.0,
         Label(
             zh="消息服务器恢复。实时数据立即上送，缓存的数据同时续传。",
             en="The broker is back. Live readings are sent at once, and the backlog beside them.",
@@ -129,19 +129,19 @@ class Stage:
     actions: Mapping[StepName, Callable[[], Awaitable[None]]]
     audit: Callable[[int], Awaitable[Account]]
     now_ms: Callable[[], int]
-    tell: Callable[[str], None]
+    show: Callable[[str], None]
 
 
 class Story:
     """Runs the steps; `speed` divides their times. A page follows it by the topic `story`.
 
-    `patience_s`: how long the audit waits until the store has everything.
+    `timeout_s`: how long the audit waits until the store has everything.
     """
 
-    def __init__(self, speed: float = 1.0, patience_s: float = AUDIT_PATIENCE_S) -> None:
+    def __init__(self, speed: float = 1.0, timeout_s: float = AUDIT_TIMEOUT_S) -> None:
         self.caption = Label()
         self._speed = speed
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._step = 0
         self._since_ms = 0
         self._account: Account | None = None
@@ -187,21 +187,21 @@ class Story:
             if step.name is StepName.RESULT and self._account is not None:
                 self.caption = self._account.caption()
             for line in self.lines():
-                stage.tell(line)
+                stage.show(line)
             if (act := stage.actions.get(step.name)) is not None:
                 await act()
             if step.name is StepName.AUDIT:
-                self._account = await _audit(stage, self._since_ms, self._patience_s)
+                self._account = await _audit(stage, self._since_ms, self._timeout_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), step.seconds / self._speed)
             if stop.is_set():
                 return
 
 
-async def _audit(stage: Stage, step_ms: int, patience_s: float) -> Account:
-    """Until the store has all of the time before this step, or for `patience_s`."""
+async def _audit(stage: Stage, step_ms: int, timeout_s: float) -> Account:
+    """Until the store has all of the time before this step, or for `timeout_s`."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + patience_s
+    end = loop.time() + timeout_s
     while True:
         account = await stage.audit(step_ms)
         if (account.clean and account.until_ms >= step_ms) or loop.time() >= end:

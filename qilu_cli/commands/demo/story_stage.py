@@ -83,7 +83,7 @@ class Place:
     edge: str
 
 
-def stage_of(place: Place, tell: Callable[[str], None], now_ms: Callable[[], int]) -> Stage:
+def stage_of(place: Place, show: Callable[[str], None], now_ms: Callable[[], int]) -> Stage:
     """The stage over a running demo; the audit counts from now on."""
     control, pump, start_ms = Control(place.plant, place.clock), pump_of(place.plant), now_ms()
 
@@ -106,8 +106,8 @@ def stage_of(place: Place, tell: Callable[[str], None], now_ms: Callable[[], int
         )
 
     actions = {
-        StepName.BROKER_AWAY: place.broker.stop,
+        StepName.BROKER_STOPPED: place.broker.stop,
         StepName.PUMP_FAULT: fail,
-        StepName.BROKER_BACK: place.broker.start,
+        StepName.BROKER_STARTED: place.broker.start,
     }
-    return Stage(actions, account, now_ms, tell)
+    return Stage(actions, account, now_ms, show)

@@ -322,6 +322,18 @@ CASES = [
         " server first",
     ),
     Case(
+        "a line has its label in each language",
+        view(
+            devices=some_out(
+                *(replace(each, line="l3", line_label=Label(zh="3号线", en="line 3")) for each in BEHIND)
+            )
+        ),
+        [C.ENDPOINT_OFFLINE],
+        "3号线 16 台设备无应答，已 3 分钟，都在 10.0.0.5:502 后面；先查这台串口服务器",
+        "16 devices of line 3 have not replied for 3 min, all behind 10.0.0.5:502; check that serial device"
+        " server first",
+    ),
+    Case(
         "a serial line is checked at its wires",
         view(devices=some_out(*(out(n, endpoint="/dev/ttyUSB0", serial=True, line="") for n in range(2)))),
         [C.ENDPOINT_OFFLINE],

@@ -6,6 +6,7 @@ import { Live } from "./live.mjs";
 import { firstView } from "./route.mjs";
 import { proposeLang } from "./settings.mjs";
 import { readVocabulary } from "./vocabulary.mjs";
+import { pick } from "./words.mjs";
 
 export const live = new Live(liveAddress());
 export const info = signal(null);
@@ -18,6 +19,9 @@ export const mayOperate = computed(() => info.value?.access === "operator");
 /** A plant alone: machines, and no gateway that collects from them. */
 export const isPlant = computed(() => info.value?.role === "plant");
 export const offered = computed(() => info.value?.views ?? ["overview"]);
+
+/** What people call a production line; its name where it has no label. */
+export const lineWord = (line) => pick(info.value?.lines?.[line], line ?? "");
 
 /** The time of the box now; whoever asks is drawn again each second. */
 export const boxNow = () => tick.value + live.clockOffset.value;

@@ -2,13 +2,16 @@
 
 const ORDER = { fault: 0, warning: 1, unknown: 2, normal: 3 };
 
-/** One object for each row of the topic `devices`. */
-export function readRows({ columns, rows }) {
-  return rows.map((row) => Object.fromEntries(columns.map((column, index) => [column, row[index]])));
+/** One object for each row of the topic `devices`; `lines`: what people call the production lines. */
+export function readRows({ columns, rows }, lines = {}) {
+  return rows.map((row) => {
+    const named = Object.fromEntries(columns.map((column, index) => [column, row[index]]));
+    return { ...named, lineLabel: lines[named.line] };
+  });
 }
 
-const textOf = (row) => [row.device, row.label?.zh, row.label?.en, row.place?.zh ?? row.place, row.place?.en, row.line, row.profile,
-  row.endpoint, row.reason, row.state].filter((part) => typeof part === "string").join(" ").toLowerCase();
+const textOf = (row) => [row.device, row.label?.zh, row.label?.en, row.place?.zh ?? row.place, row.place?.en, row.line, row.lineLabel?.zh,
+  row.lineLabel?.en, row.profile,  row.endpoint, row.reason, row.state].filter((part) => typeof part === "string").join(" ").toLowerCase();
 
 export function filterRows(rows, { text = "", abnormal = false, state = "" }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);

@@ -1,7 +1,7 @@
 // Devices: a thousand of them, filtered, sorted and grouped in the browser; only rows in view are in the document.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { request, topicState } from "../app.mjs";
+import { info, lineWord, request, topicState } from "../app.mjs";
 import { html } from "../html.mjs";
 import { errorCount, filterRows, groupRows, readRows, sortRows } from "../parts/device_rows.mjs";
 import { State } from "../parts/glyph.mjs";
@@ -49,7 +49,6 @@ function errorText(errors) {
   return Object.entries(errors).filter(([, count]) => count > 0).map(([reason, count]) => `${reasonWord(reason)} ${count}`).join(say("list.join"));
 }
 
-const lineWord = (line) => (typeof line === "object" ? pick(line) : line);
 
 function Cells({ row, trend }) {
   const stale = isStale(row.time_ms, row.period_ms);
@@ -64,7 +63,7 @@ function Cells({ row, trend }) {
     <span role="cell" class=${`c-skipped figures ${row.skipped ? "counted" : "none"}`}>${row.skipped ?? 0}</span>
     <span role="cell" class=${`c-errors figures ${errorCount(row.errors) ? "counted" : "none"}`} title=${errorText(row.errors)}>${errorCount(row.errors)}</span>
     <span role="cell" class="c-round_trip_ms figures">${row.round_trip_ms === null || row.round_trip_ms === undefined ? "–" : `${Math.round(row.round_trip_ms)} ms`}</span>
-    <span role="cell" class="c-line">${lineWord(row.line) ?? ""}</span>
+    <span role="cell" class="c-line">${lineWord(row.line)}</span>
     <span role="cell" class="c-endpoint figures">${row.endpoint ?? ""}${row.endpoint ? ` · ${row.unit_id}` : ""}</span>`;
 }
 
@@ -114,7 +113,7 @@ export function Devices() {
   const [filter, setFilter] = useState({ text: "", abnormal: false, state: "" });
   const [sort, setSort] = useState({ column: "state", descending: false });
   const [group, setGroup] = useState(false);
-  const rows = useMemo(() => (table ? readRows(table) : []), [table]);
+  const rows = useMemo(() => (table ? readRows(table, info.value?.lines) : []), [table, info.value]);
   const items = useMemo(() => {
     const sorted = sortRows(filterRows(rows, filter), sort.column, sort.descending);
     return group ? groupRows(sorted) : sorted;
