@@ -1,4 +1,4 @@
-"""Commands that ask a store: `query`, `audit`."""
+"""Commands that ask or fill a store: `query`, `audit`, `import`."""
 
 from __future__ import annotations
 
@@ -96,3 +96,49 @@ def audit(
     from qilu_cli.commands import audit as command
 
     run(lambda: command.run(store, last, device or (), edge or (), form, tz), "warning", False)
+
+
+@app.command("import")
+def import_data(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder of a data set (`qilu plant export`), or a CSV file of `qilu query --format csv`."
+        ),
+    ],
+    store: Annotated[
+        str, typer.Option(help="A store file, made if there is none, or ingester settings (.yaml).")
+    ] = DEFAULT_STORE,
+    edge: Annotated[
+        str | None,
+        typer.Option(help="The edge of all devices; default: that of the file, or `import` for a data set."),
+    ] = None,
+    enterprise: Annotated[str, typer.Option(help="The enterprise of all devices.")] = "",
+    site: Annotated[str, typer.Option(help="The site; default: the plant of a data set.")] = "",
+    profile: Annotated[
+        str | None, typer.Option(help="The profile of the devices of a file of `qilu query`.")
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
+    ] = None,
+    shift: Annotated[
+        str | None, typer.Option(help="How far all times are moved, such as 30d, or -12h into the past.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Move all times so that they end at this time (UTC), or `now`.")
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(help="Copies that follow each other in time.", min=1, max=10_000)
+    ] = 1,
+) -> None:
+    """Fill a store from a data set: values with their quality, units and labels. Twice writes nothing new.
+
+    Example: qilu import var/bad-day --to now --edge edge-1
+    """
+    from qilu_cli.commands import import_data as command
+
+    options = command.ImportOptions(
+        source, store, edge, enterprise, site, profile, profiles, shift, to, repeat
+    )
+    run(lambda: command.import_data(options), "warning", False)

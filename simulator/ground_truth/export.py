@@ -1,7 +1,7 @@
 """A data set of a plant without sockets: what a client would have read, and the truth beside it.
 
     dataset.json              plant, seed, step, interval and what is taken of it; of every point its label,
-                              unit, kind and codes
+                              unit, type, kind, codes and normal range
     devices/DEVICE.csv.gz     tick, time_ms, then every point of the device but its serve counter
     truth/events.csv.gz       tick, time_ms, device, event, before, after: see `events.Event`
     truth/faults.csv.gz       tick, time_ms, device, fault, point, severity (0 to 1), true (what a struck
@@ -239,7 +239,7 @@ def _gauges(profile: DeviceProfile) -> list[str]:
 
 def _described(plant: Plant, what: ExportPlan) -> str:
     settings = plant.settings
-    kept = {"label", "unit", "kind", "enum", "limits"}
+    kept = {"label", "unit", "type", "kind", "enum", "limits", "normal"}
     described = {
         "version": VERSION,
         "plant": settings.plant,
@@ -251,7 +251,11 @@ def _described(plant: Plant, what: ExportPlan) -> str:
         "start": settings.start.isoformat(),
         "form": what.form,
         "devices": {
-            placed.device: {"model": placed.settings.machine, "line": placed.settings.line}
+            placed.device: {
+                "model": placed.settings.machine,
+                "line": placed.settings.line,
+                "label": placed.label.model_dump(),
+            }
             for placed in settings.placed()
         },
         "models": {

@@ -121,7 +121,9 @@ def test_chunks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_the_points_mean_is_in_the_data_set(tmp_path: Path) -> None:
     exported(plant(PUMP), tmp_path, span=5)
     described = json.loads((tmp_path / "dataset.json").read_text())
-    assert described["devices"] == {"pump": {"model": "centrifugal-pump", "line": ""}}
+    assert described["devices"] == {
+        "pump": {"model": "centrifugal-pump", "line": "", "label": {"en": "", "zh": ""}}
+    }
     flow = described["models"]["centrifugal-pump"]["flow"]
     assert (flow["unit"], flow["label"]["zh"]) == ("m3/h", "流量")
     assert (described["every"], described["rows"]) == (1.0, 5)
