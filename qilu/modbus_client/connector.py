@@ -16,12 +16,13 @@ from typing import Self
 from qilu.config.tls import TlsSettings
 from qilu.contract.errors import ConfigError
 from qilu.modbus_client.connect_limiter import ConnectLimiter
-from qilu.modbus_client.connection import TIMEOUTS_BEFORE_RECONNECT, Connection
+from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.datagrams import dial_udp
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
 from qilu.modbus_client.options import ClientOptions
+from qilu.modbus_client.reconnect_policy import ReconnectPolicy
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply, LinkOptions
@@ -41,9 +42,10 @@ USER_TIMEOUT_MS = 10_000  # sent and not acknowledged for so long: the far side 
 TLS_EXPLAIN_S = 2.0
 """Seconds to read the certificate of a device that is not trusted once more, for the message."""
 
-DEAF_CONNECTIONS = 4
-"""Consecutive connections without a reply of which each one is given twice as many timeouts; then it begins
-anew: some devices need seconds after a connection, of others only a new connection works."""
+_DEAF = (
+    "connections are accepted, and no request gets a reply: check unit ids; for a device that needs time"
+    " after a connection set `connect_delay`, such as 5s"
+)
 
 Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
 """Connects and returns the protocol that it made; OSError when that is not possible."""
@@ -133,8 +135,6 @@ class EndpointConnector:
         alarms: Timers | None = None,
     ) -> None:
         """`slots` and `alarms`: shared with the other links of the process."""
-        self.problem = ""
-        """Why there was no connection, for people, until one has brought a reply: many are only accepted."""
         self.state = LINK.start
         state = EndpointState.new(options.url, options.link, random, options.timeout)
         self._make = partial(
@@ -142,16 +142,13 @@ class EndpointConnector:
         )
         self._options = options
         self._tasks: asyncio.TaskGroup | None = None  # owns the attempt
-        self._backoff = backoff
+        self._policy = ReconnectPolicy(backoff)
         self._stats = stats
         self._dial = partial(dial_tls, options.tls) if options.endpoint.transport == "tls" else dial
         self._slots = slots or ConnectLimiter()
         self._complaints = LogThrottle(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
-        self._not_before = float("-inf")
-        self._excused = False  # the last connection brought replies: an early end of the next is no failure
-        self._without_reply = 0  # consecutive connections that brought none
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
@@ -166,9 +163,14 @@ class EndpointConnector:
             await tasks.__aexit__(kind, error, trace)
 
     @property
+    def problem(self) -> str:
+        """Why there was no connection, for people; empty once one has brought a reply."""
+        return self._policy.problem
+
+    @property
     def deaf_for(self) -> float:
         """Seconds from the present connection to its first reply, where requests before it timed out."""
-        return self._connection.deaf_for if self._connection is not None else 0.0
+        return self._connection.record.deaf_for if self._connection is not None else 0.0
 
     def on_the_line(self, request: bytes) -> float:
         """Seconds that this request and its reply take on the line itself."""
@@ -187,7 +189,7 @@ class EndpointConnector:
             return connection
         self._classify_disconnect()
         now = asyncio.get_running_loop().time()
-        if self.state is LinkState.CONNECTING or now < self._not_before:
+        if self.state is LinkState.CONNECTING or now < self._policy.not_before:
             return None
         self._on(LinkEvent.NEEDED)
         assert self._tasks is not None, "a connector connects inside its `async with`"
@@ -205,33 +207,20 @@ class EndpointConnector:
         """Give the connection back; the next use connects again, at once."""
         if (connection := self.connection) is not None:
             connection.close()
-            connection.closed_by_us = True
+            connection.record.closed_by_us = True
             self._classify_disconnect()
 
     def _classify_disconnect(self) -> None:
-        """A connection that ended is no failure if it ever brought a reply: many devices close when idle.
-
-        Nor is the next one: its first request may be what made the device close both.
-        """
-        last, self._connection = self._connection, None
-        if last is None:
+        connection, self._connection = self._connection, None
+        if connection is None:
             return
-        if not last.replies and last.closed_by_us:
-            self._without_reply += 1
-        elif not last.deaf_for:
-            self._without_reply = 0
-        if last.replies:
-            self._backoff.reset()
-            self.problem = ""
-            self._excused = True
-            if last.problem:
-                text = f"{self._options.url}: {last.problem}; connecting anew"
-                self._complaints.warn("broken", text, asyncio.get_running_loop().time())
-        elif not self._excused and not last.closed_by_us:
-            self._failed(last.problem or "the connection ended before the first reply")
+        record = connection.record
+        problem = self._policy.ended(record)
+        if problem is not None:
+            self._failed(problem)
             return
-        else:
-            self._excused = False
+        if record.replies and record.problem:
+            self._warn("broken", f"{record.problem}; connecting anew")
         self._on(LinkEvent.ENDED)
 
     async def _connect(self) -> None:
@@ -256,8 +245,9 @@ class EndpointConnector:
                 except asyncio.CancelledError:
                     connection.close()
                     raise
-            connection.max_timeouts = TIMEOUTS_BEFORE_RECONNECT << self._without_reply % DEAF_CONNECTIONS
-            self._note_deaf_connections()
+            connection.record.max_timeouts = self._policy.max_timeouts
+            if self._policy.is_deaf:
+                self._warn("deaf", _DEAF)
             self._stats.reconnects += self._stats.connects > 0
             self._stats.connects += 1
             self._connection = connection
@@ -267,23 +257,17 @@ class EndpointConnector:
             if self.state is LinkState.CONNECTING:  # cancelled
                 self._on(LinkEvent.ENDED)
 
-    def _note_deaf_connections(self) -> None:
-        if self._without_reply == DEAF_CONNECTIONS:
-            text = (
-                f"{self._options.url}: connections are accepted, and no request gets a reply: check unit ids;"
-                " for a device that needs time after a connection set `connect_delay`, such as 5s"
-            )
-            self._complaints.warn("deaf", text, asyncio.get_running_loop().time())
-
     def _on(self, event: LinkEvent) -> None:
         self.state = LINK.after(self.state, event)
 
+    def _warn(self, kind: str, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._complaints.warn(kind, f"{self._options.url}: {text}", now)
+
     def _failed(self, problem: str) -> None:
         self._on(LinkEvent.FAILED)
-        wait = self._backoff.next()
-        self._not_before = asyncio.get_running_loop().time() + wait
-        self._stats.failed_connects += 1
         # Told once: the same every few seconds for a week would hide all else.
         level = logging.DEBUG if self.problem else logging.WARNING
-        self.problem = problem
+        wait = self._policy.failed(problem, asyncio.get_running_loop().time())
+        self._stats.failed_connects += 1
         _log.log(level, "%s: %s; trying again, the next time in %.1f s", self._options.url, problem, wait)

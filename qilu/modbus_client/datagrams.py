@@ -63,7 +63,7 @@ class DatagramAdapter(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """The system reports what the far host answered, such as that nobody listens on its port."""
         if isinstance(exc, OSError):
-            self.connection.problem = describe_network_error(exc)
+            self.connection.record.problem = describe_network_error(exc)
         self.connection.connection_lost(exc)
         self._transport.abort()
 

@@ -40,12 +40,14 @@ class EchoState(StrEnum):
 class LocalEcho:
     """The state of one endpoint, kept over reconnects."""
 
-    __slots__ = ("_fixed", "_name", "_without", "state")
+    __slots__ = ("_copy_removed", "_fixed", "_name", "_request", "_without", "state")
 
     def __init__(self, name: str, setting: EchoSetting = "auto") -> None:
         self._name = name
         self._fixed = setting != "auto"
         self._without = 0
+        self._request = b""
+        self._copy_removed = False
         self.state = {
             "auto": EchoState.UNKNOWN,
             "always": EchoState.PRESENT,
@@ -56,21 +58,25 @@ class LocalEcho:
         """Whether a read has to be sent first: the reply to this request would not be recognised."""
         return self.state is EchoState.UNKNOWN and request[0] in MIRRORED
 
-    def removes(self, request: bytes) -> bool:
-        """The first frame after this request equals it: whether it is the echo, and the reply follows."""
-        if request[0] in MIRRORED or self._fixed:
-            return self.state is not EchoState.ABSENT
-        self._change(EchoState.PRESENT)
-        return True
+    def sent(self, request: bytes) -> None:
+        self._request, self._copy_removed = request, False
 
-    def replied(self, request: bytes, *, after_echo: bool) -> None:
-        """The reply to this request came."""
-        if self._fixed:
-            return
-        if after_echo:
+    def is_copy(self, pdu: bytes) -> bool:
+        """Whether this frame is the echo of the request that was sent last, and the reply follows."""
+        if pdu == self._request and not self._copy_removed:
+            if not self._fixed and pdu[0] not in MIRRORED:
+                self._change(EchoState.PRESENT)
+            self._copy_removed = self.state is not EchoState.ABSENT
+            return self._copy_removed
+        if not self._fixed:
+            self._replied()
+        return False
+
+    def _replied(self) -> None:
+        if self._copy_removed:
             self._without = 0
             self._change(EchoState.PRESENT)
-        elif request[0] not in MIRRORED and self.state is not EchoState.ABSENT:
+        elif self._request[0] not in MIRRORED and self.state is not EchoState.ABSENT:
             self._without += 1
             if self.state is EchoState.UNKNOWN or self._without >= REPLIES_TO_ABSENT:
                 self._change(EchoState.ABSENT)

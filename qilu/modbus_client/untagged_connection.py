@@ -45,28 +45,27 @@ class UntaggedConnection(Connection):
         alarms: Timers | None = None,
     ) -> None:
         super().__init__(name, rules, stats, late, endpoint, alarms)
-        self._in_flight = 1
+        self._requests.limit = 1
         self._serial_framer = _serial_framer(rules)
         if self._serial_framer is not None:
             self._framer = self._serial_framer
         self._overdue = endpoint.overdue
         self._echo = endpoint.echo
-        self._echo_seen = False  # of the request that is open
         self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
         self._started_at = self._line_busy_until = 0.0
 
     async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
-        self._started_at = self._clock()
+        self._started_at = self._wait.now()
         await super().read(exchanges, timeout, gap)
 
     def data_received(self, data: bytes) -> None:
         if self._rules.serial is not None:  # a frame, or noise, ends with a silence
-            self._line_busy_until = self._clock() + self._min_gap
+            self._line_busy_until = self._wait.now() + self._rules.min_gap
         super().data_received(data)
 
     def _advance(self, now: float) -> None:
-        waiting = self._waiting
-        if waiting and not self._open and waiting[0].request is not LOOPBACK:
+        waiting = self._requests.waiting
+        if waiting and not self._requests.open and waiting[0].request is not LOOPBACK:
             unit = waiting[0].unit
             if self._overdue.needs_loopback(unit):
                 waiting.appendleft(Transaction(unit, LOOPBACK))
@@ -77,16 +76,17 @@ class UntaggedConnection(Connection):
     def _not_before(self, unit: int) -> float:
         """After the gap, and with a reply overdue when it has come."""
         # A line that is never silent must not keep us silent for ever.
-        frame_gap = min(self._line_busy_until, self._started_at + self._timeout)
-        return max(self._quiet_until, frame_gap, self._overdue.until(unit))
+        frame_gap = min(self._line_busy_until, self._started_at + self._requests.timeout)
+        return max(self._quiet.quiet_until, frame_gap, self._overdue.until(unit))
 
     def _send(self, exchange: Transaction, now: float) -> None:
         rules = self._rules
         if self._serial_framer is not None:
             self._abandoned = None
             self._serial_framer.reset()
+            self._behind = 0
             self._serial_framer.expect(exchange.unit, exchange.request)
-            self._echo_seen = False
+            self._echo.sent(exchange.request)
         super()._send(exchange, now)
         if rules.is_broadcast(exchange):
             self._broadcast(exchange, now)
@@ -101,36 +101,28 @@ class UntaggedConnection(Connection):
             and not self._rules.is_broadcast(exchange)
         )
 
-    def _is_local_echo(self, pdu: bytes, request: bytes) -> bool:
-        if pdu == request and not self._echo_seen:
-            return self._echo.removes(request)
-        self._echo.replied(request, after_echo=self._echo_seen)
-        return False
-
     def _set_timer(self, deadline: float) -> None:
         """On a serial line one may be set for a longer request that came before, and be too late."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._alarms.at(deadline, self._on_timer)
+        self._wait.set_deadline(deadline, self._on_timer)
 
     def _broadcast(self, exchange: Transaction, now: float) -> None:
         """Nobody answers; all get the time to carry it out."""
-        self._open.clear()
+        self._requests.open.clear()
         exchange.ended_at, exchange.data = now, b""
-        self._quiet_until = now + self._rules.wire_time(exchange.request) + TURNAROUND_S
+        self._quiet.sent_broadcast(now + self._rules.wire_time(exchange.request) + TURNAROUND_S)
 
     def _received(self, frame: Frame) -> None:
-        transaction, exchange = next(iter(self._open.items()), (0, None))
+        transaction, exchange = next(iter(self._requests.open.items()), (0, None))
         if exchange is None or (
             exchange.unit != frame.unit and frame.unit not in self._rules.accepted_unit_ids
         ):
             self._unexpected(frame, self._abandoned)
             return
-        if self._serial_framer is not None and self._is_local_echo(frame.pdu, exchange.request):
-            self._last_bytes = b""
-            self._echo_seen = True
+        if self._serial_framer is not None and self._echo.is_copy(frame.pdu):
+            self._diagnosis.last_bytes = b""
             return
-        self._last_reply_at = now = self._clock()
+        now = self._wait.now()
+        self.record.last_reply_at = now
         if exchange.request is LOOPBACK:
             self._echoed(transaction, exchange, frame.pdu, now)
             return
@@ -138,14 +130,18 @@ class UntaggedConnection(Connection):
             self._stats.late_replies += 1
             self._overdue.late_loopback(exchange.unit)
             exchange.withheld_reply = None
-            exchange.deadline = exchange.asked_at + self._timeout + self._rules.wire_time(exchange.request)
+            exchange.deadline = (
+                exchange.asked_at + self._requests.timeout + self._rules.wire_time(exchange.request)
+            )
             self._set_timer(exchange.deadline)
             return
         if exchange.withheld_reply is not None:
             self._on_duplicate_reply(transaction, exchange, frame.pdu, now)
             return
         exchange.ended_at = now
-        if hold := self._overdue.withhold_time(exchange.unit, now - exchange.asked_at, self._timeout):
+        if hold := self._overdue.withhold_time(
+            exchange.unit, now - exchange.asked_at, self._requests.timeout
+        ):
             exchange.withheld_reply = frame.pdu
             exchange.deadline = now + hold
             self._set_timer(exchange.deadline)
@@ -167,9 +163,9 @@ class UntaggedConnection(Connection):
         if pdu == exchange.withheld_reply or exchange.request[0] not in READS:
             self._accept(transaction, exchange, pdu, now)
             return
-        self._open.clear()
+        self._requests.open.clear()
         exchange.withheld_reply = None
-        self._waiting.appendleft(exchange)
+        self._requests.waiting.appendleft(exchange)
         self._advance(now)
 
     def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
@@ -183,9 +179,7 @@ class UntaggedConnection(Connection):
         if timed_out is not None and timed_out.unit == frame.unit:
             self._abandoned = None
             self._overdue.late_reply_arrived(frame.unit)
-            if self._pause is not None:
-                self._pause.cancel()
-                self._loop.call_soon(self._pause_over)
+            self._wait.end_pause(self._pause_over)
         super()._unexpected(frame, timed_out)
 
     def _expire(self, transaction: int, exchange: Transaction, now: float) -> None:
@@ -193,7 +187,7 @@ class UntaggedConnection(Connection):
             self._overdue.clear(exchange.unit)
             self._accept(transaction, exchange, exchange.withheld_reply, now)
             return
-        waits = self._waiting[0] if self._waiting else exchange
+        waits = self._requests.waiting[0] if self._requests.waiting else exchange
         super()._expire(transaction, exchange, now)
         if exchange.request is LOOPBACK:
             self._no_echo(exchange, waits, now, exchange.error)
@@ -204,11 +198,10 @@ class UntaggedConnection(Connection):
 
     def _fail_all(self, error: QiluError) -> None:
         """A device may end the connection because of the echo: what waits for that was not asked for."""
-        for exchange in self._open.values():
-            if exchange.request is LOOPBACK and self._waiting:
-                self._no_echo(
-                    exchange, self._waiting[0], self._clock(), ReplyTimeoutError(f"no echo: {error}")
-                )
+        waiting = self._requests.waiting
+        for exchange in self._requests.open.values():
+            if exchange.request is LOOPBACK and waiting:
+                self._no_echo(exchange, waiting[0], self._wait.now(), ReplyTimeoutError(f"no echo: {error}"))
         super()._fail_all(error)
 
     def _no_echo(self, echo: Transaction, waits: Transaction, now: float, error: QiluError | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ app = typer.Typer(
 )
 
 Target = Annotated[
-    str, typer.Argument(help="HOST[:PORT], rtu+tcp://HOST:PORT, or /dev/tty... of a serial line.")
+    str, typer.Argument(help="HOST[:PORT], rtu+tcp://HOST:PORT, tls://HOST, or /dev/tty... of a serial line.")
 ]
 Ranges = Annotated[
     list[str],
@@ -22,6 +23,9 @@ Ranges = Annotated[
 ]
 Unit = Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")]
 Timeout = Annotated[str, typer.Option(help="How long to wait for a reply.")]
+Ca = Annotated[Path | None, typer.Option(help="tls://: file of the authority to trust (PEM).")]
+Cert = Annotated[Path | None, typer.Option(help="tls://: our own certificate (PEM).")]
+Key = Annotated[Path | None, typer.Option(help="tls://: the key of our certificate (PEM).")]
 
 
 @app.command()
@@ -29,6 +33,9 @@ def scan(
     target: Target,
     units: Annotated[str, typer.Option(help="The unit ids to ask, such as 1-247 or 1,3,7.")] = "1-247",
     timeout: Timeout = "300ms",
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     form: TableOrJson = "table",
     log_level: LogLevel = "error",
 ) -> None:
@@ -37,8 +44,10 @@ def scan(
     Example: qilu probe scan 192.168.0.10 --units 1-10
     """
     from qilu_cli.commands.probe import scan as command
+    from qilu_cli.commands.probe.session import Access
 
-    run(lambda: command.scan_units(target, units, timeout, form), log_level, False)
+    access = Access(target, timeout, ca, cert, key)
+    run(lambda: command.scan_units(access, units, form), log_level, False)
 
 
 @app.command()
@@ -46,6 +55,9 @@ def identify(
     target: Target,
     unit: Unit = 1,
     timeout: Timeout = "1s",
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     form: TableOrJson = "table",
     log_level: LogLevel = "error",
 ) -> None:
@@ -54,8 +66,10 @@ def identify(
     Example: qilu probe identify 192.168.0.10 --unit 3
     """
     from qilu_cli.commands.probe import identify as command
+    from qilu_cli.commands.probe.session import Access
 
-    run(lambda: command.identify(target, unit, timeout, form), log_level, False)
+    access = Access(target, timeout, ca, cert, key)
+    run(lambda: command.identify(access, unit, form), log_level, False)
 
 
 @app.command()
@@ -64,6 +78,9 @@ def read(
     ranges: Ranges,
     unit: Unit = 1,
     timeout: Timeout = "1s",
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     form: TableOrJson = "table",
     log_level: LogLevel = "error",
 ) -> None:
@@ -72,8 +89,10 @@ def read(
     Example: qilu probe read 192.168.0.10 holding:0-99 --unit 3
     """
     from qilu_cli.commands.probe import read as command
+    from qilu_cli.commands.probe.session import Access
 
-    run(lambda: command.read(target, ranges, unit, timeout, form), log_level, False)
+    access = Access(target, timeout, ca, cert, key)
+    run(lambda: command.read(access, ranges, unit, form), log_level, False)
 
 
 @app.command()
@@ -84,6 +103,9 @@ def find(
     tolerance: Annotated[str, typer.Option(help="How far the value may be off: 2% or 0.5.")] = "1%",
     unit: Unit = 1,
     timeout: Timeout = "1s",
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     form: TableOrJson = "table",
     log_level: LogLevel = "error",
 ) -> None:
@@ -92,8 +114,10 @@ def find(
     Example: qilu probe find 192.168.0.10 holding:0-99 --value 231.5
     """
     from qilu_cli.commands.probe import find as command
+    from qilu_cli.commands.probe.session import Access
 
-    run(lambda: command.find_value(target, ranges, value, tolerance, unit, timeout, form), log_level, False)
+    access = Access(target, timeout, ca, cert, key)
+    run(lambda: command.find_value(access, ranges, value, tolerance, unit, form), log_level, False)
 
 
 @app.command()
@@ -103,6 +127,9 @@ def watch(
     every: Annotated[str, typer.Option(help="Interval between two reads.")] = "1s",
     unit: Unit = 1,
     timeout: Timeout = "1s",
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     duration: Duration = None,
     log_level: LogLevel = "error",
 ) -> None:
@@ -111,5 +138,7 @@ def watch(
     Example: qilu probe watch 192.168.0.10 holding:0-99 --every 1s
     """
     from qilu_cli.commands.probe import watch as command
+    from qilu_cli.commands.probe.session import Access
 
-    run(lambda: command.watch(target, ranges, every, unit, timeout), log_level, False, duration)
+    access = Access(target, timeout, ca, cert, key)
+    run(lambda: command.watch(access, ranges, every, unit), log_level, False, duration)

@@ -12,6 +12,7 @@ from typing import Self
 from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.range_dump import Dump, RangeSearch
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings, Quirks
+from qilu.config.tls import TlsSettings
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.profile import Table
 from qilu.modbus.device_identification import Access
@@ -53,12 +54,17 @@ def _late(unit: int, seconds: float) -> None:
 
 
 def settings_for(
-    url: str, timeout: float, message_spacing: float = 0.0, quirks: Mapping[str, object] | None = None
+    url: str,
+    timeout: float,
+    message_spacing: float = 0.0,
+    quirks: Mapping[str, object] | None = None,
+    tls: TlsSettings | None = None,
 ) -> ModbusSettings:
-    """What the gateway would have in its file for this endpoint; `quirks` as there."""
+    """What the gateway would have in its file for this endpoint; `quirks` and `tls` as there."""
     return ModbusSettings(
         type="modbus",
         url=url,
+        tls=tls,
         timeout=timeout,
         message_spacing=message_spacing,
         quirks=Quirks.model_validate(quirks or {}),
@@ -100,8 +106,9 @@ class Prober:
             return False
         self.notes.append(str(error))
         self._quirks |= quirks
+        settings = self.settings
         self.settings = settings_for(
-            self.url, self.settings.timeout, self.settings.message_spacing, self._quirks
+            self.url, settings.timeout, settings.message_spacing, self._quirks, settings.tls
         )
         await self._link.__aexit__(None, None, None)
         self._link = await self._connector().__aenter__()
@@ -131,7 +138,7 @@ class Prober:
             if isinstance(error, AcknowledgeReply | DeviceBusy) and pauses:
                 await asyncio.sleep(pauses.pop(0))
             elif isinstance(error, ConnectionLostError):
-                connection.closed_by_us = True  # which is no reason to wait before the next one
+                connection.record.closed_by_us = True  # which is no reason to wait before the next one
                 if lost:
                     raise error
                 lost += 1  # many devices close a connection that was idle

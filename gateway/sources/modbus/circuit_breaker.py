@@ -7,7 +7,7 @@ from enum import StrEnum
 from qilu.runtime.transitions import Transitions
 
 TIMEOUTS_UNTIL_OUT = 2
-"""Consecutive timeouts, beside the retries of one poll, that take a unit out of service."""
+"""Consecutive timeouts, beside the retries of one poll (one at least), that take a unit out of service."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Seconds between two probes of one unit, doubling."""
 STABLE_REPLIES = 10
@@ -52,10 +52,22 @@ UNIT = Transitions(
 class CircuitBreaker:
     """Of one unit. Times are seconds of one monotonic clock."""
 
-    __slots__ = ("asked_at", "not_before", "pause", "probes", "replies", "reply_rate", "state", "timeouts")
+    __slots__ = (
+        "asked_at",
+        "in_service",
+        "not_before",
+        "pause",
+        "probes",
+        "replies",
+        "reply_rate",
+        "state",
+        "timeouts",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = UNIT.start
+        self.in_service = False
+        """Whether the state is IN_SERVICE; it is looked at in every poll."""
         self.replies = 0
         """Since the unit is in service."""
         self.reply_rate = 1.0
@@ -66,10 +78,6 @@ class CircuitBreaker:
         """Timeouts since the unit is out of service."""
         self.asked_at = self.not_before = float("-inf")
         self.pause = 0.0
-
-    @property
-    def in_service(self) -> bool:
-        return self.state is UnitState.IN_SERVICE
 
     @property
     def worth_retry(self) -> bool:
@@ -107,13 +115,18 @@ class CircuitBreaker:
         left = self.in_service
         if left and self.timeouts < limit:
             return False
-        self.state = UNIT.after(self.state, UnitEvent.TIMEOUT_LIMIT if left else UnitEvent.TIMEOUT)
+        self._on(UnitEvent.TIMEOUT_LIMIT if left else UnitEvent.TIMEOUT)
         self.probes += not left
         self.pause = min(max(LONGEST_PAUSE_S, timeout), max(FIRST_PAUSE_S, timeout, 2 * self.pause))
         self.not_before = now + self.pause
         return True
 
     def _admit(self) -> bool:
-        self.state, self.replies = UNIT.after(self.state, UnitEvent.REPLY), 0
+        self._on(UnitEvent.REPLY)
+        self.replies = 0
         self.pause, self.probes, self.not_before = 0.0, 0, float("-inf")
         return True
+
+    def _on(self, event: UnitEvent) -> None:
+        self.state = UNIT.after(self.state, event)
+        self.in_service = self.state is UnitState.IN_SERVICE

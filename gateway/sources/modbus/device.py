@@ -110,6 +110,11 @@ class Group:
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether each block replied to its last request, and nothing that was refused is requested again."""
+        return self.evidence.settled and self.state is GroupState.NORMAL
+
     def replan(self, read: ReadPlan) -> None:
         """Read by this plan from now on."""
         self.plan = read
@@ -278,8 +283,8 @@ class Device:
         for group in self.groups:
             group.accepted = AcceptedReplies()
 
-    def verifier(self, link: EndpointConnector, service: UnitAvailability, timeout: float) -> Verifier:
-        return Verifier(self.unit, self.gap, timeout, link, service)
+    def verifier(self, link: EndpointConnector, service: UnitAvailability) -> Verifier:
+        return Verifier(self.unit, self.gap, link, service)
 
     def _retest(self, before: LearnedLimits) -> None:
         self._replan()

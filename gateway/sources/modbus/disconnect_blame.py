@@ -13,11 +13,10 @@ class DisconnectBlame:
     after one reply. So a request is the cause only where its connection had brought no reply before. Of
     several open requests, it is the oldest one."""
 
-    __slots__ = ("_cause_known", "_fruitless", "_proven", "_replied", "_replies_before")
+    __slots__ = ("_cause_known", "_fruitless", "_proven", "_replied")
 
     def __init__(self) -> None:
         self._fruitless = 0  # connections of this cycle that ended without a reply
-        self._replies_before = 0
         self._replied = self._proven = self._cause_known = False
 
     @property
@@ -25,14 +24,12 @@ class DisconnectBlame:
         """Whether this cycle used up its connections."""
         return self._fruitless > MAX_FRUITLESS
 
-    def sending(self, connection: Connection) -> None:
-        self._replies_before = connection.replies
+    def requested(self, connection: Connection, replies_before: int, *, in_service: bool) -> None:
+        """Requests are over; the connection had brought so many replies before them. `in_service`: whether
+        the unit is worth another request."""
         self._cause_known = False
-
-    def read(self, connection: Connection, *, in_service: bool) -> None:
-        """The requests are over. `in_service`: whether the unit is worth another request."""
-        self._replied = connection.replies > self._replies_before
-        self._proven = connection.closed_by_us or (self._replies_before > 0 and in_service)
+        self._replied = connection.record.replies > replies_before
+        self._proven = connection.record.closed_by_us or (replies_before > 0 and in_service)
 
     def is_cause(self) -> bool:
         """Whether the oldest open request ended the connection; True once for each connection."""

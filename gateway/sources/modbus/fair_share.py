@@ -48,6 +48,10 @@ class SlowUnitLimiter:
         self._missed: dict[int, float] = {}  # unit -> when it last missed a poll
         self._slow: dict[int, tuple[float, float]] = {}  # unit -> seconds of late replies, decaying since
 
+    def __contains__(self, unit: int) -> bool:
+        """Whether the unit ever replied late."""
+        return unit in self._slow
+
     def missed(self, unit: int, now: float) -> None:
         """A poll of this unit was left out: the one before, or that of another unit, took too long."""
         self._missed[unit] = now
@@ -58,9 +62,7 @@ class SlowUnitLimiter:
 
     def limits(self, unit: int, in_service: Iterable[int], now: float) -> bool:
         """Whether this unit, one of those in service, has to wait."""
-        if unit not in self._slow or all(
-            now - at > WINDOW_S for other, at in self._missed.items() if other != unit
-        ):
+        if all(now - at > WINDOW_S for other, at in self._missed.items() if other != unit):
             return False
         ordered = sorted(self._seconds(other, now) for other in in_service)
         if not _excess(self._seconds(unit, now), ordered):

@@ -61,6 +61,10 @@ class SettingHints:
         self._unusable_named = True
         return f"sends what is no reply: {text}"
 
+    def usable_replies(self) -> None:
+        """All replies of one poll could be used."""
+        self._unusable = 0
+
     def asleep(self, sleeps: bool) -> str | None:
         """Whether polls are answered only when their first request is repeated."""
         if self._asleep or not sleeps:

@@ -26,6 +26,11 @@ class DeviceIdentity:
         self._right: set[str] = set()
         self._wrong: dict[str, Value] = {}
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether the profile has identity points."""
+        return bool(self._expected)
+
     def unknown_beside(self, points: Sequence[str]) -> bool:
         """Whether identity points that are not among these were not read yet."""
         known = self._right.union(self._wrong, points)

@@ -22,7 +22,6 @@ from gateway.sources.modbus.learning.request_order import RequestOrder
 from gateway.sources.modbus.learning.verification import Verifier
 from gateway.sources.modbus.planning.plan import Block
 from gateway.sources.modbus.poll_result import PollResult, Stamp
-from gateway.sources.modbus.settings import ModbusSettings
 from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.contract.errors import QiluError
 from qilu.contract.reading import Reason
@@ -33,6 +32,7 @@ from qilu.modbus.errors import (
     ProtocolError,
     TargetFailedToRespond,
 )
+from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import EndpointConnector
 from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError, Transaction
 
@@ -50,78 +50,130 @@ class PollCycle:
         "_blame",
         "_busy",
         "_group",
-        "_last_read",
         "_link",
         "_order",
         "_retries",
         "_service",
-        "_timeout",
         "_unit",
         "complete",
         "result",
         "search",
+        "usual",
     )  # fmt: skip
 
     def __init__(
-        self,
-        group: Group,
-        link: EndpointConnector,
-        service: UnitAvailability,
-        stamp: Stamp,
-        settings: ModbusSettings,
+        self, group: Group, link: EndpointConnector, service: UnitAvailability, stamp: Stamp
     ) -> None:
         self.result = PollResult(group.series, stamp)
         self.search: Bisection | None = None
         """What the device refused, and was confirmed; None where that is nothing."""
-        self.complete = False
+        self.complete = True
         """Whether the device replied, and all that it refuses was found."""
         self._group = group
         self._link = link
         self._service = service
-        self._unit = unit = group.device.unit
-        self._timeout = group.device.setup.settings.timeout or settings.timeout
-        self._order = RequestOrder(group.plan.blocks, group.evidence)
-        self._retries = CycleRetries(
-            settings.retries, service.units[unit], sleeps=group.device.sleeps, alone=len(service.units) == 1
-        )
-        self._blame = DisconnectBlame()
-        self._last_read: Block | None = None  # the last one
+        self._unit = group.device.unit
+        self.usual = True
+        """Whether all blocks were requested once, and replied: then nothing of the following exists."""
         self._busy = 0  # pauses for a busy device so far
+        self._order: RequestOrder
+        self._retries: CycleRetries
+        self._blame: DisconnectBlame
 
     async def read(self) -> None:
-        service, unit, result = self._service, self._unit, self.result
-        waiting = self._order.first(service.units[unit], self._group.retested_points)
+        """Of a settled group all blocks are requested; if all reply, nothing else is to be done."""
+        group, connection, service, unit = self._group, self._link.connection, self._service, self._unit
+        if connection is None or not (group.is_settled and service.units[unit].in_service):
+            self._prepare()
+            waiting = self._order.first(service.units[unit], group.retested_points)
+            await self._read_rest(waiting)
+        else:
+            blocks, replies_before = group.plan.blocks, connection.record.replies
+            transactions = self._transactions(blocks)
+            await connection.read(transactions, service.response_timeout(unit), group.device.gap)
+            if not self._all_replied(blocks, transactions):
+                self._prepare()
+                waiting = await self._after(connection, replies_before, blocks, transactions)
+                await self._read_rest(waiting)
+        await self._finish()
+
+    def _all_replied(self, blocks: Sequence[Block], transactions: Sequence[Transaction]) -> bool:
+        """Take the values, if all are there: each of these blocks was accepted before."""
+        for transaction in transactions:
+            if transaction.data is None:
+                return False
+        result, accepted = self.result, self._group.accepted
+        for block, transaction in zip(blocks, transactions, strict=True):
+            self._on_reply(transaction)
+            accepted.record(block.request, result.add_values(block, transaction, transaction.data))  # type: ignore[arg-type]
+        return True
+
+    def _prepare(self) -> None:
+        """For a cycle with errors, or after one."""
+        group, service = self._group, self._service
+        self.usual = False
+        self._order = RequestOrder(group.plan.blocks, group.evidence)
+        self._retries = CycleRetries(
+            service.retries,
+            service.units[self._unit],
+            sleeps=group.device.sleeps,
+            alone=len(service.units) == 1,
+        )
+        self._blame = DisconnectBlame()
+
+    async def _read_rest(self, waiting: Sequence[Block]) -> None:
         while waiting := self._within_budget(waiting):
-            connection = self._link.connection or await self._link.connected(_now() + self._timeout)
+            until = _now() + self._service.timing[self._unit].timeout
+            connection = self._link.connection or await self._link.connected(until)
             if connection is None or self._blame.exhausted:
-                result.not_asked(waiting, Reason.UNREACHABLE, _now())
+                self.result.not_asked(waiting, Reason.UNREACHABLE, _now())
                 break
             blocks, later = self._order.next(waiting)
-            transactions = [Transaction(unit, block.request) for block in blocks]
-            self._blame.sending(connection)
-            await connection.read(transactions, service.response_timeout(unit), self._group.device.gap)
-            self._blame.read(connection, in_service=service.should_continue(unit))
-            busy = self._busy
-            waiting = [*self._process_replies(blocks, transactions), *later]
-            if waiting and not (service.should_continue(unit) or self._retries.may_continue):
-                result.not_asked(waiting, Reason.PROTOCOL_ERROR if result.unusable else result.reason, _now())
-                break
-            if self._busy > busy:
-                await asyncio.sleep(BUSY_PAUSES[busy])
-        await self._finish()
+            replies_before = connection.record.replies
+            transactions = self._transactions(blocks)
+            timeout = self._service.response_timeout(self._unit)
+            await connection.read(transactions, timeout, self._group.device.gap)
+            waiting = await self._after(connection, replies_before, blocks, transactions, later)
+
+    def _transactions(self, blocks: Sequence[Block]) -> Sequence[Transaction]:
+        unit = self._unit
+        return [Transaction(unit, block.request) for block in blocks]
+
+    async def _after(
+        self,
+        connection: Connection,
+        replies_before: int,
+        blocks: Sequence[Block],
+        transactions: Sequence[Transaction],
+        later: Sequence[Block] = (),
+    ) -> Sequence[Block]:
+        """What is to be requested next in this cycle."""
+        service, unit, result, busy = self._service, self._unit, self.result, self._busy
+        self._blame.requested(connection, replies_before, in_service=service.should_continue(unit))
+        waiting = [*self._process_replies(blocks, transactions), *later]
+        if waiting and not (service.should_continue(unit) or self._retries.may_continue):
+            result.not_asked(waiting, Reason.PROTOCOL_ERROR if result.unusable else result.reason, _now())
+            return ()
+        if self._busy > busy:
+            await asyncio.sleep(BUSY_PAUSES[busy])
+        return waiting
 
     async def _finish(self) -> None:
         """Confirm what was refused, and read scale factors again."""
-        group, result, search = self._group, self.result, self._order.search
-        if search is not None and await self._verifier().confirm(search, self._last_read):
-            self.search = search
-        result.excluded(group.plan.not_asked, _now())
+        group, result = self._group, self.result
+        if not self.usual:
+            order = self._order
+            if order.search is not None and await self._verifier().confirm(order.search, order.last_read):
+                self.search = order.search
+            self.complete = order.finish(replied=result.replied)
+        if group.plan.not_asked:
+            result.excluded(group.plan.not_asked, _now())
         if result.replied:
             for block in group.plan.factors:
                 if (data := await self._verifier().read(block.request)) is not None:
                     result.factors.append(block.reading(0, data))
-            group.device.wake_ups = group.device.wake_ups + 1 if self._retries.woke else 0
-        self.complete = self._order.finish(replied=result.replied)
+            woke = not self.usual and self._retries.woke
+            group.device.wake_ups = group.device.wake_ups + 1 if woke else 0
 
     def _within_budget(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """These without the blocks that would cost this cycle too much, which are not requested."""
@@ -177,7 +229,6 @@ class PollCycle:
             self.result.add_failure(block, transaction, Reason.PROTOCOL_ERROR)
             self._group.report_disagreement(block)
             return
-        self._last_read = block
         accepted.record(block.request, self.result.add_values(block, transaction, data))
         self._order.replied(block)
 
@@ -224,12 +275,13 @@ class PollCycle:
     def _on_reply(self, transaction: Transaction) -> None:
         self.result.replied = True
         took = transaction.ended_at - transaction.asked_at
-        if took > self._timeout and took - self._link.on_the_line(transaction.request) > self._timeout:
+        timeout = self._service.timing[self._unit].timeout
+        if took > timeout and took - self._link.on_the_line(transaction.request) > timeout:
             self.result.slow_reply_s += took
         self._service.replied(self._unit, took)
 
     def _verifier(self) -> Verifier:
-        return self._group.device.verifier(self._link, self._service, self._timeout)
+        return self._group.device.verifier(self._link, self._service)
 
 
 def _now() -> float:

@@ -54,6 +54,10 @@ class Presence:
         self._settling_left = 0
 
     @property
+    def online(self) -> bool:
+        return self.state is PresenceState.ONLINE
+
+    @property
     def offline(self) -> bool:
         return self.state is PresenceState.OFFLINE
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gateway.interfaces import DevicePlan, Event, EventListener, ExpectedPolls, RawReply
+from gateway.sources.modbus.circuit_breaker import TIMEOUTS_UNTIL_OUT
 from gateway.sources.modbus.device import Device, DeviceSetup, Group
 from gateway.sources.modbus.identity import without_values
 from gateway.sources.modbus.learning.store import LearnedLimitsStore
@@ -87,8 +88,9 @@ class ModbusSource:
         """Of each unit id once: several devices, each with a profile, may be one unit."""
         own = {device.unit: timeout for device in self._devices if (timeout := device.setup.settings.timeout)}
         units = tuple(dict.fromkeys(device.unit for device in self._devices))
-        settings = self._settings
-        return UnitAvailability(units, settings.timeout, now, timeouts=own, retries=settings.retries)
+        retries = self._settings.retries
+        limit = TIMEOUTS_UNTIL_OUT + max(1, retries)
+        return UnitAvailability(units, self._settings.timeout, now, own, retries, limit)
 
     def _client_options(self) -> ClientOptions:
         """Those of the settings; a device may allow longer replies than the specification."""
@@ -163,7 +165,8 @@ class ModbusSource:
         for reading in readings:
             stats.bad_points += len(reading.reasons)
             stats.good_points += len(reading.values) - len(reading.reasons)
-        self._hint(device, device.hints.polled(readings))
+        if (text := device.hints.polled(readings)) is not None:
+            self._hint(device, text)
         return Poll(int(epoch.at(due.due) * 1000), tuple(readings), due.skipped, epoch.tag)
 
     async def _read(self, epoch: Epoch, group: Group, now: float) -> tuple[list[Reading], Sequence[Reading]]:
@@ -179,27 +182,29 @@ class ModbusSource:
         device.start_cycle(group, now)
         if not group.plan.blocks:  # all is refused: nothing is requested, which says nothing about the device
             return self._not_asked(epoch, group, now, device.presence.reason), ()
-        await self._identify(group, now)
-        cycle = await self._cycle(epoch, group)
+        if device.identity.is_expected:
+            await self._identify(group, now)
+        cycle = PollCycle(group, self._link, service, epoch.next_ms)
+        await cycle.read()
         if device.exponents is not None and device.exponents.changed(
             cycle.result.readings, cycle.result.factors
         ):
-            cycle = await self._cycle(epoch, group)
+            cycle = PollCycle(group, self._link, service, epoch.next_ms)
+            await cycle.read()
         if self._settings.close_after_poll:
             self._link.disconnect()
+        if cycle.result.slow_reply_s:
+            service.record_slow_replies(device.unit, cycle.result.slow_reply_s, _now())
+        if cycle.usual and device.presence.online:
+            self.stats.rtt[device.name] = service.timing[device.unit].rtt
+            device.hints.usable_replies()
+            return cycle.result.readings, cycle.result.factors
         self._observe(device, cycle.result)
         return self._learn(group, cycle)
-
-    async def _cycle(self, epoch: Epoch, group: Group) -> PollCycle:
-        cycle = PollCycle(group, self._link, self._service, epoch.next_ms, self._settings)
-        await cycle.read()
-        return cycle
 
     def _observe(self, device: Device, result: PollResult) -> None:
         """What the cycle shows of the device: whether it is online, slow, asleep."""
         unit, hints = self._service.units[device.unit], device.hints
-        if result.slow_reply_s:
-            self._service.record_slow_replies(device.unit, result.slow_reply_s, _now())
         self._hint(device, hints.unusable_reply(result.unusable))
         if not result.replied:
             # One poll without a reply, or one connection that ended, is no offline period yet.
@@ -230,7 +235,7 @@ class ModbusSource:
         """Read the identity of the device, where the points of another group are polled first; and find its
         SunSpec model at other addresses than those of its profile."""
         device, identity = group.device, group.device.identity
-        verifier = device.verifier(self._link, self._service, self._settings.timeout)
+        verifier = device.verifier(self._link, self._service)
         if not device.presence.offline and identity.unknown_beside(group.plan.columns.points):
             for block in device.identity_blocks():
                 if (data := await verifier.read(block.request)) is not None:

@@ -27,12 +27,15 @@ class UnitAvailability:
         start: float,
         timeouts: Mapping[int, float] | None = None,
         retries: int = 0,
+        timeout_limit: int = TIMEOUTS_UNTIL_OUT,
     ) -> None:
-        """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat."""
+        """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat.
+        `timeout_limit`: consecutive timeouts that take a unit out of service."""
         own = timeouts or {}
         self.units = {unit: CircuitBreaker() for unit in units}
         self.timing = {unit: ResponseTimeout(own.get(unit, timeout)) for unit in units}
-        self._timeout_limit = TIMEOUTS_UNTIL_OUT + retries
+        self.retries = retries
+        self._timeout_limit = timeout_limit
         self._budget = ProbeBudget(start, credit=timeout * len(units))
         self._slow = SlowUnitLimiter()
         self._probe_may_block_bus = False  # the last request was a probe in vain: the endpoint may be busy
@@ -41,7 +44,10 @@ class UnitAvailability:
         """Whether a request to this unit may be sent now."""
         unit = self.units[number]
         if unit.in_service:
-            return not self._slow.limits(number, self._in_service(), now)
+            if number not in self._slow:
+                return True
+            in_service = [other for other, each in self.units.items() if each.in_service]
+            return not self._slow.limits(number, in_service, now)
         if unit.timeouts == 0 or not self._neighbours_in_service(number):
             return True
         self._budget.refill(now)
@@ -110,9 +116,6 @@ class UnitAvailability:
                 self._budget.charge(now - asked_at)
             self._probe_may_block_bus = True
         return left
-
-    def _in_service(self) -> Sequence[int]:
-        return [number for number, unit in self.units.items() if unit.in_service]
 
     def _neighbours_in_service(self, number: int) -> bool:
         return any(unit.in_service for other, unit in self.units.items() if other != number)

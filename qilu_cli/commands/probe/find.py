@@ -10,18 +10,18 @@ from gateway.commissioning.probe.range_dump import Dump
 from gateway.commissioning.probe.value_search import SHOWN, Match, find, parse_tolerance
 from qilu.contract.errors import ConfigError
 from qilu_cli.commands.probe.output import match_grid, match_json, print_json
-from qilu_cli.commands.probe.session import dump, prober
+from qilu_cli.commands.probe.session import Access, dump, prober
 from qilu_cli.terminal import console
 
 
 async def find_value(
-    target: str, ranges: Sequence[str], value: float, tolerance: str, unit: int, timeout: str, form: str
+    access: Access, ranges: Sequence[str], value: float, tolerance: str, unit: int, form: str
 ) -> None:
     """Print the likeliest matches. Neighbours of the ranges are read too: addresses are often off by one."""
     allowed = parse_tolerance(tolerance)
     searched = _with_registers(value, [parse_range(text) for text in ranges])
     matches: list[tuple[Dump, Match, Range]] = []
-    async with prober(target, timeout) as client:
+    async with prober(access) as client:
         for entry in searched:
             content = await dump(client, unit, entry.widened(1, 3))
             near = [match for match in find(content, value, allowed) if match.near(entry)]

@@ -9,18 +9,18 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import Table
 from qilu.modbus.device_identification import ObjectId
 from qilu_cli.commands.probe.output import print_json
-from qilu_cli.commands.probe.session import prober
+from qilu_cli.commands.probe.session import Access, prober
 from qilu_cli.terminal import console
 
 NO_IDENTITY = {"identity": "the device gives none"}
 
 
-async def identify(target: str, unit: int, timeout: str, form: str) -> None:
+async def identify(access: Access, unit: int, form: str) -> None:
     """Print identification objects and tables; UnreachableError when the unit does not reply."""
-    async with prober(target, timeout) as client:
+    async with prober(access) as client:
         how = await ping(client, unit, TRIES)
         if how is None:
-            remedy = f"see the units that reply: qilu probe scan {target}"
+            remedy = f"see the units that reply: qilu probe scan {access.target}"
             raise UnreachableError(f"{client.url}: connected, but unit {unit} does not reply; {remedy}")
         texts = await identity(client, unit)
         tables = {table: await _state(client, unit, table) for table in Table}
@@ -35,7 +35,7 @@ async def identify(target: str, unit: int, timeout: str, form: str) -> None:
         out.print(f"  {name.replace('_', ' ')}: {text}")
     for table, state in tables.items():
         out.print(f"  {table}: {state}")
-    out.print(f"next: qilu probe read {target} holding:0-99 --unit {unit}")
+    out.print(f"next: qilu probe read {access.target} holding:0-99 --unit {unit}")
 
 
 async def _state(client: Prober, unit: int, table: Table) -> str:

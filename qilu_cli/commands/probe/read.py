@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from gateway.commissioning.probe.arguments import parse_range
 from qilu_cli.commands.probe.output import dump_grid, dump_json, dump_lines, print_json
-from qilu_cli.commands.probe.session import dump, prober
+from qilu_cli.commands.probe.session import Access, dump, prober
 from qilu_cli.terminal import console
 
 
-async def read(target: str, ranges: Sequence[str], unit: int, timeout: str, form: str) -> None:
+async def read(access: Access, ranges: Sequence[str], unit: int, form: str) -> None:
     """Read and print each range; ConfigError for arguments that make no sense."""
     parsed = [parse_range(text) for text in ranges]
-    async with prober(target, timeout) as client:
+    async with prober(access) as client:
         dumps = [await dump(client, unit, addresses) for addresses in parsed]
     if form == "json":
         print_json([dump_json(content) for content in dumps])

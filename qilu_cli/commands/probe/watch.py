@@ -15,15 +15,15 @@ from gateway.commissioning.probe.range_dump import Dump
 from gateway.commissioning.probe.reader import Prober, read_range
 from qilu.contract.errors import UnreachableError
 from qilu_cli.commands.probe.output import dump_grid
-from qilu_cli.commands.probe.session import prober, seconds
+from qilu_cli.commands.probe.session import Access, prober, seconds
 from qilu_cli.terminal import console
 
 
-async def watch(target: str, ranges: Sequence[str], every: str, unit: int, timeout: str) -> None:
+async def watch(access: Access, ranges: Sequence[str], every: str, unit: int) -> None:
     """Until it is cancelled: a table that moves, or in a pipe one line for each change."""
     period = seconds("--every", every)
     parsed = [parse_range(text) for text in ranges]
-    async with prober(target, timeout) as client:
+    async with prober(access) as client:
         if sys.stdout.isatty():
             with Live(console=console(), auto_refresh=False) as live:
                 display = _MovingTable(live, f"unit {unit}, every {period:g} s")

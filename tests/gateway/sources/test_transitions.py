@@ -15,15 +15,16 @@ from gateway.sources.modbus.device import GROUP
 from gateway.sources.modbus.learning.evidence import BLOCK
 from gateway.sources.modbus.presence import PRESENCE
 from qilu.contract.profile import DeviceProfile
+from qilu.modbus_client.late_reply_guard import LATE_REPLIES
 from qilu.modbus_client.link_state import LINK
 from qilu.runtime.transitions import Transitions, UnlistedTransitionError
 from tests.faults.catalogue import CASES
 from tests.faults.stage import Stage, play
-from tests.gateway.sources.peer import Asked, Line, Peer, World, normal, profile
+from tests.gateway.sources.peer import Asked, Line, Peer, World, losing, normal, profile
 from tests.gateway.sources.test_hostile_lines import Hostile, hostile
 from tests.support.virtual_time import run
 
-TABLES: tuple[Transitions[Any, Any], ...] = (LINK, UNIT, PRESENCE, GROUP, BLOCK)
+TABLES: tuple[Transitions[Any, Any], ...] = (LINK, LATE_REPLIES, UNIT, PRESENCE, GROUP, BLOCK)
 PAGE = Path(__file__).parents[3] / "docs" / "collecting.md"
 DRAWN = re.compile(r"\*\*(\w[\w ]*)\*\*\n\n```mermaid\n(.*?)```", re.DOTALL)
 
@@ -66,7 +67,9 @@ RARE = {
     ("block", "closing", "timeout_limit"),
     ("block", "refused", "disconnect"),
     ("block", "refused", "timeout_limit"),
+    ("block", "timed_out", "disconnect"),
     ("device", "settling", "no_reply"),
+    ("late replies", "confirmed", "late_reply"),
     ("link", "connecting", "ended"),
     ("poll group", "paused", "retest_due"),
     ("poll group", "retest", "all_blocks_close"),
@@ -95,6 +98,9 @@ def test_only_listed_transitions_happen_while_everything_goes_wrong(monkeypatch:
         run(world.polls(peer, 250, meter=profile(points), units=(1, 2), period=5, retries=seed % 2))
     run(World("memory").polls(Peer(reset_and_ignore), 500, meter=TWO_GROUPS, period=20))
     run(World("memory").polls(Peer(refuses=lambda: True), 10))
+    ignores_loopbacks = losing(0.3)
+    ignores_loopbacks.echo = lambda line, answer: None
+    run(World("memory", "rtu", serial=True).polls(ignores_loopbacks, 100, meter=profile([0, 200])))
     for case in CASES:
         if not (case.sockets_only or case.virtual_only or case.play):
             run(play(case, Stage("memory", "tcp")))

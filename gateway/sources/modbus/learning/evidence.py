@@ -56,13 +56,15 @@ BLOCK = Transitions(
 class Evidence:
     """The states of the blocks of one read plan, by request. Parts of blocks have none."""
 
-    __slots__ = ("_cycles", "_states", "_timed_out", "closing", "last_closed_at", "losses")
+    __slots__ = ("_cycles", "_states", "_timed_out", "closing", "last_closed_at", "losses", "settled")
 
     def __init__(self, requests: Iterable[bytes]) -> None:
         self.closing: list[bytes] = []
         """Requests of blocks in the state CLOSING; the one that ended a connection last is the last."""
         self.last_closed_at = 0.0
         """When one of them did, in seconds of the loop's clock."""
+        self.settled = False
+        """Whether each block is SUPPORTED, and no timeout is counted: a reply says nothing new."""
         self.losses = 0
         """Timeouts that were answered in a later cycle."""
         self._states: dict[bytes, BlockState] = {}
@@ -80,6 +82,7 @@ class Evidence:
         self.closing.clear()
         self._cycles.clear()
         self._timed_out.clear()
+        self.settled = False
 
     def replied(self, request: bytes) -> None:
         """The device gave the values."""
@@ -125,6 +128,7 @@ class Evidence:
         if replied and (self._timed_out or self._cycles):
             self._cycles = {request: self._cycles.get(request, 0) + 1 for request in self._timed_out}
         self._timed_out.clear()
+        self.settled = not self._cycles and set(self._states.values()) == {BlockState.SUPPORTED}
 
     def order(self, requests: Sequence[bytes]) -> list[int]:
         """Places of these requests, those that end connections last."""
@@ -134,3 +138,4 @@ class Evidence:
     def _move(self, request: bytes, event: BlockEvent) -> None:
         if (state := self._states.get(request)) is not None:
             self._states[request] = BLOCK.after(state, event)
+            self.settled = False

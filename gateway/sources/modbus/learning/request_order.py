@@ -35,12 +35,15 @@ class RequestOrder:
         "_repeats",
         "_timeout_refusals",
         "_timeouts_left",
+        "last_read",
         "search",
     )  # fmt: skip
 
     def __init__(self, blocks: Sequence[Block], evidence: Evidence) -> None:
         self.search: Bisection | None = None
         """What the device refused; None while it refused nothing."""
+        self.last_read: Block | None = None
+        """The block whose values came last."""
         self._blocks = blocks
         self._evidence = evidence
         self._refused_left, self._timeouts_left = MAX_REFUSED, MAX_TIMEOUT_REFUSALS
@@ -109,6 +112,7 @@ class RequestOrder:
 
     def replied(self, block: Block) -> None:
         """The device gave the values of this block."""
+        self.last_read = block
         self._evidence.replied(block.request)
         if self.search is not None:
             self.search.good(block.span)

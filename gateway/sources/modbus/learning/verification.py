@@ -35,13 +35,10 @@ def _refused(error: QiluError | None) -> bool:
 class Verifier:
     """Made for one cycle of one unit. The values of the replies are not used."""
 
-    def __init__(
-        self, unit: int, gap: float, timeout: float, link: EndpointConnector, service: UnitAvailability
-    ) -> None:
-        """`gap`, `timeout`: seconds before a request, and to wait for a connection."""
+    def __init__(self, unit: int, gap: float, link: EndpointConnector, service: UnitAvailability) -> None:
+        """`gap`: seconds before a request."""
         self._unit = unit
         self._gap = gap
-        self._timeout = timeout
         self._link = link
         self._service = service
         self._timeouts_left = MAX_TIMEOUTS
@@ -105,7 +102,7 @@ class Verifier:
 
     async def _request(self, request: bytes) -> Transaction | None:
         """None where there is no connection."""
-        until = asyncio.get_running_loop().time() + self._timeout
+        until = asyncio.get_running_loop().time() + self._service.timing[self._unit].timeout
         connection = self._link.connection or await self._link.connected(until)
         if connection is None:
             return None
