@@ -9,7 +9,9 @@ import pytest
 from gateway.commissioning.probe.reader import ping
 from qilu.contract.errors import ConfigError, UnreachableError
 from qilu_cli.commands.probe.session import Access, prober
-from tests.gateway.sources.test_transports import behind_tls, equipment, pymodbus_server
+from tests.gateway.sources.everything import equipment
+from tests.gateway.sources.foreign import pymodbus_server
+from tests.gateway.sources.test_transports import behind_tls
 from tests.servers.authority import Authority
 
 
