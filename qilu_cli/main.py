@@ -16,6 +16,7 @@ from qilu_cli.options import (
     plant,
     probe,
     profile,
+    report,
     run,
     schema,
     spool,
@@ -42,6 +43,7 @@ for name, group in {
     "spool": spool,
     "console": console,
     "grafana": grafana,
+    "report": report,
     "schema": schema,
 }.items():
     app.add_typer(group.app, name=name, cls=CommandGroup, no_args_is_help=True)

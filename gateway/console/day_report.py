@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
+from gateway.console.catalogue import Catalogue, ProfileEntry, label_value
 from gateway.history.gaps import GapReason
 from qilu.contract.accounting import COLLECTION, COUNTS, EVENTS, EventKind
 from qilu.contract.edge_events import EVENT_NUMBERS, EdgeEvent, edge_event
+from qilu.contract.profile import Label
 from qilu.contract.reading import DeviceKey, Reason, Value
 from qilu.stores.sqlite.history.reader import HistoryReader
 
@@ -43,28 +44,46 @@ class Day:
         return cls(day.isoformat(), round(first.timestamp() * 1000), round(last.timestamp() * 1000))
 
 
+class ReportedDevice(NamedTuple):
+    """A device of the report: what people call it, and its profile, if that is known."""
+
+    label: Label
+    profile: ProfileEntry | None
+
+
+def reported_devices(catalogue: Catalogue) -> Mapping[str, ReportedDevice]:
+    """The devices of a gateway's settings."""
+    return {
+        name: ReportedDevice(entry.settings.label, entry.profile) for name, entry in catalogue.devices.items()
+    }
+
+
 async def day_report(
-    catalogue: Catalogue, reader: HistoryReader, day: Day, now_ms: int, version: str
+    edge: str,
+    reported: Mapping[str, ReportedDevice],
+    reader: HistoryReader,
+    day: Day,
+    now_ms: int,
+    version: str,
 ) -> Mapping[str, Any]:
     """The report as JSON has it."""
-    edge = catalogue.settings.edge
     devices, outages = [], []
-    for name, entry in catalogue.devices.items():
+    for name, entry in reported.items():
         key = DeviceKey(edge, name)
         counts = await reader.rows(key, COLLECTION, COUNTS, day.start_ms, day.end_ms)
         later_ms = day.end_ms + _REPORTED_LATER_MS
         events = await reader.rows(key, COLLECTION, EVENTS, day.start_ms, later_ms)
-        states = await _states(reader, key, entry, day)
+        states = await _states(reader, key, entry.profile, day)
         devices.append(
             {
                 "device": name,
-                "label": label_value(entry.settings.label),
+                "label": label_value(entry.label),
                 **completeness(counts),
                 "running_ms": states,
             }
         )
         outages += [
-            {"device": name, "label": label_value(entry.settings.label), **outage}
+            {"device": name, "label": label_value(entry.label), **outage}
             for outage in offline_times(_events(events), day, now_ms)
         ]
     outages.sort(key=lambda outage: (outage["from_ms"], outage["device"]))
@@ -131,11 +150,13 @@ def _events(rows: Iterable[Row]) -> Iterable[EdgeEvent]:
             yield event
 
 
-async def _states(reader: HistoryReader, key: DeviceKey, entry: DeviceEntry, day: Day) -> Mapping[str, int]:
+async def _states(
+    reader: HistoryReader, key: DeviceKey, profile: ProfileEntry | None, day: Day
+) -> Mapping[str, int]:
     """State -> ms in which the machine was in it, by the last state of each minute."""
-    if entry.profile.state_point is None:
+    if profile is None or profile.state_point is None:
         return {}
-    point, states = entry.profile.state_point
+    point, states = profile.state_point
     minutes = await reader.samples(key, point, day.start_ms, day.end_ms, _MINUTE_MS, last=True)
     hours: Counter[str] = Counter()
     for sample in minutes:

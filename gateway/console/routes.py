@@ -222,7 +222,7 @@ class Api:
         if parts.history is None:
             text, remedy = "this gateway keeps no local history", "add `history: {}` to its settings"
             raise RefusalError(404, "no_history", text, remedy)
-        from gateway.console.day_report import Day, day_report
+        from gateway.console.day_report import Day, day_report, reported_devices
         from qilu.stores.sqlite.history.reader import HistoryReader
 
         try:
@@ -232,7 +232,8 @@ class Api:
             raise RefusalError(400, "day", text, "write it as 2026-11-30") from error
         now_ms = parts.observer.view().now_ms
         async with HistoryReader(parts.catalogue.settings.history_folder) as reader:
-            return Response(await day_report(parts.catalogue, reader, day, now_ms, parts.version))
+            edge, devices = parts.catalogue.settings.edge, reported_devices(parts.catalogue)
+            return Response(await day_report(edge, devices, reader, day, now_ms, parts.version))
 
     async def metrics(self, _: Request) -> Response:
         """For Prometheus."""

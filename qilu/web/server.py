@@ -19,6 +19,7 @@ from qilu.web.access import AccessControl
 from qilu.web.application import Application
 from qilu.web.exchange import Change, Route
 from qilu.web.files import read_page
+from qilu.web.headers import security_headers
 from qilu.web.library_log import library_log
 from qilu.web.live import LiveHub, TopicFinder
 from qilu.web.settings import WebSettings
@@ -132,8 +133,26 @@ class WebServer:
         self._port = runner.addresses[0][1]
 
 
+class _RequestHandler(web.RequestHandler):
+    """Answers what is no HTTP request without the name and version of the library."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        response = super().handle_error(request, status, exc, message)
+        response.headers.update(security_headers(None))
+        return response
+
+
 class _Server(web.Server):
     """Refuses connections beyond a bound, in all and for one address."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _RequestHandler(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)

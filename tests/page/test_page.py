@@ -290,15 +290,3 @@ async def test_the_keyboard_reaches_every_view(browser: Browser, plant: Served) 
         await expect(page.locator(".nav a").nth(1)).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(page.locator(".table")).to_be_visible()
-
-
-@pytest.mark.parametrize(("devices", "pages"), [(22, 1), (60, 2)])
-async def test_a_day_is_printed_on_one_page_for_22_devices_and_two_for_60(
-    browser: Browser, devices: int, pages: int
-) -> None:
-    with serve("--devices", str(devices)) as served:
-        async with open_page(browser, f"{served.url}#/day/2026-11-30") as watched:
-            await go(watched.page, "day/2026-11-30")
-            await expect(watched.page.locator(".day-table tbody tr")).to_have_count(devices)
-            printed = await watched.page.pdf(prefer_css_page_size=True)
-            assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") == pages

@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,8 @@ def test_the_story_ends_with_an_audit_in_which_nothing_is_missing(tmp_path: Path
     assert "[2/6] 消息服务器断开" in told.stdout
     assert re.search(r"^\[6/6\] .* [1-9]\d+ values due, missing 0, stored twice 0", told.stdout, re.MULTILINE)
     assert re.search(r"^\[6/6\] .*应采 [1-9]\d+ 个值，缺数 0，重复 0", told.stdout, re.MULTILINE)
+    page = tmp_path / "day.html"
+    today = datetime.now().astimezone().date().isoformat()
+    written = qilu("report", "day", tmp_path / "history", today, "--html", page, "--lang", "en", within=60)
+    assert written.returncode == 0, written.stderr
+    assert "pump-1" in page.read_text(encoding="utf-8")

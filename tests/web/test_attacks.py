@@ -103,6 +103,8 @@ async def test_a_malformed_request_is_refused_and_others_are_served(serve: Serve
                 except ConnectionError:
                     content = b""
         assert raw.status(content) in (0, 400, 404, 408, 413, 414, 421, 431)
+        assert b"aiohttp" not in content.lower()
+        assert not content or b"default-src 'none'" in content
         assert await still_works(server.port)
 
 

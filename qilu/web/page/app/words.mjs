@@ -216,6 +216,7 @@ const WORDS = {
   "day.missing": ["缺数", "Missing"],
   "day.suppressed": ["不上送", "Suppressed"],
   "day.completeness": ["完整率", "Complete"],
+  "day.running": ["运行 h", "Running h"],
   "day.hours": ["各状态时长", "Hours by state"],
   "day.outages": ["中断", "Outages"],
   "day.nooutage": ["当天没有中断。", "No outage on this day."],

@@ -37,6 +37,8 @@ export function completeness({ due, good, uncertain, suppressed = 0 }) {
   return `${Math.min(share, 100).toFixed(2)} %`;
 }
 
+const hoursOf = ({ running_ms: hours }, state) => (Object.keys(hours ?? {}).length > 0 ? ((hours[state] ?? 0) / 3600000).toFixed(1) : "–");
+
 function StateBar({ hours }) {
   const states = Object.keys(vocabulary.value.states).filter((state) => hours[state] > 0);
   const total = states.reduce((sum, state) => sum + hours[state], 0);
@@ -54,12 +56,12 @@ function Devices({ devices }) {
   const sum = (pickOf) => devices.reduce((total, device) => total + pickOf(device), 0);
   const total = { ...Object.fromEntries(SHOWN.map((key) => [key, sum((device) => device[key] ?? 0)])), suppressed: sum((device) => device.suppressed ?? 0) };
   return html`<table class="grid figures day-table"><thead><tr><th scope="col">${say("day.device")}</th>${SHOWN.map((key) => html`<th scope="col" class="n" key=${key}>${say(`day.${key}`)}</th>`)}
-    <th scope="col">${say("day.missing")}</th><th scope="col" class="n">${say("day.completeness")}</th><th scope="col">${say("day.hours")}</th></tr></thead>
+    <th scope="col">${say("day.missing")}</th><th scope="col" class="n">${say("day.completeness")}</th><th scope="col" class="n">${say("day.running")}</th><th scope="col">${say("day.hours")}</th></tr></thead>
     <tbody>${devices.map((device) => html`<tr key=${device.device}><th scope="row"><${Name} id=${device.device} label=${device.label} /></th>
       ${SHOWN.map((key) => html`<td class=${`n ${key === "bad" && device[key] > 0 ? "counted" : ""}`} key=${key}>${number(device[key] ?? 0)}</td>`)}
       <td class=${missingOf(device) > 0 ? "counted" : ""}>${missingOf(device) === 0 ? "0" : Object.entries(device.missing).filter(([, count]) => count > 0).map(([reason, count]) => `${reasonWord(reason)} ${number(count)}`).join(say("list.join"))}</td>
-      <td class="n">${completeness(device)}</td><td><${StateBar} hours=${device.running_ms ?? {}} /></td></tr>`)}</tbody>
-    <tfoot><tr><th scope="row">${say("day.total")}</th>${SHOWN.map((key) => html`<td class="n" key=${key}>${number(total[key])}</td>`)}<td>${number(sum(missingOf))}</td><td class="n">${completeness(total)}</td><td></td></tr></tfoot></table>`;
+      <td class="n">${completeness(device)}</td><td class="n">${hoursOf(device, "running")}</td><td><${StateBar} hours=${device.running_ms ?? {}} /></td></tr>`)}</tbody>
+    <tfoot><tr><th scope="row">${say("day.total")}</th>${SHOWN.map((key) => html`<td class="n" key=${key}>${number(total[key])}</td>`)}<td>${number(sum(missingOf))}</td><td class="n">${completeness(total)}</td><td></td><td></td></tr></tfoot></table>`;
 }
 
 function Outages({ outages }) {
@@ -69,7 +71,7 @@ function Outages({ outages }) {
 
 function Legend({ devices }) {
   const seen = Object.keys(vocabulary.value.states).filter((state) => devices.some((device) => device.running_ms?.[state] > 0));
-  return html`<ul class="legend">${seen.map((state) => html`<li key=${state}><svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect width="14" height="14" fill=${stateColor(state)} /></svg> <${StateGlyph} state=${state} />${stateWord(state)}</li>`)}</ul>`;
+  return html`<ul class="legend">${seen.map((state) => html`<li key=${state}><svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect width="14" height="14" fill=${stateColor(state)} /></svg> <${StateGlyph} state=${state} />${stateWord(state)} <span class="figures">${number(devices.reduce((sum, device) => sum + (device.running_ms?.[state] ?? 0), 0) / 3600000, 1)} ${say("hours")}</span></li>`)}</ul>`;
 }
 
 export function Day({ parts: [wanted] }) {

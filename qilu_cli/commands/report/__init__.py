@@ -1,0 +1,1 @@
+"""`qilu report`: reports for people."""
