@@ -1,13 +1,14 @@
 """What it costs to confirm that VictoriaMetrics has kept what it took: a share of the ingester's CPU.
 
-    python -m benchmarks.kept [--devices 100] [--seconds 60] [--rounds 5]
+    python -m benchmarks.kept [--devices 100] [--seconds 150] [--rounds 3]
 
 `--devices` machines of 100 points send once a second. An ingester's CPU for them is that of its link (an
 ingester with a store that keeps nothing: decoding and acknowledging are in it), that of writing, and that of
 confirming: marks, traces, and the questions three times a horizon. It is printed what part of the three the
 last one is, in each round: with counters of dropped rows (the rule), for a server without them (one series of
-each column set once a horizon), and while they rise (every sample is read back). The first confirmation, in
-which all series are new, is once an hour and not in it.
+each column set once a horizon), while they rise (the samples of every reading are counted), and while one
+sample of every reading is dropped (all are in doubt, asked about again and deferred). The first confirmation,
+in which all series are new, is once an hour and not in it.
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ from statistics import median
 
 from benchmarks.ingester import messages, publish, run_ingester
 from benchmarks.stores import POINTS, polls
+from cloud.acks import StreamKey
+from cloud.maturity import ConfirmationQueue
 from qilu.contract.record_codec import decode_record, encode_record
 from qilu.stores.confirmation import Write, traces
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import VictoriaMetrics, find
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.victoria_metrics import FLAGS
 
 QUESTIONS = 3
 """In a horizon, as the ingester asks."""
 RECORDS = 10
 """Records of one message."""
+_DROP_ONE_POINT = "- action: drop\n  source_labels: [point]\n  regex: point_99\n"
 _LINK_S = 20.0
 """Seconds for which the link is measured."""
 
@@ -74,8 +79,8 @@ async def confirming(
     clock = Clock()
     work = confirm = first = 0.0
     async with kind(settings, monotonic=clock) as store:
-        pending: list[Write] = []
-        asked = 0.0
+        pending = ConfirmationQueue(store.durability_delay)
+        asked_at = 0.0
         await store.mark()  # the first one greets the server
         for at in range(0, len(records), devices):
             clock.now += 1
@@ -85,19 +90,32 @@ async def confirming(
             marked = time.process_time()
             assert not await store.write(batch)
             worked = time.process_time()
-            pending.append(Write(mark, traces(batch)))
+            names = [(StreamKey("edge-1", 1), offset) for offset in range(at, at + len(batch))]
+            pending.add(Write(mark, traces(batch)), names, clock.now)
             confirm += marked - begin + time.process_time() - worked
             work += worked - marked
-            if clock.now - asked >= store.durability_delay / QUESTIONS:
-                if not asked or kind is not InfluxStore:  # something is read back
+            if clock.now - asked_at < store.durability_delay / QUESTIONS:
+                continue
+            asked_at = clock.now
+            if asked := pending.take_due(clock.now):
+                if not first or kind is not InfluxStore:  # something is read back
                     await asyncio.sleep(1.5)
                     await asyncio.to_thread(server.flush)
                 begin = time.process_time()
-                assert not any(result.doubtful for result in await store.confirm(pending))
+                confirmations = await store.confirm([each.write for each in asked])
+                pending.settle(asked, confirmations, clock.now)
                 took = time.process_time() - begin
-                first, confirm = (first, confirm + took) if asked else (took, confirm)
-                pending, asked = [], clock.now
+                first, confirm = (first, confirm + took) if first else (took, confirm)
     return work / clock.now, confirm / clock.now, first
+
+
+def served(directory: Path, rules: str) -> VictoriaMetrics:
+    """A server with these rules of relabelling."""
+    if not rules:
+        return VictoriaMetrics(directory)
+    file = directory / "rules.yml"
+    file.write_text(rules)
+    return VictoriaMetrics(directory, flags=(*FLAGS, f"-relabelConfig={file}"))
 
 
 def link(directory: Path, devices: int, pause: float) -> float:
@@ -123,25 +141,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--devices", type=int, default=100)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     if find("victoria-metrics") is None or find("mosquitto") is None:
         print("victoria-metrics or mosquitto: not on this machine, `make servers` fetches them")
         return
-    kinds = {
-        "with counters": InfluxStore,
-        "without counters": StoreWithoutCounters,
-        "counters rise": StoreAtItsLimit,
+    kinds: dict[str, tuple[type[InfluxStore], str]] = {
+        "with counters": (InfluxStore, ""),
+        "without counters": (StoreWithoutCounters, ""),
+        "counters rise": (StoreAtItsLimit, ""),
+        "rows are dropped": (StoreAtItsLimit, _DROP_ONE_POINT),
     }
     shares: dict[str, list[float]] = {what: [] for what in kinds}
     for number in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             linked = link(Path(name), args.devices, RECORDS / args.devices)
         print(f"round {number + 1}: link {linked * 1000:.1f} ms/s")
-        for what, kind in kinds.items():
+        for what, (kind, rules) in kinds.items():
             records = [encode_record(poll) for poll in polls(args.devices * args.seconds, args.devices)]
-            with tempfile.TemporaryDirectory() as name, VictoriaMetrics(Path(name)) as server:
+            with tempfile.TemporaryDirectory() as name, served(Path(name), rules) as server:
                 work, confirm, first = asyncio.run(confirming(kind, server, records, args.devices))
             shares[what].append(confirm / (linked + work + confirm))
             print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from cloud.acks import AckBuffer, StreamKey
 from cloud.maturity import MAX_DURABILITY_DELAYS, ConfirmationQueue, Settlement
@@ -53,11 +54,15 @@ class Durability:
             write = Write(mark, traces([polls[index] for index in kept]))
             self._queue.add(write, [names[index] for index in kept], self._clock())
 
-    async def run(self) -> None:
-        """Ask and acknowledge, until cancelled; return at once where there is no horizon."""
+    async def run(self, round_: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """Ask and acknowledge, until cancelled; return at once where there is no horizon.
+
+        Each round is made within a `round_`.
+        """
         while self._store.durability_delay:
             await asyncio.sleep(self._store.durability_delay / _ROUNDS)
-            await self._ask()
+            with round_():
+                await self._ask()
 
     async def _ask(self) -> None:
         asked = self._queue.take_due(self._clock())

@@ -23,6 +23,7 @@ from cloud.queue import Batch, IngestQueue
 from cloud.routes import Routes
 from cloud.shared_names import SharedNames
 from cloud.signer import Signer
+from cloud.step_watch import StepWatch
 from cloud.write_size import WriteSize
 from qilu.contract.ack_codes import AckCode, Family, Refusal
 from qilu.contract.errors import DataError, TimedOutError, UnreachableError
@@ -45,6 +46,8 @@ _MAX_CONCURRENT_ACKS = 20  # answers under way together
 _LONGEST_PAUSE = 10.0  # seconds between two tries to write into a store that is away
 LONGEST_WRITE_S = 300.0
 """Seconds that one write may take, with the search for a poll at which the store fails; beyond, it hangs."""
+LONGEST_ROUND_S = 900.0
+"""Seconds that one round of acknowledgements, or of confirmations, may take; beyond, it hangs."""
 
 
 @dataclass(slots=True)
@@ -121,8 +124,8 @@ class Ingester:
         self._owners = Owners(owners)
         self._master_key = master_key
         self._write_size = WriteSize(limits.max_records_per_write)
+        self._steps = StepWatch(clock)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
-        self._writing_since: float | None = None
         self._waiting_since: float | None = None
         self._routes = Routes()
         self.store_error = ""
@@ -169,10 +172,9 @@ class Ingester:
                 self._waiting_since = None
 
     def problem(self) -> str | None:
-        """Why it does not work: a write that does not end. None while it works or waits for the store."""
-        if self._writing_since is None or self._clock() - self._writing_since <= LONGEST_WRITE_S:
-            return None
-        return f"store {self._store.identity}: a write has not ended for {LONGEST_WRITE_S:.0f} s"
+        """Why it does not work: a step that does not end. None while it works or waits for the store."""
+        problem = self._steps.problem()
+        return None if problem is None else f"store {self._store.identity}: {problem}"
 
     @property
     def queued_records(self) -> int:
@@ -195,7 +197,7 @@ class Ingester:
 
     async def confirm(self) -> None:
         """Acknowledge as durable what the store has kept for its horizon, until cancelled, link or not."""
-        await self._durability.run()
+        await self._durability.run(lambda: self._steps.step("a confirmation", LONGEST_ROUND_S))
 
     # Coming in.
 
@@ -262,14 +264,11 @@ class Ingester:
                 batch = batch.rest(records)
 
     async def _write_part(self, part: Batch) -> None:
-        self._writing_since = self._clock()
-        try:
+        with self._steps.step("a write", LONGEST_WRITE_S):
             # Asked before the write: a crash in between then costs a re-send, never a record.
             mark = await self._store.mark()
             started_at = self._clock()
             refused = await write_isolated(self._store, part.polls)
-        finally:
-            self._writing_since = None
         self._tally.write_seconds += self._clock() - started_at
         for warning in self._shared_names.observe(poll.origin.key for poll in part.polls):
             self._complain("shared names", warning)
@@ -308,8 +307,10 @@ class Ingester:
             while True:
                 await asyncio.sleep(ACK_INTERVAL_S)
                 due = iter(self._acks.take_due(lambda edge: self._routes.of(edge, broker)))
-                while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
-                    await asyncio.gather(*(self._publish_ack(link, edge, ack, signer) for edge, ack in batch))
+                with self._steps.step("a round of acknowledgements", LONGEST_ROUND_S):
+                    while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
+                        publishing = (self._publish_ack(link, edge, ack, signer) for edge, ack in batch)
+                        await asyncio.gather(*publishing)
         except asyncio.CancelledError:
             await self._clear_announcement(link)
             raise

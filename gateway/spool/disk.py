@@ -285,6 +285,7 @@ class DiskSpool:
                 if copied:
                     set_aside.add(record.offset)
             wanted.remove(0, records[-1].offset)
+        self._opened.quarantine.note_refused()
         return set_aside
 
     def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:

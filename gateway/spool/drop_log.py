@@ -23,6 +23,8 @@ JOURNAL = "dropped"
 _JOURNAL_BYTES = 1_000_000
 _LONGEST = 1000
 """Characters of the offsets in one line: the journal has room for hundreds of losses, however scattered."""
+_MAX_RUNS = 50
+"""Runs of offsets in one line that has to name them exactly."""
 _QUARANTINE = "quarantine "
 
 
@@ -70,6 +72,29 @@ class DropLog:
             _log.error("spool: %d quarantined records dropped (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
+    def note_set_aside(self, stream: int, offsets: IntervalSet, epoch: int) -> None:
+        """These were rejected and reported, and no copy of them is kept: they may not be sent again.
+
+        `epoch`: of the spool; a replay or a requeue begins another one, and may send them.
+        """
+        runs = list(offsets.runs())
+        for at in range(0, len(runs), _MAX_RUNS):
+            entry = {"stream": f"{stream:016x}", "epoch": epoch}
+            self._journal.write([entry | {"set_aside": str(IntervalSet(runs[at : at + _MAX_RUNS]))}])
+
+    def set_aside(self, epoch: int) -> dict[int, IntervalSet]:
+        """Stream -> the offsets noted by `note_set_aside` in this epoch, as far as the journal has them."""
+        noted: dict[int, IntervalSet] = {}
+        for line in self._lines():
+            entry = _decoded(line)
+            try:
+                if entry["epoch"] == epoch:
+                    offsets = IntervalSet.parse(entry["set_aside"])
+                    noted.setdefault(int(entry["stream"], 16), IntervalSet()).update(offsets)
+            except (ValueError, KeyError, TypeError, AttributeError, DataError):
+                continue
+        return noted
+
     def _write(self, segment: Segment, offsets: IntervalSet, reason: str, content: Content) -> None:
         entry = {"stream": f"{segment.stream:016x}", "records": len(offsets), "offsets": _brief(offsets)}
         times = {"from_ms": segment.oldest_ms, "to_ms": segment.newest_ms, "dropped_ms": self._now_ms()}
@@ -89,12 +114,7 @@ class DropLog:
     def unreported(self) -> Sequence[DropReport]:
         """What runs before this one dropped and did not mark as reported."""
         reports: list[DropReport] = []
-        try:
-            lines = self._journal.lines()
-        except OSError as error:
-            _log.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
-            return reports
-        for line in lines:
+        for line in self._lines():
             entry = _decoded(line)
             if "reported_ms" in entry:
                 reports.clear()
@@ -104,6 +124,13 @@ class DropLog:
                 )
         self._report_due = bool(reports)
         return reports
+
+    def _lines(self) -> Sequence[bytes]:
+        try:
+            return self._journal.lines()
+        except OSError as error:
+            _log.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
+            return ()
 
 
 def _brief(offsets: IntervalSet) -> str:

@@ -94,8 +94,7 @@ def open_spool(setup: SpoolSetup, thread: ThreadPoolExecutor) -> OpenedSpool:
         spool.consumer.forget(stream, offsets)
     for name in recovered.empty:
         spool.consumer.unlink(name)
-    if synced:
-        _forget_set_aside(files, spool, recovered)
+    _forget_set_aside(setup, spool, recovered, copies=synced)
     setup.edges.opened(decode_adopted(_content(files, ADOPTED)), kept)
     _log.info(
         "spool opened in %.3f s: stream %016x; %d records (%d bytes) of %d streams wait",
@@ -139,7 +138,7 @@ def _parts(
         files, kept, writer, setup.drop_log.add, keeps_acked=settings.acked_retention > 0
     )
     quarantine = Quarantine(
-        *(settings, files, recovered.quarantined, setup.drop_log, opening),
+        *(settings, files, recovered.quarantined, setup.drop_log, opening, epoch),
         *(setup.now_ms, new_stream, room, ages.running_s),
     )
     retention = Retention(settings, files, kept, writer, consumer, quarantine, ages, setup.monotonic)
@@ -168,9 +167,18 @@ def _sync_recovered(files: Files, spool: OpenedSpool) -> bool:
     return True
 
 
-def _forget_set_aside(files: Files, spool: OpenedSpool, recovered: RecoveryResult) -> None:
-    """Forget what a killed process had set aside within its last seconds, and note that at once."""
-    set_aside = unnoted(files, recovered.quarantined, recovered.opening, recovered.kept.pending)
+def _forget_set_aside(
+    setup: SpoolSetup, spool: OpenedSpool, recovered: RecoveryResult, *, copies: bool
+) -> None:
+    """Forget what a killed process had set aside within its last seconds, and note that at once.
+
+    `copies`: whether the copies in the quarantine survive a power cut.
+    """
+    files, pending = setup.files, recovered.kept.pending
+    set_aside = unnoted(files, recovered.quarantined, recovered.opening, pending) if copies else {}
+    for stream, offsets in setup.drop_log.set_aside(spool.epoch).items():
+        if lost := offsets.intersection(pending.get(stream, IntervalSet())):
+            set_aside.setdefault(stream, IntervalSet()).update(lost)
     for stream, offsets in set_aside.items():
         spool.consumer.forget(stream, offsets)
     if set_aside:

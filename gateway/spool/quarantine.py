@@ -20,8 +20,10 @@ from gateway.spool.consumer import SpoolConsumer
 from gateway.spool.drop_log import DropLog
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment, SegmentIndex
+from gateway.spool.recovery import opening_prefix
 from gateway.spool.segment import HEAD_SIZE, HEADER_SIZE, QUARANTINE, encode_record
 from gateway.spool.segment_writer import SegmentWriter
+from gateway.spool.set_aside import names_in
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import IntervalSet
 
@@ -41,6 +43,7 @@ class Quarantine:
         kept: SegmentIndex,
         losses: DropLog,
         opening: int,
+        epoch: int,
         now_ms: Callable[[], int],
         new_stream: Callable[[], int],
         room: Callable[[], int],
@@ -51,6 +54,10 @@ class Quarantine:
         """Records given up since the start."""
         self._segment_size = settings.segment_size
         self._losses = losses
+        self._files = files
+        self._opening = opening
+        self._epoch = epoch
+        self._refused: dict[int, IntervalSet] = {}
         self._now_ms = now_ms
         self._new_stream = new_stream
         self._room = room
@@ -94,6 +101,13 @@ class Quarantine:
         now_ms = self._now_ms()
         place = Segment("", record.stream, record.offset, record.offset, 0, now_ms, now_ms)
         self._losses.quarantined(place, IntervalSet([(record.offset, record.offset)]), "max_bytes")
+        self._refused.setdefault(record.stream, IntervalSet()).add(record.offset)
+
+    def note_refused(self) -> None:
+        """Remember those for which there was no room, so that a killed gateway does not send them again."""
+        refused, self._refused = self._refused, {}
+        for stream, offsets in refused.items():
+            self._losses.note_set_aside(stream, offsets, self._epoch)
 
     def give_up_oldest(self, reason: str) -> int:
         """Unlink the oldest segment; returns its bytes, 0 when there is none."""
@@ -101,8 +115,15 @@ class Quarantine:
         if oldest is None:
             return 0
         size = oldest.size
-        self._backlog.drop_segment(oldest, reason)
+        self._drop(oldest, reason)
         return size
+
+    def _drop(self, segment: Segment, reason: str) -> None:
+        """Unlink a segment. What this run set aside the checkpoint may not name yet: that is noted before."""
+        if segment.name.startswith(opening_prefix(self._opening)):
+            for stream, offsets in names_in(self._files, segment).items():
+                self._losses.note_set_aside(stream, offsets, self._epoch)
+        self._backlog.drop_segment(segment, reason)
 
     def keep_age(self, too_old_s: float, retire_before_s: float) -> None:
         """Give up what was last written, and retire a segment that was begun, before a time of running."""
@@ -111,7 +132,7 @@ class Quarantine:
             self.writer.roll()
         for segment in list(self.kept.segments()):
             if segment is not self.writer.active and segment.written_s < too_old_s:
-                self._backlog.drop_segment(segment, "max_age")
+                self._drop(segment, "max_age")
 
     def check_present(self, names: Collection[str]) -> None:
         """Count as missing what is in segments whose file is not among these names."""

@@ -25,7 +25,12 @@ _CHUNK = 256 * 1024
 
 def segment_name(opening: int, stream: int, first: int, suffix: str) -> str:
     """Names sort as the segments were written, whatever the clock was; they repeat the header."""
-    return f"{opening:08d}-{stream:016x}-{first:012d}{suffix}"
+    return f"{opening_prefix(opening)}{stream:016x}-{first:012d}{suffix}"
+
+
+def opening_prefix(opening: int) -> str:
+    """How the names of the segments begin that were made in one opening."""
+    return f"{opening:08d}-"
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from gateway.spool.filesystem import Files
 from gateway.spool.index import Segment, SegmentIndex
+from gateway.spool.recovery import opening_prefix
 from gateway.spool.requeue import decode_quarantined
 from gateway.spool.segment_reader import bodies_of
 from qilu.contract.ranges import IntervalSet
@@ -28,7 +29,7 @@ def unnoted(
     none of these: what was set aside before that was noted.
     """
     copied: dict[int, IntervalSet] = {}
-    latest = (s for s in quarantined.segments() if s.name.startswith(f"{opening:08d}-"))
+    latest = (s for s in quarantined.segments() if s.name.startswith(opening_prefix(opening)))
     for _, segments in groupby(latest, key=lambda segment: segment.stream):
         for segment in reversed(list(segments)):
             copies = _pending_copies(files, segment, pending)
@@ -42,13 +43,21 @@ def unnoted(
 def _pending_copies(
     files: Files, segment: Segment, pending: Mapping[int, IntervalSet]
 ) -> dict[int, IntervalSet]:
-    copies: dict[int, IntervalSet] = {}
+    copies = {
+        stream: offsets.intersection(pending.get(stream, IntervalSet()))
+        for stream, offsets in names_in(files, segment).items()
+    }
+    return {stream: offsets for stream, offsets in copies.items() if offsets}
+
+
+def names_in(files: Files, segment: Segment) -> dict[int, IntervalSet]:
+    """Stream -> the offsets of the records of which this segment of the quarantine has a copy."""
+    names: dict[int, IntervalSet] = {}
     try:
         for annotated in bodies_of(files, segment):
             record = decode_quarantined(annotated)
-            if record.offset in pending.get(record.stream, IntervalSet()):
-                copies.setdefault(record.stream, IntervalSet()).add(record.offset)
+            names.setdefault(record.stream, IntervalSet()).add(record.offset)
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = "spool: quarantine file %s cannot be read, so its records may be sent and rejected again: %s"
         _log.warning(text, segment.name, error)
-    return copies
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -20,7 +21,7 @@ from qilu.mqtt.client import BrokerConnection
 from qilu.mqtt.settings import MqttSettings
 from tests.fuzz.mutations import mutated
 from tests.servers import Mosquitto, free_port
-from tests.system.programs import Qilu
+from tests.system.programs import WITHIN, Qilu, now_ms
 
 STORE = "a-store"
 GATEWAY = """\
@@ -40,6 +41,9 @@ seed: 1
 control: {control}
 machines: [{{device: meter-1, machine: three-phase-energy-meter, port: {machine}, unit_id: 1}}]
 """
+MAX_GROWTH_KB = 20_000
+"""Of the memory of a process, from the first quarter of the mutants to the last one."""
+_DUE = re.compile(rb'"due_ms":(\d+)')
 _CLIENTS = 8
 _LEAVES_EARLY = 0.2
 """Of the clients of a control port, those that do not wait for the reply."""
@@ -76,6 +80,18 @@ class GatewayFuzz:
                 await self._link.publish(topic, mutated(payload, self._chance), qos=0)
         self.mutants += mutants
 
+    async def publishes(self) -> bool:
+        """Whether a record comes from the gateway that it makes from now on: its status of each second."""
+        since_ms = now_ms()
+        try:
+            async with asyncio.timeout(WITHIN):
+                async for message in self._link.messages():
+                    if any(int(due_ms) > since_ms for due_ms in _DUE.findall(message.payload)):
+                        return True
+        except TimeoutError:
+            pass
+        return False
+
 
 @asynccontextmanager
 async def fuzzed_gateway(folder: Path, seed: int) -> AsyncIterator[GatewayFuzz]:
@@ -85,6 +101,7 @@ async def fuzzed_gateway(folder: Path, seed: int) -> AsyncIterator[GatewayFuzz]:
         file.write_text(GATEWAY.format(broker=broker.port, machine=free_port(), store=STORE))
         with Qilu(folder, "gateway", file, ready="connected,") as gateway:
             async with BrokerConnection(MqttSettings(port=broker.port, keepalive=60), "fuzz") as link:
+                await link.subscribe(["qilu/live/edge-1", "qilu/backlog/edge-1"])
                 yield GatewayFuzz(gateway, link, seed)
 
 

@@ -22,8 +22,8 @@ class Between:
     """Lines with this are answered with 204 and go nowhere."""
     hides: bytes = b"\0"
     """Lines of /metrics with this are left out."""
-    exports: int = 200
-    """Status of answers to /api/v1/export."""
+    queries: int = 200
+    """Status of replies to queries for samples and for their number."""
     bytes_per_write: int | None = None
     """A longer body never arrives whole."""
     asked: list[str] = field(default_factory=list)
@@ -40,8 +40,8 @@ class Between:
             body = b"".join(line for line in body.splitlines(True) if self.swallows not in line)
             if not body:
                 return web.Response(status=204)
-        if request.path == "/api/v1/export" and self.exports != 200:
-            return web.Response(status=self.exports)
+        if request.path in ("/api/v1/export", "/api/v1/query_range") and self.queries != 200:
+            return web.Response(status=self.queries)
         headers = {name: value for name, value in request.headers.items() if name != "Host"}
         async with self._session.request(
             request.method,

@@ -223,12 +223,12 @@ async def test_a_clock_of_the_store_that_is_behind_its_retention_is_found_out(tm
 async def test_a_query_that_is_refused_or_fails_confirms_nothing(victoria_metrics: VictoriaMetrics) -> None:
     async with Between(victoria_metrics).running() as between, InfluxStore(in_front(between)) as store:
         write = await written(store, [poll("a", NOW), poll("b", NOW)])
-        between.exports = 503
+        between.queries = 503
         with pytest.raises(UnreachableError):
             await confirmed(store, victoria_metrics, write)
-        between.exports = 422
+        between.queries = 422
         assert await confirmed(store, victoria_metrics, write) == [[0, 1]]
-        between.exports = 200
+        between.queries = 200
         assert await confirmed(store, victoria_metrics, write) == [[]]
 
 

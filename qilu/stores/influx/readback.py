@@ -45,12 +45,12 @@ def series_of(columns: BlockSchema, numbers: int, reasons: int) -> Iterator[Seri
     origin = columns.origin
     tags = tuple(getattr(origin, tag) or None for tag in TAGS)
     for mask, suffix in ((numbers, ""), (reasons, QUALITY)):
-        for index in _set_bits(mask):
+        for index in set_bits(mask):
             point = columns.points[index]
             yield Series(f"{metric_name(origin.profile, point)}{suffix}", (*tags, point))
 
 
-def _set_bits(mask: int) -> Iterator[int]:
+def set_bits(mask: int) -> Iterator[int]:
     """The indexes of the bits that are set, rising."""
     digits = bin(mask)[:1:-1]
     index = digits.find("1")
@@ -151,13 +151,15 @@ def _selector(series: Iterable[Series]) -> str:
         by_label["profile"].add(tags[_PROFILE] or "")
     if len(by_label["__name__"]) > _MAX_NAMES:
         del by_label["__name__"]
-    labels = {label: _any_of(values) for label, values in by_label.items()}
-    return "{" + ", ".join(f"{label}=~{_text(pattern)}" for label, pattern in labels.items()) + "}"
+    labels = {label: any_of(values) for label, values in by_label.items()}
+    return "{" + ", ".join(f"{label}=~{quoted(pattern)}" for label, pattern in labels.items()) + "}"
 
 
-def _any_of(texts: Iterable[str]) -> str:
+def any_of(texts: Iterable[str]) -> str:
+    """A regular expression that matches each of these texts and nothing else."""
     return "|".join(re.escape(text) for text in sorted(texts))
 
 
-def _text(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a selector of labels spells it."""
     return msgspec.json.encode(text).decode()

@@ -1,7 +1,8 @@
 """Whether VictoriaMetrics kept what it answered 204 to: it drops rows beyond its limits without an error.
 
-Its counters of dropped rows show whether anything was lost since before a write; then every sample of that
-write is read back. While they stand still, the first and the newest sample are read back of each series that
+Its counters of dropped rows show whether anything was lost since before a write. Then the server counts the
+samples of each reading of that write (`sample_counts`), and a few of those that it does not have whole are
+read back. While the counters stand still, the first and the newest sample are read back of each series that
 is new, or new in this hour: limits drop *new* series, and begin again with an hour or a day. A server without
 these counters is asked for one series of every column set as well, another one each time.
 """
@@ -19,10 +20,16 @@ from qilu.contract.reading import BlockSchema
 from qilu.stores.confirmation import Confirmation, Coverage, Mark, Trace, Write
 from qilu.stores.influx.http import Http
 from qilu.stores.influx.readback import Series, missing, series_of
+from qilu.stores.influx.sample_counts import complete_readings
 
 _MAX_KNOWN = 100_000
 _MAX_SAMPLES_PER_QUERY = 20_000
+_MAX_READ_BACK = 50
+"""Samples of incomplete readings that are read back in one confirmation: for the log, and where a count shows
+too little. The rest stays in doubt."""
 _Times = dict[Series, set[int]]
+_Incomplete = dict[int, Series | None]
+"""Ids of the traces of readings in doubt, with a series that lacks a sample where it is known."""
 _Wanted = tuple[BlockSchema, Coverage, frozenset[int]]
 """Columns, points, and the times (ms) of samples to read back."""
 
@@ -69,21 +76,40 @@ class WriteVerifier:
             self._incarnation = now.incarnation
             self._known.clear()
         same = [write for write in writes if write.mark.incarnation == now.incarnation]
-        suspect = [write for write in same if write.every_sample or _dropped_since(write, now)]
+        again = [write for write in same if write.every_sample]
+        suspect = [write for write in same if not write.every_sample and _dropped_since(write, now)]
         unsuspected = [write for write in same if not (write.every_sample or _dropped_since(write, now))]
         doubted = await self._columns_with_losses(unsuspected, counters=now.dropped is not None)
-        lost = await self._lost(
-            _by_columns(
-                (
-                    *_traces(suspect),
-                    *(trace for trace in _traces(unsuspected) if id(trace[0]) in doubted),
-                )
-            )
+        incomplete = await self._incomplete(
+            [*_traces(suspect), *(trace for trace in _traces(unsuspected) if id(trace[0]) in doubted)],
+            list(_traces(again)),
         )
         return [
-            Confirmation(_doubtful(write, lost, now), restarted=write.mark.incarnation != now.incarnation)
+            Confirmation(
+                _doubtful(write, incomplete, now), restarted=write.mark.incarnation != now.incarnation
+            )
             for write in writes
         ]
+
+    async def _incomplete(self, suspected: Sequence[Trace], doubted: Sequence[Trace]) -> _Incomplete:
+        """Those of these readings that the server is not known to have whole.
+
+        `doubted`: those that were in doubt before. Of each column set of them one is looked at, and the rest
+        only where that one is whole by now.
+        """
+        oldest: dict[int, Trace] = {}
+        for trace in doubted:
+            oldest.setdefault(id(trace[0]), trace)
+        complete = await complete_readings(self._http, self._url, [*suspected, *oldest.values()])
+        healed = {columns for columns, trace in oldest.items() if id(trace) in complete}
+        again = [trace for trace in doubted if id(trace[0]) in healed and id(trace) not in complete]
+        complete |= await complete_readings(self._http, self._url, again)
+        rest = [trace for trace in (*doubted, *suspected) if id(trace) not in complete]
+        exact = _first_of(rest, _MAX_READ_BACK)
+        lost = await self._lost(_by_columns(exact))
+        incomplete: _Incomplete = {id(trace): None for trace in rest[len(exact) :]}
+        incomplete.update((id(trace), series) for trace in exact if (series := _first_lost(trace, lost)))
+        return incomplete
 
     async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[int]:
         """The ids of those that lost a sample of a series that is new in its hour; the others are known."""
@@ -177,14 +203,25 @@ def _traces(writes: Sequence[Write]) -> Iterator[Trace]:
     return chain.from_iterable(poll for write in writes for poll in write.polls)
 
 
-def _doubtful(write: Write, lost: Mapping[Series, set[int]], now: Mark) -> dict[int, Refusal]:
-    """The polls of which the server lacks a sample."""
+def _first_of(traces: Sequence[Trace], max_samples: int) -> Sequence[Trace]:
+    """So many that they have no more than `max_samples`, but at least one if any is there."""
+    samples = 0
+    for count, (_, _, coverage) in enumerate(traces):
+        samples += coverage.numbers.bit_count() + coverage.reasons.bit_count()
+        if count and samples > max_samples:
+            return traces[:count]
+    return traces
+
+
+def _doubtful(write: Write, incomplete: _Incomplete, now: Mark) -> dict[int, Refusal]:
+    """The polls of which the server is not known to have every sample, with the reason of the first one."""
     doubtful: dict[int, Refusal] = {}
-    times = set().union(*lost.values())
-    for index, poll in enumerate(write.polls if times else ()):
+    refusal: Refusal | None = None
+    for index, poll in enumerate(write.polls if incomplete else ()):
         for trace in poll:
-            if trace[1] in times and (series := _first_lost(trace, lost)):
-                doubtful[index] = _refusal(series, trace, write, now)
+            if (key := id(trace)) in incomplete:
+                refusal = refusal or _refusal(incomplete[key], trace, write, now)
+                doubtful[index] = refusal
                 break
     return doubtful
 
@@ -198,15 +235,16 @@ def _first_lost(trace: Trace, lost: Mapping[Series, set[int]]) -> Series | None:
     return next((series for series in _series(columns, coverage) if time_ms in lost.get(series, ())), None)
 
 
-def _refusal(series: Series, trace: Trace, write: Write, now: Mark) -> Refusal:
+def _refusal(series: Series | None, trace: Trace, write: Write, now: Mark) -> Refusal:
     columns, time_ms, _ = trace
     origin = columns.origin
     counted = ""
     if _dropped_since(write, now):
         counted = f" and has dropped {(now.dropped or 0) - (write.mark.dropped or 0)} rows since"
+    what = "every sample" if series is None else series.name
     return Refusal(
         AckCode.STORE_IN_DOUBT,
-        f"VictoriaMetrics answered 204, but does not have {series.name} of {origin.edge}/{origin.device} of"
+        f"VictoriaMetrics answered 204, but does not have {what} of {origin.edge}/{origin.device} of"
         f" {time_ms} ms{counted}: raise -storage.maxHourlySeries and -storage.maxDailySeries, compare"
         " clocks, -retentionPeriod and -relabelConfig",
     )

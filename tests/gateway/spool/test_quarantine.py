@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.spool.filesystem import AppendFile
 from gateway.spool.inspect import inspect
+from gateway.spool.replay import replay
 from gateway.spool.requeue import QuarantinedRecord, quarantined, requeue
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import IntervalSet
@@ -84,6 +86,52 @@ async def test_what_was_set_aside_just_before_a_kill_is_not_sent_again(tmp_path:
         killed = after_kill(killed)
     async with disk_spool(tmp_path, files=killed) as spool:
         assert numbers(spool) == list(range(51, 60))
+
+
+async def test_what_found_no_room_in_the_quarantine_just_before_a_kill_is_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    disk = ModelDisk()
+    bounds: dict[str, Any] = {"max_bytes": 20_000, "when_full": "block"}
+    async with disk_spool(tmp_path, files=disk, **bounds) as spool:
+        taken = 0
+        while spool.append(body(taken)) is not None:
+            taken += 1
+        spool.quarantine(spool.stream, dict.fromkeys(range(1, taken, 2), REASON))
+        assert spool.counts().quarantine_dropped == len(range(1, taken, 2))
+        killed = after_kill(disk)
+    for _ in range(2):  # the second opening is killed before it commits
+        async with disk_spool(tmp_path, files=killed, **bounds) as spool:
+            assert numbers(spool) == list(range(0, taken, 2))
+            killed = after_kill(killed)
+
+
+async def test_copies_that_gave_way_just_before_a_kill_are_not_sent_again(tmp_path: Path) -> None:
+    disk = ModelDisk()
+    bounds: dict[str, Any] = {"max_bytes": 80_000}
+    async with disk_spool(tmp_path, files=disk, **bounds) as spool:
+        fill(spool, range(100))
+        spool.quarantine(spool.stream, dict.fromkeys(range(50), REASON))
+        await spool.commit()
+        fill(spool, range(100, 170))
+        assert spool.counts().quarantine_dropped > 0
+        killed = after_kill(disk)
+    async with disk_spool(tmp_path, files=killed, **bounds) as spool:
+        assert numbers(spool) == list(range(50, 170))
+
+
+async def test_a_replay_sends_again_what_found_no_room_in_the_quarantine(tmp_path: Path) -> None:
+    bounds: dict[str, Any] = {"max_bytes": 20_000, "when_full": "block", "acked_retention": "1h"}
+    async with disk_spool(tmp_path, **bounds) as spool:
+        taken = 0
+        while spool.append(body(taken)) is not None:
+            taken += 1
+        spool.quarantine(spool.stream, {1: REASON})
+    async with disk_spool(tmp_path, **bounds) as spool:
+        assert 1 not in numbers(spool)
+    replay(tmp_path, since_ms=0)
+    async with disk_spool(tmp_path, **bounds) as spool:
+        assert 1 in numbers(spool)
 
 
 async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
