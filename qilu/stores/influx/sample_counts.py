@@ -56,7 +56,7 @@ class _Response(msgspec.Struct):
     data: _Data
 
 
-_Found = dict[tuple[str, str, int], int]
+_SampleCounts = dict[tuple[str, str, int], int]
 """Edge, device, time in ms -> samples."""
 
 
@@ -113,11 +113,11 @@ async def _complete(http: Http, url: str, part: Sequence[Trace], step_ms: int) -
     return {id(trace) for trace in part if all(_has_all(trace, *chunk) for chunk in chunks)}
 
 
-def _has_all(trace: Trace, points: Coverage, found: _Found) -> bool:
+def _has_all(trace: Trace, points: Coverage, counted: _SampleCounts) -> bool:
     columns, time_ms, coverage = trace
     expected = (coverage.numbers & points.numbers).bit_count()
     expected += (coverage.reasons & points.reasons).bit_count()
-    return expected == found.get((columns.origin.edge, columns.origin.device, time_ms), 0)
+    return expected == counted.get((columns.origin.edge, columns.origin.device, time_ms), 0)
 
 
 def _names(part: Sequence[Trace]) -> Iterator[_Names]:
@@ -150,7 +150,9 @@ def _names_of(columns: BlockSchema, index: int, *, number: bool, reason: bool) -
         yield f"{name}{QUALITY}"
 
 
-async def _counted(http: Http, url: str, part: Sequence[Trace], names: Sequence[str], step_ms: int) -> _Found:
+async def _counted(
+    http: Http, url: str, part: Sequence[Trace], names: Sequence[str], step_ms: int
+) -> _SampleCounts:
     """How many of these series have a sample at the times of `part`; nothing where the query is refused."""
     times = [trace[1] for trace in part]
     labels = {
@@ -189,14 +191,14 @@ def _step_ms(part: Sequence[Trace]) -> int:
     return min(max(min(gaps, default=_MAX_STEP_MS) // 2, _MIN_STEP_MS), _MAX_STEP_MS)
 
 
-def _decoded(counts: Iterable[_Counts], url: str) -> _Found:
+def _decoded(counts: Iterable[_Counts], url: str) -> _SampleCounts:
     """What the server counted. At later steps a count is lower, as the next samples have come by then."""
-    found: _Found = {}
+    counted: _SampleCounts = {}
     try:
         for entry in counts:
             labels = entry.metric
             highest = max([int(float(value)) for _, value in entry.values])
-            found[labels.edge, labels.device, round(float(labels.t) * 1000)] = highest
+            counted[labels.edge, labels.device, round(float(labels.t) * 1000)] = highest
     except (ValueError, OverflowError) as error:
         raise UnreachableError(f"{url} counted something else than samples: {error}") from error
-    return found
+    return counted

@@ -24,7 +24,7 @@ from qilu.stores.influx.sample_counts import complete_readings
 
 _MAX_KNOWN = 100_000
 _MAX_SAMPLES_PER_QUERY = 20_000
-_MAX_READ_BACK = 50
+_MAX_EXPORTED = 50
 """Samples of incomplete readings that are read back in one confirmation: for the log, and where a count shows
 too little. The rest stays in doubt."""
 _Times = dict[Series, set[int]]
@@ -67,6 +67,8 @@ class WriteVerifier:
         self._known: dict[
             int, _KnownSeries
         ] = {}  # by the id of its columns: hashing them costs more than all else
+        self._with_losses: set[int] = set()
+        """Ids of the columns of which a reading was incomplete in the last round."""
         self._durability_delay = durability_delay
         self._monotonic = monotonic
 
@@ -94,21 +96,25 @@ class WriteVerifier:
     async def _incomplete(self, suspected: Sequence[Trace], doubted: Sequence[Trace]) -> _Incomplete:
         """Those of these readings that the server is not known to have whole.
 
-        `doubted`: those that were in doubt before. Of each column set of them one is looked at, and the rest
-        only where that one is whole by now.
+        `doubted`: those that were in doubt before. Of each column set of them, and of each that lost samples
+        in the last round, one reading is looked at, and the rest only where that one is whole.
         """
-        oldest: dict[int, Trace] = {}
-        for trace in doubted:
-            oldest.setdefault(id(trace[0]), trace)
-        complete = await complete_readings(self._http, self._url, [*suspected, *oldest.values()])
-        healed = {columns for columns, trace in oldest.items() if id(trace) in complete}
-        again = [trace for trace in doubted if id(trace[0]) in healed and id(trace) not in complete]
-        complete |= await complete_readings(self._http, self._url, again)
+        in_doubt = [trace for trace in suspected if id(trace[0]) in self._with_losses]
+        complete: set[int] = set()
+        for alike in (doubted, in_doubt):
+            oldest = {id(trace[0]): trace for trace in reversed(alike)}
+            complete |= await complete_readings(self._http, self._url, oldest.values())
+            whole = {columns for columns, trace in oldest.items() if id(trace) in complete}
+            rest = [trace for trace in alike if id(trace[0]) in whole and id(trace) not in complete]
+            complete |= await complete_readings(self._http, self._url, rest)
+        others = [trace for trace in suspected if id(trace[0]) not in self._with_losses]
+        complete |= await complete_readings(self._http, self._url, others)
         rest = [trace for trace in (*doubted, *suspected) if id(trace) not in complete]
-        exact = _first_of(rest, _MAX_READ_BACK)
+        exact = _first_of(rest, _MAX_EXPORTED)
         lost = await self._lost(_by_columns(exact))
         incomplete: _Incomplete = {id(trace): None for trace in rest[len(exact) :]}
         incomplete.update((id(trace), series) for trace in exact if (series := _first_lost(trace, lost)))
+        self._with_losses = {id(trace[0]) for trace in suspected if id(trace) in incomplete}
         return incomplete
 
     async def _columns_with_losses(self, writes: Sequence[Write], *, counters: bool) -> set[int]:
