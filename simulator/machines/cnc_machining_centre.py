@@ -17,7 +17,7 @@ from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import OUNoise, hysteresis, lag, ramp
+from simulator.physics.signals import OUNoise, hysteresis, lag, pick, ramp
 from simulator.physics.utility import Utility
 
 # tool: seconds of cutting, spindle 1/min, feed mm/min, removal rate mm3/min, kc N/mm2, depth mm, life min
@@ -129,19 +129,19 @@ class CncMachiningCentres(Machines):
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)
         self.tool = np.maximum(self.cycle.phase - 1, 0) // 2
         turning = self.setpoints["spindle_override"] / 100.0
-        wanted = np.where(self.cutting, np.minimum(np.take(SPEED, self.tool) * turning, MAX_SPEED), 0.0)
+        wanted = np.where(self.cutting, np.minimum(pick(SPEED, self.tool) * turning, MAX_SPEED), 0.0)
         before = self.speed
         self.speed = ramp(self.speed, wanted, ACCELERATION, dt)
-        self.feed = lag(self.feed, np.where(self.cutting, np.take(FEED, self.tool) * rate, 0.0), 0.3, dt)
+        self.feed = lag(self.feed, np.where(self.cutting, pick(FEED, self.tool) * rate, 0.0), 0.3, dt)
         engaged = self._move(dt)
         rows = np.arange(len(self.tool))
-        tool_life = np.take(LIFE, self.tool) * 60.0 * turning**-4.0
+        tool_life = pick(LIFE, self.tool) * 60.0 * turning**-4.0
         self.wear[rows, self.tool] += self.cutting * dt / tool_life
         self.tool_wear = np.minimum(self.wear[rows, self.tool], 1.2)
         self.dull = self.tool_wear + WORN_OUT * self.severity["tool_wear"]
         material = 1.0 + self.hardness.step(dt) + self.chatter.step(dt)
-        removal = np.take(REMOVAL, self.tool) * self.feed / np.take(FEED, self.tool) * engaged
-        chip = np.take(KC, self.tool) * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
+        removal = pick(REMOVAL, self.tool) * self.feed / pick(FEED, self.tool) * engaged
+        chip = pick(KC, self.tool) * removal / 60e6 / EFFICIENCY * (1.0 + 0.5 * self.dull) * material
         angular, change = (self.speed + before) * np.pi / 60.0, (self.speed - before) * np.pi / 30.0
         worn = self.severity["bearing_wear"]
         gain = np.maximum(INERTIA * angular * change / dt / 1000.0, 0.0)
@@ -158,8 +158,8 @@ class CncMachiningCentres(Machines):
         hole and moves along z alone until it is out of it.
         """
         tool = self.tool
-        bores, passes, pecks = np.take(BORES, tool), np.take(PASSES, tool), np.take(PECKS, tool)
-        deep, drills = np.take(DEPTH, tool), bores > 0
+        bores, passes, pecks = pick(BORES, tool), pick(PASSES, tool), pick(PECKS, tool)
+        deep, drills = pick(DEPTH, tool), bores > 0
         length = self.cycle.ends[np.arange(len(tool)), self.cycle.phase] - self._phase_start()
         number = np.minimum(np.floor(self.cycle.fraction * passes), passes - 1)
         lasts = length / passes

@@ -17,7 +17,7 @@ from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import OUNoise, lag, ramp
+from simulator.physics.signals import OUNoise, lag, pick, ramp
 from simulator.physics.utility import Utility
 
 CLOSE, INJECT, HOLD, COOL, OPEN, EJECT = range(6)
@@ -138,7 +138,7 @@ class InjectionMouldingMachines(Machines):
             self.cycle.parts, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
         )
         self.good = self.cycle.parts & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
-        self.pump = lag(self.pump, (np.take(PUMP, phase) + 20.0 * plasticises) * running, 0.2, dt)
+        self.pump = lag(self.pump, (pick(PUMP, phase) + 20.0 * plasticises) * running, 0.2, dt)
         self.plasticises = plasticises & running
 
     def _heat(self, dt: float, ambient: float, on: np.ndarray) -> None:

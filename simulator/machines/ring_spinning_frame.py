@@ -17,7 +17,7 @@ from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, RUNNING, Operation, hours, waits
-from simulator.physics.signals import OUNoise, chance, lag, ramp
+from simulator.physics.signals import OUNoise, chance, lag, pick, ramp
 from simulator.physics.utility import Utility
 
 DOFF, START, BASE, MAIN, TOP = range(5)
@@ -52,7 +52,7 @@ class RingSpinningFrames(Machines):
         self.unevenness = OUNoise(fleet.noise, 0.02, 20.0)
         self.air = OUNoise(fleet.noise, 0.5, 1800.0)
         self.wet = OUNoise(fleet.noise, 2.0, 1800.0)
-        self.speed = self.setpoints["spindle_speed_set"] * np.take(RELATIVE, self.cycle.phase)
+        self.speed = self.setpoints["spindle_speed_set"] * pick(RELATIVE, self.cycle.phase)
         self.broken = np.floor(fleet.between(2.0, 9.0))
         self.rail = np.zeros(n)
         self.winding = fleet.between(60.0, 66.0)
@@ -87,7 +87,7 @@ class RingSpinningFrames(Machines):
 
     def _spin(self, dt: float) -> None:
         spinning = self.operation.running & (self.cycle.phase != DOFF)
-        wanted = self.setpoints["spindle_speed_set"] * np.take(RELATIVE, self.cycle.phase) * spinning
+        wanted = self.setpoints["spindle_speed_set"] * pick(RELATIVE, self.cycle.phase) * spinning
         self.speed = ramp(self.speed, wanted, 420.0, dt)
         self.delivery = self.speed / self.setpoints["twist_set"]  # m/min
         dryness = np.exp(0.03 * (55.0 - self.humidity))

@@ -17,7 +17,7 @@ from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
-from simulator.physics.signals import OUNoise, chance, lag
+from simulator.physics.signals import OUNoise, chance, lag, pick
 from simulator.physics.utility import Utility
 
 WAIT, APPROACH, GRIP, LIFT, SWING, LOWER, RELEASE, RETURN = range(8)
@@ -57,7 +57,7 @@ class RobotCells(Machines):
         self.operation = Operation(fleet, stops=3, hours_between_stops=16.0, repair_minutes=4.0)
         self.noise = fleet.noise
         self.unsteady = OUNoise(fleet.noise, 0.03, 1.0)
-        self.angles = np.take(POSES, self.cycle.phase, axis=0)
+        self.angles = pick(POSES, self.cycle.phase)
         self.speeds = np.zeros((n, 6))
         self.motors = np.stack([fleet.between(40.0, 46.0) for _ in range(6)], axis=1)
         self.backlash = fleet.parameter("gear_wear", 0.0, maximum=1.0)
@@ -96,10 +96,10 @@ class RobotCells(Machines):
 
     def _move(self, dt: float) -> None:
         phase, s = self.cycle.phase, np.clip(self.cycle.fraction, 0.0, 1.0)[:, None]
-        start, end = np.take(POSES, phase - 1, axis=0), np.take(POSES, phase, axis=0)
+        start, end = pick(POSES, phase - 1), pick(POSES, phase)
         way = s**3 * (10.0 - 15.0 * s + 6.0 * s**2)
         angles = start + (end - start) * way
-        pace = self.setpoints["speed_override"] / 100.0 / np.take(SECONDS, phase) * self.operation.running
+        pace = self.setpoints["speed_override"] / 100.0 / pick(SECONDS, phase) * self.operation.running
         rate = np.radians(end - start) * pace[:, None]
         self.speeds = rate * 30.0 * s**2 * (1.0 - s) ** 2  # rad/s
         acceleration = rate * pace[:, None] * 60.0 * s * (1.0 - 3.0 * s + 2.0 * s**2)

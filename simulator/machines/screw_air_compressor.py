@@ -36,6 +36,7 @@ class ScrewAirCompressors(Machines):
 
     supplies = (Utility.AIR,)
     faults = ("air_leak", "cooler_fouling", "filter_clogged")
+    fixed = ("header",)
 
     def __init__(self, fleet: Fleet) -> None:
         n = fleet.n

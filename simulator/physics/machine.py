@@ -152,6 +152,7 @@ class Machines(Protocol):
     severity: dict[str, Array]  # how far each of its faults has come, 0 healthy to 1 broken, shape (n,)
     supplies: tuple[Utility, ...] = ()  # what it hands to the machines it feeds
     faults: tuple[str, ...] = ()  # what can go wrong with it, gradually, in its physics
+    fixed: tuple[str, ...] = ()  # attributes with arrays of places, which no step changes
     cos_phi: float = 0.87  # of its power, where the model does not know more
 
     def step(self, dt: float, surroundings: Surroundings) -> None:

@@ -37,6 +37,11 @@ class Noise:
         self._normals = self._uniforms = np.empty((0, len(devices)))
         self._next_normal = self._next_uniform = 0
 
+    @property
+    def machines(self) -> int:
+        """How many machines draw."""
+        return len(self._devices)
+
     @cached_property
     def _spread(self) -> Sequence[np.random.Generator]:
         return [stream(self._seed, device, "spread") for device in self._devices]
@@ -48,6 +53,26 @@ class Noise:
     @cached_property
     def _uniform(self) -> Sequence[np.random.Generator]:
         return [stream(self._seed, device, "uniform") for device in self._devices]
+
+    def ahead(self, steps: int, normals: int, uniforms: int) -> Array:
+        """What so many steps will draw, each of them so many normal and uniform numbers of every machine;
+        shape (steps, normals + uniforms, n)."""
+        n = len(self._devices)
+        first = self._next_normals(steps * normals).reshape(steps, normals, n)
+        then = self._next_uniforms(steps * uniforms).reshape(steps, uniforms, n)
+        return np.concatenate([first, then], axis=1)
+
+    def _next_normals(self, count: int) -> Array:
+        kept = self._normals[self._next_normal : self._next_normal + count]
+        self._next_normal += len(kept)
+        more = [generator.standard_normal(count - len(kept)) for generator in self._normal if count]
+        return np.concatenate([kept, np.array(more).reshape(len(self._devices), -1).T])
+
+    def _next_uniforms(self, count: int) -> Array:
+        kept = self._uniforms[self._next_uniform : self._next_uniform + count]
+        self._next_uniform += len(kept)
+        more = [generator.random(count - len(kept)) for generator in self._uniform if count]
+        return np.concatenate([kept, np.array(more).reshape(len(self._devices), -1).T])
 
     def spread(self) -> Array:
         """Standard normal within +-2, for what differs from machine to machine and stays so for life."""

@@ -58,6 +58,12 @@ def any_of(flags: Any) -> bool:
     return not isinstance(flags, np.ndarray) or bool(flags.any())
 
 
+def pick(table: NDArray[Any], index: Any) -> NDArray[Any]:
+    """The row of a table for each index."""
+    picked: NDArray[Any] = table[index] if isinstance(index, np.ndarray) else index.of_table(table)
+    return picked
+
+
 def between(low: Array, high: Array, sigma: float) -> Array:
     """The probability that a normal number of mean 0 and standard deviation sigma is between two others."""
     share: Array = (_erf(high / (sigma * 2.0**0.5)) - _erf(low / (sigma * 2.0**0.5))) / 2.0

@@ -35,8 +35,8 @@ class Buffers:
         self._n = n
         self.capacity = np.array([buffer.capacity for buffer in buffers], dtype=np.float64)
         self.level = np.array([buffer.filled for buffer in buffers], dtype=np.float64)
-        self._fills = _Side([buffer.after for buffer in buffers])
-        self._empties = _Side([buffer.before for buffer in buffers])
+        self._fills = _Side([buffer.after for buffer in buffers], n)
+        self._empties = _Side([buffer.before for buffer in buffers], n)
 
     def move(self, consumed: Array, produced: Array) -> None:
         """What all machines took and made in one step, shape (n,)."""
@@ -45,17 +45,20 @@ class Buffers:
 
     def parts(self, tick: int) -> Array:
         """What each machine may take in the next step; infinite where no buffer is before it."""
-        return self._empties.shares(self.level, self._n, tick)
+        return self._empties.shares(self.level, tick)
 
     def room(self, tick: int) -> Array:
         """What each machine may put down in the next step; infinite where no buffer is behind it."""
-        return self._fills.shares(np.maximum(self.capacity - self.level, 0.0), self._n, tick)
+        return self._fills.shares(np.maximum(self.capacity - self.level, 0.0), tick)
 
 
 class _Side:
     """The machines on one side of all buffers."""
 
-    def __init__(self, machines: Sequence[Sequence[int]]) -> None:
+    fixed = ("_places", "_buffers", "_ranks", "_count", "_pair")
+
+    def __init__(self, machines: Sequence[Sequence[int]], n: int) -> None:
+        """n: the number of all machines."""
         pairs = [
             (place, buffer, rank)
             for buffer, places in enumerate(machines)
@@ -64,6 +67,8 @@ class _Side:
         columns = np.array(pairs, dtype=np.intp).reshape(-1, 3).T
         self._places, self._buffers, self._ranks = columns
         self._count: NDArray[np.intp] = np.bincount(self._buffers, minlength=len(machines))
+        pair_of = {int(place): pair for pair, place in enumerate(self._places)}
+        self._pair = np.array([pair_of.get(place, -1) for place in range(n)], dtype=np.intp)
 
     def sums(self, amount: Array) -> Array:
         """The amounts of the machines of each buffer, added up."""
@@ -72,13 +77,14 @@ class _Side:
         ).astype(np.float64)
         return total
 
-    def shares(self, whole: Array, n: int, tick: int) -> Array:
+    def shares(self, whole: Array, tick: int) -> Array:
         """Whole parts of each buffer split between its machines; what is left over goes round with the
         ticks.
         """
-        shares = np.full(n, np.inf)
-        if len(self._places):
-            count, own = self._count[self._buffers], np.floor(whole)[self._buffers]
-            offset = (self._ranks - tick) % count
-            shares[self._places] = np.floor(own / count) + (offset < np.mod(own, count))
-        return shares
+        if not len(self._places):
+            return np.full(len(self._pair), np.inf)
+        count, own = self._count[self._buffers], np.floor(whole)[self._buffers]
+        offset = (self._ranks - tick) % count
+        shares = np.floor(own / count) + (offset < np.mod(own, count))
+        of_all: Array = np.where(self._pair >= 0, shares[self._pair], np.inf)
+        return of_all

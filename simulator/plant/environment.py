@@ -35,23 +35,37 @@ class Moment(NamedTuple):
     frequency: float
 
 
-class Environment:
-    """A pure function of settings and time, with noise of its own."""
+class Disturbances:
+    """The noise of the environment: of the warmth of the hall and of the mains."""
 
-    def __init__(self, settings: PlantSettings) -> None:
-        noise = Noise(settings.seed, ["plant"])
-        self._settings = settings
-        self._weather = Weather(settings.seed)
-        self._activity: float | None = None
+    def __init__(self, seed: int) -> None:
+        noise = Noise(seed, ["plant"])
         self._warmth = OUNoise(noise, 0.8, 3600.0)
         self._grid = OUNoise(noise, 0.006, 40.0)
         self._frequency = OUNoise(noise, 0.012, 20.0)
+
+    def step(self, course: Moment, dt: float) -> Moment:
+        """The environment with the noise of one step more."""
+        return course._replace(
+            ambient=course.ambient + self._warmth.step(dt)[0],
+            voltage=course.voltage * (1.0 + self._grid.step(dt)[0]),
+            frequency=course.frequency + self._frequency.step(dt)[0],
+        )
+
+
+class Environment:
+    """A pure function of settings and time."""
+
+    def __init__(self, settings: PlantSettings) -> None:
+        self._settings = settings
+        self._weather = Weather(settings.seed)
+        self._activity: float | None = None
         start = settings.start
         self._midnight = start.hour * 3600 + start.minute * 60 + start.second
         self._first_day = start.timetuple().tm_yday
 
-    def step(self, seconds: float) -> Moment:
-        """The environment at so many seconds after the beginning; to be called once for each tick."""
+    def course(self, seconds: float) -> Moment:
+        """The environment without noise; to be called once for each tick."""
         step = self._settings.step
         since_midnight = self._midnight + seconds
         second_of_day = since_midnight % DAY
@@ -68,11 +82,11 @@ class Environment:
             day_of_year=day_of_year,
             working=working,
             activity=self._activity,
-            ambient=hall(outside) + float(self._warmth.step(step)[0]),
+            ambient=hall(outside),
             outside=outside,
             sky=weather.sky,
-            voltage=self._voltage(seconds) * (1.0 + float(self._grid.step(step)[0])),
-            frequency=50.0 + float(self._frequency.step(step)[0]),
+            voltage=self._voltage(seconds),
+            frequency=50.0,
         )
 
     def _working(self, number: int, minute: float) -> bool:

@@ -18,18 +18,18 @@ from simulator.machines import MODELS
 from simulator.network_faults.fault import NetworkFault
 from simulator.network_faults.plant_injector import Place
 from simulator.network_faults.port_injector import AffectedRequest
-from simulator.physics.machine import Fleet, Machines, Surroundings, Values
+from simulator.physics.machine import Fleet, Machines, Values
 from simulator.physics.noise import Noise
-from simulator.physics.utility import NOMINAL, Utility
 from simulator.plant import assembly as placing
 from simulator.plant.assembly import ModelGroup
 from simulator.plant.buffers import Buffers
-from simulator.plant.environment import Environment
+from simulator.plant.environment import Disturbances, Environment
 from simulator.plant.events import Event, EventPublisher, WireAction
 from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
 from simulator.plant.plant_file import DevicePlacement, FaultSettings
 from simulator.plant.settings import PlantSettings
 from simulator.plant.utilities import Supplies
+from simulator.plant.works import Group, Works, seen_from
 from simulator.registers.device import Device
 from simulator.registers.image import Image
 from simulator.signals.machines import SignalMachines
@@ -60,11 +60,13 @@ class Plant:
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
         }
         self.faults = Faults([row.image for row in self._rows], self._fault_changed)
-        self._supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
+        supplies = Supplies(len(placed), placing.feeds(settings, placed, self._rows))
         for row in self._rows:
             for utility in row.machines.supplies:
-                row.machines.stand_on(self._supplies.headers(utility)[row.places])
+                row.machines.stand_on(supplies.headers(utility)[row.places])
         self.buffers = Buffers(len(placed), placing.buffers(settings, placed))
+        groups_of = [Group(row.machines, row.places) for row in self._rows]
+        self.works = Works(groups_of, supplies, self.buffers, Disturbances(settings.seed))
         # a fault that does not fit is reported by `problems` and not injected
         for fault, loc in self._scripted_faults():
             if not any(self.fault_problems(fault, loc)):
@@ -74,7 +76,6 @@ class Plant:
         for network_fault, place in self._scripted():
             if not any(self.wires.problems(network_fault, place)):
                 self.wires.inject(network_fault)
-        self._consumed, self._parts = np.zeros(len(placed)), np.zeros(len(placed))
         self._step()
 
     @property
@@ -190,14 +191,17 @@ class Plant:
             self._step(show=left == 0)
 
     def _step(self, *, show: bool = True) -> None:
-        everywhere = self._surroundings()
+        step = self.settings.step
+        everywhere = self.works.surroundings(self._environment.course(self.seconds), self.tick, step)
         for row in self._rows:
             self.faults.step(row.image, self.seconds)
-            row.machines.step(self.settings.step, _seen_from(row.places, everywhere))
+            row.machines.step(step, seen_from(row.places, everywhere))
             self._publish(row, show=show)
-        for row in self._rows:
-            self._exchange_utilities(row)
-        self.buffers.move(self._consumed, self._parts)
+        for group in self.works.groups:
+            parts = self.works.exchange(group)
+            if parts is not None:
+                self.events.parts(self.tick, group.places, parts)
+        self.works.move_parts()
         for device, fault, started in self.wires.step():
             self._publish_network_fault(device, fault, started=started)
 
@@ -220,46 +224,12 @@ class Plant:
         if show:
             row.image.refresh(values, points)
 
-    def _exchange_utilities(self, row: ModelGroup) -> None:
-        """What the machines of one model took from the others and gave to them."""
-        for utility, rate in row.machines.utility_inputs().items():
-            self._supplies.rate[utility][row.places] = rate
-        reactive = row.machines.reactive_power()
-        if reactive is not None:
-            self._supplies.reactive[row.places] = reactive
-        for utility, level in row.machines.utility_outputs().items():
-            self._supplies.offer[utility][row.places] = level
-        passed = row.machines.passes()
-        if passed is not None:
-            self._consumed[row.places], self._parts[row.places] = passed
-            self.events.parts(self.tick, row.places, passed[1])
-
     def _fault_changed(self, fault: FaultSettings, started: bool) -> None:
         self._publish_fault(fault, started=started)
 
     def _publish_fault(self, fault: FaultSettings, *, started: bool) -> None:
         name = f"{fault.fault} {fault.point}" if fault.point else fault.fault
         self.events.fault(self.tick, fault.device, name, started=started)
-
-    def _surroundings(self) -> Surroundings:
-        """Of all machines, in the plant's order of devices."""
-        moment = self._environment.step(self.seconds)
-        nominal = {**NOMINAL, Utility.ELECTRICITY: moment.voltage}
-        return Surroundings(
-            second_of_day=moment.second_of_day,
-            day_of_year=moment.day_of_year,
-            ambient=moment.ambient,
-            frequency=moment.frequency,
-            working=moment.working,
-            level={utility: self._supplies.level(utility, nominal[utility]) for utility in Utility},
-            demand={utility: self._supplies.demand(utility) for utility in Utility},
-            parts=self.buffers.parts(self.tick),
-            room=self.buffers.room(self.tick),
-            reactive=self._supplies.reactive_demand(),
-            activity=moment.activity,
-            outside=moment.outside,
-            sky=moment.sky,
-        )
 
     def _build(
         self, places: np.ndarray, placed: Sequence[DevicePlacement], profile: DeviceProfile
@@ -287,23 +257,3 @@ class Plant:
                 identity=placing.identity(entry, profile),
             )
         return ModelGroup(machines, image, places)
-
-
-def _seen_from(places: np.ndarray, everywhere: Surroundings) -> Surroundings:
-    """The surroundings of the machines at these places of the plant."""
-    # the constructor, since dataclasses.replace costs more than all the rest here
-    return Surroundings(
-        second_of_day=everywhere.second_of_day,
-        day_of_year=everywhere.day_of_year,
-        ambient=everywhere.ambient,
-        frequency=everywhere.frequency,
-        working=everywhere.working,
-        level={utility: level[places] for utility, level in everywhere.level.items()},
-        demand={utility: demand[places] for utility, demand in everywhere.demand.items()},
-        parts=everywhere.parts[places],
-        room=everywhere.room[places],
-        reactive=everywhere.reactive[places],
-        activity=everywhere.activity,
-        outside=everywhere.outside,
-        sky=everywhere.sky,
-    )

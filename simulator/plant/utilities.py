@@ -20,16 +20,20 @@ from simulator.physics.utility import NOMINAL, Utility
 class Supplies:
     """Rates and levels of all N machines of a plant, in the plant's order of devices."""
 
+    fixed = ("_from", "_to", "_fed")
+
     def __init__(self, n: int, gives: Mapping[Utility, Sequence[tuple[int, int]]]) -> None:
         """gives: for each utility the pairs (supplier, consumer)."""
         self._n = n
         self._from: dict[Utility, np.ndarray] = {}
         self._to: dict[Utility, np.ndarray] = {}
         self._share: dict[Utility, Array] = {}
+        self._fed: dict[Utility, NDArray[np.bool_]] = {}
         for utility, pairs in gives.items():
             self._from[utility] = np.array([supplier for supplier, _ in pairs], dtype=np.intp)
             self._to[utility] = np.array([consumer for _, consumer in pairs], dtype=np.intp)
             suppliers = np.bincount(self._to[utility], minlength=n)
+            self._fed[utility] = suppliers > 0
             self._share[utility] = np.ones(len(pairs))
             if utility is not Utility.ELECTRICITY:
                 self._share[utility] = 1.0 / suppliers[self._to[utility]]
@@ -71,7 +75,7 @@ class Supplies:
 
     def level(self, utility: Utility, nominal: float) -> Array:
         """What each machine finds; `nominal` where nothing feeds it."""
-        level = np.full(self._n, nominal)
+        level: Array = np.zeros(self._n) + nominal
         # a meter changes nothing of what passes through it
         if utility not in self._from or utility is Utility.ELECTRICITY:
             return level
@@ -79,5 +83,5 @@ class Supplies:
         sums = np.bincount(
             to, weights=self.offer[utility][self._from[utility]] * self._share[utility], minlength=self._n
         )
-        level[to] = sums[to]
-        return level
+        fed: Array = np.where(self._fed[utility], sums, level)
+        return fed

@@ -1,0 +1,79 @@
+"""The arithmetic of a step as a graph: each node is one number, truth value or code of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+Number = float | int | bool | bytes
+
+
+class Node:
+    """A constant, an input, or an operation on other nodes; compared by identity."""
+
+    __slots__ = ("args", "operation", "value")
+
+    def __init__(self, operation: str, args: Sequence[Node] = (), value: Any = None) -> None:
+        """value: of a constant; the name of an input; the function of a call."""
+        self.operation = operation
+        self.args = tuple(args)
+        self.value = value
+
+    @property
+    def is_constant(self) -> bool:
+        return self.operation == "constant"
+
+
+class Graph:
+    """Makes nodes; an operation on constants is carried out, and equal operations are one node."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[Hashable, Node] = {}
+
+    def constant(self, value: Number) -> Node:
+        """A number that is known. 0.0 and -0.0 differ, and so do 1 and 1.0 and True."""
+        return self._kept(("constant", type(value), repr(value)), Node("constant", value=value))
+
+    def input(self, name: str) -> Node:
+        """What is given at each step, or before the first."""
+        return self._kept(("input", name), Node("input", value=name))
+
+    def operation(self, name: str, args: Sequence[Node], function: Callable[..., Any] | None = None) -> Node:
+        """function: computes it of numbers; constants are folded with it."""
+        if function is not None and all(arg.is_constant for arg in args):
+            with np.errstate(all="ignore"):
+                return self.constant(plain(function(*(arg.value for arg in args))))
+        return self._kept((name, *map(id, args)), Node(name, args))
+
+    def choice(self, condition: Node, one: Node, other: Node) -> Node:
+        """`one` where the condition holds."""
+        if condition.is_constant:
+            return one if condition.value else other
+        if one is other:
+            return one
+        return self._kept(
+            ("where", id(condition), id(one), id(other)), Node("where", (condition, one, other))
+        )
+
+    def pick(self, items: Sequence[Node], index: Node) -> Node:
+        """One of the items by its number."""
+        if index.is_constant:
+            return items[int(index.value)]
+        row = self._kept(("tuple", *map(id, items)), Node("tuple", items))
+        return self._kept(("pick", id(row), id(index)), Node("pick", (row, index)))
+
+    def call(self, function: Callable[..., Any], args: Sequence[Node]) -> Node:
+        """A function of numbers that is called as it is."""
+        key = ("call", id(function), *map(id, args))
+        return self._kept(key, Node("call", args, function))
+
+    def _kept(self, key: Hashable, node: Node) -> Node:
+        return self._nodes.setdefault(key, node)
+
+
+def plain(value: Any) -> Number:
+    """A number of numpy as one of Python."""
+    number: Number = value.item() if isinstance(value, np.generic | np.ndarray) else value
+    return number

@@ -1,0 +1,95 @@
+"""The compiled step of a plant does what the models do on arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.app import load
+from simulator.compiled.graph import Graph
+from simulator.compiled.step import CompiledStep, compile_step
+from simulator.compiled.symbols import Symbols, UntraceableError
+from simulator.physics.signals import pick
+from simulator.plant.environment import Environment
+from simulator.plant.plant import Plant
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CLOSE = 1e-9  # relative: numpy and Python round functions differently
+
+
+def of_file(name: str, step: float) -> Plant:
+    plant = load(CONFIGS / name)
+    return Plant(plant.settings.model_copy(update={"step": step}), plant.profiles)
+
+
+class Compiled:
+    """Steps the twin of a plant by its compiled step."""
+
+    def __init__(self, plant: Plant, steps: int) -> None:
+        self._plant = plant
+        self._step: CompiledStep = compile_step(plant.works, plant.settings.step)
+        self._environment = Environment(plant.settings)
+        self._environment.course(0.0)
+        self._draws = self._step.draws(steps)
+        self._done = 0
+
+    def advance(self) -> Any:
+        plant = self._plant
+        plant.tick += 1
+        for image in plant.images:
+            plant.faults.step(image, plant.seconds)
+        severities = [float(value) for array in self._step.layout.severities for value in array.ravel()]
+        course = (*self._environment.course(plant.seconds), plant.tick)
+        self._done += 1
+        done = self._step.run.send((course, severities, self._draws[self._done - 1], True))
+        assert done is not None
+        return done[2]
+
+    def differences(self, values: Any, twin: Plant) -> dict[tuple[str, str], float]:
+        """How far each point is from that of the twin, relative to it."""
+        found: dict[tuple[str, str], float] = {}
+        at = 0
+        models = zip(twin.true_values(), self._step.layout.values, strict=True)
+        for (places, profile, true), fixed in models:
+            for name, array in fixed.items():
+                expected = np.asarray(true[name])
+                if array is not None:
+                    assert (np.asarray(array) == expected).all()
+                    continue
+                own = np.array(values[at : at + len(places)], dtype=np.float64)
+                at += len(places)
+                scale = np.maximum(np.abs(expected.astype(np.float64)), 1.0)
+                found[profile.profile, name] = float(np.max(np.abs(own - expected) / scale))
+        return found
+
+
+@pytest.mark.parametrize(("name", "step", "ticks"), [("bad-day.yaml", 10.0, 1500), ("plant.yaml", 1.0, 300)])
+def test_every_point_has_the_value_of_the_models_themselves(name: str, step: float, ticks: int) -> None:
+    on_arrays, twin = of_file(name, step), of_file(name, step)
+    compiled = Compiled(twin, ticks)
+    for tick in range(ticks):
+        on_arrays.advance()
+        values = compiled.advance()
+        if tick % 10 == 0:
+            far = {k: d for k, d in compiled.differences(values, on_arrays).items() if not d < CLOSE}
+            assert not far, tick
+
+
+def test_a_branch_on_what_is_not_known_yet_is_refused() -> None:
+    graph = Graph()
+    symbol = Symbols(graph, graph.input("x"), float)
+    with pytest.raises(UntraceableError, match="np.where"):
+        bool(symbol > 1.0)
+    with pytest.raises(UntraceableError, match="pick"):
+        np.array([1.0, 2.0])[symbol]
+    assert pick(np.array([1.0, 2.0]), symbol.astype(int)).shape == ()
+
+
+def test_equal_operations_are_done_once_and_those_on_constants_never() -> None:
+    graph = Graph()
+    x = Symbols(graph, graph.input("x"), float)
+    assert (x + 1.0).nodes.item() is (x + 1.0).nodes.item()
+    assert np.sqrt(Symbols(graph, graph.constant(9.0), float)).nodes.item() is graph.constant(3.0)
