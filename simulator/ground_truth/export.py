@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +29,17 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.units import format_duration
 from qilu.runtime.rlimits import raise_open_file_limit
+from simulator.compiled.run import compiled_run
 from simulator.ground_truth.intervals import Intervals, Take
 from simulator.ground_truth.tables import Form, TableFile, required_arrow, table_file
 from simulator.plant.events import Event
 from simulator.plant.plant import Plant
-from simulator.registers.decoder import Recorder, columns
+from simulator.registers.decoder import RecordedRegisters, Recorder, columns
+from simulator.registers.image import Image
 
 CHUNK_BYTES = 32_000_000  # of registers that are held until they are written
 CHUNK_ROWS = 7200
+COMPILED_ROWS = 360  # that are encoded at once
 VERSION = 1
 
 
@@ -128,6 +131,40 @@ def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
     (folder / "dataset.json").write_text(_described(plant, what), encoding="utf-8")
 
 
+class Motion(Protocol):
+    """Moves a plant and records its registers."""
+
+    def advance(self, *, show: bool) -> None:
+        """One tick. show: `take` follows."""
+
+    def take(self) -> None:
+        """Records the registers of all devices as they stand after the last tick."""
+
+    def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
+        """The registers of each model at all samples since the last call."""
+        ...
+
+
+class ArrayRun:
+    """Moves a plant by `Plant.advance`."""
+
+    def __init__(self, plant: Plant, samples: int) -> None:
+        """samples: at most so many between two calls of `read`."""
+        self._plant = plant
+        self._recorders = [Recorder(image, samples) for image in plant.images]
+
+    def advance(self, *, show: bool) -> None:
+        self._plant.advance(show=show)
+
+    def take(self) -> None:
+        for recorder in self._recorders:
+            recorder.take()
+
+    def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
+        for recorder in self._recorders:
+            yield recorder.image, recorder.read()
+
+
 class _Run:
     """The files of one export and what waits to be written into them."""
 
@@ -137,7 +174,10 @@ class _Run:
         ticks = what.rows if what.take == "last" else what.rows * what.ticks
         self._what = what
         self._chunk = max(min(CHUNK_BYTES // max(size, 1), CHUNK_ROWS, ticks), 1)
-        self._recorders = [Recorder(image, self._chunk) for image in plant.images]
+        compiled = compiled_run(plant, what.rows * what.ticks)
+        if compiled is not None:
+            self._chunk = min(self._chunk, COMPILED_ROWS)
+        self._motion: Motion = compiled or ArrayRun(plant, self._chunk)
         self._stamps: list[Stamp] = []
         self._ends: list[int] = []  # those of them at which a row ends
         self._intervals = {
@@ -161,12 +201,10 @@ class _Run:
 
     def advance(self) -> None:
         """Lets the plant come to its next row."""
-        if self._what.take == "last":
-            self._plant.advance(self._what.ticks)
-            return
+        every = self._what.take != "last"
         for left in reversed(range(self._what.ticks)):
-            self._plant.advance()
-            if left:
+            self._motion.advance(show=every or left == 0)
+            if left and every:
                 self._record()
                 self._flush_when_full()
 
@@ -187,8 +225,7 @@ class _Run:
         for name in self._plant.faults.rebooting():
             self._without_reply.setdefault(name, []).append(len(self._stamps))
         self._stamps.append(stamp)
-        for recorder in self._recorders:
-            recorder.take()
+        self._motion.take()
         return stamp
 
     def _flush_when_full(self) -> None:
@@ -201,10 +238,9 @@ class _Run:
             return
         ends = np.array(self._ends, dtype=np.intp)
         ticks, times = np.array(self._stamps, dtype=np.int64)[ends].T
-        for recorder in self._recorders:
-            rows = recorder.read()
-            for row, device in enumerate(recorder.image.devices):
-                points: Mapping[str, NDArray[Any]] = columns(recorder.image, rows, row)
+        for image, rows in self._motion.read():
+            for row, device in enumerate(image.devices):
+                points: Mapping[str, NDArray[Any]] = columns(image, rows, row)
                 if device in self._without_reply:
                     points = _without_rows(points, self._without_reply[device])
                 points = self._intervals[device].rows(points, ends)

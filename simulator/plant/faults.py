@@ -151,6 +151,11 @@ class Faults:
         """Every fault there was, is or will be."""
         return chain.from_iterable(self._instances.values())
 
+    @property
+    def exist(self) -> bool:
+        """Whether there was, is or will be one."""
+        return any(self._instances.values())
+
     def add(self, instance: FaultInstance) -> None:
         """From now on this fault has its course; what lies in its past has happened unseen."""
         self._instances[id(instance.image)].append(instance)

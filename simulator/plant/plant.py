@@ -23,7 +23,7 @@ from simulator.physics.noise import Noise
 from simulator.plant import assembly as placing
 from simulator.plant.assembly import ModelGroup
 from simulator.plant.buffers import Buffers
-from simulator.plant.environment import Disturbances, Environment
+from simulator.plant.environment import Disturbances, Environment, Moment
 from simulator.plant.events import Event, EventPublisher, WireAction
 from simulator.plant.faults import REBOOT, SENSOR_FAULTS, FaultInstance, Faults, problems
 from simulator.plant.plant_file import DevicePlacement, FaultSettings
@@ -76,7 +76,7 @@ class Plant:
         for network_fault, place in self._scripted():
             if not any(self.wires.problems(network_fault, place)):
                 self.wires.inject(network_fault)
-        self._step()
+        self._step(self._begin())
 
     @property
     def seconds(self) -> float:
@@ -87,6 +87,11 @@ class Plant:
         """Of all machines, model by model: their places in the order of `devices`, and every point."""
         for row in self._rows:
             yield [int(place) for place in row.places], row.image.profile, row.machines.values()
+
+    @property
+    def groups(self) -> Sequence[ModelGroup]:
+        """The machines of each model with their registers."""
+        return self._rows
 
     @property
     def images(self) -> Sequence[Image]:
@@ -184,17 +189,33 @@ class Plant:
         """Ends the faults of that name on the device, or all of them; how many there were."""
         return self.faults.repair(device, fault, self.seconds)
 
-    def advance(self, ticks: int = 1) -> None:
-        """Moves the whole plant on by `ticks` steps; the registers show the state after the last one."""
+    def advance(self, ticks: int = 1, *, show: bool = True) -> None:
+        """Moves the whole plant on by `ticks` steps; the registers show the state after the last one, if they
+        are to."""
         for left in reversed(range(ticks)):
-            self.tick += 1
-            self._step(show=left == 0)
+            self._step(self.begin_tick(), show=show and left == 0)
 
-    def _step(self, *, show: bool = True) -> None:
+    def begin_tick(self) -> Moment:
+        """Half of `advance`, for who moves the machines himself: time and faults go on by one tick. The
+        environment after it, without noise."""
+        self.tick += 1
+        return self._begin()
+
+    def _begin(self) -> Moment:
+        if self.faults.exist:
+            for row in self._rows:
+                self.faults.step(row.image, self.seconds)
+        return self._environment.course(self.seconds)
+
+    def end_tick(self) -> None:
+        """The other half: what begins and ends on the wires."""
+        for device, fault, started in self.wires.step():
+            self._publish_network_fault(device, fault, started=started)
+
+    def _step(self, course: Moment, *, show: bool = True) -> None:
         step = self.settings.step
-        everywhere = self.works.surroundings(self._environment.course(self.seconds), self.tick, step)
+        everywhere = self.works.surroundings(course, self.tick, step)
         for row in self._rows:
-            self.faults.step(row.image, self.seconds)
             row.machines.step(step, seen_from(row.places, everywhere))
             self._publish(row, show=show)
         for group in self.works.groups:
@@ -202,8 +223,7 @@ class Plant:
             if parts is not None:
                 self.events.parts(self.tick, group.places, parts)
         self.works.move_parts()
-        for device, fault, started in self.wires.step():
-            self._publish_network_fault(device, fault, started=started)
+        self.end_tick()
 
     def _publish_network_fault(self, device: str, fault: NetworkFault, *, started: bool) -> None:
         self.events.fault(self.tick, device, f"wire {fault.fault}", started=started)

@@ -6,6 +6,7 @@ bimodal: most are either blue or overcast (Ibanez, Rosell and Beckman, Solar Ene
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import pi, sin
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class Day(NamedTuple):
     sky: float
 
 
+@lru_cache(maxsize=366)
 def monthly_mean(day_of_year: float) -> float:
     """The temperature to be expected on a day of the year, degC."""
     return float(np.interp(day_of_year, MIDDLES, MONTHLY, period=365.0))

@@ -92,7 +92,9 @@ class Image:
         self.buffers = {
             table: bytearray(n * area.columns * width[table]) for table, area in self.areas.items()
         }
-        self._stuck: list[tuple[Table, int, int]] = []
+        self.stuck: list[tuple[Table, int, int]] = []
+        """Bits that are held at 1: table, byte of its buffer, mask."""
+        self._readable_addresses = readable_addresses
         self._writers = [write for table in Table for write in self._compile(table, n)]
 
     def _compile(self, table: Table, n: int) -> Iterable[Write]:
@@ -119,8 +121,19 @@ class Image:
             values = _replaced(values, instead)
         for write in self._writers:
             write(values)
-        for table, at, mask in self._stuck:
+        for table, at, mask in self.stuck:
             self.buffers[table][at] |= mask
+
+    def repeated(self, times: int) -> Image:
+        """An image with so many rows for each machine: all machines, and again all of them, and so on."""
+        devices = [*self.devices] * times
+        return Image(
+            self.profile,
+            self.machines,
+            [*self.parameters] * times,
+            devices,
+            readable_addresses=self._readable_addresses,
+        )
 
     def force_bit(self, row: int, point: str, bit: int, *, stuck: bool) -> None:
         """Holds one bit of a point's registers at 1, counted from the last bit on the wire, or lets it go."""
@@ -129,9 +142,9 @@ class Image:
         end = 2 * (row * area.columns + area.column(read.address) + read.size)
         entry = (read.table, end - 1 - bit % (16 * read.size) // 8, 1 << bit % 8)
         if stuck:
-            self._stuck.append(entry)
+            self.stuck.append(entry)
         else:
-            self._stuck.remove(entry)
+            self.stuck.remove(entry)
 
 
 def _replaced(values: Values, instead: Mapping[tuple[str, int], float]) -> Values:

@@ -92,4 +92,5 @@ def test_equal_operations_are_done_once_and_those_on_constants_never() -> None:
     graph = Graph()
     x = Symbols(graph, graph.input("x"), float)
     assert (x + 1.0).nodes.item() is (x + 1.0).nodes.item()
-    assert np.sqrt(Symbols(graph, graph.constant(9.0), float)).nodes.item() is graph.constant(3.0)
+    three: Any = np.sqrt(Symbols(graph, graph.constant(9.0), float))
+    assert three.nodes.item() is graph.constant(3.0)

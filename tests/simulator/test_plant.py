@@ -205,7 +205,7 @@ def test_it_is_warmer_in_the_afternoon_than_at_night_and_the_days_go_on() -> Non
             {"step": 10, "start": "2026-12-31T00:00:00", "machines": [{**AIR, "port": 1}]}
         )
     )
-    moments = [environment.step(10.0 * step) for step in range(2 * 8640)]
+    moments = [environment.course(10.0 * step) for step in range(2 * 8640)]
     night = np.mean([moment.outside for moment in moments if moment.second_of_day < 4 * 3600])
     afternoon = np.mean(
         [moment.outside for moment in moments if 13 * 3600 < moment.second_of_day < 17 * 3600]

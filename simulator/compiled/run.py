@@ -1,0 +1,211 @@
+"""Runs a plant through many ticks by its compiled step, and records what its registers would have shown.
+
+Where numpy's functions and those of Python round differently, values differ from those of `Plant.advance` by
+some parts in 10^12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qilu.contract.profile import Table
+from simulator.compiled.step import CompiledStep, Numbers, compile_step
+from simulator.compiled.symbols import UntraceableError
+from simulator.physics.machine import Values
+from simulator.plant.assembly import ModelGroup
+from simulator.plant.plant import Plant
+from simulator.registers.decoder import RecordedRegisters
+from simulator.registers.image import Image
+
+LEAST_TICKS = 2_000  # of a run that is worth the second in which its step is compiled
+MOST_DEVICES = 64  # of a plant whose step is compiled: the code grows with them, and arrays pay above
+DRAWN = 256  # steps whose random numbers are drawn at once
+
+Shown = dict[tuple[str, int], float]
+
+
+def compiled_run(plant: Plant, ticks: int) -> CompiledRun | None:
+    """None where the code of a model cannot be noted, the plant is large or the run is short.
+
+    The plant must not be advanced in another way from now on.
+    """
+    if len(plant.devices) > MOST_DEVICES or ticks < LEAST_TICKS:
+        return None
+    try:
+        return CompiledRun(plant, compile_step(plant.works, plant.settings.step))
+    except UntraceableError:
+        return None
+
+
+class CompiledRun:
+    """`advance` is one tick, `take` records the registers after it, `read` gives what was recorded."""
+
+    def __init__(self, plant: Plant, step: CompiledStep) -> None:
+        self._plant = plant
+        self._step = step
+        self._draws: Iterator[list[float]] = iter(())
+        self._codes: Numbers | None = None
+        self._models = [
+            _Model(row, fixed) for row, fixed in zip(plant.groups, step.layout.values, strict=True)
+        ]
+        first: list[Any] = []
+        for model in self._models:
+            first.extend(model.present())
+        self._values: Numbers = first
+        self._undistorted: Sequence[Shown] = [{} for _ in self._models]
+        self._instead = self._undistorted
+        self._samples: list[Numbers] = []
+
+    def advance(self, *, show: bool) -> None:
+        """One tick. show: `take` follows."""
+        plant = self._plant
+        moment = plant.begin_tick()
+        struck: Sequence[bool] = ()
+        changed = None
+        if self._codes is None or plant.faults.exist:
+            struck = [plant.faults.has_sensor_faults(row.image) for row in plant.groups]
+            changed = _flat(self._step.layout.severities)
+        draws = next(self._draws, None)
+        if draws is None:
+            self._draws = iter(self._step.draws(DRAWN))
+            draws = next(self._draws)
+        wanted = show or any(struck)
+        done = self._step.run.send(((*moment, plant.tick), changed, draws, wanted))
+        assert done is not None
+        codes, parts, values = done
+        if values is not None:
+            self._values = values
+            self._instead = self._distorted(struck) if any(struck) else self._undistorted
+        self._publish(codes, parts)
+        plant.end_tick()
+
+    def _distorted(self, struck: Sequence[bool]) -> Sequence[Shown]:
+        """What faulty sensors show, in this tick."""
+        plant, offset = self._plant, 0
+        shown: list[Shown] = []
+        for model, row, ill in zip(self._models, plant.groups, struck, strict=True):
+            own = self._values[offset : offset + model.size]
+            offset += model.size
+            shown.append(
+                dict(plant.faults.distort(row.image, model.values([own]), plant.seconds, plant.settings.step))
+                if ill
+                else {}
+            )
+        return shown
+
+    def _publish(self, codes: Numbers, parts: Numbers) -> None:
+        plant = self._plant
+        if codes != self._codes:
+            self._codes = codes
+            at = 0
+            for row, names in zip(plant.groups, self._step.layout.codes, strict=True):
+                n = len(row.places)
+                values = {
+                    name: np.array(codes[at + k * n : at + (k + 1) * n]) for k, name in enumerate(names)
+                }
+                at += len(names) * n
+                plant.events.states(plant.tick, row.places, values)
+        if any(parts):
+            at = 0
+            for row, makes in zip(plant.groups, self._step.layout.makes_parts, strict=True):
+                if makes:
+                    own = parts[at : at + len(row.places)]
+                    at += len(own)
+                    if any(own):
+                        plant.events.parts(plant.tick, row.places, np.array(own, dtype=np.float64))
+
+    def take(self) -> None:
+        """Records the registers of all devices as they stand after the last tick."""
+        sample = len(self._samples)
+        self._samples.append(self._values)
+        for model, instead in zip(self._models, self._instead, strict=True):
+            model.note(sample, instead)
+
+    def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
+        """The registers of each model at all samples since the last call."""
+        at = 0
+        for model in self._models:
+            yield model.image, model.registers([own[at : at + model.size] for own in self._samples])
+            at += model.size
+        self._samples.clear()
+
+
+class _Model:
+    """The machines of one model: their registers at many samples, written at once."""
+
+    def __init__(self, row: ModelGroup, fixed: Mapping[str, Any]) -> None:
+        self.image = row.image
+        self._row = row
+        self._n = len(row.places)
+        self._fixed = fixed
+        self._changing = [name for name, array in fixed.items() if array is None]
+        self.size = len(self._changing) * self._n
+        self._instead: dict[int, Shown] = {}
+        self._stuck: dict[int, list[tuple[Table, int, int]]] = {}
+        self._wide: dict[int, Image] = {}
+
+    def present(self) -> list[Any]:
+        """Its values now, before the first compiled step."""
+        values = self._row.machines.values()
+        flat: list[Any] = []
+        for name in self._changing:
+            flat.extend(np.broadcast_to(np.asarray(values[name]), (self._n,)).tolist())
+        return flat
+
+    def note(self, sample: int, instead: Shown) -> None:
+        """What else the registers show at a sample: faulty sensors and stuck bits."""
+        if instead:
+            self._instead[sample] = instead
+        if self.image.stuck:
+            self._stuck[sample] = list(self.image.stuck)
+
+    def values(self, samples: Sequence[Numbers]) -> Values:
+        """The points of all samples, one behind the other."""
+        count, n = len(samples), self._n
+        columns = list(zip(*samples, strict=True))
+        values: dict[str, NDArray[Any]] = {}
+        at = 0
+        for name, array in self._fixed.items():
+            if array is not None:
+                values[name] = np.tile(np.broadcast_to(array, (n,)), count)
+            else:
+                values[name] = np.array(columns[at : at + n]).T.reshape(count * n)
+                at += n
+        return values
+
+    def registers(self, samples: Sequence[Numbers]) -> RecordedRegisters:
+        """Bytes of shape (samples, machines, bytes of a machine) of each table."""
+        count, n = len(samples), self._n
+        wide = self._image(count)
+        instead = {
+            (point, sample * n + row): value
+            for sample, shown in self._instead.items()
+            for (point, row), value in shown.items()
+        }
+        wide.refresh(self.values(samples), instead)
+        recorded = {
+            table: np.frombuffer(bytes(buffer), dtype=np.uint8).reshape(count, n, -1).copy()
+            for table, buffer in wide.buffers.items()
+            if buffer
+        }
+        for sample, stuck in self._stuck.items():
+            for table, place, mask in stuck:
+                recorded[table][sample].reshape(-1)[place] |= mask
+        self._instead.clear()
+        self._stuck.clear()
+        return recorded
+
+    def _image(self, count: int) -> Image:
+        """An image with a row for each machine at each of so many samples."""
+        if count not in self._wide:
+            self._wide.clear()
+            self._wide[count] = self.image.repeated(count)
+        return self._wide[count]
+
+
+def _flat(arrays: Sequence[NDArray[Any]]) -> list[float]:
+    return [float(value) for array in arrays for value in array.ravel()]
