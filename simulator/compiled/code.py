@@ -117,8 +117,8 @@ class Code:
         if name in _PREFIX:
             return f"({_PREFIX[name]}{texts[0]})"
         if name in _TWICE:
-            one, other = texts
-            return f"({one} if {one} {_TWICE[name]} {other} else {other})"
+            first, second = texts
+            return f"({first} if {first} {_TWICE[name]} {second} else {second})"
         match name:
             case "where":
                 return f"({texts[1]} if {texts[0]} else {texts[2]})"

@@ -47,14 +47,14 @@ class Graph:
                 return self.constant(plain(function(*(arg.value for arg in args))))
         return self._kept((name, *map(id, args)), Node(name, args))
 
-    def choice(self, condition: Node, one: Node, other: Node) -> Node:
-        """`one` where the condition holds."""
+    def choice(self, condition: Node, then: Node, otherwise: Node) -> Node:
+        """`then` where the condition holds."""
         if condition.is_constant:
-            return one if condition.value else other
-        if one is other:
-            return one
+            return then if condition.value else otherwise
+        if then is otherwise:
+            return then
         return self._kept(
-            ("where", id(condition), id(one), id(other)), Node("where", (condition, one, other))
+            ("where", id(condition), id(then), id(otherwise)), Node("where", (condition, then, otherwise))
         )
 
     def pick(self, items: Sequence[Node], index: Node) -> Node:

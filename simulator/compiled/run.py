@@ -21,8 +21,8 @@ from simulator.plant.plant import Plant
 from simulator.registers.decoder import RecordedRegisters
 from simulator.registers.image import Image
 
-LEAST_TICKS = 2_000  # of a run that is worth the second in which its step is compiled
-MOST_DEVICES = 64  # of a plant whose step is compiled: the code grows with them, and arrays pay above
+MIN_TICKS = 2_000  # of a run that is worth the second in which its step is compiled
+MAX_DEVICES = 64  # of a plant whose step is compiled: the code grows with them, and arrays pay above
 DRAWN = 256  # steps whose random numbers are drawn at once
 
 Shown = dict[tuple[str, int], float]
@@ -33,7 +33,7 @@ def compiled_run(plant: Plant, ticks: int) -> CompiledRun | None:
 
     The plant must not be advanced in another way from now on.
     """
-    if len(plant.devices) > MOST_DEVICES or ticks < LEAST_TICKS:
+    if len(plant.devices) > MAX_DEVICES or ticks < MIN_TICKS:
         return None
     try:
         return CompiledRun(plant, compile_step(plant.works, plant.settings.step))
@@ -57,13 +57,13 @@ class CompiledRun:
             first.extend(model.present())
         self._values: Numbers = first
         self._undistorted: Sequence[Shown] = [{} for _ in self._models]
-        self._instead = self._undistorted
+        self._instead: Sequence[Shown] = self._undistorted
         self._samples: list[Numbers] = []
 
     def advance(self, *, show: bool) -> None:
         """One tick. show: `take` follows."""
         plant = self._plant
-        moment = plant.begin_tick()
+        moment = plant.start_tick()
         struck: Sequence[bool] = ()
         changed = None
         if self._codes is None or plant.faults.exist:

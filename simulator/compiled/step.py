@@ -11,7 +11,7 @@ import numpy as np
 from simulator.compiled.code import Code
 from simulator.compiled.graph import Graph, Node
 from simulator.compiled.symbols import Symbols
-from simulator.compiled.tracing import Path, Traced, TracedNoise, found
+from simulator.compiled.traced_objects import Path, TracedNoise, TracedObjects, element_at
 from simulator.plant.environment import Moment
 from simulator.plant.works import Works
 
@@ -52,7 +52,7 @@ class CompiledStep:
 def compile_step(works: Works, dt: float) -> CompiledStep:
     """UntraceableError: the code of a model cannot be written down."""
     graph = Graph()
-    traced = Traced(graph)
+    traced = TracedObjects(graph)
     copy: Works = traced.copy(works, ())
     kinds = {"second_of_day": float, "day_of_year": int, "working": bool}
     course = Moment(**{name: traced.scalar(name, kinds.get(name, float)) for name in Moment._fields})  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def compile_step(works: Works, dt: float) -> CompiledStep:
 class _Compiler:
     """Writes the code of a traced step."""
 
-    def __init__(self, traced: Traced, works: Works) -> None:
+    def __init__(self, traced: TracedObjects, works: Works) -> None:
         self._traced = traced
         self._works = works
         self._codes: list[Node] = []
@@ -121,7 +121,7 @@ class _Compiler:
     def _sorted(self, path: Path, nodes: Any) -> set[int]:
         if "severity" in path:
             return set()
-        after = found(self._works, path)
+        after = element_at(self._works, path)
         array: Any = self._traced.arrays[path]
         nodes_after = after.nodes if isinstance(after, Symbols) else _constants(self._traced.graph, after)
         following: Any = np.broadcast_to(nodes_after, array.shape)

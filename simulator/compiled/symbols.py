@@ -96,7 +96,7 @@ class Symbols(NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Symbols:
         keys = key if isinstance(key, tuple) else (key,)
-        if not any(isinstance(one, Symbols) for one in keys):
+        if not any(isinstance(key, Symbols) for key in keys):
             return Symbols(self.graph, self.nodes[key], self.dtype)
         index, items = self._row_and_index(keys)
         picked = [self.graph.pick(list(own), at) for own, at in zip(items, index.nodes.ravel(), strict=True)]
@@ -108,7 +108,7 @@ class Symbols(NDArrayOperatorsMixin):
             self.nodes = _where(self.graph, key, values, self).nodes
             return
         keys = key if isinstance(key, tuple) else (key,)
-        if not any(isinstance(one, Symbols) for one in keys):
+        if not any(isinstance(key, Symbols) for key in keys):
             self.nodes = self.nodes.copy()
             self.nodes[key] = np.broadcast_to(_nodes(self.graph, values), self.nodes[key].shape)
             return
@@ -139,7 +139,7 @@ class Symbols(NDArrayOperatorsMixin):
     def _elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any]) -> Symbols:
         if ufunc is np.power and isinstance(inputs[1], int | float) and inputs[1] == 2:
             ufunc, inputs = np.square, inputs[:1]
-        kinds = [one.dtype if isinstance(one, Symbols) else np.asarray(one).dtype for one in inputs]
+        kinds = [_dtype(operand) for operand in inputs]
         with np.errstate(all="ignore"):
             dtype = ufunc(*(np.ones((), dtype=kind) for kind in kinds)).dtype
         name = ufunc.__name__
@@ -147,7 +147,7 @@ class Symbols(NDArrayOperatorsMixin):
             name = _BITWISE.get(name, name)
             if name in ("add", "multiply"):
                 raise UntraceableError(f"{name} of two truth values")
-        nodes = _spread([_nodes(self.graph, one) for one in inputs])
+        nodes = _spread([_nodes(self.graph, operand) for operand in inputs])
         return Symbols(self.graph, _each(lambda *own: self.graph.operation(name, own, ufunc), nodes), dtype)
 
     def _folded(self, ufunc: np.ufunc, axis: int | tuple[int, ...] | None) -> Symbols:
@@ -211,7 +211,7 @@ def _objects(nodes: Any) -> Any:
 def _nodes(graph: Graph, value: Any) -> Any:
     if isinstance(value, Symbols):
         return value.nodes
-    return _each(lambda one: graph.constant(plain(one)), [np.asarray(value)])
+    return _each(lambda number: graph.constant(plain(number)), [np.asarray(value)])
 
 
 def _spread(arrays: Sequence[Any]) -> Sequence[Any]:
@@ -230,9 +230,9 @@ def _dtype(value: Any) -> Any:
     return value.dtype if isinstance(value, Symbols) else np.asarray(value).dtype
 
 
-def _where(graph: Graph, condition: Any, one: Any, other: Any) -> Symbols:
-    nodes = _spread([_nodes(graph, value) for value in (condition, one, other)])
-    dtype = np.result_type(np.ones(1, _dtype(one)), np.ones(1, _dtype(other)))
+def _where(graph: Graph, condition: Any, then: Any, otherwise: Any) -> Symbols:
+    nodes = _spread([_nodes(graph, value) for value in (condition, then, otherwise)])
+    dtype = np.result_type(np.ones(1, _dtype(then)), np.ones(1, _dtype(otherwise)))
     return Symbols(graph, _each(graph.choice, nodes), dtype)
 
 

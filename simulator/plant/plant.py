@@ -76,7 +76,7 @@ class Plant:
         for network_fault, place in self._scripted():
             if not any(self.wires.problems(network_fault, place)):
                 self.wires.inject(network_fault)
-        self._step(self._begin())
+        self._step(self._environment_now())
 
     @property
     def seconds(self) -> float:
@@ -193,15 +193,15 @@ class Plant:
         """Moves the whole plant on by `ticks` steps; the registers show the state after the last one, if they
         are to."""
         for left in reversed(range(ticks)):
-            self._step(self.begin_tick(), show=show and left == 0)
+            self._step(self.start_tick(), show=show and left == 0)
 
-    def begin_tick(self) -> Moment:
+    def start_tick(self) -> Moment:
         """Half of `advance`, for who moves the machines himself: time and faults go on by one tick. The
         environment after it, without noise."""
         self.tick += 1
-        return self._begin()
+        return self._environment_now()
 
-    def _begin(self) -> Moment:
+    def _environment_now(self) -> Moment:
         if self.faults.exist:
             for row in self._rows:
                 self.faults.step(row.image, self.seconds)

@@ -10,13 +10,18 @@ import pytest
 
 from simulator.app import load
 from simulator.compiled.graph import Graph
+from simulator.compiled.run import CompiledRun
 from simulator.compiled.step import CompiledStep, compile_step
 from simulator.compiled.symbols import Symbols, UntraceableError
+from simulator.ground_truth.export import ArrayRun, Motion
 from simulator.physics.signals import pick
 from simulator.plant.environment import Environment
+from simulator.plant.events import Event
 from simulator.plant.plant import Plant
+from tests.simulator.simulated import plant as plant_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+BIT = {"device": "pack", "fault": "stuck_bit", "point": "pack_count", "magnitude": 3}
 CLOSE = 1e-9  # relative: numpy and Python round functions differently
 
 
@@ -94,3 +99,36 @@ def test_equal_operations_are_done_once_and_those_on_constants_never() -> None:
     assert (x + 1.0).nodes.item() is (x + 1.0).nodes.item()
     three: Any = np.sqrt(Symbols(graph, graph.constant(9.0), float))
     assert three.nodes.item() is graph.constant(3.0)
+
+
+def test_registers_and_events_are_those_of_the_plant_with_faults_and_all() -> None:
+    machines: list[dict[str, Any]] = [
+        {"device": "air", "machine": "screw-air-compressor", "feeds": ["mould", "pack"], "replicas": 2},
+        {"device": "mould", "machine": "injection-moulding-machine"},
+        {"device": "pack", "machine": "conveyor-packaging-line", "parameters": {"hours_between_stops": 0.02}},
+        {"device": "meter", "machine": "three-phase-energy-meter", "feeds": ["mould", "pack"]},
+    ]
+    faults: list[dict[str, Any]] = [
+        {"device": "mould", "fault": "heater_failure", "start": 20, "ramp": 100},
+        {"device": "mould", "fault": "spike", "point": "fill_pressure", "magnitude": 9, "start": 9},
+        {**BIT, "start": 5, "duration": 90},
+        {"device": "meter", "fault": "drop_out", "point": "frequency", "start": 50, "duration": 30},
+        {"device": "air-1", "fault": "reboot", "start": 60, "duration": 20},
+    ]  # fmt: skip
+    buffers = [{"after": ["mould"], "before": ["pack"], "capacity": 30, "filled": 9}]
+    plants = [plant_of(*machines, step=1.0, faults=faults, buffers=buffers) for _ in range(2)]
+    compiled = CompiledRun(plants[0], compile_step(plants[0].works, 1.0))
+    runs: list[Motion] = [compiled, ArrayRun(plants[1], 200)]
+    events: list[list[Event]] = [[], []]
+    recorded: list[dict[Any, bytes]] = [{}, {}]
+    for number, (run, plant) in enumerate(zip(runs, plants, strict=True)):
+        plant.listen(events[number].append)
+        for tick in range(200):
+            run.advance(show=tick % 3 == 0)
+            if tick % 3 == 0:
+                run.take()
+        for image, tables in run.read():
+            recorded[number] |= {(image.profile.profile, table): tables[table].tobytes() for table in tables}
+    assert events[0] == events[1]
+    assert {event.event for event in events[0]} >= {"state", "made", "fault spike fill_pressure"}
+    assert recorded[0] == recorded[1]

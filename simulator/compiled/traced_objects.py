@@ -41,7 +41,7 @@ class TracedNoise:
 
 
 @dataclass
-class Traced:
+class TracedObjects:
     """A copy of objects with symbols in them, and where its arrays are."""
 
     graph: Graph
@@ -55,13 +55,13 @@ class Traced:
         """The value with symbols instead of numbers in arrays; what is found twice is one copy."""
         if id(value) in self._copies:
             return self._copies[id(value)]
-        made = self._made(value, path)
-        if made is not value:
-            self._copies[id(value)] = made
+        duplicate = self._copied(value, path)
+        if duplicate is not value:
+            self._copies[id(value)] = duplicate
             self._kept.append(value)
-        return made
+        return duplicate
 
-    def _made(self, value: Any, path: Path) -> Any:
+    def _copied(self, value: Any, path: Path) -> Any:
         match value:
             case np.ndarray() if value.dtype.kind in "fib":
                 return self._symbols(value, path)
@@ -75,13 +75,13 @@ class Traced:
                 return [self.copy(own, (*path, index)) for index, own in enumerate(value)]
         if _is_of_ours(value):
             fixed = getattr(value, "fixed", ())
-            made = object.__new__(type(value))
-            self._copies[id(value)] = made
+            duplicate = object.__new__(type(value))
+            self._copies[id(value)] = duplicate
             self._kept.append(value)
             for name, own in vars(value).items():
                 copied = own if name in fixed else self.copy(own, (*path, name))
-                object.__setattr__(made, name, copied)
-            return made
+                object.__setattr__(duplicate, name, copied)
+            return duplicate
         return value
 
     def _symbols(self, array: Any, path: Path) -> Symbols:
@@ -96,7 +96,7 @@ class Traced:
         return Symbols(self.graph, self.graph.input(name), dtype)
 
 
-def found(root: Any, path: Path) -> Any:
+def element_at(root: Any, path: Path) -> Any:
     """What stands at a path of attributes, keys and indices."""
     for step in path:
         root = getattr(root, step) if isinstance(step, str) and hasattr(root, step) else root[step]
