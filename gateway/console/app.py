@@ -13,13 +13,15 @@ from typing import Self
 
 from gateway.app import Gateway, build
 from gateway.console.catalogue import Catalogue
-from gateway.console.event_log import EventLog
+from gateway.console.event_file import FILE_NAME as EVENT_FILE
+from gateway.console.event_file import EventFile
+from gateway.console.event_log import MAX_EVENTS, EventLog
 from gateway.console.routes import Api, ApiParts
 from gateway.console.topics import Topics
 from gateway.console.watch import Watch
 from gateway.interfaces import Processor
 from gateway.settings import ConsoleSettings, GatewaySettings
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.contract.profile import DeviceProfile, Label
 from qilu.runtime.log_throttle import LogThrottle
 from qilu.web import exchange
@@ -66,6 +68,8 @@ class Console:
         book.out_of_limits = watch.out_of_limits
         self._observer = observer
         self._events = EventLog(_label_of(catalogue), self.gateway.clock.now_ms)
+        self._event_file = EventFile(settings.spool.directory / EVENT_FILE, MAX_EVENTS)
+        self._version = version
         book.followers.append(self._events.record_device)
         topics = Topics(catalogue, watch, book, observer, self._events)
         boot = secrets.token_hex(8)
@@ -100,7 +104,9 @@ class Console:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        await self._restore_events()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._save_events)
             task = asyncio.create_task(self._follow_sentence(), name="follow the sentence")
             stack.callback(task.cancel)
             await stack.enter_async_context(self.server)
@@ -121,6 +127,30 @@ class Console:
             except Exception as error:  # noqa: BLE001  # a view with a bug must not end what it shows
                 text = f"the sentence failed: {error!r}"
                 self._throttle.warn("sentence", text, asyncio.get_running_loop().time())
+            await self._save_events()
+
+    async def _restore_events(self) -> None:
+        """Events of the runs before this one; without them where their file cannot be read."""
+        try:
+            self._events.restore(await asyncio.to_thread(self._event_file.read))
+        except OSError as error:
+            self._warn_of_events(error)
+        self._events.record_start(self._version)
+
+    async def _save_events(self) -> None:
+        """What came since the last time; a disk that refuses costs these events a restart, nothing else."""
+        unsaved = list(self._events.unsaved)
+        if not unsaved:
+            return
+        self._events.unsaved.clear()
+        try:
+            await asyncio.to_thread(self._event_file.append, unsaved, self._events.events)
+        except OSError as error:
+            self._warn_of_events(error)
+
+    def _warn_of_events(self, error: OSError) -> None:
+        text = f"the events of the console are kept in memory only: {describe_os_error(error)}"
+        self._throttle.warn("events", text, asyncio.get_running_loop().time())
 
 
 def token_file(settings: GatewaySettings, console: ConsoleSettings) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.diagnosis.causes import Cause, CauseCode
@@ -26,15 +26,34 @@ _DEVICE_EVENTS = {
 
 
 class EventLog:
-    """The last MAX_EVENTS events, in memory. `label_of` gives what people call a device."""
+    """The last MAX_EVENTS events. `label_of` gives what people call a device.
+
+    `unsaved` has the events since somebody emptied it, to be kept over a restart.
+    """
 
     def __init__(self, label_of: Callable[[str], Label], now_ms: Callable[[], int]) -> None:
         self._label_of = label_of
         self._now_ms = now_ms
         self._events: deque[Mapping[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._next = 1
+        self.unsaved: deque[Mapping[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._offline: set[str] = set()
         self._causes: dict[tuple[CauseCode, str], Cause] = {}
+
+    def restore(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take the events of runs before this one, the oldest first; call it before any other."""
+        self._events.extend(events)
+        self._next = max((event["id"] for event in self._events), default=0) + 1
+
+    def record_start(self, version: str) -> None:
+        """The gateway has started."""
+        zh, en = f"网关启动，版本 {version}", f"Gateway started, version {version}"
+        self._add(self._now_ms(), "", "started", Level.NORMAL, zh, en)
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """All that are kept, the oldest first."""
+        return list(self._events)
 
     def record_device(self, event: Event) -> None:
         """A source reports something about a device."""
@@ -85,16 +104,16 @@ class EventLog:
 
     def _add(self, time_ms: int, device: str, kind: str, level: Level, zh: str, en: str) -> None:
         text = {"zh": zh, "en": en}
-        self._events.append(
-            {
-                "id": self._next,
-                "time_ms": time_ms,
-                "device": device,
-                "kind": kind,
-                "level": level.value,
-                "text": text,
-            }
-        )
+        event = {
+            "id": self._next,
+            "time_ms": time_ms,
+            "device": device,
+            "kind": kind,
+            "level": level.value,
+            "text": text,
+        }
+        self._events.append(event)
+        self.unsaved.append(event)
         self._next += 1
 
     def page(self, before: int | None = None, limit: int = SHOWN) -> Sequence[Mapping[str, Any]]:
