@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
+from gateway import device_parts
 from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.description_source import DescriptionSource
 from gateway.accounting.ledger import Ledger
@@ -21,6 +22,7 @@ from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.outbox import Outbox
 from gateway.delivery.resend import take_resend_request
+from gateway.device_parts import SourceFactory, all_devices
 from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.observer import ObservedParts, Observer
 from gateway.edge_info import EdgeInfoSource, settings_hash
@@ -31,27 +33,23 @@ from gateway.pipeline import COMMIT, Pipeline, Tally, collecting_task
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
 from gateway.progress import Deadline, Progress
+from gateway.reload.exchange import Chain, ExchangedParts, SettingsExchange
+from gateway.reload.reloader import Reloader
+from gateway.reload.settings_set import SettingsSet
 from gateway.settings import GatewaySettings
 from gateway.sinks.ack_verifier import AckVerifier
 from gateway.sinks.mqtt import MqttSink
-from gateway.sources.modbus.device import DeviceSetup
-from gateway.sources.modbus.learning.store import LEARNED_FOLDER, LearnedLimitsStore
-from gateway.sources.modbus.poll_schedule import slot_for
-from gateway.sources.modbus.response_timeout import MAX_RAISE
-from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.sources.modbus.stats import SourceStats
 from gateway.spool.disk import DiskSpool
 from gateway.spool.former_files import refuse_former_files
-from qilu.contract.point_info import described, rows
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import BlockSchema, Origin
-from qilu.modbus_client.connect_limiter import ConnectLimiter
+from qilu.contract.reading import Origin
+from qilu.modbus_client.connector import Dial, dial
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.boot import boot_id
 from qilu.runtime.rlimits import raise_open_file_limit
 from qilu.runtime.service_manager import Check
-from qilu.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from gateway.history.history import History
@@ -75,8 +73,12 @@ class Gateway:
     health: Health
     observer: Observer
     devices: DeviceBook
+    exchange: SettingsExchange
+    """How it takes other settings."""
     history: History | None = None
     """The local history, where the settings have one."""
+    reloader: Reloader | None = None
+    """Takes its settings file anew; None where it was not built from a file."""
 
     @property
     def checks(self) -> Sequence[Check]:
@@ -99,6 +101,8 @@ class Gateway:
                 tasks.create_task(self.clock.run(), name="watch the clock"),
                 tasks.create_task(beat(self.health.read), name="log the heartbeat"),
             ]
+            if self.reloader is not None:
+                beside.append(tasks.create_task(self.reloader.run(), name="take other settings"))
             if self.history is not None:
                 beside.append(tasks.create_task(self.history.run(), name="keep the history"))
             await self.pipeline.run(stop, grace, opened)
@@ -118,10 +122,13 @@ def build(
     *,
     first_processors: Sequence[Processor] = (),
     extra_processors: Sequence[Processor] = (),
+    dial: Dial = dial,
+    file: Path | None = None,
 ) -> Gateway:
     """The gateway of these settings; `profiles` has every profile that its devices name.
 
-    `first_processors` see every value before a processor of the settings may leave it out.
+    `first_processors` see every value before a processor of the settings may leave it out. `file`: where the
+    settings are from, to be taken anew on request.
     Reads no file but the clock's mark, opens nothing: that is for `run`. ConfigError when a device does not
     fit its profile.
     """
@@ -144,12 +151,21 @@ def build(
     sink = _sink(settings, spool, clock, random)
     delivery = _delivery(settings, spool, sink, outbox, random, reports)
     listeners: list[EventListener] = [reports.device]
-    sources = _sources(settings, profiles, clock, random, lambda event: _notify(listeners, event))
+    current = SettingsSet.of(settings, profiles)
+    factory = SourceFactory.of(
+        settings, profiles, clock.timebase, random, lambda event: _notify(listeners, event), dial
+    )
+    sources = [
+        factory.make(source, device_parts.setups(settings, profiles, source.devices))
+        for source in settings.sources
+    ]
     devices = DeviceBook(settings, sources)
     listeners.append(devices.record_event)
     expected = [group for source in sources for group in source.expected()]
     schedule = ScheduleSource(expected, settings.accounting_interval, clock.stamp, clock.tag)
-    descriptions = DescriptionSource(_descriptions(settings, profiles), clock.stamp, clock.tag)
+    descriptions = DescriptionSource(
+        device_parts.descriptions(settings, profiles, all_devices(settings)), clock.stamp, clock.tag
+    )
     clock.listen(
         on_step=[
             reports.clock_stepped,
@@ -165,20 +181,24 @@ def build(
             lambda: oldest_s(spool, clock.now_ms()), time.monotonic,
         )
     )  # fmt: skip
+    stats = [SourceStats(), *(source.stats for source in sources)]
     health = Health(
-        *(tally, spool, outbox, delivery, sink, clock, [source.stats for source in sources]),
+        *(tally, spool, outbox, delivery, sink, clock, stats),
         sum(len(source.devices) for source in settings.sources),
         observer.status_points,
         lambda: 0 if history is None else history.left_out.records,
     )
+    chain = Chain(
+        CounterUnwrapper(device_parts.counters(profiles, all_devices(settings))),
+        first_processors,
+        extra_processors,
+        settings.processors,
+        build_processors(settings.processors),
+    )
+    deadlines = _deadlines(settings, sources)
     pipeline = Pipeline(
-        sources=sources,
-        processors=[
-            *_counters(settings, profiles),
-            *first_processors,
-            *build_processors(settings.processors),
-            *extra_processors,
-        ],
+        sources=[*sources],
+        processors=chain.processors,
         spool=spool,
         delivery=delivery,
         reports=reports,
@@ -196,9 +216,20 @@ def build(
         ],
         consumers=consumers,
         tally=tally,
-        progress=Progress(_deadlines(settings, sources)),
+        progress=Progress(deadlines),
     )
-    return Gateway(settings, sources, spool, outbox, pipeline, clock, health, observer, devices, history)
+    exchange = SettingsExchange(
+        ExchangedParts(
+            *(pipeline, sources, stats, factory, reports, schedule, descriptions, chain, devices, health),
+            *(deadlines, history),
+        ),
+        current,
+    )
+    return Gateway(
+        *(settings, sources, spool, outbox, pipeline, clock, health, observer, devices, exchange),
+        history,
+        None if file is None else Reloader(file, exchange, reports),
+    )
 
 
 def _history(
@@ -220,24 +251,10 @@ def _history(
     )
 
 
-def _descriptions(
-    settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
-) -> Iterator[tuple[BlockSchema, tuple[str, ...]]]:
-    """What each point of each device is."""
-    for source in settings.sources:
-        for device in source.devices:
-            profile = profiles[device.profile]
-            periods = {**profile.groups, **device.poll_periods}
-            yield from rows(
-                _origin(settings, device), described(profile, device.label, device.place, periods)
-            )
-
-
 def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> AccountingSource:
-    devices = (device for source in settings.sources for device in source.devices)
     return AccountingSource(
         itself,
-        {device.device: _origin(settings, device) for device in devices},
+        device_parts.origins(settings, all_devices(settings)),
         clock.stamp,
         every_ms=int(settings.accounting_interval * 1000),
         down_since_ms=clock.alive_ms,
@@ -247,63 +264,18 @@ def _reports(settings: GatewaySettings, itself: Origin, clock: Clock) -> Account
     )
 
 
-def _sources(
-    settings: GatewaySettings,
-    profiles: Mapping[str, DeviceProfile],
-    clock: Clock,
-    random: Random,
-    listener: EventListener,
-) -> list[ModbusSource]:
-    slots, alarms = ConnectLimiter(settings.max_concurrent_connects), Timers()
-    memory = LearnedLimitsStore(settings.spool.directory / LEARNED_FOLDER)
-    slot = slot_for(_poll_rate(settings, profiles))
-    return [
-        ModbusSource(
-            source,
-            _devices(settings, source, profiles),
-            clock.timebase,
-            random,
-            listener=listener,
-            slots=slots,
-            alarms=alarms,
-            memory=memory,
-            slot=slot,
-        )
-        for source in settings.sources
-    ]
-
-
 def _deadlines(settings: GatewaySettings, sources: Sequence[ModbusSource]) -> dict[str, Deadline]:
-    """What each task may need for one step: its longest period, and a request with all of its tries."""
+    """What each task may need for one step."""
     sync = settings.spool.sync_interval
     deadlines = {COMMIT: Deadline(0.0 if sync == "always" else sync)}
     for source, own in zip(sources, settings.sources, strict=True):
-        longest = max((group.period for group in source.expected()), default=0.0)
-        timeout = max((own.timeout, *(device.timeout or 0.0 for device in own.devices)))
-        seconds = longest + own.connect_timeout + MAX_RAISE * timeout * (own.retries + 1)
-        deadlines[collecting_task(source)] = Deadline(seconds, partial(_requests, source.stats))
+        deadlines[collecting_task(source)] = device_parts.deadline(source, own)
     return deadlines
-
-
-def _requests(stats: SourceStats) -> int:
-    """What a source has asked and heard: a poll of many requests moves on with each of them."""
-    return stats.requests + stats.replies + stats.timeouts
 
 
 def _notify(listeners: Sequence[EventListener], event: Event) -> None:
     for listener in listeners:
         listener(event)
-
-
-def _poll_rate(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> float:
-    """Polls of all devices in a second."""
-    return sum(
-        1 / device.poll_periods.get(group, period)
-        for source in settings.sources
-        for device in source.devices
-        for group, period in profiles[device.profile].groups.items()
-        if profiles[device.profile].points_of(group)
-    )
 
 
 def _delivery(
@@ -329,17 +301,6 @@ def _delivery(
     )
 
 
-def _counters(settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> list[Processor]:
-    """What unwraps the counters of all profiles, if there are such: ahead of what is asked for."""
-    devices = {}
-    for source in settings.sources:
-        for device in source.devices:
-            profile = profiles[device.profile]
-            devices[device.device] = profile, profile.parameters_with(device.parameters)
-    counters = CounterUnwrapper(devices)
-    return [counters] if counters else []
-
-
 def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Random) -> MqttSink:
     return MqttSink(
         settings.mqtt,
@@ -357,17 +318,3 @@ def _sink(settings: GatewaySettings, spool: DiskSpool, clock: Clock, random: Ran
 def _verifier(settings: GatewaySettings, spool: DiskSpool) -> AckVerifier | None:
     files = settings.delivery.key_files
     return AckVerifier(files, lambda: spool.epoch, time.monotonic) if files else None
-
-
-def _devices(
-    settings: GatewaySettings, source: ModbusSettings, profiles: Mapping[str, DeviceProfile]
-) -> list[DeviceSetup]:
-    return [
-        DeviceSetup(device, profiles[device.profile], _origin(settings, device)) for device in source.devices
-    ]
-
-
-def _origin(settings: GatewaySettings, device: DeviceSettings) -> Origin:
-    return Origin(
-        settings.edge, device.device, device.profile, settings.enterprise, settings.site, device.line
-    )

@@ -85,7 +85,8 @@ class Health:
         self._sink = sink
         self._clock = clock
         self._sources = sources
-        self._devices = devices
+        self.devices = devices
+        """How many the gateway collects from."""
         self._observed_points = observed_points
         self._history_left_out = history_left_out
         self._monotonic = monotonic
@@ -106,7 +107,7 @@ class Health:
             "skipped_polls": sum(stats.missed_polls for stats in sources),
             "timeouts": sum(stats.timeouts for stats in sources),
             "reconnects": sum(stats.reconnects for stats in sources),
-            "devices": self._devices,
+            "devices": self.devices,
             "offline_devices": sum(len(stats.offline) for stats in sources),
             "spool_records": sum(map(len, pending.values())),
             "held_records": counts.held,

@@ -5,11 +5,11 @@ source ▶ processors ▶ spool ▶ (outbox) ▶ sink
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 from gateway.record_content import NOTHING, Content
@@ -183,6 +183,15 @@ class Processor(Protocol):
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         """What goes on in place of `poll`; values it leaves out are counted by the pipeline as suppressed."""
+        ...
+
+
+@runtime_checkable
+class DeviceMemory(Protocol):
+    """A processor that keeps something of each device."""
+
+    def forget(self, devices: Collection[str]) -> None:
+        """These devices are gone, or begin anew."""
         ...
 
 

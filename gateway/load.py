@@ -46,6 +46,17 @@ def load(path: Path) -> tuple[GatewaySettings, Mapping[str, DeviceProfile]]:
     return settings, known
 
 
+def check_profiles(settings: GatewaySettings, known: Mapping[str, DeviceProfile]) -> None:
+    """Whether the devices fit their profiles; ConfigError without lines, for settings without a file."""
+    errors = [
+        ConfigError(problem.text, key=".".join(map(str, (*place, *problem.loc))), remedy=problem.remedy)
+        for place, device in _devices(settings)
+        for problem in fitting.problems(known[device.profile], device)
+    ]
+    if errors:
+        raise combined(errors)
+
+
 def _check_console(places: LineIndex) -> None:
     """The library of the web server must be there: a gateway that cannot show its console does not start."""
     try:

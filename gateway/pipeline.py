@@ -57,16 +57,26 @@ class Tally:
     """Records that the spool had to give up."""
 
 
+@dataclass(slots=True)
+class _Collecting:
+    """The tasks that collect from equipment, each with the event that ends it after the poll in progress."""
+
+    tasks: asyncio.TaskGroup | None = None
+    """While collecting goes on."""
+    running: dict[Equipment, tuple[asyncio.Task[None], asyncio.Event]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """Everything a gateway does while it runs.
 
     `internal_sources` are about the gateway itself, as `reports` is: no processor changes their polls.
-    `sync`: seconds between commits, None for one after each record.
+    `sync`: seconds between commits, None for one after each record. `sources` and `processors` may be
+    exchanged in place.
     """
 
-    sources: Sequence[Equipment]
-    processors: Sequence[Processor]
+    sources: list[Equipment]
+    processors: list[Processor]
     spool: Spool
     delivery: Delivery
     reports: Reports
@@ -81,6 +91,7 @@ class Pipeline:
     shutdown_grace: float = 2.0
     """Seconds that polls in progress may take to end when it stops."""
     complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
+    _collecting: _Collecting = field(default_factory=_Collecting)
 
     async def run(self, stop: asyncio.Event, grace: float, opened: Callable[[], None] = _nothing) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.
@@ -112,21 +123,49 @@ class Pipeline:
                 self._flush_reports()
 
     async def _collect_all(self, stop: asyncio.Event) -> None:
+        collecting = self._collecting
         async with asyncio.TaskGroup() as tasks:
-
-            def start(source: Source, equipment: Equipment | None = None) -> asyncio.Task[None]:
-                collecting = self._collect(source, stop, equipment)
-                return tasks.create_task(collecting, name=collecting_task(source))
-
-            collecting = {start(source, source): source for source in self.sources}
-            internal = [start(source) for source in (*self.internal_sources, self.reports)]
+            collecting.tasks = tasks
+            for source in self.sources:
+                self._start(source)
+            internal = [
+                tasks.create_task(self._collect(source, stop), name=collecting_task(source))
+                for source in (*self.internal_sources, self.reports)
+            ]
             await stop.wait()
-            for task in (*internal, *(task for task, source in collecting.items() if not source.busy)):
+            collecting.tasks = None
+            for task in internal:
                 task.cancel()
-            if collecting:
-                await asyncio.wait(collecting, timeout=self.shutdown_grace)
-            for task in collecting:
+            running = [self._end(source) for source in list(collecting.running)]
+            if running:
+                await asyncio.wait(running, timeout=self.shutdown_grace)
+            for task in running:
                 task.cancel()
+
+    def add_source(self, source: Equipment) -> None:
+        """Collect from `source`, too; nothing happens where collecting has ended."""
+        self.sources.append(source)
+        self._start(source)
+
+    async def remove_source(self, source: Equipment) -> None:
+        """Return when nothing is collected from `source` any more; a poll in progress ends first."""
+        self.sources.remove(source)
+        if source in self._collecting.running:
+            await asyncio.wait([self._end(source)])
+
+    def _start(self, source: Equipment) -> None:
+        if (tasks := self._collecting.tasks) is not None:
+            stop = asyncio.Event()
+            task = tasks.create_task(self._collect(source, stop, source), name=collecting_task(source))
+            self._collecting.running[source] = task, stop
+
+    def _end(self, source: Equipment) -> asyncio.Task[None]:
+        """End the task of `source`, after the poll in progress."""
+        task, stop = self._collecting.running.pop(source)
+        stop.set()
+        if not source.busy:
+            task.cancel()
+        return task
 
     async def _collect(self, source: Source, stop: asyncio.Event, equipment: Equipment | None = None) -> None:
         """Poll `source` until `stop`; `equipment` is the same one, where it is no source of our own."""

@@ -16,6 +16,7 @@ from qilu_cli.options import (
     plant,
     probe,
     profile,
+    reload,
     report,
     run,
     schema,
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (run, files, stores, status):
+for commands in (run, files, reload, stores, status):
     app.add_typer(commands.app)
 
 for name, group in {

@@ -4,11 +4,11 @@ order."""
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Mapping, Sequence
 
 from gateway.accounting.account import own
 from gateway.accounting.counters import Counts
-from gateway.accounting.event_queue import EventQueue
+from gateway.accounting.event_queue import EventQueue, event_columns
 from gateway.accounting.ledger import Ledger, PreviousRun
 from gateway.accounting.loss_reports import LossReports
 from gateway.interfaces import DropReport, Event, Record
@@ -60,7 +60,7 @@ class AccountingSource:
     ) -> None:
         self._events = EventQueue(edge, devices, stamp, tag)
         self._losses = LossReports(self._events)
-        self._origins = devices
+        self._origins = dict(devices)
         self._every_ms = every_ms
         self._down_since_ms = down_since_ms
         self._blocked_since_ms = blocked_since_ms
@@ -152,6 +152,34 @@ class AccountingSource:
                 self._events.put(done)
             for device, first_ms, unpolled_ms in self._counts.between_epochs():
                 self._between_epochs(device, first_ms, unpolled_ms + _EPOCH_MARGIN_MS)
+
+    def exchange(self, removed: Collection[str], added: Mapping[str, Origin]) -> None:
+        """Collect from other devices at this instant: the account of each one in `removed` ends now, and that
+        of each one in `added` begins. One in both is changed. Call it between two polls of each of them."""
+        if self._counts is None:
+            return
+        time_ms = self._events.stamp(self._events.edge)
+        for done in self._counts.exchange(removed, added, time_ms, self._events.tag()):
+            self._events.put(done)
+        for device in removed:
+            if device not in added:
+                self._removed(self._origins.pop(device), time_ms)
+        self._origins.update(added)
+        self._events.devices.update(event_columns(added))  # a removed one keeps its columns: records are left
+        if self._ledger is not None and self._ledger.devices != self._counts.accounts.keys():
+            self._ledger.open(self._counts.accounts)
+
+    def _removed(self, origin: Origin, since_ms: int) -> None:
+        columns = self._events.devices[origin.device]
+        time_ms = self._events.stamp(columns)
+        text = f"{origin.edge} does not collect from this device any more"
+        since_s = max(time_ms - since_ms, 0) / 1000
+        self._events.add(columns, time_ms, EventKind.REMOVED, text, start_ago_s=since_s)
+
+    def reloaded(self, text: str) -> None:
+        """Other settings were taken: who asked for them, and what they changed."""
+        time_ms = self._events.stamp(self._events.edge)
+        self._events.add(self._events.edge, time_ms, EventKind.RELOADED, text)
 
     def _between_epochs(self, device: str, first_ms: int, unpolled_ms: int) -> None:
         """Accounts of two epochs do not touch: nothing was polled of the device in between."""

@@ -7,7 +7,7 @@ value belongs to exactly one account by its own time, and the store can be compa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
 
 from gateway.accounting.account import Account
@@ -134,6 +134,38 @@ class Counts:
     def ended_ms(self, now_ms: int) -> int:
         """When accounts that are closed `now_ms` end: behind all that is counted."""
         return max([now_ms, *(account.last_ms + 1 for account in self._accounts.values())])
+
+    def exchange(
+        self, removed: Collection[str], added: Mapping[str, Origin], now_ms: int, epoch: EpochTag | None
+    ) -> list[Poll]:
+        """End the accounts of `removed` and begin those of `added`; returns what ended.
+
+        A device in both goes on with its next account; one that is new is known from now on. `epoch`: the
+        one of `now_ms`.
+        """
+        done: list[Poll] = []
+        for device in removed:
+            if (account := self._accounts.get(device)) is None:
+                continue
+            origin = self._origins[device]
+            if epoch is not None and epoch.number != account.epoch:
+                following = self._of_epoch(epoch, origin, now_ms)
+            else:
+                end_ms = max(now_ms, account.last_ms + 1)
+                done.append(account.to_poll(origin, end_ms))
+                following = account.next(end_ms)
+            done += self._close_ended(device)
+            self._accounts[device] = following
+            if device not in added:
+                del self._accounts[device], self._origins[device]
+                self._due = {series: due for series, due in self._due.items() if series[0] != device}
+        for device, origin in added.items():
+            self._origins[device] = origin
+            if device not in self._accounts:
+                self._accounts[device] = Account(now_ms, now_ms).start_in_epoch(epoch)
+            if self._keep is not None:
+                self._keep(device, self._accounts[device])
+        return done
 
     def _blocked_polls(self, poll: Poll) -> int:
         """How many of the skipped turns before this poll were due while the spool took no record."""

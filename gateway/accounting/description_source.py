@@ -1,12 +1,12 @@
-"""Reports what each point is: settings and profiles are read at a start only, so every change is reported."""
+"""Reports what each point is: at a start, and when settings or profiles are exchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 
-from gateway.accounting.daily_source import DailySource
+from gateway.accounting.daily_source import DailySource, Row
 from qilu.contract.point_info import GROUP
-from qilu.contract.reading import BlockSchema, EpochTag
+from qilu.contract.reading import EpochTag
 
 
 class DescriptionSource(DailySource):
@@ -14,7 +14,7 @@ class DescriptionSource(DailySource):
 
     def __init__(
         self,
-        rows: Iterable[tuple[BlockSchema, tuple[str, ...]]],
+        rows: Iterable[Row],
         stamp: Callable[[Hashable], int],
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:

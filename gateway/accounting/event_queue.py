@@ -28,9 +28,7 @@ class EventQueue:
         tag: Callable[[], EpochTag | None],
     ) -> None:
         self.edge = BlockSchema(edge, EVENTS, EVENT_POINTS)
-        self.devices = {
-            name: BlockSchema(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()
-        }
+        self.devices = event_columns(devices)
         self.stamp = stamp
         self.tag = tag
         self._waiting: deque[Poll] = deque(maxlen=_MAX_QUEUED)
@@ -81,3 +79,8 @@ class EventQueue:
             )
         self._waiting.append(poll)
         self._filled.set()
+
+
+def event_columns(devices: Mapping[str, Origin]) -> dict[str, BlockSchema]:
+    """The columns of the events of each device."""
+    return {name: BlockSchema(own(origin), EVENTS, EVENT_POINTS) for name, origin in devices.items()}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
@@ -98,6 +98,11 @@ class Ledger:
             self.keep(device, account)
         self._write(self._head(ended_ms), 0)
         self.close()
+
+    @property
+    def devices(self) -> Collection[str]:
+        """Those that have a place in the file."""
+        return self._places.keys()
 
     @property
     def removed(self) -> bool:

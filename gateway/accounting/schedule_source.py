@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
-from gateway.accounting.daily_source import DailySource
+from gateway.accounting.daily_source import DailySource, Row
 from gateway.interfaces import ExpectedPolls
 from qilu.contract.accounting import COLLECTION, SCHEDULE, SCHEDULE_POINTS
 from qilu.contract.reading import BlockSchema, EpochTag, Origin
@@ -23,14 +23,21 @@ class ScheduleSource(DailySource):
         stamp: Callable[[Hashable], int],
         tag: Callable[[], EpochTag | None] = lambda: None,
     ) -> None:
+        self._account_interval_s = account_interval_s
+        super().__init__("schedule", SCHEDULE, self._rows_of(expected), stamp, tag)
+
+    def exchange(self, devices: Collection[str], expected: Iterable[ExpectedPolls]) -> None:
+        """These devices are polled as `expected` has them from now on, and not at all where it has not."""
+        self.replace(devices, self._rows_of(expected))
+
+    def _rows_of(self, expected: Iterable[ExpectedPolls]) -> list[Row]:
         groups: dict[Origin, list[ExpectedPolls]] = {}
         for group in expected:
             groups.setdefault(group.origin, []).append(group)
-        rows = [
-            (_columns(origin), _values(device_groups, account_interval_s))
+        return [
+            (_columns(origin), _values(device_groups, self._account_interval_s))
             for origin, device_groups in groups.items()
         ]
-        super().__init__("schedule", SCHEDULE, rows, stamp, tag)
 
 
 def _columns(origin: Origin) -> BlockSchema:

@@ -56,13 +56,14 @@ class Console:
         more_topics: TopicFinder = lambda _: None,
         more_views: Sequence[str] = (),
         page: Path | None = PAGE,
+        file: Path | None = None,
     ) -> None:
         if settings.console is None:
             raise ConfigError("is missing", key="console", remedy="add console: {}")
         catalogue = Catalogue(settings, profiles)
         watch = Watch(catalogue.key_points())
         self.gateway: Gateway = build(
-            settings, profiles, first_processors=[watch], extra_processors=extra_processors
+            settings, profiles, first_processors=[watch], extra_processors=extra_processors, file=file
         )
         book, observer = self.gateway.devices, self.gateway.observer
         book.out_of_limits = watch.out_of_limits

@@ -6,7 +6,7 @@ Collecting must not become slower or fail by being watched, so nothing here deco
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from qilu.contract.reading import BlockSchema, Poll, Reason, Value
 
@@ -87,13 +87,13 @@ class Watch:
     It keeps the polls of the last ten minutes, at most MAX_VALUES values of them.
     """
 
-    def __init__(self, key_points: dict[tuple[str, str], str], max_values: int = MAX_VALUES) -> None:
+    def __init__(self, key_points: Mapping[tuple[str, str], str], max_values: int = MAX_VALUES) -> None:
         self.devices: dict[str, dict[str, GroupWatch]] = {}
         """Device -> poll group -> what was seen of it."""
         self.changed: set[str] = set()
         """Devices that were polled since somebody emptied this."""
         self.out_of_limits: dict[str, tuple[str, ...]] = {}
-        self._key_points = key_points
+        self.key_points = key_points
         self._max_values = max_values
         self._recent: deque[Poll] = deque()
         self._values = 0
@@ -104,13 +104,20 @@ class Watch:
         groups = self.devices.setdefault(device, {})
         group = groups.get(columns.group)
         if group is None:
-            group = groups[columns.group] = GroupWatch(self._key_points.get((device, columns.group)))
+            group = groups[columns.group] = GroupWatch(self.key_points.get((device, columns.group)))
         group.add(poll)
         self.changed.add(device)
         if Reason.OUT_OF_LIMITS in group.errors:
             self._note_limits(device, groups.values())
         self._keep(poll)
         return (poll,)
+
+    def forget(self, devices: Collection[str]) -> None:
+        """These devices are gone, or begin anew; their last polls stay for a chart."""
+        for device in devices:
+            self.devices.pop(device, None)
+            self.out_of_limits.pop(device, None)
+            self.changed.discard(device)
 
     def recent(self, device: str) -> Iterator[Poll]:
         """The polls of a device that are kept, the oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -59,11 +59,33 @@ class DeviceBook:
             for group in source.expected():
                 groups.setdefault(group.origin.device, []).append(group)
             for device in entry.devices:
-                view = _first_view(
+                view = first_view(
                     entry, device, settings.lines.get(device.line, NO_LABEL), groups.get(device.device, [])
                 )
                 self._entries[device.device] = _DeviceEntry(source, view)
                 self._views[device.device] = view
+
+    def exchange(self, removed: Collection[str], source: ObservedSource, views: Iterable[DeviceView]) -> None:
+        """Other devices from now on; those of `views` are polled by `source`. One in both begins anew."""
+        for device in removed:
+            for known in (self._entries, self._views, self._learned):
+                known.pop(device, None)
+            self._strange.discard(device)
+        for view in views:
+            self._entries[view.device] = _DeviceEntry(source, view)
+            self._views[view.device] = view
+            self.changed.add(view.device)
+
+    def relabel(self, device: str, settings: DeviceSettings) -> None:
+        """People call this device otherwise."""
+        self._views[device] = replace(self._views[device], label=settings.label, place=settings.place)
+        self.changed.add(device)
+
+    def arrange(self, devices: Iterable[str]) -> None:
+        """The order of the settings."""
+        names = list(devices)
+        self._entries = {name: self._entries[name] for name in names}
+        self._views = {name: self._views[name] for name in names}
 
     def record_event(self, event: Event) -> None:
         """A source reports something about a device."""
@@ -119,7 +141,7 @@ class DeviceBook:
         }
 
 
-def _first_view(
+def first_view(
     source: ModbusSettings, device: DeviceSettings, line: Label, groups: Sequence[ExpectedPolls]
 ) -> DeviceView:
     """A device of which nothing is known yet but its settings."""

@@ -232,4 +232,5 @@ class Observer:
 
     def _skipped_recently(self, now: float) -> Mapping[str, float]:
         present = self._parts.devices.skipped_polls()
+        self._skipped = {source: self._skipped.get(source) or Rise(0, now) for source in present}
         return {source: self._skipped[source].of(polls, now) for source, polls in present.items()}

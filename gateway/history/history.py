@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -66,7 +66,7 @@ class History:
         settings: HistorySettings,
         folder: Path,
         edge: str,
-        groups: Mapping[str, Mapping[str, PolledGroup]],
+        groups: dict[str, dict[str, PolledGroup]],
         now_ms: Callable[[], int],
         *,
         min_free: int = 0,
@@ -142,6 +142,12 @@ class History:
         """What points are is no value, and stands in the profiles beside the history."""
         if poll.origin.profile not in (POINT_INFO, EDGE_INFO):
             self._queue.add(record.stream, record.offset, poll)
+
+    def exchange(self, removed: Collection[str], added: Mapping[str, dict[str, PolledGroup]]) -> None:
+        """Other devices from now on; the files of those that are removed stay for their time."""
+        for device in removed:
+            self._groups.pop(device, None)
+        self._groups.update(added)
 
     async def series(self, device: str, point: str, from_ms: int, to_ms: int, pixels: int) -> Series:
         """A point between these times, for a chart of so many pixels. UnreachableError: the disk refuses."""

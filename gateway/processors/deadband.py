@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -52,6 +52,10 @@ class Deadband:
         if len(readings) == len(poll.readings):
             return (poll,)
         return (poll._replace(readings=readings),) if readings else ()
+
+    def forget(self, devices: Collection[str]) -> None:
+        """These devices begin anew."""
+        self._points.forget(devices)
 
     def _passes(self, reading: Reading) -> bool:
         points = self._points.of(reading.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -30,6 +30,15 @@ class PointStates(Generic[StateT]):
             states = tuple(self._state(columns.origin.device, point) for point in columns.points)
             self._by_block[columns] = states
         return states
+
+    def forget(self, devices: Collection[str]) -> None:
+        """The states of these devices begin anew."""
+        self._states = {place: state for place, state in self._states.items() if place[0] not in devices}
+        self._by_block = WeakKeyDictionary(
+            (columns, states)
+            for columns, states in self._by_block.items()
+            if columns.origin.device not in devices
+        )
 
     def _state(self, device: str, point: str) -> StateT:
         if (device, point) not in self._states:

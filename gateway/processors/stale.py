@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -48,6 +48,10 @@ class StaleDetector:
         if all(new is old for new, old in zip(readings, poll.readings, strict=True)):
             return (poll,)
         return (poll._replace(readings=readings),)
+
+    def forget(self, devices: Collection[str]) -> None:
+        """These devices begin anew."""
+        self._points.forget(devices)
 
     def _marked(self, reading: Reading) -> Reading:
         stale = {}

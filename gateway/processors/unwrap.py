@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -45,9 +45,27 @@ class CounterUnwrapper:
 
     def __init__(self, devices: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]]) -> None:
         """`devices`: by name, the profile and all numbers that it refers to."""
-        self._counters = {
+        self._counters: dict[tuple[str, str], _UnwrappedCounter] = {}
+        self._places: WeakKeyDictionary[BlockSchema, tuple[tuple[int, _UnwrappedCounter], ...]] = (
+            WeakKeyDictionary()
+        )
+        self.exchange((), devices)
+        if self._counters:
+            text = "%d counters of %d devices continue from the present values of their registers"
+            _log.info(text, len(self._counters), len(self._devices))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._counters)
+
+    def exchange(
+        self, removed: Collection[str], added: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]]
+    ) -> None:
+        """Other devices from now on; the totals of those that stay go on. One in both begins anew."""
+        kept = {place: counter for place, counter in self._counters.items() if place[0] not in removed}
+        self._counters = kept | {
             (device, point.name): _UnwrappedCounter(point, _step(point, parameters))
-            for device, (profile, parameters) in devices.items()
+            for device, (profile, parameters) in added.items()
             for point in profile.points
             if point.accumulate
         }
@@ -56,16 +74,7 @@ class CounterUnwrapper:
             if isinstance(unwrapped.point.scale, PointRef):
                 self._exponents.setdefault((device, unwrapped.point.scale.point), []).append(unwrapped)
         self._devices = {device for device, _ in self._counters}
-        self._places: WeakKeyDictionary[BlockSchema, tuple[tuple[int, _UnwrappedCounter], ...]] = (
-            WeakKeyDictionary()
-        )
-        if self._counters:
-            text = "%d counters of %d devices continue from the present values of their registers"
-            _log.info(text, len(self._counters), len(self._devices))
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self._counters)
+        self._places.clear()
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         device = poll.origin.device

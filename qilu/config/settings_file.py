@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,19 +112,29 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
+def with_absolute_paths(settings: ModelT) -> ModelT:
+    """The same settings however they were named, from whatever folder: for a comparison with others."""
+    resolved: ModelT = _each_path(settings, lambda path: Path(os.path.abspath(path)))  # noqa: PTH100  # a link may lead elsewhere later
+    return resolved
+
+
 def _resolve_paths(value: Any, folder: Path) -> Any:
     """`value` with every relative path in it, however deep, below `folder`; itself where there is none."""
+    return _each_path(value, lambda path: folder / path.expanduser())
+
+
+def _each_path(value: Any, change: Callable[[Path], Path]) -> Any:
     if isinstance(value, Path):
-        return folder / value.expanduser()
+        return change(value)
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        moved = {name: _resolve_paths(field, folder) for name, field in fields.items()}
+        moved = {name: _each_path(field, change) for name, field in fields.items()}
         update = {name: field for name, field in moved.items() if field is not fields[name]}
         return value.model_copy(update=update) if update else value
     if isinstance(value, Mapping):
-        entries = {key: _resolve_paths(entry, folder) for key, entry in value.items()}
+        entries = {key: _each_path(entry, change) for key, entry in value.items()}
         return entries if any(entries[key] is not value[key] for key in value) else value
     if isinstance(value, tuple | list):
-        items = type(value)(_resolve_paths(item, folder) for item in value)
+        items = type(value)(_each_path(item, change) for item in value)
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value

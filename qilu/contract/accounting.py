@@ -113,6 +113,8 @@ class EventKind(IntEnum):
     CORRECTED = 12
     """The clock was corrected: nothing was polled of the device in this time, which lies between the last
     reading before that and the first one after it."""
+    RELOADED = 13
+    """The running gateway took other settings; `text` has who asked for them and what they changed."""
 
 
 class DropReason(IntEnum):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,19 +26,19 @@ async def gateway(file: Path) -> None:
     with expected(Kind.GATEWAY, file):
         settings, profiles = load(file)
     async with AsyncExitStack() as stack:
-        edge = await _opened(stack, settings, profiles)
+        edge = await _opened(stack, settings, profiles, file)
         await _run(edge)
 
 
 async def _opened(
-    stack: AsyncExitStack, settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]
+    stack: AsyncExitStack, settings: GatewaySettings, profiles: Mapping[str, DeviceProfile], file: Path
 ) -> Gateway:
     """The gateway, behind its console where the settings want one; nothing of that is imported otherwise."""
     if settings.console is None:
-        return build(settings, profiles)
+        return build(settings, profiles, file=file)
     from gateway.console.app import Console
 
-    console = await stack.enter_async_context(Console(settings, profiles, version=version("qilu")))
+    console = await stack.enter_async_context(Console(settings, profiles, version=version("qilu"), file=file))
     _log.info("console: %s", console.server.url)
     return console.gateway
 
@@ -48,7 +50,8 @@ async def _run(edge: Gateway) -> None:
     feeding = asyncio.create_task(manager.feed_watchdog(), name="feed the watchdog")
     running = asyncio.create_task(edge.run(stop, opened=manager.ready), name=f"edge {settings.edge}")
     try:
-        await asyncio.shield(running)
+        with _hangups_to(edge):
+            await asyncio.shield(running)
     except asyncio.CancelledError:
         if not running.done():
             stop.set()  # turns under way end first: what was answered is not lost
@@ -56,3 +59,26 @@ async def _run(edge: Gateway) -> None:
         raise
     finally:
         feeding.cancel()
+
+
+@contextmanager
+def _hangups_to(edge: Gateway) -> Iterator[None]:
+    """SIGHUP asks for a reload, unless it is ignored since the start, as `nohup` does."""
+    reloader = edge.reloader
+    if sys.platform == "win32" or reloader is None or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+    loop, asked = asyncio.get_running_loop(), set[asyncio.Task[object]]()
+
+    def reload() -> None:
+        task = asyncio.create_task(reloader.reload("SIGHUP"), name="reload by SIGHUP")
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP changes nothing: the gateway stops")
+        for task in asked:
+            task.cancel()

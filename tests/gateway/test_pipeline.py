@@ -164,8 +164,8 @@ def pipeline(
     outbox = Outbox([STORE], Random(0), limits)
     delivery = Delivery(spool, cloud, outbox, linger=0.001, backoff=quick, clock=time.monotonic)
     return Pipeline(
-        sources=sources,
-        processors=processors,
+        sources=list(sources),
+        processors=list(processors),
         spool=spool,
         delivery=delivery,
         reports=NoReports(),

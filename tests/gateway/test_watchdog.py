@@ -107,8 +107,8 @@ def gateway(
     progress = Progress({COMMIT: Deadline(0.2), **tasks}, clock)
     outbox = Outbox([STORE], Random(0))
     pipeline = Pipeline(
-        sources=sources,
-        processors=(),
+        sources=list(sources),
+        processors=[],
         spool=spool,
         delivery=Delivery(spool, Cloud(refusals), outbox, linger=0.05, backoff=quick, clock=clock),
         reports=NoReports(),

@@ -115,6 +115,11 @@ class Group:
         """Whether each block replied to its last request, and nothing that was refused is requested again."""
         return self.evidence.settled and self.state is GroupState.NORMAL
 
+    @property
+    def key(self) -> tuple[str, str, float]:
+        """Groups with the same one are due at the same times."""
+        return self.device.name, self.plan.group, self.plan.period
+
     def replan(self, read: ReadPlan) -> None:
         """Read by this plan from now on."""
         self.plan = read

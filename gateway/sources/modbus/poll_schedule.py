@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heapify, heapreplace
-from math import floor
+from math import floor, inf
 from typing import NamedTuple
 from zlib import crc32
 
@@ -71,21 +71,35 @@ class PollSchedule:
 
     def __init__(self, groups: Iterable[tuple[str, float]], start: float, slot: float = SLOTS[0]) -> None:
         """`groups`: name of the device and period in seconds; turns name them by their place here."""
-        self._grids = [
-            _Grid(index, period, phase_of(device), start, slot)
-            for index, (device, period) in enumerate(groups)
-        ]
-        heapify(self._grids)
+        self._slot = slot
+        self._grids: list[_Grid] = []
+        self.exchange([(device, period, None) for device, period in groups], start)
+
+    def exchange(self, groups: Iterable[tuple[str, float, int | None]], now: float) -> None:
+        """Other groups from now on: name of the device, period, and the place where the group was before.
+
+        A group that was there before, with the same period, keeps its due times; None: a new group.
+        """
+        before = {grid.index: grid for grid in self._grids}
+        grids = []
+        for index, (device, period, place) in enumerate(groups):
+            grid = None if place is None else before[place]
+            if grid is None:
+                grid = _Grid(index, period, phase_of(device), now, self._slot)
+            grid.index = index
+            grids.append(grid)
+        heapify(grids)
+        self._grids = grids
 
     @property
     def next_due(self) -> float:
-        return self._grids[0].due
+        return self._grids[0].due if self._grids else inf
 
     def take(self, now: float) -> DuePoll | None:
         """The turn that is to be made now, or None while none is due."""
-        first = self._grids[0]
-        if first.due - now > _EARLY:
+        if self.next_due - now > _EARLY:
             return None
+        first = self._grids[0]
         poll = first.pop_due(now)
         heapreplace(self._grids, first)
         return poll

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from types import TracebackType
@@ -54,23 +54,27 @@ class ModbusSource:
         alarms: Timers | None = None,
         memory: LearnedLimitsStore | None = None,
         slot: float = SLOTS[0],
+        stats: SourceStats | None = None,
     ) -> None:
         """`listener` receives every event, `slots` and `alarms` are shared by all sources of the process,
         `memory` keeps learned limits over restarts. `slot`: seconds that polls gather in, best the same for
-        all sources of a process.
+        all sources of a process. `stats`: of the source before this one, which go on.
 
         ConfigError where a device does not fit its profile.
         """
         self.name = settings.url
         self.busy = False
-        self.stats = SourceStats()
+        self.stats = stats or SourceStats()
         self._settings = settings
         self._timebase = timebase
         self._listener = listener
         self._alarms = alarms or Timers()
         self._slot = slot
-        framing, spacing = settings.endpoint.framing, settings.message_spacing
-        self._devices = [Device(setup, framing, spacing, memory) for setup in devices]
+        self._memory = memory
+        self._timetable: PollSchedule | None = None
+        self._rest: asyncio.Future[None] | None = None
+        self._waiting: list[Callable[[], None]] = []
+        self._devices = self.prepared(devices)
         self._groups = [group for device in self._devices for group in device.groups]
         self._service = self._availability(0.0)
         self._link = EndpointConnector(
@@ -84,10 +88,57 @@ class ModbusSource:
             self._alarms,
         )
 
-    def _availability(self, now: float) -> UnitAvailability:
-        """Of each unit id once: several devices, each with a profile, may be one unit."""
+    def prepared(self, setups: Sequence[DeviceSetup], now: float | None = None) -> list[Device]:
+        """Devices for `exchange`; `now`: with the limits that were saved of them. Any thread may do this.
+
+        ConfigError where a device does not fit its profile.
+        """
+        framing, spacing = self._settings.endpoint.framing, self._settings.message_spacing
+        devices = [Device(setup, framing, spacing, self._memory) for setup in setups]
+        if now is not None:
+            for device in devices:
+                device.load_limits(now)
+        return devices
+
+    def between_polls(self, act: Callable[[], None]) -> None:
+        """Call `act` between two polls: now, or as soon as the poll in progress is counted."""
+        if self.busy:
+            self._waiting.append(act)
+        else:
+            act()
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """Those that are polled now, by name."""
+        return {device.name: device for device in self._devices}
+
+    def exchange(self, settings: ModbusSettings, devices: Sequence[Device]) -> None:
+        """Poll these devices from now on; call it between two polls. `settings`: of the same endpoint.
+
+        The connection stays. A device that is polled already keeps all that is known of it, and a poll group
+        with the same name and period its due times.
+        """
+        now = asyncio.get_running_loop().time()
+        for device in set(self._devices).difference(devices):
+            self.stats.offline.discard(device.name)
+            self.stats.rtt.pop(device.name, None)
+        places = {group.key: place for place, group in enumerate(self._groups)}
+        self._settings = settings
+        self._devices = list(devices)
+        self._groups = [group for device in self._devices for group in device.groups]
+        self._service.exchange(*self._units())
+        if self._timetable is not None:
+            groups = [(group.device.name, group.plan.period, places.get(group.key)) for group in self._groups]
+            self._timetable.exchange(groups, now)
+            self._wake()
+
+    def _units(self) -> tuple[Sequence[int], Mapping[int, float]]:
+        """Each unit id once: several devices, each with a profile, may be one unit; and own timeouts."""
         own = {device.unit: timeout for device in self._devices if (timeout := device.setup.settings.timeout)}
-        units = tuple(dict.fromkeys(device.unit for device in self._devices))
+        return tuple(dict.fromkeys(device.unit for device in self._devices)), own
+
+    def _availability(self, now: float) -> UnitAvailability:
+        units, own = self._units()
         retries = self._settings.retries
         limit = TIMEOUTS_UNTIL_OUT + max(1, retries)
         return UnitAvailability(units, self._settings.timeout, now, own, retries, limit)
@@ -138,18 +189,41 @@ class ModbusSource:
     async def polls(self) -> AsyncGenerator[Poll]:
         clock = asyncio.get_running_loop().time
         periods = [(group.device.name, group.plan.period) for group in self._groups]
-        timetable = PollSchedule(periods, clock(), self._slot)
+        timetable = self._timetable = PollSchedule(periods, clock(), self._slot)
         try:
             while True:
+                if self._waiting:
+                    self._end_poll()
                 now = clock()
                 due = timetable.take(now)
                 self.busy = due is not None
                 if due is None:
-                    await self._alarms.until(timetable.next_due)
+                    await self._until(timetable.next_due)
                 else:
                     yield await self._poll(due, now)
         finally:
-            self.busy = False
+            self._timetable = None
+            self._end_poll()
+
+    def _end_poll(self) -> None:
+        """No poll is in progress: do what waits for that."""
+        self.busy = False
+        waiting, self._waiting = self._waiting, []
+        for act in waiting:
+            act()
+
+    async def _until(self, when: float) -> None:
+        """Return at this time of the loop's clock, or when the timetable was exchanged."""
+        self._rest = asyncio.get_running_loop().create_future()
+        timer = self._alarms.at(when, self._wake)
+        try:
+            await self._rest
+        finally:
+            timer.cancel()
+
+    def _wake(self) -> None:
+        if self._rest is not None and not self._rest.done():
+            self._rest.set_result(None)
 
     async def _poll(self, due: DuePoll, now: float) -> Poll:
         group, epoch = self._groups[due.group], self._timebase.epoch  # one epoch for all times of a poll
@@ -259,6 +333,8 @@ class ModbusSource:
         return readings + [not_asked.reading(time_ms) for not_asked in group.plan.not_asked]
 
     def _on_late_reply(self, unit: int, seconds: float) -> None:
+        if unit not in self._service.units:
+            return  # its device was removed meanwhile
         self._service.replied_late(unit, seconds)
         for device in self._devices:
             if device.unit == unit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from gateway.interfaces import Event
 from qilu.modbus_client.stats import ClientStats
@@ -25,3 +25,10 @@ class SourceStats(ClientStats):
     rtt: dict[str, float] = field(default_factory=dict)
     """Device -> seconds from request to reply, a running mean."""
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
+
+    def add(self, other: SourceStats) -> None:
+        """Count what another source, which has ended, counted."""
+        for entry in fields(self):
+            before, more = getattr(self, entry.name), getattr(other, entry.name)
+            if isinstance(before, int):
+                setattr(self, entry.name, before + more)

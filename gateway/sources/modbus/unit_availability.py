@@ -31,14 +31,26 @@ class UnitAvailability:
     ) -> None:
         """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat.
         `timeout_limit`: consecutive timeouts that take a unit out of service."""
-        own = timeouts or {}
-        self.units = {unit: CircuitBreaker() for unit in units}
-        self.timing = {unit: ResponseTimeout(own.get(unit, timeout)) for unit in units}
+        self._timeout = timeout
+        self.units: dict[int, CircuitBreaker] = {}
+        self.timing: dict[int, ResponseTimeout] = {}
+        self.exchange(units, timeouts or {})
         self.retries = retries
         self._timeout_limit = timeout_limit
         self._budget = ProbeBudget(start, credit=timeout * len(units))
         self._slow = SlowUnitLimiter()
         self._probe_may_block_bus = False  # the last request was a probe in vain: the endpoint may be busy
+
+    def exchange(self, units: Sequence[int], timeouts: Mapping[int, float]) -> None:
+        """Other units from now on; what is known of a unit stays, its round trip while its timeout does."""
+        timing = {unit: self.timing.get(unit) for unit in units}
+        self.units = {unit: self.units.get(unit) or CircuitBreaker() for unit in units}
+        self.timing = {
+            unit: known
+            if known is not None and known.timeout == timeouts.get(unit, self._timeout)
+            else ResponseTimeout(timeouts.get(unit, self._timeout))
+            for unit, known in timing.items()
+        }
 
     def may_poll(self, number: int, now: float) -> bool:
         """Whether a request to this unit may be sent now."""
