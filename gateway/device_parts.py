@@ -51,12 +51,14 @@ def descriptions(
     settings: GatewaySettings, profiles: Profiles, devices: Iterable[DeviceSettings]
 ) -> list[Row]:
     """What each point of these devices is."""
-    found: list[Row] = []
+    described_points: list[Row] = []
     for device in devices:
         profile = profiles[device.profile]
         periods = {**profile.groups, **device.poll_periods}
-        found += rows(origin_of(settings, device), described(profile, device.label, device.place, periods))
-    return found
+        described_points += rows(
+            origin_of(settings, device), described(profile, device.label, device.place, periods)
+        )
+    return described_points
 
 
 def counters(

@@ -58,7 +58,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class _Collecting:
+class _CollectingTasks:
     """The tasks that collect from equipment, each with the event that ends it after the poll in progress."""
 
     tasks: asyncio.TaskGroup | None = None
@@ -91,7 +91,7 @@ class Pipeline:
     shutdown_grace: float = 2.0
     """Seconds that polls in progress may take to end when it stops."""
     complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
-    _collecting: _Collecting = field(default_factory=_Collecting)
+    _collecting: _CollectingTasks = field(default_factory=_CollectingTasks)
 
     async def run(self, stop: asyncio.Event, grace: float, opened: Callable[[], None] = _nothing) -> None:
         """Collect until `stop`, then deliver what is left for at most `grace` seconds; or until cancelled.

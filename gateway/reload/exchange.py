@@ -41,7 +41,7 @@ class Follower(Protocol):
     """Another part that shows the devices of the settings."""
 
     def exchange(self, settings: SettingsSet, removed: Collection[str], added: Collection[str]) -> None:
-        """These devices are gone, and those are there from now on; one in both begins anew."""
+        """These devices are gone, and those are there from now on; one in both beginning anew."""
         ...
 
     def arrange(self, settings: SettingsSet) -> None:
@@ -83,13 +83,13 @@ class Chain:
     def with_settings(self, settings: Sequence[ProcessorSettings]) -> Sequence[Processor]:
         """The processors of other settings; those whose settings are the same keep their state."""
         left = list(zip(self.settings, self.built, strict=True))
-        found: list[Processor] = []
+        processors: list[Processor] = []
         for wanted in settings:
             known = next((pair for pair in left if pair[0] == wanted), None)
             if known is not None:
                 left.remove(known)
-            found.append(build_processors([wanted])[0] if known is None else known[1])
-        return found
+            processors.append(build_processors([wanted])[0] if known is None else known[1])
+        return processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +134,15 @@ class _Endpoint:
     def arrivals(self) -> Sequence[DeviceSettings]:
         """The devices that wait until the other endpoints have given up theirs."""
         first = {device.device for device in self.first}
-        return [] if self.after is None else [one for one in self.after.devices if one.device not in first]
+        return (
+            []
+            if self.after is None
+            else [device for device in self.after.devices if device.device not in first]
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedSet:
     """A set that was compared, checked and built, and touched nothing yet."""
 
     settings: SettingsSet
@@ -159,7 +163,7 @@ class SettingsExchange:
 
     # Before anything is touched.
 
-    def prepare(self, settings: SettingsSet, now: float) -> Prepared:
+    def prepare(self, settings: SettingsSet, now: float) -> PreparedSet:
         """Compare, check and build; `now` is the loop's clock. It takes long, and any thread may do it.
 
         ConfigError where a device does not fit its profile.
@@ -170,7 +174,7 @@ class SettingsExchange:
             endpoint for url in urls if (endpoint := self._endpoint(url, settings, change, now)) is not None
         ]
         processors = self._parts.chain.with_settings(settings.settings.processors)
-        return Prepared(settings, change, endpoints, processors)
+        return PreparedSet(settings, change, endpoints, processors)
 
     def _endpoint(
         self, url: str, settings: SettingsSet, change: SettingsChange, now: float
@@ -185,35 +189,39 @@ class SettingsExchange:
         if before is not None and after is not None and not ended and not fresh and list(old) == list(new):
             return None
         elsewhere = self.current.devices.keys() - old.keys()
-        first = [] if before is None else [one for name, one in new.items() if name not in elsewhere]
+        first = [] if before is None else [device for name, device in new.items() if name not in elsewhere]
         source = next((known for known in self._parts.sources if known.name == url), None)
         renewed = any(entry.url == url and entry.fate is Fate.CHANGED for entry in change.endpoints)
-        made: ModbusSource | None = None
+        following: ModbusSource | None = None
         devices: dict[str, Device] = {}
         if after is not None and source is not None and not renewed:
             setups = device_parts.setups(settings.settings, settings.profiles, fresh)
             devices = {device.name: device for device in source.prepared(setups, now)}
         elif after is not None:
             setups = device_parts.setups(settings.settings, settings.profiles, after.devices)
-            made = self._parts.factory.make(after, setups, None if source is None else source.stats)
-        return _Endpoint(url, before, after, ended, first, source, made, devices)
+            following = self._parts.factory.make(after, setups, None if source is None else source.stats)
+        return _Endpoint(url, before, after, ended, first, source, following, devices)
 
     # The change itself.
 
-    async def take(self, prepared: Prepared) -> None:
+    async def take(self, prepared: PreparedSet) -> None:
         """Take the set, endpoint by endpoint. Whatever is raised here is a bug, and ends the process."""
         raise_open_file_limit(2 * (len(prepared.endpoints) + len(self._parts.sources)))
         try:
-            await self._each(self._leave, prepared, [one for one in prepared.endpoints if one.source])
-            await self._each(self._arrive, prepared, [one for one in prepared.endpoints if one.arrivals])
+            await self._each(
+                self._leave, prepared, [endpoint for endpoint in prepared.endpoints if endpoint.source]
+            )
+            await self._each(
+                self._arrive, prepared, [endpoint for endpoint in prepared.endpoints if endpoint.arrivals]
+            )
         finally:
             self.waiting_for.clear()
         self._settle(prepared)
 
     async def _each(
         self,
-        work: Callable[[Prepared, _Endpoint], Coroutine[Any, Any, None]],
-        prepared: Prepared,
+        work: Callable[[PreparedSet, _Endpoint], Coroutine[Any, Any, None]],
+        prepared: PreparedSet,
         endpoints: Sequence[_Endpoint],
     ) -> None:
         self.waiting_for.update(endpoint.url for endpoint in endpoints)
@@ -221,7 +229,7 @@ class SettingsExchange:
             for endpoint in endpoints:
                 tasks.create_task(work(prepared, endpoint), name=f"exchange {endpoint.url}")
 
-    async def _leave(self, prepared: Prepared, endpoint: _Endpoint) -> None:
+    async def _leave(self, prepared: PreparedSet, endpoint: _Endpoint) -> None:
         """Devices leave an endpoint of the old set, or begin anew there; or it ends, or is connected anew."""
         source, after = endpoint.source, endpoint.after
         assert source is not None
@@ -237,7 +245,7 @@ class SettingsExchange:
                 self._account(prepared, source, endpoint.ended, ())
         self.waiting_for.discard(endpoint.url)
 
-    async def _arrive(self, prepared: Prepared, endpoint: _Endpoint) -> None:
+    async def _arrive(self, prepared: PreparedSet, endpoint: _Endpoint) -> None:
         """Devices come to an endpoint of the new set, which no other one polls any more."""
         assert endpoint.after is not None
         if endpoint.next_source is not None:
@@ -253,7 +261,7 @@ class SettingsExchange:
 
     def _poll(
         self,
-        prepared: Prepared,
+        prepared: PreparedSet,
         endpoint: _Endpoint,
         ended: Collection[str],
         wanted: Sequence[DeviceSettings],
@@ -264,14 +272,14 @@ class SettingsExchange:
         assert after is not None
         known = source.devices
         polled = [endpoint.devices.get(device.device) or known[device.device] for device in wanted]
-        begins = [
+        beginning = [
             device for device, new in zip(wanted, polled, strict=True) if known.get(device.device) is not new
         ]
         source.exchange(after, polled)
         self._parts.deadlines[collecting_task(source)] = device_parts.deadline(source, after)
-        self._account(prepared, source, ended, begins)
+        self._account(prepared, source, ended, beginning)
 
-    def _start(self, prepared: Prepared, endpoint: _Endpoint, ended: Collection[str]) -> None:
+    def _start(self, prepared: PreparedSet, endpoint: _Endpoint, ended: Collection[str]) -> None:
         """A new source polls the endpoint from now on."""
         parts, source, after = self._parts, endpoint.next_source, endpoint.after
         assert source is not None
@@ -298,38 +306,38 @@ class SettingsExchange:
 
     def _account(
         self,
-        prepared: Prepared,
+        prepared: PreparedSet,
         source: ModbusSource,
         ended: Collection[str],
-        begins: Sequence[DeviceSettings],
+        beginning: Sequence[DeviceSettings],
     ) -> None:
         """The accounts of some devices end, and those of others begin; everybody else hears of it."""
         parts, settings, profiles = self._parts, prepared.settings.settings, prepared.settings.profiles
-        names = {device.device for device in begins}
+        names = {device.device for device in beginning}
         expected: dict[str, list[ExpectedPolls]] = {name: [] for name in names}
         for group in source.expected():
             if group.origin.device in names:
                 expected[group.origin.device].append(group)
-        parts.reports.exchange(ended, device_parts.origins(settings, begins))
+        parts.reports.exchange(ended, device_parts.origins(settings, beginning))
         parts.schedule.exchange(ended, [group for groups in expected.values() for group in groups])
-        parts.descriptions.replace(ended, device_parts.descriptions(settings, profiles, begins))
-        parts.chain.exchange(ended, device_parts.counters(profiles, begins))
+        parts.descriptions.replace(ended, device_parts.descriptions(settings, profiles, beginning))
+        parts.chain.exchange(ended, device_parts.counters(profiles, beginning))
         if parts.history is not None:
             from gateway.history.polled_groups import groups_of
 
-            groups = {device.device: groups_of(device, profiles[device.profile]) for device in begins}
+            groups = {device.device: groups_of(device, profiles[device.profile]) for device in beginning}
             parts.history.exchange(ended, groups)
         endpoint = prepared.settings.endpoints.get(source.name)
         views = (
             []
             if endpoint is None
-            else [first_view(endpoint, device, expected[device.device]) for device in begins]
+            else [first_view(endpoint, device, expected[device.device]) for device in beginning]
         )
         parts.book.exchange(ended, source, views)
         for follower in self.followers:
             follower.exchange(prepared.settings, ended, names)
 
-    def _settle(self, prepared: Prepared) -> None:
+    def _settle(self, prepared: PreparedSet) -> None:
         """What concerns the gateway as a whole: labels, processors, the order of devices."""
         parts, settings = self._parts, prepared.settings
         devices = settings.devices

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.accounting.accounting_source import AccountingSource
 from gateway.reload.comparison import Verdict, compare
-from gateway.reload.exchange import Prepared, SettingsExchange
+from gateway.reload.exchange import PreparedSet, SettingsExchange
 from gateway.reload.kept_sets import KeptSets, SetTexts, texts_of
 from gateway.reload.reports import ReloadReport, refused
 from gateway.reload.requests import ReloadRequest, RequestFiles
@@ -31,7 +31,7 @@ class _Job(NamedTuple):
     report: asyncio.Future[ReloadReport]
 
 
-class _Loaded(NamedTuple):
+class _LoadedSet(NamedTuple):
     settings: SettingsSet
     texts: SetTexts | None
     """None where they could not be read a second time."""
@@ -50,7 +50,7 @@ class Reloader:
         self._files = RequestFiles(directory)
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(1)
         self._busy = False
-        self.on_taken: list[Callable[[str, ReloadReport], None]] = []
+        self.followers: list[Callable[[str, ReloadReport], None]] = []
         """Hear of each reload that was taken: who asked for it, and what it changed."""
 
     async def plan(self, *, last_good: bool = False) -> ReloadReport:
@@ -93,17 +93,17 @@ class Reloader:
         while True:
             await asyncio.sleep(LOOK_S)
             if (request := self._files.take()) is not None:
-                await self._answer(request)
+                await self._reply_to(request)
 
-    async def _answer(self, request: ReloadRequest) -> None:
+    async def _reply_to(self, request: ReloadRequest) -> None:
         if request.file and Path(request.file).resolve() != self._file.resolve():
             report = ReloadReport("refused", f"this gateway runs with {self._file.resolve()}; name this file")
         else:
             report = await self.reload(request.who, last_good=request.last_good)
         try:
-            self._files.reply(request, report)
+            self._files.put_reply(request, report)
         except OSError as error:
-            _log.warning("the answer to the reload of %s cannot be written: %s", request.who, error)
+            _log.warning("the reply to the reload of %s cannot be written: %s", request.who, error)
 
     async def _do(self, job: _Job) -> ReloadReport:
         loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class Reloader:
             return report
         return await self._take(job, prepared, loaded.texts)
 
-    async def _take(self, job: _Job, prepared: Prepared, texts: SetTexts | None) -> ReloadReport:
+    async def _take(self, job: _Job, prepared: PreparedSet, texts: SetTexts | None) -> ReloadReport:
         await self._exchange.take(prepared)
         text = prepared.change.summary()
         _log.info("reload by %s taken: %s", job.who, text)
@@ -135,17 +135,17 @@ class Reloader:
         if job.last_good:
             text += f"; {self._file} still has other settings, which a restart takes: correct the file"
         report = ReloadReport.of(prepared.change, "taken", text)
-        for follower in self.on_taken:
+        for follower in self.followers:
             follower(job.who, report)
         await asyncio.to_thread(self._keep, texts)
         return report
 
-    def _load(self, last_good: bool) -> _Loaded:
+    def _load(self, last_good: bool) -> _LoadedSet:
         if last_good:
             texts = self._kept.texts("previous")
-            return _Loaded(texts.load(), texts)
+            return _LoadedSet(texts.load(), texts)
         settings = SettingsSet.load(self._file)
-        return _Loaded(settings, self._texts(settings))
+        return _LoadedSet(settings, self._texts(settings))
 
     def _texts(self, settings: SettingsSet) -> SetTexts | None:
         try:

@@ -1,6 +1,6 @@
 """How another process asks a running gateway to take its settings anew: two files in its spool's directory.
 
-The gateway looks for a request once a second, does what it asks, and leaves its answer. No signal and no
+The gateway looks for a request once a second, does what it asks, and leaves its reply. No signal and no
 address is needed, so it works in a container and for another user that may write there.
 """
 
@@ -16,7 +16,7 @@ from gateway.reload.reports import ReloadReport
 from qilu.runtime.private_files import make_folder, read_file, replace_file
 
 _FOLDER = "reload"
-_REQUEST, _ANSWER = "request.json", "answer.json"
+_REQUEST, _REPLY = "request.json", "reply.json"
 
 
 class ReloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class ReloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_good: bool = False
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Reply(msgspec.Struct, frozen=True):
     id: str
     report: ReloadReport
 
@@ -57,13 +57,13 @@ class RequestFiles:
         with suppress(OSError):
             (self._folder / _REQUEST).unlink()
 
-    def answer(self, request: ReloadRequest) -> ReloadReport | None:
-        """The answer to this request; None while there is none."""
+    def reply(self, request: ReloadRequest) -> ReloadReport | None:
+        """The reply to this request; None while there is none."""
         try:
-            answer = msgspec.json.decode(read_file(self._folder / _ANSWER), type=_Answer)
+            document = msgspec.json.decode(read_file(self._folder / _REPLY), type=_Reply)
         except (OSError, msgspec.DecodeError):
             return None
-        return answer.report if answer.id == request.id else None
+        return document.report if document.id == request.id else None
 
     # The gateway.
 
@@ -74,9 +74,9 @@ class RequestFiles:
             self.withdraw()
         return request
 
-    def reply(self, request: ReloadRequest, report: ReloadReport) -> None:
-        """Leave the answer."""
-        replace_file(self._folder / _ANSWER, msgspec.json.encode(_Answer(request.id, report)))
+    def put_reply(self, request: ReloadRequest, report: ReloadReport) -> None:
+        """Leave the reply."""
+        replace_file(self._folder / _REPLY, msgspec.json.encode(_Reply(request.id, report)))
 
     def _request(self) -> ReloadRequest | None:
         try:

@@ -24,9 +24,9 @@ from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.store_access import print_json
 from qilu_cli.terminal import console
 
-_TAKEN_WITHIN_S = 5.0
+_ACCEPTED_WITHIN_S = 5.0
 """Seconds within which a gateway that runs takes a request."""
-_ANSWERED_WITHIN_S = 60.0
+_REPLY_WITHIN_S = 60.0
 _LOOK_S = 0.1
 
 
@@ -59,23 +59,23 @@ def reload(file: Path, *, last_good: bool, as_json: bool) -> None:
     try:
         with acting_as_owner(directory):
             request = files.ask(f"qilu reload of {_user()}", str(file.resolve()), last_good=last_good)
-            report = _answer(files, request, directory)
+            report = _reply(files, request, directory)
     except OSError as error:
         problem = f"{directory}: {describe_os_error(error)}"
         raise UnreachableError(f"{problem}; run this as the user of the gateway, or as root") from error
     _print(report, as_json=as_json)
 
 
-def _answer(files: RequestFiles, request: ReloadRequest, directory: Path) -> ReloadReport:
-    begun = time.monotonic()
-    while (report := files.answer(request)) is None:
-        waited = time.monotonic() - begun
-        if waited > _TAKEN_WITHIN_S and files.is_waiting(request):
+def _reply(files: RequestFiles, request: ReloadRequest, directory: Path) -> ReloadReport:
+    start_s = time.monotonic()
+    while (report := files.reply(request)) is None:
+        waited = time.monotonic() - start_s
+        if waited > _ACCEPTED_WITHIN_S and files.is_waiting(request):
             files.withdraw()
             text = f"no gateway runs on the spool {directory}: start it, and it takes the file as it is"
             raise UnreachableError(text)
-        if waited > _ANSWERED_WITHIN_S:
-            text = f"the gateway has not answered within {_ANSWERED_WITHIN_S:.0f} s: look at its log"
+        if waited > _REPLY_WITHIN_S:
+            text = f"the gateway has not replied within {_REPLY_WITHIN_S:.0f} s: look at its log"
             raise UnreachableError(text)
         time.sleep(_LOOK_S)
     return report

@@ -97,9 +97,9 @@ class PollSchedule:
 
     def take(self, now: float) -> DuePoll | None:
         """The turn that is to be made now, or None while none is due."""
-        if self.next_due - now > _EARLY:
+        first = self._grids[0] if self._grids else None
+        if first is None or first.due - now > _EARLY:
             return None
-        first = self._grids[0]
         poll = first.pop_due(now)
         heapreplace(self._grids, first)
         return poll
