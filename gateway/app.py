@@ -195,6 +195,10 @@ def build(
         settings.processors,
         build_processors(settings.processors),
     )
+    edge_info = EdgeInfoSource(
+        *(edge, version("qilu"), settings_hash(settings), observer.view),
+        *(settings.status_interval, clock.stamp, clock.tag),
+    )
     deadlines = _deadlines(settings, sources)
     pipeline = Pipeline(
         sources=[*sources],
@@ -207,10 +211,7 @@ def build(
         backoff=lambda: Backoff(random),
         internal_sources=[
             StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
-            EdgeInfoSource(
-                *(edge, version("qilu"), settings_hash(settings), observer.view),
-                *(settings.status_interval, clock.stamp, clock.tag),
-            ),
+            edge_info,
             schedule,
             descriptions,
         ],
@@ -221,7 +222,7 @@ def build(
     exchange = SettingsExchange(
         ExchangedParts(
             *(pipeline, sources, stats, factory, reports, schedule, descriptions, chain, devices, health),
-            *(deadlines, history),
+            *(deadlines, edge_info, history),
         ),
         current,
     )

@@ -67,19 +67,27 @@ class EdgeInfoSource:
         self._period = period
         self._stamp = stamp
         self._tag = tag
+        self._reported: tuple[object, ...] = ()
+        self._reported_at = float("-inf")
+
+    def take(self, settings: str) -> None:
+        """The hash of other settings, which are reported at the next look."""
+        version, before = self._fixed
+        if settings != before:
+            self._fixed = version, settings
+            self._reported, self._reported_at = (), float("-inf")
 
     async def polls(self) -> AsyncGenerator[Poll]:
         loop = asyncio.get_running_loop()
-        reported: tuple[object, ...] = ()
-        reported_at = float("-inf")
+        self._reported, self._reported_at = (), float("-inf")
         while True:
             await asyncio.sleep(self._period)
             now = loop.time()
             state = sentence(replace(self._view(), last_durable_ms=0))  # whose age is another each second
-            age, causes = now - reported_at, _causes(state)
+            age, causes = now - self._reported_at, _causes(state)
             longest = TROUBLED_S if state.problems else EVERY
-            if age >= longest or (causes != reported and age >= min(SHORTEST_S, 6 * self._period)):
-                reported, reported_at = causes, now
+            if age >= longest or (causes != self._reported and age >= min(SHORTEST_S, 6 * self._period)):
+                self._reported, self._reported_at = causes, now
                 time_ms = self._stamp(self._columns)
                 values = (*self._fixed, state.worst.en, state.worst.zh)
                 yield Poll(time_ms, (Reading(self._columns, time_ms, values),), epoch=self._tag())

@@ -59,9 +59,7 @@ class DeviceBook:
             for group in source.expected():
                 groups.setdefault(group.origin.device, []).append(group)
             for device in entry.devices:
-                view = first_view(
-                    entry, device, settings.lines.get(device.line, NO_LABEL), groups.get(device.device, [])
-                )
+                view = first_view(entry, device, line_of(settings, device), groups.get(device.device, []))
                 self._entries[device.device] = _DeviceEntry(source, view)
                 self._views[device.device] = view
 
@@ -76,9 +74,11 @@ class DeviceBook:
             self._views[view.device] = view
             self.changed.add(view.device)
 
-    def relabel(self, device: str, settings: DeviceSettings) -> None:
-        """People call this device otherwise."""
-        self._views[device] = replace(self._views[device], label=settings.label, place=settings.place)
+    def relabel(self, device: str, settings: DeviceSettings, line: Label) -> None:
+        """People call this device, or its production line, otherwise."""
+        self._views[device] = replace(
+            self._views[device], label=settings.label, place=settings.place, line_label=line
+        )
         self.changed.add(device)
 
     def arrange(self, devices: Iterable[str]) -> None:
@@ -139,6 +139,11 @@ class DeviceBook:
             for plan in source.plans()
             if plan.device in news
         }
+
+
+def line_of(settings: GatewaySettings, device: DeviceSettings) -> Label:
+    """What people call the production line of a device."""
+    return settings.lines.get(device.line, NO_LABEL)
 
 
 def first_view(

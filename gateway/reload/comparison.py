@@ -41,6 +41,7 @@ GATEWAY_KEYS: Mapping[str, Effect] = {
     "enterprise": Effect.RESTART,
     "site": Effect.RESTART,
     "label": Effect.EDGE,
+    "lines": Effect.EDGE,
     "profiles": Effect.DEVICES,
     "spool": Effect.RESTART,
     "mqtt": Effect.RESTART,

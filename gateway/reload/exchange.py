@@ -17,7 +17,8 @@ from gateway.accounting.accounting_source import AccountingSource
 from gateway.accounting.daily_source import DailySource
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.device_parts import SourceFactory
-from gateway.diagnosis.devices import DeviceBook, first_view
+from gateway.diagnosis.devices import DeviceBook, first_view, line_of
+from gateway.edge_info import EdgeInfoSource, settings_hash
 from gateway.health import Health
 from gateway.interfaces import DeviceMemory, ExpectedPolls, Processor
 from gateway.pipeline import Pipeline, collecting_task
@@ -109,6 +110,7 @@ class ExchangedParts:
     book: DeviceBook
     health: Health
     deadlines: dict[str, Deadline]
+    edge_info: EdgeInfoSource
     history: History | None = None
 
 
@@ -331,7 +333,10 @@ class SettingsExchange:
         views = (
             []
             if endpoint is None
-            else [first_view(endpoint, device, expected[device.device]) for device in beginning]
+            else [
+                first_view(endpoint, device, line_of(settings, device), expected[device.device])
+                for device in beginning
+            ]
         )
         parts.book.exchange(ended, source, views)
         for follower in self.followers:
@@ -346,10 +351,14 @@ class SettingsExchange:
                 device = devices[change.device].settings
                 described = device_parts.descriptions(settings.settings, settings.profiles, [device])
                 parts.descriptions.replace([change.device], described)
-                parts.book.relabel(change.device, device)
+                parts.book.relabel(change.device, device, line_of(settings.settings, device))
+        if "lines" in prepared.change.edge:
+            for name, placed in devices.items():
+                parts.book.relabel(name, placed.settings, line_of(settings.settings, placed.settings))
         parts.chain.settings, parts.chain.built = settings.settings.processors, prepared.processors
         parts.chain.renew()
         parts.book.arrange(devices)
+        parts.edge_info.take(settings_hash(settings.settings))
         parts.health.devices = len(devices)
         self.current = settings
         for follower in self.followers:
