@@ -40,7 +40,9 @@ URL, OTHER = "tcp://10.0.0.1", "tcp://10.0.0.2"
     ],
 )
 def test_every_key_of_the_settings_has_a_class(model: type[BaseModel], table: Mapping[str, Effect]) -> None:
-    assert set(model.model_fields) == set(table), "say in gateway/reload/comparison.py what a change of it does"
+    assert set(model.model_fields) == set(table), (
+        "say in gateway/reload/comparison.py what a change of it does"
+    )
 
 
 def sources() -> list[dict[str, Any]]:
