@@ -40,9 +40,12 @@ AUDIT_POINTS = (
     "unexplained_values",  # of the missing ones, those without a cause
     "surplus_values",  # values that the store has and no account lists
     "duplicates",  # values that are stored under two times
+)
+COMPARISON_POINTS = (
     "version_differs",  # 1: the edge has another version than most edges
     "settings_differ",  # 1: the edge has other settings than most edges
 )
+"""Only where the store has texts; in PromQL the query compares."""
 
 
 def ingester_columns(ingester: str) -> BlockSchema:
@@ -58,3 +61,8 @@ def fleet_columns(edge: str) -> BlockSchema:
 def audit_columns(edge: str) -> BlockSchema:
     """Of the readings with the result of an audit."""
     return BlockSchema(Origin(edge, edge, AUDIT), "result", AUDIT_POINTS)
+
+
+def comparison_columns(edge: str) -> BlockSchema:
+    """Of the readings that compare an edge with the others."""
+    return BlockSchema(Origin(edge, edge, AUDIT), "comparison", COMPARISON_POINTS)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.options.option_types import Store, Table, TableOrJson, TimeZone
+from qilu_cli.options.option_types import LogJson, LogLevel, Store, Table, TableOrJson, TimeZone
 from qilu_cli.runner import run
 
 app = typer.Typer()
@@ -86,13 +86,28 @@ def audit(
     edge: Annotated[
         list[str] | None, typer.Option(help="Only devices of this edge; may be repeated.")
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            help="Audit again and again, such as 1h, until Ctrl-C, and write each result into the store, for "
+            "dashboards and alert rules; --store names ingester settings."
+        ),
+    ] = None,
     tz: TimeZone = "utc",
     form: TableOrJson = "table",
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
 ) -> None:
     """Compare what was due with what the store has; exit 1 unless each value is accounted for with certainty.
 
     Example: qilu audit --store configs/ingester.yaml --last 24h --device compressor-1
     """
+    if every is not None:
+        from qilu_cli.commands.audit_service import AuditOptions, audit_service
+
+        options = AuditOptions(store, every, last, edge or (), device or ())
+        run(lambda: audit_service(options), log_level, log_json, survives_hangup=True)
+        return
     from qilu_cli.commands import audit as command
 
     run(lambda: command.run(store, last, device or (), edge or (), form, tz), "warning", False)

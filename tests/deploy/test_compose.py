@@ -112,9 +112,9 @@ def reachable_from(name: str) -> set[str]:
     return set().union(*map(on_network, SERVICES[name].get("networks", []))) - {name}
 
 
-def test_a_store_is_reached_by_its_ingester_and_by_grafana_only() -> None:
+def test_a_store_is_reached_by_its_ingester_its_audit_and_by_grafana_only() -> None:
     stores = {"influxdb", "victoriametrics"}
-    ingesters = {"ingester", "ingester-victoria"}
+    ingesters = {"ingester", "ingester-victoria", "audit", "audit-victoria"}
     assert reachable_from("influxdb") == ingesters | {"victoriametrics", "vmauth", "grafana"}
     assert reachable_from("victoriametrics") == ingesters | {"influxdb", "vmauth"}
     assert not reachable_from("gateway") & (stores | ingesters | {"grafana"})
@@ -181,8 +181,9 @@ def test_our_commands_are_given_the_files_that_are_mounted() -> None:
     known = qilu("--help").stdout
     for service in SERVICES.values():
         if "build" in service:
-            command, file = service["command"]
+            command, *options = service["command"]
             assert f" {command} " in known
+            (file,) = [option for option in options if option.endswith(".yaml")]
             assert file in {inside for _, inside in bound(service)}
 
 
