@@ -29,11 +29,10 @@ Steps = Sequence[tuple[float | None, str]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is chosen for one file: a store, a language, the edges that should report, and the profiles."""
+    """What is chosen for one file: a store, a language, and the profiles."""
 
     store: str
     language: Language
-    expected: Sequence[str] = ()
     profiles: Sequence[DeviceProfile] = ()
 
     @property
@@ -65,9 +64,15 @@ class Selection:
         return self.text(f"最多 {devices} 台。", f"At most {devices} devices.")
 
     def number(
-        self, title: str, description: str, target: Json, unit: str = "none", steps: Steps | None = None
+        self,
+        title: str,
+        description: str,
+        target: Json | Sequence[Json],
+        unit: str = "none",
+        steps: Steps | None = None,
     ) -> Panel:
-        """One number of the top row."""
+        """One number of the top row, or two with names."""
+        targets = [target] if isinstance(target, dict) else list(target)
         defaults: Json = {"unit": unit, "noValue": self.term("no_data")}
         if steps is None:
             defaults["color"] = {"mode": "fixed", "fixedColor": SERIES_COLORS[0]}
@@ -76,7 +81,8 @@ class Selection:
             defaults |= {
                 "color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": colors}
             }  # fmt: skip
-        return Panel("stat", title, description, [target], GRID // 6, 4, 60, defaults, options=_NUMBER)
+        options = _NUMBER if len(targets) == 1 else {**_NUMBER, "textMode": "value_and_name"}
+        return Panel("stat", title, description, targets, GRID // 6, 4, 60, defaults, options=options)
 
     def lines(
         self,

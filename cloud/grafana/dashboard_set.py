@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from cloud.grafana import completeness, energy, fleet, health, line
+from cloud.grafana import completeness, energy, fleet, health, line, programme
 from cloud.grafana.board import Board, Selection
 
 SET: Mapping[str, Callable[[Selection], Board]] = {
@@ -14,6 +14,7 @@ SET: Mapping[str, Callable[[Selection], Board]] = {
     line.NAME: line.line,
     completeness.NAME: completeness.completeness,
     energy.NAME: energy.energy,
+    programme.NAME: programme.programme,
 }
 """Name -> what makes it."""
 

@@ -11,23 +11,31 @@ from cloud.grafana.edge_queries import (
     CAUSE,
     COMPLETENESS,
     EDGE,
+    EXPECTED_AGE,
     LAST_REPORT,
     MAX_SERIES,
     NEVER,
     NOW,
     OF_EDGES,
+    SETTINGS_DIFFER,
+    SITE,
     STATUS_COLUMNS,
+    TEXTS_AGE,
     URGENCY,
+    VERSION_DIFFERS,
     WAIT,
     Rows,
+    Source,
     sorted_rows,
 )
 from cloud.grafana.queries import VARIABLES, Json
-from qilu.contract.accounting import COLLECTION, GATEWAY
+from qilu.contract.accounting import AUDIT, COLLECTION, EDGE_INFO, FLEET, GATEWAY
+from qilu.contract.edge_info import SETTINGS, VERSION
 from qilu.contract.store_names import measurement_name
 
 _OF_NOW = f"time > now() - {NOW}"
 _DUE = '"expected" > 0 AND $timeFilter'
+_DIFFER = (VERSION_DIFFERS, SETTINGS_DIFFER)
 _SHARE = 'sum("good") / sum("expected")'
 
 
@@ -36,19 +44,23 @@ class EdgeInfluxql:
 
     source = "influxdb"
 
-    def reporting(self) -> Json:
-        return _number(f'SELECT count("last") FROM ({_now("uptime_s")})')
+    def reporting(self, name: str = "") -> Json:
+        return _number(f'SELECT count("last") FROM ({_now("uptime_s")})', name)
 
-    def total(self, point: str) -> Json:
-        return _number(f'SELECT sum("last") FROM ({_now(point)})')
+    def expected(self, name: str = "") -> Json:
+        return _number(f'SELECT sum("last") FROM ({_expected(1, "last")})', name)
 
-    def answering(self) -> Json:
+    def total(self, point: str, name: str = "") -> Json:
+        return _number(f'SELECT sum("last") FROM ({_now(point)})', name)
+
+    def answering(self, name: str = "") -> Json:
         last = _status('last("devices") - last("offline_devices") AS "last"', _OF_NOW, 'GROUP BY "edge"')
-        return _number(f'SELECT sum("last") FROM ({last})')
+        return _number(f'SELECT sum("last") FROM ({last})', name)
 
-    def troubled(self) -> Json:
-        share = f'SELECT "last" / "last" AS "has" FROM ({_now("causes")})'
-        return _number(f'SELECT sum("has") FROM ({share})')
+    def short_of_room(self, hours: float) -> Json:
+        times = f'floor({hours:g} / ("last" + 0.001))'  # 0 where there is room for more hours
+        short = f'SELECT {times} / {times} AS "short" FROM ({_now("spool_hours_left")}) GROUP BY "edge"'
+        return _number(f'SELECT sum("short") FROM ({short})')
 
     def completeness(self) -> Json:
         return _number(_account(_SHARE, ""))
@@ -57,26 +69,36 @@ class EdgeInfluxql:
         rise = _status('non_negative_difference("points") AS "rise"', "time > now() - 5m", 'GROUP BY "edge"')
         return _number(f'SELECT sum("rise") / 300 FROM ({rise})')
 
-    def rows(self, expected: Sequence[str]) -> Rows:
+    def rows(self, sentence: str) -> Rows:
         columns = ", ".join(f'last("{point}") AS "{point}"' for point in STATUS_COLUMNS)
         waiting = f'last("oldest_record_age_s") / 3600 AS "{WAIT}"'
-        status, accounts = ((), ()) if expected else (OF_EDGES, VARIABLES)
         by_edge = 'GROUP BY "edge"'
         share = f'{_SHARE} AS "{COMPLETENESS}"'
+        texts = ", ".join(f'last("{text}__text") AS "{text}"' for text in (VERSION, SETTINGS, sentence))
+        differing = ", ".join(f'last("{flag}") AS "{flag}"' for flag in _DIFFER)
+        of_texts, of_audits = f"time > now() - {TEXTS_AGE}", ("edge",)
         targets = [
-            _table(_worst(status)),
-            _table(_select(f"{columns}, {waiting}", GATEWAY, status, _OF_NOW, by_edge)),
-            _table(_select('last("uptime_s") AS "uptime"', GATEWAY, status, "$timeFilter", by_edge)),
-            _table(_select(share, COLLECTION, accounts, _DUE, by_edge)),
+            _table(_worst(OF_EDGES)),
+            _table(_status(f"{columns}, {waiting}", _OF_NOW, by_edge)),
+            _table(_status('last("uptime_s") AS "uptime"', "$timeFilter", by_edge)),
+            _table(_account(share, by_edge)),
+            _timeless(
+                _select(texts, EDGE_INFO, OF_EDGES, of_texts, f'{by_edge}, "{SITE}"'),
+                (VERSION, SETTINGS, sentence),
+                f'{by_edge}, "{SITE}"',
+            ),
+            _timeless(_select(differing, AUDIT, of_audits, of_texts, by_edge), _DIFFER, by_edge),
+            _table(f'SELECT mean("{URGENCY}") AS "{URGENCY}" FROM ({_expected(NEVER, URGENCY)}) {by_edge}'),
         ]
-        if expected:
-            targets.append(_literals(expected))
-        largest = ["Time", CAUSE, *STATUS_COLUMNS, WAIT, COMPLETENESS]
+        largest = ["Time", CAUSE, *STATUS_COLUMNS, WAIT, COMPLETENESS, *_DIFFER]
         fields: Json = {name: {"operation": "aggregate", "aggregations": ["max"]} for name in largest}
         fields[EDGE] = {"operation": "groupby", "aggregations": []}
         fields[URGENCY] = {"operation": "aggregate", "aggregations": ["min"]}
+        last = (SITE, VERSION, SETTINGS, sentence)
+        fields |= {name: {"operation": "aggregate", "aggregations": ["lastNotNull"]} for name in last}
         names = {EDGE: EDGE, "Time (max)": LAST_REPORT, f"{URGENCY} (min)": URGENCY}
         names |= {f"{name} (max)": name for name in largest if name != "Time"}
+        names |= {f"{name} (lastNotNull)": name for name in last}
         grouped: Json = {"id": "groupBy", "options": {"fields": fields}}
         return Rows(targets, [{"id": "merge", "options": {}}, grouped, *sorted_rows(names)])
 
@@ -90,6 +112,21 @@ class EdgeInfluxql:
 
     def completeness_over_time(self) -> Json:
         return _series(_account(_SHARE, _over_time("null")))
+
+    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
+        named = "".join(f" AND \"{tag}\" != ''" for tag in tags)
+        time = (_OF_NOW if now else "$timeFilter") + named
+        by = ", ".join(f'"{tag}"' for tag in tags)
+        last = _select(f'last("{of.point}") AS "last"', of.profile, of.variables, time, f"GROUP BY {by}")
+        return _number(f'SELECT count("last") FROM ({last})')
+
+    def total_rate(self, of: Source) -> Json:
+        every = "time($__interval)"
+        rise = f'non_negative_derivative(last("{of.point}"), 1s) AS "rise"'
+        rates = _select(rise, of.profile, of.variables, "$timeFilter", f'GROUP BY {every}, "edge" fill(none)')
+        return _number(
+            f'SELECT sum("rise") AS "rate" FROM ({rates}) WHERE $timeFilter GROUP BY {every} fill(null)'
+        )
 
     def choices(self, name: str) -> str:
         before = VARIABLES[: VARIABLES.index(name)]
@@ -117,17 +154,17 @@ def _worst(variables: Sequence[str]) -> str:
     return f'SELECT {columns} FROM ({computed}) GROUP BY "edge"'
 
 
-def _literals(expected: Sequence[str]) -> Json:
-    """Rows that stand in the dashboard itself: Grafana's own data source gives them back."""
-    fields = [
-        {"name": EDGE, "type": "string", "config": {}},
-        {"name": URGENCY, "type": "number", "config": {}},
-    ]
-    values = [list(expected), [NEVER] * len(expected)]
-    return {
-        "datasource": {"type": "datasource", "uid": "grafana"}, "queryType": "snapshot",
-        "snapshot": [{"schema": {"fields": fields}, "data": {"values": values}}],
-    }  # fmt: skip
+def _timeless(query: str, columns: Sequence[str], by: str) -> Json:
+    """The same with the time 0: else it would be taken for that of a report."""
+    selected = ", ".join(f'last("{column}") AS "{column}"' for column in columns)
+    return _table(f"SELECT {selected} FROM ({query}) {by}")
+
+
+def _expected(times: int, name: str) -> str:
+    """A number for each edge that should report; it has no place, so that none is expected where one is
+    chosen."""
+    selected = f'last("expected") * {times} AS "{name}"'
+    return _select(selected, FLEET, OF_EDGES, f"time > now() - {EXPECTED_AGE}", 'GROUP BY "edge"')
 
 
 def _now(point: str) -> str:
@@ -154,8 +191,8 @@ def _over_time(fill: str) -> str:
     return f'GROUP BY time($__interval), "edge" fill({fill}) SLIMIT {MAX_SERIES}'
 
 
-def _number(query: str) -> Json:
-    return {"query": query, "rawQuery": True, "resultFormat": "time_series", "alias": "$col"}
+def _number(query: str, name: str = "") -> Json:
+    return {"query": query, "rawQuery": True, "resultFormat": "time_series", "alias": name or "$col"}
 
 
 def _series(query: str) -> Json:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from cloud.grafana.edge_queries import (
     CAUSE,
     COMPLETENESS,
     EDGE,
+    EXPECTED_AGE,
     LAST_REPORT,
     LOST_URGENCY,
     MAX_SERIES,
@@ -16,15 +16,23 @@ from cloud.grafana.edge_queries import (
     NOW,
     OF_EDGES,
     ROW_COLUMNS,
+    SENTENCES,
+    SETTINGS_DIFFER,
+    SITE,
     STATUS_COLUMNS,
+    TEXTS_AGE,
     URGENCY,
+    VERSION_DIFFERS,
     WAIT,
     Rows,
+    Source,
+    organized,
     sorted_rows,
 )
 from cloud.grafana.queries import VARIABLES, Json
-from qilu.contract.accounting import COLLECTION, GATEWAY
-from qilu.contract.store_names import metric_name
+from qilu.contract.accounting import COLLECTION, EDGE_INFO, FLEET, GATEWAY
+from qilu.contract.edge_info import SETTINGS, VERSION
+from qilu.contract.store_names import measurement_name, metric_name
 
 
 class EdgePromql:
@@ -32,17 +40,20 @@ class EdgePromql:
 
     source = "prometheus"
 
-    def reporting(self) -> Json:
-        return _number(f"count({_now('uptime_s')})")
+    def reporting(self, name: str = "") -> Json:
+        return _number(f"count({_now('uptime_s')})", name)
 
-    def total(self, point: str) -> Json:
-        return _number(f"sum({_now(point)})")
+    def expected(self, name: str = "") -> Json:
+        return _number(f"count({_expected()})", name)
 
-    def answering(self) -> Json:
-        return _number(f"sum({_now('devices')}) - sum({_now('offline_devices')})")
+    def total(self, point: str, name: str = "") -> Json:
+        return _number(f"sum({_now(point)})", name)
 
-    def troubled(self) -> Json:
-        return _number(f"sum({_now('causes')} > bool 0)")
+    def answering(self, name: str = "") -> Json:
+        return _number(f"sum({_now('devices')}) - sum({_now('offline_devices')})", name)
+
+    def short_of_room(self, hours: float) -> Json:
+        return _number(f"sum({_now('spool_hours_left')} < bool {hours:g})")
 
     def completeness(self) -> Json:
         good, due = (f"sum(sum_over_time({_account(point)}[$__range]))" for point in ("good", "expected"))
@@ -51,13 +62,20 @@ class EdgePromql:
     def values_per_s(self) -> Json:
         return _number(f"sum(rate({_status('points')}[5m]))")
 
-    def rows(self, expected: Sequence[str]) -> Rows:
-        query = " or ".join(f"label_replace({part}, {column})" for column, part in _parts(expected))
-        target = {**_target(query, instant=True), "format": "table"}
+    def rows(self, sentence: str) -> Rows:
+        query = " or ".join(f"label_replace({part}, {column})" for column, part in _parts())
+        numbers = {**_target(query, instant=True), "format": "table"}
+        texts = {**_target(_texts(OF_EDGES), instant=True), "format": "table"}
         matrix = {"columnField": "point", "rowField": EDGE, "valueField": "Value", "emptyValue": "null"}
-        names = {f"{EDGE}\\point": EDGE, **{name: name for name in ROW_COLUMNS if name != EDGE}}
-        steps: list[Json] = [{"id": "groupingToMatrix", "options": matrix}, *sorted_rows(names)]
-        return Rows([target], steps)
+        kept = (EDGE, SITE, VERSION, SETTINGS, sentence)
+        of_texts = ("Time", "Value", "device", "enterprise", "profile", *SENTENCES)
+        steps: list[Json] = [
+            {"id": "groupingToMatrix", "filter": {"id": "byRefId", "options": "A"}, "options": matrix},
+            organized({f"{EDGE}\\point": EDGE}, [name for name in of_texts if name not in kept]),
+            {"id": "joinByField", "options": {"byField": EDGE, "mode": "outer"}},
+            *sorted_rows({name: name for name in ROW_COLUMNS}),
+        ]
+        return Rows([numbers, texts], steps)
 
     def status(self, point: str, rank: str = "", *, lowest: bool = False) -> Json:
         last = f"max by (edge) (last_over_time({_status(point)}[$__interval]))"
@@ -77,6 +95,15 @@ class EdgePromql:
         worst = f"bottomk({MAX_SERIES}, {_share('$__range', ' @ end()')})"
         return _target(f"{_share('$__interval')} and on (edge) {worst}")
 
+    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
+        named = "".join(f', {tag}!=""' for tag in tags)
+        series = _series(of.profile, of.point, of.variables).replace("}", f"{named}}}")
+        by = ", ".join(tags)
+        return _number(f"count(count by ({by}) (last_over_time({series}[{NOW if now else '$__range'}])))")
+
+    def total_rate(self, of: Source) -> Json:
+        return _target(f"sum(rate({_series(of.profile, of.point, of.variables)}[$__rate_interval]))")
+
     def choices(self, name: str) -> Json:
         before = VARIABLES[: VARIABLES.index(name)]
         chosen = "".join(f', {label}=~"${label}"' for label in before)
@@ -84,31 +111,44 @@ class EdgePromql:
         return {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
 
 
-def _parts(expected: Sequence[str]) -> list[tuple[str, str]]:
-    """Arguments of label_replace and query of each column; all series are by edge alone."""
+def _parts() -> list[tuple[str, str]]:
+    """Arguments of label_replace and query of each column of numbers; all series are by edge alone."""
     now, cause = _now("uptime_s"), _now("cause_code")
     seen = f"max by (edge) (last_over_time({_status('uptime_s')}[$__range]))"
     lost = f"({seen} unless on (edge) {now}) * 0"
     last_report = f"1000 * max by (edge) (max_over_time(timestamp({_status('uptime_s')})[$__range:1m]))"
     urgency = f"1 / ({cause} > 0) or {cause} * 0 or {lost} + {LOST_URGENCY}"
-    if expected:
-        urgency += f" or (({_literals(expected)}) unless on (edge) {_ever('$__range')})"
+    never = f"{_expected()} * {NEVER} unless on (edge) {_ever('$__range')}"
     parts = {
         CAUSE: f"{cause} or {lost} - 1",
         **{point: _now(point) for point in STATUS_COLUMNS},
         LAST_REPORT: last_report,
         COMPLETENESS: _share("$__range"),
         WAIT: f"{_now('oldest_record_age_s')} / 3600",
-        URGENCY: urgency,
+        VERSION_DIFFERS: _differs(VERSION),
+        SETTINGS_DIFFER: _differs(SETTINGS),
+        URGENCY: f"{urgency} or ({never})",
     }
     return [(f'"point", "{column}", "", ""', part) for column, part in parts.items()]
 
 
-def _literals(expected: Sequence[str]) -> str:
-    return " or ".join(
-        f'label_replace(vector({NEVER}), "edge", {json.dumps(edge.replace("$", "$$"))}, "", "")'
-        for edge in expected
-    )
+def _texts(variables: Sequence[str]) -> str:
+    """The newest texts of each edge, as labels."""
+    chosen = "".join(f', {label}=~"${label}"' for label in variables)
+    series = f'{measurement_name(EDGE_INFO)}{{profile="{EDGE_INFO}"{chosen}}}[{TEXTS_AGE}]'
+    return f"topk by (edge) (1, tlast_over_time({series}))"
+
+
+def _differs(label: str) -> str:
+    """1 for each edge whose label is not that of most edges, else 0."""
+    usual = f"topk(1, count by ({label}) ({_texts(())}))"
+    every = _texts(OF_EDGES)
+    return f"max by (edge) ({every} * 0 + 1 unless on ({label}) {usual}) or max by (edge) ({every} * 0)"
+
+
+def _expected() -> str:
+    """1 for each edge that should report; it has no place, so that none is expected where one is chosen."""
+    return f"max by (edge) (last_over_time({_series(FLEET, 'expected', OF_EDGES)}[{EXPECTED_AGE}]))"
 
 
 def _ever(window: str) -> str:
@@ -140,8 +180,9 @@ def _series(profile: str, point: str, variables: Sequence[str]) -> str:
     return f'{metric_name(profile, point)}{{profile="{profile}", point="{point}"{chosen}}}'
 
 
-def _number(query: str) -> Json:
-    return _target(query, instant=True)
+def _number(query: str, name: str = "") -> Json:
+    target = _target(query, instant=True)
+    return {**target, "legendFormat": name} if name else target
 
 
 def _target(query: str, *, instant: bool = False) -> Json:

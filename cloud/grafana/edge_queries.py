@@ -11,24 +11,39 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cloud.grafana.queries import Json
+from qilu.contract.edge_info import SENTENCE_EN, SENTENCE_ZH, SETTINGS, VERSION
 
 NOW = "150s"
 """An edge without a status for so long is silent."""
 MAX_SERIES = 10
-MAX_EXPECTED = 100
-"""Expected edges: their names stand in a query, and VictoriaMetrics takes one of 16 KB."""
+TEXTS_AGE = "26h"
+"""Texts of an edge are reported once a day."""
+EXPECTED_AGE = "1h"
 OF_EDGES = ("enterprise", "site", "edge")
 """Of the variables those that a status has."""
 
 NOT_REPORTING = -1
 """Instead of the code of a cause: an edge that reported in the time shown, and does not now."""
+SENTENCES = (SENTENCE_ZH, SENTENCE_EN)
 EDGE, CAUSE, URGENCY, LAST_REPORT, COMPLETENESS = "edge", "cause", "urgency", "last_report", "completeness"
-STATUS_COLUMNS = ("causes", "offline_devices", "spool_bytes", "clock_known")
+STATUS_COLUMNS = ("causes", "offline_devices", "spool_hours_left", "disk_free_bytes", "clock_known",
+                  "clock_offset_s")  # fmt: skip
 WAIT = "wait"
-ROW_COLUMNS = (EDGE, CAUSE, "causes", LAST_REPORT, COMPLETENESS, "offline_devices", WAIT, "spool_bytes",
-               "clock_known", URGENCY)  # fmt: skip
+SITE, VERSION_DIFFERS, SETTINGS_DIFFER = "site", "version_differs", "settings_differ"
+ROW_COLUMNS = (EDGE, SITE, CAUSE, *SENTENCES, "causes", LAST_REPORT, COMPLETENESS, "offline_devices", WAIT,
+               "spool_hours_left", "disk_free_bytes", "clock_known", "clock_offset_s", VERSION,
+               VERSION_DIFFERS, SETTINGS, SETTINGS_DIFFER, URGENCY)  # fmt: skip
 """Columns of the table of edges. `urgency`: 3 never reported, 2 not reporting, else 1/code of the cause."""
 NEVER, LOST_URGENCY = 3, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A point of a built-in profile, and the variables that its series have tags for."""
+
+    profile: str
+    point: str
+    variables: Sequence[str] = OF_EDGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +60,20 @@ class EdgeQueries(Protocol):
     source: str
     """The type of the data source."""
 
-    def reporting(self) -> Json:
-        """How many edges report now."""
+    def reporting(self, name: str = "") -> Json:
+        """How many edges report now; `name`: how the number is called where there are two."""
 
-    def total(self, point: str) -> Json:
+    def expected(self, name: str = "") -> Json:
+        """How many edges should report, by the settings of ingesters."""
+
+    def total(self, point: str, name: str = "") -> Json:
         """The sum of a point of the status over all edges that report now."""
 
-    def answering(self) -> Json:
+    def answering(self, name: str = "") -> Json:
         """How many devices answer now."""
 
-    def troubled(self) -> Json:
-        """How many of the edges that report now have a cause."""
+    def short_of_room(self, hours: float) -> Json:
+        """How many of the edges that report now have room in their spool for fewer hours."""
 
     def completeness(self) -> Json:
         """Good values / values due, in the time shown."""
@@ -63,11 +81,10 @@ class EdgeQueries(Protocol):
     def values_per_s(self) -> Json:
         """Values per second of all edges, in the last 5 minutes."""
 
-    def rows(self, expected: Sequence[str]) -> Rows:
+    def rows(self, sentence: str) -> Rows:
         """One row for each edge that reported in the time shown or is expected.
 
-        With expected edges InfluxQL asks for all edges, whatever is chosen: one that is not chosen is not
-        missing.
+        `sentence`: the point of `edge-info` in the language of the file.
         """
 
     def status(self, point: str, rank: str = "", *, lowest: bool = False) -> Json:
@@ -83,8 +100,21 @@ class EdgeQueries(Protocol):
     def completeness_over_time(self) -> Json:
         """Good values / values due over time, by edge."""
 
+    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
+        """How many values (none is the empty one) the tags have, together, among the series of a point that
+        have a value in the time shown; with `now` of late."""
+
+    def total_rate(self, of: Source) -> Json:
+        """How much the counter of all edges or ingesters together rises in a second, over time."""
+
     def choices(self, name: str) -> Json | str:
         """The query behind a variable, within the choice of those before it."""
+
+
+def organized(names: dict[str, str], excluded: Sequence[str]) -> Json:
+    """A step: columns of these names (as they are -> as they are called), without some."""
+    options = {"renameByName": names, "indexByName": {}, "excludeByName": dict.fromkeys(excluded, True)}
+    return {"id": "organize", "options": options}
 
 
 def sorted_rows(names: dict[str, str]) -> list[Json]:

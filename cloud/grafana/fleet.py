@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloud.alerting.rules import ENOUGH
+from cloud.alerting.rules import ENOUGH, ROOM_H
 from cloud.grafana.board import FAULT, NORMAL, WARNING, Board, Selection
 from cloud.grafana.cause_texts import cause_mappings
 from cloud.grafana.completeness import completeness_number
-from cloud.grafana.edge_queries import COMPLETENESS, LAST_REPORT, URGENCY, WAIT
-from cloud.grafana.panels import GRID, Panel, override, texts_of_codes
+from cloud.grafana.edge_queries import (
+    COMPLETENESS,
+    LAST_REPORT,
+    SETTINGS_DIFFER,
+    SITE,
+    URGENCY,
+    VERSION_DIFFERS,
+    WAIT,
+)
+from cloud.grafana.panels import GRID, Panel, override, steps_of, texts_of_codes
 from cloud.grafana.queries import Json
+from qilu.contract.edge_info import SENTENCE_EN, SENTENCE_ZH, SETTINGS, VERSION
 from qilu.contract.profile.point import Label
 
 NAME = "fleet"
@@ -34,24 +43,22 @@ def fleet(chosen: Selection) -> Board:
 
 
 def _numbers(chosen: Selection) -> Iterator[Panel]:
-    ask, text, expected = chosen.queries, chosen.text, len(chosen.expected)
-    due = text(f"（应有 {expected}）", f" (of {expected})") if expected else ""
+    ask, text = chosen.queries, chosen.text
     yield chosen.number(
-        text("在线边缘", "Edges that report") + due,
-        text("最近 150 秒有上报的边缘数。", "Edges with a status in the last 150 s."),
-        ask.reporting(),
-        steps=((None, FAULT), (expected, NORMAL)) if expected else None,
+        text("在线边缘", "Edges that report"),
+        text(
+            "最近 150 秒有上报的边缘数；应有：入库服务配置 expected_edges 中的边缘数。",
+            "Edges with a status in the last 150 s; expected: those of expected_edges of the ingesters.",
+        ),
+        [ask.reporting(text("在线", "reporting")), ask.expected(text("应有", "expected"))],
     )
     yield chosen.number(
         text("应答的设备", "Devices that answer"),
-        text("在线边缘的设备数减去离线设备数。", "Devices of these edges, without those offline."),
-        ask.answering(),
-    )
-    yield chosen.number(
-        text("离线设备", "Devices offline"),
-        text("在线边缘报告的离线设备数。", "Devices that do not answer their edge."),
-        ask.total("offline_devices"),
-        steps=_ABOVE_0,
+        text(
+            "在线边缘的设备数减去离线设备数；应有：这些边缘的全部设备。",
+            "Devices of these edges, without those offline; expected: all devices of these edges.",
+        ),
+        [ask.answering(text("应答", "answering")), ask.total("devices", text("应有", "expected"))],
     )
     yield completeness_number(chosen)
     yield chosen.number(
@@ -60,25 +67,32 @@ def _numbers(chosen: Selection) -> Iterator[Panel]:
         ask.values_per_s(),
     )
     yield chosen.number(
-        text("有问题的边缘", "Edges with a cause"),
+        text("缓存不足 24 小时的边缘", "Edges with less than 24 h of room"),
         text(
-            "在线边缘中，至少有一个原因的边缘数。", "Of the edges that report, those with at least one cause."
+            "在线边缘中，按当前速率、全部不上送时，缓存不足 24 小时就到上限的边缘数。",
+            "Of the edges that report, those whose spool reaches a bound in less than 24 h at the present "
+            "rate, if nothing is delivered.",
         ),
-        ask.troubled(),
+        ask.short_of_room(ROOM_H),
+        steps=_ABOVE_0,
+    )
+    yield chosen.number(
+        text("离线设备", "Devices offline"),
+        text("在线边缘报告的离线设备数。", "Devices that do not answer their edge."),
+        ask.total("offline_devices"),
         steps=_ABOVE_0,
     )
 
 
 def _edges(chosen: Selection) -> Panel:
     text = chosen.text
-    rows = chosen.queries.rows(chosen.expected)
+    sentence = SENTENCE_ZH if chosen.language == "zh" else SENTENCE_EN
+    rows = chosen.queries.rows(sentence)
+    marked = texts_of_codes({0: (" ", NORMAL), 1: (text("与多数不同", "unlike most"), WARNING)})
     clock = {0: (text("存疑", "uncertain"), WARNING), 1: (text("已知", "known"), NORMAL)}
     link = f"/d/{chosen.uid('health')}?{_KEPT}"
     colored: Json = {"type": "color-background", "mode": "basic"}
-    share = {
-        "mode": "absolute",
-        "steps": [{"value": None, "color": WARNING}, {"value": ENOUGH, "color": NORMAL}],
-    }
+    share = steps_of(WARNING, (ENOUGH, NORMAL))
     columns = [
         override(
             "edge", displayName=chosen.term("edge"), links=[{"title": text("打开", "Open"), "url": link}]
@@ -90,7 +104,12 @@ def _edges(chosen: Selection) -> Panel:
             custom__cellOptions=colored,
         ),
         override("causes", displayName=text("原因数", "causes")),
-        override(LAST_REPORT, displayName=chosen.term("last_reported"), unit="dateTimeFromNow"),
+        override(
+            LAST_REPORT,
+            displayName=chosen.term("last_reported"),
+            unit="dateTimeFromNow",
+            mappings=texts_of_codes({0: (text("从未", "never"), FAULT)}),
+        ),
         override(
             COMPLETENESS,
             displayName=chosen.term("completeness"),
@@ -102,8 +121,29 @@ def _edges(chosen: Selection) -> Panel:
         ),
         override("offline_devices", displayName=text("离线设备", "devices offline")),
         override(WAIT, displayName=text("最早积压", "oldest backlog"), unit="h", decimals=1),
-        override("spool_bytes", displayName=text("缓存占用", "spool on disk"), unit="decbytes"),
+        override(
+            "spool_hours_left",
+            displayName=text("缓存还能存", "room in spool"),
+            unit="h",
+            decimals=0,
+            thresholds=steps_of(WARNING, (ROOM_H, NORMAL)),
+            color={"mode": "thresholds"},
+            custom__cellOptions={"type": "color-text"},
+        ),
+        override("disk_free_bytes", displayName=text("磁盘剩余", "disk free"), unit="decbytes", decimals=1),
         override("clock_known", displayName=text("时钟", "clock"), mappings=texts_of_codes(clock)),
+        override("clock_offset_s", displayName=text("时钟偏差", "clock offset"), unit="s", decimals=3),
+        override(SITE, displayName=chosen.term("site")),
+        override(sentence, displayName=text("边缘自述", "the edge's own sentence"), custom__width=420),
+        override(VERSION, displayName=text("版本", "version")),
+        override(SETTINGS, displayName=text("配置", "settings")),
+        *(
+            override(flag, displayName=name, mappings=marked, custom__cellOptions=colored)
+            for flag, name in (
+                (VERSION_DIFFERS, text("版本比较", "version compared")),
+                (SETTINGS_DIFFER, text("配置比较", "settings compared")),
+            )
+        ),
         override(URGENCY, custom__hidden=True),
     ]
     return Panel(
@@ -111,10 +151,14 @@ def _edges(chosen: Selection) -> Panel:
         text("边缘（最差的在前）", "Edges, the worst first"),
         text(
             "所选时间内上报过的和应有的边缘，每个一行。先是从未上报和无上报的，再按原因编号（docs/console.md）排列；"
-            "完整率 = 好值 / 应采值；最早积压以小时计；其余列取最近 150 秒的状态。",
+            "完整率 = 好值 / 应采值；最早积压以小时计；"
+            "边缘自述、版本和配置（哈希，不含厂区和设备）为边缘最近一次的报告；"
+            "与多数不同的版本和配置有标记；其余列取最近 150 秒的状态。",
             "One row for each edge that reported in the time shown or is expected: never reported, not "
             "reporting, then by the number of the cause (docs/console.md). Completeness = good values / "
-            "values due; oldest backlog in hours; the other columns are of the last 150 s.",
+            "values due; oldest backlog in hours; sentence, version and settings (a hash, without site and "
+            "devices) as last reported, marked where unlike most edges; the other columns are of the last "
+            "150 s.",
         ),
         rows.targets,
         GRID,

@@ -56,6 +56,12 @@ def texts_of_codes(texts: Mapping[int, tuple[str, str]]) -> list[Json]:
     return [{"type": "value", "options": options}]
 
 
+def steps_of(below: str, *steps: tuple[float, str]) -> Json:
+    """Thresholds: a colour, and others from a value on."""
+    above = [{"value": value, "color": color} for value, color in steps]
+    return {"mode": "absolute", "steps": [{"value": None, "color": below}, *above]}
+
+
 def laid_out(panels: Iterable[Panel], source: str) -> Iterator[Json]:
     """Each panel as JSON with its id and place, filling the grid from left to right."""
     left = top = height = 0
@@ -69,13 +75,12 @@ def laid_out(panels: Iterable[Panel], source: str) -> Iterator[Json]:
 
 def _json(panel: Panel, number: int, place: Json, source: str) -> Json:
     datasource = {"type": source, "uid": "${datasource}"}
-    mixed = any("datasource" in target for target in panel.targets)
     return {
         "id": number,
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
-        "datasource": {"type": "datasource", "uid": "-- Mixed --"} if mixed else datasource,
+        "datasource": datasource,
         "gridPos": place,
         "interval": f"{panel.interval_s:g}s",
         "maxDataPoints": 1000,

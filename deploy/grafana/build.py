@@ -34,7 +34,7 @@ def dashboards() -> Iterator[tuple[Path, str]]:
     known = list(profiles(known_profiles()).values())
     for folder, store in STORES.items():
         for spoken in SPOKEN:
-            for name, text in shipped(Selection(store, spoken, (), known)):
+            for name, text in shipped(Selection(store, spoken, known)):
                 yield FOLDER / folder / f"{name}-{spoken}.json", text
 
 

@@ -14,7 +14,6 @@ from cloud.alerting.rule_file import rule_file
 from cloud.alerting.rules import RULES
 from cloud.grafana.board import Selection
 from cloud.grafana.dashboard_set import shipped
-from cloud.grafana.edge_queries import MAX_EXPECTED
 from cloud.grafana.machine import MachineDashboard
 from qilu.config.profiles import known_profiles, profile_of
 from qilu.contract.errors import ConfigError
@@ -30,15 +29,10 @@ def write_dashboards(names: Sequence[str], store: str, language: Literal["zh", "
         _write(folder / f"{profile.profile}.json", dashboard_text(dashboard), dashboard.uid)
 
 
-def write_set(store: str, language: Literal["zh", "en"], expected: Sequence[str], folder: Path) -> None:
-    """One file set-NAME.json for each dashboard about many edges; `expected`: edges that should report."""
-    if len(expected) > MAX_EXPECTED:
-        raise ConfigError(
-            f"{len(expected)} expected edges; a query has room for {MAX_EXPECTED}",
-            remedy="name fewer with --expected; an edge that ever reported needs no name",
-        )
+def write_set(store: str, language: Literal["zh", "en"], folder: Path) -> None:
+    """One file set-NAME.json for each dashboard about many edges."""
     known = [profile_of(name) for name in known_profiles()]
-    chosen = Selection(store, language, tuple(expected), known)
+    chosen = Selection(store, language, known)
     for name, text in shipped(chosen):
         _write(folder / f"set-{name}.json", text, chosen.uid(name))
 

@@ -28,12 +28,6 @@ def generate(
             "the dashboards of edges."
         ),
     ] = None,
-    expected: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An edge that should report; repeat it for several. If it never did, it is a red row."
-        ),
-    ] = None,
     lang: Annotated[Literal["zh", "en"], typer.Option(help="Language of the dashboards.")] = "zh",
 ) -> None:
     """Write one dashboard for each device profile, and those of all edges: states, values and missing data.
@@ -45,7 +39,7 @@ def generate(
     def write() -> None:
         write_dashboards(profile or (), store, lang, out)
         if not profile:
-            write_set(store, lang, expected or (), out)
+            write_set(store, lang, out)
 
     run_sync(write)
 

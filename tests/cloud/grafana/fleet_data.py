@@ -6,11 +6,15 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cloud.grafana.queries import VARIABLES, Json
 from gateway.health import POINTS
-from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, GATEWAY
-from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
+from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, EDGE_INFO, GATEWAY
+from qilu.contract.cloud_reports import INGESTER_POINTS, comparison_columns, fleet_columns, ingester_columns
+from qilu.contract.edge_info import GROUP
+from qilu.contract.edge_info import POINTS as INFO_POINTS
+from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Value
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
 from tests.servers import Influxdb1, VictoriaMetrics
@@ -30,9 +34,35 @@ VALUES_PER_S = 6.0
 INGESTER = "ingester:9100"
 
 
+USUAL = {"version": "1.2.3", "settings": "0123abcd"}
+"""What most edges report of themselves."""
+ODD = "edge-part"
+"""The edge with another version."""
+STORED_PER_S = 24.0
+SHORT_OF_ROOM = "edge-late"
+
+
+def texts(edge: str, time_ms: int) -> Iterator[Poll]:
+    """What an edge reports of itself in texts, and what an audit finds of them; of two reports the newer
+    counts."""
+    for ago_ms, version in ((60_000, "1.0.0"), (0, "1.2.2" if edge == ODD else USUAL["version"])):
+        told = version, USUAL["settings"], f"{edge} is as it is", f"{edge} 的情况"
+        origin = Origin(edge, edge, EDGE_INFO, "works", "north")
+        yield _poll(origin, GROUP, dict(zip(INFO_POINTS, told, strict=True)), time_ms - ago_ms)
+    columns, values = comparison_columns(edge), (float(edge == ODD), 0.0)
+    yield Poll(time_ms, (Reading(columns, time_ms, values),))
+
+
 def reports(end_ms: int) -> Iterator[Poll]:
     """The status of every edge each 10 s and the accounts of its devices each minute."""
+    for second in range(0, SECONDS + 1, EVERY_S):
+        values = dict.fromkeys(INGESTER_POINTS, 0.0) | {"values": STORED_PER_S * second}
+        columns, time_ms = ingester_columns("ingester-1"), end_ms - (SECONDS - second) * 1000
+        yield Poll(time_ms, (Reading(columns, time_ms, tuple(values.values())),))
+    for edge in (*CAUSES, NEVER):
+        yield Poll(end_ms, (Reading(fleet_columns(edge), end_ms, (1,)),))
     for edge, cause in CAUSES.items():
+        yield from texts(edge, end_ms - SECONDS * 1000)
         last = SECONDS - SILENT_S if edge == "edge-silent" else SECONDS
         for second in range(0, last + 1, EVERY_S):
             time_ms = end_ms - (SECONDS - second) * 1000
@@ -52,7 +82,8 @@ def status(edge: str, cause: int, second: int) -> Mapping[str, float]:
     return dict.fromkeys(POINTS, 0.0) | counters | {
         "uptime_s": second, "points": VALUES_PER_S * second, "durable_records": float(second), "devices": 2,
         "offline_devices": offline, "clock_known": 1, "broker_connected": float(cause != 6),
-        "cause_code": cause, "causes": float(cause > 0), "spool_bytes": 4096,
+        "cause_code": cause, "causes": float(cause > 0), "spool_bytes": 4096, "disk_free_bytes": 10**9,
+        "spool_hours_left": 7.5 if edge == SHORT_OF_ROOM else 700.0, "clock_offset_s": 0.25,
         "oldest_record_age_s": 7200 if cause == 6 else 0,
     }  # fmt: skip
 
@@ -64,9 +95,12 @@ def account(edge: str, device: str) -> Mapping[str, float]:
     return dict.fromkeys(COUNTS_POINTS, 0.0) | counts | {"offline_s": float(60 - good)}
 
 
-def _poll(origin: Origin, group: str, values: Mapping[str, float], time_ms: int) -> Poll:
+def _poll(origin: Origin, group: str, values: Mapping[str, Value], time_ms: int) -> Poll:
     columns = BlockSchema(origin, group, tuple(values))
     return Poll(time_ms, (Reading(columns, time_ms, tuple(values.values())),))
+
+
+TEXT_COLUMNS = ("site", "version", "settings", "sentence_en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +151,33 @@ class Fleet:
                         name = name.replace(f"{{{{{label}}}}}", value)
                     assert name not in found, f"{name} twice"
                     found[name] = [float(value) for _, value in one.get("values") or [one["value"]]]
-        if panel["type"] == "stat":
+        if panel["type"] == "stat" and len(panel["targets"]) == 1:
             assert len(found) <= 1
             return {"": values for values in found.values() if values}  # noqa: B035
         return {name: values for name, values in found.items() if values}
 
-    def rows(self, panel: Json, **chosen: str) -> dict[str, dict[str, float]]:
+    def rows(self, panel: Json, **chosen: str) -> dict[str, dict[str, Any]]:
         """Edge or edge/device -> column -> value of a table, as the panel's steps make it, in its order."""
-        found: dict[str, dict[str, list[float]]] = {}
+        found: dict[str, dict[str, list[Any]]] = {}
         for target in panel["targets"]:
             if "expr" in target:
                 for one in self._promql(target, panel["interval"], chosen):
-                    columns = found.setdefault(one["metric"].get("machine") or one["metric"]["edge"], {})
-                    columns.setdefault(one["metric"]["point"], []).append(float(one["value"][1]))
-            elif "snapshot" in target:
-                for edge, value in zip(*target["snapshot"][0]["data"]["values"], strict=True):
-                    found.setdefault(edge, {}).setdefault("urgency", []).append(value)
+                    labels = one["metric"]
+                    columns = found.setdefault(labels.get("machine") or labels["edge"], {})
+                    if "point" in labels:
+                        columns.setdefault(labels["point"], []).append(float(one["value"][1]))
+                    else:
+                        columns |= {name: [text] for name, text in labels.items() if name in TEXT_COLUMNS}
             else:
                 for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                    tags = one["tags"]
                     columns = found.setdefault(
-                        "/".join(one["tags"][tag] for tag in ("edge", "device") if tag in one["tags"]), {}
+                        "/".join(tags[tag] for tag in ("edge", "device") if tag in tags), {}
                     )
                     for name, value in zip(one["columns"], one["values"][0], strict=True):
                         columns.setdefault("last_report" if name == "time" else name, []).append(value)
+                    if "site" in tags:
+                        columns["site"] = [tags["site"]]
         made = {
             edge: {
                 name: min(values) if name == "urgency" else max(values)

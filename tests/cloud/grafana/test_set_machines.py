@@ -57,7 +57,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 
 def panels(name: str, store: str) -> list[Json]:
-    return list(SET[name](Selection(store, "en", (), KNOWN)).json()["panels"])
+    return list(SET[name](Selection(store, "en", KNOWN)).json()["panels"])
 
 
 def panel(name: str, store: str, title: str) -> Json:
