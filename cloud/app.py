@@ -93,7 +93,10 @@ async def ingest(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ingester.fill(), name="fill the store")
             tasks.create_task(ingester.confirm(), name="confirm what is stored")
-            report = SelfReport(store, name, settings.expected_edges, observation.look, ingester.lag_s)
+            report = SelfReport(
+                *(store, name, settings.expected_edges, observation.look, ingester.lag_s),
+                period_s=settings.status_interval,
+            )
             tasks.create_task(report.run(), name="report itself")
             context = _LinkContext(
                 settings, ingester, name, store.identity, random, ready, started, observation

@@ -13,13 +13,11 @@ from qilu.contract.errors import UnreachableError
 from qilu.contract.reading import BlockSchema, Poll, Reading
 from qilu.stores.interfaces import Store
 
-EVERY_S = 10.0
-"""Seconds between two reports."""
 _log = logging.getLogger(__name__)
 
 
 class SelfReport:
-    """Writes a report every EVERY_S seconds, past the queue: one that fails is left out.
+    """Writes a report every `period_s` seconds, past the queue: one that fails is left out.
 
     `look` gives the present view, `lag_s` for how long records wait for the store without a pause.
     """
@@ -32,6 +30,7 @@ class SelfReport:
         look: Callable[[], IngesterView],
         lag_s: Callable[[], float],
         *,
+        period_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -40,6 +39,7 @@ class SelfReport:
         self._expected = [fleet_columns(edge) for edge in expected]
         self._look = look
         self._lag_s = lag_s
+        self._period_s = period_s
         self._clock = clock
         self._wall = wall
         self._started_at = clock()
@@ -47,7 +47,7 @@ class SelfReport:
     async def run(self) -> None:
         """Report until cancelled."""
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(self._period_s)
             try:
                 await self._store.write(list(self._polls()))
             except UnreachableError as error:

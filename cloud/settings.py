@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from qilu.contract.topics import TopicName
-from qilu.contract.units import ByteSize, Duration
+from qilu.contract.units import ByteSize, Duration, Period
 from qilu.contract.validation import FrozenModel, validation_error
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, SqliteSettings
@@ -41,6 +41,8 @@ class IngesterSettings(FrozenModel):
     matches decides. Records of another edge are deferred as `not_owner`. Other devices may come from all."""
     expected_edges: Annotated[tuple[TopicName, ...], Field(max_length=1000)] = ()
     """Edges that should report: dashboards and alert rules name one that never did."""
+    status_interval: Period = 10.0
+    """Seconds between two reports of the ingester's own state into the store."""
     ack_key_file: Path | None = None
     """A file with the master key of the store, and nothing else: with keys derived from it the
     acknowledgements are signed. Default: they are not signed."""
