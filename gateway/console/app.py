@@ -17,9 +17,11 @@ from gateway.console.event_file import FILE_NAME as EVENT_FILE
 from gateway.console.event_file import EventFile
 from gateway.console.event_log import MAX_EVENTS, EventLog
 from gateway.console.routes import Api, ApiParts
+from gateway.console.settings_routes import ConsoleFollower, SettingsRoutes, reload_texts
 from gateway.console.topics import Topics
 from gateway.console.watch import Watch
 from gateway.interfaces import Processor
+from gateway.reload.reports import ReloadReport
 from gateway.settings import ConsoleSettings, GatewaySettings
 from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.contract.profile import DeviceProfile, Label
@@ -89,7 +91,11 @@ class Console:
                 more_views,
             )
         )
-        self.routes = api.routes()
+        reloader = self.gateway.reloader
+        self.gateway.exchange.followers.append(ConsoleFollower(catalogue, watch, topics))
+        if reloader is not None:
+            reloader.followers.append(self._record_reload)
+        self.routes = [*api.routes(), *SettingsRoutes(reloader).routes()]
         self.server = WebServer(
             settings.console,
             routes=[*self.routes, *more_routes],
@@ -118,6 +124,9 @@ class Console:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    def _record_reload(self, who: str, report: ReloadReport) -> None:
+        self._events.record_reload(*reload_texts(who, report))
 
     async def _follow_sentence(self) -> None:
         while True:

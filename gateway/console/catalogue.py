@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -114,12 +114,23 @@ class Catalogue:
 
     def __init__(self, settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> None:
         self.settings = settings
-        entries = {name: ProfileEntry(profile) for name, profile in profiles.items()}
-        self.devices: Mapping[str, DeviceEntry] = {
-            device.device: DeviceEntry(device, source, entries[device.profile])
-            for source in settings.sources
-            for device in source.devices
-        }
+        self.devices: Mapping[str, DeviceEntry] = _entries(settings, profiles)
+
+    def exchange(
+        self,
+        settings: GatewaySettings,
+        profiles: Mapping[str, DeviceProfile],
+        removed: Collection[str],
+        added: Collection[str],
+    ) -> None:
+        """These devices are gone, and those of `settings` are there from now on."""
+        kept = {name: entry for name, entry in self.devices.items() if name not in removed}
+        self.devices = kept | _entries(settings, profiles, added) if added else kept
+
+    def arrange(self, settings: GatewaySettings, profiles: Mapping[str, DeviceProfile]) -> None:
+        """All devices are those of `settings`, in this order."""
+        self.settings = settings
+        self.devices = _entries(settings, profiles)
 
     def key_points(self) -> dict[tuple[str, str], str]:
         """(device, poll group) -> the point of its sparkline."""
@@ -128,3 +139,18 @@ class Catalogue:
             for name, entry in self.devices.items()
             if entry.profile.key_point is not None
         }
+
+
+def _entries(
+    settings: GatewaySettings, profiles: Mapping[str, DeviceProfile], only: Collection[str] | None = None
+) -> dict[str, DeviceEntry]:
+    """The devices of the settings, in their order."""
+    entries: dict[str, ProfileEntry] = {}
+    devices: dict[str, DeviceEntry] = {}
+    for source in settings.sources:
+        for device in source.devices:
+            if only is None or device.device in only:
+                profile = entries.get(device.profile) or ProfileEntry(profiles[device.profile])
+                entries[device.profile] = profile
+                devices[device.device] = DeviceEntry(device, source, profile)
+    return devices

@@ -92,6 +92,10 @@ class EventLog:
                 self._add(now_ms, cause.subject, "over", Level.NORMAL, zh, en)
         self._causes = present
 
+    def record_reload(self, zh: str, en: str) -> None:
+        """Other settings were taken."""
+        self._add(self._now_ms(), "", "reload", Level.NORMAL, zh, en)
+
     def record_change(self, change: Change) -> None:
         """Somebody changed something over HTTP."""
         level = Level.NORMAL if change.status < 400 else Level.WARNING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
@@ -42,6 +42,22 @@ class DeviceStates:
         self._followers: list[set[str]] = []
         for device in catalogue.devices:
             self._refresh(device)
+
+    def exchange(self, removed: Collection[str], added: Collection[str]) -> None:
+        """These devices are gone, and those are there from now on."""
+        for device in removed:
+            self._states.pop(device, None)
+            for follower in self._followers:
+                follower.discard(device)
+        for device in added:
+            self._refresh(device)
+            for follower in self._followers:
+                follower.add(device)
+
+    def arrange(self) -> None:
+        """All devices may be called otherwise, and have the order of the settings."""
+        self._states = {}
+        self.exchange((), self._catalogue.devices)
 
     def states(self) -> Mapping[str, DeviceState]:
         """All devices in the order of the settings. Do not change it; it is the same mapping each time."""

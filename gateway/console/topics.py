@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.console.catalogue import Catalogue, label_value
@@ -61,6 +61,21 @@ class Topics:
         self._rows: dict[str, list[Any]] = {name: [] for name in catalogue.devices}
         self._stale_rows = self.states.follow()
 
+    def exchange(self, removed: Collection[str], added: Collection[str]) -> None:
+        """These devices are gone, and those are there from now on."""
+        for device in removed:
+            self._tiles.pop(device, None)
+            self._rows.pop(device, None)  # its page stays for those who look at it, and grows old
+        for device in added:
+            self._tiles[device], self._rows[device] = {}, []
+        self.states.exchange(removed, added)
+
+    def arrange(self) -> None:
+        """All devices may be called otherwise, and have the order of the settings."""
+        self._tiles = {name: {} for name in self._catalogue.devices}
+        self._rows = {name: [] for name in self._catalogue.devices}
+        self.states.arrange()
+
     def find(self, name: str) -> Topic | None:
         """The topic of this name; None where there is none."""
         if name == "overview":
@@ -118,7 +133,10 @@ class Topics:
 
     def device(self, name: str) -> Mapping[str, Any]:
         """All about one device; the same object while nothing about it has changed."""
-        state, known = self.states.state(name), self._pages.get(name)
+        known = self._pages.get(name)
+        if name not in self._catalogue.devices:
+            return {} if known is None else known[1]
+        state = self.states.state(name)
         if known is not None and known[0] is state:
             return known[1]
         groups, source = self._watch.devices.get(name, {}), self._book.source_of(name)

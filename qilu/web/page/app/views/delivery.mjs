@@ -5,6 +5,7 @@ import { mayOperate, request, topicState } from "../app.mjs";
 import { bytes, duration, moment, number } from "../format.mjs";
 import { html } from "../html.mjs";
 import { LevelGlyph } from "../parts/glyph.mjs";
+import { ReloadPanel } from "../parts/reload_panel.mjs";
 import { lang } from "../settings.mjs";
 import { reasonWord } from "../vocabulary.mjs";
 import { hasWord, say } from "../words.mjs";
@@ -89,6 +90,6 @@ export function Delivery() {
   const delivery = topicState("delivery");
   if (!delivery) return html`<p class="empty" aria-busy="true">${say("loading")}</p>`;
   return html`<div class="panels"><${Broker} delivery=${delivery} /><${Spool} spool=${delivery.spool} />
-    <${Stores} delivery=${delivery} /><${Quarantine} quarantine=${delivery.quarantine} /></div>
+    <${Stores} delivery=${delivery} /><${Quarantine} quarantine=${delivery.quarantine} /><${ReloadPanel} /></div>
     <${Details} details=${delivery.details ?? {}} />`;
 }
