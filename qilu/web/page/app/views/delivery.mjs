@@ -5,7 +5,6 @@ import { mayOperate, request, topicState } from "../app.mjs";
 import { bytes, duration, moment, number } from "../format.mjs";
 import { html } from "../html.mjs";
 import { LevelGlyph } from "../parts/glyph.mjs";
-import { ReloadPanel } from "../parts/reload_panel.mjs";
 import { lang } from "../settings.mjs";
 import { reasonWord } from "../vocabulary.mjs";
 import { hasWord, say } from "../words.mjs";
@@ -72,6 +71,16 @@ function Quarantine({ quarantine }) {
       typeof value === "object" ? JSON.stringify(value) : key.endsWith("_ms") ? moment(value) : String(value)}</span> `)}</li>`)}</ul>`}</section>`;
 }
 
+/** Other settings for the running gateway: the plan first, and then the gateway takes them. */
+function Settings() {
+  const [plan, setPlan] = useState({});
+  const ask = (options) => request("commands/reload", options).then(setPlan, (error) => setPlan({ text: say("failed", error.message) }));
+  return html`<section class="panel"><h2>${say("reload.title")}</h2>
+      <div class="row"><button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${() => ask()}>${say("reload.plan")}</button>
+      <button class="button" disabled=${plan.outcome !== "hot"} onClick=${() => ask({ method: "POST", body: {} })}>${say("reload.take")}</button></div>
+    <p role="status">${plan.outcome && say(`reload.${plan.outcome}`)} ${plan.text}</p></section>`;
+}
+
 const plainText = (value) => (typeof value === "object" && value !== null
   ? Object.entries(value).map(([key, part]) => `${key.replaceAll("_", " ")} ${plainText(part)}`).join(" · ") : String(value ?? "–"));
 
@@ -90,6 +99,6 @@ export function Delivery() {
   const delivery = topicState("delivery");
   if (!delivery) return html`<p class="empty" aria-busy="true">${say("loading")}</p>`;
   return html`<div class="panels"><${Broker} delivery=${delivery} /><${Spool} spool=${delivery.spool} />
-    <${Stores} delivery=${delivery} /><${Quarantine} quarantine=${delivery.quarantine} /><${ReloadPanel} /></div>
+    <${Stores} delivery=${delivery} /><${Quarantine} quarantine=${delivery.quarantine} /><${Settings} /></div>
     <${Details} details=${delivery.details ?? {}} />`;
 }
