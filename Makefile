@@ -98,6 +98,10 @@ screenshots: $(DEV) $(PAGE) $(NEEDED_SERVERS) ## take pictures of every view of 
 dashboards: $(DEV) ## write Grafana's dashboards anew from deploy/grafana
 	@$(BIN)/python -m deploy.grafana.build
 
+.PHONY: dashboards-pictures
+dashboards-pictures: $(DEV) $(NEEDED_SERVERS) ## draw every dashboard with real data into var/dashboards; ARGS="--only set-fleet"
+	@$(BIN)/python -m tests.cloud.grafana.pictures $(ARGS)
+
 .PHONY: lock
 lock: $(DEV) ## resolve the dependencies again; ARGS=--upgrade takes the newest that pyproject.toml allows
 	scripts/lock $(ARGS)

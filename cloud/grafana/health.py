@@ -84,14 +84,15 @@ def _road(chosen: Selection) -> Iterator[Panel]:
         ask.status("oldest_record_age_s"),
         "s",
         width=GRID,
+        min=0,
     )
 
 
 def _charts(chosen: Selection) -> Iterator[Panel]:
     ask, language = chosen.queries, chosen.language
     for point, unit, title, about in _PER_SECOND:
-        yield chosen.lines(title.text(language), about.text(language), ask.rate(point, 1), unit)
+        yield chosen.lines(title.text(language), about.text(language), ask.rate(point, 1), unit, min=0)
     for point, unit, title, about in _LAST:
-        yield chosen.lines(title.text(language), about.text(language), ask.status(point), unit)
+        yield chosen.lines(title.text(language), about.text(language), ask.status(point), unit, min=0)
     for point, unit, title, about in _PER_MINUTE:
-        yield chosen.lines(title.text(language), about.text(language), ask.rate(point, 60), unit)
+        yield chosen.lines(title.text(language), about.text(language), ask.rate(point, 60), unit, min=0)

@@ -38,4 +38,4 @@ def ingesters(chosen: Selection) -> Iterator[Panel]:
             "expr": query, "legendFormat": "{{instance}}", "format": "time_series", "instant": False,
             "range": True, "editorMode": "code",
         }  # fmt: skip
-        yield chosen.lines(title.text(chosen.language), about.text(chosen.language), target, unit)
+        yield chosen.lines(title.text(chosen.language), about.text(chosen.language), target, unit, min=0)

@@ -68,7 +68,7 @@ def _states(chosen: Selection, of: PointOfProfiles, point: Point) -> Panel:
         color = STATE_COLORS[state] if state != "unknown" else SERIES_COLORS[index % len(SERIES_COLORS)]
         texts[code] = (label.text(chosen.language) or str(code), color)
     return chosen.timeline(
-        chosen.term("state"),
+        _title(chosen.term("state")),
         chosen.text("各设备的运行状态；空白为无数据。", "What each device reports; blank: no data. ")
         + chosen.device_limit(MAX_LANES),
         chosen.devices.codes(of),
@@ -79,11 +79,12 @@ def _states(chosen: Selection, of: PointOfProfiles, point: Point) -> Panel:
 
 def _powers(chosen: Selection) -> Iterator[Panel]:
     for of, point in list(power_points(chosen.profiles, POWER, chosen.language))[:MAX_POWERS]:
+        unit = display_unit(point.unit, chosen.language).unit
         yield chosen.lines(
-            point.label.text(chosen.language) or POWER,
+            chosen.text(f"功率（{unit}）", f"Power ({unit})"),
             chosen.text("各设备的功率。", "Power of each device. ") + chosen.device_limit(MAX_SERIES),
             chosen.devices.values(of),
-            unit_name(display_unit(point.unit, chosen.language).unit),
+            unit_name(unit),
             interval_s=10,
         )
 
@@ -107,7 +108,7 @@ def _lane(chosen: Selection, of: PointOfProfiles) -> Panel:
     texts = {reason.code: (label.text(chosen.language), color) for reason, label in REASONS.items()}
     mappings: list[Json] = texts_of_codes(texts)
     return chosen.timeline(
-        chosen.term("data_state"),
+        _title(chosen.term("data_state")),
         chosen.text(
             "运行状态没有好值的时段及原因；空白表示无异常，或整段无数据。",
             "When the state was not good, and why; blank: nothing bad, or no data at all.",
@@ -117,3 +118,7 @@ def _lane(chosen: Selection, of: PointOfProfiles) -> Panel:
         8,
         chosen.text("无异常", "nothing bad"),
     )
+
+
+def _title(term: str) -> str:
+    return term[0].upper() + term[1:]

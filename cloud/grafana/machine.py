@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ MAX_UID = 40
 MAX_SERIES = 8
 """Lines of one chart."""
 MAX_LABELS = 3
+LANE_HEIGHT, LANE_ROW = 2, 0.6
+"""Height of the lanes of data states, and more for each lane, in cells of the grid."""
 """Points that the title of a chart names."""
 MAX_COUNTER_PANELS = 2
 MAX_CHARTS = 14
@@ -183,7 +186,8 @@ class MachineDashboard:
             custom["thresholdsStyle"] = {"mode": "dashed"}
             bounds = (None if bound is None else shown.shown(bound) for bound in (band.min, band.max))
             defaults["thresholds"] = _steps(*bounds)
-            about = f"{about} {self._text('normal')}"
+            space = "" if self.language == "zh" else " "
+            about = f"{about}{space}{self._text('normal')}"
         return Panel(
             kind="timeseries",
             title=self._titled(points),
@@ -208,10 +212,11 @@ class MachineDashboard:
             by_unit.setdefault(point.unit, []).append(point)
         for unit, group in list(by_unit.items())[:MAX_COUNTER_PANELS]:
             shown, chosen = display_unit(unit, self.language), group[:MAX_SERIES]
+            space = "" if self.language == "zh" else " "
             yield Panel(
                 kind="stat",
-                title=self._text("growth"),
-                description=f"{self._text('rise')} {self._about(chosen)}",
+                title=self._growth_title(chosen),
+                description=f"{self._text('rise')}{space}{self._about(chosen)}",
                 targets=[self.queries.growth(self.profile.profile, _names(chosen), shown.factor)],
                 width=12,
                 height=5,
@@ -228,6 +233,11 @@ class MachineDashboard:
                 options=_NUMBERS,
             )
 
+    def _growth_title(self, points: Sequence[Point]) -> str:
+        """With the labels of the counters, so that no two panels have one title."""
+        name, of = self._text("growth"), self._titled(points)
+        return f"{name}：{of}" if self.language == "zh" else f"{name}: {of}"
+
     def _lanes(self, points: Sequence[Point]) -> Iterator[Panel]:
         if not points:
             return
@@ -236,7 +246,9 @@ class MachineDashboard:
         codes = self.queries.reasons(self.profile.profile, _names(points))
         more: Json = {"mappings": texts_of_codes(texts), "noValue": self._text("good")}
         lane = self._timeline("lane", points, codes, self._named(points), more)
-        yield replace(lane, description=f"{self._text('why')} {self._about(points)}")
+        space = "" if self.language == "zh" else " "
+        about = f"{self._text('why')}{space}{self._about(points)}"
+        yield replace(lane, description=about, height=LANE_HEIGHT + math.ceil(len(points) * LANE_ROW))
 
     def _variables(self) -> Iterator[Json]:
         yield {
@@ -267,7 +279,8 @@ class MachineDashboard:
         return max(10.0, 2 * max(self.profile.groups[point.group] for point in points))
 
     def _about(self, points: Sequence[Point]) -> str:
-        return f"{self._text('points')}{', '.join(_names(points))}. {self._text('gap')}"
+        end = "。" if self.language == "zh" else ". "
+        return f"{self._text('points')}{', '.join(_names(points))}{end}{self._text('gap')}"
 
     def _label(self, point: Point) -> str:
         return point.label.text(self.language) or point.name

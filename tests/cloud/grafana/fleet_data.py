@@ -136,7 +136,7 @@ class Fleet:
         found: dict[str, list[float]] = {}
         for target in panel["targets"]:
             if "query" in target:
-                for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                for one in self.influxdb1.query(self.filled(target["query"], panel["interval"], chosen)):
                     for index, column in enumerate(one["columns"][1:], 1):
                         values = [row[index] for row in one["values"] if row[index] is not None]
                         name = target["alias"].replace("$col", column)
@@ -169,7 +169,7 @@ class Fleet:
                     else:
                         columns |= {name: [text] for name, text in labels.items() if name in TEXT_COLUMNS}
             else:
-                for one in self.influxdb1.query(self._filled(target["query"], panel["interval"], chosen)):
+                for one in self.influxdb1.query(self.filled(target["query"], panel["interval"], chosen)):
                     tags = one["tags"]
                     columns = found.setdefault(
                         "/".join(tags[tag] for tag in ("edge", "device") if tag in tags), {}
@@ -191,13 +191,13 @@ class Fleet:
         )
 
     def _promql(self, target: Json, interval: str, chosen: Mapping[str, str]) -> list[Json]:
-        query, end = self._filled(target["expr"], interval, chosen), f"{self.end_ms / 1000:.3f}"
+        query, end = self.filled(target["expr"], interval, chosen), f"{self.end_ms / 1000:.3f}"
         if target["instant"]:
             return self.victoria_metrics.query(query, "/api/v1/query", time=end)
         start = f"{self.end_ms / 1000 - SECONDS:.3f}"
         return self.victoria_metrics.query(query, start=start, end=end, step=interval)
 
-    def _filled(self, query: str, interval: str, chosen: Mapping[str, str]) -> str:
+    def filled(self, query: str, interval: str, chosen: Mapping[str, str]) -> str:
         """The query as Grafana sends it; `now()` is the end of the reports."""
         end, start = self.end_ms, self.end_ms - SECONDS * 1000
         known = {

@@ -67,7 +67,7 @@ def test_every_panel_has_title_description_and_unit_in_one_language(board: Board
         if not chinese:
             assert not re.search("[一-鿿]", json.dumps(panel, ensure_ascii=False))
         defaults = panel["fieldConfig"]["defaults"]
-        lane = panel["title"] == board.chosen.term("data_state")
+        lane = panel["title"].lower() == board.chosen.term("data_state")
         assert (defaults["noValue"] == board.chosen.term("no_data")) != lane
         assert defaults.get("custom", {}).get("spanNulls") in (None, False)
         units = {defaults.get("unit", "none"), *_units(panel["fieldConfig"]["overrides"])}

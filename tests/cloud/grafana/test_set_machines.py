@@ -67,11 +67,11 @@ def panel(name: str, store: str, title: str) -> Json:
 @pytest.mark.parametrize("store", STORES)
 def test_a_line_shows_the_state_of_every_machine_that_has_one(plant: Plant, store: str) -> None:
     truth = plant.truth("state")
-    found = plant.stores.series(panel("line", store, "state"))
+    found = plant.stores.series(panel("line", store, "State"))
     assert set(found) == set(truth)
     for machine, codes in found.items():
         assert set(codes) <= set(truth[machine])
-    chosen = plant.stores.series(panel("line", store, "state"), line="machining")
+    chosen = plant.stores.series(panel("line", store, "State"), line="machining")
     assert set(chosen) == {f"{EDGE}/cnc-{number}" for number in (1, 2, 3)}
 
 
@@ -83,7 +83,7 @@ def test_a_line_shows_power_and_why_states_are_missing(plant: Plant, store: str)
     assert set(found) == set(truth) if store == "influx" else len(found) == 10
     for machine, values in found.items():
         assert min(truth[machine]) - 1e-6 <= min(values) <= max(values) <= max(truth[machine]) + 1e-6
-    lane = plant.stores.series(panel("line", store, "data state"))
+    lane = plant.stores.series(panel("line", store, "Data state"))
     assert {machine: set(codes) for machine, codes in lane.items()} == {
         f"{EDGE}/{device}": {silence.reason.code} for device, silence in SILENT.items()
     }
