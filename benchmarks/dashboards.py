@@ -180,13 +180,13 @@ def machine_questions(asked: Asked, store: str) -> Iterator[Question]:
     for profile, device in DEVICES.items():
         panels = MachineDashboard(known[profile], store, "zh").json()["panels"]
         yield from asked.of_dashboard(profile, panels, device=device)
-    chosen = Selection(store, "zh", (), list(known.values()))
+    chosen = Selection(store, "zh", list(known.values()))
     for name in OF_MACHINES:
         yield from asked.of_dashboard(name, SET[name](chosen).json()["panels"])
 
 
 def fleet_questions(asked: Asked, store: str) -> Iterator[Question]:
-    chosen = Selection(store, "zh", (), list(profiles(known_profiles()).values()))
+    chosen = Selection(store, "zh", list(profiles(known_profiles()).values()))
     for name in SET:
         if name not in OF_MACHINES:
             yield from asked.of_dashboard(name, SET[name](chosen).json()["panels"])

@@ -55,8 +55,10 @@ def shown(panel: Json, series: Mapping[str, Points]) -> list[Shown]:
     return found
 
 
-def text_of(value: float, properties: Mapping[str, Any]) -> tuple[str, str | None]:
+def text_of(value: float | str, properties: Mapping[str, Any]) -> tuple[str, str | None]:
     """A value as it is shown, and the colour that its mapping or threshold gives it."""
+    if isinstance(value, str):
+        return value, None
     for mapping in properties.get("mappings", ()):
         if mapping["type"] == "value" and f"{value:g}" in mapping["options"]:
             chosen = mapping["options"][f"{value:g}"]
@@ -233,7 +235,7 @@ def _bars(
 _KINDS = {"timeseries": _chart, "state-timeline": _timeline, "stat": _stat, "bargauge": _bars}
 
 
-def table(panel: Json, rows: Mapping[str, Mapping[str, float]], first: str) -> str:
+def table(panel: Json, rows: Mapping[str, Mapping[str, float | str]], first: str) -> str:
     """The HTML of a table; the columns are those that are not hidden."""
     of = {
         each["matcher"]["options"]: {one["id"]: one["value"] for one in each["properties"]}

@@ -26,7 +26,7 @@ from qilu.contract.accounting import PROFILES
 from qilu.contract.display import Language
 from qilu.web.exposition import exposition
 from tests.cloud.grafana.drawing import COLUMN, ROW, Points, draw, table
-from tests.cloud.grafana.fleet_data import NEVER, SECONDS, Fleet, reports
+from tests.cloud.grafana.fleet_data import SECONDS, Fleet, reports
 from tests.cloud.grafana.test_machine_queries import MACHINES
 from tests.deploy import served_plant
 from tests.page.browser import PROJECT, chromium
@@ -113,7 +113,7 @@ def ingester_pages(end_ms: int) -> dict[int, bytes]:
 def dashboards(store: str, language: Language) -> Iterator[tuple[str, Json, int, dict[str, str]]]:
     """Name, file, seconds that are shown, and what is chosen of the variables."""
     known = profiles(known_profiles())
-    chosen = Selection(store, language, (*("edge-well", NEVER),), list(known.values()))
+    chosen = Selection(store, language, list(known.values()))
     for name, make in SET.items():
         yield f"set-{name}", make(chosen).json(), SECONDS, {}
     for profile, device in MACHINES.items():
