@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ def edited(sources: Sources, kind: str, place: int, index: int, value: int) -> S
     return new
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.lists(edits(), min_size=EDITS, max_size=EDITS))
 def test_an_untouched_device_misses_no_poll_and_no_transport_is_opened_again(
