@@ -15,7 +15,7 @@ from uuid import UUID
 from gateway.timekeeping.clock_file import HeldEpoch, SavedTime, encode_saved, read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
 from gateway.timekeeping.provisional import Correction, Mark
-from gateway.timekeeping.time_synchronisation import synchronised
+from gateway.timekeeping.time_synchronisation import NEVER, last_synchronised
 from qilu.contract.reading import EpochTag, TimeTrust
 from qilu.contract.units import format_duration
 from qilu.runtime.boot import UNKNOWN_BOOT
@@ -40,8 +40,8 @@ CLOCK_HOLD = 600.0
 class Clock:
     """Gives readings their time. `file`: what outlives the process; `boot`: the present one of the system.
 
-    `hold_s`: seconds for which a clock in doubt is waited for. `service`: whether the time service has set
-    the clock, None where there is none.
+    `hold_s`: seconds for which a clock in doubt is waited for. `service`: a number that changes
+    when the time service synchronises the clock, None where there is none.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Clock:
         hold_s: float = CLOCK_HOLD,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        service: Callable[[], bool | None] = synchronised,
+        service: Callable[[], int | None] = last_synchronised,
     ) -> None:
         self._file = file
         self._boot = boot
@@ -69,6 +69,10 @@ class Clock:
         saved, now, utc = read_saved(file), monotonic(), wall()
         self._same_boot = saved is not None and saved.same_boot(boot)
         self._offset_ms = saved.offset_ms if saved is not None and self._same_boot else None
+        self._synchronised = service()
+        """What the service says now."""
+        self._synchronised_before = saved.synchronised if saved is not None and self._same_boot else None
+        """What it said before the step with which the doubt began; while there is none, what it says."""
         self._last_held = _last_held(saved)
         """The held epoch in which the run before ended."""
         doubt = self._doubt_at_start(saved, utc, now)
@@ -163,11 +167,14 @@ class Clock:
         """Compare the clocks, and begin another epoch where the trust in them changes."""
         wall, now = self._wall(), self._monotonic()
         step = self.timebase.observe(wall, now)
+        if step is not None or self.trust is TimeTrust.KNOWN:
+            self._synchronised_before = self._synchronised
+        self._synchronised = self._service()
         trust = self._doubt.check(
             now,
             stepped=step is not None,
             early=wall < EARLIEST,
-            unbelievable=self.trust is not TimeTrust.KNOWN and not self._believable(wall),
+            unbelievable=self.trust is not TimeTrust.KNOWN and not self._believable(wall, now),
         )
         if step is not None:
             _log.warning("the wall clock was set by %+.1f s", step.seconds)
@@ -250,7 +257,7 @@ class Clock:
                 if abs(step) > TOLERANCE
                 else ""
             )
-        if self._service() is False:
+        if self._service() == NEVER:
             return "the time service of this system has not synchronised it yet"
         if saved is None:
             return ""
@@ -278,9 +285,19 @@ class Clock:
         self._blocked_ms = blocked_ms or 0
         return alive_ms, blocked_ms
 
-    def _believable(self, wall: float) -> bool:
-        waits = self._offset_ms is None and self._service() is False
-        return not waits and self.timebase.grids.free(int(wall * 1000)) is not None
+    def _believable(self, wall: float, monotonic: float) -> bool:
+        return not self._waits_for_service(wall, monotonic) and (
+            self.timebase.grids.free(int(wall * 1000)) is not None
+        )
+
+    def _waits_for_service(self, wall: float, monotonic: float) -> bool:
+        """Whether a time service runs that has not synchronised this clock since it was set."""
+        if self._synchronised is None:
+            return False
+        if self._offset_ms is None:
+            return self._synchronised == NEVER
+        set_back = abs(wall - monotonic - self._offset_ms / 1000) <= TOLERANCE
+        return not set_back and self._synchronised == self._synchronised_before
 
     def _note_known(self) -> None:
         if self.trust is TimeTrust.KNOWN:
@@ -291,8 +308,9 @@ class Clock:
             return "records that waited for it are corrected and sent"
         if self.trust is TimeTrust.HELD:
             hold = format_duration(self._hold_s)
+            service = "" if self._synchronised is None else " and the time service has synchronised it"
             return (
-                f"records are kept and not sent until the clock was steady for {STEADY_S:g} s, "
+                f"records are kept and not sent until the clock was steady for {STEADY_S:g} s{service}, "
                 f"for at most {hold} (clock_hold)"
             )
         return (
@@ -318,6 +336,7 @@ class Clock:
             blocked_ms=self._blocked_ms,
             ended=ended,
             held=self._present_held(),
+            synchronised=self._synchronised_before,
         )
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
             os.pwrite(self._descriptor, encode_saved(saved), 0)

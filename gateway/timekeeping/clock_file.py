@@ -31,7 +31,8 @@ class SavedTime:
     """`alive_ms` (UTC) and `alive_s` (monotonic, of `boot`): when a process last ran here. `ended`: in
     good order. `offset_ms`: UTC minus monotonic time while the clock was last known in `boot`, or None.
     `blocked_ms`: since when the spool takes no record, 0 while it does. `high_ms`: see Grids.
-    `held`: the present epoch where the clock is in doubt, else None."""
+    `held`: the present epoch where the clock is in doubt, else None. `synchronised`: see
+    `last_synchronised`, as of before the step with which the doubt began."""
 
     alive_ms: int
     alive_s: float
@@ -41,6 +42,7 @@ class SavedTime:
     blocked_ms: int = 0
     ended: bool = False
     held: HeldEpoch | None = None
+    synchronised: int | None = None
 
     def same_boot(self, boot: UUID) -> bool:
         """Whether that process ran in this boot; False where it is not known."""

@@ -34,7 +34,7 @@ class Box:
     def __init__(self, wrong_s: float = 0.0) -> None:
         self.wrong_s = wrong_s
         self.boot = UUID(int=1)
-        self.service: bool | None = None
+        self.service: int | None = None
         self._loop = asyncio.get_running_loop()
         self._begin = self._booted = self._loop.time()
 

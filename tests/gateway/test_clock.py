@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.clock import Clock
 from gateway.timekeeping.clock_file import read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S
+from gateway.timekeeping.time_synchronisation import NEVER
 from qilu.contract.accounting import EventKind
 from qilu.contract.reading import Reason, TimeTrust
 from qilu.runtime.monotonic_utc import ClockStep
@@ -160,7 +161,7 @@ def test_a_time_service_is_waited_for_at_a_first_start_and_no_longer_than_clock_
     @virtual_time
     async def scene() -> None:
         box = Box(wrong_s=-2 * DAY)
-        box.service = False
+        box.service = NEVER
         plant = Plant(tmp_path, box, period=1.0, hold_s=120.0)
         await plant.run(100)
         assert plant.cloud.stored == {}
@@ -170,7 +171,7 @@ def test_a_time_service_is_waited_for_at_a_first_start_and_no_longer_than_clock_
         marked = plant.samples("a")
         assert len(marked) > 290
         assert {reason for _, _, reason in marked} == {Reason.CLOCK_UNCERTAIN}
-        box.service = True
+        box.service = 1
         set_by(box, 2 * DAY)
         first = len(plant.taken) + 40
         await plant.run(100)
@@ -179,6 +180,70 @@ def test_a_time_service_is_waited_for_at_a_first_start_and_no_longer_than_clock_
         assert len(later) > 50
         assert all(abs(error) < NEAR for error in later.values())
         assert {reason for number, _, reason in plant.samples("a") if number >= first} == {None}
+
+    scene()
+
+
+@pytest.mark.parametrize("days", [40.0, -3.0])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_is_set_wrong_and_stays_so_is_not_believed_beside_a_time_service(
+    tmp_path: Path, days: float, restarts: bool
+) -> None:
+    @virtual_time
+    async def scene() -> None:
+        box = Box()
+        box.service = 1
+        plant = Plant(tmp_path, box, period=1.0, hold_s=120.0)
+        await plant.run(40)
+        wrong_from = len(plant.taken)
+        if restarts:
+            set_by(box, days * DAY)
+            await plant.run(100)
+            await plant.run(100)
+        else:
+            await plant.run(200, (0.3, lambda: set_by(box, days * DAY)))
+        known = {number for number, _, reason in plant.samples("a") if reason is None}
+        assert known <= set(range(wrong_from + 2))  # none of the others is good
+        assert max(number for number, _, _ in plant.samples("a")) > wrong_from + 150
+
+        def synchronised() -> None:
+            set_by(box, -days * DAY)
+            box.service = 2
+
+        right_from = len(plant.taken) + 45
+        await plant.run(100, (5.3, synchronised))
+        assert_times_hold(plant)
+        later = {number: error for number, error in plant.errors().items() if number >= right_from}
+        assert len(later) > 40
+        assert all(abs(error) < NEAR for error in later.values())
+        assert {reason for number, _, reason in plant.samples("a") if number >= right_from} == {None}
+
+    scene()
+
+
+@pytest.mark.parametrize("by_service", [True, False])
+def test_beside_a_time_service_a_clock_is_believed_that_it_set_or_that_was_set_back(
+    tmp_path: Path, by_service: bool
+) -> None:
+    @virtual_time
+    async def scene() -> None:
+        box = Box(wrong_s=DAY if by_service else 0.0)
+        box.service = 1
+        plant = Plant(tmp_path, box, period=1.0)
+
+        def synchronised() -> None:
+            set_by(box, -DAY)
+            box.service = 2
+
+        if by_service:
+            await plant.run(80, (10.3, synchronised))
+        else:
+            await plant.run(80, (10.3, lambda: set_by(box, DAY)), (20.3, lambda: set_by(box, -DAY)))
+        assert_times_hold(plant)
+        times = plant.samples("a")
+        assert {reason for _, _, reason in times} == {None}
+        assert len(times) > 70
+        assert all(abs(error) < NEAR for number, error in plant.errors().items() if number > 12)
 
     scene()
 

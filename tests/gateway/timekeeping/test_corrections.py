@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from gateway.interfaces import Record
 from gateway.timekeeping.corrections import CORRECTIONS, Corrections
 from gateway.timekeeping.held_records import HeldRecords
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of, marked
-from gateway.timekeeping.time_synchronisation import synchronised
+from gateway.timekeeping.time_synchronisation import NEVER, last_synchronised
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
 from qilu.contract.record_codec import decode_record, encode_record
@@ -165,8 +166,10 @@ def test_records_of_another_boot_are_sent_at_once_as_uncertain() -> None:
 def test_the_time_service_is_asked_by_its_files() -> None:
     with TemporaryDirectory() as directory:
         folder = Path(directory) / "timesync"
-        assert synchronised(folder) is None
+        assert last_synchronised(folder) is None
         folder.mkdir()
-        assert synchronised(folder) is False
+        assert last_synchronised(folder) == NEVER
         (folder / "synchronized").touch()
-        assert synchronised(folder) is True
+        first = last_synchronised(folder)
+        os.utime(folder / "synchronized", (1, 1))  # the service touches it each time
+        assert len({NEVER, first, last_synchronised(folder)}) == 3
