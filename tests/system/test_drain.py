@@ -1,4 +1,4 @@
-"""A start that drains a backlog feeds the watchdog of systemd; `python -m benchmarks.drain` does it at any size."""
+"""A start that drains a backlog feeds the watchdog; `python -m benchmarks.drain` does it at any size."""
 
 from pathlib import Path
 
