@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,18 +10,21 @@ from pydantic import TypeAdapter, ValidationError
 from qilu.config.profiles import profile_path, profiles
 from qilu.contract.accounting import PROFILES, EventKind
 from qilu.contract.errors import ConfigError
-from qilu.contract.profile import DataType, DeviceProfile, Point, ProfileName
+from qilu.contract.point_info import PointInfo, texts_of_codes
+from qilu.contract.profile import DataType, DeviceProfile, Label, Point, ProfileName, Table
 from qilu.contract.reading import Value
+from qilu.stores.interfaces import DescribedPoint
 
 _checked = TypeAdapter(ProfileName).validate_python
 _EVENT_CODES = frozenset(("event", "code"))
 
 
 class Meanings:
-    """The points of profiles as their files describe them: in a folder first, then the shipped ones.
+    """The points of profiles: as a file in a folder describes them, else as the edges described them in the
+    store, else as the shipped file does.
 
-    A store keeps numbers; profiles are asked by the names that the store has. One that is in neither place
-    means nothing: its values are shown as they are stored.
+    A store keeps numbers; profiles are asked by the names that the store has. One that is nowhere means
+    nothing: its values are shown as they are stored.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -30,10 +34,22 @@ class Meanings:
             )
         self._folder = folder
         self._known: dict[str, dict[str, Point] | None] = {}
+        self._described: dict[tuple[str, str], DescribedPoint] = {}
+        self._profiles_described: set[str] = set()
+
+    def learn(self, described: Iterable[DescribedPoint]) -> None:
+        """Take what a store has; of two descriptions of one point the newer one counts."""
+        for each in described:
+            key = each.info.profile, each.point
+            known = self._described.get(key)
+            if known is None or known.time_ms <= each.time_ms:
+                self._described[key] = each
+                self._profiles_described.add(each.info.profile)
 
     def knows(self, profile: str) -> bool:
         """Whether there is a description of the profile."""
-        return profile in PROFILES or self._points(profile) is not None
+        described = profile in self._profiles_described
+        return profile in PROFILES or described or self._points(profile) is not None
 
     def unit(self, profile: str, point: str) -> str:
         """The unit of the point, or nothing."""
@@ -74,7 +90,15 @@ class Meanings:
         return self._point(profile, point)
 
     def _point(self, profile: str, point: str) -> Point | None:
-        return (self._points(profile) or {}).get(point)
+        of_file = (self._points(profile) or {}).get(point)
+        described = self._described.get((profile, point))
+        if described is None or (of_file is not None and self._in_folder(profile)):
+            return of_file
+        return _as_described(described.info, point, of_file)
+
+    def _in_folder(self, profile: str) -> bool:
+        """Whether the folder that the user named has the profile: it is what the user means."""
+        return self._folder is not None and (self._folder / f"{profile}.yaml").is_file()
 
     def _points(self, profile: str) -> dict[str, Point] | None:
         if profile not in self._known:
@@ -90,6 +114,28 @@ class Meanings:
         except (ValidationError, ConfigError):
             return None
         return profiles([profile], self._folder)[profile]
+
+
+def _as_described(info: PointInfo, name: str, of_file: Point | None) -> Point:
+    """The point with the texts of the store; its type is that of the file, where there is one."""
+    chinese = texts_of_codes(info.codes_zh)
+    enum = {
+        code: Label(en=text, zh=chinese.get(code, "")) for code, text in texts_of_codes(info.codes_en).items()
+    }
+    label = Label(en=info.label_en, zh=info.label_zh)
+    if of_file is not None:
+        return of_file.model_copy(update={"label": label, "unit": info.unit, "enum": enum or of_file.enum})
+    state = info.kind == "state" or bool(enum)
+    return Point.model_construct(
+        name=name,
+        table=Table.HOLDING,
+        address=0,
+        type=DataType.INT64 if state else DataType.FLOAT64,
+        label=label,
+        unit=info.unit,
+        kind="state" if state else "counter" if info.kind == "counter" else "gauge",
+        enum=enum,
+    )
 
 
 def _is_whole(stored: float) -> bool:

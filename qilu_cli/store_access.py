@@ -15,10 +15,11 @@ from qilu.config.error_texts import nearest
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.plain_text import plain
+from qilu.contract.reading import DeviceKey
 from qilu.contract.units import parse_duration
 from qilu.runtime.redaction import redacted
 from qilu.stores.factory import open_reader
-from qilu.stores.interfaces import Reader
+from qilu.stores.interfaces import DescribedPoint, PointInfoReader, Reader
 from qilu.stores.settings import SqliteSettings
 from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
 from qilu_cli.file_kinds import Kind, expected
@@ -29,7 +30,7 @@ _FORMULA = ("=", "+", "-", "@")
 """What a cell begins with that a spreadsheet runs; a tab or a line break before it is spelled out."""
 
 
-def reader(store: str) -> Reader:
+def reader(store: str) -> PointInfoReader | HistoryReader:
     """The reader of a store file, the folder of a local history, or the store of ingester settings (.yaml).
 
     ConfigError.
@@ -48,6 +49,20 @@ def reader(store: str) -> Reader:
         remedy = "start `qilu demo` first, or name your store with --store"
         raise ConfigError("no such store", file=path, remedy=remedy)
     return open_reader(SqliteSettings(type="sqlite", file=path))
+
+
+async def described_points(
+    store: PointInfoReader | HistoryReader, devices: Collection[DeviceKey], device: str | None
+) -> Sequence[DescribedPoint]:
+    """What the edges reported of the points of these devices; nothing where a store keeps no descriptions.
+
+    `device`: the one name of them, where only one was asked for; then no others are read.
+    """
+    if isinstance(store, HistoryReader):
+        return ()
+    if device is None:
+        return await store.point_info()
+    return [each for key in devices for each in await store.point_info(key)]
 
 
 def duration(option: str, text: str) -> float:

@@ -88,7 +88,9 @@ def _edges(chosen: Selection) -> Panel:
     text = chosen.text
     sentence = SENTENCE_ZH if chosen.language == "zh" else SENTENCE_EN
     rows = chosen.queries.rows(sentence)
-    marked = texts_of_codes({0: (" ", NORMAL), 1: (text("与多数不同", "unlike most"), WARNING)})
+    marked = texts_of_codes(
+        {0: (text("一致", "same"), NORMAL), 1: (text("与多数不同", "unlike most"), WARNING)}
+    )
     clock = {0: (text("存疑", "uncertain"), WARNING), 1: (text("已知", "known"), NORMAL)}
     link = f"/d/{chosen.uid('health')}?{_KEPT}"
     colored: Json = {"type": "color-background", "mode": "basic"}

@@ -98,7 +98,12 @@ def _activities(chosen: Selection) -> Iterator[Panel]:
     ask, text, language = chosen.queries, chosen.text, chosen.language
     for title, about, source in _RATES:
         yield chosen.lines(
-            title.text(language), about.text(language), ask.total_rate(source), "cps", width=GRID // 3
+            title.text(language),
+            about.text(language),
+            ask.total_rate(source),
+            "cps",
+            width=GRID // 3,
+            displayName=title.text(language),
         )
     yield chosen.lines(
         text("数据管理", "Management"),

@@ -8,6 +8,7 @@ or a notebook needs no profile file; of two versions the newer one counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -120,6 +121,14 @@ def _info(profile: str, point: Point, device: Label, place: str, period_s: float
         codes_en=_codes(point, "en"),
         codes_zh=_codes(point, "zh"),
     )
+
+
+_CODE = re.compile(r"(-?\d+)=(.*?)(?=; -?\d+=|$)", re.DOTALL)
+
+
+def texts_of_codes(codes: str) -> dict[int, str]:
+    """Code -> text, of `codes_en` or `codes_zh`; what cannot be read is left out."""
+    return {int(code): text for code, text in _CODE.findall(codes)}
 
 
 def _codes(point: Point, language: str) -> str:

@@ -15,7 +15,7 @@ from qilu.stores.interfaces import Reader
 from qilu_cli.commands.excel import print_sheet
 from qilu_cli.commands.samples import SAMPLE_COLUMNS, SampleQuery, Span
 from qilu_cli.point_meanings import Meanings
-from qilu_cli.store_access import Rows, duration, print_table, reader, unknown_device, warn
+from qilu_cli.store_access import Rows, described_points, duration, print_table, reader, unknown_device, warn
 from qilu_cli.time_zones import Zone, iso_time, parse_iso_time, zone
 
 DEVICE_COLUMNS = ("edge", "device", "profile", "line", "last")
@@ -59,6 +59,7 @@ async def query(options: QueryOptions) -> None:
             header, rows = DEVICE_COLUMNS, await _devices(store, options, shown_in)
         else:
             chosen = await _chosen(store, options)
+            meanings.learn(await described_points(store, chosen, options.device))
             sample_query = SampleQuery(store, meanings, shown_in)
             if options.excel is not None:
                 await print_sheet(

@@ -11,17 +11,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
 from qilu.stores.factory import open_store
 from qilu.stores.settings import InfluxSettings, SqliteSettings
 from qilu_cli.main import app
+from tests.deploy.deployed import CONFIGS
 from tests.project.readme import commands
 from tests.servers import Influxdb1, VictoriaMetrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "querying.md"
-COMMANDS = [command.line for command in commands(PAGE)]
+EVERY_COMMAND = [command.line for command in commands(PAGE)]
+COMMANDS = [line for line in EVERY_COMMAND if line.startswith("qilu query ")]
 POINTS = ("discharge_pressure", "motor_current", "state")
 IN_NOVEMBER_MS = 1_795_390_200_000
 """2026-11-23 07:30 in Shanghai."""
@@ -72,8 +74,26 @@ def test_the_page_has_commands_for_each_question() -> None:
 @pytest.mark.usefixtures("folder")
 def test_every_command_of_the_page_has_an_answer() -> None:
     for line in COMMANDS:
-        words = shlex.split(line, comments=True)
-        assert words[0] == "qilu"
-        done = CliRunner().invoke(app, words[1:])
-        assert done.exit_code == 0, (line, done.output)
-        assert "compressor-1" in done.output, line
+        assert "compressor-1" in run(line).output, line
+
+
+def run(line: str) -> Result:
+    words = shlex.split(line, comments=True)
+    assert words[0] == "qilu"
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, (line, done.output)
+    return done
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_import_of_the_page_fills_a_store() -> None:
+    """With a minute of the plant in place of its day."""
+    (to_file,) = [line for line in COMMANDS if line.endswith("--format csv")]
+    Path("pressure.csv").write_text(run(to_file).output, encoding="utf-8")
+    others = [line for line in EVERY_COMMAND if line not in COMMANDS]
+    for line in others:
+        plant = str(CONFIGS / "plant.yaml")
+        run(line.replace("configs/plant.yaml", plant).replace("--span 1d", "--span 1m"))
+    assert sum(line.startswith("qilu import") for line in others) >= 3
+    assert "compressor-1" in run("qilu query --store var/shifted.db --devices").output
+    assert "compressor-1" in run("qilu query --store var/other.db --devices").output
