@@ -83,7 +83,7 @@ def samples(store: str, device: DeviceKey, point: str) -> list[Sample]:
 def descriptions(store: str, device: DeviceKey) -> dict[str, DescribedPoint]:
     async def ask() -> dict[str, DescribedPoint]:
         async with reader(store) as opened:
-            return {each.point: each for each in await opened.point_info(device)}  # type: ignore[attr-defined]
+            return {each.point: each for each in await opened.point_info(device)}  # type: ignore[union-attr]
 
     return asyncio.run(ask())
 
