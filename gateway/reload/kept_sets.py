@@ -90,6 +90,13 @@ class KeptSets:
             problem, remedy = f"is damaged: {error}", "delete it; the gateway keeps its set at the next start"
         raise ConfigError(problem, file=path, remedy=remedy)
 
+    def running(self) -> SetTexts | None:
+        """The texts of the set that ran last, where they can be read."""
+        try:
+            return self.texts("running")
+        except ConfigError:
+            return None
+
     def keep(self, texts: SetTexts) -> None:
         """This set runs now, and the one that ran before is the previous one. OSError: the disk refuses."""
         make_folder(self._folder)

@@ -157,8 +157,10 @@ class Reloader:
     def _keep_first(self) -> None:
         """The set of the start, where the file still has it."""
         texts = self._texts(self._exchange.current)
+        if texts is None or texts == self._kept.running():
+            return
         try:
-            unchanged = texts is not None and texts.load() == self._exchange.current
+            unchanged = texts.load() == self._exchange.current
         except ConfigError:
             unchanged = False
         self._keep(texts if unchanged else None)
