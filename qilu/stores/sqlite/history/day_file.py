@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from qilu.contract.reading import BlockSchema, Origin
@@ -23,6 +23,8 @@ from qilu.stores.sqlite.history.keys import MAX_COLUMNS, MAX_POINTS, block_id, p
 from qilu.stores.sqlite.history.schema import open_for_writing, torn
 from qilu.stores.sqlite.rows import decode_points
 
+_IDS = 500
+"""Rows of one statement."""
 _COLUMNS = """
 SELECT edge, device, profile, enterprise, site, line, poll_group, points
 FROM columns JOIN origins ON origins.id = columns.origin_id WHERE columns.id = ?
@@ -125,10 +127,14 @@ class DayFile:
 
     def blocks(self, buckets: range, columns_id: int) -> Iterator[tuple[int, Block]]:
         """The readable blocks of these buckets, rising."""
-        for bucket in buckets:
-            block = self.block(bucket, columns_id)
-            if block is not None:
-                yield bucket, block
+        for first in range(0, len(buckets), _IDS):
+            ids = {block_id(bucket, columns_id): bucket for bucket in buckets[first : first + _IDS]}
+            rows = self._connection.execute(
+                f"SELECT id, data FROM blocks WHERE id IN ({', '.join('?' * len(ids))})", list(ids)
+            )
+            for row_id, data in sorted(rows.fetchall()):
+                with suppress(ValueError):
+                    yield ids[row_id], decode_block(data)
 
     def mark_stale(self, slots: Iterable[tuple[int, int]]) -> None:
         """These (slot, columns) have to be rolled up, again or for the first time."""
@@ -178,12 +184,13 @@ class DayFile:
             [(part_id(slot, columns_id, number), data) for number, data in enumerate(parts)],
         )
 
-    def roll_ups(self, slot: int, columns_id: int, part: int) -> bytes | None:
-        """One row of roll-ups."""
-        row = self._connection.execute(
-            "SELECT data FROM rollups WHERE id = ?", (part_id(slot, columns_id, part),)
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+    def roll_ups(self, slots: range, columns_id: int, part: int) -> dict[int, bytes]:
+        """Slot -> row of roll-ups; in one statement, which costs a fraction of one for each."""
+        ids = {part_id(slot, columns_id, part): slot for slot in slots}
+        rows = self._connection.execute(
+            f"SELECT id, data FROM rollups WHERE id IN ({', '.join('?' * len(ids))})", list(ids)
+        )
+        return {ids[row_id]: bytes(data) for row_id, data in rows.fetchall()}
 
     def note(self, key: str) -> str | None:
         """A text that was kept in the file."""

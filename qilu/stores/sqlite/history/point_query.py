@@ -79,13 +79,12 @@ class PointQuery:
         open_days = self._open_days(first, last)
         strips: dict[int, list[Strip]] = {}
         wanted = [day for day in range(first, last + 1) if day not in open_days]
-        for month in months:
-            days = [day for day in wanted if month.first_day <= day <= month.last_day]
-            for of_file in self._search.each(
-                [month],
-                lambda file, days=days: self._quarters(file, days),  # type: ignore[misc]
-            ):
-                strips.update((day, [strip]) for day, strip in of_file)
+        days = {
+            month.name: [day for day in wanted if month.first_day <= day <= month.last_day]
+            for month in months
+        }
+        for of_file in self._search.each(months, lambda file: self._quarters(file, days[file.path.name])):
+            strips.update((day, [strip]) for day, strip in of_file)
         finer = {file.first_day for kind in (Kind.RAW, Kind.MINUTES) for file in self._files[kind]}
         for day in finer.intersection(range(first, last + 1)).difference(strips):
             strips[day] = self._minutes_of_whole(day)

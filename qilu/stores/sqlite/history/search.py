@@ -18,6 +18,8 @@ from qilu.stores.sqlite.rows import decode_points
 
 _MAX_OPEN = 48
 """Files that are open at the same time."""
+_IDS = 500
+"""Rows of one statement."""
 _SCAN_FROM = 200
 """Slots from which all are read in one go."""
 _COLUMNS = """
@@ -94,11 +96,13 @@ class OpenFile:
 
     def roll_ups(self, columns_id: int, part: int, slots: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Slot and row, rising."""
-        statement = "SELECT data FROM rollups WHERE id = ?"
-        for slot in slots:
-            row = self.connection.execute(statement, (part_id(slot, columns_id, part),)).fetchone()
-            if row is not None:
-                yield slot, row[0]
+        ids = {part_id(slot, columns_id, part): slot for slot in slots}
+        every = list(ids)
+        for first in range(0, len(every), _IDS):
+            some = every[first : first + _IDS]
+            marks = ", ".join("?" * len(some))
+            rows = self.connection.execute(f"SELECT id, data FROM rollups WHERE id IN ({marks})", some)
+            yield from sorted((ids[row_id], data) for row_id, data in rows.fetchall())
 
 
 class Search:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -209,6 +209,11 @@ class Strip(NamedTuple):
     bad: list[int]
     code: list[int]
 
+    @property
+    def end_ms(self) -> int:
+        """The end of the last one."""
+        return self.start_ms + len(self.number) * self.step_ms
+
     def joined(self, first: int = 0, end: int | None = None) -> RollUp:
         """Those from `first` to before `end` as one."""
         cut = slice(first, end)
@@ -228,6 +233,23 @@ class Strip(NamedTuple):
             sum(bad),
             code,
         )
+
+
+def in_one(strips: Sequence[Strip]) -> list[Strip]:
+    """Strips that follow each other without a gap, and have the same step, as one."""
+    whole: list[Strip] = []
+    for strip in strips:
+        last = whole[-1] if whole else None
+        if last is not None and last.step_ms == strip.step_ms and last.end_ms == strip.start_ms:
+            for mine, more in zip(_fields(last), _fields(strip), strict=True):
+                mine += more
+        else:
+            whole.append(Strip(strip.start_ms, strip.step_ms, *map(list, _fields(strip))))
+    return whole
+
+
+def _fields(strip: Strip) -> Sequence[list[Any]]:
+    return cast("Sequence[list[Any]]", strip[2:])
 
 
 def _numbers(values: list[float | None]) -> list[float]:

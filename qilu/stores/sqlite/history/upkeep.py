@@ -104,9 +104,13 @@ class Upkeep:
         files = [self._folder.get(file.name) for file in reversed(self._folder.files(Kind.MINUTES, day))]
         known = [(file, file.known_id(columns)) for file in files]
         first = day * DAY_MS // QUARTER_MS
-        for quarter in range(first, first + DAY_MS // QUARTER_MS):
-            rows = (file.roll_ups(quarter, at, part) for file, at in known if at is not None)
-            data = next((row for row in rows if row is not None), None)
+        slots = range(first, first + DAY_MS // QUARTER_MS)
+        rows: dict[int, bytes] = {}
+        for file, at in reversed(known):
+            if at is not None:
+                rows |= file.roll_ups(slots, at, part)
+        for quarter in slots:
+            data = rows.get(quarter)
             minutes: list[Strip] = []
             if data is not None:
                 with suppress(ValueError):
