@@ -14,6 +14,7 @@ SERVER_FIXTURES = frozenset({"mosquitto", "victoria_metrics", "influxdb1"})
 SERVER_MODULES = frozenset(
     f"tests.servers.{name}"
     for name in (
+        "alertmanager",
         "haproxy",
         "influxdb1",
         "libmodbus",
@@ -22,6 +23,7 @@ SERVER_MODULES = frozenset(
         "nats",
         "programs",
         "victoria_metrics",
+        "vmalert",
     )
 )
 SLOW_FOLDERS = frozenset({"attacks", "campaign", "deploy", "fuzz", "system"})

@@ -20,7 +20,6 @@ def present() -> set[tuple[str, str]]:
     """Kind and uid of all that is made now."""
     known = profiles(known_profiles()).values()
     made = {("rule", rule.uid) for rule in RULES}
-    made |= {("dashboard", f"qilu-plant-{dialect}") for dialect in ("influxql", "promql")}
     for store in STORES:
         for language in LANGUAGES:
             made |= {("dashboard", Selection(store, language).uid(name)) for name in SET}
