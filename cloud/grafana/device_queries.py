@@ -135,7 +135,8 @@ class DeviceInfluxql:
         """Without what was counted from a reset to the first value after it; PromQL has that, too."""
         machine = 'GROUP BY "edge", "device"'
         rises = f'SELECT non_negative_difference("{of.point}") AS "rise" {_from(of)} {machine}'
-        return _influxql(f'SELECT sum("rise"){_times(of)} FROM ({rises}) WHERE $timeFilter {machine}')
+        total = f'SELECT sum("rise"){_times(of)} FROM ({rises}) WHERE $timeFilter {machine}'
+        return _influxql(f"{total} SLIMIT {MAX_LANES}")
 
     def account_total(self, point: str) -> Json:
         return {**_influxql(f'SELECT sum("{point}") {_from_accounts()}'), "alias": "$col"}

@@ -58,11 +58,11 @@ def panel(name: str, store: str, title: str) -> Json:
 
 @pytest.mark.parametrize("store", STORES)
 def test_machines_of_one_name_are_two_and_one_can_be_chosen(stores: Fleet, store: str) -> None:
-    both = stores.series(panel("line", store, "state"))
+    both = stores.series(panel("line", store, "State"))
     assert {name: set(values) for name, values in both.items()} == {
         "edge-1/compressor-1": {3}, "edge-2/compressor-1": {4},
     }  # fmt: skip
-    assert set(stores.series(panel("line", store, "state"), edge="(edge-2)")) == {"edge-2/compressor-1"}
+    assert set(stores.series(panel("line", store, "State"), edge="(edge-2)")) == {"edge-2/compressor-1"}
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -119,3 +119,30 @@ def test_without_a_profile_the_dashboards_of_edges_are_written_and_with_one_only
         assert json.loads(text)["uid"] == f"qilu-set-{name}-victoria-en"
     assert CliRunner().invoke(app, [*words, str(tmp_path / "one"), "--profile", "chiller"]).exit_code == 0
     assert [file.name for file in (tmp_path / "one").iterdir()] == ["chiller.json"]
+
+
+@pytest.mark.parametrize("board", EVERY)
+def test_links_keep_time_and_variables_and_lead_to_a_dashboard_of_the_set(board: Board) -> None:
+    document = board.json()
+    (menu,) = document["links"]
+    assert (menu["keepTime"], menu["includeVars"]) == (True, True)
+    assert set(menu["tags"]) <= set(document["tags"])
+    known = {board.chosen.uid(name) for name in SET}
+    for url in re.findall(r'"url": "(/d/[^"]+)"', json.dumps(document)):
+        uid, _, query = url.removeprefix("/d/").partition("?")
+        assert uid in known
+        assert "${__url_time_range}" in query
+        assert "var-datasource=${datasource}" in query
+
+
+@pytest.mark.parametrize("board", EVERY)
+def test_a_chart_by_edge_or_device_has_a_bound_on_its_series(board: Board) -> None:
+    most = {"timeseries": 10, "state-timeline": 25, "barchart": 25, "bargauge": 25}
+    for panel in board.json()["panels"]:
+        for target in panel["targets"] if panel["type"] in most else ():
+            query = target.get("expr") or target["query"]
+            grouping = query if "expr" in target else query.rpartition("GROUP BY")[2]
+            if re.search(r'by \(edge|"edge"|"device"', grouping):
+                bounds = re.findall(r"(?:topk\(|bottomk\(|SLIMIT )(\d+)", query)
+                assert bounds, panel["title"]
+                assert min(map(int, bounds)) <= most[panel["type"]], panel["title"]
