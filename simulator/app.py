@@ -17,7 +17,7 @@ from qilu.web.settings import WebSettings
 from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
 from simulator.plant.clock import Clock
-from simulator.plant.content import load_settings, profiles_beside
+from simulator.plant.content import load_settings, profiles_beside, recordings
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
 from simulator.registers.compatibility import check_compatible
@@ -48,7 +48,8 @@ def load(
     lowest_port: the first that may be listened on; the system is asked where it is not given. step: instead
     of that of the settings, which is otherwise used where it is not below minimum_step.
     """
-    settings, places, by_name = load_settings(path)
+    content = load_settings(path)
+    settings, places, by_name = content
     settings = settings.model_copy(update={"step": step or max(settings.step, minimum_step)})
     lowest = first_free_port() if lowest_port is None else lowest_port
     for entry, machine in enumerate(settings.machines):
@@ -58,7 +59,7 @@ def load(
     for profile in by_name.values():
         check_compatible(profile, profiles_beside(path))
     places.check(parameters.problems(settings, by_name))
-    plant = Plant(settings, by_name)
+    plant = Plant(settings, by_name, recordings(content, path.parent))
     places.check(plant.problems())
     return plant
 

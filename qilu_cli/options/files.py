@@ -1,4 +1,4 @@
-"""Commands about settings files and one reading: `check`, `read`."""
+"""Commands about settings files and readings without a gateway: `check`, `read`, `record`."""
 
 from __future__ import annotations
 
@@ -38,3 +38,25 @@ def read(
     from qilu_cli.commands import read as command
 
     run(lambda: command.read(command.ReadOptions(file, device, form, trace)), "error", False)
+
+
+@app.command()
+def record(
+    source: Annotated[
+        str, typer.Argument(help="HOST[:PORT], an address such as rtu:///dev/ttyUSB0, or GATEWAY.yaml.")
+    ],
+    file: Annotated[Path, typer.Argument(help="The new .csv file.")],
+    profile: Annotated[str | None, typer.Option(help="A device profile, or its file.")] = None,
+    device: Annotated[str | None, typer.Option(help="The device of a gateway's file.")] = None,
+    unit_id: Annotated[int, typer.Option("--unit", min=0, max=255, help="The unit id.")] = 1,
+    every: Annotated[str, typer.Option(help="Time between two rows.")] = "1s",
+    span: Annotated[str, typer.Option(help="Time until it ends; Ctrl-C ends it too.")] = "10m",
+) -> None:
+    """Record a device in a table that `playback` of a plant's file plays.
+
+    Example: qilu record 192.168.1.20 pump.csv --profile eastron-sdm630 --span 1h
+    """
+    from qilu_cli.commands import record as command
+
+    options = command.RecordOptions(source, file, profile, device, unit_id, every, span)
+    run(lambda: command.record(options), "error", False)

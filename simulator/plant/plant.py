@@ -8,6 +8,7 @@ real time: see `clock.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from simulator.plant.plant_file import DevicePlacement, FaultSettings
 from simulator.plant.settings import PlantSettings
 from simulator.plant.utilities import Supplies
 from simulator.plant.works import Group, Works, seen_from
+from simulator.playback.machines import PlaybackMachines
+from simulator.playback.recording import Recording
 from simulator.registers.device import Device
 from simulator.registers.image import Image
 from simulator.signals.machines import SignalMachines
@@ -38,8 +41,15 @@ from simulator.signals.machines import SignalMachines
 class Plant:
     """Machines by device name; `advance` is one tick."""
 
-    def __init__(self, settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> None:
-        """profiles: one for each model that the settings name."""
+    def __init__(
+        self,
+        settings: PlantSettings,
+        profiles: Mapping[str, DeviceProfile],
+        recordings: Mapping[int, Recording] = MappingProxyType({}),
+    ) -> None:
+        """profiles: one for each model that the settings name. recordings: of the machines that show one, by
+        their number in the settings."""
+        self._recordings = recordings
         self.settings = settings
         self.tick = 0
         self.devices: dict[str, Device] = {}
@@ -49,7 +59,8 @@ class Plant:
         groups: dict[tuple[str, int | None, int], list[int]] = {}
         for number, entry in enumerate(placed):
             model, readable = entry.settings.machine, entry.settings.readable_addresses
-            own = None if model in MODELS else entry.entry
+            has_physics = model in MODELS and entry.settings.playback is None
+            own = None if has_physics else entry.entry
             groups.setdefault((model, own, readable), []).append(number)
         self._rows = [
             self._build(np.array(places, dtype=np.intp), placed, profiles[model])
@@ -259,10 +270,16 @@ class Plant:
         names = [entry.device for entry in own]
         fleet = Fleet(names, Noise(self.settings.seed, names), parameters)
         machines: Machines
-        if profile.profile in MODELS:
+        first = own[0].settings
+        if first.playback is not None:
+            recording = self._recordings[own[0].entry]
+            machines = PlaybackMachines(
+                fleet, profile, first.signals, self.settings.seed, recording, first.playback
+            )
+        elif profile.profile in MODELS:
             machines = MODELS[profile.profile](fleet)
         else:
-            machines = SignalMachines(fleet, profile, own[0].settings.signals, self.settings.seed)
+            machines = SignalMachines(fleet, profile, first.signals, self.settings.seed)
         image = Image(
             profile, machines, parameters, names, readable_addresses=own[0].settings.readable_addresses
         )

@@ -21,6 +21,7 @@ from qilu.contract.units import Duration, Period, format_duration
 from qilu.contract.validation import FrozenModel, Problem, display, raise_problems, validation_error
 from qilu.web.settings import WebSettings, on_port
 from simulator.network_faults.catalogue import AnyNetworkFault
+from simulator.playback.settings import PlaybackSettings
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.signals.settings import AnySignal
 
@@ -121,6 +122,8 @@ class MachineSettings(FrozenModel):
     """Constants of its physics, and scales of its registers, that are not the default."""
     signals: Mapping[Name, AnySignal] = {}
     """How points move, for a machine without physics of its own; other points have defaults."""
+    playback: PlaybackSettings | None = None
+    """A recording that it shows in place of physics; points that it does not have move by signals."""
     network_faults: tuple[AnyNetworkFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
 

@@ -26,7 +26,10 @@ def of_plant(plant: PlantFile) -> list[Problem]:
 
 def _useless_signals(plant: PlantFile) -> Iterator[Problem]:
     for entry, machine in enumerate(plant.machines):
-        if machine.signals and machine.machine in CATALOGUE:
+        if machine.playback is not None and machine.feeds:
+            text = f"{machine.device} shows a recording, and supplies nothing"
+            yield Problem(("machines", entry, "feeds"), text, "leave feeds out, or playback")
+        if machine.signals and machine.machine in CATALOGUE and machine.playback is None:
             text = f"the points of {machine.machine} are moved by its physics"
             yield Problem(("machines", entry, "signals"), text, "leave signals out, or name another profile")
 

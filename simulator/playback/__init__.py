@@ -1,0 +1,1 @@
+"""Playback: machines whose points show what a file recorded."""
