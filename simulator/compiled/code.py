@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.compiled.graph import Node
 
+_TEMPORARY = re.compile(r"\bt\d+\b")
 DEEPEST = 12  # operations that are nested in one expression
 
 _INFIX = {
@@ -49,7 +51,7 @@ class Code:
     def __init__(self, indent: str, known: Mapping[int, str] | None = None) -> None:
         """known: of nodes by their identity, the names under which they stand already."""
         self.lines: list[str] = []
-        self.functions: dict[str, Callable[..., Any]] = {}
+        self.functions: dict[str, Any] = {"INF": math.inf, "NAN": math.nan}
         self.names: dict[int, str] = dict(known or {})
         self._indent = indent
         self._uses: dict[int, int] = {}
@@ -140,8 +142,31 @@ class Code:
         return f"{name}({', '.join(texts)})"
 
 
+def with_few_names(lines: Sequence[str]) -> list[str]:
+    """The same straight code, in which a temporary name is used again when its number is no longer needed.
+
+    So the numbers of a step stay in the processor's nearest cache.
+    """
+    last = {name: at for at, line in enumerate(lines) for name in _TEMPORARY.findall(line)}
+    free: list[str] = []
+    slots: dict[str, str] = {}
+    renamed: list[str] = []
+    for at, line in enumerate(lines):
+        own = dict.fromkeys(_TEMPORARY.findall(line))
+        target = line.split(" = ", 1)[0].strip()
+        for name in own:
+            if name != target and last[name] == at:
+                free.append(slots[name])
+        if target in own and target not in slots:
+            slots[target] = free.pop() if free else f"t{len(set(slots.values()))}"
+        renamed.append(_TEMPORARY.sub(lambda match: slots[match[0]], line))
+        if target in own and last[target] == at:
+            free.append(slots[target])
+    return renamed
+
+
 def _literal(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
-        return f"float('{value}')"
+        return {"inf": "INF", "-inf": "(-INF)"}.get(str(value), "NAN")
     text = repr(value)
     return f"({text})" if text.startswith("-") else text

@@ -45,7 +45,8 @@ class Graph:
         if function is not None and all(arg.is_constant for arg in args):
             with np.errstate(all="ignore"):
                 return self.constant(plain(function(*(arg.value for arg in args))))
-        return self._kept((name, *map(id, args)), Node(name, args))
+        same = _unchanged(name, args)
+        return same if same is not None else self._kept((name, *map(id, args)), Node(name, args))
 
     def choice(self, condition: Node, then: Node, otherwise: Node) -> Node:
         """`then` where the condition holds."""
@@ -71,6 +72,26 @@ class Graph:
 
     def _kept(self, key: Hashable, node: Node) -> Node:
         return self._nodes.setdefault(key, node)
+
+
+def _unchanged(name: str, args: Sequence[Node]) -> Node | None:
+    """What an operation with a constant leaves as it is, such as 1.0 * x; None where it does something."""
+    for constant, other in (tuple(args), tuple(reversed(args))) if len(args) == 2 else ():
+        if constant.is_constant and (name, constant.value) in _NEUTRAL:
+            return other
+        if constant.is_constant and (name, constant.value) in _DECISIVE:
+            return constant
+    return None
+
+
+_NEUTRAL = {
+    ("multiply", 1.0),
+    ("logical_and", True),
+    ("logical_or", False),
+    ("minimum", np.inf),
+    ("maximum", -np.inf),
+}
+_DECISIVE = {("logical_and", False), ("logical_or", True)}
 
 
 def plain(value: Any) -> Number:

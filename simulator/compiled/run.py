@@ -52,6 +52,12 @@ class CompiledRun:
         self._models = [
             _Model(row, fixed) for row, fixed in zip(plant.groups, step.layout.values, strict=True)
         ]
+        self._makers = [
+            int(place)
+            for row, makes in zip(plant.groups, step.layout.makes_parts, strict=True)
+            if makes
+            for place in row.places
+        ]
         first: list[Any] = []
         for model in self._models:
             first.extend(model.present())
@@ -110,13 +116,9 @@ class CompiledRun:
                 at += len(names) * n
                 plant.events.states(plant.tick, row.places, values)
         if any(parts):
-            at = 0
-            for row, makes in zip(plant.groups, self._step.layout.makes_parts, strict=True):
-                if makes:
-                    own = parts[at : at + len(row.places)]
-                    at += len(own)
-                    if any(own):
-                        plant.events.parts(plant.tick, row.places, np.array(own, dtype=np.float64))
+            for place, count in zip(self._makers, parts, strict=True):
+                if count:
+                    plant.events.made(plant.tick, place, int(count))
 
     def take(self) -> None:
         """Records the registers of all devices as they stand after the last tick."""

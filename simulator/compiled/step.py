@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.compiled.code import Code
+from simulator.compiled.code import Code, with_few_names
 from simulator.compiled.graph import Graph, Node
 from simulator.compiled.symbols import Symbols
 from simulator.compiled.traced_objects import Path, TracedNoise, TracedObjects, element_at
@@ -167,6 +167,14 @@ class _Compiler:
         ready = len(body.lines)
         shown = body.add(self._values, indent="    ")
         show_lines = body.lines[ready:]
+        straight = [
+            *body.lines[:ready],
+            f"            out = ({_tuple(codes)}, {_tuple(parts)}, None)",
+            "            if show:",
+            *show_lines,
+            f"                out = (out[0], out[1], {_tuple(shown)})",
+            *self._moves(following),
+        ]
         lines = [
             "def make(P, S):",
             f"    {_names('p', len(self._constants))} = P",
@@ -180,12 +188,7 @@ class _Compiler:
             "            if E is not None:",
             f"                {_names('e', len(self._severities))} = E",
             f"            {_names('d', len(draws))} = D",
-            *body.lines[:ready],
-            f"            out = ({_tuple(codes)}, {_tuple(parts)}, None)",
-            "            if show:",
-            *show_lines,
-            f"                out = (out[0], out[1], {_tuple(shown)})",
-            *self._moves(following),
+            *with_few_names(straight),
             "            x = yield out",
             "    return run(S)",
         ]
