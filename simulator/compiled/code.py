@@ -154,9 +154,7 @@ def with_few_names(lines: Sequence[str]) -> list[str]:
     for at, line in enumerate(lines):
         own = dict.fromkeys(_TEMPORARY.findall(line))
         target = line.split(" = ", 1)[0].strip()
-        for name in own:
-            if name != target and last[name] == at:
-                free.append(slots[name])
+        free.extend(slots[name] for name in own if name != target and last[name] == at)
         if target in own and target not in slots:
             slots[target] = free.pop() if free else f"t{len(set(slots.values()))}"
         renamed.append(_TEMPORARY.sub(lambda match: slots[match[0]], line))

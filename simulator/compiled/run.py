@@ -118,7 +118,7 @@ class CompiledRun:
         if any(parts):
             for place, count in zip(self._makers, parts, strict=True):
                 if count:
-                    plant.events.made(plant.tick, place, int(count))
+                    plant.events.parts_of(plant.tick, place, int(count))
 
     def take(self) -> None:
         """Records the registers of all devices as they stand after the last tick."""

@@ -18,6 +18,7 @@ from qilu.web.settings import WebSettings
 from qilu.web.vocabulary import label_value, vocabulary
 from simulator.control.causes import Causes
 from simulator.control.commands import Control
+from simulator.control.devices import Machinery
 from simulator.control.factory import Factory
 from simulator.control.possible_faults import possible_faults
 from simulator.plant.clock import Clock
@@ -131,6 +132,7 @@ class _Api:
         self._plant = plant
         self._control = control
         self._factory = factory
+        self._machinery = Machinery(plant)
         self._labels = {placed.device: placed.label for placed in plant.settings.placed()}
 
     def routes(self) -> list[Route]:
@@ -140,6 +142,10 @@ class _Api:
             Route("GET", "/api/v1/factory", self._state, "wall"),
             Route("GET", "/api/v1/factory/clock", self._time, "viewer"),
             Route("POST", "/api/v1/factory/clock", self._set_clock, "operator", timeout_s=STEPPING_S),
+            Route("GET", "/api/v1/factory/playback", self._playback, "viewer"),
+            Route("POST", "/api/v1/factory/playback/{device}", self._set_playback, "operator"),
+            Route("GET", "/api/v1/factory/setpoints/{device}", self._setpoints, "viewer"),
+            Route("POST", "/api/v1/factory/setpoints/{device}/{point}", self._set_setpoint, "operator"),
             Route("GET", faults, self._faults, "viewer"),
             Route("POST", faults, self._inject, "operator"),
             Route("GET", f"{faults}/{{device}}", self._faults_of, "viewer"),
@@ -156,6 +162,21 @@ class _Api:
     async def _set_clock(self, request: Request) -> Response:
         await self._control.set_clock(request.body, request.connected)
         return Response(self._control.status())
+
+    async def _playback(self, _request: Request) -> Response:
+        return Response(self._with_status({"playback": self._machinery.playback()}))
+
+    async def _set_playback(self, request: Request) -> Response:
+        state = self._machinery.set_playback(request.path["device"], request.body)
+        return Response(self._with_status({"playback": [state]}))
+
+    async def _setpoints(self, request: Request) -> Response:
+        return Response(self._with_status({"setpoints": self._machinery.setpoints(request.path["device"])}))
+
+    async def _set_setpoint(self, request: Request) -> Response:
+        device = request.path["device"]
+        self._machinery.set_setpoint(device, request.path["point"], request.body)
+        return Response(self._with_status({"setpoints": self._machinery.setpoints(device)}))
 
     async def _faults(self, _request: Request) -> Response:
         return Response(self._with_status({"faults": self._control.faults()}))

@@ -100,9 +100,9 @@ class EventPublisher:
         """Good parts that one model's machines made in this tick."""
         if self.on_event is not None:
             for index in np.flatnonzero(parts > 0):
-                self.made(tick, places[index], int(parts[index]))
+                self.parts_of(tick, places[index], int(parts[index]))
 
-    def made(self, tick: int, place: int, count: int) -> None:
+    def parts_of(self, tick: int, place: int, count: int) -> None:
         """So many good parts that the machine at a place made in this tick."""
         if self.on_event is not None and count > 0:
             self.on_event(Event(tick, self._names[place], "made", 0, count))

@@ -184,6 +184,11 @@ class Plant:
         row, _ = self._where[fault.device]
         yield from problems(fault, place, row.machines, self.devices[fault.device])
 
+    def machines_of(self, device: str) -> tuple[Machines, int]:
+        """The machines of the device's model, and its place among them."""
+        row, index = self._where[device]
+        return row.machines, index
+
     def possible_faults(self, device: str) -> list[str]:
         """The names of the faults that a device may have."""
         row, _ = self._where[device]

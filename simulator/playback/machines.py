@@ -28,7 +28,7 @@ class PlaybackMachines(Machines):
         recording: Recording,
         settings: PlaybackSettings,
     ) -> None:
-        self._others = SignalMachines(fleet, profile, own, seed)
+        self._signals = SignalMachines(fleet, profile, own, seed)
         self._n = fleet.n
         self.severity = fleet.healthy(self.faults)
         self.recording = recording
@@ -36,7 +36,7 @@ class PlaybackMachines(Machines):
         self.position = -1.0  # s of the recording; under 0 before the first step
         self.paused = False
         self.setpoints = {
-            name: values for name, values in self._others.setpoints.items() if name not in recording.points
+            name: values for name, values in self._signals.setpoints.items() if name not in recording.points
         }
 
     @property
@@ -50,7 +50,7 @@ class PlaybackMachines(Machines):
         self.position = position % duration if self.settings.loop else min(max(position, 0.0), duration)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
-        self._others.step(dt, surroundings)
+        self._signals.step(dt, surroundings)
         if self.position < 0.0:
             self.position = 0.0  # the first step shows the first row
         elif not self.paused:
@@ -61,4 +61,4 @@ class PlaybackMachines(Machines):
         recorded: dict[str, NDArray[Any]] = {
             name: np.full(self._n, values[row]) for name, values in self.recording.points.items()
         }
-        return {**self._others.values(), **recorded}
+        return {**self._signals.values(), **recorded}

@@ -16,7 +16,7 @@ from qilu.contract.errors import ConfigError
 from qilu.web.settings import WebSettings, on_port
 from qilu.web.tokens import new_token, write_tokens
 from qilu_cli.commands import plant_control
-from simulator.app import Simulation
+from simulator.app import Simulation, load
 from simulator.control import server as control_server
 from simulator.control.commands import MAX_FAULTS
 from simulator.plant.settings import PlantSettings
@@ -26,6 +26,7 @@ from tests.web import raw
 
 PUMP = {"device": "pump", "machine": "centrifugal-pump", "label": {"zh": "循环泵", "en": "Pump"}}
 CLOCK, FAULTS = "api/v1/factory/clock", "api/v1/factory/faults"
+PLAYBACK, SETPOINTS = "api/v1/factory/playback", "api/v1/factory/setpoints"
 
 
 class Client:
@@ -291,6 +292,43 @@ def test_a_port_and_a_mapping_mean_the_same_control() -> None:
     port = PlantSettings.model_validate({"control": 5019, "machines": [machine]})
     mapping = PlantSettings.model_validate({"control": {"listen": 5019}, "machines": [machine]})
     assert port.control_settings == mapping.control_settings == on_port(5019)
+
+
+async def test_a_recording_is_moved_held_and_let_go(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("time_ms,power\n0,1\n1000,2\n2000,3\n3000,4\n")
+    (tmp_path / "plant.yaml").write_text(
+        "step: 1s\nmachines:\n  - {device: played, machine: eastron-sdm630, port: 5020, "
+        "playback: {file: log.csv}}\n  - {device: other, machine: eastron-sdm630, port: 5021}\n"
+    )
+    running = load(tmp_path / "plant.yaml", lowest_port=1)
+    async with held(running, control=on_port(0)) as simulation:
+        assert simulation.url is not None
+        async with aiohttp.ClientSession(simulation.url) as session:
+            client = Client(session)
+            (state,) = (await client.get(PLAYBACK))["playback"]
+            assert (state["device"], state["position"], state["duration"]) == ("played", 0.0, 4.0)
+            changed = await client.post(f"{PLAYBACK}/played", {"position": 2.0, "paused": True})
+            assert changed["playback"][0]["paused"]
+            running.advance(3)
+            assert true(running, "played")["power"] == 3.0
+            await client.post(f"{PLAYBACK}/played", {"paused": False})
+            running.advance()
+            assert true(running, "played")["power"] == 4.0
+            refused = await client.post(f"{PLAYBACK}/other", {"position": 1})
+            assert "shows no recording" in refused["error"]
+
+
+async def test_set_points_are_written_within_their_limits() -> None:
+    async with steered() as (simulation, client):
+        before = {entry["point"]: entry for entry in (await client.get(f"{SETPOINTS}/pump"))["setpoints"]}
+        assert before["speed_set"]["max"] is not None
+        await client.post(f"{SETPOINTS}/pump/speed_set", {"value": before["speed_set"]["min"]})
+        simulation.plant.advance()
+        assert true(simulation.plant, "pump")["speed_set"] == before["speed_set"]["min"]
+        high = await client.post(f"{SETPOINTS}/pump/speed_set", {"value": 1e9})
+        assert "1e+09 is not possible" in high["error"]
+        missing = await client.post(f"{SETPOINTS}/pump/sped_set", {"value": 1})
+        assert "speed_set" in missing["error"]
 
 
 def test_the_description_names_the_routes_of_the_server() -> None:
