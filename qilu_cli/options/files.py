@@ -52,7 +52,7 @@ def record(
     every: Annotated[str, typer.Option(help="Time between two rows.")] = "1s",
     span: Annotated[str, typer.Option(help="Time until it ends; Ctrl-C ends it too.")] = "10m",
 ) -> None:
-    """Record a device in a table that `playback` of a plant's file plays.
+    """Record a device in a table that the simulator plays back.
 
     Example: qilu record 192.168.1.20 pump.csv --profile eastron-sdm630 --span 1h
     """
