@@ -81,4 +81,4 @@ class ConsoleFollower:
 
 def reload_texts(who: str, report: ReloadReport) -> tuple[str, str]:
     """The event of a reload, in Chinese and English."""
-    return f"{who} 重新加载了配置：{report.text}", f"{who} reloaded the settings: {report.text}"
+    return f"{who} 重新加载了配置：{report.text_zh}", f"{who} reloaded the settings: {report.text}"

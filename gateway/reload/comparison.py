@@ -99,9 +99,6 @@ DEVICE_KEYS: Mapping[str, Effect] = {
 }
 """Keys of one device. `line` travels with every reading, `label` and `place` do not."""
 
-_NAMED = 5
-"""Devices, and endpoints, that a summary names."""
-
 REPLY_SIZE = "limits.max_reply_bytes"
 """What of a profile concerns the connection: longer replies than the present one takes need a new one."""
 
@@ -164,22 +161,6 @@ class SettingsChange:
         if self.edge or self.endpoints or self.devices or self.reordered:
             return Verdict.HOT
         return Verdict.NOTHING
-
-    def summary(self) -> str:
-        """One line for a log; of many devices it names the first ones."""
-        parts = []
-        for fate in Fate:
-            names = [change.device for change in self.devices if change.fate is fate]
-            if names:
-                more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-                noun = "device" if len(names) == 1 else "devices"
-                parts.append(f"{noun} {', '.join(names[:_NAMED])}{more} {fate}")
-        parts += [f"endpoint {endpoint.url} {endpoint.fate}" for endpoint in self.endpoints[:_NAMED]]
-        if len(self.endpoints) > _NAMED:
-            parts.append(f"{len(self.endpoints) - _NAMED} more endpoints")
-        parts += [f"{key} changed" for key in self.edge]
-        parts += ["the order of devices changed"] if self.reordered else []
-        return "; ".join(parts) or "nothing changed"
 
 
 def compare(old: SettingsSet, new: SettingsSet) -> SettingsChange:

@@ -15,6 +15,7 @@ from gateway.reload.kept_sets import KeptSets, SetTexts, texts_of
 from gateway.reload.reports import ReloadReport, refused
 from gateway.reload.requests import ReloadRequest, RequestFiles
 from gateway.reload.settings_set import SettingsSet
+from gateway.reload.summary import summary
 from qilu.contract.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class Reloader:
 
     async def _take(self, job: _Job, prepared: PreparedSet, texts: SetTexts | None) -> ReloadReport:
         await self._exchange.take(prepared)
-        text = prepared.change.summary()
+        text = summary(prepared.change)
         _log.info("reload by %s taken: %s", job.who, text)
         self._reports.reloaded(f"settings taken, asked for by {job.who}: {text}")
         if job.last_good:

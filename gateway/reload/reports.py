@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.reload.comparison import SettingsChange, Verdict
+from gateway.reload.comparison import SettingsChange
+from gateway.reload.summary import summary
 from qilu.contract.errors import ConfigError
 
 Outcome = Literal["nothing", "hot", "taken", "restart", "refused", "busy", "waiting"]
@@ -23,6 +24,8 @@ class ReloadReport(msgspec.Struct, frozen=True):
     outcome: Outcome
     text: str
     """What happened, for people, with the remedy."""
+    text_zh: str = ""
+    """The same in Chinese, where there is such a text."""
     restart: tuple[str, ...] = ()
     """Keys that need a restart."""
     edge: tuple[str, ...] = ()
@@ -37,7 +40,8 @@ class ReloadReport(msgspec.Struct, frozen=True):
         """What a change would do, or did."""
         return cls(
             outcome or change.verdict.value,
-            text or _text(change),
+            text or summary(change),
+            summary(change, "zh"),
             change.restart,
             change.edge,
             tuple((entry.url, entry.fate.value, entry.keys) for entry in change.endpoints),
@@ -55,7 +59,7 @@ class ReloadReport(msgspec.Struct, frozen=True):
         """As the API and `--json` have it."""
         return {
             "outcome": self.outcome,
-            "text": self.text,
+            "text": {"zh": self.text_zh or self.text, "en": self.text},
             "restart": list(self.restart),
             "edge": list(self.edge),
             "endpoints": [
@@ -71,12 +75,3 @@ class ReloadReport(msgspec.Struct, frozen=True):
 def refused(error: ConfigError) -> ReloadReport:
     """The report about a set that is wrong."""
     return ReloadReport("refused", str(error))
-
-
-def _text(change: SettingsChange) -> str:
-    if change.verdict is Verdict.NOTHING:
-        return "nothing differs from the settings that run"
-    if change.verdict is Verdict.RESTART:
-        keys = ", ".join(change.restart)
-        return f"{keys}: this needs a restart of the gateway; until then all of the old settings run on"
-    return change.summary()

@@ -74,11 +74,11 @@ function Quarantine({ quarantine }) {
 /** Other settings for the running gateway: the plan first, and then the gateway takes them. */
 function Settings() {
   const [plan, setPlan] = useState({});
-  const ask = (options) => request("commands/reload", options).then(setPlan, (error) => setPlan({ text: say("failed", error.message) }));
+  const ask = (options) => request("commands/reload", options).then(setPlan, (error) => setPlan({ text: { [lang.value]: say("failed", error.message) } }));
   return html`<section class="panel"><h2>${say("reload.title")}</h2>
       <div class="row"><button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${() => ask()}>${say("reload.plan")}</button>
       <button class="button" disabled=${plan.outcome !== "hot"} onClick=${() => ask({ method: "POST", body: {} })}>${say("reload.take")}</button></div>
-    <p role="status">${plan.outcome && say(`reload.${plan.outcome}`)} ${plan.text}</p></section>`;
+    <p role="status">${plan.outcome && say(`reload.${plan.outcome}`)} ${plan.text?.[lang.value]}</p></section>`;
 }
 
 const plainText = (value) => (typeof value === "object" && value !== null
