@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from cloud.grafana.machine import STORES, MachineDashboard
 from cloud.grafana.queries import VARIABLES, Json
 from qilu.config.profiles import profiles
+from qilu.contract.accounting import PROFILES
+from qilu.contract.display import display_unit
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.stores.influx.writer import InfluxStore
@@ -245,3 +247,87 @@ def test_a_profile_of_somebody_else_has_a_dashboard_whose_every_query_returns_da
             assert plant.series(store, panel, "theirs"), (panel["title"], panel["targets"])
 
     ask()
+
+
+Timed = dict[str, list[tuple[int, float]]]
+"""Point -> time (UTC, ms) and value."""
+
+
+def timed(plant: Plant, store: str, panel: Json, device: str) -> Timed:
+    """What the queries of a chart or a timeline return, with its times."""
+    found: Timed = {}
+    for target in panel["targets"]:
+        query = plant._filled(target.get("expr") or target["query"], panel["interval"], device)
+        if store == "influx":
+            for table in plant.influxdb1.query(query):
+                for index, column in enumerate(table["columns"][1:], 1):
+                    found.setdefault(column, []).extend(
+                        (row[0], row[index]) for row in table["values"] if row[index] is not None
+                    )
+        else:
+            start, end = plant.end_ms / 1000 - SECONDS, plant.end_ms / 1000
+            for one in plant.victoria_metrics.query(
+                query, start=f"{start:.3f}", end=f"{end:.3f}", step=panel["interval"]
+            ):
+                found[one["metric"]["point"]] = [
+                    (round(seconds * 1000), float(value)) for seconds, value in one["values"]
+                ]
+    return {point: values for point, values in found.items() if values}
+
+
+def expected(plant: Plant, store: str, panel: Json, device: str, profile: DeviceProfile) -> Timed:
+    """The same by plain loops over what was collected: the last of each interval, or InfluxQL's mean."""
+    step_ms = round(float(panel["interval"].removesuffix("s")) * 1000)
+    start_ms = plant.end_ms - SECONDS * 1000
+    points = [each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]]
+    means = panel["type"] == "timeseries" and store == "influx"
+    wanted: Timed = {}
+    for point in points:
+        shown = display_unit(profile.point(point).unit, "zh")
+        intervals: dict[int, list[float]] = {}
+        for time_ms, value in collected(plant, device, point, reasons=panel["title"] == LANE["zh"]):
+            number = value
+            if panel["type"] == "timeseries":
+                number = value * shown.factor + shown.offset
+            # InfluxQL's intervals begin at multiples since 1970; a window of PromQL ends with its time.
+            since = time_ms if store == "influx" else -((start_ms - time_ms) // step_ms) * step_ms
+            begin = time_ms - time_ms % step_ms if store == "influx" else start_ms + since
+            if start_ms - step_ms < begin <= plant.end_ms:
+                intervals.setdefault(begin, []).append(number)
+        wanted[point] = [
+            (begin, sum(of) / len(of) if means else of[-1]) for begin, of in sorted(intervals.items())
+        ]
+    return {point: values for point, values in wanted.items() if values}
+
+
+def collected(plant: Plant, device: str, point: str, *, reasons: bool) -> Iterator[tuple[int, float]]:
+    """Time and value, or time and code of the reason, of each sample of a point."""
+    for poll in plant.polls:
+        for reading in poll.readings if poll.origin.device == device else ():
+            if point in reading.columns.points and poll.origin.profile not in PROFILES:
+                index = reading.columns.points.index(point)
+                value, reason = reading.values[index], reading.reasons.get(index)
+                if reasons and reason is not None:
+                    yield reading.time_ms, reason.code
+                elif not reasons and isinstance(value, int | float):
+                    yield reading.time_ms, float(value)
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("profile", MACHINES)
+def test_every_value_of_every_chart_and_timeline_is_what_was_collected(
+    plant: Plant, profile: str, store: str
+) -> None:
+    compared = 0
+    for panel in MachineDashboard(KNOWN[profile], store, "zh").json()["panels"]:
+        if panel["type"] != "stat":
+            found = timed(plant, store, panel, MACHINES[profile])
+            wanted = expected(plant, store, panel, MACHINES[profile], KNOWN[profile])
+            assert found.keys() == wanted.keys(), panel["title"]
+            for point, values in found.items():
+                assert [time_ms for time_ms, _ in values] == [time_ms for time_ms, _ in wanted[point]], point
+                assert [value for _, value in values] == pytest.approx(
+                    [value for _, value in wanted[point]], rel=1e-6, abs=1e-9
+                ), (panel["title"], point)
+                compared += len(values)
+    assert compared > 100
