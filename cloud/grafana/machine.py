@@ -29,6 +29,9 @@ MAX_UID = 40
 MAX_SERIES = 8
 """Lines of one chart."""
 MAX_LABELS = 3
+QUIET = "#E4E7EA"
+"""Of a signal that is off, and of a code such as "no alarm"."""
+NOTHING = ("none", "no alarm")
 LANE_HEIGHT, LANE_ROW = 2, 0.6
 """Height of the lanes of data states, and more for each lane, in cells of the grid."""
 """Points that the title of a chart names."""
@@ -130,7 +133,7 @@ class MachineDashboard:
 
     def _signals(self, points: Sequence[Point]) -> Iterator[Panel]:
         if points:
-            texts = {0: (self._text("off"), "#E4E7EA"), 1: (self._text("on"), SERIES_COLORS[0])}
+            texts = {0: (self._text("off"), QUIET), 1: (self._text("on"), SERIES_COLORS[0])}
             codes = self.queries.codes(self.profile.profile, _names(points))
             more: Json = {"mappings": texts_of_codes(texts), "noValue": self._term("no_data")}
             yield self._timeline("signals", points, codes, self._named(points), more)
@@ -272,6 +275,7 @@ class MachineDashboard:
         for index, (code, label) in enumerate(point.enum.items()):
             state = machine_state(label)
             color = STATE_COLORS[state] if state != "unknown" else SERIES_COLORS[index % len(SERIES_COLORS)]
+            color = QUIET if label.en.lower() in NOTHING else color
             texts[code] = (label.text(self.language) or str(code), color)
         return texts_of_codes(texts)
 
