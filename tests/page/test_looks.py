@@ -1,5 +1,6 @@
 """What a reader can see and reach: accessibility rules, sizes of text and targets, width of the page."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,39 @@ return [...document.querySelectorAll(TAPPED)].filter(element => {
   return box.height < 43.5 || box.width < 30;
 }).map(element => `${element.className} ${element.textContent.slice(0, 30)}`);
 }"""
+
+
+DIGITS = """() => {
+const walker = document.createTreeWalker(document.getElementById('app'), NodeFilter.SHOW_TEXT);
+const found = [];
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (element.checkVisibility() && !element.closest('svg, title')) found.push([walker.currentNode, element]);
+}
+return found.map(([node, element]) => [
+  node.textContent, getComputedStyle(element).fontVariantNumeric, element.className]);
+}"""
+
+
+async def test_digits_that_change_have_one_width(browser: Browser, plant: Served) -> None:
+    jumping: dict[str, list[str]] = {}
+    async with open_page(browser, plant.url) as watched:
+        for view in ("overview", "devices", "device/compressor-1", "delivery", "factory", "wall"):
+            await go(watched.page, view)
+            seen = [await watched.page.evaluate(DIGITS)]
+            for _ in range(2):
+                await watched.page.wait_for_timeout(1100)
+                seen.append(await watched.page.evaluate(DIGITS))
+            changed = {
+                f"{name}: {text}"
+                for former, now in itertools.pairwise(seen)
+                if len(former) == len(now)
+                for (before, _, _), (text, variant, name) in zip(former, now, strict=True)
+                if before != text and any(map(str.isdigit, text)) and "tabular-nums" not in variant
+            }
+            if changed:
+                jumping[view] = sorted(changed)[:5]
+    assert jumping == {}
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
