@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cloud.audit.duplicate_counters import find_duplicates
+from qilu.contract.accounting import CLOUD_PROFILES
 from qilu.contract.errors import ConfigError, QiluError, describe_os_error
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
+
+_FOREVER_MS = 2**60
 
 
 class LossError(QiluError):
@@ -79,9 +82,15 @@ def _named(file: Path) -> Iterator[None]:
 
 
 async def stored_points(store: Path, start_ms: int) -> int:
-    """How many values, good or not, the store has from `start_ms` (UTC) on."""
+    """How many values of the edge, good or not, the store has from `start_ms` (UTC) on.
+
+    What the ingester reports of itself comes from no edge.
+    """
     async with SqliteReader(store) as reader:
-        return await reader.count_all(start_ms)
+        every = await reader.count_all(start_ms)
+        cloud = [entry for entry in await reader.devices() if entry.profile in CLOUD_PROFILES]
+        counts = [await reader.count(entry.key, entry.profile, start_ms, _FOREVER_MS) for entry in cloud]
+        return every - sum(sum(count.values()) for count in counts)
 
 
 async def compare_counters(
