@@ -23,7 +23,7 @@ repeated.
 | `connector` | keeps an endpoint connected, with backoff; used by the gateway |
 | `reconnect_policy` | when the connector connects again |
 | `connection`, `untagged_connection` | match replies to requests: by transaction id, or one after the other |
-| `open_requests`, `read_wait`, `quiet_period`, `connection_record`, `unusable_reply` | its parts |
+| `open_requests`, `read_wait`, `connection_record`, `unusable_reply` | its parts |
 | `late_reply_guard`, `local_echo` | lines without transaction ids: late replies, and echoes of the adapter |
 | `endpoint`, `serial`, `datagrams`, `ascii_framing` | addresses and transports |
 """

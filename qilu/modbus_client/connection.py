@@ -15,7 +15,6 @@ from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.connection_record import ConnectionRecord
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.open_requests import OpenRequests
-from qilu.modbus_client.quiet_period import QuietPeriod
 from qilu.modbus_client.read_wait import ReadWait
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import (
@@ -61,8 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
         self._requests = OpenRequests(endpoint.ids, rules.max_in_flight)
-        self._quiet = QuietPeriod(rules.min_gap)
-        self._wait = ReadWait(alarms or Timers())
+        self._wait = ReadWait(alarms or Timers(), rules.min_gap)
         self._diagnosis = ReplyDiagnosis(rules)
         self._behind = 0  # bytes that came behind the frame at hand
 
@@ -81,8 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         requests.waiting.extend(exchanges)
         requests.timeout = timeout
         self._diagnosis.start()
-        self._quiet.start(gap, self.record.last_reply_at)
-        done = self._wait.start()
+        done = self._wait.start(gap, self.record.last_reply_at)
         self._advance(self._wait.now())
         try:
             await done
@@ -170,7 +167,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _not_before(self, unit: int) -> float:  # noqa: ARG002 - where replies have no numbers it matters
         """When the next request may be sent."""
-        return self._quiet.quiet_until
+        return self._wait.quiet_until
 
     def _send(self, exchange: Transaction, now: float) -> None:
         requests = self._requests
@@ -213,8 +210,8 @@ class Connection(asyncio.BufferedProtocol):
             self._refused(exchange, error)
         if self._behind:
             self._requests.unconfirmed.append(exchange)
-        if self._quiet.gap:
-            self._quiet.replied(now)
+        if self._wait.gap:
+            self._wait.replied(now)
         self._advance(now)
 
     def _refused(self, exchange: Transaction, error: QiluError) -> None:

@@ -11,9 +11,10 @@ from qilu.runtime.timers import Timer, Timers
 class ReadWait:
     """Of one connection; at most one read waits."""
 
-    __slots__ = ("_alarms", "_done", "_loop", "deadline", "now", "pausing")
+    __slots__ = ("_alarms", "_done", "_loop", "_min_gap", "deadline", "gap", "now", "pausing", "quiet_until")
 
-    def __init__(self, alarms: Timers) -> None:
+    def __init__(self, alarms: Timers, min_gap: float) -> None:
+        """`min_gap`: seconds of silence that every request needs before it."""
         self._alarms = alarms
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] | None = None
@@ -23,11 +24,25 @@ class ReadWait:
         """The loop's clock."""
         self.pausing: Timer | None = None
         """Rings when the next request may be sent."""
+        self._min_gap = self.gap = min_gap
+        self.quiet_until = 0.0
+        """Nothing is sent before."""
 
-    def start(self) -> asyncio.Future[None]:
-        """What a read awaits."""
+    def start(self, gap: float, last_reply_at: float) -> asyncio.Future[None]:
+        """What a read awaits whose requests need so many seconds of silence."""
+        self.gap = max(gap, self._min_gap)
+        if self.gap:
+            self.quiet_until = max(self.quiet_until, last_reply_at + self.gap)
         self._done = done = self._loop.create_future()
         return done
+
+    def replied(self, now: float) -> None:
+        """A request was answered."""
+        self.quiet_until = now + self.gap
+
+    def sent_broadcast(self, until: float) -> None:
+        """Nobody answers; all get the time to carry it out."""
+        self.quiet_until = until
 
     def over(self) -> None:
         """Let the read return."""

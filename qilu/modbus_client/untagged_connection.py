@@ -77,7 +77,7 @@ class UntaggedConnection(Connection):
         """After the gap, and with a reply overdue when it has come."""
         # A line that is never silent must not keep us silent for ever.
         frame_gap = min(self._line_busy_until, self._started_at + self._requests.timeout)
-        return max(self._quiet.quiet_until, frame_gap, self._overdue.until(unit))
+        return max(self._wait.quiet_until, frame_gap, self._overdue.until(unit))
 
     def _send(self, exchange: Transaction, now: float) -> None:
         rules = self._rules
@@ -109,7 +109,7 @@ class UntaggedConnection(Connection):
         """Nobody answers; all get the time to carry it out."""
         self._requests.open.clear()
         exchange.ended_at, exchange.data = now, b""
-        self._quiet.sent_broadcast(now + self._rules.wire_time(exchange.request) + TURNAROUND_S)
+        self._wait.sent_broadcast(now + self._rules.wire_time(exchange.request) + TURNAROUND_S)
 
     def _received(self, frame: Frame) -> None:
         transaction, exchange = next(iter(self._requests.open.items()), (0, None))

@@ -69,12 +69,12 @@ class PollCycle:
         """What the device refused, and was confirmed; None where that is nothing."""
         self.complete = True
         """Whether the device replied, and all that it refuses was found."""
+        self.usual = True
+        """Whether all blocks were requested once, and replied; else the last three exist."""
         self._group = group
         self._link = link
         self._service = service
         self._unit = group.device.unit
-        self.usual = True
-        """Whether all blocks were requested once, and replied: then nothing of the following exists."""
         self._busy = 0  # pauses for a busy device so far
         self._order: RequestOrder
         self._retries: CycleRetries
@@ -82,20 +82,42 @@ class PollCycle:
 
     async def read(self) -> None:
         """Of a settled group all blocks are requested; if all reply, nothing else is to be done."""
-        group, connection, service, unit = self._group, self._link.connection, self._service, self._unit
-        if connection is None or not (group.is_settled and service.units[unit].in_service):
-            self._prepare()
-            waiting = self._order.first(service.units[unit], group.retested_points)
-            await self._read_rest(waiting)
+        group, connection, unit = self._group, self._link.connection, self._service.units[self._unit]
+        if connection is not None and group.is_settled and unit.in_service:
+            waiting = await self._request(connection, group.plan.blocks)
         else:
-            blocks, replies_before = group.plan.blocks, connection.record.replies
-            transactions = self._transactions(blocks)
-            await connection.read(transactions, service.response_timeout(unit), group.device.gap)
-            if not self._all_replied(blocks, transactions):
-                self._prepare()
-                waiting = await self._after(connection, replies_before, blocks, transactions)
-                await self._read_rest(waiting)
+            self._prepare()
+            waiting = self._order.first(unit, group.retested_points)
+        while waiting and (waiting := self._within_budget(waiting)):
+            until = _now() + self._service.timing[self._unit].timeout
+            connection = self._link.connection or await self._link.connected(until)
+            if connection is None or self._blame.exhausted:
+                self.result.not_asked(waiting, Reason.UNREACHABLE, _now())
+                break
+            waiting = await self._request(connection, *self._order.next(waiting))
         await self._finish()
+
+    async def _request(
+        self, connection: Connection, blocks: Sequence[Block], later: Sequence[Block] = ()
+    ) -> Sequence[Block]:
+        """Request these blocks; returns what to request next, `later` among it."""
+        service, unit, result = self._service, self._unit, self.result
+        transactions = [Transaction(unit, block.request) for block in blocks]
+        replies_before = connection.record.replies
+        await connection.read(transactions, service.response_timeout(unit), self._group.device.gap)
+        if self.usual:
+            if self._all_replied(blocks, transactions):
+                return ()
+            self._prepare()
+        busy = self._busy
+        self._blame.requested(connection, replies_before, in_service=service.should_continue(unit))
+        waiting = [*self._process_replies(blocks, transactions), *later]
+        if waiting and not (service.should_continue(unit) or self._retries.may_continue):
+            result.not_asked(waiting, Reason.PROTOCOL_ERROR if result.unusable else result.reason, _now())
+            return ()
+        if self._busy > busy:
+            await asyncio.sleep(BUSY_PAUSES[busy])
+        return waiting
 
     def _all_replied(self, blocks: Sequence[Block], transactions: Sequence[Transaction]) -> bool:
         """Take the values, if all are there: each of these blocks was accepted before."""
@@ -109,7 +131,7 @@ class PollCycle:
         return True
 
     def _prepare(self) -> None:
-        """For a cycle with errors, or after one."""
+        """The cycle is not the usual one: make what errors need."""
         group, service = self._group, self._service
         self.usual = False
         self._order = RequestOrder(group.plan.blocks, group.evidence)
@@ -120,43 +142,6 @@ class PollCycle:
             alone=len(service.units) == 1,
         )
         self._blame = DisconnectBlame()
-
-    async def _read_rest(self, waiting: Sequence[Block]) -> None:
-        while waiting := self._within_budget(waiting):
-            until = _now() + self._service.timing[self._unit].timeout
-            connection = self._link.connection or await self._link.connected(until)
-            if connection is None or self._blame.exhausted:
-                self.result.not_asked(waiting, Reason.UNREACHABLE, _now())
-                break
-            blocks, later = self._order.next(waiting)
-            replies_before = connection.record.replies
-            transactions = self._transactions(blocks)
-            timeout = self._service.response_timeout(self._unit)
-            await connection.read(transactions, timeout, self._group.device.gap)
-            waiting = await self._after(connection, replies_before, blocks, transactions, later)
-
-    def _transactions(self, blocks: Sequence[Block]) -> Sequence[Transaction]:
-        unit = self._unit
-        return [Transaction(unit, block.request) for block in blocks]
-
-    async def _after(
-        self,
-        connection: Connection,
-        replies_before: int,
-        blocks: Sequence[Block],
-        transactions: Sequence[Transaction],
-        later: Sequence[Block] = (),
-    ) -> Sequence[Block]:
-        """What is to be requested next in this cycle."""
-        service, unit, result, busy = self._service, self._unit, self.result, self._busy
-        self._blame.requested(connection, replies_before, in_service=service.should_continue(unit))
-        waiting = [*self._process_replies(blocks, transactions), *later]
-        if waiting and not (service.should_continue(unit) or self._retries.may_continue):
-            result.not_asked(waiting, Reason.PROTOCOL_ERROR if result.unusable else result.reason, _now())
-            return ()
-        if self._busy > busy:
-            await asyncio.sleep(BUSY_PAUSES[busy])
-        return waiting
 
     async def _finish(self) -> None:
         """Confirm what was refused, and read scale factors again."""

@@ -231,39 +231,22 @@ def plan(
     `parameters`: all of them, by default those of the profile. ConfigError names a point that cannot be read.
     """
     numbers = profile.parameters if parameters is None else parameters
-    pattern = _pattern(_Case(profile, group, numbers, framing, learned))
+    limits = (*sorted(learned.refused_points.items()), *sorted(learned.max_block.items()), learned.unreadable)
+    key = (id(profile), group, *sorted(numbers.items()), framing, *limits)
+    pattern = _pattern(_Case(key, profile, group, numbers, framing, learned))
     return pattern.of(origin, profile.groups[group] if period is None else period)
 
 
+@dataclass(frozen=True)
 class _Case:
     """All that a plan depends on but the device: equal ones have one plan. A profile equals itself only."""
 
-    __slots__ = ("_key", "framing", "group", "learned", "parameters", "profile")
-
-    def __init__(
-        self,
-        profile: DeviceProfile,
-        group: str,
-        parameters: Mapping[str, float],
-        framing: Framing,
-        learned: LearnedLimits,
-    ) -> None:
-        self.profile = profile
-        self.group = group
-        self.parameters = parameters
-        self.framing = framing
-        self.learned = learned
-        limits = tuple(sorted(learned.refused_points.items())), learned.unreadable
-        self._key = (
-            *(id(profile), group, framing, tuple(sorted(parameters.items()))),
-            *(*limits, tuple(sorted(learned.max_block.items()))),
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Case) and other._key == self._key
+    key: tuple[object, ...]
+    profile: DeviceProfile = field(compare=False)
+    group: str = field(compare=False)
+    parameters: Mapping[str, float] = field(compare=False)
+    framing: Framing = field(compare=False)
+    learned: LearnedLimits = field(compare=False)
 
 
 @lru_cache(maxsize=_MAX_PATTERNS)
