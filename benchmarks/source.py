@@ -2,12 +2,14 @@
 
     python -m benchmarks.source [--devices 100] [--points 100] [--period 1.0] [--seconds 15] [--rounds 2]
     python -m benchmarks.source --mixed --devices 500 --points 20
+    python -m benchmarks.source --seconds 8 --rounds 5 --against ../before
 
 Both read the same registers of the same server, which is a process of its own, at the same rate: float32 one
 behind the other, or with --mixed scattered points of ten encodings in several blocks. The bare loop sends the
 same bytes at the same times, waits, unpacks and forgets; it knows the source's two tricks (turns that begin
 together, one buffer to receive into). --slot changes what the first of them is: seconds that turns gather in.
-Each run is a process of its own, one after another.
+--against measures the source of another checkout in the same rounds. Each run is a process of its own, one
+after another. At most 1.9 times the bare loop is asked of 100 devices with 100 points at 1 s.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
@@ -232,12 +236,17 @@ async def measure(args: argparse.Namespace) -> None:
 
 
 def run(way: str, port: int, args: argparse.Namespace) -> float:
-    """CPU-seconds per million points of one way, measured in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.source", "--way", way, "--port", str(port)]
+    """CPU-seconds per million points of one way, measured in a process of its own; `before` is the source of
+    another checkout."""
+    folder = args.against if way == "before" else None
+    other = "source" if way == "before" else way
+    command = [sys.executable, "-m", "benchmarks.source", "--way", other, "--port", str(port)]
     for key in ("devices", "points", "period", "seconds", "slot"):
         command += [f"--{key}", str(getattr(args, key))]
     command += ["--mixed"] * args.mixed
-    result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    environment = os.environ | ({"PYTHONPATH": str(folder)} if folder else {})
+    done = subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
+    result = json.loads(done.stdout)
     expected = args.devices * args.points * result["wall"] / args.period
     cost = float(result["cpu"] / result["points"] * 1e6)
     kept = ""
@@ -260,6 +269,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mixed", action="store_true", help="scattered points of ten encodings")
     parser.add_argument("--slot", type=float)
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     parser.add_argument("--way", choices=["source", "bare"], help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -272,12 +282,19 @@ def main() -> None:
     server.start()
     port = near.recv()
     costs: dict[str, list[float]] = {"bare": [], "source": []}
+    if args.against:
+        costs["before"] = []
     for _ in range(args.rounds):
         for way, samples in costs.items():
             samples.append(run(way, port, args))
     server.kill()
     ratio = median(costs["source"]) / median(costs["bare"])
     print(f"the source costs {ratio:.2f} times the bare loop")
+    if args.against:
+        before = median(costs["before"])
+        print(
+            f"before: {before / median(costs['bare']):.2f}; now {median(costs['source']) / before:.2f} of it"
+        )
 
 
 if __name__ == "__main__":

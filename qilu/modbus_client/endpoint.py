@@ -106,7 +106,8 @@ def parse_endpoint(url: str, *, posix: bool = POSIX) -> Endpoint:
         return _serial(url, parts, framing)
     if host_reason := host_problem(host or ""):
         raise validation_error(f"{url!r} is not an endpoint: {host_reason}", _REMEDY)
-    if not host or port == 0 or parts.path.strip("/") or parts.query or parts.username is not None:
+    more = parts.path.strip("/") or parts.query or parts.username is not None
+    if not host or port == 0 or more:
         raise validation_error(
             f"{url!r} is not an endpoint: a host and a port are expected, nothing else", _REMEDY
         )

@@ -120,11 +120,14 @@ class LateReplyGuard:
         return doubtful and not (unit.tolerated or unit.direct)
 
     def late_reply_arrived(self, number: int) -> None:
+        """It may be followed by others, which came to requests before or after its own."""
         unit = self._unit(number)
-        unit.until = 0.0
+        unit.direct = unit.tolerated = 0  # it is late, and may have answered loopback requests late as well
         unit.missing -= unit.missing > 0
-        if not unit.missing and unit.state is not LateReplyState.CLEAR:
-            unit.on(LateReplyEvent.LATE_REPLY)
+        if not unit.missing:
+            unit.until = 0.0
+            if unit.state is not LateReplyState.CLEAR:
+                unit.on(LateReplyEvent.LATE_REPLY)
 
     def clear(self, number: int) -> None:
         """A later request was answered, so none of them will come: a device answers in order."""

@@ -29,11 +29,12 @@ class DisconnectBlame:
         the unit is worth another request."""
         self._cause_known = False
         self._replied = connection.record.replies > replies_before
-        self._proven = connection.record.closed_by_us or (replies_before > 0 and in_service)
+        sound = connection.record.closed_by_us or (replies_before > 0 and in_service)
+        self._proven = sound and not self._fruitless
 
     def is_cause(self) -> bool:
         """Whether the oldest open request ended the connection; True once for each connection."""
-        if self._replied or self._cause_known or (self._proven and not self._fruitless):
+        if self._replied or self._cause_known or self._proven:
             return False
         self._cause_known = True
         return True

@@ -21,6 +21,7 @@ ASCII = World("memory", "ascii")
 PLAYS = [
     *((seed, WORLDS[seed % len(WORLDS)]) for seed in range(60)),
     *((seed, ASCII) for seed in range(60, 80)),
+    *((seed, WORLDS[2]) for seed in (21, 110)),  # many late replies at once, of a unit without loopbacks
 ]
 EXCEPTIONS = (1, 2, 3, 4, 6, 10, 11)
 
