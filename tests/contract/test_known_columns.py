@@ -5,6 +5,8 @@ import weakref
 
 import pytest
 
+from qilu.contract.accounting import CLOUD_PROFILES
+from qilu.contract.ack_codes import RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.known_columns import KnownColumns
 from qilu.contract.limits import MAX_NAME
@@ -47,4 +49,12 @@ def test_no_name_may_be_too_long_or_control_a_terminal(place: int, name: str) ->
     names = list(key("edge-1", "press-1", "force"))
     names[place] = ("force", name) if place == 7 else name
     with pytest.raises(DataError, match="name"):
+        KnownColumns().get(tuple(names))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("profile", CLOUD_PROFILES)
+def test_an_edge_cannot_report_in_the_name_of_the_cloud(profile: str) -> None:
+    names = list(key("edge-1", "edge-1", "expected"))
+    names[2] = profile
+    with pytest.raises(RefusalError, match="one of the cloud"):
         KnownColumns().get(tuple(names))  # type: ignore[arg-type]

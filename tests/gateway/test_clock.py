@@ -482,3 +482,12 @@ async def test_since_when_the_spool_takes_nothing_is_known_to_the_next_run_and_t
     watching.cancel()
     await asyncio.wait((watching,))
     assert box.clock(file).blocked_ms is None
+
+
+@virtual_time
+async def test_the_offset_is_what_the_systems_clock_is_ahead_of_the_times_of_readings(tmp_path: Path) -> None:
+    box = Box()
+    clock = box.clock(tmp_path / "clock")
+    assert clock.wall_offset_s == pytest.approx(0, abs=NEAR)
+    set_by(box, 30.0)
+    assert clock.wall_offset_s == pytest.approx(30, abs=NEAR)

@@ -184,3 +184,18 @@ def test_what_is_encoded_is_what_is_read(dialect: Dialect, data: st.DataObject) 
         (measurement, tuple(sorted({**tags, "point": point}.items())), time_ms) for point in by_point
     }
     assert {of["point"]: fields for _, of, fields, _ in lines} == by_point
+
+
+def test_texts_of_an_edge_are_labels_of_one_series_where_a_server_has_no_texts() -> None:
+    own = BlockSchema(
+        Origin("edge-1", "edge-1", "edge-info", site="jinan"), "edge_info", ("version", "settings")
+    )
+    given_poll = poll("1.2, beta", "0123abcd", columns=own)
+    assert LineEncoder(VICTORIAMETRICS).encode(given_poll) == (
+        b"qilu_edge,device=edge-1,edge=edge-1,profile=edge-info,site=jinan,version=1.2\\,\\ beta,"
+        b"settings=0123abcd info=1 7\n"
+    )
+    assert LineEncoder(INFLUXDB).encode(given_poll) == (
+        b"qilu_edge_info,device=edge-1,edge=edge-1,profile=edge-info,site=jinan"
+        b' version__text="1.2, beta",settings__text="0123abcd" 7\n'
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,30 @@ async def test_each_fault_of_a_live_plant_fires_its_rule_and_no_other_and_its_en
             await an_edge_that_never_reports_and_deferred_records(plant)
             await devices_offline_and_then_a_cut_link(plant)
             await no_ingester(plant)
+            assert_status(plant)
             await values_that_a_store_lost(plant)
         posted = [alert for taken in receiver.taken for alert in taken.body or ()]
         assert {alert["labels"]["alertname"] for alert in posted} >= {"QiluEdgeSilent", "QiluDeviceOffline"}
         assert all(alert["annotations"]["next_step_zh"] for alert in posted)
+
+
+def assert_status(plant: LivePlant) -> None:
+    """What rules and dashboards need is in the store."""
+
+    def last(metric: str) -> list[dict[str, Any]]:
+        query = f"last_over_time({metric}[1m])"
+        return plant.store.query(query, "/api/v1/query", time=f"{time.time():.3f}")
+
+    numbers = {
+        point: float(last(f"qilu_gateway_{point}")[0]["value"][1])
+        for point in ("spool_hours_left", "disk_free_bytes", "clock_offset_s")
+    }
+    assert numbers["spool_hours_left"] > 0
+    assert numbers["disk_free_bytes"] > 0
+    assert abs(numbers["clock_offset_s"]) < 1
+    texts = plant.store.query("qilu_edge_info[1h]", "/api/v1/query", time=f"{time.time():.3f}")
+    assert {one["metric"]["version"] for one in texts} == {version("qilu")}
+    assert any("2" in one["metric"]["sentence_zh"] for one in texts), "it has the number of devices"
 
 
 async def an_edge_that_never_reports_and_deferred_records(plant: LivePlant) -> None:

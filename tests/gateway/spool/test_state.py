@@ -21,6 +21,7 @@ async def test_a_spool_that_takes_records_is_not_blocked_and_has_room_to_its_bou
         fill(spool, range(3))
         assert spool.blockage is None
         assert spool.room_bytes == 50_000 - spool.size
+        assert spool.free_bytes == disk.free()
         assert spool.problem() is None
     assert spool.problem() is None
 
