@@ -296,8 +296,8 @@ class Clock:
             return False
         if self._offset_ms is None:
             return self._synchronised == NEVER
-        set_back = abs(wall - monotonic - self._offset_ms / 1000) <= TOLERANCE
-        return not set_back and self._synchronised == self._synchronised_before
+        as_before = abs(wall - monotonic - self._offset_ms / 1000) <= TOLERANCE
+        return not as_before and self._synchronised == self._synchronised_before
 
     def _note_known(self) -> None:
         if self.trust is TimeTrust.KNOWN:

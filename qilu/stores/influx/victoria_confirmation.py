@@ -107,8 +107,8 @@ class WriteVerifier:
             whole = {columns for columns, trace in oldest.items() if id(trace) in complete}
             rest = [trace for trace in alike if id(trace[0]) in whole and id(trace) not in complete]
             complete |= await complete_readings(self._http, self._url, rest)
-        others = [trace for trace in suspected if id(trace[0]) not in self._with_losses]
-        complete |= await complete_readings(self._http, self._url, others)
+        untroubled = [trace for trace in suspected if id(trace[0]) not in self._with_losses]
+        complete |= await complete_readings(self._http, self._url, untroubled)
         rest = [trace for trace in (*doubted, *suspected) if id(trace) not in complete]
         exact = _first_of(rest, _MAX_EXPORTED)
         lost = await self._lost(_by_columns(exact))
