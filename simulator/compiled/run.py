@@ -7,6 +7,7 @@ some parts in 10^12.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from simulator.plant.assembly import ModelGroup
 from simulator.plant.plant import Plant
 from simulator.registers.decoder import RecordedRegisters
 from simulator.registers.image import Image
+from simulator.sensors.layer import Readings, SensorLayer
 
 MIN_TICKS = 2_000  # of a run that is worth the second in which its step is compiled
 MAX_DEVICES = 64  # of a plant whose step is compiled: the code grows with them, and arrays pay above
@@ -62,6 +64,9 @@ class CompiledRun:
         for model in self._models:
             first.extend(model.present())
         self._values: Numbers = first
+        self._sensors = _Sensors(plant, self._models)
+        self._readings: Sequence[Readings] = self._sensors.read(first)
+        self._recorded: list[Sequence[Readings]] = []
         self._undistorted: Sequence[Shown] = [{} for _ in self._models]
         self._instead: Sequence[Shown] = self._undistorted
         self._samples: list[Numbers] = []
@@ -79,13 +84,18 @@ class CompiledRun:
         if draws is None:
             self._draws = iter(self._step.draws(DRAWN))
             draws = next(self._draws)
-        wanted = show or any(struck)
+        follows = plant.sensors.need_values(plant.seconds)
+        wanted = show or follows or any(struck)
         done = self._step.run.send(((*moment, plant.tick), changed, draws, wanted))
         assert done is not None
         codes, parts, values = done
         if values is not None:
             self._values = values
-            self._instead = self._distorted(struck) if any(struck) else self._undistorted
+            if follows:
+                self._sensors.follow(values)
+            if show or any(struck):
+                self._readings = self._sensors.read(values)
+                self._instead = self._distorted(struck) if any(struck) else self._undistorted
         self._publish(codes, parts)
         plant.end_tick()
 
@@ -93,14 +103,16 @@ class CompiledRun:
         """What faulty sensors show, in this tick."""
         plant, offset = self._plant, 0
         shown: list[Shown] = []
-        for model, row, ill in zip(self._models, plant.groups, struck, strict=True):
+        for model, row, ill, read in zip(self._models, plant.groups, struck, self._readings, strict=True):
             own = self._values[offset : offset + model.size]
             offset += model.size
-            shown.append(
-                dict(plant.faults.distort(row.image, model.values([own]), plant.seconds, plant.settings.step))
-                if ill
-                else {}
-            )
+            instead: Shown = {}
+            if ill:
+                true = model.values([own])
+                sound = {**true, **read}
+                distorted = plant.faults.distort(row.image, true, sound, plant.seconds, plant.settings.step)
+                instead = dict(distorted)
+            shown.append(instead)
         return shown
 
     def _publish(self, codes: Numbers, parts: Numbers) -> None:
@@ -124,16 +136,19 @@ class CompiledRun:
         """Records the registers of all devices as they stand after the last tick."""
         sample = len(self._samples)
         self._samples.append(self._values)
+        self._recorded.append(self._readings)
         for model, instead in zip(self._models, self._instead, strict=True):
             model.note(sample, instead)
 
     def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
         """The registers of each model at all samples since the last call."""
         at = 0
-        for model in self._models:
-            yield model.image, model.registers([own[at : at + model.size] for own in self._samples])
+        for number, model in enumerate(self._models):
+            own = [values[at : at + model.size] for values in self._samples]
+            yield model.image, model.registers(own, [readings[number] for readings in self._recorded])
             at += model.size
         self._samples.clear()
+        self._recorded.clear()
 
 
 class _Model:
@@ -158,6 +173,14 @@ class _Model:
             flat.extend(np.broadcast_to(np.asarray(values[name]), (self._n,)).tolist())
         return flat
 
+    def place(self, name: str, start: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Where the machines have a point among the flat values, of which its own begin at `start`."""
+        array, none = self._fixed[name], np.zeros(self._n)
+        if array is not None:
+            return np.full(self._n, -1), np.broadcast_to(np.asarray(array, dtype=np.float64), (self._n,))
+        first = start + self._changing.index(name) * self._n
+        return np.arange(first, first + self._n), none
+
     def note(self, sample: int, instead: Shown) -> None:
         """What else the registers show at a sample: faulty sensors and stuck bits."""
         if instead:
@@ -179,16 +202,19 @@ class _Model:
                 at += n
         return values
 
-    def registers(self, samples: Sequence[Numbers]) -> RecordedRegisters:
-        """Bytes of shape (samples, machines, bytes of a machine) of each table."""
+    def registers(self, samples: Sequence[Numbers], readings: Sequence[Readings]) -> RecordedRegisters:
+        """Bytes of shape (samples, machines, bytes of a machine) of each table. readings: of its sensors."""
         count, n = len(samples), self._n
+        shown = dict(self.values(samples))
+        for name in readings[0] if readings else ():
+            shown[name] = np.concatenate([reading[name] for reading in readings])
         wide = self._image(count)
         instead = {
             (point, sample * n + row): value
             for sample, shown in self._instead.items()
             for (point, row), value in shown.items()
         }
-        wide.refresh(self.values(samples), instead)
+        wide.refresh(shown, instead)
         recorded = {
             table: np.frombuffer(bytes(buffer), dtype=np.uint8).reshape(count, n, -1).copy()
             for table, buffer in wide.buffers.items()
@@ -207,6 +233,59 @@ class _Model:
             self._wide.clear()
             self._wide[count] = self.image.repeated(count)
         return self._wide[count]
+
+
+class _Sensors:
+    """The sensors of a plant, fed with the flat values of its compiled step."""
+
+    def __init__(self, plant: Plant, models: Sequence[_Model]) -> None:
+        self._plant = plant
+        starts = np.cumsum([0, *(model.size for model in models)])
+        self._layers: list[tuple[list[int], SensorLayer, _Gather, _Gather]] = []
+        for group, layer in plant.sensors.layers:
+            columns = [
+                models[number].place(name, int(starts[number]))
+                for number, places in zip(group, layer.places, strict=True)
+                for name in places
+            ]
+            gather = _Gather.of(columns)
+            rows = layer.lags.rows
+            late = _Gather(gather.places[rows], gather.constants[rows])
+            self._layers.append((group, layer, gather, late))
+        self._models = len(models)
+
+    def follow(self, values: Numbers) -> None:
+        """Lets the sensors with a lag see the values of this tick."""
+        flat, seconds = np.array(values, dtype=np.float64), self._plant.seconds
+        for _, layer, _, late in self._layers:
+            if layer.lags.is_due(seconds):
+                layer.lags.follow_array(late.taken(flat), seconds)
+
+    def read(self, values: Numbers) -> Sequence[Readings]:
+        """What the sensors of every model show."""
+        flat = np.array(values, dtype=np.float64)
+        readings: list[Readings] = [{}] * self._models
+        for group, layer, gather, _ in self._layers:
+            shown = layer.read_array(gather.taken(flat), self._plant.seconds)
+            for number, places in zip(group, layer.places, strict=True):
+                readings[number] = {name: shown[place] for name, place in places.items()}
+        return readings
+
+
+@dataclass(frozen=True)
+class _Gather:
+    """Where numbers stand among flat values; -1 for one that is always the same."""
+
+    places: NDArray[np.intp]
+    constants: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, columns: Sequence[tuple[NDArray[np.intp], NDArray[np.float64]]]) -> _Gather:
+        """Of columns of places and constants, one behind the other."""
+        return cls(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+
+    def taken(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(self.places < 0, self.constants, flat[self.places])
 
 
 def _flat(arrays: Sequence[NDArray[Any]]) -> list[float]:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
-from simulator.physics.operation import Codes, Operation, hours
+from simulator.physics.operation import Operation, hours
 from simulator.physics.signals import OUNoise, lag, ramp
 from simulator.physics.utility import Utility
 
@@ -30,6 +31,11 @@ BUBBLES = 20.0  # s until the impeller is filled with them
 class CentrifugalPumps(Machines):
     """In automatic mode the speed follows `pressure_set`, in manual mode `speed_set`."""
 
+    alarms = (
+        Alarm(10, "motor_load", 130.0, 110.0),
+        Alarm(12, "winding_temperature", 150.0, 120.0),
+        Alarm(13, "vibration", 9.0, 7.1, ("bearing_wear",)),  # ISO 10816-7, zone D
+    )
     faults = ("bearing_wear", "impeller_wear", "suction_clogged")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -48,6 +54,7 @@ class CentrifugalPumps(Machines):
             "automatic": np.ones(n),
             "run_enable": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(fleet, stops=2, hours_between_stops=200.0, repair_minutes=15.0)
         self.users = OUNoise(fleet.noise, 0.12, 150.0)
         self.level = OUNoise(fleet.noise, 0.25, 900.0)
@@ -70,7 +77,7 @@ class CentrifugalPumps(Machines):
     def step(self, dt: float, surroundings: Surroundings) -> None:
         before = self.turning
         self.operation.step(
-            dt, on=self.setpoints["run_enable"] > 0, voltage=surroundings.voltage, trip=self._trips()
+            dt, on=self.setpoints["run_enable"] > 0, voltage=surroundings.voltage, trip=self.limits.codes
         )
         self.turning = self.operation.running
         self.starts = self.starts + (self.turning & ~before)
@@ -80,10 +87,7 @@ class CentrifugalPumps(Machines):
         self.energy = self.energy + self.power * dt / 3600.0
         self.volume = self.volume + self.flow * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.turning, dt)
-
-    def _trips(self) -> Codes:
-        """12: the winding is too hot; 13: the vibration is dangerous (ISO 10816-7, zone D)."""
-        return np.where(self.winding > 150.0, 12, np.where(self.vibration > 9.0, 13, 0))
+        self.limits.check(self.load * 100.0, self.winding, self.vibration)
 
     def _rotate(self, dt: float) -> None:
         error = (self.setpoints["pressure_set"] - self.pressure) * self.turning

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.fluid_properties import WATER, refrigerant_pressure
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
@@ -20,7 +21,6 @@ from simulator.physics.utility import Utility
 
 CARNOT = 0.52
 LOWEST = 0.25  # smallest share of its capacity that the slide valve allows
-HIGH_PRESSURE = 16.0  # bar
 COLDEST_TOWER = 12.0  # degC: its fan stops, so that the condensing pressure stays high enough
 STANDBY = 0.4  # share of the base load when nobody is there
 
@@ -29,6 +29,7 @@ class Chillers(Machines):
     """Gives cooling water to the machines it feeds; what they reject warms the loop."""
 
     supplies = (Utility.COOLING,)
+    alarms = (Alarm(12, "discharge_pressure", 16.0, 13.0),)  # bar
     faults = ("condenser_fouling", "refrigerant_leak")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -43,6 +44,7 @@ class Chillers(Machines):
             "supply_temperature_set": fleet.parameter("supply_temperature", 12.0),
             "run_enable": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(fleet, stops=2, hours_between_stops=80.0, repair_minutes=12.0)
         self.swing = OUNoise(fleet.noise, 0.08, 600.0)
         self.ripple = OUNoise(fleet.noise, 0.006, 8.0)
@@ -62,8 +64,8 @@ class Chillers(Machines):
         self.starts = np.floor(self.run_hours / 70.0)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
-        trip = np.where(refrigerant_pressure(self.condensing) > HIGH_PRESSURE, 12, 0)
-        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, voltage=surroundings.voltage, trip=trip)
+        on = self.setpoints["run_enable"] > 0
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, trip=self.limits.codes)
         error = self.water - self.setpoints["supply_temperature_set"]
         before = self.compressing
         warm = ~hysteresis(~before, error, -1.5, 0.8)
@@ -72,6 +74,7 @@ class Chillers(Machines):
         self._cool(dt, error, surroundings)
         self._refrigerate(dt, surroundings)
         self._count(dt)
+        self.limits.check(refrigerant_pressure(self.condensing))
 
     def _cool(self, dt: float, error: Array, surroundings: Surroundings) -> None:
         daily = 0.9 + 0.2 * np.sin(2 * np.pi * (surroundings.second_of_day / 86_400.0 - 0.375))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
@@ -59,6 +60,7 @@ class CncMachiningCentres(Machines):
     faster, as `tool_wear` has them. A part off its size by more than TOLERANCE is a reject.
     """
 
+    alarms = (Alarm(10, "spindle_load", 135.0, 115.0, ("tool_wear",)),)
     faults = ("bearing_wear", "coolant_leak", "tool_wear")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -76,6 +78,7 @@ class CncMachiningCentres(Machines):
             "spindle_override": np.full(n, 100.0),
             "machine_on": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(
             fleet, stops=3, hours_between_stops=24.0, repair_minutes=7.0, setup_minutes=6.0
         )
@@ -113,7 +116,12 @@ class CncMachiningCentres(Machines):
         worn = (self.wear > 1.0).any(axis=1)
         on = self.setpoints["machine_on"] > 0
         self.operation.step(
-            dt, on=on, voltage=surroundings.voltage, wait=wait, setup=worn & self.cycle.at_start
+            dt,
+            on=on,
+            voltage=surroundings.voltage,
+            wait=wait,
+            trip=self.limits.codes,
+            setup=worn & self.cycle.at_start,
         )
         in_setup = self.operation.in_setup
         self.wear = np.where(in_setup[:, None] & (self.wear > 0.85), 0.0, self.wear)
@@ -124,6 +132,7 @@ class CncMachiningCentres(Machines):
         self._measure()
         self._warm(dt, surroundings.ambient)
         self._supply(dt, on)
+        self.limits.check(self.load * 100.0)
 
     def _cut(self, dt: float, rate: Array) -> None:
         self.cutting = self.operation.running & (self.cycle.phase % 2 == 0) & (self.cycle.phase > 0)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import Operation, hours, waits
@@ -32,6 +33,10 @@ FRICTION = 420.0  # N
 class ConveyorPackagingLines(Machines):
     """Takes products at its belt speed; a roll of film that ends asks for a set-up."""
 
+    alarms = (
+        Alarm(10, "seal_temperature_front", -12.0, -11.0, ("heater_failure",), "seal_temperature_set"),
+        Alarm(11, "seal_temperature_back", -12.0, -11.0, (), "seal_temperature_set"),
+    )
     faults = ("heater_failure", "belt_drag")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -42,6 +47,8 @@ class ConveyorPackagingLines(Machines):
             "seal_temperature_set": fleet.parameter("seal_temperature", 148.0),
             "line_on": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
+        self.jaws_for = self.setpoints["seal_temperature_set"].copy()  # the set-point that they have reached
         self.operation = Operation(
             fleet, stops=4, hours_between_stops=5.0, repair_minutes=2.5, setup_minutes=3.0
         )
@@ -66,20 +73,28 @@ class ConveyorPackagingLines(Machines):
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.air = surroundings.level[Utility.AIR]
         on = self.setpoints["line_on"] > 0
-        cold = np.abs(self.jaws - self.setpoints["seal_temperature_set"]).max(axis=0) > 12.0
+        wanted = self.setpoints["seal_temperature_set"]
+        off = self.jaws - wanted
+        self.jaws_for = np.where(np.abs(off).max(axis=0) < 5.0, wanted, self.jaws_for)
         wait = waits(
-            (4, (self.air < 4.0) | cold),
+            (4, self.air < 4.0),
+            (5, np.abs(off).max(axis=0) > 12.0),
             (1, surroundings.parts < 1),
             (2, surroundings.room < 1),
             (3, surroundings.closed),
             n=len(self.air),
         )
         empty = self.film < FILM
-        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, setup=empty)
+        self.operation.step(
+            dt, on=on, voltage=surroundings.voltage, wait=wait, trip=self.limits.codes, setup=empty
+        )
         self.film = np.where(self.operation.in_setup & empty, ROLL, self.film)
         self._wrap(dt, surroundings)
         self._seal(dt, surroundings.ambient, on)
         self._drive(dt, on, surroundings)
+        # jaws that are still on their way to a new set-point are not too cold
+        reached = self.operation.running & (self.jaws_for == wanted)
+        self.limits.check(*np.where(reached, self.jaws - wanted, 0.0))
 
     def _wrap(self, dt: float, surroundings: Surroundings) -> None:
         moves = self.operation.running & (self.film >= FILM)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
@@ -38,6 +39,10 @@ WARMEST_WATER = 25.0  # degC at which the mould still cools a part in its time
 class InjectionMouldingMachines(Machines):
     """A shot whose weight is more than 1.2 % off is a reject."""
 
+    alarms = (
+        Alarm(10, "barrel_zone_3", -15.0, -12.0, ("heater_failure",), "barrel_temperature_set"),
+        Alarm(13, "oil_temperature", 62.0, 55.0),
+    )
     faults = ("heater_failure", "check_valve_leak")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -52,6 +57,8 @@ class InjectionMouldingMachines(Machines):
             "cooling_time_set": fleet.parameter("cooling_time", 14.0),
             "machine_on": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
+        self.barrel_for = self.setpoints["barrel_temperature_set"].copy()  # the set-point that it has reached
         self.operation = Operation(fleet, stops=3, hours_between_stops=18.0, repair_minutes=6.0)
         self.material = OUNoise(fleet.noise, 0.012, 900.0)
         self.unsteady = OUNoise(fleet.noise, 0.006, 3.0)
@@ -78,8 +85,10 @@ class InjectionMouldingMachines(Machines):
         self.water = surroundings.level[Utility.COOLING]
         no_air = surroundings.level[Utility.AIR] < LOWEST_AIR
         on = self.setpoints["machine_on"] > 0
+        wanted = self.setpoints["barrel_temperature_set"]
+        self.barrel_for = np.where(self.barrel[2] > wanted - 5.0, wanted, self.barrel_for)
         wait = waits(
-            (4, self.barrel[2] < self.setpoints["barrel_temperature_set"] - 15.0),
+            (5, self.barrel[2] < wanted - 15.0),
             # the shot under way is finished: it must not freeze in the mould
             (4, self.cycle.at_start & (no_air | (self.water > WARMEST_WATER))),
             (1, self.cycle.at_start & (surroundings.parts < 1)),
@@ -87,8 +96,7 @@ class InjectionMouldingMachines(Machines):
             (3, self.cycle.at_start & surroundings.closed),
             n=len(self.oil),
         )
-        trip = np.where(self.oil > 62.0, 13, 0)
-        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, trip=trip)
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, trip=self.limits.codes)
         running = self.operation.running
         rate = np.where(self.cycle.phase == COOL, SECONDS[COOL] / self.setpoints["cooling_time_set"], 1.0)
         self.cycle.step(dt, running, wait == 0, rate)
@@ -96,6 +104,9 @@ class InjectionMouldingMachines(Machines):
         self._heat(dt, surroundings.ambient, on)
         self._cool(dt, rate * running)
         self._count(dt)
+        # a barrel that is still on its way to a new set-point is not too cold
+        reached = running & (self.barrel_for == wanted)
+        self.limits.check(np.where(reached, self.barrel[2] - wanted, 0.0), self.oil)
 
     def _mould(self, dt: float, running: np.ndarray) -> None:
         phase, plasticises = (

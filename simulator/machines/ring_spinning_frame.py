@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
@@ -28,12 +29,18 @@ TEX = 18.2  # g/km
 FRONT_ROLLER = 0.027  # m, diameter
 BREAKS = 28.0  # per 1000 spindle hours at 16,500 1/min and 55 % relative humidity
 PIECING = 80.0  # s that the operator needs for an end
+NO_BREAKS_SUCTION = 850.0  # Pa
+SUCTION_GRACE = 60.0  # s after a start in which a low suction is no alarm
 STROKE = 46.0  # mm, of the ring rail
 
 
 class RingSpinningFrames(Machines):
     """Running includes the minutes of doffing (phase 0), in which the spindles stand."""
 
+    alarms = (
+        Alarm(10, "suction_pressure", 500.0, 600.0, ("suction_clogged",)),
+        Alarm(12, "motor_load", 115.0, 100.0),
+    )
     faults = ("spindle_drag", "dirty_rings", "suction_clogged")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -47,6 +54,8 @@ class RingSpinningFrames(Machines):
         }
         self.motor = fleet.parameter("motor_power", 45.0)
         self.drag = fleet.parameter("spindle_drag", 1.0, 0.02, minimum=0.5, maximum=2.0)
+        self.limits = AlarmLimits(self.alarms, n)
+        self.ran = np.full(n, SUCTION_GRACE)  # s of running since the last stop
         self.operation = Operation(fleet, stops=3, hours_between_stops=36.0, repair_minutes=5.0)
         self.noise = fleet.noise
         self.unevenness = OUNoise(fleet.noise, 0.02, 20.0)
@@ -73,12 +82,15 @@ class RingSpinningFrames(Machines):
             (3, self.cycle.at_start & surroundings.closed),
             n=len(self.speed),
         )
-        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait)
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, trip=self.limits.codes)
         self.cycle.step(dt, self.operation.running, wait == 0, self._pace())
         self.hall = surroundings.ambient + 4.0 + self.air.step(dt)
         self.humidity = np.clip(56.0 - 0.8 * (surroundings.ambient - 22.0) + self.wet.step(dt), 25.0, 85.0)
         self._spin(dt)
         self._drive(dt, on, surroundings)
+        self.ran = np.where(self.operation.running, self.ran + dt, 0.0)
+        sucks = self.ran >= SUCTION_GRACE
+        self.limits.check(np.where(sucks, self.suction, NO_BREAKS_SUCTION), self.load * 100.0)
 
     def _pace(self) -> Array:
         """A cop is full after the same length of yarn, whatever the speed."""
@@ -136,7 +148,8 @@ class RingSpinningFrames(Machines):
         fan = np.where(on, 2.2, 0.0)
         self.suction = lag(
             self.suction,
-            np.where(on, 850.0 - 6.0 * self.broken, 0.0) * (1.0 - 0.5 * self.severity["suction_clogged"]),
+            np.where(on, NO_BREAKS_SUCTION - 6.0 * self.broken, 0.0)
+            * (1.0 - 0.5 * self.severity["suction_clogged"]),
             6.0,
             dt,
         )

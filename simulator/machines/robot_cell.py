@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import LOWEST_AIR
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
@@ -46,6 +47,10 @@ REACH = 1.75  # m
 class RobotCells(Machines):
     """Arrays of joints have shape (n, 6). A part that slips is picked again and counted as a retry."""
 
+    alarms = (
+        Alarm(10, "gripper_vacuum", 350.0, 450.0, ("vacuum_leak",)),
+        *(Alarm(13, f"motor_{number}_temperature", 105.0, 85.0) for number in range(1, 7)),
+    )
     faults = ("gear_wear", "vacuum_leak")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -54,6 +59,7 @@ class RobotCells(Machines):
         slowness = fleet.parameter("cycle_factor", 1.0, 0.02, minimum=0.5)
         self.cycle = Cycle(SECONDS * slowness[:, None], fleet.between(0.0, 1.0))
         self.setpoints = {"speed_override": np.full(n, 100.0), "cell_on": np.ones(n)}
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(fleet, stops=3, hours_between_stops=16.0, repair_minutes=4.0)
         self.noise = fleet.noise
         self.unsteady = OUNoise(fleet.noise, 0.03, 1.0)
@@ -84,7 +90,7 @@ class RobotCells(Machines):
             on=on,
             voltage=surroundings.voltage,
             wait=wait,
-            trip=np.where((self.motors > 105.0).any(axis=1), 13, 0),
+            trip=self.limits.codes,
         )
         self.cycle.step(dt, self.operation.running, wait == 0, self.setpoints["speed_override"] / 100.0)
         self._move(dt)
@@ -93,6 +99,8 @@ class RobotCells(Machines):
         self.cycles = self.cycles + self.cycle.parts
         self.energy = self.energy + self.power * dt / 3600.0
         self.run_hours = hours(self.run_hours, self.operation.running, dt)
+        carries = self.held & (self.cycle.phase == SWING)
+        self.limits.check(np.where(carries, self.vacuum * 1000.0, 1000.0), *self.motors.T)
 
     def _move(self, dt: float) -> None:
         phase, s = self.cycle.phase, np.clip(self.cycle.fraction, 0.0, 1.0)[:, None]

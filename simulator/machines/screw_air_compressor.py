@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
 from simulator.physics.operation import FAULT, IDLE, RUNNING, Operation, hours
@@ -22,8 +23,6 @@ from simulator.physics.utility import Utility
 
 P0 = 1.013  # bar, free air
 KAPPA = 1.4
-OVERHEATED, OVERLOADED = 10, 11
-TRIP_TEMPERATURE = 110.0
 LEAKS = 0.3  # share of the base demand that is there by day and by night
 VENTED = 2.1  # bar in the oil separator when it runs unloaded
 VENTING, FILLING = 18.0, 1.5  # s, time constants
@@ -35,6 +34,7 @@ class ScrewAirCompressors(Machines):
     """
 
     supplies = (Utility.AIR,)
+    alarms = (Alarm(10, "discharge_temperature", 110.0, 95.0, ("cooler_fouling",)),)
     faults = ("air_leak", "cooler_fouling", "filter_clogged")
     fixed = ("header",)
 
@@ -54,6 +54,7 @@ class ScrewAirCompressors(Machines):
             "unload_pressure_set": fleet.parameter("unload_pressure", 7.6, above="load_pressure"),
             "run_enable": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(fleet, stops=2, hours_between_stops=60.0, repair_minutes=6.0)
         self.wander = OUNoise(fleet.noise, 0.2, 90.0)
         self.drift = OUNoise(fleet.noise, 0.015, 5.0)
@@ -84,10 +85,11 @@ class ScrewAirCompressors(Machines):
         self._draw(dt, surroundings)
         self._warm(dt, surroundings.ambient)
         self._count(dt)
+        self.limits.check(self.outlet)
 
     def _switch(self, dt: float, voltage: Array) -> None:
-        trip = np.where(self.outlet > TRIP_TEMPERATURE, OVERHEATED, 0)
-        self.operation.step(dt, on=self.setpoints["run_enable"] > 0, voltage=voltage, trip=trip)
+        on = self.setpoints["run_enable"] > 0
+        self.operation.step(dt, on=on, voltage=voltage, trip=self.limits.codes)
         load_at = self.setpoints["load_pressure_set"]
         unload_at = np.maximum(self.setpoints["unload_pressure_set"], load_at + 0.1)
         started = self.operation.running & ~self.motor_on & (self.pressure <= load_at)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.fluid_properties import EVAPORATION, WATER, steam_pressure, steam_temperature
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
 from simulator.physics.noise import Array
@@ -32,6 +33,7 @@ class SteamBoilers(Machines):
     """Gives steam to the machines it feeds, besides a base demand of its own."""
 
     supplies = (Utility.STEAM,)
+    alarms = (Alarm(11, "water_level", 10.0, 25.0),)
     faults = ("scale", "air_leak_in_flue")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -42,6 +44,7 @@ class SteamBoilers(Machines):
             "base_demand", 1700.0, 0.1, minimum=0.0, maximum=8000.0
         )  # kg/h besides `feeds`
         self.setpoints = {"pressure_set": fleet.parameter("pressure", 13.0), "burner_enable": np.ones(n)}
+        self.limits = AlarmLimits(self.alarms, n)
         self.operation = Operation(fleet, stops=2, hours_between_stops=120.0, repair_minutes=8.0)
         self.swing = OUNoise(fleet.noise, 0.12, 200.0)
         self.unsteady = OUNoise(fleet.noise, 0.03, 4.0)
@@ -68,10 +71,9 @@ class SteamBoilers(Machines):
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.level = np.clip(50.0 + (self.mass - MASS) / MASS * 400.0 + self.slosh.step(dt), 0.0, 100.0)
-        trip = np.where(self.mass < 0.9 * MASS, 11, 0)
-        self.operation.step(
-            dt, on=self.setpoints["burner_enable"] > 0, voltage=surroundings.voltage, trip=trip
-        )
+        self.limits.check(self.level)
+        on = self.setpoints["burner_enable"] > 0
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, trip=self.limits.codes)
         self._burn(dt, surroundings.ambient)
         self._evaporate(dt, surroundings)
         self._count(dt)

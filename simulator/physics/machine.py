@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.errors import DataError
+from simulator.physics.alarms import Alarm
 from simulator.physics.noise import Array, Noise
 from simulator.physics.signals import Bools
 from simulator.physics.utility import NOMINAL, Utility
@@ -151,6 +152,7 @@ class Machines(Protocol):
     setpoints: dict[str, Array]  # points that can be written, in engineering units
     severity: dict[str, Array]  # how far each of its faults has come, 0 healthy to 1 broken, shape (n,)
     supplies: tuple[Utility, ...] = ()  # what it hands to the machines it feeds
+    alarms: tuple[Alarm, ...] = ()  # limits at which it stops by itself
     faults: tuple[str, ...] = ()  # what can go wrong with it, gradually, in its physics
     fixed: tuple[str, ...] = ()  # attributes with arrays of places, which no step changes
     cos_phi: float = 0.87  # of its power, where the model does not know more

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.physics.alarms import FIRST_BY_CHANCE
 from simulator.physics.machine import Fleet, State
 from simulator.physics.noise import Array
 from simulator.physics.signals import Bools, all_of, any_of, chance
@@ -41,7 +42,7 @@ class Operation:
     """States of one model's machines.
 
     `state` and `alarm` have shape (n,). Alarms under 10 are reasons for which a machine waits (1 no parts, 2
-    no room, 3 break, 4 a supply is missing), those from 10 on are the model's own faults.
+    no room, 3 break, 4 a supply is missing, 5 it heats up); see `alarms` for the others.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Operation:
         repair_minutes: float,
         setup_minutes: float = 10.0,
     ) -> None:
-        """`stops`: how many kinds of random stop the model knows, alarms 10 to 9 + stops."""
+        """`stops`: how many kinds of stop by chance the model knows, alarms from FIRST_BY_CHANCE on."""
         self._noise = fleet.noise
         self._stops = stops
         self._between = (
@@ -104,7 +105,7 @@ class Operation:
         idle, in_setup, fault, off = (np.equal(old, code) for code in (IDLE, SETUP, FAULT, OFF))
         maintained = np.equal(old, MAINTENANCE)
         over = self._left <= 0.0
-        code = np.where(tripped, trip, 10 + (draw * self._stops).astype(np.int64))
+        code = np.where(tripped, trip, FIRST_BY_CHANCE + (draw * self._stops).astype(np.int64))
         faulty = stopped | ((running | idle) & tripped)
         into_setup = running & setup & on & ~waiting
         repaired = fault & over

@@ -15,6 +15,8 @@ from simulator.plant.buffers import Buffer
 from simulator.plant.plant_file import DevicePlacement
 from simulator.plant.settings import PlantSettings
 from simulator.registers.image import Image
+from simulator.sensors.layer import SensedModel
+from simulator.sensors.settings import sensors_of
 
 IDENTITY_VENDOR, IDENTITY_PRODUCT, IDENTITY_REVISION, IDENTITY_NAME = 0, 1, 2, 4
 
@@ -26,6 +28,22 @@ class ModelGroup:
     machines: Machines
     image: Image
     places: np.ndarray
+    sensed: SensedModel
+
+
+def sensed(
+    settings: PlantSettings, own: Sequence[DevicePlacement], profile: DeviceProfile, *, physics: bool
+) -> SensedModel:
+    """The sensors of the machines of one model."""
+    of_entry = {
+        entry.entry: sensors_of(
+            profile,
+            settings.sensors if entry.settings.sensors is None else entry.settings.sensors,
+            physics=physics,
+        )
+        for entry in own
+    }
+    return SensedModel(profile, [entry.device for entry in own], [of_entry[entry.entry] for entry in own])
 
 
 def feeds(

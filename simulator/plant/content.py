@@ -14,6 +14,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Problem
 from simulator.plant.settings import PlantSettings
 from simulator.playback.recording import Recording, load_recording
+from simulator.sensors.settings import problems as sensor_problems
 from simulator.signals.checks import problems as signal_problems
 
 
@@ -36,7 +37,7 @@ def load_settings(file: Path) -> PlantContent:
     beside = profiles_beside(file)
     lines.check(_unknown_machines(settings, known_profiles(beside)))
     by_name = profiles({machine.machine for machine in settings.machines}, beside)
-    lines.check(_signal_problems(settings, by_name))
+    lines.check(_point_problems(settings, by_name))
     return PlantContent(settings, lines, by_name)
 
 
@@ -56,9 +57,13 @@ def _unknown_machines(settings: PlantSettings, known: list[str]) -> Iterator[Pro
             yield Problem(place, f"no machine {machine.machine!r}", suggestion(machine.machine, known))
 
 
-def _signal_problems(settings: PlantSettings, by_name: Mapping[str, DeviceProfile]) -> Iterator[Problem]:
+def _point_problems(settings: PlantSettings, by_name: Mapping[str, DeviceProfile]) -> Iterator[Problem]:
     for entry, machine in enumerate(settings.machines):
         if machine.signals:
             yield from signal_problems(
                 by_name[machine.machine], machine.signals, ("machines", entry, "signals")
+            )
+        if machine.sensors is not None:
+            yield from sensor_problems(
+                by_name[machine.machine], machine.sensors, ("machines", entry, "sensors")
             )

@@ -27,6 +27,8 @@ DROP_OUT = "drop_out"
 SENSOR_FAULTS = ("drift", "freeze", "spike", DROP_OUT, STUCK_BIT)
 WITH_AMOUNT = ("drift", "spike", STUCK_BIT)
 REBOOT = "reboot"
+STEEPNESS = 4.0  # of an exponential growth: it is at an eighth at half time
+SLOTS, SHORTEST_SLOT = 100, 60.0  # parts of a ramp, and s, in which an intermittent fault is there or not
 BETWEEN_SPIKES = 20.0  # seconds, mean
 
 
@@ -91,15 +93,29 @@ class FaultInstance:
         self.image = image
         self.end = np.inf if fault.duration is None else fault.start + fault.duration
         self.active = False
-        self.true: float | None = None  # what the faulty sensor should have shown last
+        self.true: float | None = None  # what the faulty sensor measured last
         self._held: float | None = None
+        self._there = stream(seed, fault.device, f"{fault.fault} {fault.start} slots").random(SLOTS)
         self._generator = stream(seed, fault.device, f"{fault.fault} {fault.point} {fault.start}")
 
     def severity(self, seconds: float) -> float:
         """How bad it is, 0 to 1: of a machine's fault what its physics see, of others their growth."""
         progress = self.progress(seconds)
         of_machine = self.fault.fault in self.image.machines.severity
-        return self.fault.severity * progress**2 if of_machine else progress
+        return self.fault.severity * self._grown(progress, seconds) if of_machine else progress
+
+    def _grown(self, progress: float, seconds: float) -> float:
+        """The share of its severity to which a fault of a machine has grown."""
+        match self.fault.growth:
+            case "linear":
+                return progress
+            case "exponential":
+                return math.expm1(STEEPNESS * progress) / math.expm1(STEEPNESS)
+            case "intermittent":
+                slot = int((seconds - self.fault.start) / max(self.fault.ramp / SLOTS, SHORTEST_SLOT))
+                here = self._there[slot % len(self._there)] < 0.2 + 0.8 * progress
+                return progress * float(here)
+        return progress**2
 
     def progress(self, seconds: float) -> float:
         """0 before it begins and after it ends, else how far it has come, up to 1."""
@@ -107,21 +123,20 @@ class FaultInstance:
             return 0.0
         return min((seconds - self.fault.start) / self.fault.ramp, 1.0) if self.fault.ramp else 1.0
 
-    def distorted(self, true: float, progress: float, dt: float) -> float:
-        """What the sensor shows instead of the truth in this step; draws one number."""
+    def distorted(self, sound: float, progress: float, dt: float) -> float:
+        """What the sensor shows in this step instead of what a sound one shows; draws one number."""
         magnitude = self.fault.magnitude or 0.0
-        self.true = true
         match self.fault.fault:
             case "freeze":
-                self._held = true if self._held is None else self._held
+                self._held = sound if self._held is None else self._held
                 return self._held
             case "drift":
-                return true + magnitude * progress
+                return sound + magnitude * progress
             case "spike":
-                return true + magnitude * (self._generator.random() < dt / BETWEEN_SPIKES)
+                return sound + magnitude * (self._generator.random() < dt / BETWEEN_SPIKES)
             case _ if self.fault.fault == DROP_OUT:
                 return np.nan
-        return true
+        return sound
 
     def is_due(self, seconds: float) -> bool:
         """Whether it is there at this time, be it as small as it may."""
@@ -211,13 +226,17 @@ class Faults:
         return any(instance.active and instance.fault.point for instance in self._instances[id(image)])
 
     def distort(
-        self, image: Image, values: Values, seconds: float, dt: float
+        self, image: Image, values: Values, readings: Values, seconds: float, dt: float
     ) -> Mapping[tuple[str, int], float]:
-        """What the faulty sensors of one model show at this time, by point and row."""
+        """What the faulty sensors of one model show at this time, by point and row.
+
+        values: the true ones; readings: what sound sensors show.
+        """
         shown: dict[tuple[str, int], float] = {}
         for instance in self._instances[id(image)]:
             place = (instance.fault.point or "", instance.row)
             if instance.active and place[0] in values:
-                true = shown.get(place, float(values[place[0]][instance.row]))
-                shown[place] = instance.distorted(true, instance.progress(seconds), dt)
+                instance.true = float(values[place[0]][instance.row])
+                sound = shown.get(place, float(readings[place[0]][instance.row]))
+                shown[place] = instance.distorted(sound, instance.progress(seconds), dt)
         return shown

@@ -35,6 +35,7 @@ from simulator.playback.machines import PlaybackMachines
 from simulator.playback.recording import Recording
 from simulator.registers.device import Device
 from simulator.registers.image import Image
+from simulator.sensors.layer import Sensors
 from simulator.signals.machines import SignalMachines
 
 
@@ -66,6 +67,7 @@ class Plant:
             self._build(np.array(places, dtype=np.intp), placed, profiles[model])
             for (model, _, _), places in groups.items()
         ]
+        self.sensors = Sensors([row.sensed for row in self._rows], settings.seed)
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
         self._where = {
             placed[place].device: (row, i) for row in self._rows for i, place in enumerate(row.places)
@@ -231,9 +233,19 @@ class Plant:
     def _step(self, course: Moment, *, show: bool = True) -> None:
         step = self.settings.step
         everywhere = self.works.surroundings(course, self.tick, step)
+        struck = [self.faults.has_sensor_faults(row.image) for row in self._rows]
+        follows = self.sensors.need_values(self.seconds)
+        needed = show or follows or any(struck) or self.events.on_event is not None
+        values: list[Values] = []
         for row in self._rows:
             row.machines.step(step, seen_from(row.places, everywhere))
-            self._publish(row, show=show)
+            if needed:
+                values.append(row.machines.values())
+                self.events.states(self.tick, row.places, values[-1])
+        if follows:
+            self.sensors.follow(values, self.seconds)
+        if show or any(struck):
+            self._publish(values, struck, show=show)
         for group in self.works.groups:
             parts = self.works.exchange(group)
             if parts is not None:
@@ -248,17 +260,17 @@ class Plant:
         if self.events.on_wire_action is not None:
             self.events.on_wire_action(WireAction(str(place), sent.unit, "+".join(sent.faults), sent.sent))
 
-    def _publish(self, row: ModelGroup, *, show: bool) -> None:
-        """The values of the machines of one model, where they are needed: registers, faulty sensors,
-        events."""
-        struck = self.faults.has_sensor_faults(row.image)
-        if not (show or struck or self.events.on_event is not None):
-            return
-        values = row.machines.values()
-        points = self.faults.distort(row.image, values, self.seconds, self.settings.step) if struck else {}
-        self.events.states(self.tick, row.places, values)
-        if show:
-            row.image.refresh(values, points)
+    def _publish(self, values: Sequence[Values], struck: Sequence[bool], *, show: bool) -> None:
+        """What sensors make of the values of each model, faulty ones too; the registers where they are
+        shown."""
+        readings = self.sensors.read(values, self.seconds)
+        for row, true, read, ill in zip(self._rows, values, readings, struck, strict=True):
+            points: Mapping[tuple[str, int], float] = {}
+            shown = {**true, **read} if read else true
+            if ill:
+                points = self.faults.distort(row.image, true, shown, self.seconds, self.settings.step)
+            if show:
+                row.image.refresh(shown, points)
 
     def _fault_changed(self, fault: FaultSettings, started: bool) -> None:
         self._publish_fault(fault, started=started)
@@ -298,4 +310,7 @@ class Plant:
                 writable=entry.settings.writable,
                 identity=placing.identity(entry, profile),
             )
-        return ModelGroup(machines, image, places)
+        physics = profile.profile in MODELS
+        return ModelGroup(
+            machines, image, places, placing.sensed(self.settings, own, profile, physics=physics)
+        )

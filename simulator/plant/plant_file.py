@@ -22,6 +22,7 @@ from qilu.contract.validation import FrozenModel, Problem, display, raise_proble
 from qilu.web.settings import WebSettings, on_port
 from simulator.network_faults.catalogue import AnyNetworkFault
 from simulator.playback.settings import PlaybackSettings
+from simulator.sensors.settings import Quality, Sensors
 from simulator.serving.settings import Framing, IdentitySettings, LatencySettings, SerialSettings
 from simulator.signals.settings import AnySignal
 
@@ -124,6 +125,8 @@ class MachineSettings(FrozenModel):
     """How points move, for a machine without physics of its own; other points have defaults."""
     playback: PlaybackSettings | None = None
     """A recording that it shows in place of physics; points that it does not have move by signals."""
+    sensors: Sensors | None = None
+    """`real`, `ideal`, or by point the numbers of its sensor; default: those of the plant."""
     network_faults: tuple[AnyNetworkFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
 
@@ -174,6 +177,10 @@ class VoltageDipSettings(FrozenModel):
     """The share of its voltage that the mains lose."""
 
 
+Growth = Literal["linear", "quadratic", "exponential", "intermittent"]
+GROWTHS: tuple[Growth, ...] = ("linear", "quadratic", "exponential", "intermittent")
+
+
 class FaultSettings(FrozenModel):
     """A fault of one device; times are simulated ones since the start of the plant."""
 
@@ -185,6 +192,8 @@ class FaultSettings(FrozenModel):
     """When it starts to grow."""
     ramp: Duration = 0.0
     """How long it grows, until it has its full severity."""
+    growth: Growth = "quadratic"
+    """How the fault of a machine grows over its ramp; `intermittent` comes and goes, ever more often."""
     duration: Period | None = None
     """From its start to its repair; without it, it stays."""
     severity: float = Field(default=1.0, gt=0, le=1)
@@ -243,6 +252,8 @@ class PlantFile(FrozenModel):
     `{listen: HOST:PORT, ...}` as for every page."""
     lines: Mapping[str, Label] = {}
     """What people call the production lines, as `{LINE: {zh: TEXT, en: TEXT}}`; shown in place of it."""
+    sensors: Quality = "real"
+    """`real`: readings have the noise, the lag and the drift of usual sensors; `ideal`: they are true."""
     machines: tuple[MachineSettings, ...] = Field(min_length=1)
     """All that it has."""
     buffers: tuple[BufferSettings, ...] = ()

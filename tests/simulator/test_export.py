@@ -69,7 +69,8 @@ def test_a_row_is_what_the_codec_of_the_gateway_reads_at_that_tick(model: str, t
 
 
 def test_ill_sensors_are_in_the_rows_and_the_truth_is_beside_them(tmp_path: Path) -> None:
-    ill, sound = plant(PUMP, faults=FAULTS), plant(PUMP, faults=FAULTS[:1])
+    ill = plant(PUMP, faults=FAULTS, sensors="ideal")
+    sound = plant(PUMP, faults=FAULTS[:1], sensors="ideal")
     exported(ill, tmp_path / "ill", span=60)
     exported(sound, tmp_path / "sound", span=60)
     message, right = (rows(tmp_path / name / "devices" / "pump.csv.gz") for name in ("ill", "sound"))

@@ -39,7 +39,8 @@ def output(of: Plant, device: str, name: str) -> tuple[Any, Any]:
 
 
 def with_fault(machine: dict[str, Any], step: float = 1.0, **fault: Any) -> Plant:
-    return plant(machine, step=step, faults=[{"device": machine["device"], **fault}])
+    faults = [{"device": machine["device"], **fault}]
+    return plant(machine, step=step, faults=faults, sensors="ideal")
 
 
 def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -> None:

@@ -171,7 +171,7 @@ def test_the_identity_names_the_device() -> None:
 
 
 def test_values_in_the_registers_are_those_of_the_last_tick() -> None:
-    shop = plant(AIR)
+    shop = plant(AIR, sensors="ideal")
     shop.advance(7)
     (pressure,) = struct.unpack(">H", shop.devices["air"].read_registers(Table.INPUT, 4, 1))
     assert pressure == np.rint(float(values(shop, "air")["discharge_pressure"]) * 100)

@@ -1,0 +1,1 @@
+"""Data sets for learning: fleets of machines with random faults, what clients read, and the labels."""
