@@ -31,7 +31,7 @@ class FleetPreset:
     growths: tuple[Growth, ...] = GROWTHS
     test_share: float = 0.3
     """Share of the units that are in the test set."""
-    present: float = 0.1
+    present: float = 0.01
     """Severity from which on a row counts as faulty."""
 
 

@@ -1,9 +1,10 @@
-"""A servo-hydraulic injection moulding machine that moulds one part of 420 g in each shot.
+"""A hydraulic injection moulding machine, with a variable pump, that moulds one part of 420 g in each shot.
 
 Equations: barrel zones and mould as thermal masses, C dT/dt = Q - UA (T - T0), the barrel under
-proportional control; heat of a shot m cp dT goes into the mould and from there into the cooling water;
-pressure to fill falls with the viscosity of the melt, exp(-0.012 K^-1 (T - 230 degC)) (Osswald, Turng
-and Gramann, Injection Molding Handbook, ch. 4-6).
+proportional control, its zones joined by the steel between them and by the melt, which the screw heats; heat
+of a shot m cp dT goes into the mould and from there into the cooling water; pressure to fill falls with the
+viscosity of the melt, exp(-0.012 K^-1 (T - 230 degC)) (Osswald, Turng and Gramann, Injection Molding
+Handbook, ch. 4-6).
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ PLASTICISING = 8.0  # seconds at the beginning of cooling
 DOSED, SWITCHED, CUSHION = 82.0, 14.0, 6.0  # mm, screw positions
 OPENED = 450.0  # mm
 SHOT, HEAT_CAPACITY = 0.42, 2.1  # kg, kJ/(kg K)
-PUMP = np.array([6.0, 36.0, 11.0, 1.5, 8.0, 4.0])  # kW of the hydraulic drive in each phase
+PUMP = np.array([14.0, 55.0, 26.0, 9.0, 17.0, 12.0])  # kW of the hydraulic drive in each phase
+SCREW = 40.0  # kW more while the screw turns
+AUXILIARY = 4.0  # kW of control, granulate dryer and temperature unit
 ZONES = np.array([-30.0, -10.0, 0.0, 5.0])  # degC relative to the set-point; the last is the nozzle
-HEATER = 5.0  # kW of each zone
-REACH = 420.0  # K over ambient that a zone would reach at full power
+HEATER = 3.0  # kW of each zone
+ZONE_C, ZONE_UA = 10.7, 0.006  # kJ/K, kW/K through the jacket of each zone
+BETWEEN, MELT = 0.004, 0.06  # kW/K between two zones; between a zone and the melt while the screw turns
+SHEAR = np.array([[8.0], [24.0], [14.0], [5.0]])  # K that the melt gains on its way into each zone
 PRESSURE_LAG = 0.12  # s
 MOULD_UA, MOULD_C = 0.30, 120.0  # kW/K, kJ/K
 WARMEST_WATER = 25.0  # degC at which the mould still cools a part in its time
@@ -71,7 +76,7 @@ class InjectionMouldingMachines(Machines):
         self.clamp = np.zeros(n)
         self.screw = np.full(n, DOSED)
         self.opening = np.zeros(n)
-        self.pump = np.full(n, 5.0)
+        self.pump = np.full(n, 15.0)
         self.filling = np.full(n, 900.0)
         self.filled = self.cycle.phase > INJECT
         self.weight = np.full(n, SHOT * 1000.0)
@@ -79,7 +84,7 @@ class InjectionMouldingMachines(Machines):
         self.rejects = np.floor(self.shots * 0.006)
         self.good = np.zeros(n, dtype=bool)
         self.run_hours = self.shots * 27.0 / 3600.0
-        self.energy = self.run_hours * 17.0
+        self.energy = self.run_hours * 34.0
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         self.water = surroundings.level[Utility.COOLING]
@@ -149,17 +154,23 @@ class InjectionMouldingMachines(Machines):
             self.cycle.parts, SHOT * 1000.0 * (1.0 + packing + 0.35 * batch + 0.1 * unsteady), self.weight
         )
         self.good = self.cycle.parts & (np.abs(self.weight / (SHOT * 1000.0) - 1.0) < 0.012)
-        self.pump = lag(self.pump, (pick(PUMP, phase) + 20.0 * plasticises) * running, 0.2, dt)
+        self.pump = lag(self.pump, (pick(PUMP, phase) + SCREW * plasticises) * running, 0.2, dt)
         self.plasticises = plasticises & running
 
     def _heat(self, dt: float, ambient: float, on: np.ndarray) -> None:
         wanted = self.setpoints["barrel_temperature_set"] + ZONES[:, None]
-        self.heating = np.clip((wanted - self.barrel) / 8.0 + (wanted - ambient) / REACH, 0.0, 1.0) * on
-        shear = np.array([6.0, 10.0, 8.0, 0.0])[:, None] * self.plasticises
+        held = ZONE_UA * (wanted - ambient) / HEATER
+        self.heating = np.clip((wanted - self.barrel) / 8.0 + held, 0.0, 1.0) * on
         alive = 1.0 - np.array([0.0, 0.0, 1.0, 0.0])[:, None] * self.severity["heater_failure"]
-        self.barrel = lag(self.barrel, ambient + REACH * self.heating * alive + shear, 900.0, dt)
-        self.oil = lag(self.oil, ambient + 1.9 * self.pump, 1500.0, dt)
-        self.power = np.where(on, 1.6 + self.pump + HEATER * (self.heating * alive).sum(axis=0), 0.05)
+        first, second, third, nozzle = self.barrel
+        before, behind = np.stack([first, first, second, third]), np.stack([second, third, nozzle, nozzle])
+        melt = MELT * self.plasticises
+        conducted = ZONE_UA + 2.0 * BETWEEN + melt
+        gained = HEATER * self.heating * alive + ZONE_UA * ambient + BETWEEN * (before + behind)
+        target = (gained + melt * (before + SHEAR)) / conducted
+        self.barrel = lag(self.barrel, target, ZONE_C / conducted, dt)
+        self.oil = lag(self.oil, ambient + 0.85 * self.pump, 1500.0, dt)
+        self.power = np.where(on, AUXILIARY + self.pump + HEATER * (self.heating * alive).sum(axis=0), 0.05)
 
     def _cool(self, dt: float, pace: Array) -> None:
         """Heat of the melt into the mould, as much per shot however long it takes, and on into the water."""

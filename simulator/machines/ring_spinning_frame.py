@@ -30,6 +30,7 @@ FRONT_ROLLER = 0.027  # m, diameter
 BREAKS = 28.0  # per 1000 spindle hours at 16,500 1/min and 55 % relative humidity
 PIECING = 80.0  # s that the operator needs for an end
 NO_BREAKS_SUCTION = 850.0  # Pa
+SPINDLE_POWER = 21.45  # kW with empty cops: 1.47 kWh/kg with all drives (Koc and Kaplan 2007)
 SUCTION_GRACE = 60.0  # s after a start in which a low suction is no alarm
 STROKE = 46.0  # mm, of the ring rail
 
@@ -53,7 +54,7 @@ class RingSpinningFrames(Machines):
             "frame_on": np.ones(n),
         }
         self.motor = fleet.parameter("motor_power", 45.0)
-        self.drag = fleet.parameter("spindle_drag", 1.0, 0.02, minimum=0.5, maximum=2.0)
+        self.drag = fleet.parameter("spindle_drag", 1.0, 0.01, minimum=0.5, maximum=2.0)
         self.limits = AlarmLimits(self.alarms, n)
         self.ran = np.full(n, SUCTION_GRACE)  # s of running since the last stop
         self.operation = Operation(fleet, stops=3, hours_between_stops=36.0, repair_minutes=5.0)
@@ -72,7 +73,7 @@ class RingSpinningFrames(Machines):
         self.breaks = np.floor(self.length / 40.0)
         self.doffs = np.floor(self.mass / 42.0)
         self.run_hours = self.mass / 19.5
-        self.energy = self.run_hours * 36.0
+        self.energy = self.run_hours * 30.0
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
         on = self.setpoints["frame_on"] > 0
@@ -143,7 +144,11 @@ class RingSpinningFrames(Machines):
         package = 1.0 + 0.3 * self.fill / 100.0
         drag = self.drag * (1.0 + 0.3 * self.severity["spindle_drag"])
         spindles = (
-            27.0 * drag * package * (self.speed / 16_500.0) ** 2.6 * (1.0 + 0.4 * self.unevenness.value)
+            SPINDLE_POWER
+            * drag
+            * package
+            * (self.speed / 16_500.0) ** 2.6
+            * (1.0 + 0.4 * self.unevenness.value)
         )
         fan = np.where(on, 2.2, 0.0)
         self.suction = lag(

@@ -25,6 +25,7 @@ GAS = 9.97  # kWh/m3, lower heating value
 MASS = 6500.0  # kg of water at the middle of the glass
 STORED = 4.4  # kJ/K per kg of water, with the steel around it
 LOWEST = 0.2  # smallest firing rate
+SWELL, SETTLES = 40.0, 60.0  # % of level for all steam at once, and s until it is gone
 STANDBY = 0.35  # share of the base demand when nobody is there
 RADIATION = 0.012 / 173.0  # of the rated heat per K over the hall, through the shell
 
@@ -48,7 +49,7 @@ class SteamBoilers(Machines):
         self.operation = Operation(fleet, stops=2, hours_between_stops=120.0, repair_minutes=8.0)
         self.swing = OUNoise(fleet.noise, 0.12, 200.0)
         self.unsteady = OUNoise(fleet.noise, 0.03, 4.0)
-        self.slosh = OUNoise(fleet.noise, 0.8, 5.0)
+        self.slosh = OUNoise(fleet.noise, 0.3, 5.0)
         self.water = steam_temperature(self.setpoints["pressure_set"]) + fleet.between(-0.4, 0.2)
         self.pressure = steam_pressure(self.water)
         self.mass = MASS * fleet.between(0.97, 1.03)
@@ -57,6 +58,7 @@ class SteamBoilers(Machines):
         self.firing = np.ones(n, dtype=bool)
         self.fire = fleet.between(0.4, 0.55)
         self.steam = self.base.copy()
+        self.drawn = self.steam / self.rated  # share of the capacity, in the last minute
         self.oxygen = np.full(n, 4.2)
         self.flue = self.water + 45.0
         self.fouling = fleet.parameter("fouling", 1.0, 0.15, maximum=4.0)
@@ -70,7 +72,12 @@ class SteamBoilers(Machines):
         self.starts = np.floor(self.run_hours / 125.0)
 
     def step(self, dt: float, surroundings: Surroundings) -> None:
-        self.level = np.clip(50.0 + (self.mass - MASS) / MASS * 400.0 + self.slosh.step(dt), 0.0, 100.0)
+        # bubbles under the surface: it swells when more steam is drawn, and shrinks when less
+        drawn = self.steam / self.rated
+        self.drawn = lag(self.drawn, drawn, SETTLES, dt)
+        swell = SWELL * (drawn - self.drawn)
+        level = 50.0 + (self.mass - MASS) / MASS * 400.0 + swell + self.slosh.step(dt)
+        self.level = np.clip(level, 0.0, 100.0)
         self.limits.check(self.level)
         on = self.setpoints["burner_enable"] > 0
         self.operation.step(dt, on=on, voltage=surroundings.voltage, trip=self.limits.codes)

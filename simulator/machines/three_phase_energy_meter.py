@@ -45,7 +45,8 @@ class ThreePhaseEnergyMeters(Machines):
         self.exported = fleet.between(0.0, 100.0)
         self.reactive = self.imported * 0.55
         self.window_energy = np.zeros(n)
-        self.window = fleet.between(0.0, QUARTER)
+        self.window = fleet.between(0.0, QUARTER)  # s of the window that have passed
+        self.quarter = np.full(n, -1.0)  # of the day
         self.demand = self.base.copy()
         self.peak = self.base * 0.9
         self.setpoints: dict[str, Array] = {}
@@ -68,20 +69,22 @@ class ThreePhaseEnergyMeters(Machines):
         self.reactive_phases = reactive * shares / shares.sum(axis=0)
         self.apparent = np.hypot(self.active, self.reactive_phases)
         self.current = self.apparent * 1000.0 / self.voltage
-        self._integrate(dt)
+        quarter = np.full_like(self.base, np.floor(surroundings.second_of_day / QUARTER))
+        self._integrate(dt, quarter)
 
-    def _integrate(self, dt: float) -> None:
+    def _integrate(self, dt: float, quarter: Array) -> None:
         energy = self.active.sum(axis=0) * dt / 3600.0
         self.imported = self.imported + np.maximum(energy, 0.0)
         self.exported = self.exported + np.maximum(-energy, 0.0)
         self.reactive = self.reactive + self.reactive_phases.sum(axis=0) * dt / 3600.0
         self.window_energy = self.window_energy + energy
         self.window = self.window + dt
-        full = self.window >= QUARTER
+        full = quarter != self.quarter  # windows begin with a quarter of an hour of the clock
+        self.quarter = quarter
         self.demand = np.where(full, self.window_energy * 3600.0 / self.window, self.demand)
         self.peak = np.maximum(self.peak, self.demand)
         self.window_energy = np.where(full, 0.0, self.window_energy)
-        self.window = np.where(full, self.window - QUARTER, self.window)
+        self.window = np.where(full, 0.0, self.window)
 
     def _neutral(self) -> Array:
         a, b, c = self.current

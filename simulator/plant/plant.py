@@ -310,7 +310,7 @@ class Plant:
                 writable=entry.settings.writable,
                 identity=placing.identity(entry, profile),
             )
-        physics = profile.profile in MODELS
+        physics = profile.profile in MODELS and first.playback is None
         return ModelGroup(
             machines, image, places, placing.sensed(self.settings, own, profile, physics=physics)
         )

@@ -5,6 +5,7 @@ import pytest
 
 from simulator.machines import MODELS
 from simulator.machines.chiller import Chillers
+from simulator.machines.injection_moulding_machine import ZONE_UA
 from simulator.physics.fluid_properties import EVAPORATION, WATER
 from simulator.physics.machine import fleet, nominal_surroundings
 from simulator.physics.noise import Array
@@ -82,7 +83,7 @@ def test_a_moulding_machine_takes_more_power_than_its_parts_and_its_barrel_give_
     moulding = day("injection-moulding-machine")
     values = moulding.values
     zones = ("barrel_zone_1", "barrel_zone_2", "barrel_zone_3", "nozzle_temperature")
-    barrel = sum(total((values[zone] - HALL) * 5.0 / 420.0) for zone in zones)
+    barrel = sum(total((values[zone] - HALL) * ZONE_UA) for zone in zones)
     melt = gained(moulding, "shot_count") * MELT * (values["barrel_zone_3"].mean(axis=0) - HALL)
     drives = gained(moulding, "energy") * 3600.0 - barrel - melt
     assert (drives > 0.1 * 3600.0 * gained(moulding, "energy")).all()  # their losses warm the oil

@@ -125,3 +125,54 @@ def test_a_string_of_modules_carries_a_current_that_makers_allow() -> None:
             share = strings.mean() * float(values["direct_voltage"][0]) / 1000 / energy
             assert share == pytest.approx(1 / 20, rel=0.05)
     assert 6 < highest < 15
+
+
+def test_a_barrel_zone_without_its_heater_sags_by_some_tens_of_kelvin_between_its_neighbours() -> None:
+    """Steel and melt carry heat into it; alone it would fall to the temperature of the hall."""
+    machine: Any = made("injection-moulding-machine")
+    machine.severity["heater_failure"][:] = 1.0
+    sagged = []
+    for _ in range(3600):
+        machine.step(2.0, nominal_surroundings(1))
+        sagged.append(232.0 - float(machine.barrel[2][0]))
+    assert 20 < sagged[-1] < 110
+    assert max(sagged[:200]) > 15
+    assert np.abs(machine.barrel[1] - 222.0)[0] < 5
+
+
+def test_a_moulding_machine_that_stands_takes_a_third_of_its_power_or_less() -> None:
+    machine: Any = made("injection-moulding-machine")
+    energy = {}
+    for working in (True, False):
+        for _ in range(300):
+            machine.step(1.0, nominal_surroundings(1, working=working))
+        before = float(machine.energy[0])
+        for _ in range(900):
+            machine.step(1.0, nominal_surroundings(1, working=working))
+        energy[working] = float(machine.energy[0]) - before
+    assert energy[False] < energy[True] / 3
+
+
+def test_the_level_of_a_boiler_swells_when_more_steam_is_drawn() -> None:
+    """A boiler man looks for this first: changes within 5 s of level and of steam go together."""
+    boiler: Any = made("steam-boiler")
+    level, steam = [], []
+    for _ in range(3600):
+        boiler.step(5.0, nominal_surroundings(1))
+        level.append(float(boiler.level[0]))
+        steam.append(float(boiler.steam[0]))
+    # the level of a step is that of the steam of the step before
+    assert np.corrcoef(np.diff(level)[1:], np.diff(steam)[:-1])[0, 1] > 0.3
+
+
+def test_the_demand_of_a_meter_is_that_of_whole_quarters_of_the_clock() -> None:
+    """As meters do that are synchronised to the hour (Itron ACE6000, manual, 7.10.4.5)."""
+    meter: Any = MODELS["three-phase-energy-meter"](fleet("m", seed=2))
+    changed, before = [], None
+    for second in range(36_000 - 100, 36_000 + 2800, 5):
+        meter.step(5.0, nominal_surroundings(1, second_of_day=float(second)))
+        demand = float(meter.demand[0])
+        if before is not None and demand != before:
+            changed.append(second)
+        before = demand
+    assert changed == [36_000, 36_900, 37_800, 38_700]
