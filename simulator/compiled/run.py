@@ -259,14 +259,14 @@ class _Sensors:
         flat, seconds = np.array(values, dtype=np.float64), self._plant.seconds
         for _, layer, _, late in self._layers:
             if layer.lags.is_due(seconds):
-                layer.lags.follow_array(late.taken(flat), seconds)
+                layer.lags.follow_array(late.picked(flat), seconds)
 
     def read(self, values: Numbers) -> Sequence[Readings]:
         """What the sensors of every model show."""
         flat = np.array(values, dtype=np.float64)
         readings: list[Readings] = [{}] * self._models
         for group, layer, gather, _ in self._layers:
-            shown = layer.read_array(gather.taken(flat), self._plant.seconds)
+            shown = layer.read_array(gather.picked(flat), self._plant.seconds)
             for number, places in zip(group, layer.places, strict=True):
                 readings[number] = {name: shown[place] for name, place in places.items()}
         return readings
@@ -284,7 +284,7 @@ class _Gather:
         """Of columns of places and constants, one behind the other."""
         return cls(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
 
-    def taken(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+    def picked(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(self.places < 0, self.constants, flat[self.places])
 
 

@@ -38,7 +38,7 @@ class Alarm(NamedTuple):
 
 
 class AlarmLimits:
-    """The alarms of one model on n machines; `codes` holds what was found last."""
+    """The alarms of one model on n machines; `codes` has what `check` set."""
 
     def __init__(self, alarms: Sequence[Alarm], n: int) -> None:
         self._sign = np.array([[-1.0 if alarm.is_low else 1.0] for alarm in alarms])
@@ -50,8 +50,8 @@ class AlarmLimits:
 
     def check(self, *quantities: Array) -> None:
         """Compares one quantity for each alarm, in their order; the first alarm that holds has the code."""
-        found = self._sign * np.stack(quantities)
-        self._on = (found > self._limit) | (self._on & (found > self._clears))
+        signed = self._sign * np.stack(quantities)
+        self._on = (signed > self._limit) | (self._on & (signed > self._clears))
         if any_of(self._on):
             codes = np.zeros_like(self.codes)
             for number in reversed(range(len(self._code))):

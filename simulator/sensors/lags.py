@@ -30,7 +30,7 @@ class Lags:
         self._gain = np.zeros_like(self._tau)
         self._shown = np.zeros_like(self._tau)
         self._past: list[Array] = []  # true values, the newest first
-        self._back = np.zeros(len(self.rows), dtype=np.intp)
+        self._samples_ago = np.zeros(len(self.rows), dtype=np.intp)
 
     def is_due(self, seconds: float) -> bool:
         """Whether the sensors take a sample at this time."""
@@ -62,16 +62,16 @@ class Lags:
             self._dt = dt
             with np.errstate(divide="ignore"):
                 self._gain = -np.expm1(-dt / self._tau)
-            self._back = np.rint(self._dead / dt).astype(np.intp)
+            self._samples_ago = np.rint(self._dead / dt).astype(np.intp)
 
     def _seen(self, true: Array) -> Array:
         """The true values before the dead time of each sensor."""
-        furthest = int(self._back.max())
+        furthest = int(self._samples_ago.max())
         self._past = [true, *self._past[:furthest]]
         if furthest == 0:
             return true
         seen = true
-        for back in np.unique(self._back[self._back > 0]):
-            earlier = self._past[min(int(back), len(self._past) - 1)]
-            seen = np.where(self._back == back, earlier, seen)
+        for ago in np.unique(self._samples_ago[self._samples_ago > 0]):
+            earlier = self._past[min(int(ago), len(self._past) - 1)]
+            seen = np.where(self._samples_ago == ago, earlier, seen)
         return seen

@@ -54,15 +54,15 @@ def sensors_of(profile: DeviceProfile, sensors: Sensors, *, physics: bool) -> Ma
     if sensors == "ideal":
         return {}
     own: Mapping[str, SensorSettings | Literal["ideal"]] = {} if isinstance(sensors, str) else sensors
-    found: dict[str, SensorKind] = {}
+    kinds: dict[str, SensorKind] = {}
     for point in profile.points:
         setting = own.get(point.name)
         name = kind_of(profile, point) if physics else "none"
         if setting == "ideal" or (name == "none" and setting is None):
             continue
         kind = KINDS[name]
-        found[point.name] = setting.applied(kind) if isinstance(setting, SensorSettings) else kind
-    return found
+        kinds[point.name] = setting.applied(kind) if isinstance(setting, SensorSettings) else kind
+    return kinds
 
 
 def problems(profile: DeviceProfile, sensors: Sensors, place: Loc) -> Iterator[Problem]:

@@ -61,8 +61,8 @@ def normals_of_four(keys: Keys, draws: NDArray[np.uint64]) -> Array:
         np.right_shift(numbers, shift, out=rest)
     numbers ^= rest
     quarters = numbers.view(np.uint16).reshape(*numbers.shape, 4) & np.uint16(len(_quantiles()) - 1)
-    taken: Array = np.take(_quantiles(), quarters)
-    return taken
+    normals: Array = np.take(_quantiles(), quarters)
+    return normals
 
 
 @cache

@@ -137,7 +137,7 @@ def test_the_barrel_reaches_a_new_set_point_and_the_machine_waits_for_it() -> No
     machines = stepped(MOULDING, steps=100)
     machines.write(0, "barrel_temperature_set", 255.0)
     run(machines, 5)
-    assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 4)
+    assert (now(machines, "state"), now(machines, "alarm")) == (State.IDLE, 5)
     run(machines, 900)
     assert now(machines, "state") == State.RUNNING
     assert now(machines, "barrel_zone_3") == pytest.approx(255.0, abs=0.5)
