@@ -10,7 +10,7 @@ from qilu.stores.interfaces import Sample
 from qilu.stores.sqlite.history.blocks import reason_of
 from qilu.stores.sqlite.history.keys import DAY_MS, MINUTE_MS, QUARTER_MS
 from qilu.stores.sqlite.history.point_query import PointQuery
-from qilu.stores.sqlite.history.summaries import RollUp, Strip, in_one, join
+from qilu.stores.sqlite.history.summaries import RollUp, Strip, join, joined_strips
 
 RAW_MS = 2 * 3_600_000
 """The longest time of which single samples are read."""
@@ -60,7 +60,7 @@ def chart(query: PointQuery, start_ms: int, end_ms: int, pixels: int) -> Chart:
     else:
         parts, source = query.quarters(start_ms, end_ms), "quarters"
     samples = [part for part in parts if isinstance(part, Sample)]
-    strips = in_one([part for part in parts if isinstance(part, Strip)])
+    strips = joined_strips([part for part in parts if isinstance(part, Strip)])
     if not strips and len(samples) <= pixels:
         return Chart(0, source, [(s.time_ms, of_sample(s)) for s in samples], list(bad_samples(samples)))
     step_ms = max((strip.step_ms for strip in strips), default=1)

@@ -99,9 +99,9 @@ class OpenFile:
         ids = {part_id(slot, columns_id, part): slot for slot in slots}
         every = list(ids)
         for first in range(0, len(every), _IDS):
-            some = every[first : first + _IDS]
-            marks = ", ".join("?" * len(some))
-            rows = self.connection.execute(f"SELECT id, data FROM rollups WHERE id IN ({marks})", some)
+            part_ids = every[first : first + _IDS]
+            marks = ", ".join("?" * len(part_ids))
+            rows = self.connection.execute(f"SELECT id, data FROM rollups WHERE id IN ({marks})", part_ids)
             yield from sorted((ids[row_id], data) for row_id, data in rows.fetchall())
 
 

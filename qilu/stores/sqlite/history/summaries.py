@@ -235,14 +235,14 @@ class Strip(NamedTuple):
         )
 
 
-def in_one(strips: Sequence[Strip]) -> list[Strip]:
+def joined_strips(strips: Sequence[Strip]) -> list[Strip]:
     """Strips that follow each other without a gap, and have the same step, as one."""
     whole: list[Strip] = []
     for strip in strips:
         last = whole[-1] if whole else None
         if last is not None and last.step_ms == strip.step_ms and last.end_ms == strip.start_ms:
-            for mine, more in zip(_fields(last), _fields(strip), strict=True):
-                mine += more
+            for column, more in zip(_fields(last), _fields(strip), strict=True):
+                column += more
         else:
             whole.append(Strip(strip.start_ms, strip.step_ms, *map(list, _fields(strip))))
     return whole
