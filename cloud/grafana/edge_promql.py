@@ -68,8 +68,9 @@ class EdgePromql:
         texts = {**_target(_texts(OF_EDGES), instant=True), "format": "table"}
         matrix = {"columnField": "point", "rowField": EDGE, "valueField": "Value", "emptyValue": "null"}
         kept = (EDGE, SITE, VERSION, SETTINGS, sentence)
-        of_texts = ("Time", "Value", "device", "enterprise", "profile", *SENTENCES)
+        of_texts = ("Time", "Value #B", "device", "enterprise", "profile", *SENTENCES)
         steps: list[Json] = [
+            organized({"Value #A": "Value"}, ()),  # so Grafana names it where there are two queries
             {"id": "groupingToMatrix", "filter": {"id": "byRefId", "options": "A"}, "options": matrix},
             organized({f"{EDGE}\\point": EDGE}, [name for name in of_texts if name not in kept]),
             {"id": "joinByField", "options": {"byField": EDGE, "mode": "outer"}},
