@@ -56,8 +56,8 @@ def load(
         if machine.serial is None and machine.port < lowest:
             low = f"port {machine.port} needs the rights of root"
             raise places.error(low, ("machines", entry, "port"), f"choose one from {lowest} on")
-    for profile in by_name.values():
-        check_compatible(profile, profiles_beside(path))
+    for model, profile in {(machine.machine, machine.profile) for machine in settings.machines}:
+        check_compatible(by_name[profile], profiles_beside(path), model)
     places.check(parameters.problems(settings, by_name))
     plant = Plant(settings, by_name, recordings(content, path.parent))
     places.check(plant.problems())

@@ -35,7 +35,7 @@ def gateway_settings(
             type="modbus",
             url=_url(together[0], plant.host, ports),
             timeout=max(_TIMEOUT, 2 * max(_latest(placement) for placement in together)),
-            devices=tuple(_device(placement, profiles[placement.settings.machine]) for placement in together),
+            devices=tuple(_device(placement, profiles[placement.settings.profile]) for placement in together),
         )
         for together in by_place.values()
     )

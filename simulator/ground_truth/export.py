@@ -288,7 +288,7 @@ def _described(plant: Plant, what: ExportPlan) -> str:
         "form": what.form,
         "devices": {
             placed.device: {
-                "model": placed.settings.machine,
+                "model": placed.settings.profile,
                 "line": placed.settings.line,
                 "label": placed.label.model_dump(),
             }

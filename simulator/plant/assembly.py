@@ -88,7 +88,7 @@ def wires(
             entry.device,
             entry.port or entry.settings.wire_place,
             entry.unit,
-            profiles[entry.settings.machine],
+            profiles[entry.settings.profile],
             entry.settings.framing if entry.port else "rtu",
             entry.settings.ignore_unit_id,
         )

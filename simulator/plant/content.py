@@ -36,7 +36,7 @@ def load_settings(file: Path) -> PlantContent:
     settings, lines = load_with_line_index(file, PlantSettings)
     beside = profiles_beside(file)
     lines.check(_unknown_machines(settings, known_profiles(beside)))
-    by_name = profiles({machine.machine for machine in settings.machines}, beside)
+    by_name = profiles({machine.profile for machine in settings.machines}, beside)
     lines.check(_point_problems(settings, by_name))
     return PlantContent(settings, lines, by_name)
 
@@ -44,7 +44,7 @@ def load_settings(file: Path) -> PlantContent:
 def recordings(content: PlantContent, folder: Path) -> Mapping[int, Recording]:
     """Those of the machines that show one, by their number in the settings; ConfigError: one is wrong."""
     return {
-        entry: load_recording(machine.playback, content.profiles[machine.machine], folder)
+        entry: load_recording(machine.playback, content.profiles[machine.profile], folder)
         for entry, machine in enumerate(content.settings.machines)
         if machine.playback is not None
     }
@@ -55,15 +55,18 @@ def _unknown_machines(settings: PlantSettings, known: list[str]) -> Iterator[Pro
         if machine.machine not in known:
             place = ("machines", entry, "machine")
             yield Problem(place, f"no machine {machine.machine!r}", suggestion(machine.machine, known))
+        if machine.profile not in known:
+            place = ("machines", entry, "map")
+            yield Problem(place, f"no device profile {machine.map!r}", suggestion(machine.map, known))
 
 
 def _point_problems(settings: PlantSettings, by_name: Mapping[str, DeviceProfile]) -> Iterator[Problem]:
     for entry, machine in enumerate(settings.machines):
         if machine.signals:
             yield from signal_problems(
-                by_name[machine.machine], machine.signals, ("machines", entry, "signals")
+                by_name[machine.profile], machine.signals, ("machines", entry, "signals")
             )
         if machine.sensors is not None:
             yield from sensor_problems(
-                by_name[machine.machine], machine.sensors, ("machines", entry, "sensors")
+                by_name[machine.profile], machine.sensors, ("machines", entry, "sensors")
             )

@@ -23,12 +23,12 @@ def of_model(model: str) -> Mapping[str, Parameter]:
     return machine.known
 
 
-def of_machine(profile: DeviceProfile) -> Mapping[str, Parameter]:
+def of_machine(profile: DeviceProfile, model: str | None = None) -> Mapping[str, Parameter]:
     """As `of_model`; one that the set-point NAME_set begins with is bounded by the limits of that point, and
     one whose NAME is measured by what that point can show."""
     limits = {point.name: point.limits for point in profile.points}
     parameters = {}
-    for name, parameter in of_model(profile.profile).items():
+    for name, parameter in of_model(model or profile.profile).items():
         setpoint, shown = limits.get(f"{name}_set"), limits.get(name)
         if setpoint is not None:
             parameters[name] = parameter.within(setpoint.min, setpoint.max)
@@ -42,8 +42,8 @@ def of_machine(profile: DeviceProfile) -> Mapping[str, Parameter]:
 def problems(settings: PlantSettings, profiles: Mapping[str, DeviceProfile]) -> Iterator[Problem]:
     """Parameters that the machine does not have, and values that it cannot have."""
     for entry, machine in enumerate(settings.machines):
-        profile = profiles[machine.machine]
-        known = of_machine(profile)
+        profile = profiles[machine.profile]
+        known = of_machine(profile, machine.machine)
         place = ("machines", entry, "parameters")
         for name, value in machine.parameters.items():
             if name in known:

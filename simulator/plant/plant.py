@@ -57,15 +57,15 @@ class Plant:
         self._environment = Environment(settings)
         placed = list(settings.placed())
         self.events = EventPublisher([entry.device for entry in placed])
-        groups: dict[tuple[str, int | None, int], list[int]] = {}
+        groups: dict[tuple[str, str, int | None, int], list[int]] = {}
         for number, entry in enumerate(placed):
             model, readable = entry.settings.machine, entry.settings.readable_addresses
             has_physics = model in MODELS and entry.settings.playback is None
             own = None if has_physics else entry.entry
-            groups.setdefault((model, own, readable), []).append(number)
+            groups.setdefault((model, entry.settings.profile, own, readable), []).append(number)
         self._rows = [
-            self._build(np.array(places, dtype=np.intp), placed, profiles[model])
-            for (model, _, _), places in groups.items()
+            self._build(np.array(places, dtype=np.intp), placed, profiles[profile])
+            for (_, profile, _, _), places in groups.items()
         ]
         self.sensors = Sensors([row.sensed for row in self._rows], settings.seed)
         self.devices = {entry.device: self.devices[entry.device] for entry in placed}
@@ -293,8 +293,8 @@ class Plant:
             machines = PlaybackMachines(
                 fleet, profile, first.signals, self.settings.seed, recording, first.playback
             )
-        elif profile.profile in MODELS:
-            machines = MODELS[profile.profile](fleet)
+        elif first.machine in MODELS:
+            machines = MODELS[first.machine](fleet)
         else:
             machines = SignalMachines(fleet, profile, first.signals, self.settings.seed)
         image = Image(
@@ -310,7 +310,7 @@ class Plant:
                 writable=entry.settings.writable,
                 identity=placing.identity(entry, profile),
             )
-        physics = profile.profile in MODELS and first.playback is None
+        physics = first.machine in MODELS and first.playback is None
         return ModelGroup(
             machines, image, places, placing.sensed(self.settings, own, profile, physics=physics)
         )

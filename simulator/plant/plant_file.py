@@ -89,6 +89,8 @@ class MachineSettings(FrozenModel):
     """Its name."""
     machine: str
     """The name of its device profile; where the simulator has physics of that name, they move its points."""
+    map: str = ""
+    """The device profile under whose registers it is served; default: the one of its own name."""
     port: int = Field(default=0, ge=1, le=65535)
     """Of TCP; 0 stands for none, where there is a serial line."""
     serial: SerialSettings | None = None
@@ -129,6 +131,11 @@ class MachineSettings(FrozenModel):
     """`real`, `ideal`, or by point the numbers of its sensor; default: those of the plant."""
     network_faults: tuple[AnyNetworkFault, ...] = ()
     """What its wire does wrong, as docs/faults.md explains."""
+
+    @property
+    def profile(self) -> str:
+        """The name of the device profile under which it is served."""
+        return self.map or self.machine
 
     @property
     def wire_place(self) -> int | str:

@@ -15,14 +15,14 @@ from simulator.physics.machine import fleet, nominal_surroundings
 UNSERVED = (DataType.UINT8, DataType.INT8, DataType.BCD16, DataType.BCD32)
 
 
-def check_compatible(profile: DeviceProfile, folder: Path | None) -> None:
-    """ConfigError that names every point for which the model of this name cannot be asked, or not so.
+def check_compatible(profile: DeviceProfile, folder: Path | None, model: str | None = None) -> None:
+    """ConfigError that names every point for which the model cannot be asked, or not so.
 
-    folder: where the profile may be from, besides the shipped ones.
+    folder: where the profile may be from, besides the shipped ones. model: the one of its name by default.
     """
     errors = [
         ConfigError(problem, file=profile_path(profile.profile, folder), key=f"points.{name}", remedy=remedy)
-        for name, problem, remedy in _misfits(profile.profile, profile)
+        for name, problem, remedy in _misfits(model or profile.profile, profile)
     ]
     if errors:
         raise combined(errors)
