@@ -15,7 +15,8 @@ points:
   - {name: vibration, table: input, address: 7, type: uint16, scale: 0.01, unit: mm/s}
   - {name: speed_set, table: holding, address: 100, type: float32, unit: rpm, access: read_write}
 """
-PUMPS = """machines:
+PUMPS = """sensors: ideal
+machines:
   - {device: plain, machine: centrifugal-pump, port: 5020}
   - {device: mapped, machine: centrifugal-pump, map: other-pump, port: 5021}
 """
