@@ -26,7 +26,7 @@ AT = datetime(2026, 11, 30, 11, 47, tzinfo=UTC)
 _AT_MS = int(AT.timestamp() * 1000)
 MAX_SHARE = 0.005
 """Share of all pixels that may differ."""
-MAX_BLOCK_SHARE = 0.4
+MAX_BLOCK_SHARE = 0.15
 """Share of the pixels of one block of 32 x 32 that may differ: a sign that is missing fills more."""
 _FONTS = (
     '*, *::before { font-family: "DejaVu Sans", "WenQuanYi Micro Hei" !important;'
