@@ -18,6 +18,9 @@ endif
 
 FAST := not server and not slow and not campaign
 WORKERS ?= auto
+# Most tests wait for servers and time-outs: two run at once. Those of QUIET play timing on the wire and run alone.
+QUIET := tests/faults
+TEST_WORKERS ?= 2
 PURE_TESTS := tests/contract tests/modbus tests/gateway/spool tests/conformance/test_every_spool.py \
 	tests/gateway/test_outbox.py tests/gateway/test_outbox_histories.py tests/gateway/test_deferral.py \
 	tests/gateway/timekeeping
@@ -35,7 +38,12 @@ demo: $(RUN) $(PAGE) ## run a whole simulated factory, from registers to store, 
 
 .PHONY: test
 test: $(DEV) $(PAGE) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(QUIET))
+	$(BIN)/python -m pytest $(QUIET)
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 .PHONY: test-fast
 test-fast: $(DEV) ## run the tests of the pure packages in parallel, without those that start processes or take seconds

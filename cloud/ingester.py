@@ -17,10 +17,10 @@ from random import Random
 
 from cloud.acks import AckBuffer, StreamKey
 from cloud.durability import Durability
+from cloud.edge_brokers import EdgeBrokers
 from cloud.isolation import write_isolated
 from cloud.owners import Owners
 from cloud.queue import Batch, IngestQueue
-from cloud.routes import Routes
 from cloud.shared_names import SharedNames
 from cloud.signer import Signer
 from cloud.step_watch import StepWatch
@@ -127,7 +127,7 @@ class Ingester:
         self._steps = StepWatch(clock)
         self._durability = Durability(store, self._acks, self._refuse, self._complain, clock)
         self._waiting_since: float | None = None
-        self._routes = Routes()
+        self._edge_brokers = EdgeBrokers()
         self.store_error = ""
         """Why the store took nothing at the last try; empty while it does."""
 
@@ -223,7 +223,7 @@ class Ingester:
         lane, edge = self._topics.sender(message.topic)
         if problem := name_problem("an edge", edge):
             raise DataError(problem)
-        self._routes.record(edge, broker)
+        self._edge_brokers.record(edge, broker)
         if not self._queue.add(lane, edge, message.payload):
             self._tally.overflow = self._queue.dropped
             edge = self._queue.max_dropped_edge
@@ -306,7 +306,7 @@ class Ingester:
         try:
             while True:
                 await asyncio.sleep(ACK_INTERVAL_S)
-                due = iter(self._acks.take_due(lambda edge: self._routes.of(edge, broker)))
+                due = iter(self._acks.take_due(lambda edge: self._edge_brokers.of(edge, broker)))
                 with self._steps.step("a round of acknowledgements", LONGEST_ROUND_S):
                     while batch := list(islice(due, _MAX_CONCURRENT_ACKS)):
                         publishing = (self._publish_ack(link, edge, ack, signer) for edge, ack in batch)

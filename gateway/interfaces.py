@@ -177,8 +177,8 @@ class Processor(Protocol):
 
     It may change and leave out values, and never invents one. Processors run in the order of the settings,
     those of counters first. Unit, limits and codes of the profile still describe the value that was read, so
-    a processor that changes the meaning of a value says so in its settings. Values that no store could keep
-    become bad afterwards, by the pipeline.
+    the docstring of a processor's settings says what its values mean (a mean, a bound). Values
+    that no store could keep become bad afterwards, by the pipeline.
     """
 
     def process(self, poll: Poll) -> Sequence[Poll]:

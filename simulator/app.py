@@ -17,9 +17,10 @@ from qilu.web.settings import WebSettings
 from simulator.ground_truth.log import TruthLog
 from simulator.plant import parameters
 from simulator.plant.clock import Clock
-from simulator.plant.content import load_settings, profiles_beside, recordings
+from simulator.plant.content import PlantContent, load_settings, profiles_beside
 from simulator.plant.plant import Plant
 from simulator.plant.settings import PlantSettings
+from simulator.playback.recording import Recording, load_recording
 from simulator.registers.compatibility import check_compatible
 from simulator.serving.server import ModbusServer
 from simulator.wiring import buses, ports
@@ -59,9 +60,18 @@ def load(
     for model, profile in {(machine.machine, machine.profile) for machine in settings.machines}:
         check_compatible(by_name[profile], profiles_beside(path), model)
     places.check(parameters.problems(settings, by_name))
-    plant = Plant(settings, by_name, recordings(content, path.parent))
+    plant = Plant(settings, by_name, _recordings(content, path.parent))
     places.check(plant.problems())
     return plant
+
+
+def _recordings(content: PlantContent, folder: Path) -> Mapping[int, Recording]:
+    """Those of the machines that show one, by their number in the settings; ConfigError: one is wrong."""
+    return {
+        entry: load_recording(machine.playback, content.profiles[machine.profile], folder)
+        for entry, machine in enumerate(content.settings.machines)
+        if machine.playback is not None
+    }
 
 
 def plant_of_profile(profile: str, *, port: int, replicas: int = 1) -> Plant:

@@ -1,6 +1,6 @@
 """A baseline on a fleet with random faults: is a bearing worn, on units that the model has never seen?
 
-    qilu simulate --preset pump-bearing --export var/fleet
+    qilu plant export-fleet pump-bearing var/fleet
     python docs/examples/fleet_baseline.py var/fleet
     python docs/examples/fleet_baseline.py var/fleet --plant-leak
 

@@ -315,7 +315,8 @@ class Delivery:
             try:
                 records = self._spool.read(freed.stream, IntervalSet.of(offsets), _REJECTED)
             except UnreachableError as error:
-                _log.warning("delivery: rejected records cannot be read from the spool: %s", error)
+                text = "delivery: %d rejected records have no report, the spool cannot be read: %s"
+                _log.warning(text, len(offsets), error)
             else:
                 read.append((freed.rejected[offsets[0]], self._spool.corrected(records)))
         return read

@@ -165,7 +165,7 @@ class SpoolConsumer:
         if error.errno in _NOT_NOW:
             raise UnreachableError(f"spool: cannot read now: {error}") from error
         _log.error(
-            "spool: %s cannot be read, its records count as dropped: %s",
+            "spool: %s cannot be read, its records count as dropped; the next start tries it again: %s",
             segment.name,
             error,
         )

@@ -185,7 +185,11 @@ def _forget_set_aside(
         try:
             files.replace(CHECKPOINT, encode_checkpoint(spool.kept.forgotten()))
         except OSError as error:
-            _log.warning("spool: %s cannot be written now: %s", CHECKPOINT, error)
+            _log.warning(
+                "spool: %s cannot be written now, a kill may send rejected records again: %s",
+                CHECKPOINT,
+                error,
+            )
 
 
 def _content(files: Files, name: str) -> bytes:

@@ -102,7 +102,11 @@ def _open_segment(files: Files, name: str, stream: int, first: int) -> Segment |
         remedy = "let the user of the gateway read the whole directory (chown -R)"
         raise ConfigError("may not be read", file=name, remedy=remedy) from error
     except OSError as error:
-        _log.error("spool: %s cannot be read, its records are not sent: %s", name, error)
+        _log.error(
+            "spool: %s cannot be read, its records stay there unsent until a restart can read it: %s",
+            name,
+            error,
+        )
         return None
     if header is None:  # its name has the same
         return Segment(name, stream, first, first - 1, stat.size, stat.written_ms, stat.written_ms)
@@ -158,7 +162,12 @@ def _present(files: Files, segment: Segment) -> tuple[IntervalSet, bool]:
         try:
             data = files.read(segment.name, position, _CHUNK)
         except OSError as error:
-            _log.error("spool: %s cannot be read from byte %d on: %s", segment.name, position, error)
+            _log.error(
+                "spool: %s cannot be read from byte %d on, the next start tries again: %s",
+                segment.name,
+                position,
+                error,
+            )
             return present, False
         if not data:
             break

@@ -61,10 +61,11 @@ class ConnectionLostError(UnreachableError):
 
 
 class Transaction:
-    """One request and what became of it: `data` of the reply or `error`; neither when it was never sent.
+    """One request and what became of it: `data` of the reply or `error`; neither when it was
+    not sent. On a line without transaction ids, `error` may be that of the loopback sent in its place.
 
-    `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock. `held` is a response that may be
-    that to a request before it; `last_closed_at` tells then when it came.
+    `asked_at`, `ended_at` and `deadline` are seconds of the loop's clock. `withheld_reply` is a reply that
+    may be that to an earlier request; `ended_at` is then when it came.
     """
 
     __slots__ = ("asked_at", "data", "deadline", "ended_at", "error", "request", "unit", "withheld_reply")

@@ -76,7 +76,7 @@ class Application:
         except ConnectionError:  # the client has left
             raise
         except Exception:  # noqa: BLE001  # a bug of this server costs its request only
-            _log.exception("%s failed", request.method)
+            _log.exception("web: a %s request failed", request.method)
             return await send(request, plain_response(_failed(), self._headers))
 
     async def _handled(self, request: web.BaseRequest, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -52,6 +52,21 @@ def export(
 
 
 @app.command()
+def export_fleet(
+    preset: Annotated[str, typer.Argument(help="pump-bearing or compressor-cooler.")],
+    folder: Annotated[Path, typer.Argument(help="The new folder of the data set.")],
+    seed: Annotated[int, typer.Option(help="Another seed gives other units and faults.")] = 0,
+) -> None:
+    """Write data for learning: a fleet of one model with random faults, and labels apart.
+
+    Example: qilu plant export-fleet pump-bearing var/fleet
+    """
+    from qilu_cli.commands import export_fleet as command
+
+    run(lambda: command.export_fleet(preset, folder, seed), "warning", False)
+
+
+@app.command()
 def gateway_config(
     file: PlantFile, out: Annotated[Path, typer.Argument(help="The new file of gateway settings.")]
 ) -> None:

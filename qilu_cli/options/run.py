@@ -89,12 +89,6 @@ def simulate(
         bool,
         typer.Option("--console", help="Show the factory in a browser; the log names the address."),
     ] = False,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="A fleet with random faults as data for learning, such as pump-bearing."),
-    ] = None,
-    export: Annotated[Path | None, typer.Option(help="The new folder for the data of --preset.")] = None,
-    seed: Annotated[int, typer.Option(help="The seed of --preset; another one, other units and faults.")] = 0,
     duration: Duration = None,
     log_level: LogLevel = "info",
     log_json: LogJson = False,
@@ -103,11 +97,6 @@ def simulate(
 
     Example: qilu simulate --profile eastron-sdm630 --port 5020
     """
-    if preset is not None or export is not None:
-        from qilu_cli.commands import fleet
-
-        run(lambda: fleet.export_fleet(preset, export, seed), "warning", False)
-        return
     from qilu_cli.commands import simulate as command
 
     options = command.SimulateOptions(file, profile, port, replicas, truth, speed, paused, control, console)

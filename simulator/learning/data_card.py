@@ -9,7 +9,7 @@ from qilu.contract.units import format_duration
 
 _CARD = """# {preset}: {units} units of `{machine}` with `{fault}`
 
-Made by `qilu simulate --preset {preset} --export DIR --seed {seed}`; the same command makes the same bytes.
+Made by `qilu plant export-fleet {preset} DIR --seed {seed}`; the same command makes the same bytes.
 
 | file | content |
 |---|---|

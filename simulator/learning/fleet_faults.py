@@ -39,5 +39,5 @@ def _drawn_fault(preset: FleetPreset, device: str, seed: int, place: int) -> dic
         "start": round(draw.uniform(0.05, 0.5) * preset.span),
         "ramp": round(min(ramp, 0.6 * preset.span)),
         "severity": round(draw.uniform(*preset.severity), 3),
-        "growth": preset.growths[place % len(preset.growths)],
+        "growth_shape": preset.growths[place % len(preset.growths)],
     }

@@ -13,7 +13,6 @@ from qilu.config.yaml_loader import LineIndex
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Problem
 from simulator.plant.settings import PlantSettings
-from simulator.playback.recording import Recording, load_recording
 from simulator.sensors.settings import problems as sensor_problems
 from simulator.signals.checks import problems as signal_problems
 
@@ -39,15 +38,6 @@ def load_settings(file: Path) -> PlantContent:
     by_name = profiles({machine.profile for machine in settings.machines}, beside)
     lines.check(_point_problems(settings, by_name))
     return PlantContent(settings, lines, by_name)
-
-
-def recordings(content: PlantContent, folder: Path) -> Mapping[int, Recording]:
-    """Those of the machines that show one, by their number in the settings; ConfigError: one is wrong."""
-    return {
-        entry: load_recording(machine.playback, content.profiles[machine.profile], folder)
-        for entry, machine in enumerate(content.settings.machines)
-        if machine.playback is not None
-    }
 
 
 def _unknown_machines(settings: PlantSettings, known: list[str]) -> Iterator[Problem]:

@@ -106,7 +106,7 @@ class FaultInstance:
 
     def _grown(self, progress: float, seconds: float) -> float:
         """The share of its severity to which a fault of a machine has grown."""
-        match self.fault.growth:
+        match self.fault.growth_shape:
             case "linear":
                 return progress
             case "exponential":

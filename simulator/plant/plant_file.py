@@ -199,7 +199,7 @@ class FaultSettings(FrozenModel):
     """When it starts to grow."""
     ramp: Duration = 0.0
     """How long it grows, until it has its full severity."""
-    growth: Growth = "quadratic"
+    growth_shape: Growth = "quadratic"
     """How the fault of a machine grows over its ramp; `intermittent` comes and goes, ever more often."""
     duration: Period | None = None
     """From its start to its repair; without it, it stays."""

@@ -139,7 +139,7 @@ def test_a_column_of_hexadecimal_addresses_is_never_modicons() -> None:
         ("name,table,address,type,scale\na,input,1,u16,ten\n", r"column E \(scale\): 'ten' is no number"),
         (
             "name,table,address\na,input,1\n",
-            r"column C \(address\): the type of what stands at 1 is not told",
+            r"column C \(address\): the point at 1 has no type",
         ),
         (
             "name,address,type\na,40001,u16\nb,xx,u16\n",

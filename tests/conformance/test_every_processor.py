@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gateway.interfaces import Processor
+from gateway.processors import ProcessorSettings
 from gateway.processors.deadband import Deadband
 from gateway.processors.select import PointSelector
 from gateway.processors.stale import StaleDetector
@@ -23,6 +26,8 @@ ENERGY = {
 PROFILE = DeviceProfile.model_validate({"profile": "press", "points": [ENERGY]})
 DEVICES = ("press-1", "press-2")
 Make = Callable[[], Processor]
+TYPES = ("select", "deadband", "stale")
+"""The `type:` of each processor below."""
 
 
 @pytest.fixture(
@@ -32,11 +37,20 @@ Make = Callable[[], Processor]
         lambda: StaleDetector(["*"], 3),
         lambda: CounterUnwrapper(dict.fromkeys(DEVICES, (PROFILE, {}))),
     ],
-    ids=["select", "deadband", "stale", "counters"],
+    ids=[*TYPES, "counters"],
 )
 def make(request: pytest.FixtureRequest) -> Make:
     made: Make = request.param
     return made
+
+
+def test_every_processor_of_the_settings_is_tested_here_and_explained() -> None:
+    models = get_args(get_args(ProcessorSettings)[0])
+    types = {get_args(model.model_fields["type"].annotation)[0] for model in models}
+    assert types == set(TYPES), "add the new processor to this file"
+    page = (Path(__file__).parents[2] / "docs/collecting.md").read_text(encoding="utf-8")
+    missing = [kind for kind in types if f"`{{type: {kind}" not in page]
+    assert missing == [], "explain these in docs/collecting.md"
 
 
 class Plan:

@@ -67,7 +67,8 @@ def test_bearing_wear_shows_in_vibration_and_heat_long_before_the_pump_trips() -
 def test_tool_wear_shows_in_load_and_vibration_long_before_parts_are_rejected() -> None:
     cnc = {"device": "cnc", "machine": "cnc-machining-centre", "parameters": {"hours_between_stops": 1e6}}
     healthy = plant(cnc, step=5)
-    worn = with_fault(cnc, step=5, fault="tool_wear", start="10m", ramp="6h")
+    # An overload of the spindle stops the machine again and again: fewer parts are made from then on.
+    worn = with_fault(cnc, step=5, fault="tool_wear", start="10m", ramp="4h", severity=0.78)
     dulled: dict[str, list[float]] = {"spindle_load": [], "spindle_vibration": [], "reject_count": []}
     for _ in range(16):
         message = {name: [0.0, 0.0] for name in dulled}
@@ -81,7 +82,7 @@ def test_tool_wear_shows_in_load_and_vibration_long_before_parts_are_rejected() 
     rejected = next(half for half, ratio in enumerate(dulled["reject_count"]) if ratio > 1.0)
     assert dulled["spindle_load"][rejected - 2] > 1.1
     assert dulled["spindle_vibration"][rejected - 2] > 1.3
-    assert true(worn, "cnc", "reject_count") > true(healthy, "cnc", "reject_count") + 20
+    assert true(worn, "cnc", "reject_count") > true(healthy, "cnc", "reject_count") + 10
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

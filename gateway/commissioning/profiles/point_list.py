@@ -19,7 +19,7 @@ from gateway.commissioning.profiles.cell_parsers import (
     orders,
     slug,
 )
-from gateway.commissioning.profiles.column_names import columns_of, plain, type_of
+from gateway.commissioning.profiles.column_names import TYPES, columns_of, plain, type_of
 from gateway.commissioning.profiles.yaml_writer import PointEntry, unique
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import DataType
@@ -182,12 +182,12 @@ def _type(row: Row, table: object) -> str:
         if "bit" in row or table in ("coil", "discrete"):
             return "bool"
         raise row["address"].error(
-            f"the type of what stands at {row['address'].text} is not told",
+            f"the point at {row['address'].text} has no type",
             "add a column type: uint16, int16, uint32, int32, float32, ...",
         )
     kind = type_of(row["type"].text)
     if kind is None:
-        known = "bool, uint16, int16, uint32, int32, uint64, int64, float32, float64, string"
+        known = ", ".join(TYPES)
         raise row["type"].error(f"{row['type'].text!r} is no type", f"known are: {known}")
     registers = row["length"].text if "length" in row else ""
     if not any(map(str.isdigit, plain(row["type"].text))):

@@ -1,1 +1,1 @@
-"""Modbus, over TCP and on serial lines: `source` polls one endpoint, `turn` reads one group of one device."""
+"""Modbus, over TCP and on serial lines: `source` polls one endpoint, `poll_cycle` reads one group."""

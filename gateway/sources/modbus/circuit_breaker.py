@@ -53,8 +53,8 @@ class CircuitBreaker:
     """Of one unit. Times are seconds of one monotonic clock."""
 
     __slots__ = (
-        "asked_at",
         "in_service",
+        "last_timeout_at",
         "not_before",
         "pause",
         "probes",
@@ -76,16 +76,22 @@ class CircuitBreaker:
         """Consecutive ones; of a unit with a low reply rate, a reply makes up for half a timeout only."""
         self.probes = 0
         """Timeouts since the unit is out of service."""
-        self.asked_at = self.not_before = float("-inf")
+        self.last_timeout_at = self.not_before = float("-inf")
         self.pause = 0.0
+
+    @property
+    def full_probe(self) -> bool:
+        """Whether the next probe waits for the whole timeout, and may be repeated once: every fourth one."""
+        return self.probes % 4 == 2
 
     @property
     def worth_retry(self) -> bool:
         return self.in_service and self.reply_rate > MIN_REPLY_RATE
 
     @property
-    def may_leave_free(self) -> bool:
-        """Whether the unit had been steady: then its last timeouts are not charged."""
+    def leaves_uncharged(self) -> bool:
+        """Whether the unit had been steady: then its last timeouts are not charged, and the budget allows its
+        first probe after the first pause."""
         return self.replies >= STABLE_REPLIES
 
     def request_lost(self) -> None:
@@ -111,7 +117,7 @@ class CircuitBreaker:
         `limit`: consecutive timeouts that do.
         """
         self.timeouts += 1
-        self.asked_at = now
+        self.last_timeout_at = now
         left = self.in_service
         if left and self.timeouts < limit:
             return False

@@ -13,7 +13,7 @@ class CycleRetries:
 
     def __init__(self, retries: int, unit: CircuitBreaker, *, sleeps: bool, alone: bool) -> None:
         """`sleeps`: the device is known to; `alone`: a retry of this unit delays no other one."""
-        may_sleep = not unit.in_service and (alone or unit.probes % 4 == 2)
+        may_sleep = not unit.in_service and (alone or unit.full_probe)
         self._unit = unit
         self._wakes = sleeps or may_sleep
         self._left = max(retries, int(self._wakes))

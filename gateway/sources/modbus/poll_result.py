@@ -37,7 +37,7 @@ class PollResult:
         self.unusable = ""
         """What came in place of a reply, for people; the last one."""
         self.slow_reply_s = 0.0
-        """Duration of the replies that came after the timeout."""
+        """Seconds of replies after the timeout, and of retries to a unit that is not worth one."""
         self._series = series
         self._stamp = stamp
 

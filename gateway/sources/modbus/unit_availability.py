@@ -17,7 +17,8 @@ class UnitAvailability:
 
     While any unit is in service, those out of service share `ProbeBudget`, the one that waits longest first;
     the time for which a probe keeps others waiting is charged as well. A probe is brief; every fourth one
-    takes the whole timeout. Times are seconds of one monotonic clock, handed in.
+    takes the whole timeout and may be repeated once, for a device that sleeps.
+    Times are seconds of one monotonic clock, handed in.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class UnitAvailability:
         if self._budget.used_up or now < unit.not_before:
             return False
         waiting = [u for u in self.units.values() if not u.in_service and u.timeouts and now >= u.not_before]
-        first = min(waiting, key=lambda u: u.asked_at)
+        first = min(waiting, key=lambda u: u.last_timeout_at)
         return unit is first or now - self._budget.free_since > MAX_PROBE_WAIT_S
 
     def should_continue(self, number: int) -> bool:
@@ -79,7 +80,7 @@ class UnitAvailability:
         unit, timing = self.units[number], self.timing[number]
         if unit.in_service or len(self.units) == 1:
             return timing.value
-        if unit.probes % 4 == 2:
+        if unit.full_probe:
             return timing.timeout
         return timing.probe(max(other.rtt for other in self.timing.values()))
 
@@ -111,20 +112,27 @@ class UnitAvailability:
         self.units[number].request_lost()
 
     def record_timeout(self, number: int, asked_at: float, now: float) -> bool:
-        """A request timed out; True when that takes the unit out of service."""
+        """A request timed out; True when that takes the unit out of service.
+
+        Not counted is a timeout right after a failed probe, which may have kept the endpoint busy, and one of
+        a request that was open together with one that counted. `PollCycle` leaves out those that a retry of
+        the same cycle may explain.
+        """
         unit = self.units[number]
         self._budget.refill(now)
         if self._probe_may_block_bus and unit.in_service:  # it waited for the probe before it
             self._probe_may_block_bus = False
             self._budget.charge(now - asked_at)
             return False
-        if asked_at < unit.asked_at:  # it was open together with one that counted: one timeout, not two
+        if (
+            asked_at < unit.last_timeout_at
+        ):  # it was open together with one that counted: one timeout, not two
             return False
         left = unit.in_service
         if not unit.timed_out(now, self.timing[number].timeout, self._timeout_limit):
             return False
         if self._neighbours_in_service(number):
-            if not (left and unit.may_leave_free):
+            if not (left and unit.leaves_uncharged):
                 self._budget.charge(now - asked_at)
             self._probe_may_block_bus = True
         return left

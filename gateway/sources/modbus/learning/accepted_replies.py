@@ -22,7 +22,7 @@ class AcceptedReplies:
         self._last: dict[bytes, Reading] = {}  # request -> its last accepted reply
 
     def __contains__(self, request: bytes) -> bool:
-        """Whether a reply to it was accepted: then a timeout is a lost frame, and no reason to divide it."""
+        """Whether a reply to it was accepted: then one timeout is a lost frame, no reason to divide it."""
         return request in self._last
 
     def record(self, request: bytes, reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""`qilu simulate --preset NAME --export DIR`: a fleet with random faults as data for learning."""
+"""`qilu plant export-fleet`: a fleet with random faults as data for learning."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from simulator.learning.fleet_data import write_fleet
 from simulator.learning.presets import PRESETS
 
 
-async def export_fleet(preset: str | None, folder: Path | None, seed: int) -> None:
-    """Write the data set; ConfigError when the preset or the folder is missing or wrong."""
-    if preset is None or folder is None:
-        missing = "--preset" if preset is None else "--export"
-        remedy = f"name a preset ({', '.join(PRESETS)}) and a folder to export to"
-        raise ConfigError("a fleet needs --preset and --export", key=missing, remedy=remedy)
+async def export_fleet(preset: str, folder: Path, seed: int) -> None:
+    """Write the data set; ConfigError when there is no such preset, or the folder exists."""
     if preset not in PRESETS:
         remedy = suggestion(preset, sorted(PRESETS))
-        raise ConfigError(f"no preset {preset!r}", key="--preset", remedy=remedy)
+        raise ConfigError(f"no preset {preset!r}", key="PRESET", remedy=remedy)
     started, shown = time.monotonic(), 0
     for done in write_fleet(PRESETS[preset], preset, seed, folder):
         if int(10 * done) > shown:

@@ -8,7 +8,7 @@ MAX_EDGES = 65_536
 """Edges that are remembered; one beyond is answered over every link, which costs a message more."""
 
 
-class Routes:
+class EdgeBrokers:
     """Edge -> the broker from which its last message came. Pure."""
 
     def __init__(self) -> None:
