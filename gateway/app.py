@@ -33,7 +33,8 @@ from gateway.pipeline import COMMIT, Pipeline, Tally, collecting_task
 from gateway.processors import build_processors
 from gateway.processors.unwrap import CounterUnwrapper
 from gateway.progress import Deadline, Progress
-from gateway.reload.exchange import Chain, ExchangedParts, SettingsExchange
+from gateway.reload.exchange import ExchangedParts, SettingsExchange
+from gateway.reload.processor_chain import ProcessorChain
 from gateway.reload.reloader import Reloader
 from gateway.reload.settings_set import SettingsSet
 from gateway.settings import GatewaySettings
@@ -188,7 +189,7 @@ def build(
         observer.status_points,
         lambda: 0 if history is None else history.left_out.records,
     )
-    chain = Chain(
+    chain = ProcessorChain(
         CounterUnwrapper(device_parts.counters(profiles, all_devices(settings))),
         first_processors,
         extra_processors,

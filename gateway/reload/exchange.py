@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,18 +20,16 @@ from gateway.device_parts import SourceFactory
 from gateway.diagnosis.devices import DeviceBook, first_view, line_of
 from gateway.edge_info import EdgeInfoSource, settings_hash
 from gateway.health import Health
-from gateway.interfaces import DeviceMemory, ExpectedPolls, Processor
+from gateway.interfaces import ExpectedPolls, Processor
 from gateway.pipeline import Pipeline, collecting_task
-from gateway.processors import ProcessorSettings, build_processors
-from gateway.processors.unwrap import CounterUnwrapper
 from gateway.progress import Deadline
 from gateway.reload.comparison import Fate, SettingsChange, compare
+from gateway.reload.processor_chain import ProcessorChain
 from gateway.reload.settings_set import SettingsSet
 from gateway.sources.modbus.device import Device
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from gateway.sources.modbus.source import ModbusSource
 from gateway.sources.modbus.stats import SourceStats
-from qilu.contract.profile import DeviceProfile
 from qilu.runtime.rlimits import raise_open_file_limit
 
 if TYPE_CHECKING:
@@ -50,49 +48,6 @@ class Follower(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Chain:
-    """The processors of a gateway in their order; `processors` is the list that the pipeline uses."""
-
-    counters: CounterUnwrapper
-    first: Sequence[Processor]
-    extra: Sequence[Processor]
-    settings: Sequence[ProcessorSettings]
-    built: Sequence[Processor]
-    processors: list[Processor] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        """Put the list together again."""
-        counters = [self.counters] if self.counters else []
-        self.processors[:] = [*counters, *self.first, *self.built, *self.extra]
-
-    def exchange(
-        self,
-        removed: Collection[str],
-        added: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]],
-    ) -> None:
-        """Other devices from now on; what is kept of those that stay is kept."""
-        self.counters.exchange(removed, added)
-        for processor in self.processors:
-            if isinstance(processor, DeviceMemory):
-                processor.forget(removed)
-        self.renew()
-
-    def with_settings(self, settings: Sequence[ProcessorSettings]) -> Sequence[Processor]:
-        """The processors of other settings; those whose settings are the same keep their state."""
-        left = list(zip(self.settings, self.built, strict=True))
-        processors: list[Processor] = []
-        for wanted in settings:
-            known = next((pair for pair in left if pair[0] == wanted), None)
-            if known is not None:
-                left.remove(known)
-            processors.append(build_processors([wanted])[0] if known is None else known[1])
-        return processors
-
-
 @dataclass(frozen=True, slots=True)
 class ExchangedParts:
     """The parts of a gateway that know its devices."""
@@ -106,7 +61,7 @@ class ExchangedParts:
     reports: AccountingSource
     schedule: ScheduleSource
     descriptions: DailySource
-    chain: Chain
+    chain: ProcessorChain
     book: DeviceBook
     health: Health
     deadlines: dict[str, Deadline]
