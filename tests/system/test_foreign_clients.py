@@ -116,7 +116,8 @@ def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paused]:
         {"device": model, "machine": model, "port": port, "unit_id": UNIT} for model, port in ports.items()
     ]
     file = folder / "plant.yaml"
-    file.write_text(yaml.safe_dump({"plant": "paused", "seed": 11, "step": "10s", "machines": machines}))
+    settings = {"plant": "paused", "seed": 11, "step": "10s", "sensors": "ideal", "machines": machines}
+    file.write_text(yaml.safe_dump(settings))
     with Qilu(folder, "simulate", file, "--paused", ready="devices are served"):
         yield Paused(ports, load(file))
 
