@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 import signal
+from asyncio.subprocess import DEVNULL
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.servers import Mosquitto
-from tests.system.programs import eventually, qilu
+from tests.system.programs import QILU, eventually, qilu
 from tests.system.road import MACHINES, Road
 from tests.system.test_completeness import STORE, AccountedRoad, all_explained
 
@@ -99,10 +100,11 @@ async def test_a_gateway_that_is_killed_in_the_middle_of_a_reload_runs_by_one_of
         await road.flows()
         for change in (quicker, without_one):
             edit(road, change)
-            asked = asyncio.create_task(reload(road))
+            asked = await asyncio.create_subprocess_exec(QILU, "reload", file_of(road), stderr=DEVNULL)
             await asyncio.sleep(1.0)
             road.gateway.kill()
-            asked.cancel()
+            asked.kill()
+            await asked.wait()
             await asyncio.to_thread(road.gateway.start)
             if change is without_one:
                 road.devices.pop()
