@@ -26,10 +26,16 @@ async def serve_metrics(
     tokens: Path | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> AsyncIterator[WebServer]:
-    """Serves until the block is left. ConfigError: the address cannot be had."""
+    """Serves until the block is left; waits for an address that is in use. ConfigError: it cannot be had."""
     api = MetricsApi(look, now_ms())
     async with WebServer(
-        settings, routes=api.routes(), name=name, tokens=tokens, now_ms=now_ms, key="metrics"
+        settings,
+        routes=api.routes(),
+        name=name,
+        tokens=tokens,
+        now_ms=now_ms,
+        key="metrics",
+        waits_for_address=True,
     ) as server:
         yield server
 

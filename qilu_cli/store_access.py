@@ -14,7 +14,7 @@ from rich.table import Table
 from qilu.config.error_texts import nearest
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
-from qilu.contract.plain_text import plain
+from qilu.contract.plain_text import plain, plain_cell
 from qilu.contract.reading import DeviceKey
 from qilu.contract.units import parse_duration
 from qilu.runtime.redaction import redacted
@@ -26,7 +26,6 @@ from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.terminal import console, json_text
 
 Rows = Sequence[Sequence[Any]]
-_FORMULA = ("=", "+", "-", "@")
 """What a cell begins with that a spreadsheet runs; a tab or a line break before it is spelled out."""
 
 
@@ -134,10 +133,7 @@ def print_json(document: object) -> None:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    if not isinstance(value, str):
-        return value
-    text = plain(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return plain_cell(value) if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> str:

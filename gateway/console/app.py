@@ -59,6 +59,7 @@ class Console:
         more_views: Sequence[str] = (),
         page: Path | None = PAGE,
         file: Path | None = None,
+        waits_for_address: bool = False,
     ) -> None:
         if settings.console is None:
             raise ConfigError("is missing", key="console", remedy="add console: {}")
@@ -106,6 +107,7 @@ class Console:
             tokens=token_file(settings, settings.console),
             on_change=self._events.record_change,
             now_ms=self.gateway.clock.now_ms,
+            waits_for_address=waits_for_address,
         )
         self._throttle = LogThrottle(_log)
         self._stack = AsyncExitStack()

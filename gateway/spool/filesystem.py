@@ -24,7 +24,16 @@ from qilu.runtime.private_files import (
 
 OWNER = "owner"
 """The file that names the process which opened the spool last."""
-_PASSING = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EBUSY)
+_PASSING = (
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENFILE,
+    errno.EMFILE,
+    errno.ENOMEM,
+    errno.EBUSY,
+    errno.EROFS,
+)
 """Errors of the system that may be over at the next start, and are no wrong setting."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would otherwise translate line ends

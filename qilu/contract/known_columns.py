@@ -87,5 +87,6 @@ def _check(names: list[str], group: str, points: tuple[str, ...]) -> None:
         *(("a point", point) for point in points),
     )
     for what, name in named:
-        if problem := name_problem(what, name):
+        problem = "a point without a name" if what == "a point" and not name else name_problem(what, name)
+        if problem:
             raise RefusalError(Refusal(AckCode.BAD_NAME, f"record: {problem}"))

@@ -90,7 +90,7 @@ def value_problem(value: Value) -> str | None:
     if isinstance(value, int):
         if MIN_INTEGER <= value <= MAX_INTEGER:
             return None
-        return f"an integer of {value.bit_length()} bits; the limit is 64"
+        return f"an integer of {value.bit_length()} bits, which is not within -2^63 to 2^64 - 1"
     if isinstance(value, float) and not -MAX_FLOAT <= value <= MAX_FLOAT:
         return f"{value} is no finite number within {MAX_FLOAT:g}"
     return None

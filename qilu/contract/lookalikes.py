@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 _MEANT = {
     "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"', "»": '"', "—": "-", "–": "-", "−": "-",
     "、": ",", "。": ".", "【": "[", "】": "]", "「": '"', "」": '"', "『": '"', "』": '"',
-    "《": '"', "》": '"', "　": " ", "\xa0": " ",
+    "《": '"', "》": '"', "　": " ", "\xa0": " ", "‹": "'", "›": "'", "‚": "'", "‛": "'", "‟": '"', "〝": '"',
+    "〞": '"', "‐": "-", "‑": "-",
 }  # fmt: skip
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
-_TO_ASCII = 0xFF01 - 0x21
+_SMALL_FORMS = range(0xFE50, 0xFE6C)
 
 
 def meant_by(char: str) -> str | None:
     """The ASCII character that `char` looks like, None for any that is itself."""
-    return chr(ord(char) - _TO_ASCII) if ord(char) in _FULL_WIDTH else _MEANT.get(char)
+    if ord(char) in _FULL_WIDTH or ord(char) in _SMALL_FORMS:
+        char = normalize("NFKC", char)
+        return char if char.isascii() else _MEANT.get(char)
+    return _MEANT.get(char)
 
 
 def find_lookalike(text: str) -> str | None:

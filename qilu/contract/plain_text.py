@@ -8,12 +8,20 @@ from unicodedata import category
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """Categories of Unicode that a terminal obeys instead of showing them, or that cannot be encoded."""
 
+_FORMULA = ("=", "+", "-", "@")
+
 
 def plain(text: str) -> str:
     r"""The text in one line, with `\n` or `\x1b` written out where a terminal would obey the character."""
     if text.isprintable():
         return text
     return "".join(ascii(char)[1:-1] if category(char) in _INVISIBLE else char for char in text)
+
+
+def plain_cell(text: str) -> str:
+    """The same for a cell of CSV: a text that a spreadsheet would run begins with an apostrophe."""
+    shown = plain(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def plain_lines(text: str) -> str:

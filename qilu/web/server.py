@@ -33,14 +33,17 @@ MAX_CONNECTIONS_OF_ADDRESS = 96
 IDLE_S = 15.0
 """A connection without a whole request is closed after these seconds."""
 SHUTDOWN_S = 1.0
+RETRY_S = 5.0
+"""From one attempt to the next to have an address that is in use."""
 
 
 class WebServer:
     """Serves while its block is open; `async with` opens.
 
     `hello` is what each WebSocket gets first, without `now_ms`; `tokens` is the file of tokens where the
-    settings name none; `on_change` gets each change that was made. ConfigError: the address cannot be had,
-    or a token is needed and no file of tokens is named.
+    settings name none; `on_change` gets each change that was made. `waits_for_address`: an address that is in
+    use, or not there yet, is tried again every RETRY_S while the block runs. ConfigError: the address cannot
+    be had, or a token is needed and no file of tokens is named.
     """
 
     def __init__(
@@ -58,9 +61,11 @@ class WebServer:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
         key: str = "console",
+        waits_for_address: bool = False,
     ) -> None:
         self._settings = settings
         self._key = key
+        self._waits_for_address = waits_for_address
         token_file = settings.tokens or tokens
         if settings.needs_token and token_file is None:
             raise ConfigError(
@@ -100,7 +105,7 @@ class WebServer:
             runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await self._listen(runner)
+            await self._open(stack, runner)
             if self._hub is not None:
                 task = asyncio.create_task(self._hub.run(), name="send live topics")
                 stack.push_async_callback(_ended, task)
@@ -118,12 +123,34 @@ class WebServer:
     ) -> None:
         await self._stack.aclose()
 
+    async def _open(self, stack: AsyncExitStack, runner: web.ServerRunner) -> None:
+        """Listen now; or later, where only the address is missing and may wait."""
+        try:
+            await self._listen(runner)
+        except ConfigError as error:
+            if not self._waits_for_address or not _may_come(error.__cause__):
+                raise
+            _log.error("%s; it is tried again every %g s", error, RETRY_S)
+            stack.push_async_callback(_ended, asyncio.create_task(self._retry(runner), name="listen"))
+
+    async def _retry(self, runner: web.ServerRunner) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                await self._listen(runner)
+            except ConfigError as error:
+                _log.debug("%s", error)
+            else:
+                _log.info("listening at %s", self.url)
+                return
+
     async def _listen(self, runner: web.ServerRunner) -> None:
         context = None if self._settings.tls is None else self._settings.tls.context()
         site = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=context, backlog=128)
         try:
             await site.start()
         except OSError as error:
+            await site.stop()  # the runner forgets it
             known = error.errno == errno.EADDRINUSE
             problem = "the port is in use" if known else (error.strerror or str(error)).lower()
             raise ConfigError(
@@ -131,6 +158,11 @@ class WebServer:
                 key=f"{self._key}.listen", remedy="choose another address or port",
             ) from error  # fmt: skip
         self._port = runner.addresses[0][1]
+
+
+def _may_come(error: BaseException | None) -> bool:
+    """Whether the address is in use, or not one of this machine: both may change."""
+    return isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 class _RequestHandler(web.RequestHandler):

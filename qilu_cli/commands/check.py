@@ -153,6 +153,7 @@ def _check_gateway(file: Path) -> None:
         read_plan.beyond_the_disk(settings),
         read_plan.unsigned(settings),
         secrecy.broker_warnings(settings.mqtt),
+        secrecy.source_warnings(settings.sources),
         secrecy.web_warnings("console", settings.console),
         secrecy.file_warnings(
             {f"key_file of {store}": at for store, at in settings.delivery.key_files.items()}

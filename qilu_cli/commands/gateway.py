@@ -38,7 +38,8 @@ async def _opened(
         return build(settings, profiles, file=file)
     from gateway.console.app import Console
 
-    console = await stack.enter_async_context(Console(settings, profiles, version=version("qilu"), file=file))
+    console = Console(settings, profiles, version=version("qilu"), file=file, waits_for_address=True)
+    await stack.enter_async_context(console)
     _log.info("console: %s", console.server.url)
     return console.gateway
 

@@ -116,11 +116,14 @@ def warnings(endpoints: Sequence[EndpointPlan]) -> Iterator[str]:
                 " `poll_periods` of its devices, use more endpoints, or set `max_in_flight` where the device"
                 " allows it"
             )
-        if source.timeout >= _LONG_TIMEOUT_S:
-            yield (
-                f"{source.url}: timeout is {source.timeout:g} s, as a bare number is seconds; write"
-                f" {source.timeout:g}ms if milliseconds are meant"
-            )
+        timeouts = {source.url: source.timeout}
+        timeouts |= {each.device: each.timeout for each in source.devices if each.timeout is not None}
+        for name, timeout in timeouts.items():
+            if timeout >= _LONG_TIMEOUT_S:
+                yield (
+                    f"{name}: timeout is {timeout:g} s, as a bare number is seconds; write {timeout:g}ms if"
+                    " milliseconds are meant"
+                )
         if source.endpoint.serial is not None and (problem := missing(source.endpoint.host)) is not None:
             yield f"{source.url}: {problem}"
 
@@ -137,14 +140,20 @@ def unsigned(settings: GatewaySettings) -> Iterator[str]:
 
 
 def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
-    """Bounds of the spool that its disk cannot hold."""
+    """Bounds of the spool and of the local history that their disks cannot hold."""
     spool = settings.spool
-    there = (path for path in (spool.directory, *spool.directory.absolute().parents) if path.exists())
-    disk = shutil.disk_usage(next(there))
-    for key, size in (("max_bytes", spool.max_bytes), ("min_free_disk", spool.min_free_disk)):
+    bounds = [
+        ("spool.max_bytes", spool.max_bytes, spool.directory),
+        ("spool.min_free_disk", spool.min_free_disk, spool.directory),
+    ]
+    if settings.history is not None:
+        bounds.append(("history.max_bytes", settings.history.max_bytes, settings.history_folder))
+    for key, size, folder in bounds:
+        there = (path for path in (folder, *folder.absolute().parents) if path.exists())
+        disk = shutil.disk_usage(next(there))
         if size > disk.total:
             yield (
-                f"spool.{key} is {format_bytes(size)}, more than the disk of {spool.directory} has"
+                f"{key} is {format_bytes(size)}, more than the disk of {folder} has"
                 f" ({format_bytes(disk.total)}): the disk will be full first; name less, or another disk"
             )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.sources.modbus.settings import ModbusSettings
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, StoreSettings
 from qilu.web.settings import WebSettings
@@ -20,7 +21,15 @@ def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
         yield f"mqtt: the password goes to {mqtt.address} unencrypted; set tls: {{ca: FILE}}"
     if mqtt.proxy is not None and mqtt.proxy.password_file is not None:
         yield from file_warnings({"mqtt.proxy.password_file": mqtt.proxy.password_file})
-    yield from file_warnings({"mqtt.password_file": mqtt.password_file})
+    key = mqtt.tls.key if mqtt.tls else None
+    yield from file_warnings({"mqtt.password_file": mqtt.password_file, "mqtt.tls.key": key})
+
+
+def source_warnings(sources: Sequence[ModbusSettings]) -> Iterator[str]:
+    """About the keys of certificates that devices ask for."""
+    for entry, source in enumerate(sources):
+        if source.tls is not None:
+            yield from file_warnings({f"sources.{entry}.tls.key": source.tls.key})
 
 
 def store_warnings(store: StoreSettings) -> Iterator[str]:

@@ -26,6 +26,7 @@ from zlib import crc32
 from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import EXCEPTION
+from qilu.runtime.private_files import make_folder, open_file
 from simulator.plant.events import Event, WireAction
 from simulator.plant.plant import Plant
 from simulator.registers.device import Device
@@ -55,8 +56,10 @@ class Table:
     def open(self) -> None:
         """ConfigError where the file is not to be had, or is a table of other columns."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a+", encoding="utf-8")
+            make_folder(self._path.parent)
+            self._file = open(  # noqa: SIM115  # closed by `close`
+                self._path, "a+", encoding="utf-8", opener=open_file
+            )
         except OSError as error:
             problem = f"cannot write {self._path}: {describe_os_error(error)}"
             raise ConfigError(problem, remedy="name a folder that can be written") from error

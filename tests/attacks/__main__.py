@@ -26,7 +26,8 @@ def main() -> None:
     ):
         print(line)  # noqa: T201
     named = outcome.attacker_named_after_s
-    if outcome.in_time < 0.9 or outcome.audit_code or outcome.unexplained or named is None or named > 60:
+    lost = outcome.audit_code or outcome.missing or outcome.unexplained
+    if outcome.in_time < 0.9 or lost or named is None or named > 60:
         sys.exit("a promise is broken")
 
 

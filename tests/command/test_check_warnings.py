@@ -75,6 +75,7 @@ def test_acknowledgements_that_need_no_signature_at_a_broker_elsewhere(
         ("host: 127.0.0.1, username: u, password_file: closed", "{type: sqlite, file: a.db}", ()),
         ("host: h, username: u, password_file: closed, tls: {}", "{type: sqlite, file: a.db}", ()),
         ("host: h, username: u, password_file: no-file, tls: {}", "{type: sqlite, file: a.db}", ()),
+        ("host: h, tls: {cert: closed, key: open}", "{type: sqlite, file: a.db}", ("open",)),
         ("host: h", "{type: influx, server: victoriametrics, url: 'http://h', token_env: T}", ("to h un",)),
         ("host: h", "{type: influx, server: victoriametrics, url: 'https://h', token_file: open}", ("open",)),
         (
@@ -112,6 +113,36 @@ def test_a_timeout_in_milliseconds_and_a_spool_beyond_its_disk(
     assert "spool.max_bytes is 900TB, more than the disk" in output
 
 
+def test_of_a_device_and_of_the_local_history_the_same_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE.format(table="input", address=1))
+    text = GATEWAY.format(max_bytes="2MB", timeout="3s")
+    text = text.replace("{device: m,", "{device: m, timeout: 3000,") + "history: {max_bytes: 900TB}\n"
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text)
+    output = checked(file, capsys)
+    assert "m: timeout is 3000 s, as a bare number is seconds; write 3000ms" in " ".join(output.split())
+    assert "history.max_bytes is 900TB, more than the disk" in output
+
+
+def test_a_key_for_devices_that_others_can_read_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "meter.yaml").write_text(PROFILE.format(table="input", address=1))
+    key = tmp_path / "key.pem"
+    key.write_text("a secret")
+    key.chmod(0o644)
+    text = GATEWAY.format(max_bytes="2MB", timeout="3s")
+    tls = f"tls: {{cert: c.pem, key: {key}}}, "
+    text = text.replace('"tcp://127.0.0.1", ', f'"tls://127.0.0.1", {tls}')
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text)
+    assert f"sources.0.tls.key: every user of this machine has access to {key}" in " ".join(
+        checked(file, capsys).split()
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -137,6 +168,8 @@ def test_full_width_and_typographic_characters_are_named(text: str, named: str, 
         ("edge: edge-1", "edge: “edge-1”", "edge: '“edge-1”' cannot be part of a topic"),
         ("device: m,", "device: m：1,", "'：' (U+FF1A): type : in its place"),
         ("host: 127.0.0.1", "host: ‘127.0.0.1’", "'‘' (U+2018): type ' in its place"),
+        ("host: 127.0.0.1", "host: ‹h›", "'‹' (U+2039): type ' in its place"),
+        ("device: m,", "device: m﹕1,", "'﹕' (U+FE55): type : in its place"),
         ("host: 127.0.0.1", r'host: "broker\x1b[31m"', "is no host name"),
         ("host: 127.0.0.1", "host: 127.0.0.1, port: １８８３", "'１' (U+FF11): type 1 in its place"),
         ("[plant-store]", "[“plant-store”]", "cannot be the name of a store"),

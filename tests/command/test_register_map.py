@@ -9,6 +9,7 @@ import pytest
 from gateway.commissioning.profiles.register_map_table import Language, as_csv, as_html, register_map
 from qilu.config.profiles import known_profiles, profile_of
 from qilu.contract.modicon import parse_modicon
+from qilu.contract.profile import DeviceProfile
 
 
 class Cells(HTMLParser):
@@ -34,6 +35,21 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
+def test_no_cell_is_a_formula_and_numbers_stay_numbers() -> None:
+    profile = DeviceProfile.model_validate(
+        {
+            "profile": "meter",
+            "points": [
+                {"name": "a", "table": "input", "address": 0, "type": "int16", "label": {"en": "=1+1"},
+                 "limits": {"min": -40, "max": 200}},
+            ],
+        }
+    )  # fmt: skip
+    cells = [cell for row in csv.reader(io.StringIO(as_csv(register_map(profile, "en")))) for cell in row]
+    assert "'=1+1" in cells
+    assert not [cell for cell in cells if cell.startswith("=")]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", known_profiles())
 def test_both_forms_have_every_point_with_both_addresses(name: str, language: Language) -> None:
@@ -42,7 +58,7 @@ def test_both_forms_have_every_point_with_both_addresses(name: str, language: La
     page = Cells()
     page.feed(as_html(table))
     rows = list(csv.reader(io.StringIO(as_csv(table))))
-    assert page.rows == rows
+    assert page.rows == [[cell.removeprefix("'") for cell in row] for row in rows]  # -40 ... 200 has one
     assert sorted(row[4] for row in rows[1:]) == sorted(point.name for point in profile.points)
     for row in rows[1:]:
         point = profile.point(row[4])

@@ -58,3 +58,8 @@ def test_an_edge_cannot_report_in_the_name_of_the_cloud(profile: str) -> None:
     names[2] = profile
     with pytest.raises(RefusalError, match="one of the cloud"):
         KnownColumns().get(tuple(names))  # type: ignore[arg-type]
+
+
+def test_a_point_without_a_name_is_refused() -> None:
+    with pytest.raises(RefusalError, match="a point without a name"):
+        KnownColumns().get(key("edge-1", "press-1", "force", ""))

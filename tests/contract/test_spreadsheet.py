@@ -51,4 +51,5 @@ def test_a_code_is_its_text_and_a_text_is_never_a_formula() -> None:
     assert column.cells((2.0, None))[0] == "'=run"
     assert column.cells((9, None))[0] == 9
     assert SheetColumn("note", None, "en").cells(("+cmd", None))[0] == "'+cmd"
+    assert SheetColumn("=1+1", None, "en").headings[0] == "'=1+1"
     assert Label(zh="运行").text("en") == "运行"

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from zlib import crc32
@@ -183,6 +184,18 @@ async def test_a_folder_with_another_truth_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="other columns"):
         async with held(plant(PUMP), truth=tmp_path):
             pass
+
+
+async def test_a_truth_is_for_its_owner_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with held(plant(PUMP), truth=tmp_path / "truth"):
+            pass
+    finally:
+        os.umask(before)
+    written = [tmp_path / "truth", *(tmp_path / "truth").iterdir()]
+    assert {path.stat().st_mode & 0o077 for path in written} == {0}
+    assert len(written) > 1
 
 
 def test_what_a_request_is_about_is_read_from_any_bytes() -> None:

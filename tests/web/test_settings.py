@@ -1,7 +1,9 @@
 """Where a server listens: loopback by default, and any other address, name or wish demands a token."""
 
+import asyncio
 import logging
 import ssl
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +12,7 @@ import trustme
 from pydantic import ValidationError
 
 from qilu.contract.errors import ConfigError
+from qilu.web import server as server_module
 from qilu.web.server import WebServer
 from qilu.web.settings import WebSettings, on_port
 from qilu.web.tokens import new_token, write_tokens
@@ -105,6 +108,25 @@ async def test_a_taken_port_and_a_wrong_certificate_are_config_errors(serve: Ser
         with pytest.raises(ConfigError, match="PEM"):
             async with WebServer(settings):
                 pass
+
+
+async def test_a_taken_port_is_had_once_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "RETRY_S", 0.05)
+    async with AsyncExitStack() as stack:
+        async with serve() as first:
+            waiting = await stack.enter_async_context(WebServer(on_port(first.port), waits_for_address=True))
+            await asyncio.sleep(0.2)
+        async with asyncio.timeout(20):
+            while not await _answers(waiting.url):
+                await asyncio.sleep(0.05)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as client, client.get(url):
+            return True
+    except aiohttp.ClientError:
+        return False
 
 
 async def test_with_tls_the_cookie_is_for_encrypted_connections_alone(serve: Serve, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from html import escape
 from typing import Literal, NamedTuple
 
 from qilu.contract.modicon import TableAddress, short_modicon
+from qilu.contract.plain_text import plain_cell
 from qilu.contract.profile import DeviceProfile, ParameterRef, Point, PointRef
 from qilu.contract.units import format_duration
 
@@ -75,8 +76,18 @@ def register_map(profile: DeviceProfile, language: Language) -> RegisterMap:
 def as_csv(table: RegisterMap) -> str:
     """The headings and rows as CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([table.headings, *table.rows])
+    rows = (map(_csv_cell, row) for row in (table.headings, *table.rows))
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def _csv_cell(cell: str) -> str:
+    """A number as it is, and a text that no spreadsheet runs."""
+    try:
+        float(cell)
+    except ValueError:
+        return plain_cell(cell)
+    return cell
 
 
 def as_html(table: RegisterMap) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qilu.contract.display.numbers import decimals
 from qilu.contract.display.units import DisplayUnit, display_unit
 from qilu.contract.display.vocabulary import QUALITIES, REASONS, TERMS, Language
-from qilu.contract.plain_text import plain
+from qilu.contract.plain_text import plain_cell
 from qilu.contract.profile.point import Point
 from qilu.contract.reading import Quality, Reason, Value
 
@@ -18,7 +18,6 @@ MAX_LINES = 1_048_576
 """Lines of a sheet of Excel, the heading among them."""
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel does not take a file as UTF-8."""
-_FORMULA = ("=", "+", "-", "@")
 
 Cell = tuple[Value, Reason | None]
 """A value and why it is not good."""
@@ -42,7 +41,8 @@ class SheetColumn:
     @property
     def headings(self) -> Sequence[str]:
         """Of its value, with the unit, of its quality and of its reason."""
-        label = self.name if self.point is None else self.point.label.text(self.language) or self.name
+        label = "" if self.point is None else self.point.label.text(self.language)
+        label = plain_cell(label or self.name)
         unit, language = self.unit.unit, self.language
         return (
             f"{label} ({unit})" if unit else label,
@@ -64,12 +64,12 @@ class SheetColumn:
         if value is None:
             return ""
         if isinstance(value, str):
-            return _text(value)
+            return plain_cell(value)
         number = int(value) if value == int(value) else value
         if point is None:
             return number
         if isinstance(number, int) and number in point.enum:
-            return _text(point.enum[number].text(self.language) or str(number))
+            return plain_cell(point.enum[number].text(self.language) or str(number))
         if self.unit == DisplayUnit(point.unit) and isinstance(number, int):
             return number
         return round(self.unit.shown(value), decimals(point, self.unit))
@@ -101,9 +101,3 @@ def _line(cells: Sequence[object]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue()
-
-
-def _text(value: str) -> str:
-    """A text that a spreadsheet would run begins with an apostrophe."""
-    text = plain(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
