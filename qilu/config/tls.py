@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
 
 
@@ -31,8 +31,10 @@ class TlsSettings(FrozenModel):
         return self
 
     def context(self, key: str) -> ssl.SSLContext:
-        """The context for a connection; ConfigError naming the file that cannot be used. Reads the files.
+        """The context for a connection. Reads the files.
 
+        ConfigError naming the file that cannot be used. UnreachableError where our certificate or its key is
+        not there or not to be read: whoever renews them may put them there at any moment.
         `key`: where these settings stand, such as `mqtt.tls`.
         """
         context = ssl.create_default_context() if self.ca is None else _trusting(self.ca, f"{key}.ca")
@@ -52,8 +54,8 @@ def _trusting(ca: Path, key: str) -> ssl.SSLContext:
 def _present(context: ssl.SSLContext, cert: Path, key: Path | None, place: str) -> None:
     for file, name in ((cert, f"{place}.cert"), (key, f"{place}.key")):
         if file is not None and not os.access(file, os.R_OK):
-            problem = "cannot be read" if file.exists() else "no such file"
-            raise ConfigError(problem, file=file, key=name, remedy="name a PEM file that this user may read")
+            problem = "cannot be read" if file.exists() else "is not there"
+            raise UnreachableError(f"{name}: {file} {problem}; put a PEM file there that this user may read")
     try:
         # An encrypted key would otherwise ask on the terminal, where nobody sits.
         context.load_cert_chain(cert, key, password=lambda: "")

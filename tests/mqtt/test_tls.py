@@ -114,7 +114,6 @@ def test_a_file_that_tls_cannot_use_is_named(tmp_path: Path, authority: Authorit
     wrong = [
         (TlsSettings(ca=tmp_path / "missing.pem"), "missing.pem"),
         (TlsSettings(ca=garbage), "garbage.pem"),
-        (TlsSettings(cert=mine.certificate, key=tmp_path / "missing.key"), "missing.key"),
         (TlsSettings(cert=garbage), "garbage.pem"),
         (TlsSettings(cert=mine.certificate, key=other.key), mine.certificate.name),
     ]
@@ -124,3 +123,12 @@ def test_a_file_that_tls_cannot_use_is_named(tmp_path: Path, authority: Authorit
         assert caught.value.file is not None
         assert caught.value.file.endswith(file)
         assert caught.value.remedy
+
+
+def test_a_key_that_is_not_there_yet_is_waited_for(tmp_path: Path, authority: Authority) -> None:
+    mine, key = authority.issue("a"), tmp_path / "later.key"
+    settings = TlsSettings(cert=mine.certificate, key=key)
+    with pytest.raises(UnreachableError, match=r"mqtt\.tls\.key: .*later\.key is not there"):
+        settings.context("mqtt.tls")
+    key.write_bytes(mine.key.read_bytes())
+    settings.context("mqtt.tls")
