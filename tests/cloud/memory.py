@@ -138,7 +138,7 @@ class Edge:
         await self.link.publish(self.topics.records(lane, self.name), payload)
 
     async def until(
-        self, *, durable: int = 0, stored: int = 0, rejected: int = 0, deferred: int = 0, within: float = 10
+        self, *, durable: int = 0, stored: int = 0, rejected: int = 0, deferred: int = 0, within: float = 60
     ) -> None:
         """Return when at least so many records were answered in each way."""
         async with asyncio.timeout(within):
@@ -153,14 +153,14 @@ class Edge:
 
     async def until_announced(self, *ingesters: str) -> None:
         """Return when these ingesters, and no others, stand announced."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while {name for name, known in self.announcements.items() if known} != set(ingesters):
                 self._news.clear()
                 await self._news.wait()
 
     async def deliver(self, records: Mapping[int, bytes], *, patience: float = 0.5) -> None:
         """Send, and send again, until every record is durable."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while missing := [offset for offset in records if offset not in self.durable]:
                 for start in range(0, len(missing), 20):
                     some = missing[start : start + 20]
