@@ -167,7 +167,7 @@ async def test_live_records_go_into_the_store_before_the_backlog(
             await edge.send(IntervalSet([(first, first + 4)]), records(5, first), Lane.BACKLOG)
         for first in (15, 20):
             await edge.send(IntervalSet([(first, first + 4)]), records(5, first))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while running.tally.messages < 5:
                 await asyncio.sleep(0.01)
         store.down = False
@@ -183,7 +183,7 @@ async def test_what_finds_no_room_is_not_answered_and_comes_again(
     all_records = dict(enumerate(records(200)))
     async with ingesting(mqtt, store, max_queue_bytes="40kB") as running, Edge(mqtt) as edge:
         delivering = asyncio.create_task(edge.deliver(all_records))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not running.tally.overflow:
                 await asyncio.sleep(0.01)
         store.down = False
@@ -263,7 +263,7 @@ async def test_messages_that_the_link_has_no_room_for_are_counted_and_reported(
         for number in range(50):  # retained: they come together, with the subscription
             await stranger.publish(f"qilu/live/edge-{number}", b"garbage", retain=True)
         serving = asyncio.create_task(ingester.serve(link, ["qilu/live/#"], lambda: None))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while tally.messages + link.discarded < 50 or not tally.discarded:
                 await asyncio.sleep(0.01)
         serving.cancel()

@@ -24,7 +24,7 @@ SAMPLE = re.compile(r'^([a-z_]+)(?:\{(?:[a-z]+="[^"]*",?)+\})? (-?[0-9.e+-]+)$')
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.05)
 

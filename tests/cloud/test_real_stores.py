@@ -47,7 +47,7 @@ async def test_what_victoriametrics_loses_by_a_crash_comes_again(
         assert not edge.durable
         await asyncio.to_thread(victoria_metrics.start)
         await edge.deliver(some, patience=3.0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(await values(settings, begin)) < 20:
                 await asyncio.sleep(0.2)
         assert await values(settings, begin) == [float(number) for number in range(20)]
@@ -125,7 +125,7 @@ async def test_nothing_is_written_into_a_victoriametrics_that_lost_its_flag_by_a
         await asyncio.sleep(1.1)
         await asyncio.to_thread(victoria_metrics.start)
         await edge.send(IntervalSet([(0, 19)]), list(some.values()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "start VictoriaMetrics with -dedup.minScrapeInterval=1ms" not in caplog.text:
                 await asyncio.sleep(0.1)
         [series] = await asyncio.to_thread(victoria_metrics.export, '{device="press-1"}')

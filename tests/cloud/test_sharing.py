@@ -57,7 +57,7 @@ async def test_ingesters_of_two_stores_get_everything_each(
     ):
         for offset, body in records(20).items():
             await edge.send(IntervalSet.of([offset]), [body])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while min(one.tally.records, other.tally.records) < 20:
                 await asyncio.sleep(0.01)
         assert len(first.kept) == len(second.kept) == 20
@@ -68,7 +68,7 @@ async def test_ingesters_that_cannot_share_take_everything(mosquitto: Mosquitto,
     async with ingesting(mqtt, store) as a, ingesting(mqtt, store) as b, Edge(mqtt) as edge:
         await edge.send(IntervalSet([(0, 9)]), list(records(10).values()))
         await edge.until(durable=10)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while a.tally.records + b.tally.records < 20:
                 await asyncio.sleep(0.01)
         assert len(store.kept) == 10
@@ -86,7 +86,7 @@ async def test_an_ingester_killed_with_records_in_its_hands_costs_nothing(
         async with ingesting(mqtt, store, ingester="sound") as sound, Edge(mqtt) as edge:
             await edge.until_announced("sound", "doomed")
             delivering = asyncio.create_task(edge.deliver(records(200)))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not sound.tally.records:
                     await asyncio.sleep(0.01)
             assert not delivering.done()
@@ -110,7 +110,7 @@ async def test_an_ingester_outlives_its_broker(mosquitto: Mosquitto, ingesting: 
         running.flowing.clear()
         await asyncio.to_thread(mosquitto.start)
         async with Edge(mqtt) as edge:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await running.flowing.wait()
             await edge.deliver(records(20))
         assert len(store.kept) == 20

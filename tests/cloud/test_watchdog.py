@@ -182,7 +182,7 @@ async def test_a_loop_that_is_blocked_feeds_nothing(tmp_path: Path) -> None:
 
     async def watch(systemd: Systemd) -> None:
         seen.append(systemd)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(fed) < 2 or systemd.fed < fed[1] + 3:
                 await asyncio.sleep(0.01)
                 systemd.take(0)

@@ -43,7 +43,7 @@ async def get(session: aiohttp.ClientSession, url: str) -> Any:
 
 
 async def devices_when_served(session: aiohttp.ClientSession, api: str) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await get(session, f"{api}/devices")

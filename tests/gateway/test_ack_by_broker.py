@@ -42,7 +42,7 @@ async def test_the_first_acknowledgement_of_a_new_link_is_heard(tmp_path: Path) 
                 await listen_in_vain(sink)
             async with sink, aclosing(sink.acks()) as answers:
                 await sink.send(Lane.LIVE, [Record(1, 0, b"{}")])
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     assert await anext(answers) == Ack(BROKER, BROKER, 1, durable=IntervalSet.of([0]))
 
 

@@ -427,7 +427,7 @@ async def test_the_folder_of_a_first_start_is_waited_for_in_silence(
         running = tasks.create_task(clock.run(), name="clock")
         await asyncio.sleep(0)
         file.parent.mkdir()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not file.exists():
                 await asyncio.sleep(0.01)
         running.cancel()

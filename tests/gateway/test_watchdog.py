@@ -245,7 +245,7 @@ async def test_the_thread_of_a_spool_is_asked_and_not_waited_for(tmp_path: Path)
         assert "the disk of the spool has not replied" in str(spool.problem())
         files.gate.set()
         await committing
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while spool.problem() is not None:
                 await asyncio.sleep(0.01)
     assert spool.problem() is None
@@ -255,7 +255,7 @@ async def test_a_loop_that_is_blocked_feeds_nothing(tmp_path: Path) -> None:
     systemd = Systemd(tmp_path)
     manager = ServiceManager([], systemd.environ | {"WATCHDOG_USEC": "20000"})  # every 10 ms
     feeding = asyncio.create_task(manager.feed_watchdog())
-    async with systemd.running(), asyncio.timeout(20):
+    async with systemd.running(), asyncio.timeout(60):
         while systemd.fed < 3:
             await asyncio.sleep(0.01)
             systemd.take(0)
@@ -273,7 +273,7 @@ async def test_a_container_finds_the_file_that_is_touched_while_all_is_well(tmp_
     await asyncio.sleep(0.05)
     assert not file.exists()
     problem.clear()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not file.exists():
             await asyncio.sleep(0.05)
     feeding.cancel()

@@ -9,7 +9,7 @@ from qilu.mqtt.client import BrokerConnection, Message
 async def take(link: BrokerConnection, count: int) -> list[Message]:
     """The next `count` messages; TimeoutError when they do not come."""
     taken: list[Message] = []
-    async with asyncio.timeout(10), aclosing(link.messages()) as messages:
+    async with asyncio.timeout(60), aclosing(link.messages()) as messages:
         async for message in messages:
             taken.append(message)
             if len(taken) == count:

@@ -123,7 +123,7 @@ async def test_time_is_held_stepped_let_go_and_made_faster() -> None:
         assert (await client.post(CLOCK, {"step": 120}))["tick"] == 120
         await client.post(CLOCK, {"speed": 1000})
         assert not (await client.post(CLOCK, {"paused": False}))["paused"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while simulation.plant.tick < 140:
                 await asyncio.sleep(0.005)
         stopped = (await client.post(CLOCK, {"paused": True}))["tick"]

@@ -190,7 +190,7 @@ class Watching(NoFaults):
 
     async def reading_is_paused(self) -> None:
         """Waits until the server reads no further from its only client."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.lines or self.lines[0].transport.is_reading():
                 await asyncio.sleep(0)
 

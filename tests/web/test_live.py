@@ -28,7 +28,7 @@ class Counter:
 
 async def next_of(socket: aiohttp.ClientWebSocketResponse, topic: str) -> Any:
     """The next message of a topic; the time and the greeting are passed over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             message = await socket.receive_json()
             if message.get("topic") == topic:
@@ -94,7 +94,7 @@ async def test_a_message_that_is_no_request_ends_the_socket(serve: Serve, text: 
     ):
         await socket.receive_json()
         await socket.send_str(text)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
         assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
@@ -212,7 +212,7 @@ async def test_more_readers_than_allowed_are_refused(serve: Serve, monkeypatch: 
             await client.ws_connect("api/v1/live")
         assert refused.value.status == 503
         await sockets[0].close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await (await client.ws_connect("api/v1/live")).close()

@@ -116,7 +116,7 @@ async def test_a_taken_port_is_had_once_it_is_free(serve: Serve, monkeypatch: py
         async with serve() as first:
             waiting = await stack.enter_async_context(WebServer(on_port(first.port), waits_for_address=True))
             await asyncio.sleep(0.2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await _answers(waiting.url):
                 await asyncio.sleep(0.05)
 

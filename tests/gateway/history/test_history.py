@@ -43,7 +43,7 @@ def history_in(folder: Path, now_ms: int = START + 3_600_000) -> History:
 async def running(history: History) -> AsyncIterator[History]:
     async with history:
         task = asyncio.create_task(history.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await history._is_open.wait()
         yield history
         task.cancel()

@@ -54,7 +54,7 @@ def source_on(port: str, meter: DeviceProfile, period: str = "50ms", timeout: st
 async def polled(source: ModbusSource, until: Callable[[list[str]], bool]) -> list[Poll]:
     """Polls until `until` is content with what was said so far."""
     found: list[Poll] = []
-    async with source, asyncio.timeout(20):
+    async with source, asyncio.timeout(60):
         async for poll in source.polls():
             found.append(poll)
             if until(reasons(found)):

@@ -214,7 +214,7 @@ async def test_pymodbus_is_read_over_tls(tmp_path: Path) -> None:
 async def reported(url: str, tls: dict[str, str], caplog: pytest.LogCaptureFixture, text: str) -> None:
     profile, _, _ = equipment()
     task = asyncio.create_task(read(url, profile, polls=10**6, tls=tls))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while text not in caplog.text:
             await asyncio.sleep(0.02)
     task.cancel()

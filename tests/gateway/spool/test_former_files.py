@@ -62,7 +62,7 @@ async def gateway(directory: Path) -> None:
     }
     stop = asyncio.Event()
     stop.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await build(GatewaySettings.model_validate(settings), {METER.profile: METER}).run(stop)
 
 
