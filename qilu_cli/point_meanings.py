@@ -36,9 +36,12 @@ class Meanings:
         self._known: dict[str, dict[str, Point] | None] = {}
         self._described: dict[tuple[str, str], DescribedPoint] = {}
         self._profiles_described: set[str] = set()
+        self._definitions: dict[tuple[str, str], Point | None] = {}
+        """Of the points that were asked for: `point` is called for each stored value."""
 
     def learn(self, described: Iterable[DescribedPoint]) -> None:
         """Take what a store has; of two descriptions of one point the newer one counts."""
+        self._definitions.clear()
         for each in described:
             key = each.info.profile, each.point
             known = self._described.get(key)
@@ -53,7 +56,7 @@ class Meanings:
 
     def unit(self, profile: str, point: str) -> str:
         """The unit of the point, or nothing."""
-        definition = self._point(profile, point)
+        definition = self.point(profile, point)
         return "" if definition is None else definition.unit
 
     def is_quantity(self, profile: str, point: str) -> bool:
@@ -61,14 +64,14 @@ class Meanings:
 
         True where no profile has it; then the type of the stored value decides.
         """
-        definition = self._point(profile, point)
+        definition = self.point(profile, point)
         if definition is None:
             return not (profile in PROFILES and point in _EVENT_CODES)
         return definition.kind != "state" and not definition.enum and definition.type is not DataType.BOOL
 
     def value(self, profile: str, point: str, stored: Value) -> Value:
         """The value in its own type: some stores keep every number as a float."""
-        definition = self._point(profile, point)
+        definition = self.point(profile, point)
         if definition is None or not isinstance(stored, int | float):
             return stored
         if definition.type is DataType.BOOL:
@@ -82,14 +85,17 @@ class Meanings:
         code = int(stored)
         if profile in PROFILES and point == "event":
             return EventKind(code).name.lower() if code in set(EventKind) else ""
-        definition = self._point(profile, point)
+        definition = self.point(profile, point)
         return "" if definition is None or code not in definition.enum else str(definition.enum[code])
 
     def point(self, profile: str, point: str) -> Point | None:
         """What the profile has of a point; None where it is not known."""
-        return self._point(profile, point)
+        key = profile, point
+        if key not in self._definitions:
+            self._definitions[key] = self._find(profile, point)
+        return self._definitions[key]
 
-    def _point(self, profile: str, point: str) -> Point | None:
+    def _find(self, profile: str, point: str) -> Point | None:
         of_file = (self._points(profile) or {}).get(point)
         described = self._described.get((profile, point))
         if described is None or (of_file is not None and self._in_folder(profile)):

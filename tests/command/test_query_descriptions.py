@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from qilu.contract.point_info import PointInfo, rows, texts_of_codes
-from qilu.contract.reading import BlockSchema, Origin, Poll, Reading
+from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Reading
+from qilu.stores.interfaces import DescribedPoint
 from qilu.stores.sqlite.writer import SqliteStore
 from qilu_cli.commands.query import QueryOptions, query
+from qilu_cli.point_meanings import Meanings
 
 NOW = time.time_ns() // 1_000_000
 THEIRS = Origin("edge-1", "loom-1", "looms-of-somebody")
@@ -105,3 +107,11 @@ async def test_headings_for_excel_are_the_labels_of_the_store(
 def test_texts_of_codes_may_have_what_divides_them() -> None:
     assert texts_of_codes("0=off; 1=slow; steady; -2=a=b") == {0: "off", 1: "slow; steady", -2: "a=b"}
     assert texts_of_codes("") == {}
+
+
+def test_a_description_that_comes_later_counts_from_then_on() -> None:
+    meanings = Meanings()
+    assert meanings.unit("screw-air-compressor", "discharge_pressure") == "bar"
+    info = PointInfo("screw-air-compressor", unit="kPa")
+    meanings.learn([DescribedPoint(DeviceKey("edge-1", "compressor-1"), "discharge_pressure", NOW, info)])
+    assert meanings.unit("screw-air-compressor", "discharge_pressure") == "kPa"
