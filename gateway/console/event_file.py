@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from qilu.runtime.private_files import make_folder, open_file
+from qilu.runtime.private_files import make_folder, open_file, replace_file
 
 FILE_NAME = "console-events.jsonl"
 MAX_BYTES = 4_000_000
@@ -64,10 +64,7 @@ class EventFile:
         self._lines += len(events)
 
     def _rewrite(self, events: Sequence[Mapping[str, Any]]) -> None:
-        new = self._path.with_suffix(".new")
-        with open(new, "wb", opener=open_file) as file:
-            file.write(_lines(events))
-        new.replace(self._path)
+        replace_file(self._path, _lines(events))
         self._lines = len(events)
 
 
