@@ -81,12 +81,13 @@ def _check(names: list[str], group: str, points: tuple[str, ...]) -> None:
     if names[2] in CLOUD_PROFILES:
         text = f"record: the profile {names[2]} is one of the cloud, and no edge may send it"
         raise RefusalError(Refusal(AckCode.BAD_NAME, text))
+    if "" in points:
+        raise RefusalError(Refusal(AckCode.BAD_NAME, "record: a point without a name"))
     named = (
         *zip(_NAMED, names, strict=True),
         ("a poll group", group),
         *(("a point", point) for point in points),
     )
     for what, name in named:
-        problem = "a point without a name" if what == "a point" and not name else name_problem(what, name)
-        if problem:
+        if problem := name_problem(what, name):
             raise RefusalError(Refusal(AckCode.BAD_NAME, f"record: {problem}"))
