@@ -28,4 +28,4 @@ async def test_ingesters_die_one_after_the_other_while_a_ghost_swallows_its_shar
     plan = Plan(seed=2026, seconds=30, ingesters=3, plot="sharing")
     outcome: Outcome = await campaign(plan, tmp_path, print)
     assert outcome.findings == []
-    assert outcome.swallowed > 10
+    assert outcome.swallowed > 0, "the ghost took no message: nothing was shown"

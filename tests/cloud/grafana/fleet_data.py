@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,12 @@ def account(edge: str, device: str) -> Mapping[str, float]:
 def _poll(origin: Origin, group: str, values: Mapping[str, Value], time_ms: int) -> Poll:
     columns = BlockSchema(origin, group, tuple(values))
     return Poll(time_ms, (Reading(columns, time_ms, tuple(values.values())),))
+
+
+def recent_end_ms() -> int:
+    """The last full second a minute ago: VictoriaMetrics answers a query for its last second with the
+    values of the second before."""
+    return (time.time_ns() // 10**9 - 60) * 1000
 
 
 TEXT_COLUMNS = ("site", "version", "settings", "sentence_en")

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -26,7 +25,7 @@ from qilu.contract.accounting import PROFILES
 from qilu.contract.display import Language
 from qilu.web.exposition import exposition
 from tests.cloud.grafana.drawing import COLUMN, ROW, Points, draw, table
-from tests.cloud.grafana.fleet_data import SECONDS, Fleet, reports
+from tests.cloud.grafana.fleet_data import SECONDS, Fleet, recent_end_ms, reports
 from tests.cloud.grafana.test_machine_queries import MACHINES
 from tests.deploy import served_plant
 from tests.page.browser import PROJECT, chromium
@@ -145,7 +144,7 @@ async def main() -> None:
     parser.add_argument("--out", type=Path, default=PROJECT / "var" / "dashboards")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    end_ms = time.time_ns() // 10**9 * 1000
+    end_ms = recent_end_ms()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
 from qilu.stores.influx.writer import InfluxStore
 from qilu.stores.settings import InfluxSettings
+from tests.cloud.grafana.fleet_data import recent_end_ms
 from tests.deploy.served_plant import EDGE, SECONDS, SILENT, served
 from tests.servers import Influxdb1, VictoriaMetrics
 
@@ -97,7 +97,7 @@ class Plant:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("stores")
-    end_ms = time.time_ns() // 10**9 * 1000
+    end_ms = recent_end_ms()
     with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:
         filled = Plant(influxdb1, victoria_metrics, list(served(end_ms)), end_ms)
         asyncio.run(filled.write(filled.polls))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from cloud.grafana.dashboard_set import SET
 from cloud.grafana.queries import Json
 from qilu.config.profiles import known_profiles, profiles
 from qilu.contract.reading import BlockSchema, Origin, Poll, Reading, Reason
-from tests.cloud.grafana.fleet_data import Fleet
+from tests.cloud.grafana.fleet_data import Fleet, recent_end_ms
 from tests.servers import Influxdb1, VictoriaMetrics
 
 KNOWN = list(profiles(known_profiles()).values())
@@ -44,7 +43,7 @@ def polls(end_ms: int) -> Iterator[Poll]:
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder: Path = tmp_path_factory.mktemp("stores")
-    end_ms = time.time_ns() // 10**9 * 1000
+    end_ms = recent_end_ms()
     with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:
         filled = Fleet(influxdb1, victoria_metrics, end_ms)
         asyncio.run(filled.fill(sorted(polls(end_ms), key=lambda poll: poll.due_ms)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from cloud.grafana.dashboard_set import SET
 from cloud.grafana.queries import Json
 from qilu.config.profiles import known_profiles, profiles
 from qilu.contract.reading import Poll
-from tests.cloud.grafana.fleet_data import Fleet
+from tests.cloud.grafana.fleet_data import Fleet, recent_end_ms
 from tests.deploy.served_plant import EDGE, SILENT, served
 from tests.servers import Influxdb1, VictoriaMetrics
 
@@ -49,7 +48,7 @@ class Plant:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("stores")
-    end_ms = time.time_ns() // 10**9 * 1000
+    end_ms = recent_end_ms()
     with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:
         filled = Plant(Fleet(influxdb1, victoria_metrics, end_ms), list(served(end_ms)))
         asyncio.run(filled.stores.fill(filled.polls))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +28,7 @@ from tests.cloud.grafana.fleet_data import (
     USUAL,
     VALUES_PER_S,
     Fleet,
+    recent_end_ms,
     reports,
 )  # fmt: skip
 from tests.servers import Influxdb1, VictoriaMetrics
@@ -39,7 +39,7 @@ REPORTING = {"edge-well", "edge-late", "edge-part"}
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("stores")
-    end_ms = time.time_ns() // 10**9 * 1000
+    end_ms = recent_end_ms()
     with Influxdb1(folder) as influxdb1, VictoriaMetrics(folder) as victoria_metrics:
         filled = Fleet(influxdb1, victoria_metrics, end_ms)
         asyncio.run(filled.fill(list(reports(end_ms))))
