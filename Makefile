@@ -39,7 +39,8 @@ demo: $(RUN) $(PAGE) ## run a whole simulated factory, from registers to store, 
 .PHONY: test
 test: $(DEV) $(PAGE) $(NEEDED_SERVERS) ## run the tests, against real servers where there are any
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(QUIET))
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(QUIET)) || \
+	{ echo "the failed tests run once more, alone" && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 	$(BIN)/python -m pytest $(QUIET)
 else
 	$(BIN)/python -m pytest $(ARGS)
