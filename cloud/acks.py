@@ -47,7 +47,6 @@ class AckBuffer:
         self._waiting: dict[str, set[StreamKey]] = {}
 
     def stored(self, named: StreamKey, offsets: IntervalSet) -> None:
-        """These are in the store."""
         if offsets and self._has_room(named):
             into = self._durable if self._durability_delay == 0 else self._stored
             into.setdefault(named, IntervalSet()).update(offsets)
@@ -136,7 +135,6 @@ def _take_runs(waiting: dict[StreamKey, IntervalSet], named: StreamKey) -> Inter
 
 
 def _by_code(refused: Mapping[int, Refusal]) -> dict[AckCode, IntervalSet]:
-    """The deferred ones."""
     offsets: dict[AckCode, IntervalSet] = {}
     for offset, refusal in refused.items():
         if refusal.family is Family.DEFERRED:

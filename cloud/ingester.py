@@ -178,7 +178,6 @@ class Ingester:
 
     @property
     def queued_records(self) -> int:
-        """Records that wait for the store."""
         return self._queue.waiting_records
 
     def lag_s(self) -> float:
@@ -187,7 +186,6 @@ class Ingester:
 
     @property
     def queued_bytes(self) -> int:
-        """Bytes of memory that they take."""
         return self._queue.waiting_bytes
 
     @property

@@ -24,8 +24,6 @@ MAX_DOUBTFUL = 100_000
 
 @dataclass(slots=True)
 class PendingWrite:
-    """One write and the names of its polls."""
-
     write: Write
     names: Sequence[tuple[StreamKey, int]]
     written: float

@@ -48,7 +48,6 @@ class MetricsApi:
         self._started_ms = started_ms
 
     def routes(self) -> list[Route]:
-        """All of them."""
         return [
             Route("GET", "/metrics", self._metrics),
             Route("GET", "/healthz", self._health),

@@ -10,8 +10,6 @@ from cloud.ingester import Ingester, Tally
 
 @dataclass(frozen=True, slots=True)
 class IngesterView:
-    """The state at one moment."""
-
     ingester: str
     store: str
     links: Mapping[str, int]
@@ -49,7 +47,6 @@ class Observation:
         self.ingester, self.name, self.store, self.store_error = ingester, name, store, ""
 
     def look(self) -> IngesterView:
-        """The state now."""
         ingester = self.ingester
         return IngesterView(
             self.name,

@@ -123,12 +123,10 @@ class IngestQueue:
 
     @property
     def pending(self) -> bool:
-        """Whether there is a message."""
         return any(self._lanes.values())
 
     @property
     def waiting_records(self) -> int:
-        """Records that wait."""
         return self._count
 
     @property
@@ -169,7 +167,6 @@ class IngestQueue:
                 self.max_dropped_edge = edge
 
     async def wait_nonempty(self) -> None:
-        """Return when there is a message."""
         await self._arrived.wait()
 
     def take(self) -> Batch:

@@ -30,7 +30,6 @@ Profiles = Mapping[str, DeviceProfile]
 
 
 def origin_of(settings: GatewaySettings, device: DeviceSettings) -> Origin:
-    """Whose the readings of a device are."""
     return Origin(
         settings.edge, device.device, device.profile, settings.enterprise, settings.site, device.line
     )
@@ -43,14 +42,12 @@ def all_devices(settings: GatewaySettings) -> Iterator[DeviceSettings]:
 
 
 def origins(settings: GatewaySettings, devices: Iterable[DeviceSettings]) -> dict[str, Origin]:
-    """Device -> whose its readings are."""
     return {device.device: origin_of(settings, device) for device in devices}
 
 
 def descriptions(
     settings: GatewaySettings, profiles: Profiles, devices: Iterable[DeviceSettings]
 ) -> list[Row]:
-    """What each point of these devices is."""
     described_points: list[Row] = []
     for device in devices:
         profile = profiles[device.profile]
@@ -77,7 +74,6 @@ def counters(
 def setups(
     settings: GatewaySettings, profiles: Profiles, devices: Iterable[DeviceSettings]
 ) -> list[DeviceSetup]:
-    """What a source needs of these devices."""
     return [DeviceSetup(device, profiles[device.profile], origin_of(settings, device)) for device in devices]
 
 
@@ -117,7 +113,6 @@ class SourceFactory:
         listener: EventListener,
         dial: Dial = dial,
     ) -> SourceFactory:
-        """That of a gateway with these settings."""
         return cls(
             timebase,
             random,
@@ -149,7 +144,6 @@ class SourceFactory:
 
 
 def _poll_rate(settings: GatewaySettings, profiles: Profiles) -> float:
-    """Polls of all devices in a second."""
     return sum(
         1 / device.poll_periods.get(group, period)
         for device in all_devices(settings)

@@ -60,7 +60,6 @@ class DeviceLosses(msgspec.Struct):
     starts: dict[int, int] = {}
 
     def add(self, other: DeviceLosses) -> None:
-        """The two together."""
         if other.records:
             self.from_ms = min(self.from_ms, other.from_ms) if self.records else other.from_ms
             self.to_ms = max(self.to_ms, other.to_ms)
@@ -77,7 +76,6 @@ class Content(msgspec.Struct):
     known: int = 0
 
     def add(self, other: Content) -> None:
-        """The two together."""
         self.known += other.known
         for device, lost in other.devices.items():
             self.devices.setdefault(device, DeviceLosses()).add(lost)
@@ -161,7 +159,6 @@ def _sum(earlier: list[float], later: list[float]) -> list[float]:
 
 
 def to_plain(content: Content) -> Any:
-    """The content as JSON has it."""
     return msgspec.to_builtins(content, str_keys=True)
 
 

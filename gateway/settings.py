@@ -92,7 +92,6 @@ class DeliverySettings(FrozenModel):
 
     @property
     def limits(self) -> Limits:
-        """The bounds of the outbox."""
         return Limits(
             message=self.max_message_bytes,
             reorder_timeout=self.resend_timeout,

@@ -51,7 +51,6 @@ for name, group in {
 
 
 def main() -> None:
-    """The entry point of the console script."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while imports run, Ctrl-C is an end and no traceback
     try:
         app()

@@ -50,7 +50,6 @@ class Meanings:
                 self._profiles_described.add(each.info.profile)
 
     def knows(self, profile: str) -> bool:
-        """Whether there is a description of the profile."""
         described = profile in self._profiles_described
         return profile in PROFILES or described or self._points(profile) is not None
 

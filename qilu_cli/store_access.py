@@ -126,7 +126,6 @@ def _show_table(columns: Mapping[str, Sequence[Any]], header: Sequence[str], who
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on stdout."""
     sys.stdout.write(json_text(document) + "\n")
 
 

@@ -34,7 +34,6 @@ def ports(plant: Plant, observer: RequestObserver | None, *, free: bool = False)
 
 
 def buses(plant: Plant, observer: RequestObserver | None) -> Iterator[Bus]:
-    """Every serial line of the plant."""
     together: dict[str, list[DevicePlacement]] = {}
     for placed in plant.settings.placed():
         if placed.settings.serial is not None:

@@ -105,7 +105,6 @@ class NeverReported:
 
     @property
     def by(self) -> Sequence[str]:
-        """An alert is of one edge."""
         return EDGE
 
 

@@ -49,7 +49,6 @@ def provisioning(rules: Sequence[Rule], retired: Sequence[str], datasource: str,
 
 
 def rule_json(rule: Rule, datasource: str, grafana: str, windows: Windows | None = None) -> Json:
-    """One rule as Grafana's files have it."""
     windows = windows or Windows()
     value = _NUMBERS.get(rule.number) or f'{{{{ printf "{rule.number}" $values.{VALUE}.Value }}}}'
     document: Json = {

@@ -42,7 +42,6 @@ def listening(listener: Point, windows: Windows) -> Query:
 
 
 def query(condition: Condition, windows: Windows) -> Query:
-    """The query of a condition."""
     match condition:
         case Last():
             span = windows.recent if condition.window == "recent" else windows.audit

@@ -17,8 +17,6 @@ FILE = Path(__file__).with_name("ledger.csv")
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One uid."""
-
     kind: Literal["dashboard", "rule"]
     uid: str
     state: Literal["used", "retired"]
@@ -32,5 +30,4 @@ def ledger(file: Path = FILE) -> Iterator[LedgerEntry]:
 
 
 def retired_rules() -> Sequence[str]:
-    """The uids of rules that no longer exist."""
     return [entry.uid for entry in ledger() if entry.kind == "rule" and entry.state == "retired"]

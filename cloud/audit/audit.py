@@ -94,8 +94,6 @@ class UnknownDevices:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Everything that was found."""
-
     findings: Sequence[Finding]
     unknown: Sequence[UnknownDevices] = ()
 
@@ -167,8 +165,6 @@ async def _device(
 
 
 class _DeviceAudit:
-    """One device."""
-
     def __init__(self, reader: Reader, history: DeviceHistory, profiles: Sequence[str]) -> None:
         self._reader = reader
         self._history = history

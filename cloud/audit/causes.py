@@ -66,7 +66,6 @@ class MissingValues:
 
     @property
     def explained(self) -> bool:
-        """Whether there is a cause at all."""
         return self.cause is not Cause.UNEXPLAINED
 
     def joined(self, other: MissingValues) -> MissingValues:
@@ -79,8 +78,6 @@ class MissingValues:
 
 
 class Verdict(StrEnum):
-    """The result of an audit for one device."""
-
     COMPLETE = "complete"
     """Every value that was due is in the store, or its edge counted it for a cause that is final."""
     INCOMPLETE = "incomplete"

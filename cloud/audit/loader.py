@@ -57,7 +57,6 @@ def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, KnownDevice]]:
 
 
 async def read_edge(reader: Reader, edge: str, start_ms: int, end_ms: int) -> Edge:
-    """What an edge reported of itself."""
     key = DeviceKey(edge, edge)
     events = await _read_events(reader, key, GATEWAY, start_ms - _BEFORE_MS, end_ms + _LATER_MS)
     return Edge(edge, events, await _status(reader, key, start_ms, end_ms))
@@ -93,7 +92,6 @@ async def _status(reader: Reader, key: DeviceKey, start_ms: int, end_ms: int) ->
 
 
 async def read_history(reader: Reader, device: str, edge: Edge, start_ms: int, end_ms: int) -> DeviceHistory:
-    """What an edge reported of its collection from one device."""
     key = DeviceKey(edge.name, device)
     points = ("values_per_s", "points", "shortest_period_s", "account_interval_s")
     rows = await _rows(reader, key, points, start_ms - LOOKBACK_MS, end_ms)

@@ -40,7 +40,6 @@ class Account:
         return self.expected - self.missed - self.blocked - self.suppressed
 
     def joined(self, other: Account, *, overlaps: bool = False) -> Account:
-        """This one and a later one as one."""
         return replace(
             self,
             end_ms=max(self.end_ms, other.end_ms),

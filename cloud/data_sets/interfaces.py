@@ -47,9 +47,7 @@ class DataSet(Protocol):
     polls_expected: int
     """How many polls there are: for the progress."""
 
-    def descriptions(self) -> Iterator[Description]:
-        """What the points are."""
-        ...
+    def descriptions(self) -> Iterator[Description]: ...
 
     def polls(self) -> Iterator[Poll]:
         """All readings, one poll after the other; rising in time for each device."""

@@ -43,8 +43,6 @@ class Copies:
 
 @dataclass(slots=True)
 class LoadResult:
-    """What was written."""
-
     polls: int = 0
     values: int = 0
     refused: int = 0

@@ -37,12 +37,10 @@ class Selection:
 
     @property
     def queries(self) -> EdgeQueries:
-        """What the store is asked about edges."""
         return STORES[self.store]()
 
     @property
     def devices(self) -> DeviceQueries:
-        """What the store is asked about devices."""
         return DEVICES[self.store]()
 
     def uid(self, name: str) -> str:
@@ -50,11 +48,9 @@ class Selection:
         return f"qilu-set-{name}-{self.store}-{self.language}"
 
     def text(self, zh: str, en: str) -> str:
-        """In the language of the file."""
         return zh if self.language == "zh" else en
 
     def term(self, name: str) -> str:
-        """A term of the vocabulary."""
         return TERMS[name].text(self.language)
 
     def device_limit(self, devices: int) -> str:
@@ -95,7 +91,6 @@ class Selection:
         width: int = GRID // 2,
         **more: object,
     ) -> Panel:
-        """A chart with a line for each series."""
         custom: Json = {"lineInterpolation": "linear", "spanNulls": False, "insertNulls": GAP_MS}
         defaults: Json = {
             "unit": unit, "custom": custom, "noValue": self.term("no_data"),
@@ -140,7 +135,6 @@ class Board:
     refresh: str = "1m"
 
     def json(self) -> Json:
-        """The dashboard as Grafana reads it from a file."""
         chosen = self.chosen
         return {
             "id": None,

@@ -33,7 +33,6 @@ COUNTED: Mapping[str, Label] = {
 
 
 def completeness(chosen: Selection) -> Board:
-    """The dashboard of the accounts."""
     return Board(
         NAME,
         Label(zh="采集完整率", en="Completeness"),

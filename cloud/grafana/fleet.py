@@ -28,7 +28,6 @@ _ABOVE_0 = ((None, NORMAL), (1, WARNING))
 
 
 def fleet(chosen: Selection) -> Board:
-    """The dashboard of all edges."""
     return Board(
         NAME,
         Label(zh="边缘总览", en="Fleet"),

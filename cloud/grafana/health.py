@@ -40,7 +40,6 @@ _PER_MINUTE: tuple[tuple[str, str, Label, Label], ...] = (
 
 
 def health(chosen: Selection) -> Board:
-    """The dashboard of gateways and ingesters."""
     return Board(
         NAME,
         Label(zh="网关与入库", en="Gateways and ingesters"),

@@ -24,7 +24,6 @@ MAX_POWERS = 4
 
 
 def line(chosen: Selection) -> Board:
-    """The dashboard of the chosen site and line."""
     states = list(enum_points(chosen.profiles, STATE))[:MAX_STATES]
     return Board(
         NAME,

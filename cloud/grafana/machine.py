@@ -70,7 +70,6 @@ class MachineDashboard:
 
     @property
     def queries(self) -> StoreQueries:
-        """What the store is asked."""
         return STORES[self.store]()
 
     @property
@@ -82,7 +81,6 @@ class MachineDashboard:
         return f"{text[: MAX_UID - 9]}-{zlib.crc32(text.encode()):08x}"
 
     def json(self) -> Json:
-        """The dashboard as Grafana reads it from a file."""
         title = self.profile.title.text(self.language) or self.profile.profile
         return {
             "id": None,

@@ -62,7 +62,6 @@ _RATES: tuple[tuple[Label, Label, Source], ...] = (
 
 
 def programme(chosen: Selection) -> Board:
-    """The dashboard for those who report on the programme."""
     return Board(
         NAME,
         Label(zh="云行齐鲁指标", en="Programme"),

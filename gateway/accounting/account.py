@@ -71,7 +71,6 @@ class Account:
         self.suppressed += size - sent
 
     def online(self, time_ms: int) -> None:
-        """The device answers."""
         if self.offline_since:
             self.offline_ms += max(time_ms - max(self.offline_since, self.start_ms), 0)
             self.offline_since = 0

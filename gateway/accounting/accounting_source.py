@@ -191,7 +191,6 @@ class AccountingSource:
         )  # fmt: skip
 
     def device(self, event: Event) -> None:
-        """Something about a device."""
         columns, counts = self._events.devices[event.device], self._counts
         offline_s = 0.0
         if counts is not None and event.kind == "offline":
@@ -235,7 +234,6 @@ class AccountingSource:
         return self._losses.open
 
     def appended(self, poll: Poll, record: Record) -> None:
-        """The spool has a record of the gateway's own."""
         self._losses.appended(poll, record)
 
     def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
@@ -243,7 +241,6 @@ class AccountingSource:
         return self._losses.durable(pending)
 
     def drained(self) -> None:
-        """All reports of losses are durable."""
         self._losses.close()
 
     def rejected(self, records: Sequence[Record], reason: str, values: int = 0) -> None:
@@ -255,7 +252,6 @@ class AccountingSource:
         self._of_devices(EventKind.DEFERRED, records, code)
 
     def requeued(self, records: int) -> None:
-        """So many records came back from the quarantine."""
         text = f"{records} records came back from the quarantine"
         time_ms = self._events.stamp(self._events.edge)
         self._events.add(self._events.edge, time_ms, EventKind.REQUEUED, text, records=records)

@@ -54,7 +54,6 @@ class Counts:
         return self._accounts
 
     def start(self, origins: Mapping[str, Origin]) -> None:
-        """Open the accounts of these devices."""
         for origin in origins.values():
             self._of(origin)
 

@@ -67,7 +67,6 @@ class EventQueue:
         return self.enqueue(columns, time_ms, row)
 
     def enqueue(self, columns: BlockSchema, time_ms: int, values: tuple[Value, ...]) -> Poll:
-        """Report one reading."""
         poll = Poll(time_ms, (Reading(columns, time_ms, values),), epoch=self.tag())
         self.put(poll)
         return poll

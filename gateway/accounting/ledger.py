@@ -88,12 +88,10 @@ class Ledger:
         self._places = {name: BLOCK * (1 + index) for index, name in enumerate(named)}
 
     def keep(self, device: str, account: Account) -> None:
-        """The numbers of one device as they are now."""
         if self._descriptor is not None and (place := self._places.get(device)) is not None:
             self._write(_block(_body(device, account)), place)
 
     def end(self, ended_ms: int, accounts: Mapping[str, Account]) -> None:
-        """All accounts ended at this time."""
         for device, account in accounts.items():
             self.keep(device, account)
         self._write(self._head(ended_ms), 0)
@@ -110,7 +108,6 @@ class Ledger:
         return self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0
 
     def close(self) -> None:
-        """Leave the file as it is."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -93,7 +93,6 @@ class LossReports:
         return self._periods.open
 
     def appended(self, poll: Poll, record: Record) -> None:
-        """The spool has a record of the gateway's own."""
         if self._unspooled and poll is self._unspooled[0]:
             self._unspooled.popleft()
             self._last_record = record

@@ -20,9 +20,7 @@ class Reports(Source, Protocol):
         """Collecting begins; called before the first poll."""
         ...
 
-    def requeued(self, records: int) -> None:
-        """So many records came back from the quarantine."""
-        ...
+    def requeued(self, records: int) -> None: ...
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool refuses records just now; called with each record."""

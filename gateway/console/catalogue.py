@@ -18,7 +18,6 @@ LabelValue = Mapping[str, str]
 
 
 def label_value(label: Label) -> LabelValue:
-    """A label as JSON has it."""
     return {"zh": label.zh, "en": label.en}
 
 
@@ -54,7 +53,6 @@ class ProfileEntry:
 
     @cached_property
     def descriptions(self) -> list[Mapping[str, Any]]:
-        """The points as the API describes them."""
         return [_description(point) for point in self.points.values()]
 
 
@@ -77,8 +75,6 @@ def _description(point: Point) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
-    """One device with its profile."""
-
     settings: DeviceSettings
     source: ModbusSettings
     profile: ProfileEntry
@@ -94,7 +90,6 @@ class DeviceEntry:
         }
 
     def description(self) -> Mapping[str, Any]:
-        """The device as the API describes it."""
         device = self.settings
         return {
             "device": device.device,

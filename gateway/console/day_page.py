@@ -68,7 +68,6 @@ class _Page:
         self._language = language
 
     def html(self) -> str:
-        """The whole page."""
         report = self._report
         title = f"{self._text('title')} · {report['day']}"
         heading = " · ".join([*filter(None, self._heading), report["edge"], self._zone_name()])

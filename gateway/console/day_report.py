@@ -66,7 +66,6 @@ async def day_report(
     now_ms: int,
     version: str,
 ) -> Mapping[str, Any]:
-    """The report as JSON has it."""
     devices, outages = [], []
     for name, entry in reported.items():
         key = DeviceKey(edge, name)

@@ -46,7 +46,6 @@ class EventLog:
         self._next = max((event["id"] for event in self._events), default=0) + 1
 
     def record_start(self, version: str) -> None:
-        """The gateway has started."""
         zh, en = f"网关启动，版本 {version}", f"Gateway started, version {version}"
         self._add(self._now_ms(), "", "started", Level.NORMAL, zh, en)
 
@@ -56,7 +55,6 @@ class EventLog:
         return list(self._events)
 
     def record_device(self, event: Event) -> None:
-        """A source reports something about a device."""
         if event.kind == "offline":
             self._offline.add(event.device)
         elif event.kind == "online":
@@ -93,7 +91,6 @@ class EventLog:
         self._causes = present
 
     def record_reload(self, zh: str, en: str) -> None:
-        """Other settings were taken."""
         self._add(self._now_ms(), "", "reload", Level.NORMAL, zh, en)
 
     def record_change(self, change: Change) -> None:

@@ -63,7 +63,6 @@ class Api:
         self._started_ms = parts.observer.view().now_ms
 
     def routes(self) -> list[Route]:
-        """All routes of a gateway."""
         device = "/api/v1/devices/{device}"
         return [
             Route("GET", "/api/v1/info", self.info, "wall"),
@@ -125,7 +124,6 @@ class Api:
         )  # fmt: skip
 
     async def devices(self, _: Request) -> Response:
-        """The table of the devices."""
         return Response(self._parts.topics.devices())
 
     async def device(self, request: Request) -> Response:
@@ -139,7 +137,6 @@ class Api:
         return Response(registers(entry, self._parts.book.source_of(name).last_replies(name)))
 
     async def series(self, request: Request) -> Response:
-        """One point for a chart."""
         entry, point = self._point(request)
         now_ms = self._parts.observer.view().now_ms
         to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
@@ -156,7 +153,6 @@ class Api:
         return Response(fill(chart, self._parts.watch.recent(entry.settings.device), point.name).value())
 
     async def csv(self, request: Request) -> Response:
-        """Samples of some points as a file for a spreadsheet."""
         entry, parts = self._entry(request), self._parts
         now_ms = parts.observer.view().now_ms
         to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
@@ -217,7 +213,6 @@ class Api:
         return Response({"records": await asyncio.to_thread(read)})
 
     async def day_report(self, request: Request) -> Response:
-        """One day of the local history."""
         parts = self._parts
         if parts.history is None:
             text, remedy = "this gateway keeps no local history", "add `history: {}` to its settings"
@@ -236,7 +231,6 @@ class Api:
             return Response(await day_report(edge, devices, reader, day, now_ms, parts.version))
 
     async def metrics(self, _: Request) -> Response:
-        """For Prometheus."""
         self._demand_ready()
         parts = self._parts
         round_trips_s = {

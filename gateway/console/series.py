@@ -42,12 +42,10 @@ class RecentSeries:
 
     @property
     def bucket_ms(self) -> int:
-        """The time of one bucket."""
         pixels = max(1, min(self.pixels, MAX_PIXELS))
         return max(1, -(-(self.to_ms - self.from_ms) // pixels))
 
     def add(self, time_ms: int, value: float | None, reason: Reason | None) -> None:
-        """The next sample."""
         if not self.from_ms <= time_ms < self.to_ms or time_ms <= self._last_ms:
             return
         if self._last_ms and time_ms - self._last_ms > _GAP_PERIODS * self.period_s * 1000:
@@ -83,7 +81,6 @@ class RecentSeries:
             )
 
     def value(self) -> dict[str, Any]:
-        """The series as JSON has it."""
         buckets = [self._buckets[number] for number in sorted(self._buckets)]
         return {
             "from_ms": self.from_ms,

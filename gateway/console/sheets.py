@@ -81,7 +81,6 @@ def _time_text(wanted: SheetRequest) -> Callable[[int], str]:
 
 
 async def recent_rows(wanted: SheetRequest, watch: Watch) -> Rows:
-    """From the polls in memory."""
     times: dict[int, dict[str, Cell]] = {}
     for poll in watch.recent(wanted.entry.settings.device):
         for reading in poll.readings:

@@ -17,8 +17,6 @@ _WARNINGS = {Reason.OUT_OF_LIMITS, Reason.SENTINEL, Reason.NOT_A_NUMBER, Reason.
 
 
 class DeviceState(NamedTuple):
-    """One device at one instant."""
-
     view: DeviceView
     state: str
     level: Level

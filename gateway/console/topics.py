@@ -27,12 +27,10 @@ _MAX_PAGES = 64
 
 
 def sentence_value(result: Sentence) -> Mapping[str, Any]:
-    """A sentence as JSON has it."""
     return {**cause_value(result.worst), "more": [cause_value(cause) for cause in result.more]}
 
 
 def cause_value(cause: Cause) -> Mapping[str, Any]:
-    """A cause as JSON has it."""
     return {
         "code": cause.code.value,
         "level": cause.level.value,

@@ -20,8 +20,6 @@ _RATE_POLLS = 8
 
 
 class GroupWatch:
-    """One poll group of a device."""
-
     __slots__ = (
         "_dues",
         "_place",
@@ -50,7 +48,6 @@ class GroupWatch:
         self._place = 0
 
     def add(self, poll: Poll) -> None:
-        """The next poll of this group."""
         self.poll = poll
         self.polls += 1
         self.skipped += poll.skipped

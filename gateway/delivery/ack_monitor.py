@@ -26,7 +26,6 @@ class AckMonitor:
         self._waiting_since: float | None = None  # for an answer, be it from whom it may
 
     def connected(self, now: float) -> None:
-        """The link was made."""
         self._trusted_at, self._waiting_since = now, None
 
     def ack_received(self, store: str, now: float) -> None:

@@ -74,7 +74,6 @@ class Deferral:
         return any(wait.due > _DUE for wait in self._groups)
 
     def hasten(self) -> None:
-        """All of them are due now."""
         self._gather_due(math.inf)
 
     def next_due(

@@ -92,7 +92,6 @@ class Delivery:
         """When records became durable last."""
 
     def appended(self, record: Record) -> None:
-        """The spool has a new record."""
         if is_provisional(record.body):
             return  # the spool hands it out corrected, as backlog, when the clock is known
         self._outbox.appended(record)
@@ -133,7 +132,6 @@ class Delivery:
 
     @property
     def lost_links(self) -> int:
-        """Links that were lost since the start."""
         return self._reconnection.lost_connections
 
     def in_flight(self, dropped: DropReport) -> int:

@@ -18,13 +18,11 @@ class Latency:
         self._took: deque[float] = deque(maxlen=recent)
 
     def appended(self, record: Record, now: float) -> None:
-        """A record came into the spool."""
         self._since[record.stream, record.offset] = now
         if len(self._since) > self._watched:  # some were dropped or rejected, which is not reported here
             self._since.popitem(last=False)
 
     def durable(self, stream: int, offsets: IntervalSet, now: float) -> None:
-        """These records are durable."""
         if len(offsets) > self._watched:  # an old backlog: nothing of it was watched in this run
             return
         for offset in offsets:

@@ -108,7 +108,6 @@ class Outbox:
 
     @property
     def unacknowledged(self) -> int:
-        """How many records are on their way."""
         return len(self._in_flight)
 
     @property
@@ -157,7 +156,6 @@ class Outbox:
         self._requeue(self._in_flight.names())
 
     def appended(self, record: Record) -> None:
-        """The spool has a new record."""
         if self.connected and self._queue_bytes < self.limits.queue:
             self._queue[record.stream, record.offset] = record
             self._queue_bytes += len(record.body)
@@ -185,7 +183,6 @@ class Outbox:
             self._resend_announced(now)
 
     def resend(self) -> None:
-        """Somebody asks to send all deferred records again now."""
         self._deferral.hasten()
 
     def ack_received(self, ack: Ack, pending: Mapping[int, IntervalSet], now: float) -> Release:

@@ -57,7 +57,6 @@ class MessageSize:
         self._under_way[lane] = size, alone
 
     def acknowledged(self, lane: Lane) -> None:
-        """The broker acknowledged it."""
         self._believed = max(self._believed, self._under_way.pop(lane)[0])
         self._passed.add(lane)
 

@@ -42,7 +42,6 @@ class CauseCode(StrEnum):
 
     @property
     def level(self) -> Level:
-        """How bad it is."""
         return _TABLE[self][1]
 
 
@@ -88,5 +87,4 @@ class Cause:
 
     @property
     def level(self) -> Level:
-        """How bad it is."""
         return self.code.level

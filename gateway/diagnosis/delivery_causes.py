@@ -18,7 +18,6 @@ FEW_HOURS = 4.0
 
 
 def broker_causes(view: GatewayView) -> Iterator[Cause]:
-    """The link to the broker."""
     broker = view.broker
     if broker.connected or view.uptime_s < CONNECT_GRACE_S:
         return
@@ -43,7 +42,6 @@ def broker_causes(view: GatewayView) -> Iterator[Cause]:
 
 
 def store_causes(view: GatewayView) -> Iterator[Cause]:
-    """What the trusted stores acknowledge."""
     yield from _missing_ack(view)
     for code, records in view.spool.deferred.items():
         yield Cause(

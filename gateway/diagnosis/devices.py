@@ -18,8 +18,6 @@ LEARNED_NEWS_MS = 3_600_000
 
 
 class ObservedSource(Protocol):
-    """What is read of a source."""
-
     name: str
     stats: SourceStats
 
@@ -88,7 +86,6 @@ class DeviceBook:
         self._views = {name: self._views[name] for name in names}
 
     def record_event(self, event: Event) -> None:
-        """A source reports something about a device."""
         if event.kind == "limits_learned":
             self._learned[event.device] = event.time_ms
         elif event.device in self._views:
@@ -116,7 +113,6 @@ class DeviceBook:
         return self._views[device]
 
     def views(self, now_ms: int) -> Sequence[DeviceView]:
-        """All devices as they are now."""
         news = {device for device, time_ms in self._learned.items() if now_ms - time_ms < LEARNED_NEWS_MS}
         refused = self._refused(news) if news else {}
         strange = self._strange | self.out_of_limits.keys() | self._learned.keys()

@@ -92,7 +92,6 @@ class Observer:
         return self._parts.spool.is_open
 
     def view(self) -> GatewayView:
-        """What the gateway does now."""
         parts, now = self._parts, self._parts.monotonic()
         tally, delivery = parts.tally, parts.delivery
         if now - self._slow.looked_at >= SLOW_S:
@@ -134,7 +133,6 @@ class Observer:
             self._slow = _Slow(now, parts.oldest_s(), spool.room_bytes, spool.free_bytes, delay_s)
 
     def sentence(self) -> Sentence:
-        """The sentence about the present view."""
         return sentence(self.view())
 
     def delivery_details(self) -> Mapping[str, Any]:

@@ -19,8 +19,6 @@ NO_LABEL = Label()
 
 
 class Level(StrEnum):
-    """How bad it is."""
-
     NORMAL = "normal"
     WARNING = "warning"
     FAULT = "fault"
@@ -78,8 +76,6 @@ class StoreView:
 
 @dataclass(frozen=True, slots=True)
 class SpoolView:
-    """What is kept on disk."""
-
     records: int = 0
     size_bytes: int = 0
     max_bytes: int = 0
@@ -108,8 +104,6 @@ class SpoolView:
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """One gateway."""
-
     edge: str
     now_ms: int
     started_ms: int = 0

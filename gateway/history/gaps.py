@@ -22,8 +22,6 @@ LATENESS_MS = 12_000
 
 
 class GapReason(StrEnum):
-    """Why there are no samples."""
-
     GATEWAY_DOWN = "gateway_down"
     """No gateway collected."""
     SPOOL_BLOCKED = "spool_blocked"

@@ -28,7 +28,6 @@ class LeftOut:
     to_ms: int = 0
 
     def add(self, poll: Poll) -> None:
-        """One more record."""
         self.from_ms = min(self.from_ms or poll.due_ms, poll.due_ms)
         self.to_ms = max(self.to_ms, poll.due_ms)
         self.records += 1
@@ -93,7 +92,6 @@ class HistoryQueue:
         return bool(self.batch)
 
     def written(self) -> None:
-        """The batch is on the disk."""
         self.values -= sum(len(c.points) * len(readings) for c, readings in self.batch.items())
         self.batch = {}
 

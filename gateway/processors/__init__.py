@@ -17,5 +17,4 @@ ProcessorSettings = Annotated[DeadbandSettings | SelectSettings | StaleSettings,
 
 
 def build_processors(settings: Sequence[ProcessorSettings]) -> list[Processor]:
-    """The processors in their order."""
     return [processor.build() for processor in settings]

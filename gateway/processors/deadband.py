@@ -54,7 +54,6 @@ class Deadband:
         return (poll._replace(readings=readings),) if readings else ()
 
     def forget(self, devices: Collection[str]) -> None:
-        """These devices begin anew."""
         self._points.forget(devices)
 
     def _passes(self, reading: Reading) -> bool:

@@ -32,7 +32,6 @@ class PointStates(Generic[StateT]):
         return states
 
     def forget(self, devices: Collection[str]) -> None:
-        """The states of these devices begin anew."""
         self._states = {place: state for place, state in self._states.items() if place[0] not in devices}
         self._by_block = WeakKeyDictionary(
             (columns, states)

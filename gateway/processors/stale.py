@@ -50,7 +50,6 @@ class StaleDetector:
         return (poll._replace(readings=readings),)
 
     def forget(self, devices: Collection[str]) -> None:
-        """These devices begin anew."""
         self._points.forget(devices)
 
     def _marked(self, reading: Reading) -> Reading:

@@ -18,8 +18,6 @@ from gateway.sources.modbus.settings import ModbusSettings
 
 
 class Effect(StrEnum):
-    """What a changed key asks for."""
-
     RESTART = "restart"
     """The gateway has to be restarted."""
     EDGE = "edge"
@@ -114,8 +112,6 @@ class Fate(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a set would do to a running gateway."""
-
     NOTHING = "nothing"
     HOT = "hot"
     RESTART = "restart"
@@ -143,8 +139,6 @@ class EndpointChange:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
-    """The whole difference between two sets."""
-
     restart: tuple[str, ...] = ()
     """Keys that only a restart changes."""
     edge: tuple[str, ...] = ()

@@ -237,7 +237,6 @@ class SettingsExchange:
         self._account(prepared, source, ended, beginning)
 
     def _start(self, prepared: PreparedSet, endpoint: _Endpoint, ended: Collection[str]) -> None:
-        """A new source polls the endpoint from now on."""
         parts, source, after = self._parts, endpoint.next_source, endpoint.after
         assert source is not None
         assert after is not None
@@ -249,7 +248,6 @@ class SettingsExchange:
         parts.pipeline.add_source(source)
 
     async def _end(self, source: ModbusSource, *, keep_stats: bool) -> None:
-        """Nothing is collected from this source any more."""
         parts = self._parts
         await parts.pipeline.remove_source(source)
         parts.sources.remove(source)

@@ -73,5 +73,4 @@ class ReloadReport(msgspec.Struct, frozen=True):
 
 
 def refused(error: ConfigError) -> ReloadReport:
-    """The report about a set that is wrong."""
     return ReloadReport("refused", str(error))

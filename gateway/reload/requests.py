@@ -42,7 +42,6 @@ class RequestFiles:
     # Who asks.
 
     def ask(self, who: str, file: str, *, last_good: bool) -> ReloadRequest:
-        """Leave a request."""
         request = ReloadRequest(secrets.token_hex(8), who, file, last_good)
         make_folder(self._folder)
         replace_file(self._folder / _REQUEST, msgspec.json.encode(request))
@@ -53,7 +52,6 @@ class RequestFiles:
         return self._request() == request
 
     def withdraw(self) -> None:
-        """Nobody takes it."""
         with suppress(OSError):
             (self._folder / _REQUEST).unlink()
 
@@ -75,7 +73,6 @@ class RequestFiles:
         return request
 
     def put_reply(self, request: ReloadRequest, report: ReloadReport) -> None:
-        """Leave the reply."""
         replace_file(self._folder / _REPLY, msgspec.json.encode(_Reply(request.id, report)))
 
     def _request(self) -> ReloadRequest | None:

@@ -26,7 +26,6 @@ class AdoptedEdges:
         self._lost_links: Counter[str] = Counter()
 
     def sent(self, edge: str, now: float) -> None:
-        """Records of this edge are about to be sent."""
         if edge != self._own:
             self._unacknowledged.setdefault(edge, now)
 

@@ -42,7 +42,6 @@ class Ages:
         self._written.clear()
 
     def stepped(self) -> None:
-        """The wall clock was set."""
         self._rest_until = self._monotonic() + _AFTER_STEP_S
 
     @property

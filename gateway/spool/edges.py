@@ -23,7 +23,6 @@ _REFUSAL_S = 600.0
 
 
 def encode_adopted(edges: Iterable[str]) -> bytes:
-    """The content of the file for these edges."""
     return encode_note(sorted(edges))
 
 
@@ -69,7 +68,6 @@ class Edges:
 
     @property
     def has_foreign(self) -> bool:
-        """Whether there are streams of another edge at all."""
         return bool(self._origins)
 
     def of(self, stream: int) -> str:

@@ -145,7 +145,6 @@ class SegmentIndex:
         return next(self.segments(), None)
 
     def has_many(self) -> bool:
-        """True when there is more than one segment."""
         return len(self._segments) > 1 or any(len(segments) > 1 for segments in self._segments.values())
 
     def overlapping(self, stream: int, first: int, last: int) -> list[Segment]:

@@ -15,7 +15,6 @@ _MARK = b"qilu1"
 
 
 def encode_note(value: object) -> bytes:
-    """The text for a value that JSON has."""
     body = json.dumps(value, ensure_ascii=False).encode()
     return b"%b %08x %b\n" % (_MARK, crc32(body), body)
 

@@ -67,7 +67,6 @@ class Quarantine:
 
     @property
     def records(self) -> int:
-        """How many records are set aside."""
         return sum(map(len, self.kept.pending.values()))
 
     def add(self, record: Record, origin: StreamOrigin, reason: str) -> None:

@@ -49,7 +49,6 @@ class RecoveryResult:
     empty: list[str] = field(default_factory=list)
 
     def add(self, segment: Segment, present: IntervalSet) -> None:
-        """One more segment with these offsets."""
         kept = self.quarantined if segment.quarantined else self.kept
         kept.add(segment)
         kept.pending[segment.stream].update(present)

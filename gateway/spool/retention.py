@@ -87,7 +87,6 @@ class Retention:
         return active
 
     def usable(self, usable: bool) -> None:
-        """Whether there is a directory that may be written."""
         if self._usable and not usable:
             self._writer.roll()  # so that the next append asks for room
         self._usable = usable

@@ -50,7 +50,6 @@ class SavedTime:
 
 
 def encode_saved(saved: SavedTime) -> bytes:
-    """The content of the file."""
     return encode_note(asdict(saved)).rstrip().ljust(_SIZE - 1) + b"\n"
 
 

@@ -112,7 +112,6 @@ def _bound(text: str, file: str) -> None:
 
 
 def too_long(file: str) -> ConfigError:
-    """The error for a file of more than MAX_CHARACTERS."""
     problem = f"longer than {MAX_CHARACTERS:,} characters"
     return ConfigError(problem, file=file, remedy="name a settings file, or split this one")
 

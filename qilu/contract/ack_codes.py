@@ -58,7 +58,6 @@ class AckCode(StrEnum):
 
     @property
     def remedy(self) -> str:
-        """What a person can do about it."""
         return _TABLE[self].remedy
 
 

@@ -19,7 +19,6 @@ _DIGITS = 64
 
 
 def derive_key(master: str, store: str, edge: str) -> str:
-    """The key of one edge for one store."""
     return hmac.digest(master.encode(), b"\0".join((b"qilu ack", *_encoded(store, edge))), "sha256").hex()
 
 

@@ -49,7 +49,6 @@ COMPARISON_POINTS = (
 
 
 def ingester_columns(ingester: str) -> BlockSchema:
-    """Of the readings of an ingester."""
     return BlockSchema(Origin(ingester, ingester, INGESTER), STATUS, INGESTER_POINTS)
 
 
@@ -59,7 +58,6 @@ def fleet_columns(edge: str) -> BlockSchema:
 
 
 def audit_columns(edge: str) -> BlockSchema:
-    """Of the readings with the result of an audit."""
     return BlockSchema(Origin(edge, edge, AUDIT), "result", AUDIT_POINTS)
 
 

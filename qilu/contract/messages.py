@@ -51,7 +51,6 @@ _ack_decoder = msgspec.json.Decoder(_AckPayload)
 
 
 def encode_ack(ack: Ack) -> bytes:
-    """An answer as one JSON object."""
     rejected = {str(offset): str(refusal) for offset, refusal in ack.rejected.items()}
     deferred = {str(offsets): code.value for code, offsets in ack.deferred.items()}
     return _encoder.encode(
@@ -131,7 +130,6 @@ _status_decoder = msgspec.json.Decoder(Status)
 
 
 def encode_notice(notice: Announcement | Status) -> bytes:
-    """A retained notice as one JSON object."""
     return _encoder.encode(notice)
 
 

@@ -149,7 +149,6 @@ class IntervalSet:
         return result
 
     def copy(self) -> IntervalSet:
-        """An independent set with the same members."""
         result = IntervalSet()
         result._firsts, result._lasts = self._firsts.copy(), self._lasts.copy()
         return result

@@ -183,7 +183,6 @@ class Poll(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """The device that was polled."""
         return self.readings[0].columns.origin
 
     @property

@@ -71,7 +71,6 @@ _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def encode_record(poll: Poll) -> bytes:
-    """One poll as one JSON object."""
     columns = poll.readings[0].columns
     origin = columns.origin
     return _encoder.encode(

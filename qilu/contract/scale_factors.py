@@ -194,7 +194,6 @@ def _exponent_of(point: Point) -> str:
 
 
 def _numbers(readings: Sequence[Reading]) -> Mapping[str, Value]:
-    """The values of these readings by point."""
     return {
         name: value
         for reading in readings

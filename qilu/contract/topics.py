@@ -88,11 +88,9 @@ class Topics:
         return f"{self.prefix}/ingester/{ingester}"
 
     def records_filter(self, lane: Lane) -> str:
-        """The filter that takes in all records of a lane."""
         return f"{self.prefix}/{lane}/#"
 
     def ingesters_filter(self) -> str:
-        """The filter that takes in all announcements."""
         return f"{self.prefix}/ingester/+"
 
     def sender(self, topic: str) -> tuple[Lane, str]:

@@ -36,7 +36,6 @@ class EmbeddedBroker:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
         if self._server is None:
             raise RuntimeError("a broker is used inside `async with`")
         port: int = self._server.sockets[0].getsockname()[1]
@@ -44,7 +43,6 @@ class EmbeddedBroker:
 
     @property
     def settings(self) -> MqttSettings:
-        """How to reach it."""
         return MqttSettings(host=HOST, port=self.port, protocol="3.1.1")
 
     async def __aenter__(self) -> Self:

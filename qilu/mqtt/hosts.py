@@ -95,7 +95,6 @@ class HostChoice:
 
 
 def _combined(problems: Sequence[UnreachableError]) -> UnreachableError:
-    """One error about all brokers."""
     if len(problems) == 1:
         return problems[0]
     text = "; ".join(dict.fromkeys(map(str, problems)))

@@ -185,7 +185,6 @@ class MqttSettings(FrozenModel):
 
     @property
     def brokers(self) -> tuple[MqttSettings, ...]:
-        """The settings for each broker alone."""
         if self.hosts is None:
             return (self,)
         addresses = self.hosts.all if isinstance(self.hosts, AllHosts) else self.hosts

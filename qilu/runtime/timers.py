@@ -19,8 +19,6 @@ _TIDY = 1000
 
 
 class Timer:
-    """One timer that is set."""
-
     __slots__ = ("callback",)
 
     def __init__(self, callback: Callable[[], None]) -> None:

@@ -56,7 +56,6 @@ class Confirmation:
 
 
 def traces(polls: Iterable[Poll]) -> list[tuple[Trace, ...]]:
-    """The traces of the readings of each poll."""
     return [
         tuple([(reading.columns, reading.time_ms, _coverage(reading)) for reading in poll.readings])
         for poll in polls

@@ -53,8 +53,6 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device of the store."""
-
     device: str
     profile: str
     edge: str

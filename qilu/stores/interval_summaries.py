@@ -29,7 +29,6 @@ class Summary(msgspec.Struct, array_like=True):
     reason: Reason | None = None
 
     def add(self, value: Value, reason: Reason | None) -> None:
-        """Take in one more sample."""
         self.reason = reason
         if value is not None and (reason is None or not self.good):
             self.last = value
@@ -42,7 +41,6 @@ class Summary(msgspec.Struct, array_like=True):
             self.high = number if self.high is None else max(self.high, number)
 
     def join(self, later: Summary) -> None:
-        """Take in all samples of a later span."""
         self.count += later.count
         self.total += later.total
         self.low = min((x for x in (self.low, later.low) if x is not None), default=None)

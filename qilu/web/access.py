@@ -79,7 +79,6 @@ class AccessControl:
         return Login(caller, cookie, int(SESSION_S))
 
     def log_out(self, cookie: str) -> None:
-        """End the session of a cookie."""
         self._sessions.end(cookie)
 
     def _checked(self, text: str, address: str) -> Token:

@@ -62,7 +62,6 @@ class Application:
         self._sockets = None if hub is None else Sockets(hub, hello, wall_topics, now_ms)
 
     async def close(self) -> None:
-        """End the WebSockets."""
         if self._sockets is not None:
             await self._sockets.close()
 

@@ -96,7 +96,6 @@ class RefusalError(QiluError):
         self.headers = headers or {}
 
     def response(self) -> Response:
-        """The response that a client gets."""
         error = {"code": self.code, "text": self.text, "remedy": self.remedy}
         return Response({"error": error}, self.status, headers=self.headers)
 

@@ -77,7 +77,6 @@ class Reader:
         return key in self._pending
 
     def drop(self, key: str) -> None:
-        """Forget the pending message of this key."""
         self._pending.pop(key, None)
 
     @property
@@ -142,7 +141,6 @@ class LiveHub:
 
     @property
     def readers(self) -> int:
-        """Connections at this moment."""
         return len(self._readers)
 
     def join(self, reader: Reader) -> None:
@@ -151,7 +149,6 @@ class LiveHub:
         self._wanted.set()
 
     def leave(self, reader: Reader) -> None:
-        """It has ended."""
         self.subscribe(reader, ())
         self._readers.discard(reader)
 

@@ -80,7 +80,6 @@ class LockOut:
         return 0.0 if failures is None else max(0.0, failures.locked_until - now)
 
     def failed(self, address: str, now: float) -> None:
-        """A wrong token came from this address."""
         network = _network(address)
         failures = self._failures.pop(network, None)
         if failures is None or now - failures.last > FORGOTTEN_AFTER_S:
@@ -94,7 +93,6 @@ class LockOut:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
-        """A right token came from it."""
         self._failures.pop(_network(address), None)
 
 

@@ -51,5 +51,4 @@ def _units(units: Iterable[str], overrides: Mapping[str, DisplayUnit]) -> Mappin
 
 
 def label_value(label: Label) -> Mapping[str, str]:
-    """A label as the API gives it."""
     return {"zh": label.zh, "en": label.en}

@@ -23,8 +23,6 @@ _REMEDY = "name ingester settings, such as configs/ingester.yaml"
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """What was asked for on the command line."""
-
     store: str
     every: str
     last: str

@@ -100,6 +100,5 @@ def _with_unit(device: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _flow(value: Mapping[str, Any] | str | float) -> str:
-    """A value of YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=WIDTH, allow_unicode=True, sort_keys=False)
     return text.removesuffix("...\n").strip()

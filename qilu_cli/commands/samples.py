@@ -30,8 +30,6 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class _DeviceSample:
-    """One sample and whose it is."""
-
     key: DeviceKey
     profile: str
     point: str

@@ -15,7 +15,6 @@ from qilu.web.settings import WebSettings
 
 
 def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
-    """About the password for the broker."""
     named = mqtt.password_file is not None or mqtt.password_env is not None
     if named and mqtt.tls is None and not mqtt.on_loopback:
         yield f"mqtt: the password goes to {mqtt.address} unencrypted; set tls: {{ca: FILE}}"
@@ -26,7 +25,6 @@ def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
 
 
 def source_warnings(sources: Sequence[ModbusSettings]) -> Iterator[str]:
-    """About the keys of certificates that devices ask for."""
     for entry, source in enumerate(sources):
         if source.tls is not None:
             yield from file_warnings({f"sources.{entry}.tls.key": source.tls.key})

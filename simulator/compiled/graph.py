@@ -59,7 +59,6 @@ class Graph:
         )
 
     def pick(self, items: Sequence[Node], index: Node) -> Node:
-        """One of the items by its number."""
         if index.is_constant:
             return items[int(index.value)]
         row = self._kept(("tuple", *map(id, items)), Node("tuple", items))
@@ -95,6 +94,5 @@ _DECISIVE = {("logical_and", False), ("logical_or", True)}
 
 
 def plain(value: Any) -> Number:
-    """A number of numpy as one of Python."""
     number: Number = value.item() if isinstance(value, np.generic | np.ndarray) else value
     return number

@@ -40,7 +40,6 @@ class CompiledStep:
     layout: Layout
 
     def draws(self, steps: int) -> list[list[float]]:
-        """The random numbers of so many steps."""
         blocks = [
             noise.noise.ahead(steps, len(noise.normals), len(noise.uniforms)).reshape(steps, -1)
             for noise in self.layout.noises
@@ -61,8 +60,6 @@ def compile_step(works: Works, dt: float) -> CompiledStep:
 
 
 class _Compiler:
-    """Writes the code of a traced step."""
-
     def __init__(self, traced: TracedObjects, works: Works) -> None:
         self._traced = traced
         self._works = works

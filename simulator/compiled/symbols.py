@@ -121,7 +121,6 @@ class Symbols(NDArrayOperatorsMixin):
         self.nodes = new
 
     def of_table(self, table: Any) -> Symbols:
-        """The row of a plain table for each of these indices."""
         items = _nodes(self.graph, table)
         picked = np.empty(self.shape + items.shape[1:], dtype=object)
         for place in np.ndindex(self.shape):

@@ -29,8 +29,6 @@ class PlaybackChange(FrozenModel):
 
 
 class SetpointChange(FrozenModel):
-    """A new value of a set-point."""
-
     value: float
     """In the unit of the point."""
 
@@ -42,7 +40,6 @@ class Machinery:
         self._plant = plant
 
     def playback(self) -> list[Mapping[str, Any]]:
-        """Where every recording stands."""
         return [
             _state(name, machines)
             for name in self._plant.devices
@@ -63,7 +60,6 @@ class Machinery:
         return _state(device, machines)
 
     def setpoints(self, device: str) -> list[Mapping[str, Any]]:
-        """Those of a device with their values."""
         self._require(device)
         machines, row = self._plant.machines_of(device)
         return [

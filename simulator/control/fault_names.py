@@ -107,8 +107,6 @@ MACHINE_FAULTS: Mapping[str, Mapping[str, MachineFaultName]] = {
 
 
 class FaultText(NamedTuple):
-    """The name of a fault and what to expect."""
-
     label: Label
     expect: Label
 

@@ -53,7 +53,6 @@ def pages_of(
 
 
 def routes_of(plant: Plant) -> Sequence[Route]:
-    """All routes of a plant's own server."""
     with pages_of(plant, Clock(plant)) as pages:
         return [*_About(plant, lambda: 0).routes(), *pages.routes]
 
@@ -95,7 +94,6 @@ class _About:
         self.boot = secrets.token_hex(8)
 
     def routes(self) -> list[Route]:
-        """Both of them."""
         return [
             Route("GET", "/api/v1/info", self._info, "wall"),
             Route("GET", "/api/v1/vocabulary", self._vocabulary, "wall"),
@@ -136,7 +134,6 @@ class _Api:
         self._labels = {placed.device: placed.label for placed in plant.settings.placed()}
 
     def routes(self) -> list[Route]:
-        """All of them."""
         faults = "/api/v1/factory/faults"
         return [
             Route("GET", "/api/v1/factory", self._state, "wall"),

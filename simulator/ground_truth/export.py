@@ -72,8 +72,6 @@ def plan_export(plant: Plant, span: float, every: float, form: Form, take: Take 
 
 
 class Stamp(NamedTuple):
-    """When a row was taken."""
-
     tick: int
     time_ms: int
 
@@ -233,7 +231,6 @@ class _Run:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was taken."""
         if not self._stamps:
             return
         ends = np.array(self._ends, dtype=np.intp)

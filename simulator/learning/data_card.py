@@ -33,7 +33,6 @@ time, at most for {span}. `remaining_life_s` is empty for a unit that does not f
 
 
 def card(described: Mapping[str, Any]) -> str:
-    """The data card as Markdown."""
     units = described["units"]
     sick = [unit for unit in units if unit["fault"]]
     test = [unit for unit in units if unit["split"] == "test"]

@@ -101,7 +101,6 @@ class _FleetRun:
             recorded[row] = values[name]
 
     def tables(self, number: int, unit: Unit) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-        """The rows of one unit in both files."""
         if self._served is None:
             self._served = self._recorder.read()
         ticks = round(self._preset.every / self._preset.step)

@@ -143,5 +143,4 @@ class PowerCycle(NetworkFault):
         return [Chunk(then="reset")] if self._age(exchange.shared) < self.off_duration else pieces
 
     def _age(self, shared: PortState) -> float:
-        """Seconds of the plant since it began."""
         return shared.seconds - self.start

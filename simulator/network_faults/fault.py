@@ -29,8 +29,6 @@ class Chunk(NamedTuple):
 
 
 class Exchange:
-    """One request on its way to its reply."""
-
     def __init__(self, line: ClientConnection, request: Frame, number: int, shared: PortState) -> None:
         self.line = line
         self.request = request
@@ -101,7 +99,6 @@ class NetworkFault(FrozenModel):
         return type(self).model_validate({**self.model_dump(), **changes})
 
     def active(self, seconds: float) -> bool:
-        """At a time of the plant."""
         return self.start <= seconds < self.end
 
     def problems(self, profile: DeviceProfile) -> Iterator[Problem]:
@@ -122,7 +119,6 @@ class NetworkFault(FrozenModel):
         """Strikes it."""
 
     def applies_to(self, exchange: Exchange) -> bool:
-        """Whether it could strike this request."""
         return True
 
     def respond(self, exchange: Exchange, request: Frame, device: Responder) -> bytes | None:

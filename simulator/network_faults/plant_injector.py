@@ -140,7 +140,6 @@ class Wires:
         return (wired.device for wired in self._by_place[place] if fault.device in (None, wired.device))
 
     def _units(self, wired: WiredDevice) -> frozenset[int]:
-        """The unit ids to which a device replies."""
         if wired.any_unit_id:
             return frozenset(range(256))
         alone = len(self._by_place[wired.place]) == 1 and wired.framing == "tcp"

@@ -16,7 +16,6 @@ from simulator.serving.response_hook import ClientConnection, Responder
 
 
 def delayed(pieces: Sequence[Chunk], seconds: float) -> Sequence[Chunk]:
-    """All of them later."""
     return [pieces[0]._replace(after=pieces[0].after + seconds), *pieces[1:]] if pieces else pieces
 
 

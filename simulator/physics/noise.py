@@ -39,7 +39,6 @@ class Noise:
 
     @property
     def machines(self) -> int:
-        """How many machines draw."""
         return len(self._devices)
 
     @cached_property
@@ -79,7 +78,6 @@ class Noise:
         return np.array([np.clip(generator.standard_normal(), -2.0, 2.0) for generator in self._spread])
 
     def normal(self) -> Array:
-        """The next standard normal of every machine."""
         if self._next_normal == len(self._normals):
             drawn = [generator.standard_normal(BLOCK) for generator in self._normal]
             self._normals = np.ascontiguousarray(np.array(drawn).T)

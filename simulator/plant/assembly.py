@@ -34,7 +34,6 @@ class ModelGroup:
 def sensed(
     settings: PlantSettings, own: Sequence[DevicePlacement], profile: DeviceProfile, *, physics: bool
 ) -> SensedModel:
-    """The sensors of the machines of one model."""
     of_entry = {
         entry.entry: sensors_of(
             profile,

@@ -33,7 +33,6 @@ BETWEEN_SPIKES = 20.0  # seconds, mean
 
 
 def problems(fault: FaultSettings, place: Loc, machines: Machines, device: Device) -> Iterator[Problem]:
-    """What is wrong with a fault for this machine."""
     known = sorted({*machines.faults, *SENSOR_FAULTS, REBOOT})
     if fault.fault not in known:
         yield Problem(

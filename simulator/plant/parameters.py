@@ -16,7 +16,6 @@ from simulator.plant.settings import PlantSettings
 
 @cache
 def of_model(model: str) -> Mapping[str, Parameter]:
-    """Every parameter that the physics of a model ask for."""
     machine = fleet("any")
     if model in MODELS:
         MODELS[model](machine)

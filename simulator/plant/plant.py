@@ -103,7 +103,6 @@ class Plant:
 
     @property
     def groups(self) -> Sequence[ModelGroup]:
-        """The machines of each model with their registers."""
         return self._rows
 
     @property
@@ -192,7 +191,6 @@ class Plant:
         return row.machines, index
 
     def possible_faults(self, device: str) -> list[str]:
-        """The names of the faults that a device may have."""
         row, _ = self._where[device]
         return [*row.machines.faults, *SENSOR_FAULTS, REBOOT]
 

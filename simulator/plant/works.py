@@ -92,7 +92,6 @@ class Works:
 
 
 def seen_from(places: NDArray[np.intp], everywhere: Surroundings) -> Surroundings:
-    """The surroundings of the machines at these places of the plant."""
     # the constructor, since dataclasses.replace costs more than all the rest here
     return Surroundings(
         second_of_day=everywhere.second_of_day,

@@ -119,7 +119,6 @@ class Device:
         self._store(Table.HOLDING, 2, address, data)
 
     def write_bits(self, address: int, values: list[bool]) -> None:
-        """Writes coils."""
         accepted = [
             (point, float(value))
             for offset, value in enumerate(values)

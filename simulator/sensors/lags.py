@@ -33,7 +33,6 @@ class Lags:
         self._samples_ago = np.zeros(len(self.rows), dtype=np.intp)
 
     def is_due(self, seconds: float) -> bool:
-        """Whether the sensors take a sample at this time."""
         if not len(self.rows):
             return False
         return math.floor(seconds / SAMPLING + 1e-6) > math.floor(self._last / SAMPLING + 1e-6)

@@ -64,7 +64,6 @@ WALK_SECONDS = 120.0
 
 
 def default_signals(profile: DeviceProfile) -> Mapping[str, AnySignal]:
-    """The signal of every point of the profile that has registers of its own."""
     exponents = {point.scale.point for point in profile.points if isinstance(point.scale, PointRef)}
     return {
         point.name: ConstantSignal(value=0.0) if point.name in exponents else _default(point, profile)

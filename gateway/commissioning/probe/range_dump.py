@@ -55,7 +55,6 @@ class RangeSearch:
         return len(self.values) + len(self.missing)
 
     def good(self, values: list[int]) -> None:
-        """The device answered with these."""
         span = self._waiting.pop(0)
         self.values |= dict(enumerate(values, span.first))
         self._learn_the_limit(span)

@@ -25,7 +25,6 @@ class TextView:
 
     @property
     def keys(self) -> dict[str, str | int]:
-        """The keys of a profile's point that is read so."""
         return {"type": "string", "length": self.registers}
 
 

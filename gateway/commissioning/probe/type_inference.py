@@ -21,8 +21,6 @@ _ORDERS = tuple(
 
 
 class GuessedValue(NamedTuple):
-    """One value as it is guessed."""
-
     address: int
     view: View | TextView
     value: float | int | str

@@ -13,8 +13,6 @@ FEW_UNITS, TRIES = 16, 2
 
 
 class Unit(NamedTuple):
-    """One unit id that answered."""
-
     unit: int
     how: str
     identity: str
@@ -36,7 +34,6 @@ async def scan(
 
 
 def verdict(units: Sequence[int], answering: Sequence[Unit], timeout: float) -> str:
-    """What the result of a scan means. Pure."""
     if not answering:
         return (
             f"none of {len(units)} unit ids answered within {timeout:g} s: the id, the framing "

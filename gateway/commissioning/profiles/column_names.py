@@ -103,7 +103,6 @@ def plain(text: str) -> str:
 
 
 def column_of(heading: str) -> str | None:
-    """The key that a heading means."""
     return _BY_WORD.get(plain(heading))
 
 

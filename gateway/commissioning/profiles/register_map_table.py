@@ -74,7 +74,6 @@ def register_map(profile: DeviceProfile, language: Language) -> RegisterMap:
 
 
 def as_csv(table: RegisterMap) -> str:
-    """The headings and rows as CSV."""
     text = io.StringIO()
     rows = (map(_csv_cell, row) for row in (table.headings, *table.rows))
     csv.writer(text, lineterminator="\n").writerows(rows)

@@ -34,7 +34,6 @@ class SheetColumn:
 
     @property
     def unit(self) -> DisplayUnit:
-        """The unit in which it is shown."""
         unit = "" if self.point is None else self.point.unit
         return display_unit(unit, self.language, self.overrides)
 

@@ -243,7 +243,6 @@ class Point(Copies):
 
     @property
     def raw_bits(self) -> int:
-        """Bits that its raw number has."""
         if self.bits is not None:
             return max(1, self.bits[1] - self.bits[0] + 1)
         return self.type.bits if not self.weights and self.type.bits else 16 * len(self.register_offsets)

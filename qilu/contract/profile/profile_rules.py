@@ -114,7 +114,6 @@ def _of_flags(point: Point, here: Loc) -> Iterator[Problem]:
 
 
 def _of_exponents(profile: ProfileFile, named: Mapping[str, Point]) -> Iterator[Problem]:
-    """What is wrong with the points that others take their scale from."""
     for index, point in enumerate(profile.points):
         name = getattr(point.scale, "point", None)
         if name is None:

@@ -64,7 +64,6 @@ class Table(StrEnum):
 
     @property
     def read_function(self) -> int:
-        """The code of the Modbus function that reads it."""
         return _READ_FUNCTIONS[self]
 
 

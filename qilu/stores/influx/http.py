@@ -39,15 +39,12 @@ class TooLongResponseError(UnreachableError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered."""
-
     status: int
     body: bytes = b""
     headers: Mapping[str, str] | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it was asked."""
         return 200 <= self.status < 300
 
     @property
@@ -61,7 +58,6 @@ class Reply:
 
     @property
     def error_text(self) -> str:
-        """The words of an error."""
         fields = self._fields
         words = str(fields.get("error") or fields.get("message") or self._text)
         return redacted(words[:_LONGEST_TEXT])  # what stands in front of it may repeat our token
@@ -214,7 +210,6 @@ class Http:
 
 
 def no_response(url: str, error: BaseException) -> UnreachableError:
-    """The error of a request that nobody answered."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
     if isinstance(error, TimeoutError):

@@ -220,7 +220,6 @@ def _line(head: bytes, fields: Sequence[bytes], reading: Reading) -> bytes:
 
 
 def _quoted(text: str) -> bytes:
-    """A text as the value of a field."""
     return b'"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').encode()
 
 

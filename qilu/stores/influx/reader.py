@@ -134,7 +134,6 @@ def newest_samples(fields: Mapping[str, tuple[int, Value]]) -> dict[str, Sample]
 
 
 def point_of(field: str) -> str:
-    """The point to which a field belongs."""
     return field.removesuffix(QUALITY).removesuffix(TEXT)
 
 

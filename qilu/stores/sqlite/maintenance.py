@@ -41,7 +41,6 @@ class Maintenance:
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a slice."""
         return self._monotonic() >= self._due
 
     def run_slice(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:

@@ -20,7 +20,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(what: object) -> str:
-    """The text of a row."""
     return _encode(what).decode()
 
 

@@ -33,7 +33,6 @@ class StoredDevice:
 
     @property
     def key(self) -> DeviceKey:
-        """Edge and device."""
         return self.entry.key
 
 
@@ -75,7 +74,6 @@ class StoreBook:
             self.problem = str(error)
 
     async def read_latest(self, device: StoredDevice) -> None:
-        """The newest sample of each of its points."""
         device.latest = await self.reader.latest(device.key, profile=device.entry.profile)
 
     def _profile(self, name: str) -> ProfileEntry | None:

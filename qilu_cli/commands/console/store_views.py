@@ -37,7 +37,6 @@ class StoreViews:
         self._started_ms = _now_ms()
 
     def find(self, name: str) -> Topic | None:
-        """The topic of this name."""
         if name == "overview":
             return Topic(name, self.overview)
         if name == "devices":
@@ -85,7 +84,6 @@ class StoreViews:
         }  # fmt: skip
 
     def devices(self) -> Mapping[str, Any]:
-        """The table of all devices."""
         rows = [
             [
                 name, _NO_LABEL, device.entry.edge, device.entry.line, device.entry.profile, "", 0,

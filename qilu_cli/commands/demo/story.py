@@ -109,7 +109,6 @@ class Account:
         return self.complete and not self.missing and not self.duplicates
 
     def caption(self) -> Label:
-        """The result as a sentence."""
         zh, en = ("", "") if self.complete else ("；对账不完整", "; the audit is not complete")
         if self.skipped:
             zh += f"（这台电脑忙，漏采 {self.skipped} 个值）"

@@ -40,7 +40,6 @@ class InterruptedBroker:
 
     @property
     def settings(self) -> MqttSettings:
-        """How to reach it."""
         if self._broker is None:
             raise RuntimeError("the broker is away")
         return self._broker.settings

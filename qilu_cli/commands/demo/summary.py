@@ -55,7 +55,6 @@ class Summary:
             )
 
     def write(self, file: Path) -> None:
-        """As one JSON object."""
         with _named(file):
             file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 

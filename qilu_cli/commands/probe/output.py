@@ -70,7 +70,6 @@ def _likely_first(dump: Dump, views: Iterable[View]) -> list[View]:
 
 
 def _room(width: int) -> int:
-    """How many columns of numbers a terminal has room for."""
     return max(2, (width - 34) // _CELL)
 
 

@@ -55,7 +55,6 @@ class Block:
         return codes if isinstance(codes, int) else codes.get(point, 0)
 
     def rows(self) -> Iterator[Row]:
-        """Its readings."""
         values = zip(*self.columns, strict=True) if self.columns else ((),) * len(self.times)
         for row, (time_ms, of_row) in enumerate(zip(self.times, values, strict=True)):
             yield time_ms, of_row, self._reasons(row)

@@ -30,7 +30,6 @@ class BadSpan:
 
     @property
     def quality(self) -> Quality:
-        """The quality of these samples."""
         return self.reason.quality
 
 
@@ -93,7 +92,6 @@ def _by_day(query: PointQuery, start_ms: int, end_ms: int) -> tuple[list[Strip],
 
 
 def of_sample(sample: Sample) -> RollUp:
-    """A sample alone."""
     value, code = sample.value, 0 if sample.reason is None else sample.reason.code
     bad = int(bool(code))
     if isinstance(value, int | float):

@@ -89,7 +89,6 @@ class DayFile:
         return self._ids.known(self._connection, columns)
 
     def columns_of(self, columns_id: int) -> BlockSchema | None:
-        """The columns with this id."""
         known = self._columns.get(columns_id)
         if known is None:
             row = self._connection.execute(_COLUMNS, (columns_id,)).fetchone()
@@ -193,7 +192,6 @@ class DayFile:
         return {ids[row_id]: bytes(data) for row_id, data in rows.fetchall()}
 
     def note(self, key: str) -> str | None:
-        """A text that was kept in the file."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 

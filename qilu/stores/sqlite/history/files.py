@@ -27,8 +27,6 @@ _NAME = re.compile(r"(raw|minutes|quarters)-(ahead|\d{4}-\d{2}(?:-\d{2})?)(?:\.(
 
 
 class Kind(StrEnum):
-    """What a file holds."""
-
     RAW = "raw"
     MINUTES = "minutes"
     QUARTERS = "quarters"

@@ -43,7 +43,6 @@ class HistoryFolder:
         self._lock = claim(self.path / "history")
 
     def close(self) -> None:
-        """Close every file."""
         for name in list(self._open_files):
             self._close(name)
         if self._lock is not None:

@@ -214,7 +214,6 @@ class HistoryReader:
 
 
 def is_history(folder: Path) -> bool:
-    """Whether there are files of a history in a folder."""
     return bool(listing(folder))
 
 

@@ -32,8 +32,6 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Some columns of one file."""
-
     id: int
     device: DeviceKey
     profile: str
@@ -116,7 +114,6 @@ class Search:
         self._reported: set[tuple[str, int]] = set()
 
     def close(self) -> None:
-        """Close every file."""
         while self._open_files:
             self._open_files.popitem()[1].connection.close()
 
@@ -131,7 +128,6 @@ class Search:
         return self.all_files()[kind]
 
     def all_files(self) -> dict[Kind, list[HistoryFile]]:
-        """The files of all kinds."""
         files: dict[Kind, list[HistoryFile]] = {kind: [] for kind in Kind}
         for file in sorted(listing(self._folder), key=lambda file: (file.ahead, file.first_day, file.part)):
             if not file.torn:

@@ -46,7 +46,6 @@ class RollUp(NamedTuple):
     code: int = 0
 
     def joined(self, later: RollUp) -> RollUp:
-        """Both as one."""
         takes_last = later.last is not None and (later.good_ms or not self.good_ms)
         return RollUp(
             self.number + later.number,
