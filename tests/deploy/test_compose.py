@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tomllib
 from typing import Any
 
 import pytest
@@ -198,6 +199,15 @@ def test_the_image_has_the_version_of_the_project_and_is_made_from_files_that_ex
     assert copied == let_in
     assert all((PROJECT / name).exists() for name in copied)
     assert len(set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))) == 1
+
+
+def test_the_image_is_given_everything_that_the_package_is_made_of() -> None:
+    wheel = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    needed = {*wheel["packages"], *wheel["force-include"]}
+    given = re.findall(r"^!(.+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    assert needed <= set(given)
 
 
 def test_the_image_has_the_interpreter_that_runs_the_tests() -> None:
