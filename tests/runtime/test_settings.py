@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from qilu.config import yaml_loader
+from qilu.config.profiles import shipped_configs
 from qilu.config.settings_file import load, load_text, load_with_line_index, read_secret
 from qilu.config.yaml_loader import parse
 from qilu.contract.errors import ConfigError, UnreachableError
@@ -158,9 +160,11 @@ class TestBombs:
         assert len(reported) == 1
         assert reported[0].endswith("more than 100000 values; repeat less with aliases (*name)")
 
-    @pytest.mark.parametrize("text", ["[" * 20_000 + "]" * 20_000, "{a: " * 5_000 + "1" + "}" * 5_000])
+    @pytest.mark.parametrize(
+        "text", ["[" * 20_000 + "]" * 20_000, "{a: " * 5_000 + "1" + "}" * 5_000, "- " * 20_000]
+    )
     def test_brackets_inside_brackets_without_end_are_refused(self, text: str) -> None:
-        assert lines(f"edge: {text}") == ["edge.yaml: nested too deeply; close the brackets"]
+        assert lines(f"edge:\n  {text}") == ["edge.yaml: nested too deeply; close the brackets"]
 
     @pytest.mark.parametrize(
         ("text", "problem"),
@@ -187,6 +191,14 @@ class TestBombs:
         text = "\n".join(device % number for number in range(5_000))
         value, _ = parse(f"devices:\n{text}", "edge.yaml")
         assert len(value["devices"]) == 5_000
+
+    def test_the_loader_in_c_and_the_loader_in_python_read_the_same(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        texts = [file.read_text(encoding="utf-8") for file in sorted(shipped_configs().rglob("*.yaml"))]
+        in_c = [parse(text, "f") for text in texts]
+        monkeypatch.setattr(yaml_loader, "_LibyamlLoader", yaml_loader._Loader)
+        assert [parse(text, "f") for text in texts] == in_c
 
     def test_a_number_without_end_is_not_repeated_in_full(self) -> None:
         reported = lines("edge: " + "9" * 100_000)
