@@ -26,6 +26,11 @@ class Function(IntEnum):
     READ_IDENTITY = 43
 
 
+WRITE_FUNCTIONS = frozenset((5, 6, 15, 16, 22))
+"""Those that only write: their reply confirms the request and is no longer than it."""
+MIRRORED_FUNCTIONS = frozenset((5, 6, 8, 22))
+"""Those whose reply equals the request: a copy of it on the line may be an echo or the reply."""
+CONFIRMED_FUNCTIONS = WRITE_FUNCTIONS | MIRRORED_FUNCTIONS
 MEI_IDENTITY = 14  # the only kind of function 43 that we speak
 RETURN_QUERY_DATA = 0  # the only kind of function 8 that we speak
 ADDRESSES = 65536

@@ -27,12 +27,15 @@ from qilu.modbus.pdu import (
     pack_bits,
     response_identity,
 )
+from qilu.modbus.unit_ids import BROADCAST
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial, dial, new_connection
 from qilu.modbus_client.endpoint import parse_endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
+from qilu.modbus_client.local_echo import ECHO_TEST
+from qilu.modbus_client.options import LinkOptions
 from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus_client.transaction import Transaction
 
 Write: TypeAlias = WriteCoil | WriteRegister | WriteCoils | WriteRegisters | MaskWrite
 
@@ -61,11 +64,11 @@ class Client:
 
     async def read(self, unit: int, request: Read | ReadWrite) -> bytes:
         """The data that was read: 2 bytes per register, 8 bits per byte."""
-        return await self._exchange(unit, request.encode())
+        return await self._request(unit, request.encode())
 
     async def write(self, unit: int, request: Write) -> None:
         """Return once the device has confirmed the write word by word; ProtocolError for any other echo."""
-        await self._exchange(unit, request.encode())
+        await self._request(unit, request.encode())
 
     async def write_and_verify(self, unit: int, request: Write) -> None:
         """As `write`, then read back; NotAppliedError where the device holds something else."""
@@ -82,16 +85,22 @@ class Client:
         objects: dict[int, bytes] = {}
         request = ReadIdentity(access)
         for _ in range(MAX_IDENTITY_REQUESTS):
-            part = response_identity(request, await self._exchange(unit, request.encode()))
+            part = response_identity(request, await self._request(unit, request.encode()))
             objects |= part.objects
             if part.next_object is None:
                 break
             request = ReadIdentity(access, part.next_object)
         return objects
 
-    async def _exchange(self, unit: int, request: bytes) -> bytes:
+    async def _request(self, unit: int, request: bytes) -> bytes:
+        connection = self._connection
         async with self._lock:
-            return await self._connection.exchange(unit, request, self._timeout, self._gap)
+            if unit != BROADCAST and connection.endpoint.echo.must_test(request):
+                test = Transaction(unit, ECHO_TEST)
+                await connection.read([test], self._timeout, self._gap)
+                if isinstance(test.error, UnreachableError):
+                    raise test.error
+            return await connection.request(unit, request, self._timeout, self._gap)
 
 
 @asynccontextmanager
@@ -106,11 +115,13 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
     endpoint = parse_endpoint(url)
-    rules = LinkOptions(endpoint.framing, serial=endpoint.serial)
-    state = EndpointState.new(url, rules, random or Random(), timeout)
+    options = LinkOptions(endpoint.framing, serial=endpoint.serial)
+    state = EndpointState(url, options, random or Random(), timeout)
     try:
         async with asyncio.timeout(connect_timeout):
-            connection = await dial(endpoint, lambda: new_connection(url, rules, ClientStats(), _late, state))
+            connection = await dial(
+                endpoint, lambda: new_connection(url, options, ClientStats(), _late, state)
+            )
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
     except (OSError, UnicodeError) as error:

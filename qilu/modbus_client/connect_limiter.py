@@ -10,7 +10,7 @@ MAX_CONCURRENT_CONNECTS = 50
 
 
 class ConnectLimiter:
-    """Shared by all links of a process. Endpoints that failed last time get half of the slots at most: hosts
+    """Shared by all links of a process. Endpoints that failed last time get half of the limit at most: hosts
     which swallow every attempt keep no sound one waiting that just closed an idle connection."""
 
     def __init__(self, limit: int = MAX_CONCURRENT_CONNECTS) -> None:
@@ -18,8 +18,8 @@ class ConnectLimiter:
         self._failing = asyncio.Semaphore(max(1, limit // 2))
 
     @asynccontextmanager
-    async def slot(self, *, failed: bool) -> AsyncIterator[None]:
-        """Wait for a slot, the longest waiting first, and hold it. `failed`: the last attempt did."""
+    async def connecting(self, *, failed: bool) -> AsyncIterator[None]:
+        """Wait until one more may connect, the longest waiting first. `failed`: the last attempt did."""
         if failed:
             async with self._failing, self._any:
                 yield

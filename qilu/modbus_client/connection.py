@@ -12,22 +12,15 @@ from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.framing import Frame, Framer
 from qilu.modbus.pdu import response_data, without_padding
 from qilu.modbus.tcp import TcpFramer
-from qilu.modbus_client.connection_record import ConnectionRecord
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.open_requests import OpenRequests
+from qilu.modbus_client.options import LinkOptions
 from qilu.modbus_client.read_wait import ReadWait
+from qilu.modbus_client.reconnect_policy import ConnectionRecord
 from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import (
-    ConnectionLostError,
-    LateReply,
-    LinkOptions,
-    ReplyTimeoutError,
-    Transaction,
-)
+from qilu.modbus_client.transaction import ConnectionLostError, LateReply, ReplyTimeoutError, Transaction
 from qilu.modbus_client.unusable_reply import ReplyDiagnosis
 from qilu.runtime.timers import Timers
-
-__all__ = ["Connection", "ConnectionLostError", "LateReply", "ReplyTimeoutError", "Transaction"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,60 +37,62 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         name: str,
-        rules: LinkOptions,
+        options: LinkOptions,
         stats: ClientStats,
         late: LateReply,
         endpoint: EndpointState,
-        alarms: Timers | None = None,
+        timers: Timers | None = None,
     ) -> None:
-        """`endpoint`: shared by its connections, one after another; `alarms`: by the whole process."""
+        """`endpoint`: shared by its connections, one after another; `timers`: by the whole process."""
         self.name = name
         self.record = ConnectionRecord()
-        self._rules = rules
+        self.endpoint = endpoint
+        self._options = options
         self._stats = stats
         self._late = late
-        self._framer: Framer = TcpFramer(lenient=rules.lenient, max_pdu=rules.max_pdu)
+        self._framer: Framer = TcpFramer(lenient=options.lenient, max_pdu=options.max_pdu)
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
-        self._requests = OpenRequests(endpoint.ids, rules.max_in_flight)
-        self._wait = ReadWait(alarms or Timers(), rules.min_gap)
-        self._diagnosis = ReplyDiagnosis(rules)
+        self._requests = OpenRequests(endpoint.ids, options.max_in_flight)
+        self._wait = ReadWait(timers or Timers(), options.min_gap, self._on_timer)
+        self._diagnosis = ReplyDiagnosis(options)
         self._behind = 0  # bytes that came behind the frame at hand
 
     @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
+    async def read(self, transactions: Sequence[Transaction], timeout: float, gap: float) -> None:
         """Send these in order and return when each is answered; `timeout`: seconds to wait for each reply.
 
         After an UnreachableError (no reply, connection lost, busy) no further one is sent. `gap`: seconds of
         silence between a reply, to whoever asked before too, and a request of these, and after the last
-        reply. Errors are left in the exchanges; nothing is raised.
+        reply. Errors are left in the transactions; nothing is raised.
         """
-        requests = self._requests
-        requests.waiting.extend(exchanges)
+        requests, wait = self._requests, self._wait
+        requests.waiting.extend(transactions)
         requests.timeout = timeout
-        self._diagnosis.start()
-        done = self._wait.start(gap, self.record.last_reply_at)
-        self._advance(self._wait.now())
+        self._diagnosis.rejected_frames = 0
+        done = wait.start(gap, self.record.last_reply_at)
+        self._advance(wait.started_at)
         try:
             await done
         finally:
-            self._wait.end()
-            if requests.end():
+            wait.end()
+            requests.unconfirmed.clear()
+            if requests.drop():
                 self.close()
 
-    async def exchange(self, unit: int, request: bytes, timeout: float, gap: float = 0.0) -> bytes:
+    async def request(self, unit: int, request: bytes, timeout: float, gap: float = 0.0) -> bytes:
         """The data of the reply to one request (`response_data`), or raises what went wrong.
 
         It is sent once at most, whatever becomes of it: of a write nobody else knows whether it was done.
         """
-        exchange = Transaction(unit, request)
-        await self.read((exchange,), timeout, gap)
-        if exchange.data is not None:
-            return exchange.data
-        raise exchange.error or ConnectionLostError(f"{self.name}: not sent")
+        transaction = Transaction(unit, request)
+        await self.read((transaction,), timeout, gap)
+        if transaction.data is not None:
+            return transaction.data
+        raise transaction.error or ConnectionLostError(f"{self.name}: not sent")
 
     def close(self) -> None:
         """Hang up; what is open fails at once."""
@@ -108,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.record.connected(self._wait.now())
+        self.record.connected_at = self._wait.now()
 
     # For a plain Protocol asyncio allocates 256 kB per chunk, which costs more than all that follows.
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - its name is asyncio's
@@ -146,35 +141,30 @@ class Connection(asyncio.BufferedProtocol):
 
     def _advance(self, now: float) -> None:
         """Send what may be sent now, or end the read when nothing is left to wait for."""
-        wait, requests, transport = self._wait, self._requests, self._transport
-        if wait.pausing is not None:
-            return
+        requests, transport = self._requests, self._transport
         waiting = requests.waiting
         if waiting and (transport is None or transport.is_closing()):
             self._fail_all(ConnectionLostError(f"{self.name}: not connected"))
         while waiting and len(requests.open) < requests.limit:
             not_before = self._not_before(waiting[0].unit)
             if now < not_before:
-                wait.pause(not_before, self._pause_over)
+                self._wait.wake(not_before)
                 return
             self._send(waiting.popleft(), now)
         if not requests.open:
-            wait.over()
-
-    def _pause_over(self) -> None:
-        self._wait.pause_over()
-        self._advance(self._wait.now())
+            self._wait.over()
 
     def _not_before(self, unit: int) -> float:  # noqa: ARG002 - where replies have no numbers it matters
         """When the next request may be sent."""
         return self._wait.quiet_until
 
-    def _send(self, exchange: Transaction, now: float) -> None:
-        requests = self._requests
-        exchange.asked_at = now
-        exchange.deadline = deadline = now + requests.timeout
-        transaction = requests.ids.next()
-        requests.open[transaction] = exchange
+    def _send(self, transaction: Transaction, now: float) -> None:
+        requests, wait = self._requests, self._wait
+        transaction.id = requests.ids.next()
+        transaction.asked_at = now
+        deadline = now + requests.timeout + self._options.wire_time(transaction.request)
+        transaction.deadline = deadline
+        requests.open[transaction.id] = transaction
         if self._behind and len(requests.open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
             self._fail_all(ConnectionLostError(f"{self.name}: half a frame came unasked"))
@@ -182,53 +172,53 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._stats.requests += 1
         self._diagnosis.last_bytes = b""
-        self._transport.write(self._framer.encode(transaction, exchange.unit, exchange.request))  # type: ignore[union-attr]
-        if self._wait.deadline is None:
-            self._wait.set_deadline(deadline, self._on_timer)
+        self._transport.write(  # type: ignore[union-attr]
+            self._framer.encode(transaction.id, transaction.unit, transaction.request)
+        )
+        if deadline < wait.wakes_at:
+            wait.wake(deadline)
 
     def _received(self, frame: Frame) -> None:
-        transaction, unit, pdu = frame
-        exchange = self._requests.open.get(transaction)
-        if exchange is None or (exchange.unit != unit and unit not in self._rules.accepted_unit_ids):
-            self._unexpected(frame, self._requests.timed_out.get(transaction))
+        transaction = self._requests.open.get(frame.transaction)
+        if transaction is None or not self._is_from(frame.unit, transaction):
+            self._unexpected(frame)
             return
-        exchange.ended_at = now = self._wait.now()
-        self._accept(transaction, exchange, pdu, now)
+        transaction.ended_at = now = self._wait.now()
+        self._accept(transaction, frame.pdu, now)
 
-    def _accept(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
+    def _is_from(self, unit: int, transaction: Transaction) -> bool:
+        return unit == transaction.unit or unit in self._options.accepted_unit_ids
+
+    def _accept(self, transaction: Transaction, pdu: bytes, now: float) -> None:
         """This is the reply to that request; it came at `now`."""
-        del self._requests.open[transaction]
+        del self._requests.open[transaction.id]
         self.record.replied(now)
         self._stats.replies += 1
-        if self._rules.lenient:
-            pdu = without_padding(exchange.request, pdu)
+        if self._options.lenient:
+            pdu = without_padding(transaction.request, pdu)
         try:
-            exchange.data = response_data(exchange.request, pdu)
+            transaction.data = response_data(transaction.request, pdu)
         except ProtocolError as error:
-            self._refused(exchange, self._diagnosis.wrong_response(exchange.request, pdu, str(error)))
+            self._stats.rejected_replies += 1
+            transaction.error = self._diagnosis.wrong_response(transaction.request, pdu, str(error))
+            _log.debug("%s: unit %d: %s", self.name, transaction.unit, transaction.error)
         except ModbusError as error:
-            self._refused(exchange, error)
+            self._stats.exceptions += 1
+            transaction.error = error
+            if isinstance(error, UnreachableError):
+                self._requests.waiting.clear()
         if self._behind:
-            self._requests.unconfirmed.append(exchange)
+            self._requests.unconfirmed.append(transaction)
         if self._wait.gap:
-            self._wait.replied(now)
+            self._wait.quiet_until = now + self._wait.gap
         self._advance(now)
 
-    def _refused(self, exchange: Transaction, error: QiluError) -> None:
-        exchange.error = error
-        if isinstance(error, ProtocolError):
-            self._stats.rejected_replies += 1
-            _log.debug("%s: unit %d: %s", self.name, exchange.unit, error)
-        else:
-            self._stats.exceptions += 1
-        if isinstance(error, UnreachableError):
-            self._requests.waiting.clear()
-
-    def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
-        """Nothing that is open has this reply; `timed_out`: what may have waited for it."""
+    def _unexpected(self, frame: Frame) -> None:
+        """Nothing that is open has this reply."""
+        timed_out = self._requests.timed_out.get(frame.transaction)
         if timed_out is not None and timed_out.unit == frame.unit:
             now = self._wait.now()
-            self._requests.timed_out.pop(frame.transaction, None)
+            del self._requests.timed_out[frame.transaction]
             self._stats.late_replies += 1
             self.record.replied(now, late=True)
             self._diagnosis.last_bytes = b""
@@ -242,35 +232,34 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _on_timer(self) -> None:
-        self._wait.deadline_passed()
         now = self._wait.now()
-        for transaction, exchange in list(self._requests.open.items()):
-            if exchange.deadline > now:
-                self._wait.set_deadline(exchange.deadline, self._on_timer)
-                return
-            self._expire(transaction, exchange, now)
+        for transaction in list(self._requests.open.values()):
+            if transaction.deadline > now:
+                self._wait.wake(transaction.deadline)
+                break
+            self._expire(transaction, now)
         self._advance(now)
 
-    def _expire(self, transaction: int, exchange: Transaction, now: float) -> None:
+    def _expire(self, transaction: Transaction, now: float) -> None:
         """The deadline of this request has passed."""
         requests = self._requests
-        del requests.open[transaction]
+        del requests.open[transaction.id]
         requests.waiting.clear()
-        exchange.ended_at = now
         if requests.unconfirmed and self._behind:
             requests.invalidate_unconfirmed(ProtocolError(f"{self.name}: half a frame came behind it"))
-        problem = f"{self.name}: unit {exchange.unit} did not reply within {requests.timeout:g} s"
-        exchange.error = self._diagnosis.timed_out(exchange, problem) or ReplyTimeoutError(problem)
+        problem = f"{self.name}: unit {transaction.unit} did not reply within {requests.timeout:g} s"
+        error = self._diagnosis.timed_out(transaction, problem) or ReplyTimeoutError(problem)
+        transaction.fail(error, now)
         self._stats.timeouts += 1
-        self.record.timed_out()
-        self._after_timeout(transaction, exchange)
+        self.record.consecutive_timeouts += 1
+        self._after_timeout(transaction)
 
-    def _after_timeout(self, transaction: int, exchange: Transaction) -> None:
+    def _after_timeout(self, transaction: Transaction) -> None:
         """Its reply may still come."""
         if self.record.is_doubtful or self._behind:
             self._disconnect()
         else:
-            self._requests.remember(transaction, exchange)
+            self._requests.remember(transaction)
 
     def _disconnect(self) -> None:
         """A new stream is safer than this one."""

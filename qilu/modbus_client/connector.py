@@ -21,11 +21,11 @@ from qilu.modbus_client.datagrams import dial_udp
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
-from qilu.modbus_client.options import ClientOptions
+from qilu.modbus_client.options import ClientOptions, LinkOptions
 from qilu.modbus_client.reconnect_policy import ReconnectPolicy
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import LateReply, LinkOptions
+from qilu.modbus_client.transaction import LateReply
 from qilu.modbus_client.untagged_connection import UntaggedConnection
 from qilu.runtime.backoff import Backoff
 from qilu.runtime.certificates import Trust, explain_distrust
@@ -108,16 +108,15 @@ async def dial_tcp(
 
 def new_connection(
     name: str,
-    rules: LinkOptions,
+    options: LinkOptions,
     stats: ClientStats,
     late: LateReply,
     endpoint: EndpointState,
-    alarms: Timers | None = None,
+    timers: Timers | None = None,
 ) -> Connection:
-    """One that plays by these rules, not connected yet."""
-    if rules.has_transaction_ids:
-        return Connection(name, rules, stats, late, endpoint, alarms)
-    return UntaggedConnection(name, rules, stats, late, endpoint, alarms)
+    """One of the kind that the options ask for, not connected yet."""
+    kind = Connection if options.has_transaction_ids else UntaggedConnection
+    return kind(name, options, stats, late, endpoint, timers)
 
 
 class EndpointConnector:
@@ -131,21 +130,21 @@ class EndpointConnector:
         late: LateReply,
         random: Random,
         dial: Dial = dial,
-        slots: ConnectLimiter | None = None,
-        alarms: Timers | None = None,
+        limiter: ConnectLimiter | None = None,
+        timers: Timers | None = None,
     ) -> None:
-        """`slots` and `alarms`: shared with the other links of the process."""
+        """`limiter` and `timers`: shared with the other links of the process."""
         self.state = LINK.start
-        state = EndpointState.new(options.url, options.link, random, options.timeout)
+        endpoint = EndpointState(options.url, options.link, random, options.timeout)
         self._make = partial(
-            new_connection, options.url, options.link, stats, late, state, alarms or Timers()
+            new_connection, options.url, options.link, stats, late, endpoint, timers or Timers()
         )
         self._options = options
         self._tasks: asyncio.TaskGroup | None = None  # owns the attempt
         self._policy = ReconnectPolicy(backoff)
         self._stats = stats
         self._dial = partial(dial_tls, options.tls) if options.endpoint.transport == "tls" else dial
-        self._slots = slots or ConnectLimiter()
+        self._limiter = limiter or ConnectLimiter()
         self._complaints = LogThrottle(_log)
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
@@ -227,7 +226,7 @@ class EndpointConnector:
         options = self._options
         try:
             async with (
-                self._slots.slot(failed=bool(self.problem)),
+                self._limiter.connecting(failed=bool(self.problem)),
                 asyncio.timeout(options.connect_timeout),
             ):
                 connection = await self._dial(options.endpoint, self._make)

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
-from typing import Self
 
 from qilu.modbus_client.late_reply_guard import LateReplyGuard
 from qilu.modbus_client.local_echo import LocalEcho
-from qilu.modbus_client.transaction import LinkOptions
-from qilu.modbus_client.transaction_ids import TransactionIds
+from qilu.modbus_client.options import LinkOptions
+
+_LAST = 0xFFFF
+_DISTANCE = 1024  # ids that are kept between ours and those of another master
 
 
-@dataclass(frozen=True, slots=True)
+class TransactionIds:
+    """Ids from 1 to 65535: some servers reply with 0 to everything.
+
+    A converter may send the reply to a request of an old connection, or of another master, over the newest
+    one. Such a reply has an id that no open request has: ids start at random, never start again, and keep
+    clear of the ids of other masters, which count up as well.
+    """
+
+    __slots__ = ("_last", "_random")
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._last = random.randrange(_LAST)
+
+    def next(self) -> int:
+        self._last = last = self._last % _LAST + 1
+        return last
+
+    def avoid(self, other: int) -> None:
+        """Another master uses this id now."""
+        if (other - self._last + _DISTANCE) % _LAST <= 2 * _DISTANCE:
+            self._last = (other + self._random.randrange(2 * _DISTANCE, _LAST - 2 * _DISTANCE)) % _LAST
+
+
 class EndpointState:
     """Shared by all connections, one after another, to one endpoint."""
 
-    ids: TransactionIds
-    overdue: LateReplyGuard
-    echo: LocalEcho
+    __slots__ = ("echo", "guard", "ids")
 
-    @classmethod
-    def new(cls, name: str, rules: LinkOptions, random: Random, timeout: float = 0.0) -> Self:
+    def __init__(self, name: str, options: LinkOptions, random: Random, timeout: float = 0.0) -> None:
         """`timeout`: seconds that a unit in service is waited for."""
-        return cls(TransactionIds(random), LateReplyGuard(rules, timeout), LocalEcho(name, rules.local_echo))
+        self.ids = TransactionIds(random)
+        self.guard = LateReplyGuard(timeout, any_unit=bool(options.accepted_unit_ids))
+        self.echo = LocalEcho(name, "never" if options.framing == "tcp" else options.local_echo)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from qilu.modbus_client.transaction import LinkOptions
 from qilu.runtime.transitions import Transitions
 
 LOOPBACK_ATTEMPTS, WILLING_LOOPBACKS = 3, 8
@@ -50,29 +50,18 @@ LATE_REPLIES = Transitions(
 )
 
 
+@dataclass(slots=True)
 class _Unit:
     """What is known of one unit."""
 
-    __slots__ = (
-        "direct",
-        "loopbacks_missing",
-        "missing",
-        "state",
-        "tolerated",
-        "until",
-        "usual_s",
-        "willing",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.state = LATE_REPLIES.start
-        self.missing = 0  # late replies that did not come yet
-        self.until = 0.0  # nothing is sent before
-        self.usual_s: float | None = None  # duration of the last reply in time
-        self.willing = False  # it answers loopback requests
-        self.loopbacks_missing = 0  # consecutive ones without a reply
-        self.direct = 0  # requests that may be sent without one
-        self.tolerated = 0  # timeouts after which none is sent
+    state: LateReplyState = LATE_REPLIES.start
+    missing: int = 0  # late replies that did not come yet
+    until: float = 0.0  # nothing is sent before
+    usual_s: float | None = None  # duration of the last reply in time
+    willing: bool = False  # it answers loopback requests
+    loopbacks_missing: int = 0  # consecutive ones without a reply
+    direct: int = 0  # requests that may be sent without one
+    tolerated: int = 0  # timeouts after which none is sent
 
     def on(self, event: LateReplyEvent) -> None:
         self.state = LATE_REPLIES.after(self.state, event)
@@ -88,12 +77,13 @@ class LateReplyGuard:
     Kept over reconnects, which a serial device server does not pass on to its line.
     """
 
-    __slots__ = ("_anybody", "_timeout", "_units")
+    __slots__ = ("_any_unit", "_timeout", "_units")
 
-    def __init__(self, rules: LinkOptions, timeout: float = 0.0) -> None:
-        """`timeout`: seconds that a unit in service is waited for; others may be waited for less."""
+    def __init__(self, timeout: float = 0.0, *, any_unit: bool = False) -> None:
+        """`timeout`: seconds that a unit in service is waited for; others may be waited for less.
+        `any_unit`: whether a reply may be that of any unit, whatever its id."""
         self._timeout = timeout
-        self._anybody = bool(rules.accepted_unit_ids)  # a reply may then be that of any unit
+        self._any_unit = any_unit
         self._units: dict[int, _Unit] = {}
 
     def request_timed_out(self, number: int, asked_at: float, now: float) -> None:
@@ -116,7 +106,7 @@ class LateReplyGuard:
     def needs_loopback(self, number: int) -> bool:
         """Whether a loopback request has to be sent to this unit before anything else."""
         unit = self._unit(number)
-        doubtful = unit.state is LateReplyState.DOUBTFUL and not self._anybody
+        doubtful = unit.state is LateReplyState.DOUBTFUL and not self._any_unit
         return doubtful and not (unit.tolerated or unit.direct)
 
     def late_reply_arrived(self, number: int) -> None:
@@ -166,7 +156,7 @@ class LateReplyGuard:
         return asked_at + 2 * max(self._timeout, now - asked_at)
 
     def _unit(self, number: int) -> _Unit:
-        key = -1 if self._anybody else number
+        key = -1 if self._any_unit else number
         if (unit := self._units.get(key)) is None:
             unit = self._units[key] = _Unit()
         return unit

@@ -6,21 +6,15 @@ import logging
 from enum import StrEnum
 from typing import Literal
 
-from qilu.modbus.functions import Function
+from qilu.modbus.functions import MIRRORED_FUNCTIONS
+from qilu.modbus.pdu import Function, read_request
 
 _log = logging.getLogger(__name__)
 
 EchoSetting = Literal["auto", "always", "never"]
 
-MIRRORED = frozenset(
-    (
-        Function.WRITE_COIL.value,
-        Function.WRITE_REGISTER.value,
-        Function.MASK_WRITE_REGISTER.value,
-        Function.DIAGNOSTICS.value,
-    )
-)
-"""Functions whose reply equals the request: a copy of the request may be the echo or the reply."""
+ECHO_TEST = read_request(Function.READ_HOLDING_REGISTERS, 0, 1)
+"""What settles whether the line has a local echo, before a request that its reply equals."""
 REPLIES_TO_ABSENT = 3  # consecutive replies without an echo, on a line that had one
 
 
@@ -56,7 +50,7 @@ class LocalEcho:
 
     def must_test(self, request: bytes) -> bool:
         """Whether a read has to be sent first: the reply to this request would not be recognised."""
-        return self.state is EchoState.UNKNOWN and request[0] in MIRRORED
+        return self.state is EchoState.UNKNOWN and request[0] in MIRRORED_FUNCTIONS
 
     def sent(self, request: bytes) -> None:
         self._request, self._copy_removed = request, False
@@ -64,7 +58,7 @@ class LocalEcho:
     def is_copy(self, pdu: bytes) -> bool:
         """Whether this frame is the echo of the request that was sent last, and the reply follows."""
         if pdu == self._request and not self._copy_removed:
-            if not self._fixed and pdu[0] not in MIRRORED:
+            if not self._fixed and pdu[0] not in MIRRORED_FUNCTIONS:
                 self._change(EchoState.PRESENT)
             self._copy_removed = self.state is not EchoState.ABSENT
             return self._copy_removed
@@ -76,7 +70,7 @@ class LocalEcho:
         if self._copy_removed:
             self._without = 0
             self._change(EchoState.PRESENT)
-        elif self._request[0] not in MIRRORED and self.state is not EchoState.ABSENT:
+        elif self._request[0] not in MIRRORED_FUNCTIONS and self.state is not EchoState.ABSENT:
             self._without += 1
             if self.state is EchoState.UNKNOWN or self._without >= REPLIES_TO_ABSENT:
                 self._change(EchoState.ABSENT)

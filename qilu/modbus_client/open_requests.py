@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 
 from qilu.contract.errors import QiluError
+from qilu.modbus_client.endpoint_state import TransactionIds
 from qilu.modbus_client.transaction import Transaction
-from qilu.modbus_client.transaction_ids import TransactionIds
 
 _REMEMBERED = 64  # requests given up, whose replies would still be recognised
 
 
+@dataclass(slots=True)
 class OpenRequests:
     """Of one connection. Reads follow one another; what timed out is remembered beyond its read."""
 
-    __slots__ = ("ids", "limit", "open", "timed_out", "timeout", "unconfirmed", "waiting")
+    ids: TransactionIds
+    limit: int
+    """Requests that may be open at once."""
+    timeout: float = 0.0
+    """Seconds to wait for each reply."""
+    waiting: deque[Transaction] = field(default_factory=deque)
+    open: dict[int, Transaction] = field(default_factory=dict)
+    """Transaction id -> sent and not answered, the oldest first."""
+    timed_out: dict[int, Transaction] = field(default_factory=dict)
+    unconfirmed: list[Transaction] = field(default_factory=list)
+    """Answered, and bytes of another frame came at once behind."""
 
-    def __init__(self, ids: TransactionIds, limit: int) -> None:
-        """`limit`: requests that may be open at once."""
-        self.ids = ids
-        self.limit = limit
-        self.timeout = 0.0
-        """Seconds to wait for each reply."""
-        self.waiting: deque[Transaction] = deque()
-        self.open: dict[int, Transaction] = {}
-        """Transaction id -> sent and not answered, the oldest first."""
-        self.timed_out: dict[int, Transaction] = {}
-        self.unconfirmed: list[Transaction] = []
-        """Answered, and bytes of another frame came at once behind."""
-
-    def remember(self, transaction_id: int, transaction: Transaction) -> None:
+    def remember(self, transaction: Transaction) -> None:
         """It timed out; its reply may still come."""
-        self.timed_out[transaction_id] = transaction
+        self.timed_out[transaction.id] = transaction
         if len(self.timed_out) > _REMEMBERED:
             del self.timed_out[next(iter(self.timed_out))]
 
@@ -44,13 +43,11 @@ class OpenRequests:
     def fail(self, error: QiluError, now: float) -> None:
         """The stream ended: what is open will not be answered, and what was to follow is not sent."""
         for transaction in self.open.values():
-            transaction.ended_at, transaction.error = now, error
-        self.open.clear()
-        self.waiting.clear()
+            transaction.fail(error, now)
+        self.drop()
 
-    def end(self) -> bool:
-        """The read is over; whether it was cancelled and leaves requests behind."""
-        self.unconfirmed.clear()
+    def drop(self) -> bool:
+        """Forget what was not answered; whether there was any."""
         left = bool(self.open or self.waiting)
         self.open.clear()
         self.waiting.clear()

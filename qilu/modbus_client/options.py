@@ -1,12 +1,68 @@
-"""How a client reaches one endpoint: its address, its waits, and what replies are accepted."""
+"""How one endpoint is reached and talked to: its address, its waits, and what replies are accepted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from qilu.config.tls import TlsSettings
-from qilu.modbus_client.endpoint import Endpoint, parse_endpoint
-from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus.functions import CONFIRMED_FUNCTIONS, MAX_PDU, WRITE_FUNCTIONS
+from qilu.modbus.pdu import data_size
+from qilu.modbus.unit_ids import BROADCAST
+from qilu.modbus_client.endpoint import Endpoint, Framing, SerialLine, parse_endpoint
+from qilu.modbus_client.local_echo import EchoSetting
+
+QUIET_TIME_S = 0.01
+"""Seconds between a reply and the next request where ids are ignored: what else comes is read and dropped."""
+
+_RTU_FRAMED = 3  # bytes around a PDU: unit id, CRC
+_ASCII_FRAMED = 3  # characters of start and end; each other byte is two, and the LRC is one byte shorter
+_LONGEST_REPLY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How the far side is talked to, and what it is forgiven (`Quirks`)."""
+
+    framing: Framing = "tcp"
+    max_in_flight: int = 1
+    ignore_transaction_id: bool = False
+    accepted_unit_ids: frozenset[int] = frozenset()
+    serial: SerialLine | None = None
+    local_echo: EchoSetting = "auto"
+    lenient: bool = False
+    """Whether one byte too many in a reply, or in its header, and another function in an exception pass."""
+    max_pdu: int = MAX_PDU
+    """Bytes of the longest reply PDU; more than the standard has only over TCP."""
+
+    @property
+    def has_transaction_ids(self) -> bool:
+        """Whether a reply says which request it answers."""
+        return self.framing == "tcp" and not self.ignore_transaction_id
+
+    @property
+    def min_gap(self) -> float:
+        """Seconds of silence that every request needs before it."""
+        if self.serial is not None:
+            return self.serial.frame_gap
+        return QUIET_TIME_S if self.ignore_transaction_id else 0.0
+
+    def is_broadcast(self, unit: int, request: bytes) -> bool:
+        """Whether nobody answers it: a broadcast, which exists on serial lines only."""
+        return unit == BROADCAST and self.framing != "tcp" and request[0] in WRITE_FUNCTIONS
+
+    def wire_time(self, request: bytes) -> float:
+        """Seconds that the bytes of this request and of its reply take, at most."""
+        if self.serial is None:
+            return 0.0
+        size = data_size(request)
+        if size is not None:
+            reply = 2 + size + _RTU_FRAMED
+        else:
+            reply = len(request) + _RTU_FRAMED if request[0] in CONFIRMED_FUNCTIONS else _LONGEST_REPLY
+        size = len(request) + _RTU_FRAMED + reply
+        if self.framing == "ascii":
+            size = 2 * (size - 2) + 2 * _ASCII_FRAMED
+        return size * self.serial.character
 
 
 @dataclass(frozen=True, slots=True)

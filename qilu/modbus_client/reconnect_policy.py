@@ -1,13 +1,49 @@
-"""When an endpoint is connected to again, by what its last connections brought. Pure."""
+"""What one connection showed of the far side, and when the endpoint is connected to again. Pure."""
 
 from __future__ import annotations
 
-from qilu.modbus_client.connection_record import TIMEOUTS_BEFORE_RECONNECT, ConnectionRecord
+from dataclasses import dataclass
+
 from qilu.runtime.backoff import Backoff
 
+TIMEOUTS_BEFORE_RECONNECT = 3
+"""Consecutive requests without a reply to any after which the connection itself is doubted."""
 DEAF_CONNECTIONS = 4
 """Consecutive connections without a reply of which each one is given twice as many timeouts; then it begins
 anew: some devices need seconds after a connection, of others only a new connection works."""
+
+
+@dataclass(slots=True)
+class ConnectionRecord:
+    """Of one connection, from its begin to its end. Times are seconds of the loop's clock."""
+
+    replies: int = 0
+    """Frames that answered a request of ours, in time or late."""
+    problem: str = ""
+    """What came that is no Modbus, for people: then it was closed."""
+    connected_at: float = 0.0
+    deaf_for: float = 0.0
+    """Seconds from the connection to its first reply, where requests before it timed out."""
+    last_reply_at: float = 0.0
+    """When a frame came last that may be a reply."""
+    max_timeouts: int = TIMEOUTS_BEFORE_RECONNECT
+    """Consecutive timeouts after which it is closed."""
+    consecutive_timeouts: int = 0
+    closed_by_us: bool = False
+    """Whether we closed it; that says nothing against connecting again at once."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether so many requests timed out that another connection is tried."""
+        return self.consecutive_timeouts >= self.max_timeouts
+
+    def replied(self, now: float, *, late: bool = False) -> None:
+        if self.consecutive_timeouts > 1 and not self.replies and not late:
+            self.deaf_for = now - self.connected_at
+        if not late:
+            self.last_reply_at = now
+        self.replies += 1
+        self.consecutive_timeouts = 0
 
 
 class ReconnectPolicy:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import EXCEPTION, Function, loopback_request, read_request
+from qilu.modbus.functions import READ_LIMITS
+from qilu.modbus.pdu import EXCEPTION, loopback_request
 from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.endpoint_state import EndpointState
+from qilu.modbus_client.late_reply_guard import LateReplyGuard
+from qilu.modbus_client.options import LinkOptions
 from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import (
-    READS,
-    TURNAROUND_S,
-    LateReply,
-    LinkOptions,
-    ReplyTimeoutError,
-    Transaction,
-)
+from qilu.modbus_client.transaction import ConnectionLostError, LateReply, ReplyTimeoutError, Transaction
 from qilu.runtime.timers import Timers
 
 if TYPE_CHECKING:
@@ -27,199 +22,177 @@ if TYPE_CHECKING:
 
 LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
-ECHO_TEST = read_request(Function.READ_HOLDING_REGISTERS, 0, 1)
-"""What settles whether the line has a local echo, before a request that its reply equals."""
+TURNAROUND_S = 0.1
+"""Seconds that the devices of a serial line get to carry out a broadcast.
+
+Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.4.1.
+"""
+
+
+class LoopbackTransaction(Transaction):
+    """A loopback request, sent before a request of the same unit."""
+
+    __slots__ = ("_guard", "_waits")
+
+    def __init__(self, waits: Transaction, guard: LateReplyGuard) -> None:
+        super().__init__(waits.unit, LOOPBACK)
+        self._waits = waits
+        self._guard = guard
+
+    def fail(self, error: QiluError, now: float) -> None:
+        """The request that waits fails with it. A device may end the connection because of the loopback."""
+        if isinstance(error, ConnectionLostError):
+            error = ReplyTimeoutError(f"no reply to a loopback request: {error}")
+        self._guard.loopback_timed_out(self.unit, self.asked_at, now)
+        self._waits.asked_at = self.asked_at
+        self._waits.fail(error, now)
 
 
 class UntaggedConnection(Connection):
-    """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by an echo
-    after each reply that did not come (`LateReplyGuard`)."""
+    """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by a
+    loopback request after each reply that did not come (`LateReplyGuard`)."""
 
     def __init__(
         self,
         name: str,
-        rules: LinkOptions,
+        options: LinkOptions,
         stats: ClientStats,
         late: LateReply,
         endpoint: EndpointState,
-        alarms: Timers | None = None,
+        timers: Timers | None = None,
     ) -> None:
-        super().__init__(name, rules, stats, late, endpoint, alarms)
+        super().__init__(name, options, stats, late, endpoint, timers)
         self._requests.limit = 1
-        self._serial_framer = _serial_framer(rules)
+        self._guard = endpoint.guard
+        self._serial_framer = _serial_framer(options)
         if self._serial_framer is not None:
             self._framer = self._serial_framer
-        self._overdue = endpoint.overdue
-        self._echo = endpoint.echo
-        self._abandoned: Transaction | None = None  # given up last, whose reply would be recognised
-        self._started_at = self._line_busy_until = 0.0
-
-    async def read(self, exchanges: Sequence[Transaction], timeout: float, gap: float) -> None:
-        self._started_at = self._wait.now()
-        await super().read(exchanges, timeout, gap)
 
     def data_received(self, data: bytes) -> None:
-        if self._rules.serial is not None:  # a frame, or noise, ends with a silence
-            self._line_busy_until = self._wait.now() + self._rules.min_gap
+        if self._options.serial is not None:  # a frame, or noise, ends with a silence
+            self._wait.busy_until = self._wait.now() + self._options.min_gap
         super().data_received(data)
 
     def _advance(self, now: float) -> None:
-        waiting = self._requests.waiting
-        if waiting and not self._requests.open and waiting[0].request is not LOOPBACK:
-            unit = waiting[0].unit
-            if self._overdue.needs_loopback(unit):
-                waiting.appendleft(Transaction(unit, LOOPBACK))
-            elif self._must_test_echo(waiting[0]):
-                waiting.appendleft(Transaction(unit, ECHO_TEST))
+        requests = self._requests
+        if requests.waiting and not requests.open:
+            first = requests.waiting[0]
+            if first.request is not LOOPBACK and self._guard.needs_loopback(first.unit):
+                requests.waiting.appendleft(LoopbackTransaction(first, self._guard))
         super()._advance(now)
 
     def _not_before(self, unit: int) -> float:
         """After the gap, and with a reply overdue when it has come."""
+        wait = self._wait
         # A line that is never silent must not keep us silent for ever.
-        frame_gap = min(self._line_busy_until, self._started_at + self._requests.timeout)
-        return max(self._wait.quiet_until, frame_gap, self._overdue.until(unit))
+        frame_gap = min(wait.busy_until, wait.started_at + self._requests.timeout)
+        return max(wait.quiet_until, frame_gap, self._guard.until(unit))
 
-    def _send(self, exchange: Transaction, now: float) -> None:
-        rules = self._rules
-        if self._serial_framer is not None:
-            self._abandoned = None
-            self._serial_framer.reset()
+    def _send(self, transaction: Transaction, now: float) -> None:
+        framer, options = self._serial_framer, self._options
+        if framer is not None:
+            self._requests.timed_out.clear()
             self._behind = 0
-            self._serial_framer.expect(exchange.unit, exchange.request)
-            self._echo.sent(exchange.request)
-        super()._send(exchange, now)
-        if rules.is_broadcast(exchange):
-            self._broadcast(exchange, now)
-        elif rules.serial is not None:
-            exchange.deadline += rules.wire_time(exchange.request)
-            self._set_timer(exchange.deadline)
-
-    def _must_test_echo(self, exchange: Transaction) -> bool:
-        return (
-            self._serial_framer is not None
-            and self._echo.must_test(exchange.request)
-            and not self._rules.is_broadcast(exchange)
-        )
-
-    def _set_timer(self, deadline: float) -> None:
-        """On a serial line one may be set for a longer request that came before, and be too late."""
-        self._wait.set_deadline(deadline, self._on_timer)
-
-    def _broadcast(self, exchange: Transaction, now: float) -> None:
-        """Nobody answers; all get the time to carry it out."""
-        self._requests.open.clear()
-        exchange.ended_at, exchange.data = now, b""
-        self._wait.sent_broadcast(now + self._rules.wire_time(exchange.request) + TURNAROUND_S)
+            framer.reset()
+            framer.expect(transaction.unit, transaction.request)
+            self.endpoint.echo.sent(transaction.request)
+        super()._send(transaction, now)
+        if options.is_broadcast(transaction.unit, transaction.request):
+            # Nobody answers; all get the time to carry it out.
+            self._requests.open.clear()
+            transaction.ended_at, transaction.data = now, b""
+            self._wait.quiet_until = now + options.wire_time(transaction.request) + TURNAROUND_S
 
     def _received(self, frame: Frame) -> None:
-        transaction, exchange = next(iter(self._requests.open.items()), (0, None))
-        if exchange is None or (
-            exchange.unit != frame.unit and frame.unit not in self._rules.accepted_unit_ids
-        ):
-            self._unexpected(frame, self._abandoned)
+        transaction = next(iter(self._requests.open.values()), None)
+        if transaction is None or not self._is_from(frame.unit, transaction):
+            self._unexpected(frame)
             return
-        if self._serial_framer is not None and self._echo.is_copy(frame.pdu):
+        if self.endpoint.echo.is_copy(frame.pdu):
             self._diagnosis.last_bytes = b""
             return
-        now = self._wait.now()
-        self.record.last_reply_at = now
-        if exchange.request is LOOPBACK:
-            self._echoed(transaction, exchange, frame.pdu, now)
-            return
-        if _is_echo(frame.pdu):  # whatever came before it answers something that was asked before it
-            self._stats.late_replies += 1
-            self._overdue.late_loopback(exchange.unit)
-            exchange.withheld_reply = None
-            exchange.deadline = (
-                exchange.asked_at + self._requests.timeout + self._rules.wire_time(exchange.request)
-            )
-            self._set_timer(exchange.deadline)
-            return
-        if exchange.withheld_reply is not None:
-            self._on_duplicate_reply(transaction, exchange, frame.pdu, now)
-            return
-        exchange.ended_at = now
-        if hold := self._overdue.withhold_time(
-            exchange.unit, now - exchange.asked_at, self._requests.timeout
-        ):
-            exchange.withheld_reply = frame.pdu
-            exchange.deadline = now + hold
-            self._set_timer(exchange.deadline)
+        self.record.last_reply_at = now = self._wait.now()
+        if transaction.request is LOOPBACK or _is_loopback(frame.pdu):
+            self._on_loopback(transaction, frame.pdu, now)
+        elif transaction.withheld_reply is not None:
+            self._on_duplicate_reply(transaction, frame.pdu, now)
         else:
-            self._accept(transaction, exchange, frame.pdu, now)
+            transaction.ended_at = now
+            took = now - transaction.asked_at
+            if hold := self._guard.withhold_time(transaction.unit, took, self._requests.timeout):
+                transaction.withheld_reply = frame.pdu
+                self._set_deadline(transaction, now + hold)
+            else:
+                self._accept(transaction, frame.pdu, now)
 
-    def _echoed(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
-        if not _is_echo(pdu):
-            self._stats.late_replies += 1
+    def _on_loopback(self, transaction: Transaction, pdu: bytes, now: float) -> None:
+        """The request, the reply, or both are those of a loopback."""
+        if transaction.request is not LOOPBACK:
+            # The reply to an earlier one: what came before it answers something that was asked before it.
+            self._guard.late_loopback(transaction.unit)
+            transaction.withheld_reply = None
+            wire_time = self._options.wire_time(transaction.request)
+            self._set_deadline(transaction, transaction.asked_at + self._requests.timeout + wire_time)
+        elif _is_loopback(pdu):
+            self._guard.loopback_replied(transaction.unit)
+            transaction.ended_at = now
+            self._accept(transaction, pdu, now)
             return
-        self._overdue.loopback_replied(exchange.unit)
-        exchange.ended_at = now
-        self._accept(transaction, exchange, pdu, now)
-
-    def _on_duplicate_reply(self, transaction: int, exchange: Transaction, pdu: bytes, now: float) -> None:
-        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
-        self._overdue.late_reply_arrived(exchange.unit)
         self._stats.late_replies += 1
-        if pdu == exchange.withheld_reply or exchange.request[0] not in READS:
-            self._accept(transaction, exchange, pdu, now)
+
+    def _on_duplicate_reply(self, transaction: Transaction, pdu: bytes, now: float) -> None:
+        """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
+        self._guard.late_reply_arrived(transaction.unit)
+        self._stats.late_replies += 1
+        if pdu == transaction.withheld_reply or transaction.request[0] not in READ_LIMITS:
+            self._accept(transaction, pdu, now)
             return
         self._requests.open.clear()
-        exchange.withheld_reply = None
-        self._requests.waiting.appendleft(exchange)
+        transaction.withheld_reply = None
+        self._requests.waiting.appendleft(transaction)
         self._advance(now)
 
-    def _unexpected(self, frame: Frame, timed_out: Transaction | None) -> None:
-        if _is_echo(frame.pdu):
+    def _set_deadline(self, transaction: Transaction, deadline: float) -> None:
+        transaction.deadline = deadline
+        self._wait.wake(deadline)
+
+    def _unexpected(self, frame: Frame) -> None:
+        timed_out = self._requests.timed_out.get(frame.transaction)
+        if _is_loopback(frame.pdu):
             self._stats.late_replies += 1
             if timed_out is not None and timed_out.request is LOOPBACK:
-                self._overdue.loopback_replied(frame.unit)
+                self._guard.loopback_replied(frame.unit)
             else:
-                self._overdue.late_loopback(frame.unit)
+                self._guard.late_loopback(frame.unit)
             return
         if timed_out is not None and timed_out.unit == frame.unit:
-            self._abandoned = None
-            self._overdue.late_reply_arrived(frame.unit)
-            self._wait.end_pause(self._pause_over)
-        super()._unexpected(frame, timed_out)
+            self._guard.late_reply_arrived(frame.unit)
+            if self._requests.waiting:
+                self._wait.wake(0.0)
+        super()._unexpected(frame)
 
-    def _expire(self, transaction: int, exchange: Transaction, now: float) -> None:
-        if exchange.withheld_reply is not None:  # nothing came after it
-            self._overdue.clear(exchange.unit)
-            self._accept(transaction, exchange, exchange.withheld_reply, now)
+    def _expire(self, transaction: Transaction, now: float) -> None:
+        if transaction.withheld_reply is not None:  # nothing came after it
+            self._guard.clear(transaction.unit)
+            self._accept(transaction, transaction.withheld_reply, now)
             return
-        waits = self._requests.waiting[0] if self._requests.waiting else exchange
-        super()._expire(transaction, exchange, now)
-        if exchange.request is LOOPBACK:
-            self._no_echo(exchange, waits, now, exchange.error)
-            return
-        self._overdue.request_timed_out(exchange.unit, exchange.asked_at, now)
-        if exchange.request is ECHO_TEST:
-            waits.asked_at, waits.ended_at, waits.error = exchange.asked_at, now, exchange.error
+        super()._expire(transaction, now)
+        if transaction.request is not LOOPBACK:
+            self._guard.request_timed_out(transaction.unit, transaction.asked_at, now)
 
-    def _fail_all(self, error: QiluError) -> None:
-        """A device may end the connection because of the echo: what waits for that was not asked for."""
-        waiting = self._requests.waiting
-        for exchange in self._requests.open.values():
-            if exchange.request is LOOPBACK and waiting:
-                self._no_echo(exchange, waiting[0], self._wait.now(), ReplyTimeoutError(f"no echo: {error}"))
-        super()._fail_all(error)
-
-    def _no_echo(self, echo: Transaction, waits: Transaction, now: float, error: QiluError | None) -> None:
-        self._overdue.loopback_timed_out(echo.unit, echo.asked_at, now)
-        waits.asked_at, waits.ended_at, waits.error = echo.asked_at, now, error
-
-    def _after_timeout(self, transaction: int, exchange: Transaction) -> None:  # noqa: ARG002 - it has no number
-        if self._rules.serial is not None:  # is no stream: opening it anew changes nothing on the line
-            self._abandoned = exchange
+    def _after_timeout(self, transaction: Transaction) -> None:
+        if self._options.serial is not None:  # is no stream: opening it anew changes nothing on the line
+            transaction.id = 0  # which its reply would have
+            self._requests.remember(transaction)
         else:
             self._disconnect()
 
 
-def _serial_framer(rules: LinkOptions) -> RtuClientFramer | AsciiFramer | None:
+def _serial_framer(options: LinkOptions) -> RtuClientFramer | AsciiFramer | None:
     """The framer of replies without a transaction id; None for Modbus TCP."""
-    match rules.framing:
+    match options.framing:
         case "rtu":
-            return RtuClientFramer(rules.accepted_unit_ids, echoes=True)
+            return RtuClientFramer(options.accepted_unit_ids, echoes=True)
         case "ascii":
             from qilu.modbus_client.ascii_framing import AsciiFramer
 
@@ -228,5 +201,5 @@ def _serial_framer(rules: LinkOptions) -> RtuClientFramer | AsciiFramer | None:
             return None
 
 
-def _is_echo(pdu: bytes) -> bool:
+def _is_loopback(pdu: bytes) -> bool:
     return pdu[0] & ~EXCEPTION == LOOPBACK[0]

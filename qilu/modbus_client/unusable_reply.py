@@ -8,7 +8,8 @@ from qilu.contract.errors import QiluError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.pdu import response_data, without_padding
 from qilu.modbus.tcp import TcpFramer
-from qilu.modbus_client.transaction import LinkOptions, Transaction, UnusableReplyError
+from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.transaction import Transaction, UnusableReplyError
 
 LENIENT: Mapping[str, object] = {"lenient_replies": True}
 MAX_SHOWN = 32
@@ -18,18 +19,14 @@ MAX_SHOWN = 32
 class ReplyDiagnosis:
     """Of one connection."""
 
-    __slots__ = ("_rules", "last_bytes", "rejected_frames")
+    __slots__ = ("_options", "last_bytes", "rejected_frames")
 
-    def __init__(self, rules: LinkOptions) -> None:
-        self._rules = rules
+    def __init__(self, options: LinkOptions) -> None:
+        self._options = options
         self.last_bytes = b""
         """What came last since the last request, where it is no late reply."""
         self.rejected_frames = 0
         """Frames rejected since the present read began."""
-
-    def start(self) -> None:
-        """A read begins."""
-        self.rejected_frames = 0
 
     def wrong_response(self, request: bytes, pdu: bytes, problem: str) -> QiluError:
         """The reply to this request has another content."""
@@ -42,7 +39,7 @@ class ReplyDiagnosis:
         framer, quirks = TcpFramer(lenient=True), dict[str, object]()
         framer.feed(self.last_bytes)
         try:
-            if self._rules.framing == "tcp" and (frame := framer.next_frame()) is not None:
+            if self._options.framing == "tcp" and (frame := framer.next_frame()) is not None:
                 quirks |= self._quirks_for(transaction.request, frame.pdu)
                 if frame.unit != transaction.unit and quirks:
                     quirks = {"accepted_unit_ids": [frame.unit]}
@@ -60,7 +57,7 @@ class ReplyDiagnosis:
             return {}
         except ModbusError:
             pass
-        return LENIENT if self._rules.has_transaction_ids else {}
+        return LENIENT if self._options.has_transaction_ids else {}
 
 
 def _proposing(

@@ -30,15 +30,15 @@ from qilu.modbus.errors import (
     TargetFailedToRespond,
 )
 from qilu.modbus.pdu import ReadIdentity, read_request, response_identity, unpack_bits
-from qilu.modbus_client.connection import (
-    Connection,
+from qilu.modbus_client.connection import Connection
+from qilu.modbus_client.connector import EndpointConnector
+from qilu.modbus_client.stats import ClientStats
+from qilu.modbus_client.transaction import (
     ConnectionLostError,
     ReplyTimeoutError,
     Transaction,
+    UnusableReplyError,
 )
-from qilu.modbus_client.connector import EndpointConnector
-from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import UnusableReplyError
 from qilu.runtime.backoff import Backoff
 
 BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that is busy is polled again

@@ -15,8 +15,7 @@ from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.modbus_client.local_echo import EchoSetting
-from qilu.modbus_client.options import ClientOptions
-from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus_client.options import ClientOptions, LinkOptions
 from qilu.runtime.extras import missing_module
 
 __all__ = ["DeviceSettings", "Endpoint", "Framing", "ModbusSettings", "Quirks", "parse_endpoint"]

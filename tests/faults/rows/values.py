@@ -23,7 +23,7 @@ from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, Wri
 from qilu.modbus_client.client import Client, NotAppliedError
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint_state import EndpointState
-from qilu.modbus_client.transaction import LinkOptions
+from qilu.modbus_client.options import LinkOptions
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"
@@ -199,7 +199,7 @@ async def client_of(seen: Seen, stage: Stage) -> Client:
             rules,
             SourceStats(),
             lambda unit, seconds: None,
-            EndpointState.new("writer", rules, Random(7)),
+            EndpointState("writer", rules, Random(7)),
         ),
     )
     return Client(connection, 5 * stage.unit)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from qilu.modbus.pdu import exception_response
-from qilu.modbus_client.transaction_ids import TransactionIds
+from qilu.modbus_client.endpoint_state import TransactionIds
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, profile, reasons
 from tests.support.virtual_time import run
 

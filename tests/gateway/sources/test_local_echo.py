@@ -29,7 +29,8 @@ from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint import Endpoint, SerialLine
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.local_echo import EchoSetting, EchoState
-from qilu.modbus_client.transaction import LinkOptions, ReplyTimeoutError
+from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.transaction import ReplyTimeoutError
 from tests.gateway.sources.peer import Asked, Line, Peer, World, dial_in_memory, normal, profile, reasons
 from tests.support.virtual_time import run
 
@@ -139,7 +140,7 @@ def written(device: Device, request: Write, setting: EchoSetting = "auto") -> Ec
 
     async def write() -> EchoState:
         rules = LinkOptions("rtu", serial=SerialLine(9600), local_echo=setting)
-        state = EndpointState.new("far side", rules, Random(7))
+        state = EndpointState("far side", rules, Random(7))
         peer = Peer(framing="rtu")
         peer.heard = device.heard  # type: ignore[method-assign]
         made: Callable[[], Any] = lambda: new_connection(  # noqa: E731

@@ -13,7 +13,8 @@ from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint import Endpoint, SerialLine
 from qilu.modbus_client.endpoint_state import EndpointState
-from qilu.modbus_client.transaction import LinkOptions, ReplyTimeoutError, Transaction
+from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.transaction import ReplyTimeoutError, Transaction
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 
@@ -27,7 +28,7 @@ async def connection_to(peer: Peer, rules: LinkOptions) -> Connection:
             rules,
             SourceStats(),
             lambda unit, seconds: None,
-            EndpointState.new("far side", rules, Random(7)),
+            EndpointState("far side", rules, Random(7)),
         )
 
     connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
