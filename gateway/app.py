@@ -44,6 +44,7 @@ from gateway.sources.modbus.source import ModbusSource
 from gateway.sources.modbus.stats import SourceStats
 from gateway.spool.disk import DiskSpool
 from gateway.spool.former_files import refuse_former_files
+from gateway.timekeeping.time_synchronisation import TimeService
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.modbus_client.connector import Dial, dial
@@ -134,7 +135,12 @@ def build(
     fit its profile.
     """
     random = SystemRandom()
-    clock = Clock(settings.spool.directory / _CLOCK_FILE, boot=boot_id(), hold_s=settings.clock_hold)
+    clock = Clock(
+        settings.spool.directory / _CLOCK_FILE,
+        boot=boot_id(),
+        hold_s=settings.clock_hold,
+        service=TimeService(required=settings.clock == "synchronised"),
+    )
     edge = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
     reports = _reports(settings, edge, clock)
     history = _history(settings, profiles, clock)

@@ -15,7 +15,7 @@ from uuid import UUID
 from gateway.timekeeping.clock_file import HeldEpoch, SavedTime, encode_saved, read_saved
 from gateway.timekeeping.doubt import EARLIEST, STEADY_S, Doubt
 from gateway.timekeeping.provisional import Correction, Mark
-from gateway.timekeeping.time_synchronisation import NEVER, last_synchronised
+from gateway.timekeeping.time_synchronisation import NEVER, TimeService
 from qilu.contract.reading import EpochTag, TimeTrust
 from qilu.contract.units import format_duration
 from qilu.runtime.boot import UNKNOWN_BOOT
@@ -40,8 +40,7 @@ CLOCK_HOLD = 600.0
 class Clock:
     """Gives readings their time. `file`: what outlives the process; `boot`: the present one of the system.
 
-    `hold_s`: seconds for which a clock in doubt is waited for. `service`: a number that changes
-    when the time service synchronises the clock, None where there is none.
+    `hold_s`: seconds for which a clock in doubt is waited for. `service`: as `TimeService` says it.
     """
 
     def __init__(
@@ -52,14 +51,14 @@ class Clock:
         hold_s: float = CLOCK_HOLD,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        service: Callable[[], int | None] = last_synchronised,
+        service: Callable[[], int | None] | None = None,
     ) -> None:
         self._file = file
         self._boot = boot
         self._hold_s = hold_s
         self._wall = wall
         self._monotonic = monotonic
-        self._service = service
+        self._service = service or TimeService()
         self._descriptor: int | None = None
         self._blocked_ms = 0
         self._held: EpochTag | None = None
@@ -69,10 +68,13 @@ class Clock:
         saved, now, utc = read_saved(file), monotonic(), wall()
         self._same_boot = saved is not None and saved.same_boot(boot)
         self._offset_ms = saved.offset_ms if saved is not None and self._same_boot else None
-        self._synchronised = service()
+        self._synchronised = self._service()
         """What the service says now."""
         self._synchronised_before = saved.synchronised if saved is not None and self._same_boot else None
         """What it said before the step with which the doubt began; while there is none, what it says."""
+        self._stood_s = saved.stood_s if saved is not None and self._same_boot else 0.0
+        self._known_since_s = now - self._stood_s
+        """For how long the clock went on without a step while it was known, last."""
         self._last_held = _last_held(saved)
         """The held epoch in which the run before ended."""
         doubt = self._doubt_at_start(saved, utc, now)
@@ -95,6 +97,8 @@ class Clock:
         self._note_known()
         if doubt:
             _log.warning("the time is in doubt: %s; %s", doubt, self._what_follows())
+        elif self._synchronised is None:
+            _log.info("the clock of this system is believed, though no time service confirms it: %s", _ALONE)
         self._on_wall_clock_set: list[Callable[[], None]] = []
         self._on_step: list[Callable[[ClockStep], None]] = []
 
@@ -175,12 +179,14 @@ class Clock:
             stepped=step is not None,
             early=wall < EARLIEST,
             unbelievable=self.trust is not TimeTrust.KNOWN and not self._believable(wall, now),
+            steady_s=self._steady_s(wall, now),
         )
         if step is not None:
             _log.warning("the wall clock was set by %+.1f s", step.seconds)
         if trust is not self.trust:
             self._start_epoch(trust, now)
-            level = logging.INFO if trust is TimeTrust.KNOWN else logging.WARNING
+            confirmed = trust is TimeTrust.KNOWN and self._synchronised is not None
+            level = logging.INFO if confirmed else logging.WARNING
             _log.log(level, "the time is %s: %s", _NAMES[trust], self._what_follows())
             self._save()
         self._note_known()
@@ -219,7 +225,7 @@ class Clock:
         """The latest provisional time that the epoch of `mark` can have."""
         if this_boot:
             return round(self._monotonic() * 1000) + mark.offset_ms
-        end_ms = mark.epoch + mark.offset_ms + round(self._hold_s * 1000)
+        end_ms = mark.epoch + mark.offset_ms + round((self._hold_s + STEADY_S) * 1000)
         last = self._last_held
         return max(end_ms, last.high_ms) if last and last.number == mark.epoch else end_ms
 
@@ -292,25 +298,43 @@ class Clock:
 
     def _waits_for_service(self, wall: float, monotonic: float) -> bool:
         """Whether a time service runs that has not synchronised this clock since it was set."""
-        if self._synchronised is None:
+        if self._synchronised is None or self._as_before(wall, monotonic):
             return False
-        if self._offset_ms is None:
-            return self._synchronised == NEVER
-        as_before = abs(wall - monotonic - self._offset_ms / 1000) <= TOLERANCE
-        return not as_before and self._synchronised == self._synchronised_before
+        unchanged = self._offset_ms is not None and self._synchronised == self._synchronised_before
+        return self._synchronised == NEVER or unchanged
+
+    def _steady_s(self, wall: float, monotonic: float) -> float:
+        """How long a clock has to be steady: where nothing else tells whether it was set right, one that was
+        for `hold_s` is given up for another one that is so, too."""
+        if self._synchronised is not None or self._as_before(wall, monotonic):
+            return STEADY_S
+        return max(STEADY_S, self._hold_s) if self._stood_s >= self._hold_s else STEADY_S
+
+    def _as_before(self, wall: float, monotonic: float) -> bool:
+        """Whether the wall clock is where it was when it was last known in this boot."""
+        known_ms = self._offset_ms
+        return known_ms is not None and abs(wall - monotonic - known_ms / 1000) <= TOLERANCE
 
     def _note_known(self) -> None:
         if self.trust is TimeTrust.KNOWN:
-            self._offset_ms = self.timebase.offset_ms
+            now, offset_ms = self._monotonic(), self.timebase.offset_ms
+            if self._offset_ms is None or abs(offset_ms - self._offset_ms) > TOLERANCE * 1000:
+                self._known_since_s = now
+            self._offset_ms = offset_ms
+            self._stood_s = now - self._known_since_s
 
     def _what_follows(self) -> str:
         if self.trust is TimeTrust.KNOWN:
-            return "records that waited for it are corrected and sent"
-        if self.trust is TimeTrust.HELD:
-            hold = format_duration(self._hold_s)
-            service = "" if self._synchronised is None else " and the time service has synchronised it"
+            sent = "records that waited for it are corrected and sent"
             return (
-                f"records are kept and not sent until the clock was steady for {STEADY_S:g} s{service}, "
+                sent if self._synchronised is not None else f"{sent}; no time service confirms it: {_ALONE}"
+            )
+        if self.trust is TimeTrust.HELD:
+            now, hold = self._monotonic(), format_duration(self._hold_s)
+            service = "" if self._synchronised is None else " and the time service has synchronised it"
+            steady = format_duration(round(self._steady_s(self._wall(), now)))
+            return (
+                f"records are kept and not sent until the clock was steady for {steady}{service}, "
                 f"for at most {hold} (clock_hold)"
             )
         return (
@@ -337,6 +361,7 @@ class Clock:
             ended=ended,
             held=self._present_held(),
             synchronised=self._synchronised_before,
+            stood_s=round(self._stood_s, 1),
         )
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
             os.pwrite(self._descriptor, encode_saved(saved), 0)
@@ -362,6 +387,10 @@ class Clock:
             return None
 
 
+_ALONE = (
+    "run one (systemd-timesyncd; chrony or ntpd where the gateway may ask the kernel), or set "
+    "clock: synchronised, with which values are uncertain until one does"
+)
 _NAMES = {
     TimeTrust.KNOWN: "known",
     TimeTrust.HELD: "in doubt",

@@ -48,7 +48,7 @@ POINTS: Mapping[str, str] = {
     "rejected_records": "records that were set aside, since the start",
     "resent_records": "records sent more than once, since the start",
     "in_flight_records": "records on their way now",
-    "clock_known": "1 while the time is known; until then records wait, and are uncertain after clock_hold",
+    "clock_known": "1 while the clock is believed; else records wait, and are uncertain after clock_hold",
     "clock_offset_s": "s that the system's clock is ahead of the time that readings get",
     "broker_connected": "1 while the broker is connected",
     "broker_disconnects": "connections to the broker that were lost, since the start",

@@ -153,6 +153,8 @@ class GatewaySettings(FrozenModel):
     """The endpoints that are polled, with the devices behind them."""
     console: ConsoleSettings | None = None
     """The console in a browser: `{}` for 127.0.0.1:8080; default: none."""
+    clock: Literal["steady", "synchronised"] = "steady"
+    """Where no time service can be asked: `steady` believes a clock without steps, `synchronised` none."""
     clock_hold: Duration = CLOCK_HOLD
     """Seconds for which records wait for a system clock in doubt; then they are sent as uncertain."""
     history: HistorySettings | None = None

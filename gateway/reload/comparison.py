@@ -47,6 +47,7 @@ GATEWAY_KEYS: Mapping[str, Effect] = {
     "processors": Effect.EDGE,
     "sources": Effect.DEVICES,
     "console": Effect.RESTART,
+    "clock": Effect.RESTART,
     "clock_hold": Effect.RESTART,
     "history": Effect.RESTART,
     "max_concurrent_connects": Effect.RESTART,

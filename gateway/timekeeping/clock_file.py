@@ -32,7 +32,8 @@ class SavedTime:
     good order. `offset_ms`: UTC minus monotonic time while the clock was last known in `boot`, or None.
     `blocked_ms`: since when the spool takes no record, 0 while it does. `high_ms`: see Grids.
     `held`: the present epoch where the clock is in doubt, else None. `synchronised`: see
-    `last_synchronised`, as of before the step with which the doubt began."""
+    `TimeService`, as of before the step with which the doubt began. `stood_s`: how long the clock had
+    `offset_ms`."""
 
     alive_ms: int
     alive_s: float
@@ -43,6 +44,7 @@ class SavedTime:
     ended: bool = False
     held: HeldEpoch | None = None
     synchronised: int | None = None
+    stood_s: float = 0.0
 
     def same_boot(self, boot: UUID) -> bool:
         """Whether that process ran in this boot; False where it is not known."""

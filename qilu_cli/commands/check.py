@@ -18,6 +18,7 @@ from qilu_cli.file_kinds import Kind, kind_of
 from qilu_cli.terminal import console
 
 if TYPE_CHECKING:
+    from gateway.settings import GatewaySettings
     from simulator.plant.settings import PlantSettings
 
 _console = console()
@@ -146,7 +147,7 @@ def _check_gateway(file: Path) -> None:
     for name, profile in known.items():
         _warn(profile, f"profile {name}: ")
     _console.print(f"  {read_plan.summary(endpoints)}")
-    for line in history_room(settings, known):
+    for line in (*history_room(settings, known), *_clock_lines(settings)):
         _console.print(f"  {line}")
     warnings = (
         read_plan.warnings(endpoints),
@@ -163,6 +164,20 @@ def _check_gateway(file: Path) -> None:
         _console.print(f"  warning: {warning}")
     for line in read_plan.learned_limits(settings, known):
         _console.print(f"  learned: {line}")
+
+
+def _clock_lines(settings: GatewaySettings) -> Iterator[str]:
+    """What the clock of this system is worth to a gateway that runs here."""
+    from gateway.timekeeping.time_synchronisation import TimeService
+
+    if TimeService()() is not None:
+        return
+    hold, nothing = format_duration(settings.clock_hold), "no time service of this system can be asked"
+    if settings.clock == "synchronised":
+        yield f"warning: clock: {nothing}: values are uncertain after {hold}"
+    else:
+        yield f"clock: {nothing}: a clock that is set is believed when it stood for {hold},"
+        yield "  or for 30s where the one before stood for less (clock: synchronised believes none)"
 
 
 _CHECKS: Mapping[Kind, tuple[str, Callable[[Path], None]]] = {

@@ -43,7 +43,8 @@ print(boot_id().hex, clock.trust.value)
 from gateway.timekeeping import time_synchronisation
 
 marker = Path("/run/systemd/timesync/synchronized")
-assert time_synchronisation.last_synchronised() is None
+assert time_synchronisation.kernel_synchronised() is None or sys.argv[2] != "x86_64"
+assert time_synchronisation.TimeService()() is None
 marker.parent.mkdir(parents=True)
 marker.touch()
 now, wrong_s = 0.0, 0.0

@@ -46,10 +46,11 @@ def test_the_unit_exposes_little(unit: Path) -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-def test_the_addresses_of_a_drop_in_are_understood(unit: Path) -> None:
+@pytest.mark.parametrize("drop_in", ["addresses.conf", "kernel-clock.conf"])
+def test_a_drop_in_is_understood(unit: Path, drop_in: str) -> None:
     folder = unit.with_name(f"{unit.name}.d")
     folder.mkdir()
-    shutil.copy(DEPLOY / "systemd" / "addresses.conf", folder)
+    shutil.copy(DEPLOY / "systemd" / drop_in, folder)
     done = analyze("verify", "--man=no", unit)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -248,6 +248,40 @@ def test_beside_a_time_service_a_clock_is_believed_that_it_set_or_that_was_set_b
     scene()
 
 
+@pytest.mark.parametrize(("heals", "restarts"), [(True, False), (True, True), (False, False)])
+def test_without_a_time_service_a_clock_that_stood_long_is_given_up_for_one_that_stands_as_long(
+    tmp_path: Path, heals: bool, restarts: bool
+) -> None:
+    """A clock that is set wrong, stays so for a minute and heals had falsified half of that minute."""
+
+    @virtual_time
+    async def scene() -> None:
+        box = Box()
+        plant = Plant(tmp_path, box, period=1.0, hold_s=120.0)
+        await plant.run(130)
+        wrong_from, sent = len(plant.taken), list[int]()
+        wrong = (0.3, lambda: set_by(box, 3 * DAY))
+        looked = (99.0, lambda: sent.append(max(number for number, _, _ in plant.samples("a"))))
+        healed = (100.3, lambda: set_by(box, -3 * DAY if heals else 0.0))
+        if restarts:
+            await plant.run(20, wrong)
+            await plant.run(140, looked, healed)
+        else:
+            await plant.run(160, wrong, looked, healed)
+        assert sent[0] <= wrong_from + 1
+        assert_times_hold(plant)
+        errors = plant.errors()
+        assert len(errors) > 270
+        assert {reason for _, _, reason in plant.samples("a")} == {None}
+        if heals:
+            assert all(abs(error) < NEAR for error in errors.values())
+        else:
+            later = [error for number, error in errors.items() if number > wrong_from + 1]
+            assert all(abs(error - 3 * DAY) < NEAR for error in later)
+
+    scene()
+
+
 def test_records_of_a_boot_that_is_over_are_sent_as_uncertain(tmp_path: Path) -> None:
     @virtual_time
     async def scene() -> None:

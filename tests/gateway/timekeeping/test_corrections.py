@@ -17,7 +17,7 @@ from gateway.interfaces import Record
 from gateway.timekeeping.corrections import CORRECTIONS, Corrections
 from gateway.timekeeping.held_records import HeldRecords
 from gateway.timekeeping.provisional import Correction, Mark, corrected, is_provisional, mark_of, marked
-from gateway.timekeeping.time_synchronisation import NEVER, last_synchronised
+from gateway.timekeeping.time_synchronisation import NEVER, TimeService, kernel_synchronised
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust, Value
 from qilu.contract.record_codec import decode_record, encode_record
@@ -166,10 +166,28 @@ def test_records_of_another_boot_are_sent_at_once_as_uncertain() -> None:
 def test_the_time_service_is_asked_by_its_files() -> None:
     with TemporaryDirectory() as directory:
         folder = Path(directory) / "timesync"
-        assert last_synchronised(folder) is None
+        service = TimeService(folder=folder, kernel=lambda: None)
+        assert service() is None
         folder.mkdir()
-        assert last_synchronised(folder) == NEVER
+        assert service() == NEVER
         (folder / "synchronized").touch()
-        first = last_synchronised(folder)
+        first = service()
         os.utime(folder / "synchronized", (1, 1))  # the service touches it each time
-        assert len({NEVER, first, last_synchronised(folder)}) == 3
+        assert len({NEVER, first, service()}) == 3
+
+
+def test_the_kernel_tells_of_a_time_service_once_one_has_synchronised_it(tmp_path: Path) -> None:
+    """chrony and ntpd tell the kernel, and a clock that is set by hand is no longer synchronised there."""
+    told: list[bool | None] = [False, True, True, False]
+    service = TimeService(folder=tmp_path / "none", kernel=lambda: told.pop(0))
+    assert service() is None  # perhaps there is no service
+    first, second = service(), service()
+    assert None not in (first, second)
+    assert len({NEVER, first, second}) == 3
+    assert service() == NEVER
+
+
+def test_a_time_service_that_is_demanded_is_waited_for(tmp_path: Path) -> None:
+    for kernel in (lambda: None, lambda: False):
+        assert TimeService(required=True, folder=tmp_path / "none", kernel=kernel)() == NEVER
+    assert kernel_synchronised() in (None, False, True)
