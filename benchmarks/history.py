@@ -171,6 +171,10 @@ def fill(folder: Path, plant: Plant) -> None:
         copy(folder, Kind.MINUTES, back)
     for back in range(1, AGES[Kind.QUARTERS]):
         copy(folder, Kind.QUARTERS, back)
+    history.open()
+    for _ in Upkeep(history).run():  # the months
+        pass
+    history.close()
 
 
 def copy(folder: Path, kind: Kind, back: int) -> None:
@@ -205,6 +209,10 @@ def copy(folder: Path, kind: Kind, back: int) -> None:
         connection.execute(
             "INSERT OR IGNORE INTO rollups SELECT id - ?, data FROM source.rollups WHERE id >= ?",
             (shift, first_id),
+        )
+        connection.execute(
+            "INSERT OR IGNORE INTO slots SELECT id - ?, 1 FROM source.slots",
+            (back * (DAY_MS // QUARTER_MS) << COLUMN_BITS,),
         )
     connection.close()
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qilu.contract.reading import BlockSchema, DeviceKey, Origin, Poll, Quality, Reading, Reason, Value
-from qilu.stores.sqlite.history.keys import DAY_MS, MINUTE_MS, QUARTER_MS
+from qilu.stores.sqlite.history.keys import COARSE_MS, DAY_MS, MINUTE_MS, QUARTER_MS
 from qilu.stores.sqlite.history.point_query import PointName, PointQuery
 from qilu.stores.sqlite.history.search import Search
 from qilu.stores.sqlite.history.summaries import RollUp, Strip, decode_point, encode_part
@@ -89,7 +89,7 @@ def same(one: RollUp, other: RollUp) -> bool:
 
 @settings(max_examples=20, deadline=None)
 @given(_polls(), st.integers(0, 4))
-def test_minutes_and_quarters_equal_a_naive_computation_whatever_comes_in_which_order(
+def test_minutes_quarters_and_months_equal_a_naive_computation_whatever_comes_in_which_order(
     polls: list[Poll], batches: int
 ) -> None:
     async def write(folder: Path) -> None:
@@ -100,8 +100,9 @@ def test_minutes_and_quarters_equal_a_naive_computation_whatever_comes_in_which_
                 store.take(polls[first : first + step])
                 store.roll_up()
                 now[0] += QUARTER_MS
-            now[0] = START + 2 * DAY_MS
-            store.roll_up()
+            for days in (2, 40):  # the quarters of the day, and the month
+                now[0] = START + days * DAY_MS
+                store.roll_up()
 
     with TemporaryDirectory() as name:
         folder = Path(name) / "history"
@@ -122,6 +123,7 @@ def test_minutes_and_quarters_equal_a_naive_computation_whatever_comes_in_which_
                 for step_ms, strips in (
                     (MINUTE_MS, query.minutes(START, START + 3 * QUARTER_MS)),
                     (QUARTER_MS, query.quarters(START, START + DAY_MS)),
+                    (COARSE_MS, query.coarse(START, START + DAY_MS)),
                 ):
                     got = {
                         strip.start_ms + n * strip.step_ms: strip.joined(n, n + 1)

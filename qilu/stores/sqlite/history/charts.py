@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from qilu.contract.reading import Quality, Reason
 from qilu.stores.interfaces import Sample
 from qilu.stores.sqlite.history.blocks import reason_of
-from qilu.stores.sqlite.history.keys import DAY_MS, MINUTE_MS, QUARTER_MS
+from qilu.stores.sqlite.history.keys import COARSE_MS, DAY_MS, MINUTE_MS, QUARTER_MS
 from qilu.stores.sqlite.history.point_query import PointQuery
 from qilu.stores.sqlite.history.summaries import RollUp, Strip, join, joined_strips
 
@@ -56,8 +56,10 @@ def chart(query: PointQuery, start_ms: int, end_ms: int, pixels: int) -> Chart:
         parts, source = _fine(query, start_ms, end_ms)
     elif per_pixel < QUARTER_MS // 2 and span_ms <= MINUTES_MS:
         parts, source = _by_day(query, start_ms, end_ms)
-    else:
+    elif per_pixel < COARSE_MS // 2:
         parts, source = query.quarters(start_ms, end_ms), "quarters"
+    else:
+        parts, source = query.coarse(start_ms, end_ms), "quarters"
     samples = [part for part in parts if isinstance(part, Sample)]
     strips = joined_strips([part for part in parts if isinstance(part, Strip)])
     if not strips and len(samples) <= pixels:

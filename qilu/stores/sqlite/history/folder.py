@@ -36,6 +36,8 @@ class HistoryFolder:
         self.now_ms = now_ms
         self._min_free = min_free
         self._open_files: dict[str, DayFile] = {}
+        self.settled: set[str] = set()
+        """Names of files in which nothing has to be rolled up: nothing new came since that was seen."""
         self._lock: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -61,11 +63,10 @@ class HistoryFolder:
     def target(self, kind: Kind, first_day: int) -> DayFile:
         """The file of a day that takes what is new: its last part, or a further one where that is full."""
         parts = self.files(kind, first_day)
-        if not parts:
-            return self.get(name_of(kind, first_day, 1))
-        last = parts[-1]
-        full = last.size >= self.bounds.part_bytes
-        return self.get(name_of(kind, first_day, last.part + 1) if full else last.name)
+        part = parts[-1].part + (parts[-1].size >= self.bounds.part_bytes) if parts else 1
+        name = name_of(kind, first_day, part)
+        self.settled.discard(name)
+        return self.get(name)
 
     def get(self, name: str) -> DayFile:
         """The file of this name, opened or made where it is not."""
@@ -74,6 +75,7 @@ class HistoryFolder:
             _log.warning("local history: %s was removed or replaced; what was in it is lost", file.path)
             file.close()
             file = None
+            self.settled.discard(name)
         if file is None:
             file = DayFile(self.path / name)
         self._open_files[name] = file  # the last one used is the last one to close
@@ -107,6 +109,7 @@ class HistoryFolder:
 
     def _delete(self, file: HistoryFile) -> None:
         self._close(file.name)
+        self.settled.discard(file.name)
         for suffix in ("", *LOGS):
             with suppress(FileNotFoundError):
                 (self.path / f"{file.name}{suffix}").unlink()
@@ -115,6 +118,7 @@ class HistoryFolder:
     def set_aside(self, name: str) -> None:
         """Give a file that cannot be read another name, so that its day begins anew. OSError."""
         self._close(name)
+        self.settled.discard(name)
         stem = name.removesuffix(".db")
         used = {file.name for file in listing(self.path)}
         number = next(n for n in range(1, len(used) + 2) if f"{stem}.torn-{n}" not in used)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from qilu.contract.accounting import EVENTS
@@ -11,8 +12,16 @@ from qilu.stores.interfaces import Sample
 from qilu.stores.interval_summaries import first_per_time
 from qilu.stores.sqlite.history.blocks import samples_of
 from qilu.stores.sqlite.history.files import HistoryFile, Kind
-from qilu.stores.sqlite.history.keys import BUCKET_MS, DAY_MS, MINUTE_MS, PART_POINTS, QUARTER_MS
-from qilu.stores.sqlite.history.search import OpenFile, Search
+from qilu.stores.sqlite.history.keys import (
+    BUCKET_MS,
+    COARSE_MS,
+    DAY_MS,
+    MINUTE_MS,
+    PART_POINTS,
+    QUARTER_MS,
+    month_slot,
+)
+from qilu.stores.sqlite.history.search import Columns, OpenFile, Search
 from qilu.stores.sqlite.history.summaries import Strip, decode_point, roll_up, strip_of
 
 _MINUTES = QUARTER_MS // MINUTE_MS
@@ -74,37 +83,81 @@ class PointQuery:
 
     def quarters(self, start_ms: int, end_ms: int) -> list[Strip]:
         """Its quarters, rising, in strips of whole days. Of days that are not rolled up yet: its minutes."""
-        first, last = start_ms // DAY_MS, (end_ms - 1) // DAY_MS
-        months = [f for f in self._files[Kind.QUARTERS] if f.first_day <= last and f.last_day >= first]
-        open_days = self._open_days(first, last)
-        strips: dict[int, list[Strip]] = {}
-        wanted = [day for day in range(first, last + 1) if day not in open_days]
-        days = {
-            month.name: [day for day in wanted if month.first_day <= day <= month.last_day]
-            for month in months
+        days = range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1)
+        return self._quarters(days, self._open_days(days))
+
+    def coarse(self, start_ms: int, end_ms: int) -> list[Strip]:
+        """Its roll-ups of three hours, rising, in strips of whole months. Of months without: its quarters."""
+        days = range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1)
+        open_days = self._open_days(days)
+        months = {
+            file.name: range(file.first_day, file.last_day + 1)
+            for file in self._files[Kind.QUARTERS]
+            if file.first_day <= days[-1] and file.last_day >= days[0]
         }
-        for of_file in self._search.each(months, lambda file: self._quarters(file, days[file.path.name])):
-            strips.update((day, [strip]) for day, strip in of_file)
+        slots = {
+            name: [month_slot(of_month[0])]
+            for name, of_month in months.items()
+            if open_days.isdisjoint(of_month)
+        }
+        lengths = {month_slot(of_month[0]): of_month for of_month in months.values()}
+        rest, strips = set(days), []
+        for slot, rows in self._rows(slots).items():
+            of_month = lengths[slot]
+            start_ms, pieces = of_month[0] * DAY_MS, len(of_month) * (DAY_MS // COARSE_MS)
+            if (strip := _strip(rows, start_ms, COARSE_MS, pieces)) is not None:
+                strips.append(strip)
+                rest.difference_update(of_month)
+        strips += self._quarters(rest, open_days)
+        return sorted(strips, key=lambda strip: strip.start_ms)
+
+    def _quarters(self, days: Collection[int], open_days: Collection[int]) -> list[Strip]:
+        wanted = sorted(set(days).difference(open_days))
+        slots = {
+            file.name: of_file
+            for file in self._files[Kind.QUARTERS]
+            if (of_file := [day for day in wanted if file.first_day <= day <= file.last_day])
+        }
+        strips: dict[int, list[Strip]] = {}
+        for day, rows in self._rows(slots).items():
+            if (strip := _strip(rows, day * DAY_MS, QUARTER_MS, _QUARTERS)) is not None:
+                strips[day] = [strip]
         finer = {file.first_day for kind in (Kind.RAW, Kind.MINUTES) for file in self._files[kind]}
-        for day in finer.intersection(range(first, last + 1)).difference(strips):
+        for day in finer.intersection(days).difference(strips):
             strips[day] = self._minutes_of_whole(day)
         return [strip for day in sorted(strips) for strip in strips[day]]
 
-    def _of(self, file: OpenFile) -> Iterator[tuple[int, int, str]]:
-        """Columns, the index of the point in them, and their poll group."""
+    def _rows(self, slots: Mapping[str, Sequence[int]]) -> dict[int, list[bytes]]:
+        """Slot -> its rows in these files: one for each columns that the point was in."""
+        rows: dict[int, dict[tuple[str, str, tuple[str, ...]], bytes]] = {}
+        files = [file for file in self._files[Kind.QUARTERS] if file.name in slots]
+        for of_file in self._search.each(files, lambda file: self._rows_of(file, slots[file.path.name])):
+            for slot, columns, data in of_file:  # a later part of a file has the newer row
+                rows.setdefault(slot, {})[columns.profile, columns.group, columns.points] = data
+        return {slot: list(of_slot.values()) for slot, of_slot in rows.items()}
+
+    def _rows_of(self, file: OpenFile, slots: Sequence[int]) -> list[tuple[int, Columns, bytes]]:
+        return [
+            (slot, columns, data)
+            for columns, index in self._of(file)
+            for slot, data in file.roll_ups(columns.id, index, slots)
+        ]
+
+    def _of(self, file: OpenFile) -> Iterator[tuple[Columns, int]]:
+        """Columns with the point, and its index in them."""
         for columns in file.columns(self._name.device, self._name.profile):
             if self._name.point in columns.points:
-                yield columns.id, columns.points.index(self._name.point), columns.group
+                yield columns, columns.points.index(self._name.point)
 
     def _samples(self, file: OpenFile, start_ms: int, end_ms: int, *, events: bool) -> list[Sample]:
         samples: list[Sample] = []
-        for columns_id, index, group in self._of(file):
-            if events and group != EVENTS:
+        for columns, index in self._of(file):
+            if events and columns.group != EVENTS:
                 continue
-            for quarter, _ in file.present(columns_id, start_ms // QUARTER_MS, (end_ms - 1) // QUARTER_MS):
+            for quarter, _ in file.present(columns.id, start_ms // QUARTER_MS, (end_ms - 1) // QUARTER_MS):
                 first = max(quarter * QUARTER_MS, start_ms) // BUCKET_MS
                 last = (min((quarter + 1) * QUARTER_MS, end_ms) - 1) // BUCKET_MS
-                for _, data in file.blocks(columns_id, range(first, last + 1)):
+                for _, data in file.blocks(columns.id, range(first, last + 1)):
                     samples += _readable(data, index)
         return [sample for sample in samples if start_ms <= sample.time_ms < end_ms]
 
@@ -127,9 +180,9 @@ class PointQuery:
 
     def _rolled(self, file: OpenFile, first: int, last: int) -> dict[int, Strip]:
         strips: dict[int, Strip] = {}
-        for columns_id, index, _ in self._of(file):
+        for columns, index in self._of(file):
             part, within = divmod(index, PART_POINTS)
-            for quarter, data in file.roll_ups(columns_id, part, range(first, last + 1)):
+            for quarter, data in file.roll_ups(columns.id, part, range(first, last + 1)):
                 try:
                     strip = decode_point(data, within, quarter * QUARTER_MS, MINUTE_MS, _MINUTES)
                 except ValueError:
@@ -141,8 +194,8 @@ class PointQuery:
     def _stale(self, file: OpenFile, first: int, last: int) -> set[int]:
         return {
             quarter
-            for columns_id, _, _ in self._of(file)
-            for quarter, stale in file.present(columns_id, first, last)
+            for columns, _ in self._of(file)
+            for quarter, stale in file.present(columns.id, first, last)
             if stale
         }
 
@@ -160,11 +213,11 @@ class PointQuery:
         ]
         return strip_of(start_ms, MINUTE_MS, rolled)
 
-    def _open_days(self, first: int, last: int) -> set[int]:
+    def _open_days(self, days: range) -> set[int]:
         """Of the latest days, those whose quarters are not all in the file of their month."""
         open_days: set[int] = set()
         newest = max((f.first_day for f in self._files[Kind.RAW] + self._files[Kind.MINUTES]), default=0)
-        first = max(first, newest - _LATEST_DAYS)
+        first, last = max(days[0], newest - _LATEST_DAYS), days[-1]
         for kind in (Kind.RAW, Kind.MINUTES):
             per_day = _QUARTERS if kind is Kind.RAW else 1
             files = [f for f in self._files[kind] if first <= f.first_day <= last and not f.ahead]
@@ -174,15 +227,15 @@ class PointQuery:
                     open_days.add(entry.first_day)
         return open_days
 
-    def _quarters(self, file: OpenFile, days: Sequence[int]) -> list[tuple[int, Strip]]:
-        strips: list[tuple[int, Strip]] = []
-        for columns_id, index, _ in self._of(file):
-            for day, data in file.roll_ups(columns_id, index, days):
-                try:
-                    strips.append((day, decode_point(data, 0, day * DAY_MS, QUARTER_MS, _QUARTERS)))
-                except ValueError:
-                    continue
-        return strips
+
+def _strip(rows: Sequence[bytes], start_ms: int, step_ms: int, steps: int) -> Strip | None:
+    """The roll-ups of these rows of one slot as one; None where none can be read."""
+    whole: Strip | None = None
+    for data in rows:
+        with suppress(ValueError):
+            strip = decode_point(data, 0, start_ms, step_ms, steps)
+            whole = strip if whole is None else _both(whole, strip)
+    return whole
 
 
 def _readable(data: bytes, index: int) -> list[Sample]:

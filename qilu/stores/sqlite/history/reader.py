@@ -253,8 +253,7 @@ def _last_ms(file: OpenFile, kind: Kind, slot: int, columns: Columns) -> int:
 def _last_row(
     file: OpenFile, columns_id: int, quarter: int
 ) -> list[tuple[int, Sequence[object], Mapping[int, Reason]]]:
-    buckets = range((quarter + 1) * _PER_QUARTER - 1, quarter * _PER_QUARTER - 1, -1)
-    for _, data in file.blocks(columns_id, buckets):
+    for data in file.latest_blocks(columns_id, range(quarter * _PER_QUARTER, (quarter + 1) * _PER_QUARTER)):
         try:
             return [list(decode_block(data).rows())[-1]]
         except ValueError:

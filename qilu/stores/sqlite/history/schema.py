@@ -1,8 +1,8 @@
 """The tables of a history file, and how it is opened.
 
 A file grows at its end: rows are keyed by time first, so that a commit writes what is new and hardly anything
-else. `slots` has a row for each quarter of an hour (raw) or day (minutes) in which
-some columns have anything, and whether it has still to be rolled up.
+else. `slots` has a row for each quarter of an hour (raw) or day (minutes; in a file of quarters by its last
+quarter) in which some columns have anything, and whether it has still to be rolled up.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.history.files import HistoryFile, Kind, listing
-from qilu.stores.sqlite.history.keys import MAX_COLUMNS, block_id, part_id, slot_id, split_id
+from qilu.stores.sqlite.history.keys import block_id, part_id, slot_id, split_id
 from qilu.stores.sqlite.history.schema import TornFileError, open_for_reading, torn
 from qilu.stores.sqlite.rows import decode_points
 
@@ -20,8 +20,6 @@ _MAX_OPEN = 48
 """Files that are open at the same time."""
 _IDS = 500
 """Rows of one statement."""
-_SCAN_FROM = 200
-"""Slots from which all are read in one go."""
 _COLUMNS = """
 SELECT columns.id, edge, device, profile, line, poll_group, points
 FROM columns JOIN origins ON origins.id = columns.origin_id
@@ -69,38 +67,35 @@ class OpenFile:
 
     def present(self, columns_id: int, first: int, last: int) -> list[tuple[int, bool]]:
         """The slots, both included, in which some columns have anything, and whether these are stale."""
-        if last - first > _SCAN_FROM:
-            rows = self.connection.execute(
-                f"SELECT id, stale FROM slots WHERE id >= ? AND id < ? AND id & {MAX_COLUMNS - 1} = ?",
-                (slot_id(first, 0), slot_id(last + 1, 0), columns_id),
-            )
-            return [(split_id(row_id)[0], bool(stale)) for row_id, stale in rows.fetchall()]
-        present = []
-        for slot in range(first, last + 1):
-            row = self.connection.execute(
-                "SELECT stale FROM slots WHERE id = ?", (slot_id(slot, columns_id),)
-            ).fetchone()
-            if row is not None:
-                present.append((slot, bool(row[0])))
-        return present
+        ids = [slot_id(slot, columns_id) for slot in range(first, last + 1)]
+        rows = self._rows("slots", "stale", ids)
+        return [(split_id(row_id)[0], bool(stale)) for row_id, stale in rows]
 
     def blocks(self, columns_id: int, buckets: range) -> Iterator[tuple[int, bytes]]:
         """Bucket and row, rising."""
+        ids = [block_id(bucket, columns_id) for bucket in buckets]
+        yield from ((split_id(row_id)[0], data) for row_id, data in self._rows("blocks", "data", ids))
+
+    def latest_blocks(self, columns_id: int, buckets: range) -> Iterator[bytes]:
+        """Rows, the latest first: for who takes one or two."""
         statement = "SELECT data FROM blocks WHERE id = ?"
-        for bucket in buckets:
+        for bucket in reversed(buckets):
             row = self.connection.execute(statement, (block_id(bucket, columns_id),)).fetchone()
             if row is not None:
-                yield bucket, row[0]
+                yield row[0]
 
     def roll_ups(self, columns_id: int, part: int, slots: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Slot and row, rising."""
         ids = {part_id(slot, columns_id, part): slot for slot in slots}
-        every = list(ids)
-        for first in range(0, len(every), _IDS):
-            part_ids = every[first : first + _IDS]
-            marks = ", ".join("?" * len(part_ids))
-            rows = self.connection.execute(f"SELECT id, data FROM rollups WHERE id IN ({marks})", part_ids)
-            yield from sorted((ids[row_id], data) for row_id, data in rows.fetchall())
+        yield from ((ids[row_id], data) for row_id, data in self._rows("rollups", "data", list(ids)))
+
+    def _rows(self, table: str, column: str, ids: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """The rows of a table with these ids, which rise; many in one statement."""
+        for first in range(0, len(ids), _IDS):
+            some = ids[first : first + _IDS]
+            marks = ", ".join("?" * len(some))
+            rows = self.connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", some)
+            yield from sorted(rows.fetchall())
 
 
 class Search:

@@ -1,4 +1,5 @@
-"""Rolls up what a history has: readings into minutes, and the minutes of a day into quarters of an hour.
+"""Rolls up what a history has: readings into minutes, the minutes of a day into quarters of an hour, and
+the quarters of a month into pieces of three hours.
 
 Roll-ups are made from what is on the disk, and may be made again: what comes late marks its slot as stale.
 """
@@ -13,14 +14,38 @@ from qilu.contract.reading import BlockSchema
 from qilu.stores.sqlite.history.blocks import Block, merged
 from qilu.stores.sqlite.history.files import Kind, month_of
 from qilu.stores.sqlite.history.folder import HistoryFolder
-from qilu.stores.sqlite.history.keys import BUCKET_MS, DAY_MS, MINUTE_MS, PART_POINTS, QUARTER_MS, split_id
+from qilu.stores.sqlite.history.keys import (
+    BUCKET_MS,
+    COARSE_MS,
+    DAY_MS,
+    MAX_SLOT,
+    MINUTE_MS,
+    PART_POINTS,
+    QUARTER_MS,
+    last_quarter,
+    month_slot,
+    slot_id,
+    split_id,
+)
 from qilu.stores.sqlite.history.schema import TornFileError
-from qilu.stores.sqlite.history.summaries import NOTHING, RollUp, Strip, decode_part, encode_part, minutes_of
+from qilu.stores.sqlite.history.summaries import (
+    NOTHING,
+    RollUp,
+    Strip,
+    decode_part,
+    decode_point,
+    encode_part,
+    minutes_of,
+    strip_of,
+)
 
 _LATENESS_MS = 30_000
 """How long after its end a quarter waits for readings that are on their way."""
 _DAY_LATENESS_MS = 3_600_000
+_MONTH_LATENESS_MS = 2 * _DAY_LATENESS_MS
 _MINUTES = 15
+_QUARTERS = DAY_MS // QUARTER_MS
+_PER_COARSE = COARSE_MS // QUARTER_MS
 _SLOTS = 64
 """Slots that are rolled up in one transaction."""
 
@@ -34,13 +59,22 @@ class Upkeep:
     def run(self) -> Iterator[None]:
         """Roll up what is due, in small steps: a commit may come between any two of them."""
         try:
-            for day in sorted({file.first_day for file in self._folder.files(Kind.RAW)}):
-                for part in self._folder.files(Kind.RAW, day):
-                    yield from self._roll_up_minutes(day, part.name)
-            for file in self._folder.files(Kind.MINUTES):
-                yield from self._roll_up_quarters(file.first_day, file.name)
+            for kind, roll_up in (
+                (Kind.RAW, self._roll_up_minutes),
+                (Kind.MINUTES, self._roll_up_quarters),
+                (Kind.QUARTERS, self._roll_up_month),
+            ):
+                for file in self._folder.files(kind):
+                    if file.name not in self._folder.settled:
+                        yield from roll_up(file.first_day, file.name)
+                        self._settle(file.name)
         except TornFileError as error:
             self._folder.set_aside(error.file.name)
+
+    def _settle(self, name: str) -> None:
+        """A file in which nothing is stale is not opened again before it gets something new."""
+        if (self._folder.path / name).exists() and not self._folder.get(name).stale(MAX_SLOT, 1):
+            self._folder.settled.add(name)
 
     def _roll_up_minutes(self, day: int, name: str) -> Iterator[None]:
         due = (self._folder.now_ms() - _LATENESS_MS) // QUARTER_MS
@@ -53,7 +87,7 @@ class Upkeep:
                 if columns is not None:
                     ready.append((quarter, columns, self._minutes(day, quarter, columns)))
                 yield
-            self._put(Kind.MINUTES, day, ready, stale=True)
+            self._put(Kind.MINUTES, day, ready, stale=day)
             self._end_roll_up(name, slots)
             yield
 
@@ -93,7 +127,7 @@ class Upkeep:
                 ready.append((day, columns, parts))
                 if columns.group == EVENTS:
                     self._keep_events(day, columns)
-            self._put(Kind.QUARTERS, day, ready, stale=False)
+            self._put(Kind.QUARTERS, day, ready, stale=last_quarter(day))
             self._end_roll_up(name, slots)
             yield
 
@@ -103,8 +137,7 @@ class Upkeep:
         quarters: list[list[RollUp]] = [[] for _ in range(width)]
         files = [self._folder.get(file.name) for file in reversed(self._folder.files(Kind.MINUTES, day))]
         known = [(file, file.known_id(columns)) for file in files]
-        first = day * DAY_MS // QUARTER_MS
-        slots = range(first, first + DAY_MS // QUARTER_MS)
+        slots = range(day * _QUARTERS, (day + 1) * _QUARTERS)
         rows: dict[int, bytes] = {}
         for file, at in reversed(known):
             if at is not None:
@@ -119,6 +152,42 @@ class Upkeep:
                 quarters[point].append(minutes[point].joined() if point < len(minutes) else NOTHING)
         return [encode_part([of_point]) for of_point in quarters]
 
+    def _roll_up_month(self, first_day: int, name: str) -> Iterator[None]:
+        this_month = month_of((self._folder.now_ms() - _MONTH_LATENESS_MS) // DAY_MS)[0]
+        days = range(first_day, month_of(first_day)[1] + 1)
+        while (self._folder.path / name).exists() and (
+            slots := self._folder.get(name).stale(this_month * _QUARTERS, _SLOTS)
+        ):
+            for columns_id in dict.fromkeys(split_id(slot)[1] for slot in slots):
+                of_columns = [slot_id(last_quarter(day), columns_id) for day in days]
+                self._folder.get(name).start_roll_up(of_columns)
+                columns = self._folder.get(name).columns_of(columns_id)
+                if columns is not None:
+                    rows: list[bytes] = []
+                    for point in range(len(columns.points)):
+                        rows.append(self._coarse(days, columns, point))
+                        yield
+                    self._put(Kind.QUARTERS, days[-1], [(month_slot(first_day), columns, rows)], stale=None)
+                self._end_roll_up(name, of_columns)
+                yield
+
+    def _coarse(self, days: range, columns: BlockSchema, point: int) -> bytes:
+        """The row of a point in a month."""
+        rows: dict[int, bytes] = {}
+        for part in self._folder.files(Kind.QUARTERS, days[0]):
+            file = self._folder.get(part.name)
+            columns_id = file.known_id(columns)
+            if columns_id is not None:
+                rows |= file.roll_ups(days, columns_id, point)
+        pieces: list[RollUp] = []
+        for day in days:
+            strip = strip_of(0, QUARTER_MS, [NOTHING] * _QUARTERS)
+            if day in rows:
+                with suppress(ValueError):
+                    strip = decode_point(rows[day], 0, 0, QUARTER_MS, _QUARTERS)
+            pieces += [strip.joined(n, n + _PER_COARSE) for n in range(0, _QUARTERS, _PER_COARSE)]
+        return encode_part([pieces])
+
     def _keep_events(self, day: int, columns: BlockSchema) -> None:
         """What happened is kept as long as the quarters: it explains their gaps."""
         buckets = range(day * DAY_MS // BUCKET_MS, (day + 1) * DAY_MS // BUCKET_MS)
@@ -132,9 +201,17 @@ class Upkeep:
                 file.mark_present({(block.times[0] // QUARTER_MS, columns_id) for block in blocks})
 
     def _put(
-        self, kind: Kind, day: int, ready: Iterable[tuple[int, BlockSchema, list[bytes]]], *, stale: bool
+        self,
+        kind: Kind,
+        day: int,
+        ready: Iterable[tuple[int, BlockSchema, list[bytes]]],
+        *,
+        stale: int | None,
     ) -> None:
-        """Write roll-ups into the file of their day or month; where it is too old for its kind, nothing."""
+        """Write roll-ups into the file of their day or month; where it is too old for its kind, nothing.
+
+        `stale`: the slot that has to be rolled up further.
+        """
         if (day + 1) * DAY_MS <= self._folder.now_ms() - self._folder.bounds.ages_ms[kind]:
             return
         file = self._folder.target(kind, month_of(day)[0] if kind is Kind.QUARTERS else day)
@@ -144,9 +221,9 @@ class Upkeep:
                 columns_id = file.columns_id(columns)
                 if columns_id is not None:
                     file.put_roll_ups(slot, columns_id, parts)
-                    rolled.add((day, columns_id))
-            if stale:
-                file.mark_stale(rolled)
+                    if stale is not None:
+                        rolled.add((stale, columns_id))
+            file.mark_stale(rolled)
 
     def _end_roll_up(self, name: str, slots: Sequence[int]) -> None:
         """These are rolled up, but where the file got something new meanwhile, or was opened again."""
