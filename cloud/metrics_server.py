@@ -66,11 +66,7 @@ class MetricsApi:
     async def _readiness(self, _request: Request) -> Response:
         view = self._look()
         return _checks(
-            {
-                "broker": any(view.links.values()),
-                "store": not view.store_error,
-                "writing": not view.problem,
-            }
+            {"broker": any(view.links.values()), "store": not view.store_error, "writing": not view.problem}
         )
 
     async def _status(self, _request: Request) -> Response:

@@ -391,11 +391,7 @@ _ALONE = (
     "run one (systemd-timesyncd; chrony or ntpd where the gateway may ask the kernel), or set "
     "clock: synchronised, with which values are uncertain until one does"
 )
-_NAMES = {
-    TimeTrust.KNOWN: "known",
-    TimeTrust.HELD: "in doubt",
-    TimeTrust.UNCERTAIN: "still not known",
-}
+_NAMES = {TimeTrust.KNOWN: "known", TimeTrust.HELD: "in doubt", TimeTrust.UNCERTAIN: "still not known"}
 
 
 def _high_ms(saved: SavedTime | None) -> list[int]:

@@ -63,10 +63,7 @@ def counters(
 ) -> dict[str, tuple[DeviceProfile, Mapping[str, float]]]:
     """Device -> its profile, and all numbers that the profile refers to."""
     return {
-        device.device: (
-            profiles[device.profile],
-            profiles[device.profile].parameters_with(device.parameters),
-        )
+        device.device: (profiles[device.profile], profiles[device.profile].parameters_with(device.parameters))
         for device in devices
     }
 

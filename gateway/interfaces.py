@@ -150,7 +150,6 @@ class Source(Protocol):
 
     def polls(self) -> AsyncGenerator[Poll]:
         """Yield every poll until cancelled. Whatever it raises is a bug of the source."""
-        ...
 
 
 class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
@@ -165,11 +164,9 @@ class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
 
     def columns(self) -> Sequence[BlockSchema]:
         """Everything it is expected to read: one entry per block that a poll has in good times."""
-        ...
 
     def expected(self) -> Sequence[ExpectedPolls]:
         """Every poll group, with what one poll of it should bring."""
-        ...
 
 
 class Processor(Protocol):
@@ -183,7 +180,6 @@ class Processor(Protocol):
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         """What goes on in place of `poll`; values it leaves out are counted by the pipeline as suppressed."""
-        ...
 
 
 @runtime_checkable
@@ -192,7 +188,6 @@ class DeviceMemory(Protocol):
 
     def forget(self, devices: Collection[str]) -> None:
         """These devices are gone, or begin anew."""
-        ...
 
 
 class Clock(Protocol):
@@ -200,15 +195,12 @@ class Clock(Protocol):
 
     def stamp(self, series: Hashable) -> int:
         """UTC in ms for a new reading of a series; no two readings of a series have the same."""
-        ...
 
     def tag(self) -> EpochTag | None:
         """The epoch of the times that are given out now."""
-        ...
 
     def set_spool_blocked(self, blocked: bool) -> None:
         """Whether the spool takes no record just now; called with each record."""
-        ...
 
 
 class Edges(Protocol):
@@ -216,11 +208,9 @@ class Edges(Protocol):
 
     def of(self, stream: int) -> str:
         """The edge on whose topics the records of a stream go out, and their answers come."""
-        ...
 
     def refused(self, edge: str, reason: str) -> None:
         """The broker does not allow the topics of an adopted edge: its records are held for some minutes."""
-        ...
 
 
 class Spool(AbstractAsyncContextManager["Spool"], Protocol):
@@ -234,39 +224,31 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
 
         None when the bound is reached with `when_full: block`, or the disk refuses: try again later.
         """
-        ...
 
     async def commit(self) -> None:
         """Return once everything appended so far survives a power cut, and keep to the bounds.
 
         UnreachableError when the disk refuses: the records are kept as they are, commit again later.
         """
-        ...
 
     @property
     def size(self) -> int:
         """Bytes that it takes now."""
-        ...
 
     def origin(self, stream: int) -> StreamOrigin:
         """Under which edge and boot a stream was written, as far as known."""
-        ...
 
     def pending(self) -> Mapping[int, IntervalSet]:
         """Stream -> the offsets to be sent, the oldest stream first. Do not change it."""
-        ...
 
     def counts(self) -> SpoolCounts:
         """How many records it keeps that are not to be sent."""
-        ...
 
     def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same records as they are sent, without those that must wait until the clock is known."""
-        ...
 
     def sendable(self) -> Mapping[int, IntervalSet]:
         """What of `pending` may be sent now: the other records wait until the clock is known."""
-        ...
 
     def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> Sequence[Record]:
         """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
@@ -274,34 +256,27 @@ class Spool(AbstractAsyncContextManager["Spool"], Protocol):
         What is damaged or gone is not returned and is from then on absent from `pending`. UnreachableError
         when it cannot be read just now.
         """
-        ...
 
     def forget(self, stream: int, durable: IntervalSet) -> None:
         """These need not be kept any longer. Freeing them needs no disk space."""
-        ...
 
     def quarantine(self, stream: int, rejected: Mapping[int, str]) -> IntervalSet:
         """Set these aside with their reasons, under the bounds of the spool, and forget them.
 
         Returns those that no later opening sends again, unless somebody asks for it.
         """
-        ...
 
     def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call; it is absent from `pending` already."""
-        ...
 
     def mark_drops_reported(self) -> None:
         """All drops so far are reported: `unreported_drops` has none of them after the next opening."""
-        ...
 
     def unreported_drops(self) -> Sequence[DropReport]:
         """What runs before this one dropped and did not mark as reported."""
-        ...
 
     def requeued(self) -> int:
         """How many records were in quarantine before and are pending again since it was opened."""
-        ...
 
 
 class Consumer(Protocol):
@@ -309,11 +284,9 @@ class Consumer(Protocol):
 
     def opened(self, spool: Spool) -> None:
         """The spool is open, with all that it still holds from before."""
-        ...
 
     def take(self, poll: Poll, record: Record) -> None:
         """The spool has this record. One of a clock in doubt has no true times yet."""
-        ...
 
 
 class Sink(AbstractAsyncContextManager["Sink"], Protocol):
@@ -325,8 +298,6 @@ class Sink(AbstractAsyncContextManager["Sink"], Protocol):
         That is no proof that the store has them: only an answer is. All records are of one stream, offsets
         rising. UnreachableError when the link is lost, or the far side will take nothing for now.
         """
-        ...
 
     def acks(self) -> AsyncGenerator[Ack | Announcement]:
         """The answers of the far side, until cancelled; UnreachableError when the link is lost."""
-        ...

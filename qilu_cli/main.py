@@ -34,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (run, files, reload, stores, status):
+for commands in (run, files, reload, stores, status, schema):
     app.add_typer(commands.app)
 
 for name, group in {
@@ -45,7 +45,6 @@ for name, group in {
     "console": console,
     "grafana": grafana,
     "report": report,
-    "schema": schema,
 }.items():
     app.add_typer(group.app, name=name, cls=CommandGroup, no_args_is_help=True)
 
@@ -74,8 +73,7 @@ def _version(show_version: bool) -> None:
 @app.callback()
 def qilu(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end."),
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
     """What comes before a subcommand."""

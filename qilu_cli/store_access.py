@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.table import Table
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
 from qilu.contract.plain_text import plain, plain_cell
@@ -77,8 +77,8 @@ def duration(option: str, text: str) -> float:
 
 async def unknown_device(store: Reader, device: str) -> ConfigError:
     """The error for a device that is not in the store."""
-    meant = nearest(device, [entry.device for entry in await store.devices()])
-    remedy = f"did you mean {meant}?" if meant else "see `qilu query --devices`"
+    known = [entry.device for entry in await store.devices()]
+    remedy = did_you_mean(device, known, "see `qilu query --devices`")
     return ConfigError(f"the store has no device {device}", key="--device", remedy=remedy)
 
 

@@ -100,11 +100,7 @@ class EdgeRecords:
 
 
 def explain(
-    history: DeviceHistory,
-    counted: Sequence[CountedSpan],
-    records: EdgeRecords,
-    *,
-    best_effort: bool = False,
+    history: DeviceHistory, counted: Sequence[CountedSpan], records: EdgeRecords, *, best_effort: bool = False
 ) -> list[MissingValues]:
     """What is missing of a device in these stretches, cause by cause, in the order of time.
 

@@ -40,8 +40,6 @@ class Cause(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
-FINAL = frozenset((Cause.BUSY, Cause.BLOCKED, Cause.DOWN, Cause.DROPPED, Cause.REJECTED))
-"""Causes after which nothing can come any more; only these can be certain."""
 SINGLE_ENTRY = frozenset(Cause) - {
     Cause.DOWN, Cause.DROPPED, Cause.STOPPED, Cause.EDGE_OFFLINE, Cause.NOT_COUNTED, Cause.OVERLAP,
 }  # fmt: skip

@@ -51,7 +51,6 @@ class DataSet(Protocol):
 
     def polls(self) -> Iterator[Poll]:
         """All readings, one poll after the other; rising in time for each device."""
-        ...
 
 
 def columns_of(known: KnownColumns, origin: Origin, group: str, points: tuple[str, ...]) -> BlockSchema:

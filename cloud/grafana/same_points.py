@@ -38,9 +38,7 @@ def power_points(
         yield PointOfProfiles([profile for profile, _ in group], name, factor), group[0][1]
 
 
-def energy_points(
-    profiles: Sequence[DeviceProfile],
-) -> Iterator[tuple[Sequence[PointOfProfiles], Point]]:
+def energy_points(profiles: Sequence[DeviceProfile]) -> Iterator[tuple[Sequence[PointOfProfiles], Point]]:
     """Counters of energy to be shown in kWh, those with one meaning together; the largest group first.
 
     A name is a meaning, but for `energy`: machines take it, inverters make it. There the label says which.

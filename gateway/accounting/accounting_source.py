@@ -13,13 +13,7 @@ from gateway.accounting.ledger import Ledger, PreviousRun
 from gateway.accounting.loss_reports import LossReports
 from gateway.interfaces import DropReport, Event, Record
 from gateway.record_content import content_of
-from qilu.contract.accounting import (
-    COLLECTION,
-    EVENT_POINTS,
-    EVENTS,
-    DropReason,
-    EventKind,
-)
+from qilu.contract.accounting import COLLECTION, EVENT_POINTS, EVENTS, DropReason, EventKind
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll
 from qilu.runtime.monotonic_utc import ClockStep

@@ -18,38 +18,29 @@ class Reports(Source, Protocol):
 
     def started(self) -> None:
         """Collecting begins; called before the first poll."""
-        ...
 
     def requeued(self, records: int) -> None: ...
 
     def blocked(self, blocked: bool) -> None:
         """Whether the spool refuses records just now; called with each record."""
-        ...
 
     def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> None:
         """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
-        ...
 
     def appended(self, poll: Poll, record: Record) -> None:
         """The spool has a record of the gateway's own."""
-        ...
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
         """The spool gave records up, of which so many had been sent."""
-        ...
 
     def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
         """Whether all reports of losses are durable, given what of the spool is not."""
-        ...
 
     def drained(self) -> None:
         """All reports of losses are durable."""
-        ...
 
     def stopped(self) -> None:
         """Collecting ended in good order; only the first call reports it."""
-        ...
 
     def drain(self) -> Sequence[Poll]:
         """The reports that wait to be polled, taken out."""
-        ...

@@ -74,12 +74,7 @@ async def day_report(
         events = await reader.rows(key, COLLECTION, EVENTS, day.start_ms, later_ms)
         states = await _states(reader, key, entry.profile, day)
         devices.append(
-            {
-                "device": name,
-                "label": label_value(entry.label),
-                **completeness(counts),
-                "running_ms": states,
-            }
+            {"device": name, "label": label_value(entry.label), **completeness(counts), "running_ms": states}
         )
         outages += [
             {"device": name, "label": label_value(entry.label), **outage}

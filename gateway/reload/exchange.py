@@ -41,11 +41,9 @@ class Follower(Protocol):
 
     def exchange(self, settings: SettingsSet, removed: Collection[str], added: Collection[str]) -> None:
         """These devices are gone, and those are there from now on; one in both beginning anew."""
-        ...
 
     def arrange(self, settings: SettingsSet) -> None:
         """The whole set is taken; its order and its labels count from now on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

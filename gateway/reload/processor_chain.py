@@ -31,9 +31,7 @@ class ProcessorChain:
         self.processors[:] = [*counters, *self.first, *self.built, *self.extra]
 
     def exchange(
-        self,
-        removed: Collection[str],
-        added: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]],
+        self, removed: Collection[str], added: Mapping[str, tuple[DeviceProfile, Mapping[str, float]]]
     ) -> None:
         """Other devices from now on; what is kept of those that stay is kept."""
         self.counters.exchange(removed, added)

@@ -10,12 +10,7 @@ from qilu.contract.display.vocabulary import Language
 _NAMED = 5
 """Devices of one fate, and endpoints, that a line names."""
 
-_FATES_ZH = {
-    Fate.ADDED: "新增",
-    Fate.REMOVED: "移除",
-    Fate.CHANGED: "重新开始采集",
-    Fate.RELABELLED: "改名",
-}
+_FATES_ZH = {Fate.ADDED: "新增", Fate.REMOVED: "移除", Fate.CHANGED: "重新开始采集", Fate.RELABELLED: "改名"}
 
 
 def summary(change: SettingsChange, language: Language = "en") -> str:

@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Self
 from uuid import UUID
 
@@ -105,9 +104,7 @@ class DiskSpool:
             spool.ages.stepped()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         spool, self._probe = self._opened, None
         try:
             spool.writer.roll()

@@ -51,13 +51,11 @@ class AppendFile(Protocol):
 
     def append(self, data: bytes) -> int:
         """Hand `data` over in one call; returns the bytes taken, which are not all on a full disk."""
-        ...
 
     def truncate(self, size: int) -> None: ...
 
     def sync(self) -> None:
         """Return once everything appended survives a power cut, but for the file's name."""
-        ...
 
     def close(self) -> None: ...
 
@@ -70,15 +68,12 @@ class Files(Protocol):
 
         ConfigError when that cannot be, UnreachableError when it may be possible later.
         """
-        ...
 
     def present(self) -> bool:
         """Whether the directory that is held still has its name; False when it was removed or replaced."""
-        ...
 
     def open_again(self) -> None:
         """Make a directory that is not present any more, and hold it; ConfigError when that cannot be."""
-        ...
 
     def close(self) -> None: ...
 
@@ -88,19 +83,15 @@ class Files(Protocol):
 
     def create(self, name: str) -> AppendFile:
         """A new empty file; FileExistsError when there is one."""
-        ...
 
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of a small file, made when it is not there."""
-        ...
 
     def read(self, name: str, position: int, length: int) -> bytes:
         """Up to `length` bytes from `position`, fewer at the end of the file."""
-        ...
 
     def replace(self, name: str, data: bytes) -> None:
         """Give `name` this content: a killed process leaves the old or the new one, a power cut anything."""
-        ...
 
     def rename(self, name: str, to: str) -> None: ...
 
@@ -108,15 +99,12 @@ class Files(Protocol):
 
     def sync(self, name: str) -> None:
         """Return once the content of a file, whoever wrote it, survives a power cut."""
-        ...
 
     def sync_names(self) -> None:
         """Return once every name made or removed so far survives a power cut."""
-        ...
 
     def free(self) -> int:
         """Bytes that the file system would still take."""
-        ...
 
 
 class OsAppendFile:

@@ -11,7 +11,6 @@ records are sent again, as those of a stream of the edge that made them.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Collection
 
 from gateway.interfaces import Record, StreamOrigin
@@ -26,8 +25,6 @@ from gateway.spool.segment_writer import SegmentWriter
 from gateway.spool.set_aside import names_in
 from gateway.spool.settings import SpoolSettings
 from qilu.contract.ranges import IntervalSet
-
-_log = logging.getLogger(__name__)
 
 _MAX_REASON = 1000
 """Characters of a reason that are kept."""

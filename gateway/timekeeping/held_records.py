@@ -24,11 +24,9 @@ class Authority(Protocol):
     @property
     def deciding(self) -> bool:
         """False while records of this boot must wait."""
-        ...
 
     def correction(self, mark: Mark, *, this_boot: bool) -> Correction | None:
         """The correction of the epoch of `mark`; None while it must wait. `this_boot`: of the present one."""
-        ...
 
 
 class HeldRecords:

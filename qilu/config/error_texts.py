@@ -22,6 +22,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy for a word that is not known: the one that was most likely meant, else `otherwise`."""
+    meant = nearest(word, known)
+    return f"did you mean {meant}?" if meant else otherwise
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
     """A remedy for a name that does not exist: what is close to it, and what there is."""
     close = nearest(name, known)
@@ -54,8 +60,7 @@ def _unknown_key(key: str, known: Sequence[str]) -> str:
     if key.lower() in _SECRETS:
         beside = ", ".join(name for name in known if name.startswith(key.lower())) or "a file of its own"
         return f"a secret never stands in a settings file: use {beside}"
-    meant = nearest(key, known)
-    return f"did you mean {meant}?" if meant else f"known here: {', '.join(sorted(known))}"
+    return did_you_mean(key, known, f"known here: {', '.join(sorted(known))}")
 
 
 _Sentence = Callable[[Any, Mapping[str, Any]], ErrorText]
@@ -77,8 +82,7 @@ def _bound(word: str, remedy: str) -> _Sentence:
 def _choices(value: Any, context: Mapping[str, Any]) -> ErrorText:
     expected = str(context.get("expected") or context["expected_tags"]).replace("'", "")
     known = expected.replace(" or ", ", ").split(", ")
-    meant = nearest(value, known) if isinstance(value, str) else None
-    remedy = f"did you mean {meant}?" if meant else "write one of these" if len(known) > 1 else "write that"
+    remedy = did_you_mean(str(value), known, "write one of these" if len(known) > 1 else "write that")
     return f"{display(value)} is not one of {', '.join(known)}", remedy
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import qilu
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.config.settings_file import load_with_line_index
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
@@ -43,9 +43,8 @@ def profile_path(name: str, folder: Path | None = None) -> Path:
     for place in folders:
         if (place / f"{name}.yaml").is_file():
             return place / f"{name}.yaml"
-    meant = nearest(name, known_profiles(folder))
     searched = " and ".join(map(str, folders))
-    remedy = f"did you mean {meant}?" if meant else f"put {name}.yaml into {folders[0]}"
+    remedy = did_you_mean(name, known_profiles(folder), f"put {name}.yaml into {folders[0]}")
     raise ConfigError(f"there is no profile {name} in {searched}", remedy=remedy)
 
 

@@ -17,7 +17,7 @@ _VALUES = ("plant value",)
 _WORDS = ("command", "option")
 
 CHANGED_VALUES: Mapping[tuple[str, str], str] = {
-    ("until", "duration"): "rename it, and count from the start of the fault: duration = until - since",
+    ("until", "duration"): "rename it, and count from the start of the fault: duration = until - since"
 }
 """Old and new key -> the remedy, where more than the key has changed."""
 

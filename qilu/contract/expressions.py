@@ -73,11 +73,7 @@ _BINARY: Mapping[type[ast.operator], str] = {
     ast.Mod: "remainder",
     ast.Pow: "power",
 }
-_UNARY: Mapping[type[ast.unaryop], str] = {
-    ast.USub: "negative",
-    ast.UAdd: "positive",
-    ast.Not: "logical_not",
-}
+_UNARY: Mapping[type[ast.unaryop], str] = {ast.USub: "negative", ast.UAdd: "positive", ast.Not: "logical_not"}
 _COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.Lt: "less",
     ast.LtE: "less_equal",

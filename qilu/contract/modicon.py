@@ -97,11 +97,7 @@ def _problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
         (_points_of(repeat), ("structures", number, "points"), ("address",))
         for number, repeat in enumerate(repeats if isinstance(repeats, list) else ())
     ]
-    for items, where, keys in (
-        (profile.get("points"), ("points",), ("address",)),
-        *structures,
-        *ranges,
-    ):
+    for items, where, keys in ((profile.get("points"), ("points",), ("address",)), *structures, *ranges):
         for index, item in enumerate(items if isinstance(items, list) else ()):
             for key in keys:
                 if isinstance(item, Mapping) and key in item:

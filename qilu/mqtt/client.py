@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self, TypeVar
 
 import aiomqtt
@@ -117,9 +116,7 @@ class BrokerConnection:
         self._keepalive.opened()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._client is not None:
             await self._client.disconnect()
 

@@ -34,21 +34,18 @@ class Store(AbstractAsyncContextManager["Store"], Protocol):
         UnreachableError (with `retry_after` where the store named one) when it can be tried again:
         then any part of them may or may not be stored.
         """
-        ...
 
     async def mark(self) -> Mark:
         """The state of the store, to be asked before each write and kept with it until it is confirmed.
 
         UnreachableError when it cannot be asked, or when it no longer keeps what it should.
         """
-        ...
 
     async def confirm(self, writes: Sequence[Write]) -> Sequence[Confirmation]:
         """Whether the store has kept each of these writes, which it took a horizon ago or more.
 
         Asked only where there is a horizon. UnreachableError when it cannot be found out now.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +97,9 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
 
     async def devices(self) -> Sequence[Device]:
         """Every device, by device, edge and profile."""
-        ...
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
         """The points of a device, by name, of one of its profiles or of all; empty when it is unknown."""
-        ...
 
     async def samples(
         self,
@@ -123,11 +118,9 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
         mean of numbers and the last value of all else (bool, text); with `last` the last value of numbers,
         too, which codes of an enum need. `profile`: only those of this profile, where a device has several.
         """
-        ...
 
     async def latest(self, device: DeviceKey, *, profile: str | None = None) -> Mapping[str, Sample]:
         """The newest sample of each point of a device, good or not; empty when the device is unknown."""
-        ...
 
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
@@ -136,7 +129,6 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
 
         Reasons that no value has are left out.
         """
-        ...
 
 
 class PointInfoReader(Reader, Protocol):
@@ -149,4 +141,3 @@ class PointInfoReader(Reader, Protocol):
 
         Empty where the edges never reported any.
         """
-        ...

@@ -83,13 +83,7 @@ class RefusalError(QiluError):
     """A request that cannot be served: becomes `{"error": {"code", "text", "remedy"}}` with `status`."""
 
     def __init__(
-        self,
-        status: int,
-        code: str,
-        text: str,
-        remedy: str = "",
-        *,
-        headers: Mapping[str, str] | None = None,
+        self, status: int, code: str, text: str, remedy: str = "", *, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(text)
         self.status, self.code, self.text, self.remedy = status, code, text, remedy

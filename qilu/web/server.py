@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -85,10 +84,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""
-        scheme = "http" if self._settings.tls is None else "https"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)
-        host = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{host}:{self._port}{self._settings.base}"
+        return self._settings.url(self._port)
 
     @property
     def port(self) -> int:
@@ -118,9 +114,7 @@ class WebServer:
             )  # fmt: skip
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def _open(self, stack: AsyncExitStack, runner: web.ServerRunner) -> None:

@@ -104,6 +104,12 @@ class WebSettings(FrozenModel):
         """The port; 0 is any free one."""
         return int(self.listen.rpartition(":")[2])
 
+    def url(self, port: int | None = None) -> str:
+        """The address for a program on this machine; `port` where a free one was taken."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{port or self.port}{self.base}"
+
     @property
     def on_loopback(self) -> bool:
         """Whether only programs on this machine can connect."""

@@ -27,11 +27,7 @@ class Sockets:
     """Serves readers of a hub. `hello`: sent first, with the time."""
 
     def __init__(
-        self,
-        hub: LiveHub,
-        hello: Mapping[str, Any],
-        wall_topics: frozenset[str],
-        now_ms: Callable[[], int],
+        self, hub: LiveHub, hello: Mapping[str, Any], wall_topics: frozenset[str], now_ms: Callable[[], int]
     ) -> None:
         self._hub = hub
         self._hello = hello
@@ -103,10 +99,7 @@ class Sockets:
 
 
 async def _write(
-    request: web.BaseRequest,
-    socket: web.WebSocketResponse,
-    reader: Reader,
-    still_valid: Callable[[], bool],
+    request: web.BaseRequest, socket: web.WebSocketResponse, reader: Reader, still_valid: Callable[[], bool]
 ) -> None:
     """Send what is pending, one message after the other; a reader that stalls is disconnected.
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
 from rich.table import Table
 
 from qilu.config.settings_file import load
 from qilu.config.yaml_loader import parse
-from qilu.contract.errors import ConfigError, QiluError, UnreachableError
-from qilu.contract.units import format_duration, parse_duration
+from qilu.contract.errors import ConfigError
+from qilu.contract.units import format_duration
+from qilu.web.settings import on_port
 from qilu_cli.file_kinds import Kind, expected
+from qilu_cli.http_client import Server
 from qilu_cli.terminal import console
 from simulator.control.commands import EVERYWHERE
 from simulator.network_faults.catalogue import FAULTS as NETWORK_FAULTS
 from simulator.plant.settings import PlantSettings
 
-WITHIN = 600.0  # seconds: stepping a big plant by hand takes its time
-LOOPBACK = "127.0.0.1"
-MAX_REPLY = 4_000_000
-TOKEN_VARIABLE = "QILU_TOKEN"
-"""The environment variable with a token, where the plant demands one."""
+_SERVER = Server("no plant", "tick", "operator", timeout_s=600.0)
+"""The time-out is that long because stepping a big plant by hand takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ async def send(
     ConfigError: the plant refuses the request; UnreachableError: no plant is there.
     """
     place = _place(plant)
-    reply = await asyncio.to_thread(_reply, place, method, f"api/v1/{path}", body)
+    reply = await asyncio.to_thread(_SERVER.ask, f"{place}api/v1/{path}", method, body)
     if as_json:
         print(json.dumps(reply))
         return
@@ -118,19 +113,12 @@ def _network_fault(injection: Injection) -> Mapping[str, Any]:
     return fault
 
 
-def _duration(text: object) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
 def _place(plant: str) -> str:
     """The address of the control, as a URL: of a port, or as in the plant's file."""
     if plant.isdecimal():
         if not 1 <= int(plant) <= 65535:
             raise ConfigError(f"{plant} is no port", remedy="write the port that `qilu simulate` printed")
-        return f"http://{LOOPBACK}:{plant}/"
+        return on_port(int(plant)).url()
     if ":" in plant and not Path(plant).exists():
         remedy = "write the port alone; a plant can only be controlled from its own machine"
         raise ConfigError(f"{plant!r} is neither a port nor a file", remedy=remedy)
@@ -139,49 +127,7 @@ def _place(plant: str) -> str:
     if control is None:
         remedy = "write `control: 5019` into it, or start with --control 5019 and write that port here"
         raise ConfigError("the plant has no control port", file=plant, key="control", remedy=remedy)
-    host = LOOPBACK if control.host in ("0.0.0.0", "::") else control.listen.rpartition(":")[0]
-    return f"{'https' if control.tls else 'http'}://{host}:{control.port}{control.base}"
-
-
-def _reply(place: str, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Blocks. The client of the standard library: a command needs no more."""
-    request = Request(place + path, method=method)
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    if token := os.environ.get(TOKEN_VARIABLE):
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with build_opener(ProxyHandler({})).open(request, timeout=WITHIN) as response:
-            content = response.read(MAX_REPLY)
-    except HTTPError as error:
-        raise _refusal(error) from None
-    except (OSError, ValueError, HTTPException) as error:
-        port = place.rstrip("/").rpartition(":")[2]
-        remedy = f"start it with --control {port.partition('/')[0]}"
-        raise UnreachableError(f"no plant replies at {place}: {remedy}") from error
-    reply = _decoded(content)
-    if not isinstance(reply, dict) or "tick" not in reply:
-        raise UnreachableError(f"the server at {place} is no plant")
-    return reply
-
-
-def _refusal(error: HTTPError) -> QiluError:
-    content = _decoded(error.read(MAX_REPLY))
-    detail = content.get("error") if isinstance(content, dict) else None
-    if not isinstance(detail, dict):
-        return UnreachableError(f"the server at {error.url} is no plant")
-    if detail.get("code") == "token":
-        remedy = f"put it into {TOKEN_VARIABLE}; qilu console token operator PLANT.yaml makes one"
-        return ConfigError("the plant demands a token", remedy=remedy)
-    return ConfigError(str(detail.get("text")), remedy=str(detail.get("remedy") or "") or None)
-
-
-def _decoded(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+    return control.url()
 
 
 def _show(reply: Mapping[str, Any]) -> None:

@@ -86,8 +86,7 @@ def _refuse_contradictions(options: QueryOptions) -> None:
             raise ConfigError("is empty", key=option, remedy="write a name, or leave the option out")
     if not (options.devices or options.points or options.latest or (options.device and options.point)):
         raise ConfigError(
-            "what is asked?",
-            remedy="give --devices, --points, --latest, or --device NAME --point NAME",
+            "what is asked?", remedy="give --devices, --points, --latest, or --device NAME --point NAME"
         )
     if options.latest and (options.last or options.start or options.end or options.every):
         raise ConfigError(

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 from gateway.interfaces import Event, EventListener
-from gateway.load import load
 from gateway.settings import GatewaySettings
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
-from gateway.sources.modbus.source import ModbusSource
-from qilu.config.error_texts import nearest
-from qilu.contract.errors import ConfigError, UnreachableError
+from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.modbus_client.connector import dial
 from qilu.modbus_client.trace import Direction, traced
-from qilu.runtime.monotonic_utc import Timebase
-from qilu_cli.file_kinds import Kind, expected
+from qilu_cli.gateway_devices import device_of, single_source
 from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import print_table
 
@@ -44,10 +38,7 @@ async def read(options: ReadOptions) -> None:
 
     ConfigError for wrong settings or an unknown device, UnreachableError when not one value was good.
     """
-    with expected(Kind.GATEWAY, options.file):
-        settings, profiles = load(options.file)
-    source, device = _find(settings, options.device)
-    profile = profiles[device.profile]
+    settings, source, device, profile = device_of(options.file, options.device, "DEVICE")
     events: list[Event] = []
     polls = await _poll_once(settings, source, device, profile, events.append, trace=options.trace)
     meanings = Meanings(settings.profiles)
@@ -72,15 +63,6 @@ async def read(options: ReadOptions) -> None:
         )
 
 
-def _find(settings: GatewaySettings, name: str) -> tuple[ModbusSettings, DeviceSettings]:
-    devices = {device.device: (source, device) for source in settings.sources for device in source.devices}
-    if name not in devices:
-        meant = nearest(name, devices)
-        remedy = f"did you mean {meant}?" if meant else f"it has {', '.join(sorted(devices)[:20])}"
-        raise ConfigError(f"the settings have no device {name}", key="DEVICE", remedy=remedy)
-    return devices[name]
-
-
 async def _poll_once(
     settings: GatewaySettings,
     source: ModbusSettings,
@@ -92,15 +74,8 @@ async def _poll_once(
 ) -> list[Poll]:
     """The first poll of each group."""
     origin = Origin(settings.edge, device.device, device.profile, line=device.line)
-    alone = source.model_copy(update={"devices": (device,)})
-    modbus = ModbusSource(
-        alone,
-        [DeviceSetup(device, profile, origin)],
-        Timebase(time.time(), time.monotonic()),
-        SystemRandom(),
-        dial=traced(_print_frame) if trace else dial,
-        listener=listener,
-    )
+    dialled = traced(_print_frame) if trace else dial
+    modbus = single_source(source, DeviceSetup(device, profile, origin), dial=dialled, listener=listener)
     groups = {expected.group for expected in modbus.expected()}
     polls: dict[str, Poll] = {}
     async with modbus, aclosing(modbus.polls()) as coming:

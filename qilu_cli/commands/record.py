@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 from pydantic import ValidationError
 
-from gateway.load import load
 from gateway.sources.modbus.device import DeviceSetup
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
-from gateway.sources.modbus.source import ModbusSource
-from qilu.config.error_texts import nearest
 from qilu.config.profiles import profile_of
 from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
 from qilu.contract.profile import SERVE_COUNTER, DeviceProfile
 from qilu.contract.reading import Origin, Poll, Value
-from qilu.runtime.monotonic_utc import Timebase
-from qilu_cli.file_kinds import Kind, expected
+from qilu_cli.gateway_devices import device_of, single_source
 from qilu_cli.store_access import duration
 
 SLOWEST = 3600.0
@@ -129,7 +123,7 @@ async def record(options: RecordOptions) -> None:
 def _target(options: RecordOptions) -> tuple[ModbusSettings, DeviceSettings, DeviceProfile]:
     """The device: by the settings of a gateway, or by its address and a profile."""
     if options.source.endswith((".yaml", ".yml")):
-        return _of_gateway(Path(options.source), options.device)
+        return device_of(Path(options.source), options.device, "--device")[1:]
     if options.profile is None:
         remedy = "name the device profile with --profile, or give a gateway's file and --device"
         raise ConfigError("is missing", key="--profile", remedy=remedy)
@@ -144,27 +138,11 @@ def _target(options: RecordOptions) -> tuple[ModbusSettings, DeviceSettings, Dev
     return source, source.devices[0], profile
 
 
-def _of_gateway(file: Path, name: str | None) -> tuple[ModbusSettings, DeviceSettings, DeviceProfile]:
-    with expected(Kind.GATEWAY, file):
-        settings, profiles = load(file)
-    devices = {device.device: (source, device) for source in settings.sources for device in source.devices}
-    if name not in devices:
-        meant = nearest(name or "", devices)
-        remedy = f"did you mean {meant}?" if meant else f"it has {', '.join(sorted(devices)[:20])}"
-        raise ConfigError(f"the settings have no device {name}", key="--device", remedy=remedy)
-    source, device = devices[name]
-    return source, device, profiles[device.profile]
-
-
 async def _polls(
     source: ModbusSettings, device: DeviceSettings, profile: DeviceProfile
 ) -> AsyncIterator[Poll]:
-    modbus = ModbusSource(
-        source.model_copy(update={"devices": (device,)}),
-        [DeviceSetup(device, profile, Origin("record", device.device, device.profile))],
-        Timebase(time.time(), time.monotonic()),
-        SystemRandom(),
-    )
+    setup = DeviceSetup(device, profile, Origin("record", device.device, device.profile))
+    modbus = single_source(source, setup)
     async with modbus, aclosing(modbus.polls()) as coming:
         async for poll in coming:
             yield poll

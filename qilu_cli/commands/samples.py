@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.contract.accounting import COLLECTION
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
@@ -127,8 +127,7 @@ class SampleQuery:
         names = " and ".join(sorted({key.device for key in chosen}))
         for point in points:
             if point not in known:
-                meant = nearest(point, sorted(known))
-                remedy = f"did you mean {meant}?" if meant else "see --points"
+                remedy = did_you_mean(point, sorted(known), "see --points")
                 raise ConfigError(f"{names} has no point {point}", key="--point", remedy=remedy)
 
     def _row(self, entry: _DeviceSample) -> Sequence[object]:

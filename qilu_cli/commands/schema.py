@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pkgutil import resolve_name
 from textwrap import dedent
 from typing import Any, Literal, get_args
 
@@ -21,7 +22,7 @@ def print_schema(kind: Kind) -> None:
 
 def schema(kind: Kind) -> dict[str, Any]:
     """JSON Schema 2020-12; every key has the description that stands beside it in the code."""
-    model = _model(kind)
+    model: type[BaseModel] = resolve_name(_MODELS[kind])
     document = model.model_json_schema()
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
     named = {inner_model.__name__: inner_model for inner_model in _models(model)}
@@ -32,22 +33,13 @@ def schema(kind: Kind) -> dict[str, Any]:
     return document
 
 
-def _model(kind: Kind) -> type[BaseModel]:
-    if kind == "profile":
-        from qilu.contract.profile import DeviceProfile
-
-        return DeviceProfile
-    if kind == "gateway":
-        from gateway.settings import GatewaySettings
-
-        return GatewaySettings
-    if kind == "plant":
-        from simulator.plant.settings import PlantSettings
-
-        return PlantSettings
-    from cloud.settings import IngesterSettings
-
-    return IngesterSettings
+_MODELS: Mapping[Kind, str] = {
+    "profile": "qilu.contract.profile:DeviceProfile",
+    "gateway": "gateway.settings:GatewaySettings",
+    "plant": "simulator.plant.settings:PlantSettings",
+    "ingester": "cloud.settings:IngesterSettings",
+}
+"""The model of a kind of file, which is imported when it is asked for: each needs another extra."""
 
 
 def _models(model: type[BaseModel]) -> set[type[BaseModel]]:

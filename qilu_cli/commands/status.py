@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from rich.console import Group
 from rich.live import Live
@@ -21,19 +16,18 @@ from rich.text import Text
 from qilu.config.settings_file import load, load_plain
 from qilu.contract.display.durations import duration_text
 from qilu.contract.display.vocabulary import Language
-from qilu.contract.errors import ConfigError, QiluError, UnreachableError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.contract.plain_text import plain
 from qilu.web.settings import WebSettings
 from qilu_cli.file_kinds import Kind, kind_of
+from qilu_cli.http_client import Server
 from qilu_cli.store_access import print_json
 from qilu_cli.terminal import console
 
 LANGUAGE_ZH: Language = "zh"
 LANGUAGE_EN: Language = "en"
-TOKEN_VARIABLE = "QILU_TOKEN"
 _WATCH_INTERVAL_S = 2.0
-_TIMEOUT_S = 10.0
-_MAX_REPLY = 4_000_000
+_SERVER = Server("no gateway and no ingester", "role", "viewer", timeout_s=10.0)
 _STYLES = {"fault": "bold red", "warning": "bold yellow", "normal": "green"}
 
 
@@ -79,41 +73,12 @@ def _url(place: str) -> str:
         raise ConfigError(
             "is missing, so nothing replies", file=file, key=key, remedy=f"add `{key}: {{}}` and restart"
         )
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(
-        settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host
-    )
-    return f"{'http' if settings.tls is None else 'https'}://{host}:{settings.port}{settings.base}"
+    return settings.url()
 
 
 def fetch(url: str) -> Mapping[str, Any]:
-    """The status document of a server; blocks. The client of the standard library: it needs no more."""
-    request = Request(f"{url}api/v1/status")
-    if token := os.environ.get(TOKEN_VARIABLE):
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with build_opener(ProxyHandler({}), HTTPSHandler()).open(request, timeout=_TIMEOUT_S) as response:
-            document = json.loads(response.read(_MAX_REPLY))
-    except HTTPError as error:
-        raise _refusal(url, error) from None
-    except (OSError, ValueError, RecursionError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UnreachableError(f"nothing replies at {url} ({reason}): is the process running?") from error
-    if not isinstance(document, dict) or "role" not in document:
-        raise UnreachableError(f"the server at {url} is no gateway and no ingester")
-    return document
-
-
-def _refusal(url: str, error: HTTPError) -> QiluError:
-    try:
-        detail = json.loads(error.read(_MAX_REPLY))["error"]
-        code, text, remedy = detail["code"], str(detail["text"]), str(detail["remedy"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return UnreachableError(f"the server at {url} is no gateway and no ingester")
-    if code == "token":
-        remedy = f"put a token into {TOKEN_VARIABLE}; `qilu console token viewer FILE` makes one"
-    if error.code == 503:
-        return UnreachableError(f"{url}: {text}; {remedy}")
-    return ConfigError(text, remedy=remedy or None)
+    """The status document of the server at `url`; errors as those of `Server.ask`."""
+    return _SERVER.ask(f"{url}api/v1/status")
 
 
 def _print(document: Mapping[str, Any], language: Language, *, as_json: bool) -> None:

@@ -23,8 +23,7 @@ def console(
     ] = None,
     listen: Annotated[str, typer.Option(help="Address and port on loopback.")] = "127.0.0.1:8081",
     profiles: Annotated[
-        Path | None,
-        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
+        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
     ] = None,
 ) -> None:
     """Show a store in a browser, or make tokens for web pages.

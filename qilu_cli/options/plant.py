@@ -11,7 +11,7 @@ from qilu_cli.options.option_types import PlantFile
 from qilu_cli.runner import run, run_sync
 
 app = typer.Typer(
-    help="Export a simulated plant, or control one that runs on this machine: its faults and its time.",
+    help="Export a simulated plant, or control one that runs on this machine: its faults and its time."
 )
 
 RunningPlant = Annotated[

@@ -18,8 +18,7 @@ Target = Annotated[
     str, typer.Argument(help="HOST[:PORT], rtu+tcp://HOST:PORT, tls://HOST, or /dev/tty... of a serial line.")
 ]
 Ranges = Annotated[
-    list[str],
-    typer.Argument(help="Addresses, such as holding:0-99 or 40001-40100.", metavar="RANGE"),
+    list[str], typer.Argument(help="Addresses, such as holding:0-99 or 40001-40100.", metavar="RANGE")
 ]
 Unit = Annotated[int, typer.Option(min=0, max=255, help="The unit id to read from.")]
 Timeout = Annotated[str, typer.Option(help="How long to wait for a reply.")]

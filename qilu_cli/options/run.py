@@ -86,8 +86,7 @@ def simulate(
         int | None, typer.Option(min=0, max=65535, help="A port for `qilu plant`, on this machine alone.")
     ] = None,
     console: Annotated[
-        bool,
-        typer.Option("--console", help="Show the factory in a browser; the log names the address."),
+        bool, typer.Option("--console", help="Show the factory in a browser; the log names the address.")
     ] = False,
     duration: Duration = None,
     log_level: LogLevel = "info",

@@ -40,8 +40,7 @@ def query(
     ] = None,
     tz: TimeZone = "utc",
     profiles: Annotated[
-        Path | None,
-        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
+        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
     ] = None,
     form: Table = "table",
     excel: Annotated[
@@ -134,8 +133,7 @@ def import_data(
         str | None, typer.Option(help="The profile of the devices of a file of `qilu query`.")
     ] = None,
     profiles: Annotated[
-        Path | None,
-        typer.Option(help="A folder of device profiles, beside those that come with Qilu."),
+        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
     ] = None,
     shift: Annotated[
         str | None, typer.Option(help="How far all times are moved, such as 30d, or -12h into the past.")

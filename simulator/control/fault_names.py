@@ -91,7 +91,7 @@ MACHINE_FAULTS: Mapping[str, Mapping[str, MachineFaultName]] = {
         ),
     },
     "three-phase-energy-meter": {
-        "phase_loss": _machine("缺相", "phase loss", "current_n", "voltage_b current_b"),
+        "phase_loss": _machine("缺相", "phase loss", "current_n", "voltage_b current_b")
     },
     "tyre-curing-press": {
         "bladder_leak": _machine("胶囊泄漏", "bladder leak", "", "bladder_pressure last_equivalent_cure"),

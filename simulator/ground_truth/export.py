@@ -140,7 +140,6 @@ class Motion(Protocol):
 
     def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
         """The registers of each model at all samples since the last call."""
-        ...
 
 
 class ArrayRun:

@@ -120,10 +120,7 @@ class _FleetRun:
             "remaining_life_s": life,
         }
         true = {f"true_{name}": np.round(of[:rows, number], 4) for name, of in self._true.items()}
-        return (
-            keys | {name: column[:rows] for name, column in served.items()},
-            keys | labels | true,
-        )
+        return (keys | {name: column[:rows] for name, column in served.items()}, keys | labels | true)
 
     def _on_event(self, event: Event) -> None:
         if event.event == "alarm" and event.after == self._preset.alarm:

@@ -85,13 +85,7 @@ class RobotCells(Machines):
             (3, self.cycle.at_start & surroundings.closed),
             n=len(self.air),
         )
-        self.operation.step(
-            dt,
-            on=on,
-            voltage=surroundings.voltage,
-            wait=wait,
-            trip=self.limits.codes,
-        )
+        self.operation.step(dt, on=on, voltage=surroundings.voltage, wait=wait, trip=self.limits.codes)
         self.cycle.step(dt, self.operation.running, wait == 0, self.setpoints["speed_override"] / 100.0)
         self._move(dt)
         self._grip(dt)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean, nearest
 from qilu.config.renames import explain_key, renamed_value
 from qilu.contract.validation import Problem, display, raise_problems, validation_error
 from simulator.network_faults.connections import ClientLimit, HalfOpen, IdleClose, PowerCycle, Reset
@@ -103,8 +103,7 @@ def _unknown_key(kind: type[NetworkFault], key: str) -> Problem:
     renamed = explain_key(f"network_faults[]({kind.model_fields['fault'].default})", key)
     if renamed is not None:
         return Problem((key,), *renamed)
-    close = nearest(key, kind.model_fields)
-    remedy = f"did you mean {close}?" if close else f"known here: {', '.join(sorted(kind.model_fields))}"
+    remedy = did_you_mean(key, kind.model_fields, f"known here: {', '.join(sorted(kind.model_fields))}")
     return Problem((key,), "unknown key", remedy)
 
 

@@ -22,7 +22,6 @@ class Reset(NetworkFault):
     A connection that is not wanted is accepted and reset at once: a listening program cannot refuse it.
     """
 
-    catalogue_numbers = (18, 20)
     of_connections: ClassVar[bool] = True
     fault: Literal["reset"] = "reset"
     at: Literal["connect", "request", "reply"] = "request"
@@ -51,7 +50,6 @@ class HalfOpen(NetworkFault):
     The system below still confirms what arrives, until its buffer is full: no program can suppress that.
     """
 
-    catalogue_numbers = (19,)
     of_connections: ClassVar[bool] = True
     fault: Literal["half_open"] = "half_open"
 
@@ -63,7 +61,6 @@ class HalfOpen(NetworkFault):
 class IdleClose(NetworkFault):
     """A connection is closed when nothing more is asked on it for a while after a request."""
 
-    catalogue_numbers = (20,)
     of_connections: ClassVar[bool] = True
     fault: Literal["idle_close"] = "idle_close"
     idle_timeout: Period = 30.0
@@ -87,7 +84,6 @@ class IdleClose(NetworkFault):
 class ClientLimit(NetworkFault):
     """A device that serves so many clients; what becomes of one more, or of the oldest, is its own choice."""
 
-    catalogue_numbers = (21,)
     of_connections: ClassVar[bool] = True
     fault: Literal["client_limit"] = "client_limit"
     max_clients: int = Field(default=1, ge=1)
@@ -117,7 +113,6 @@ class PowerCycle(NetworkFault):
     On all ports of a plant at once, all its clients come back at once: a connect storm.
     """
 
-    catalogue_numbers = (31, 33)
     fault: Literal["power_cycle"] = "power_cycle"
     off_duration: Duration = 20.0
     zero_duration: Duration = 10.0

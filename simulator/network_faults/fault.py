@@ -63,8 +63,6 @@ class NetworkFault(FrozenModel):
     and in the end to the device and to the line.
     """
 
-    catalogue_numbers: ClassVar[tuple[int, ...]] = ()
-    """Numbers of the Modbus faults, as docs/faults.md lists them, which it acts out."""
     of_connections: ClassVar[bool] = False
     """Whether it needs connections: a serial line has none."""
 

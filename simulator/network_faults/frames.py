@@ -20,7 +20,6 @@ _HEADER = 7
 class WrongTransaction(NetworkFault):
     """The transaction id of the reply is not that of its request. RTU frames have none: no effect there."""
 
-    catalogue_numbers = (10,)
     fault: Literal["wrong_transaction"] = "wrong_transaction"
     kind: Literal["next", "swapped", "previous", "constant"] = "next"
     """One more; with its bytes swapped; that of the request before; always `value`."""
@@ -44,7 +43,6 @@ class WrongTransaction(NetworkFault):
 class WrongUnit(NetworkFault):
     """The unit id of the reply is not that of its request."""
 
-    catalogue_numbers = (11,)
     fault: Literal["wrong_unit"] = "wrong_unit"
     unit_id: int | Literal["neighbour"] = "neighbour"
     """0 to 255; `neighbour` is one more than the right one."""
@@ -61,7 +59,6 @@ class CrossedMasters(NetworkFault):
     What it carries has the shape of our reply, and the opposite of every bit of it.
     """
 
-    catalogue_numbers = (24,)
     fault: Literal["crossed_masters"] = "crossed_masters"
     unit_id: int | None = Field(default=None, ge=0, le=255)
     """Whom the other master asked; by default the unit after ours."""
@@ -94,7 +91,6 @@ class CrossedMasters(NetworkFault):
 class Truncate(NetworkFault):
     """The end of a reply is missing."""
 
-    catalogue_numbers = (15,)
     fault: Literal["truncate"] = "truncate"
     missing_bytes: int = Field(default=3, ge=1)
     """Bytes, at least one of the reply is sent."""
@@ -111,7 +107,6 @@ class Truncate(NetworkFault):
 class BadLength(NetworkFault):
     """The header of a reply is wrong. RTU frames have none: no effect there."""
 
-    catalogue_numbers = (16,)
     fault: Literal["bad_length"] = "bad_length"
     kind: Literal["big", "small", "zero", "longer", "shorter", "protocol"] = "big"
     """A length of 65535, of 1, of 0; two more, two fewer than there are; the protocol id 7."""
@@ -134,7 +129,6 @@ class BadLength(NetworkFault):
 class Garbage(NetworkFault):
     """Bytes that are no Modbus: instead of a reply, before it or after it."""
 
-    catalogue_numbers = (16,)
     fault: Literal["garbage"] = "garbage"
     place: Literal["instead", "before", "after"] = "instead"
     noise_bytes: int = Field(default=32, ge=1, le=100_000)

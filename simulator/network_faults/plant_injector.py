@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.validation import Loc, Problem
 from qilu.modbus.unit_ids import BROADCAST, SERVER_UNIT_ID
@@ -69,8 +69,7 @@ class Wires:
         for key, names in known.items():
             meant = getattr(fault, key)
             if meant is not None and str(meant) not in names:
-                close = nearest(str(meant), names)
-                remedy = f"did you mean {close}?" if close else f"there are: {', '.join(names[:20])}"
+                remedy = did_you_mean(str(meant), names, f"there are: {', '.join(names[:20])}")
                 yield Problem((*loc, key), f"no {key} {meant}", remedy)
                 return
         struck = self._struck_by(fault)

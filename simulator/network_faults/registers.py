@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.contract.profile import TABLES_BY_FUNCTION, DeviceProfile, Point, Table
 from qilu.contract.validation import Problem
 from qilu.modbus.framing import Frame
@@ -56,8 +56,7 @@ class _PointFault(_RegisterFault):
     def problems(self, profile: DeviceProfile) -> Iterator[Problem]:
         points = {point.name: point for point in profile.points if not point.table.holds_bits}
         if self.point not in points:
-            close = nearest(self.point, points)
-            remedy = f"did you mean {close}?" if close else f"there are: {', '.join(sorted(points))}"
+            remedy = did_you_mean(self.point, points, f"there are: {', '.join(sorted(points))}")
             yield Problem(("point",), f"{profile.profile} has no point {self.point} in a register", remedy)
         elif not _is_whole(points[self.point]):
             problem = f"{self.point} is not a number with registers of its own"
@@ -91,7 +90,6 @@ class _PointFault(_RegisterFault):
 class Sentinel(_PointFault):
     """A register pattern that stands for `no value`, such as 0x8000, or a float that is no number."""
 
-    catalogue_numbers = (27,)
     fault: Literal["sentinel"] = "sentinel"
     raw: int | Literal["nan", "inf", "-inf"] = 0x8000
 
@@ -111,7 +109,6 @@ class Sentinel(_PointFault):
 class CounterGlitch(_PointFault):
     """A counter reads 0 now and then, and goes on as if nothing had been. Give it a `probability`."""
 
-    catalogue_numbers = (28,)
     fault: Literal["counter_glitch"] = "counter_glitch"
 
     def pattern(self, exchange: Exchange, point: Point, right: bytes) -> bytes:
@@ -121,7 +118,6 @@ class CounterGlitch(_PointFault):
 class CounterReset(_PointFault):
     """An integer counter restarts at 0 and counts on from there."""
 
-    catalogue_numbers = (28,)
     fault: Literal["counter_reset"] = "counter_reset"
     _offsets: dict[int, int] = PrivateAttr(default_factory=dict)
 
@@ -138,7 +134,6 @@ class CounterReset(_PointFault):
 class CounterRollover(CounterReset):
     """An integer counter stands shortly before the end of its registers, and goes on at 0 after it."""
 
-    catalogue_numbers = (28,)
     fault: Literal["counter_rollover"] = "counter_rollover"  # type: ignore[assignment]
     before: int = Field(default=5, ge=1)
     """So many counts before the end when the fault begins."""
@@ -150,7 +145,6 @@ class CounterRollover(CounterReset):
 class WordSwap(_RegisterFault):
     """Values of 32 and 64 bits come in another order of words and bytes than that of the profile."""
 
-    catalogue_numbers = (25,)
     fault: Literal["word_swap"] = "word_swap"
     order: Literal["cdab", "badc", "dcba"] = "cdab"
     """Of the bytes abcd of a value as it should be: words turned round, bytes in the words, or both."""
@@ -168,7 +162,6 @@ class WordSwap(_RegisterFault):
 class ShiftedAddress(_RegisterFault):
     """Every register stands beside where the profile has it, as with addresses counted from 1."""
 
-    catalogue_numbers = (26,)
     fault: Literal["off_by_one"] = "off_by_one"
     shift: int = Field(default=1, ge=-ADDRESSES + 1, lt=ADDRESSES)
     """A read of address 10 returns what stands at 10 + `shift`."""
@@ -185,7 +178,6 @@ class TornRead(_RegisterFault):
     What is read of it in part is 0.
     """
 
-    catalogue_numbers = (29,)
     fault: Literal["torn"] = "torn"
 
     def applies_to(self, exchange: Exchange) -> bool:
@@ -209,7 +201,6 @@ class TornRead(_RegisterFault):
 class Frozen(NetworkFault):
     """A frozen device: it repeats its first reply to each request."""
 
-    catalogue_numbers = (30,)
     fault: Literal["frozen"] = "frozen"
     _first: dict[tuple[int, bytes], bytes | None] = PrivateAttr(default_factory=dict)
 

@@ -26,7 +26,6 @@ _READS_OF_BITS = (Function.READ_COILS, Function.READ_DISCRETE_INPUTS)
 class Exception_(NetworkFault):  # noqa: N801 - it is the fault `exception`, not an exception
     """The device replies with an exception code, of the specification or of its own."""
 
-    catalogue_numbers = (1, 2, 3, 4)
     fault: Literal["exception"] = "exception"
     code: int = Field(ge=1, le=255)
     function: int | None = Field(default=None, ge=1, le=127)
@@ -56,7 +55,6 @@ class _RefusalFault(NetworkFault):
 class PartialIllegal(_RefusalFault):
     """Some addresses do not exist: every block that touches one of them is refused."""
 
-    catalogue_numbers = (5,)
     fault: Literal["partial_illegal"] = "partial_illegal"
     address: int = Address
     last: int | None = Field(default=None, ge=0, le=65535)
@@ -75,7 +73,6 @@ class PartialIllegal(_RefusalFault):
 class NoRead(PartialIllegal):
     """Addresses that must not be read: a device that is asked for them drops its connection or is silent."""
 
-    catalogue_numbers = (7,)
     fault: Literal["no_read"] = "no_read"  # type: ignore[assignment]
     behaviour: Refusal = "reset"
 
@@ -83,7 +80,6 @@ class NoRead(PartialIllegal):
 class BlockLimit(_RefusalFault):
     """Blocks of more than `max_addresses` addresses are refused."""
 
-    catalogue_numbers = (6,)
     fault: Literal["block_limit"] = "block_limit"
     max_addresses: int = Field(ge=1, le=2000)
     code: int = Field(default=3, ge=1, le=255)
@@ -98,7 +94,6 @@ class NoLimits(NetworkFault):
     read 0, and the byte count of a block that is too long has lost what does not fit into a byte.
     """
 
-    catalogue_numbers = (6, 34)
     fault: Literal["no_limits"] = "no_limits"
 
     def applies_to(self, exchange: Exchange) -> bool:
@@ -125,7 +120,6 @@ class NoLimits(NetworkFault):
 class DeadUnit(NetworkFault):
     """A unit that does not reply; the serial line or gateway in front of it is busy meanwhile."""
 
-    catalogue_numbers = (12, 23)
     fault: Literal["dead_unit"] = "dead_unit"
     unit_id: int | None = Field(default=None, ge=0, le=255)
     """Strikes only requests to this unit id."""
@@ -144,7 +138,6 @@ class DeadUnit(NetworkFault):
 class UnitZeroOnly(NetworkFault):
     """A device that replies to one unit id only, usually 0, whatever its settings are."""
 
-    catalogue_numbers = (12,)
     fault: Literal["unit_zero_only"] = "unit_zero_only"
     unit_id: int = Field(default=0, ge=0, le=255)
 
@@ -164,7 +157,6 @@ class UnitZeroOnly(NetworkFault):
 class ByteCount(NetworkFault):
     """A reply whose byte count is not that of the request: only the count, or with data to match."""
 
-    catalogue_numbers = (17,)
     fault: Literal["byte_count"] = "byte_count"
     byte_count_delta: int = Field(default=0, ge=-255, le=255)
     """Added to the byte count alone."""
@@ -189,7 +181,6 @@ class ByteCount(NetworkFault):
 class WrongFunction(NetworkFault):
     """A reply of the right shape with the code of another function."""
 
-    catalogue_numbers = (17,)
     fault: Literal["wrong_function"] = "wrong_function"
     function: int | None = Field(default=None, ge=1, le=255)
     """By default that of the other table with values of the same size."""
@@ -205,7 +196,6 @@ class WrongFunction(NetworkFault):
 class WriteEcho(NetworkFault):
     """A write is carried out, and its confirmation names another address or value."""
 
-    catalogue_numbers = (32,)
     fault: Literal["write_echo"] = "write_echo"
     wrong: Literal["value", "address"] = "value"
     """What is wrong in it; of a multiple write the value is the count."""
@@ -224,7 +214,6 @@ class WriteEcho(NetworkFault):
 class WriteNotApplied(NetworkFault):
     """A write is confirmed and never carried out."""
 
-    catalogue_numbers = (32,)
     fault: Literal["write_not_applied"] = "write_not_applied"
 
     def applies_to(self, exchange: Exchange) -> bool:

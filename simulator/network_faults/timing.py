@@ -22,7 +22,6 @@ def delayed(pieces: Sequence[Chunk], seconds: float) -> Sequence[Chunk]:
 class Slow(NetworkFault):
     """A device that needs this long for each request, one after the other: what comes meanwhile waits."""
 
-    catalogue_numbers = (8,)
     fault: Literal["slow"] = "slow"
     delay: Period
     jitter: Duration = 0.0
@@ -39,7 +38,6 @@ class Slow(NetworkFault):
 class LateReply(NetworkFault):
     """A reply on its own is late; those to later requests may overtake it."""
 
-    catalogue_numbers = (8, 9)
     fault: Literal["late_reply"] = "late_reply"
     delay: Period
 
@@ -50,7 +48,6 @@ class LateReply(NetworkFault):
 class Split(NetworkFault):
     """A reply in small segments, the last byte of it after a pause of its own."""
 
-    catalogue_numbers = (13,)
     fault: Literal["split"] = "split"
     segment_bytes: int = Field(default=1, ge=1)
     """Bytes of a segment."""
@@ -105,7 +102,6 @@ class _HoldFault(NetworkFault):
 class Coalesce(_HoldFault):
     """Several replies of a connection come in one segment."""
 
-    catalogue_numbers = (14,)
     fault: Literal["coalesce"] = "coalesce"
 
     def released(self, held: Sequence[bytes]) -> bytes:
@@ -115,7 +111,6 @@ class Coalesce(_HoldFault):
 class OutOfOrder(_HoldFault):
     """A gateway that replies to consecutive requests in the wrong order."""
 
-    catalogue_numbers = (22,)
     fault: Literal["out_of_order"] = "out_of_order"
     max_delay: Period | None = 0.05
     """Seconds after which what is held is sent anyway."""
@@ -127,7 +122,6 @@ class OutOfOrder(_HoldFault):
 class NeedsGap(NetworkFault):
     """A request too soon after a reply is lost, or gets the reply to the request before."""
 
-    catalogue_numbers = (22,)
     fault: Literal["needs_gap"] = "needs_gap"
     gap: Period = 0.05
     behaviour: Literal["no_reply", "mixed"] = "no_reply"

@@ -166,7 +166,6 @@ class Machines(Protocol):
 
         Text is an array of bytes (dtype S). Not to be called before the first step.
         """
-        ...
 
     def utility_inputs(self) -> Mapping[Utility, Array]:
         """The rate at which each machine took from shared supplies in the last step; what is not named was

@@ -129,9 +129,7 @@ def _double_buffers(plant: PlantFile) -> Iterator[Problem]:
                     where = "before" if side == "after" else "behind"
                     problem = f"{device} already stands {where} another buffer"
                     yield Problem(
-                        ("buffers", entry, side),
-                        problem,
-                        "a machine fills and empties one buffer at most",
+                        ("buffers", entry, side), problem, "a machine fills and empties one buffer at most"
                     )
 
 

@@ -28,11 +28,7 @@ class Works:
     """All N machines of a plant, model by model."""
 
     def __init__(
-        self,
-        groups: Sequence[Group],
-        supplies: Supplies,
-        buffers: Buffers,
-        disturbances: Disturbances,
+        self, groups: Sequence[Group], supplies: Supplies, buffers: Buffers, disturbances: Disturbances
     ) -> None:
         n = sum(len(group.places) for group in groups)
         self.groups = list(groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from qilu.config.error_texts import nearest
+from qilu.config.error_texts import did_you_mean
 from qilu.config.profiles import profile_path
 from qilu.contract.errors import ConfigError, combined
 from qilu.contract.profile import SERVE_COUNTER, DataType, DeviceProfile, Point
@@ -33,8 +33,7 @@ def _misfits(model: str, profile: DeviceProfile) -> Iterator[tuple[str, str, str
     texts = _points_of(model)
     for point in profile.points:
         if texts and point.name != SERVE_COUNTER and point.name not in texts and point.overlaps is None:
-            meant = nearest(point.name, texts)
-            remedy = f"did you mean {meant}?" if meant else f"remove it; there are: {', '.join(texts)}"
+            remedy = did_you_mean(point.name, texts, f"remove it; there are: {', '.join(texts)}")
             yield point.name, f"a {model} knows nothing of it", remedy
         elif problem := _unserved(point):
             yield point.name, f"the simulator cannot serve {problem}", "use a plainer layout for it"

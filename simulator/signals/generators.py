@@ -42,7 +42,6 @@ class Generator(Protocol):
 
     def step(self, moment: Moment, values: Mapping[str, Array | float]) -> Array | float:
         """The values at a moment, shape (n,) or one for all; `values` has the points that it needs."""
-        ...
 
 
 class TimeFunction:

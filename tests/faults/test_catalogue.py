@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.network_faults.catalogue import FAMILIES, FAULTS
+from simulator.network_faults.catalogue import FAULTS
 from tests.faults.catalogue import CASES
+from tests.faults.page import rows_of_page
 from tests.faults.rows import connections, refusals, replies, values
 from tests.faults.test_rows import IN_MEMORY, ON_SOCKETS
 
@@ -37,15 +38,17 @@ def test_every_case_has_a_name_of_its_own() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_every_fault_is_played_in_each_row_that_it_names() -> None:
+def test_every_fault_is_played_in_each_row_in_which_the_page_names_it() -> None:
     played = {(str(raw["fault"]), case.row) for case in CASES for raw in case.faults}
-    named = {(name, row) for name, kind in FAULTS.items() for row in kind.catalogue_numbers}
+    named = {(name, row) for row, names in rows_of_page().items() for name in names}
     assert named <= played, sorted(named - played)
 
 
-def test_every_row_has_a_fault_or_needs_none() -> None:
-    covered = {row for kinds in FAMILIES.values() for kind in kinds for row in kind.catalogue_numbers}
-    assert covered == set(ROWS)
+def test_every_row_of_the_page_has_a_fault_and_every_fault_a_row() -> None:
+    rows = rows_of_page()
+    assert sorted(rows) == list(ROWS)
+    assert all(rows.values())
+    assert set().union(*rows.values()) == set(FAULTS)
 
 
 def test_all_families_are_in_the_catalogue() -> None:

@@ -246,7 +246,7 @@ async def test_a_token_is_demanded_where_the_file_asks_for_one(
     settings = WebSettings.model_validate({"listen": "127.0.0.1:0", "demand_token": True})
     async with held(plant(PUMP), control=settings, tokens=tokens) as simulation:
         port = str(simulation.control)
-        with pytest.raises(ConfigError, match="demands a token"):
+        with pytest.raises(ConfigError, match="console token operator"):
             await plant_control.send(port, "GET", "factory/clock", as_json=True)
         monkeypatch.setenv("QILU_TOKEN", text)
         await plant_control.send(port, "GET", "factory/clock", as_json=True)

@@ -62,14 +62,6 @@ def test_the_settings_of_every_fault_are_reported() -> None:
     assert all(shown(NetworkFault, name, default) for name, default, _ in rows)
 
 
-def test_the_rows_name_the_faults_that_act_them_out() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", PAGE, re.MULTILINE)
-    reported = {int(number): set(re.findall(r"\[`(\w+)`\]\(#\1\)", faults)) for number, _, faults in rows}
-    assert reported == {
-        row: {name for name, kind in FAULTS.items() if row in kind.catalogue_numbers} for row in range(1, 35)
-    }
-
-
 def test_the_plant_of_the_first_example_can_be_had() -> None:
     example = PAGE.split("```yaml\n")[1].split("```")[0]
     settings = PlantSettings.model_validate(yaml.safe_load(example))

@@ -6,7 +6,6 @@ import asyncio
 import struct
 from collections.abc import Callable, Mapping
 from random import Random
-from types import TracebackType
 from typing import Self
 
 from gateway.commissioning.probe.arguments import Range
@@ -114,9 +113,7 @@ class Prober:
         self._link = await self._connector().__aenter__()
         return True
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         link, self._link = self._link, None
         if link is not None:
             await link.__aexit__(None, None, None)

@@ -6,16 +6,7 @@ and checks.
 
 from qilu.contract.profile.device_profile import DeviceProfile
 from qilu.contract.profile.model import AddressRange, DeviceLimits, Structure
-from qilu.contract.profile.point import (
-    Factor,
-    Flag,
-    Label,
-    Limits,
-    NormalBand,
-    ParameterRef,
-    Point,
-    PointRef,
-)
+from qilu.contract.profile.point import Factor, Flag, Label, Limits, NormalBand, ParameterRef, Point, PointRef
 from qilu.contract.profile.types import (
     SERVE_COUNTER,
     TABLES_BY_FUNCTION,

@@ -7,23 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from qilu.contract.profile.point import (
-    Address,
-    Copies,
-    Label,
-    Point,
-    table_in_address,
-)
+from qilu.contract.profile.point import Address, Copies, Label, Point, table_in_address
 from qilu.contract.profile.point_rules import CheckedPoint
-from qilu.contract.profile.types import (
-    DEFAULT_GROUP,
-    Name,
-    Order,
-    ProfileName,
-    ScaleNumber,
-    Table,
-    WordOrder,
-)
+from qilu.contract.profile.types import DEFAULT_GROUP, Name, Order, ProfileName, ScaleNumber, Table, WordOrder
 from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel
 

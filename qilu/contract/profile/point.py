@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from qilu.contract.profile.types import (
     DEFAULT_GROUP,
@@ -118,8 +110,7 @@ Suffix = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "pattern": "^[a-z0-9_]+$", "maxLength": 32}),
 ]
 Address = Annotated[
-    int,
-    WithJsonSchema({"type": ["integer", "string", "array"], "items": {"type": ["integer", "string"]}}),
+    int, WithJsonSchema({"type": ["integer", "string", "array"], "items": {"type": ["integer", "string"]}})
 ]
 
 

@@ -67,12 +67,7 @@ class Table(StrEnum):
         return _READ_FUNCTIONS[self]
 
 
-TABLES_BY_FUNCTION: Mapping[int, Table] = {
-    1: Table.COIL,
-    2: Table.DISCRETE,
-    3: Table.HOLDING,
-    4: Table.INPUT,
-}
+TABLES_BY_FUNCTION: Mapping[int, Table] = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
 """Code of a Modbus function -> the table that it reads."""
 _READ_FUNCTIONS = {table: code for code, table in TABLES_BY_FUNCTION.items()}
 

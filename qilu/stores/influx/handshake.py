@@ -157,9 +157,7 @@ def _wrong_server(settings: InfluxSettings, wanted: str, reply: Reply) -> Config
     if reply.status >= 500 or reply.status == 429:
         return reply.unreachable(settings.url)
     return ConfigError(
-        f"the server at {settings.url} is not {wanted}",
-        key="store.server",
-        remedy="correct server or url",
+        f"the server at {settings.url} is not {wanted}", key="store.server", remedy="correct server or url"
     )
 
 

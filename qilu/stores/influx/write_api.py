@@ -25,7 +25,6 @@ class WriteEndpoint(AbstractAsyncContextManager["WriteEndpoint"], Protocol):
 
     async def post(self, lines: bytes) -> Reply:
         """The server's answer, whatever its status; UnreachableError when there is none."""
-        ...
 
 
 class V1WriteEndpoint:
@@ -89,9 +88,7 @@ class V2WriteEndpoint:
         self._service = WriteService(self._client.api_client)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
     async def post(self, lines: bytes) -> Reply:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from qilu.contract.point_info import FIELDS, PointInfo
@@ -18,13 +17,7 @@ from qilu.stores.interfaces import DescribedPoint, Device, Sample
 from qilu.stores.interval_summaries import Summary, first_per_time, merge_summaries, per_interval, sample
 from qilu.stores.sqlite.read_only import open_reading
 from qilu.stores.sqlite.rollups import MINUTE_MS
-from qilu.stores.sqlite.rows import (
-    decode_points,
-    decode_reasons,
-    decode_summaries,
-    decode_values,
-    value_at,
-)
+from qilu.stores.sqlite.rows import decode_points, decode_reasons, decode_summaries, decode_values, value_at
 from qilu.stores.sqlite.schema import unreachable
 
 _Result = TypeVar("_Result")
@@ -92,9 +85,7 @@ class SqliteReader:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._connection.interrupt()  # a question that nobody waits for any more ends now
         closing = self._thread.submit(self._connection.close)
         self._thread.shutdown(wait=False)

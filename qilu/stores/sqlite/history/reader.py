@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from qilu.contract.accounting import EVENTS
@@ -25,7 +24,6 @@ from qilu.stores.sqlite.history.search import Columns, OpenFile, Search
 from qilu.stores.sqlite.schema import unreachable
 
 _Result = TypeVar("_Result")
-_INT64 = 2**63 - 1
 _PER_QUARTER = QUARTER_MS // BUCKET_MS
 
 
@@ -44,9 +42,7 @@ class HistoryReader:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history-reader")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._search.interrupt()  # a question that nobody waits for any more ends now
         closing = self._thread.submit(self._search.close)
         self._thread.shutdown(wait=False)
@@ -80,12 +76,7 @@ class HistoryReader:
         return await self._in_thread(self._samples, name, start_ms, end_ms, every_ms, last)
 
     async def chart(
-        self,
-        name: PointName,
-        start_ms: int,
-        end_ms: int,
-        pixels: int,
-        recent: Sequence[Sample] = (),
+        self, name: PointName, start_ms: int, end_ms: int, pixels: int, recent: Sequence[Sample] = ()
     ) -> Chart:
         """A point in a time, in at most `pixels` intervals; `recent`: samples that are in no file yet."""
         return await self._in_thread(self._chart, name, start_ms, end_ms, pixels, recent)
