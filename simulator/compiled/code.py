@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.compiled.graph import Node
 
-_TEMPORARY = re.compile(r"\bt\d+\b")
 DEEPEST = 12  # operations that are nested in one expression
 
 _INFIX = {
@@ -140,27 +138,6 @@ class Code:
     def _called(self, name: str, function: Callable[..., Any], texts: Sequence[str]) -> str:
         self.functions[name] = function
         return f"{name}({', '.join(texts)})"
-
-
-def with_few_names(lines: Sequence[str]) -> list[str]:
-    """The same straight code, in which a temporary name is used again when its number is no longer needed.
-
-    So the numbers of a step stay in the processor's nearest cache.
-    """
-    last = {name: at for at, line in enumerate(lines) for name in _TEMPORARY.findall(line)}
-    free: list[str] = []
-    slots: dict[str, str] = {}
-    renamed: list[str] = []
-    for at, line in enumerate(lines):
-        own = dict.fromkeys(_TEMPORARY.findall(line))
-        target = line.split(" = ", 1)[0].strip()
-        free.extend(slots[name] for name in own if name != target and last[name] == at)
-        if target in own and target not in slots:
-            slots[target] = free.pop() if free else f"t{len(set(slots.values()))}"
-        renamed.append(_TEMPORARY.sub(lambda match: slots[match[0]], line))
-        if target in own and last[target] == at:
-            free.append(slots[target])
-    return renamed
 
 
 def _literal(value: Any) -> str:

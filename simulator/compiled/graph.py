@@ -66,6 +66,8 @@ class Graph:
 
     def call(self, function: Callable[..., Any], args: Sequence[Node]) -> Node:
         """A function of numbers that is called as it is."""
+        if all(arg.is_constant for arg in args):
+            return self.constant(plain(function(*(arg.value for arg in args))))
         key = ("call", id(function), *map(id, args))
         return self._kept(key, Node("call", args, function))
 
@@ -80,9 +82,12 @@ def _unchanged(name: str, args: Sequence[Node]) -> Node | None:
             return other
         if constant.is_constant and (name, constant.value) in _DECISIVE:
             return constant
+    if len(args) == 2 and args[1].is_constant and (name, args[1].value) in _NEUTRAL_ON_THE_RIGHT:
+        return args[0]
     return None
 
 
+_NEUTRAL_ON_THE_RIGHT = {("divide", 1.0), ("subtract", 0.0)}
 _NEUTRAL = {
     ("multiply", 1.0),
     ("logical_and", True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -13,6 +14,7 @@ from simulator.compiled.symbols import Symbols
 from simulator.physics.noise import Noise
 
 Path = tuple[Any, ...]
+Index = tuple[int, ...]
 
 
 class TracedNoise:
@@ -45,6 +47,8 @@ class TracedObjects:
     """A copy of objects with symbols in them, and where its arrays are."""
 
     graph: Graph
+    known: Callable[[Path, Index], bool]
+    """Whether an element of an array has the same number at every step."""
     arrays: dict[Path, np.ndarray[Any, Any]] = field(default_factory=dict)
     inputs: dict[Path, Any] = field(default_factory=dict)  # arrays of nodes
     noises: list[TracedNoise] = field(default_factory=list)
@@ -87,7 +91,10 @@ class TracedObjects:
     def _symbols(self, array: Any, path: Path) -> Symbols:
         nodes = np.empty(array.shape, dtype=object)
         for index in np.ndindex(array.shape):
-            nodes[index] = self.graph.input(f"{path} {index}")
+            constant = self.known(path, index)
+            nodes[index] = (
+                self.graph.constant(array[index].item()) if constant else self.graph.input(f"{path} {index}")
+            )
         self.arrays[path], self.inputs[path] = array, nodes.copy()
         return Symbols(self.graph, nodes, array.dtype)
 

@@ -32,14 +32,13 @@ from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.compiled.run import compiled_run
 from simulator.ground_truth.intervals import Intervals, Take
 from simulator.ground_truth.tables import Form, TableFile, required_arrow, table_file
-from simulator.plant.events import Event
 from simulator.plant.plant import Plant
 from simulator.registers.decoder import RecordedRegisters, Recorder, columns
 from simulator.registers.image import Image
 
 CHUNK_BYTES = 32_000_000  # of registers that are held until they are written
 CHUNK_ROWS = 7200
-COMPILED_ROWS = 360  # that are encoded at once
+COMPILED_ROWS = 1080  # that are encoded at once
 VERSION = 1
 
 
@@ -71,27 +70,35 @@ def plan_export(plant: Plant, span: float, every: float, form: Form, take: Take 
     return ExportPlan(rows, ticks, form, take)
 
 
-class Stamp(NamedTuple):
-    tick: int
-    time_ms: int
+class _Clock(NamedTuple):
+    """Which time a tick has."""
+
+    start_ms: int
+    step: float
+
+    def times(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """In ms, as `time_ms` of the rows."""
+        times: NDArray[np.int64] = self.start_ms + np.rint(ticks * self.step * 1000.0).astype(np.int64)
+        return times
 
 
 class _Rows:
     """Rows of a table of the truth, gathered until they are written."""
 
-    def __init__(self, file: TableFile, kinds: Mapping[str, str]) -> None:
-        """kinds: numpy's code of each column."""
+    def __init__(self, file: TableFile, kinds: Mapping[str, str], clock: _Clock) -> None:
+        """kinds: numpy's code of each column behind the tick and its time."""
         self._file = file
-        self._kinds = kinds
+        self._kinds = {"tick": "i8", **kinds}
+        self._clock = clock
         self._rows: list[tuple[Any, ...]] = []
-
-    def add(self, *row: Any) -> None:
-        self._rows.append(row)
+        self.add = self._rows.append
+        """One more row: the tick and the columns."""
 
     def flush(self) -> None:
         table = zip(*self._rows, strict=True) if self._rows else [[]] * len(self._kinds)
         columns = zip(self._kinds.items(), table, strict=True)
-        self._file.write({name: _column(kind, values) for (name, kind), values in columns})
+        tick, *rest = ((name, _column(kind, values)) for (name, kind), values in columns)
+        self._file.write(dict([tick, ("time_ms", self._clock.times(tick[1])), *rest]))
         self._rows.clear()
 
     def close(self) -> None:
@@ -106,10 +113,8 @@ def _column(kind: str, values: Any) -> np.ndarray[Any, Any]:
     return np.array(values, dtype=kind)
 
 
-EVENTS = {"tick": "i8", "time_ms": "i8", "device": "S", "event": "S", "before": "i8", "after": "i8"}
-FAULTS = {
-    "tick": "i8", "time_ms": "i8", "device": "S", "fault": "S", "point": "S", "severity": "f8", "true": "f8",
-}  # fmt: skip
+EVENTS = {"device": "S", "event": "S", "before": "i8", "after": "i8"}
+FAULTS = {"device": "S", "fault": "S", "point": "S", "severity": "f8", "true": "f8"}
 
 
 def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
@@ -175,7 +180,7 @@ class _Run:
         if compiled is not None:
             self._chunk = min(self._chunk, COMPILED_ROWS)
         self._motion: Motion = compiled or ArrayRun(plant, self._chunk)
-        self._stamps: list[Stamp] = []
+        self._ticks: list[int] = []
         self._ends: list[int] = []  # those of them at which a row ends
         self._intervals = {
             name: Intervals(what.take, gauges)
@@ -184,17 +189,18 @@ class _Run:
             for name in image.devices
         }
         self._without_reply: dict[str, list[int]] = {}  # rows
-        self._start_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
+        start_ms = int(plant.settings.start.replace(tzinfo=UTC).timestamp() * 1000)
+        self._clock = _Clock(start_ms, plant.settings.step)
         self._files: dict[str, TableFile] = {}
         for device in plant.devices:
             self._files[device] = table_file(folder / "devices", device, what.form)
             stack.callback(self._files[device].close)
-        self._events = _Rows(table_file(folder / "truth", "events", what.form), EVENTS)
-        self._faults = _Rows(table_file(folder / "truth", "faults", what.form), FAULTS)
+        self._events = _Rows(table_file(folder / "truth", "events", what.form), EVENTS, self._clock)
+        self._faults = _Rows(table_file(folder / "truth", "faults", what.form), FAULTS, self._clock)
         stack.callback(self._events.close)
         stack.callback(self._faults.close)
         stack.callback(plant.events.listen, None)
-        plant.listen(self._on_event)
+        plant.listen(self._events.add)
 
     def advance(self) -> None:
         """Lets the plant come to its next row."""
@@ -207,33 +213,33 @@ class _Run:
 
     def take(self) -> None:
         """One row of every device, as its registers stand now."""
-        stamp = self._record()
-        self._ends.append(len(self._stamps) - 1)
+        self._record()
+        self._ends.append(len(self._ticks) - 1)
         now = self._plant.seconds
         for course in self._plant.faults:
             if course.active:
                 fault, true = course.fault, np.nan if course.true is None else course.true
                 severity = course.severity(now)
-                self._faults.add(*stamp, fault.device, fault.fault, fault.point or "", severity, true)
+                row = (fault.device, fault.fault, fault.point or "", severity, true)
+                self._faults.add((self._plant.tick, *row))
         self._flush_when_full()
 
-    def _record(self) -> Stamp:
-        stamp = self._stamp(self._plant.tick)
+    def _record(self) -> None:
         for name in self._plant.faults.rebooting():
-            self._without_reply.setdefault(name, []).append(len(self._stamps))
-        self._stamps.append(stamp)
+            self._without_reply.setdefault(name, []).append(len(self._ticks))
+        self._ticks.append(self._plant.tick)
         self._motion.take()
-        return stamp
 
     def _flush_when_full(self) -> None:
-        if len(self._stamps) == self._chunk:
+        if len(self._ticks) == self._chunk:
             self.flush()
 
     def flush(self) -> None:
-        if not self._stamps:
+        if not self._ticks:
             return
         ends = np.array(self._ends, dtype=np.intp)
-        ticks, times = np.array(self._stamps, dtype=np.int64)[ends].T
+        ticks = np.array(self._ticks, dtype=np.int64)[ends]
+        times = self._clock.times(ticks)
         for image, rows in self._motion.read():
             for row, device in enumerate(image.devices):
                 points: Mapping[str, NDArray[Any]] = columns(image, rows, row)
@@ -242,17 +248,11 @@ class _Run:
                 points = self._intervals[device].rows(points, ends)
                 if len(ends):
                     self._files[device].write({"tick": ticks, "time_ms": times, **points})
-        self._stamps.clear()
+        self._ticks.clear()
         self._ends.clear()
         self._without_reply.clear()
         self._events.flush()
         self._faults.flush()
-
-    def _stamp(self, tick: int) -> Stamp:
-        return Stamp(tick, self._start_ms + round(tick * self._plant.settings.step * 1000))
-
-    def _on_event(self, event: Event) -> None:
-        self._events.add(*self._stamp(event.tick), event.device, event.event, event.before, event.after)
 
 
 def _without_rows(points: Mapping[str, NDArray[Any]], missing: Sequence[int]) -> dict[str, NDArray[Any]]:

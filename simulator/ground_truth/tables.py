@@ -61,8 +61,8 @@ class CsvFile:
             self._names = list(columns)
             self._packed.write((",".join(self._names) + "\n").encode())
         texts = [_texts(column) for column in columns.values()]
-        lines = map(",".join, zip(*texts, strict=True))
-        self._packed.write("".join(f"{line}\n" for line in lines).encode())
+        lines = [",".join(row) for row in zip(*texts, strict=True)]
+        self._packed.write("\n".join([*lines, ""]).encode())
 
     def close(self) -> None:
         self._packed.close()
@@ -120,12 +120,22 @@ def _texts(column: NDArray[Any]) -> list[str]:
         return ["" if missing else text for text, missing in shown]
     match column.dtype.kind:
         case "S":
-            return [_quoted(text.decode("utf-8", "replace")) for text in column.tolist()]
+            rows = column.tolist()
+            shown_as = {text: _quoted(text.decode("utf-8", "replace")) for text in set(rows)}
+            return [shown_as[text] for text in rows]
         case "f":
-            wide = column.astype(np.float64) if column.dtype.itemsize == 8 else None
-            numbers = column.astype(str).tolist() if wide is None else map(repr, wide.tolist())
-            return ["" if text == "nan" else text.removesuffix(".0") for text in numbers]
+            return _of_floats(column)
     return list(map(str, column.tolist()))
+
+
+def _of_floats(column: NDArray[Any]) -> list[str]:
+    """Where many are equal, each number is put into text once."""
+    distinct, places = np.unique(column.view(f"i{column.dtype.itemsize}"), return_inverse=True)
+    if 3 * len(distinct) < 2 * len(column):
+        texts = _of_floats(distinct.view(column.dtype))
+        return [texts[place] for place in places.tolist()]
+    numbers = column.astype(str).tolist() if column.dtype.itemsize < 8 else map(repr, column.tolist())
+    return ["" if text == "nan" else text.removesuffix(".0") for text in numbers]
 
 
 def _quoted(text: str) -> str:

@@ -59,39 +59,47 @@ class Environment:
     def __init__(self, settings: PlantSettings) -> None:
         self._settings = settings
         self._weather = Weather(settings.seed)
+        self._dips = settings.voltage_dips
         self._activity: float | None = None
+        self._share = -expm1(-settings.step / SETTLING)
+        self._minute = -1
         start = settings.start
         self._midnight = start.hour * 3600 + start.minute * 60 + start.second
         self._first_day = start.timetuple().tm_yday
 
     def course(self, seconds: float) -> Moment:
         """The environment without noise; to be called once for each tick."""
-        step = self._settings.step
         since_midnight = self._midnight + seconds
+        minute = int(since_midnight // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._start_minute(*divmod(minute, DAY // 60))
         second_of_day = since_midnight % DAY
-        number = int(since_midnight // DAY)
-        day_of_year = int((self._first_day + number - 1) % 365) + 1
-        weather = self._weather.of(number, day_of_year)
-        outside = daily(weather.mean, second_of_day)
-        working = self._working(number, second_of_day / 60)
-        wanted = float(working)
+        outside = daily(self._today.mean, second_of_day)
+        wanted = float(self._at_work)
         self._activity = wanted if self._activity is None else self._activity
-        self._activity += (wanted - self._activity) * -expm1(-step / SETTLING)
+        self._activity += (wanted - self._activity) * self._share
         return Moment(
             second_of_day=second_of_day,
-            day_of_year=day_of_year,
-            working=working,
+            day_of_year=self._day_of_year,
+            working=self._at_work,
             activity=self._activity,
             ambient=hall(outside),
             outside=outside,
-            sky=weather.sky,
+            sky=self._today.sky,
             voltage=self._voltage(seconds),
             frequency=50.0,
         )
 
-    def _working(self, number: int, minute: float) -> bool:
+    def _start_minute(self, day: int, minute: int) -> None:
+        """What stays for a minute. day: since the plant began; minute: of the day."""
+        self._day_of_year = int((self._first_day + day - 1) % 365) + 1
+        self._today = self._weather.of(day, self._day_of_year)
+        self._at_work = self._working(day, minute)
+
+    def _working(self, day: int, minute: float) -> bool:
         shifts, breaks = self._settings.shifts, self._settings.breaks
-        today = (self._settings.start + timedelta(days=number)).date()
+        today = (self._settings.start + timedelta(days=day)).date()
         if today in self._settings.holidays:
             return False
         on = not shifts or any(span.holds(minute, today.weekday()) for span in shifts)
@@ -99,9 +107,7 @@ class Environment:
 
     def _voltage(self, seconds: float) -> float:
         nominal = NOMINAL[Utility.ELECTRICITY]
-        dips = [
-            dip.depth
-            for dip in self._settings.voltage_dips
-            if dip.start <= seconds < dip.start + dip.duration
-        ]
+        if not self._dips:
+            return nominal
+        dips = [dip.depth for dip in self._dips if dip.start <= seconds < dip.start + dip.duration]
         return nominal * (1.0 - max(dips, default=0.0))

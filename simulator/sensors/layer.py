@@ -128,20 +128,33 @@ class SensorLayer:
         """What every sensor shows instead of its true value, which is overwritten."""
         self.lags.put(true)
         self._age_to(seconds)
+        return self._shown(true, self._draw(round(seconds * 1000.0)), self._offset, self._gain)
+
+    def read_rows(self, true: Array, seconds: Sequence[float]) -> Array:
+        """As `read_array` for a row of true values at each time, in which lags are done already."""
+        times = np.array(seconds)
+        years = self._age + (times // 3600.0)[:, None] * 3600.0 / YEAR
+        noise = self._drawn(np.rint(times * 1000.0).astype(np.uint64))
+        return self._shown(true, noise, self._drift * years, 1.0 + self._relative_drift * years)
+
+    def _shown(self, true: Array, noise: Array, offset: Array, gain: Array) -> Array:
         lowest, highest = np.minimum(self._lowest, true), np.maximum(self._highest, true)
         shown = np.abs(true)
         shown *= self._relative
         shown += self._noise
-        shown *= self._draw(round(seconds * 1000.0))
-        true *= self._gain
+        shown *= noise
+        true *= gain
         shown += true
-        shown += self._offset
+        shown += offset
         shown *= self._per_step
         np.rint(shown, out=shown)
         shown *= self._step
         np.maximum(shown, lowest, out=shown)
         np.minimum(shown, highest, out=shown)
         return shown
+
+    def _drawn(self, draws: NDArray[np.uint64]) -> Array:
+        return np.concatenate([noise.drawn(draws) for noise in self._noises], axis=1)
 
     def _age_to(self, seconds: float) -> None:
         """Drift is brought forward once an hour."""
@@ -160,7 +173,7 @@ class SensorLayer:
             self._first, ahead = millisecond, 0
             size = max(min(BLOCK_NUMBERS // len(self._noise), BLOCK), 1)
             draws = np.arange(size, dtype=np.uint64) * np.uint64(self._stride) + np.uint64(millisecond)
-            self._block = np.concatenate([noise.drawn(draws) for noise in self._noises], axis=1)
+            self._block = self._drawn(draws)
         drawn: Array = self._block[ahead]
         return drawn
 

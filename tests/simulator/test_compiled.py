@@ -46,12 +46,11 @@ class Compiled:
         plant.tick += 1
         for image in plant.images:
             plant.faults.step(image, plant.seconds)
-        severities = [float(value) for array in self._step.layout.severities for value in array.ravel()]
         course = (*self._environment.course(plant.seconds), plant.tick)
         self._done += 1
-        done = self._step.run.send((course, severities, self._draws[self._done - 1], True))
+        done = self._step.run.send((course, self._step.severities(), self._draws[self._done - 1], True))
         assert done is not None
-        return done[2]
+        return done[3]
 
     def differences(self, values: Any, twin: Plant) -> dict[tuple[str, str], float]:
         """How far each point is from that of the twin, relative to it."""
@@ -117,7 +116,7 @@ def test_registers_and_events_are_those_of_the_plant_with_faults_and_all() -> No
     ]  # fmt: skip
     buffers = [{"after": ["mould"], "before": ["pack"], "capacity": 30, "filled": 9}]
     plants = [plant_of(*machines, step=1.0, faults=faults, buffers=buffers) for _ in range(2)]
-    compiled = CompiledRun(plants[0], compile_step(plants[0].works, 1.0))
+    compiled = CompiledRun(plants[0])
     runs: list[Motion] = [compiled, ArrayRun(plants[1], 200)]
     events: list[list[Event]] = [[], []]
     recorded: list[dict[Any, bytes]] = [{}, {}]
