@@ -282,17 +282,22 @@ class DiskSpool:
                 if copied:
                     set_aside.add(record.offset)
             wanted.remove(0, records[-1].offset)
-        self._opened.quarantine.note_refused()
-        return set_aside
+        if unnoted := self._opened.quarantine.give_up_refused(stream):
+            self._opened.kept.keep_stuck(stream, unnoted)
+            self._warn_of_stuck("the disk takes no note of them")
+        return set_aside.difference(unnoted)
 
     def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:
         try:
             self._opened.quarantine.add(record, origin, reason)
         except OSError as error:
-            text = f"spool: rejected records cannot be set aside, so a later start sends them again: {error}"
-            self._complaints.warn("quarantine", text, self._setup.monotonic())
+            self._warn_of_stuck(error)
             return False
         return True
+
+    def _warn_of_stuck(self, why: object) -> None:
+        text = f"spool: rejected records cannot be set aside, so a later start sends them again: {why}"
+        self._complaints.warn("quarantine", text, self._setup.monotonic())
 
     def dropped(self) -> Sequence[DropReport]:
         """What was given up since the last call; it is absent from `pending` already."""

@@ -72,15 +72,19 @@ class DropLog:
             _log.error("spool: %d quarantined records dropped (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
-    def note_set_aside(self, stream: int, offsets: IntervalSet, epoch: int) -> None:
+    def note_set_aside(self, stream: int, offsets: IntervalSet, epoch: int) -> IntervalSet:
         """These were rejected and reported, and no copy of them is kept: they may not be sent again.
 
-        `epoch`: of the spool; a replay or a requeue begins another one, and may send them.
+        `epoch`: of the spool; a replay or a requeue begins another one, and may send them. Returns those of
+        which the disk took no note.
         """
-        runs = list(offsets.runs())
+        runs, refused = list(offsets.runs()), IntervalSet()
         for at in range(0, len(runs), _MAX_RUNS):
+            some = IntervalSet(runs[at : at + _MAX_RUNS])
             entry = {"stream": f"{stream:016x}", "epoch": epoch}
-            self._journal.write([entry | {"set_aside": str(IntervalSet(runs[at : at + _MAX_RUNS]))}])
+            if not self._journal.write([entry | {"set_aside": str(some)}]):
+                refused.update(some)
+        return refused
 
     def set_aside(self, epoch: int) -> dict[int, IntervalSet]:
         """Stream -> the offsets noted by `note_set_aside` in this epoch, as far as the journal has them."""

@@ -173,6 +173,11 @@ class SegmentIndex:
         self.pending[stream].subtract(offsets)
         (self.copied if copied else self.stuck).setdefault(stream, IntervalSet()).update(offsets)
 
+    def keep_stuck(self, stream: int, offsets: IntervalSet) -> None:
+        """These that were set aside as copied are kept: no copy was made."""
+        self.copied[stream].subtract(offsets)
+        self.stuck.setdefault(stream, IntervalSet()).update(offsets)
+
     def settle(self, copied: Mapping[int, IntervalSet]) -> list[Segment]:
         """These copies survive a power cut; returns the segments that are not needed any more."""
         touched: dict[str, Segment] = {}

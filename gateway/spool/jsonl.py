@@ -25,8 +25,8 @@ class Journal:
         self._bound = bound
         self._size: int | None = None
 
-    def write(self, entries: Iterable[Mapping[str, object]]) -> None:
-        """Add a line for each entry. A disk that refuses costs the lines and a warning, nothing else."""
+    def write(self, entries: Iterable[Mapping[str, object]]) -> bool:
+        """Add a line for each entry. A disk that refuses costs the lines, with a warning and False."""
         try:
             for entry in entries:
                 text = json.dumps({"qilu": VERSION} | dict(entry), ensure_ascii=False)
@@ -36,6 +36,8 @@ class Journal:
                 self._size = (self._size or 0) + len(line)
         except OSError as error:
             _log.warning("spool: no line can be added to %s: %s", self._name, error)
+            return False
+        return True
 
     def lines(self) -> list[bytes]:
         """All lines that are still there, oldest first; OSError when the disk cannot be read."""

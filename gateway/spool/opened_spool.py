@@ -172,10 +172,11 @@ def _forget_set_aside(
 ) -> None:
     """Forget what a killed process had set aside within its last seconds, and note that at once.
 
-    `copies`: whether the copies in the quarantine survive a power cut.
+    `copies`: whether the copies, in quarantine or requeued by now, survive a power cut.
     """
     files, pending = setup.files, recovered.kept.pending
-    set_aside = unnoted(files, recovered.quarantined, recovered.opening, pending) if copies else {}
+    copied = (*recovered.quarantined.segments(), *(s for s in recovered.kept.segments() if s.annotated))
+    set_aside = unnoted(files, copied, recovered.opening, pending) if copies else {}
     for stream, offsets in setup.drop_log.set_aside(spool.epoch).items():
         if lost := offsets.intersection(pending.get(stream, IntervalSet())):
             set_aside.setdefault(stream, IntervalSet()).update(lost)

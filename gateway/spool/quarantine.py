@@ -54,7 +54,7 @@ class Quarantine:
         self._files = files
         self._opening = opening
         self._epoch = epoch
-        self._refused: dict[int, IntervalSet] = {}
+        self._refused = IntervalSet()
         self._now_ms = now_ms
         self._new_stream = new_stream
         self._room = room
@@ -67,7 +67,8 @@ class Quarantine:
         return sum(map(len, self.kept.pending.values()))
 
     def add(self, record: Record, origin: StreamOrigin, reason: str) -> None:
-        """Set one record aside; where the bounds leave no room, the oldest are given up, then this one.
+        """Set one record aside; where the bounds leave no room, the oldest are given up, then this one by
+        `give_up_refused`.
 
         OSError when the disk refuses: then it is not set aside.
         """
@@ -77,7 +78,7 @@ class Quarantine:
         size = HEAD_SIZE + len(body)
         while self._room() < size + HEADER_SIZE:
             if not self.give_up_oldest("max_bytes"):
-                self._refuse(record)
+                self._refused.add(record.offset)
                 return
         active = self._active(origin, size)
         self.writer.write(encode_record(self.writer.key, active.last + 1 - active.first, body))
@@ -92,18 +93,17 @@ class Quarantine:
             return active
         return self.writer.start_segment()
 
-    def _refuse(self, record: Record) -> None:
-        self.dropped += 1
-        now_ms = self._now_ms()
-        place = Segment("", record.stream, record.offset, record.offset, 0, now_ms, now_ms)
-        self._losses.quarantined(place, IntervalSet([(record.offset, record.offset)]), "max_bytes")
-        self._refused.setdefault(record.stream, IntervalSet()).add(record.offset)
-
-    def note_refused(self) -> None:
-        """Remember those for which there was no room, so that a killed gateway does not send them again."""
-        refused, self._refused = self._refused, {}
-        for stream, offsets in refused.items():
-            self._losses.note_set_aside(stream, offsets, self._epoch)
+    def give_up_refused(self, stream: int) -> IntervalSet:
+        """Give up those of this stream for which there was no room, noted, so that a killed gateway does not
+        send them again; returns those of which the disk took no note: they are not given up."""
+        refused, self._refused = self._refused, IntervalSet()
+        unnoted = self._losses.note_set_aside(stream, refused, self._epoch)
+        if given_up := refused.difference(unnoted):
+            self.dropped += len(given_up)
+            now_ms = self._now_ms()
+            place = Segment("", stream, given_up.first(), given_up.last(), 0, now_ms, now_ms)
+            self._losses.quarantined(place, given_up, "max_bytes")
+        return unnoted
 
     def give_up_oldest(self, reason: str) -> int:
         """Unlink the oldest segment; returns its bytes, 0 when there is none."""
@@ -115,11 +115,14 @@ class Quarantine:
         return size
 
     def _drop(self, segment: Segment, reason: str) -> None:
-        """Unlink a segment. What this run set aside the checkpoint may not name yet: that is noted before."""
-        if segment.name.startswith(opening_prefix(self._opening)):
-            for stream, offsets in names_in(self._files, segment).items():
-                self._losses.note_set_aside(stream, offsets, self._epoch)
+        """Unlink a segment. What this run set aside the checkpoint may not name yet: that is noted before,
+        or, where a full disk does not take the note, with the room that this makes."""
+        begun_now = segment.name.startswith(opening_prefix(self._opening))
+        names = names_in(self._files, segment) if begun_now else {}
+        unnoted = {of: self._losses.note_set_aside(of, names[of], self._epoch) for of in names}
         self._backlog.drop_segment(segment, reason)
+        for stream, offsets in unnoted.items():
+            self._losses.note_set_aside(stream, offsets, self._epoch)
 
     def keep_age(self, too_old_s: float, retire_before_s: float) -> None:
         """Give up what was last written, and retire a segment that was begun, before a time of running."""

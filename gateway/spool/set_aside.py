@@ -7,11 +7,11 @@ to that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from gateway.spool.filesystem import Files
-from gateway.spool.index import Segment, SegmentIndex
+from gateway.spool.index import Segment
 from gateway.spool.recovery import opening_prefix
 from gateway.spool.requeue import decode_quarantined
 from gateway.spool.segment_reader import bodies_of
@@ -21,21 +21,22 @@ _log = logging.getLogger(__name__)
 
 
 def unnoted(
-    files: Files, quarantined: SegmentIndex, opening: int, pending: Mapping[int, IntervalSet]
+    files: Files, copies: Iterable[Segment], opening: int, pending: Mapping[int, IntervalSet]
 ) -> dict[int, IntervalSet]:
-    """Stream -> the pending offsets of which the quarantine of the latest `opening` has a copy.
+    """Stream -> the pending offsets of which the latest `opening` made a copy, in quarantine or requeued
+    from there since.
 
     Earlier openings noted theirs. Copies are read from the newest segment of each stream back, until one has
     none of these: what was set aside before that was noted.
     """
     copied: dict[int, IntervalSet] = {}
-    latest = (s for s in quarantined.segments() if s.name.startswith(opening_prefix(opening)))
+    latest = (s for s in copies if s.name.startswith(opening_prefix(opening)))
     for _, segments in groupby(latest, key=lambda segment: segment.stream):
         for segment in reversed(list(segments)):
-            copies = _pending_copies(files, segment, pending)
-            if not copies:
+            still_pending = _pending_copies(files, segment, pending)
+            if not still_pending:
                 break
-            for stream, offsets in copies.items():
+            for stream, offsets in still_pending.items():
                 copied.setdefault(stream, IntervalSet()).update(offsets)
     return copied
 

@@ -243,6 +243,51 @@ async def test_what_cannot_be_set_aside_is_kept_and_sent_again_by_a_later_run(
         assert numbers(spool) == list(range(12))
 
 
+class NoNotes(ModelDisk):
+    """Takes everything but lines of journals."""
+
+    def append(self, name: str, data: bytes) -> None:
+        raise OSError(errno.EIO, "broken", name)
+
+
+async def test_what_finds_no_room_in_the_quarantine_is_given_up_only_with_a_note_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise a killed gateway sends it again, and it is rejected and reported twice."""
+    disk = NoNotes()
+    bounds: dict[str, Any] = {"max_bytes": 20_000, "when_full": "block"}
+    async with disk_spool(tmp_path, files=disk, **bounds) as spool:
+        taken = 0
+        while spool.append(body(taken)) is not None:
+            taken += 1
+        assert spool.quarantine(spool.stream, {1: REASON, 7: REASON}) == IntervalSet()  # what is reported
+        await spool.commit()
+        assert (spool.counts().quarantined, spool.counts().quarantine_dropped) == (2, 0)
+        assert numbers(spool) == [0, *range(2, 7), *range(8, taken)]
+        killed = after_kill(disk)
+    assert "so a later start sends them again: the disk takes no note of them" in caplog.text
+    async with disk_spool(tmp_path, files=killed, **bounds) as spool:
+        assert numbers(spool) == list(range(taken))
+
+
+async def test_what_is_requeued_right_after_a_kill_is_sent_once(tmp_path: Path) -> None:
+    """The killed gateway had not noted yet that it forgot the records of which the quarantine has copies."""
+    disk = ModelDisk()
+    async with disk_spool(tmp_path, files=disk) as spool:
+        fill(spool, range(40))
+        spool.quarantine(spool.stream, dict.fromkeys(range(30), REASON))  # in several segments
+        killed = after_kill(disk)
+    spool_of = tmp_path / "spool"
+    spool_of.mkdir()
+    for name, inode in killed.files.items():
+        (spool_of / name).write_bytes(inode.data)
+    assert requeue(spool_of) == 30
+    for _ in range(2):
+        async with disk_spool(spool_of) as spool:
+            assert sorted(numbers(spool)) == list(range(40))
+            assert spool.counts().quarantined == 0
+
+
 async def test_a_record_leaves_its_segment_only_when_its_copy_survives_a_power_cut(tmp_path: Path) -> None:
     disk = ModelDisk()
     async with disk_spool(tmp_path, files=disk) as spool:
