@@ -37,7 +37,7 @@ def console(
         raise typer.Exit
     from qilu_cli.commands.console.store import show_store as command
 
-    run(lambda: command(store, listen, profiles), "warning", False)
+    run(lambda: command(store, listen, profiles), "warning", False, survives_hangup=True)
 
 
 @app.command()

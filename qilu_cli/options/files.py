@@ -59,4 +59,4 @@ def record(
     from qilu_cli.commands import record as command
 
     options = command.RecordOptions(source, file, profile, device, unit_id, every, span)
-    run(lambda: command.record(options), "error", False)
+    run(lambda: command.record(options), "error", False, survives_hangup=True)

@@ -62,7 +62,8 @@ def demo(
         console=None if no_console else console,
         story_speed=story_speed if story else None,
     )  # fmt: skip
-    run(lambda: command.demo(options), log_level, log_json, log=log)
+    # A demo whose table is in a terminal ends with that terminal.
+    run(lambda: command.demo(options), log_level, log_json, log=log, survives_hangup=not live)
 
 
 @app.command()
@@ -99,7 +100,7 @@ def simulate(
     from qilu_cli.commands import simulate as command
 
     options = command.SimulateOptions(file, profile, port, replicas, truth, speed, paused, control, console)
-    run(lambda: command.simulate(options), log_level, log_json, duration)
+    run(lambda: command.simulate(options), log_level, log_json, duration, survives_hangup=True)
 
 
 @app.command()

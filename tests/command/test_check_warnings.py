@@ -39,6 +39,21 @@ def test_addresses_in_modicon_s_notation_without_a_word_of_it(
     assert ("write `addressing: modicon`" in checked(file, capsys)) is warned
 
 
+def test_one_address_in_modicon_s_notation_beside_ordinary_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "meter.yaml"
+    point = "  - {{name: {}, table: {}, address: {}, type: uint16}}\n"
+    plain = PROFILE.format(table="holding", address=7)
+    for more, warned in [(("holding", 40101), "address: 40101 looks like"), (("input", 30008), "write 7,"),
+                         (("input", 40101), ""), (("holding", 30101), "")]:  # fmt: skip
+        file.write_text(plain + point.format("odd", *more))
+        text = " ".join(checked(file, capsys).split())
+        assert (warned in text) if warned else ("Modicon" not in text)
+    file.write_text(plain.replace(" 7,", " 41000,") + point.format("odd", "input", 25_000))
+    assert "Modicon" not in checked(file, capsys)
+
+
 def test_no_shipped_profile_is_warned_of_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     for file in (shipped_configs() / "profiles").glob("*.yaml"):
         assert "modicon" not in checked(file, capsys), file

@@ -191,23 +191,27 @@ _MODICON = {Table.INPUT: 30001, Table.HOLDING: 40001}
 """The first register of a table in Modicon's notation."""
 
 
+def _in_modicon_s_notation(profile: ProfileFile) -> list[tuple[Loc, str]]:
+    """Points whose addresses are far from those that do not look like Modicon's notation of their table."""
+    registers = [point for point in profile.points if point.table in _MODICON]
+    if any(getattr(point.scale, "point", None) for point in registers):
+        return []  # a map of SunSpec begins at address 40000
+    alike = [point for point in registers if 0 <= point.address - _MODICON[point.table] < 9999]
+    others = [point.address for point in registers if point not in alike]
+    if not alike or any(address >= 20_000 for address in others):
+        return []  # a device that really has such addresses
+    if others:
+        text = "{} looks like Modicon's notation, and others do not: write {}, or it is read as it is"
+        numbers = [(point, point.address - _MODICON[point.table]) for point in alike]
+        return [(("points", point.name, "address"), text.format(point.address, at)) for point, at in numbers]
+    text = "all addresses are in Modicon's notation (30001 to 39999 for input, 40001 to 49999 for holding)"
+    return [(("points",), f"{text}: write `addressing: modicon`, or these addresses are read as they are")]
+
+
 def warnings(profile: ProfileFile) -> list[tuple[Loc, str]]:
     """What is allowed and yet likely to surprise; a point stands in its place by name."""
-    texts: list[tuple[Loc, str]] = []
+    texts = _in_modicon_s_notation(profile)
     groups = {point.name: point.group for point in profile.points}
-    registers = [point for point in profile.points if point.table in _MODICON]
-    of_sunspec = any(getattr(point.scale, "point", None) for point in registers)  # begins at address 40000
-    if (
-        registers
-        and not of_sunspec
-        and all(0 <= point.address - _MODICON[point.table] < 9999 for point in registers)
-    ):
-        text = (
-            "all addresses are in Modicon's notation (30001 to 39999 for input, 40001 to 49999 for holding)"
-        )
-        texts.append(
-            (("points",), f"{text}: write `addressing: modicon`, or these addresses are read as they are")
-        )
     for point in profile.points:
         here: Loc = ("points", point.name)
         if point.type.bits == 64 and point.type.is_integer and point.readable:
