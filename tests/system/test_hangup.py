@@ -58,9 +58,7 @@ async def test_a_hangup_ends_none_of_them_and_a_demo_honours_control(
             assert found is not None
             everything = [road.simulator, *road.ingesters, road.gateway, *others]
             for program in everything:
-                await eventually(
-                    lambda program=program: hears_hangups(program), f"{program.arguments} to run"
-                )
+                await eventually(partial(hears_hangups, program), f"{program.arguments} to run")
                 os.kill(program.pid, signal.SIGHUP)
             injected = qilu("plant", "inject", found[1], "m-1", "condenser_fouling")
             assert injected.returncode == 0, injected.stderr
