@@ -243,7 +243,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> bool:
             options = ExportOptions(source, "1d", "10s", "10s", "csv")
             asyncio.run(export_to(Path("configs/plant.yaml"), options))
         data = PlantExport(source, Place("edge-1", "demo-enterprise", "demo-plant"))
-    place = folder / f"{arguments.store}-{arguments.part}"
+    place = (folder / f"{arguments.store}-{arguments.part}").resolve()
     place.mkdir(exist_ok=True)
     known = place / "filled.json"
     before = json.loads(known.read_text()) if known.exists() else None

@@ -15,9 +15,8 @@ from qilu.contract.accounting import (
     COLLECTION,
     COUNTS,
     COUNTS_POINTS,
-    EDGE_INFO,
     EVENTS,
-    GATEWAY,
+    OF_AN_EDGE,
     POINT_INFO,
     RECOUNT,
     RECOUNT_POINTS,
@@ -81,7 +80,7 @@ class Content(msgspec.Struct):
             self.devices.setdefault(device, DeviceLosses()).add(lost)
 
 
-_DESCRIPTIVE = frozenset((GATEWAY, POINT_INFO, EDGE_INFO))
+_DESCRIPTIVE = frozenset((*OF_AN_EDGE, POINT_INFO))
 """Profiles whose values no account counts."""
 NOTHING = Content()
 """Of records that could not be read; do not add to it."""

@@ -22,6 +22,7 @@ from cloud.alerting.conditions import (
 )
 from cloud.alerting.rules import Rule
 from qilu.contract.store_names import metric_name
+from qilu.contract.units import format_duration
 
 
 def expression(rule: Rule, windows: Windows) -> str:
@@ -45,10 +46,12 @@ def _met(condition: Condition, windows: Windows, recent: float) -> str:
             window = recent if condition.window == "recent" else windows.audit
             return f"{_last(condition.of, window, condition.by)} {condition.comparison} {condition.limit:g}"
         case Rise():
-            return f"{_max(condition.by)} (increase({_series(condition.of)}[{_time(windows.rise)}])) > 0"
+            series = f"{_series(condition.of)}[{format_duration(windows.rise)}]"
+            return f"{_max(condition.by)} (increase({series})) > 0"
         case Share():
+            span = format_duration(windows.share)
             part, whole = (
-                f"sum by ({', '.join(condition.by)}) (sum_over_time({_series(of)}[{_time(windows.share)}]))"
+                f"sum by ({', '.join(condition.by)}) (sum_over_time({_series(of)}[{span}]))"
                 for of in (condition.part, condition.whole)
             )
             return f"{part} / ({whole} > 0) < {condition.limit:g}"
@@ -77,16 +80,8 @@ def _max(by: Sequence[str]) -> str:
 
 
 def _window(of: Point, seconds: float) -> str:
-    return f"last_over_time({_series(of)}[{_time(seconds)}])"
+    return f"last_over_time({_series(of)}[{format_duration(seconds)}])"
 
 
 def _series(of: Point) -> str:
     return f'{metric_name(of.profile, of.point)}{{profile="{of.profile}", point="{of.point}"}}'
-
-
-def _time(seconds: float) -> str:
-    """A duration as Prometheus reads it."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"

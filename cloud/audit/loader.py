@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cloud.audit.model import DEFAULT_INTERVAL_S, Account, DeviceHistory, Edge, Schedule, Status
-from qilu.contract.accounting import CLOUD_PROFILES, COLLECTION, EDGE_INFO, GATEWAY, EventKind
+from qilu.contract.accounting import CLOUD_PROFILES, COLLECTION, GATEWAY, OF_AN_EDGE, EventKind
 from qilu.contract.edge_events import EVENT_NUMBERS, EdgeEvent, edge_event
 from qilu.contract.reading import DeviceKey, Value
 from qilu.stores.interfaces import Device, Reader
@@ -45,7 +45,7 @@ def by_edge(devices: Sequence[Device]) -> dict[str, dict[str, KnownDevice]]:
     for device in devices:
         if device.profile in CLOUD_PROFILES:
             continue
-        if device.profile in (GATEWAY, EDGE_INFO):
+        if device.profile in OF_AN_EDGE:
             edges.setdefault(device.edge, {})
             continue
         known = edges.setdefault(device.edge, {}).setdefault(device.device, KnownDevice())

@@ -110,6 +110,7 @@ def _charts(chosen: Selection) -> Iterator[Panel]:
 
 def _devices(chosen: Selection) -> Panel:
     text, rows = chosen.text, chosen.devices.rows()
+    among = text("完整率最低的 10 个边缘中", " of the 10 lowest edges") if chosen.store == "victoria" else ""
     steps = [{"value": None, "color": WARNING}, {"value": ENOUGH, "color": NORMAL}]
     colored: Json = {"type": "color-text"}
     columns = [
@@ -132,9 +133,9 @@ def _devices(chosen: Selection) -> Panel:
         "table",
         text("设备（最差的在前）", "Devices, the worst first"),
         text(
-            "完整率 = 好值 / 应采值，最低的 50 台设备；其余列为所选时间内的值数，离线时间以秒计。",
-            "Completeness = good values / values due, the 50 lowest devices; the other columns are numbers "
-            "of values in the time shown, the time offline is in seconds.",
+            f"完整率 = 好值 / 应采值，{among}最低的 50 台设备；其余列为所选时间内的值数，离线时间以秒计。",
+            f"Completeness = good values / values due, the 50 lowest devices{among}; the other columns are "
+            "numbers of values in the time shown, the time offline is in seconds.",
         ),
         rows.targets,
         GRID,

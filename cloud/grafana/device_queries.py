@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud.grafana.edge_queries import MAX_SERIES, Rows
+from cloud.grafana.accounts import influxql_from, promql_share, promql_sum
+from cloud.grafana.edge_queries import EDGE, MAX_SERIES, Rows
 from cloud.grafana.queries import VARIABLES, Json
 from qilu.contract.accounting import COLLECTION
 from qilu.contract.store_names import measurement_name, metric_name
@@ -80,33 +81,31 @@ class DevicePromql:
         return _promql(f"topk({MAX_LANES}, {rise})", instant=True)
 
     def account_total(self, point: str) -> Json:
-        return _promql(f"sum(sum_over_time({_of_accounts([point])}[$__range]))", instant=True)
+        return _promql(promql_sum([point], "[$__range]"), instant=True)
 
     def accounts_over_time(self, points: Sequence[str]) -> Json:
-        query = f"sum by (point) (sum_over_time({_of_accounts(points)}[$__interval]))"
+        query = promql_sum(points, "[$__interval]", ("point",))
         return {**_promql(query), "legendFormat": "{{point}}"}
 
     def account(self, point: str) -> Json:
-        series = _of_accounts([point])
-        total = f"sum by (edge, device) (sum_over_time({series}[$__interval]))"
-        rank = f"sum by (edge, device) (sum_over_time({series}[$__range] @ end()))"
-        return _promql(f"{total} and on (edge, device) topk({MAX_SERIES}, {rank})")
+        by, series, end = "sum by (edge, device)", _of_accounts([point]), "[$__range] @ end()"
+        edges = f"topk({MAX_SERIES}, {promql_sum([point], end, (EDGE,))})"
+        devices = f"topk({MAX_SERIES}, {by} (sum_over_time({series}{end})) and on (edge) {edges})"
+        return _promql(f"{by} (sum_over_time({series}[$__interval])) and on (edge, device) {devices}")
 
     def rows(self) -> Rows:
-        by = "sum by (edge, device, point)"
+        """The worst devices of the ten worst edges: to sum those of all takes seconds where they are many."""
         good, due = (
-            f"{by} (sum_over_time({_of_accounts([point])}[$__range]))" for point in ("good", "expected")
-        )
-        share = f"{good} / ignoring (point) ({due} > 0)"
-        shown = f"{by} (sum_over_time({_of_accounts(SHOWN)}[$__range]))"
-        query = f'{shown} or label_replace({share}, "point", "{COMPLETENESS}", "", "")'
-        # A store sends the worst ones only: of thousands of devices most of the time is spent in sending.
-        machine_good, machine_due = (
             f"sum by (edge, device) (sum_over_time({_of_accounts([point])}[$__range]))"
             for point in ("good", "expected")
         )
-        rank = f"bottomk({MAX_ROWS}, {machine_good} / ({machine_due} > 0) or 0 * {machine_due} + 2)"
-        query = f"({query}) and on (edge, device) {rank}"
+        edges = f"bottomk({MAX_SERIES}, {promql_share('[$__range]', (EDGE,))})"
+        worst = f"bottomk({MAX_ROWS}, {good} / ({due} > 0) and on (edge) {edges})"
+        counts = f"sum by (edge, device, point) (sum_over_time({_of_accounts(SHOWN)}[$__range]))"
+        query = (
+            f'label_replace({worst}, "point", "{COMPLETENESS}", "", "") or {counts}'
+            f" and on (edge, device) {worst}"
+        )
         joined = f'label_join({query.join("()")}, "{MACHINE}", "/", "edge", "device")'
         target = {**_promql(joined, instant=True), "format": "table"}
         matrix = {"columnField": "point", "rowField": MACHINE, "valueField": "Value", "emptyValue": "null"}
@@ -139,11 +138,11 @@ class DeviceInfluxql:
         return _influxql(f"{total} SLIMIT {MAX_LANES}")
 
     def account_total(self, point: str) -> Json:
-        return {**_influxql(f'SELECT sum("{point}") {_from_accounts()}'), "alias": "$col"}
+        return {**_influxql(f'SELECT sum("{point}") {influxql_from()}'), "alias": "$col"}
 
     def accounts_over_time(self, points: Sequence[str]) -> Json:
         columns = ", ".join(f'sum("{point}") AS "{point}"' for point in points)
-        query = f"SELECT {columns} {_from_accounts()} GROUP BY time($__interval) fill(null)"
+        query = f"SELECT {columns} {influxql_from()} GROUP BY time($__interval) fill(null)"
         return {**_influxql(query), "alias": "$col"}
 
     def account(self, point: str) -> Json:

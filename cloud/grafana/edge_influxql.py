@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud.grafana.accounts import OF_EDGES, influxql_from
 from cloud.grafana.edge_queries import (
     CAUSE,
     COMPLETENESS,
@@ -16,8 +17,8 @@ from cloud.grafana.edge_queries import (
     MAX_SERIES,
     NEVER,
     NOW,
-    OF_EDGES,
     SETTINGS_DIFFER,
+    SHOWN_TIME,
     SITE,
     STATUS_COLUMNS,
     TEXTS_AGE,
@@ -34,7 +35,6 @@ from qilu.contract.edge_info import SETTINGS, VERSION
 from qilu.contract.store_names import measurement_name
 
 _OF_NOW = f"time > now() - {NOW}"
-_DUE = '"expected" > 0 AND $timeFilter'
 _DIFFER = (VERSION_DIFFERS, SETTINGS_DIFFER)
 _SHARE = 'sum("good") / sum("expected")'
 
@@ -50,8 +50,9 @@ class EdgeInfluxql:
     def expected(self, name: str = "") -> Json:
         return _number(f'SELECT sum("last") FROM ({_expected(1, "last")})', name)
 
-    def total(self, point: str, name: str = "") -> Json:
-        return _number(f'SELECT sum("last") FROM ({_now(point)})', name)
+    def total(self, point: str, name: str = "", window: str = NOW) -> Json:
+        last = _status(f'last("{point}") AS "last"', _since(window), 'GROUP BY "edge"')
+        return _number(f'SELECT sum("last") FROM ({last})', name)
 
     def answering(self, name: str = "") -> Json:
         last = _status('last("devices") - last("offline_devices") AS "last"', _OF_NOW, 'GROUP BY "edge"')
@@ -113,11 +114,9 @@ class EdgeInfluxql:
     def completeness_over_time(self) -> Json:
         return _series(_account(_SHARE, _over_time("null")))
 
-    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
-        named = "".join(f" AND \"{tag}\" != ''" for tag in tags)
-        time = (_OF_NOW if now else "$timeFilter") + named
-        by = ", ".join(f'"{tag}"' for tag in tags)
-        last = _select(f'last("{of.point}") AS "last"', of.profile, of.variables, time, f"GROUP BY {by}")
+    def distinct(self, of: Source, tag: str, window: str = SHOWN_TIME) -> Json:
+        time = f"{_since(window)} AND \"{tag}\" != ''"
+        last = _select(f'last("{of.point}") AS "last"', of.profile, of.variables, time, f'GROUP BY "{tag}"')
         return _number(f'SELECT count("last") FROM ({last})')
 
     def total_rate(self, of: Source) -> Json:
@@ -167,6 +166,10 @@ def _expected(times: int, name: str) -> str:
     return _select(selected, FLEET, OF_EDGES, f"time > now() - {EXPECTED_AGE}", 'GROUP BY "edge"')
 
 
+def _since(window: str) -> str:
+    return "$timeFilter" if window == SHOWN_TIME else f"time > now() - {window}"
+
+
 def _now(point: str) -> str:
     return _status(f'last("{point}") AS "last"', _OF_NOW, 'GROUP BY "edge"')
 
@@ -176,7 +179,7 @@ def _status(selected: str, time: str, ending: str) -> str:
 
 
 def _account(selected: str, ending: str) -> str:
-    return _select(selected, COLLECTION, VARIABLES, _DUE, ending)
+    return f"SELECT {selected} {influxql_from()} {ending}".rstrip()
 
 
 def _select(selected: str, profile: str, variables: Sequence[str], condition: str, ending: str) -> str:

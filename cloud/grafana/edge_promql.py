@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud.grafana.accounts import OF_EDGES, promql_share
 from cloud.grafana.edge_queries import (
     CAUSE,
     COMPLETENESS,
@@ -14,10 +15,10 @@ from cloud.grafana.edge_queries import (
     MAX_SERIES,
     NEVER,
     NOW,
-    OF_EDGES,
     ROW_COLUMNS,
     SENTENCES,
     SETTINGS_DIFFER,
+    SHOWN_TIME,
     SITE,
     STATUS_COLUMNS,
     TEXTS_AGE,
@@ -46,8 +47,8 @@ class EdgePromql:
     def expected(self, name: str = "") -> Json:
         return _number(f"count({_expected()})", name)
 
-    def total(self, point: str, name: str = "") -> Json:
-        return _number(f"sum({_now(point)})", name)
+    def total(self, point: str, name: str = "", window: str = NOW) -> Json:
+        return _number(f"sum({_last(point, window)})", name)
 
     def answering(self, name: str = "") -> Json:
         return _number(f"sum({_now('devices')}) - sum({_now('offline_devices')})", name)
@@ -56,14 +57,14 @@ class EdgePromql:
         return _number(f"sum({_now('spool_hours_left')} < bool {hours:g})")
 
     def completeness(self) -> Json:
-        good, due = (f"sum(sum_over_time({_account(point)}[$__range]))" for point in ("good", "expected"))
-        return _number(f"{good} / ({due} > 0)")
+        return _number(promql_share("[$__range]"))
 
     def values_per_s(self) -> Json:
         return _number(f"sum(rate({_status('points')}[5m]))")
 
     def rows(self, sentence: str) -> Rows:
-        query = " or ".join(f"label_replace({part}, {column})" for column, part in _parts())
+        parts = (f'label_replace({part}, "point", "{column}", "", "")' for column, part in _parts().items())
+        query = f"{_columns(STATUS_COLUMNS)} or {' or '.join(parts)}"
         numbers = {**_target(query, instant=True), "format": "table"}
         texts = {**_target(_texts(OF_EDGES), instant=True), "format": "table"}
         matrix = {"columnField": "point", "rowField": EDGE, "valueField": "Value", "emptyValue": "null"}
@@ -79,13 +80,10 @@ class EdgePromql:
         return Rows([numbers, texts], steps)
 
     def status(self, point: str, rank: str = "", *, lowest: bool = False) -> Json:
-        last = f"max by (edge) (last_over_time({_status(point)}[$__interval]))"
-        ranked = _status(rank or point)
-        if lowest:
-            worst = f"bottomk({MAX_SERIES}, min by (edge) (min_over_time({ranked}[$__range] @ end())))"
-        else:
-            worst = f"topk({MAX_SERIES}, max by (edge) (max_over_time({ranked}[$__range] @ end())))"
-        return _target(f"{last} and on (edge) {worst}")
+        pick, extreme = ("bottomk", "min") if lowest else ("topk", "max")
+        ranked = f"{extreme}_over_time({_status(rank or point)}[$__range] @ end())"
+        worst = f"{pick}({MAX_SERIES}, {extreme} by (edge) ({ranked}))"
+        return _target(f"{_last(point, '$__interval')} and on (edge) {worst}")
 
     def rate(self, point: str, seconds: int) -> Json:
         rise = f"max by (edge) (rate({_status(point)}[$__rate_interval])){f' * {seconds}' * (seconds != 1)}"
@@ -93,14 +91,12 @@ class EdgePromql:
         return _target(f"{rise} and on (edge) {highest}")
 
     def completeness_over_time(self) -> Json:
-        worst = f"bottomk({MAX_SERIES}, {_share('$__range', ' @ end()')})"
-        return _target(f"{_share('$__interval')} and on (edge) {worst}")
+        worst = f"bottomk({MAX_SERIES}, {promql_share('[$__range] @ end()', (EDGE,))})"
+        return _target(f"{promql_share('[$__interval]', (EDGE,))} and on (edge) {worst}")
 
-    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
-        named = "".join(f', {tag}!=""' for tag in tags)
-        series = _series(of.profile, of.point, of.variables).replace("}", f"{named}}}")
-        by = ", ".join(tags)
-        return _number(f"count(count by ({by}) (last_over_time({series}[{NOW if now else '$__range'}])))")
+    def distinct(self, of: Source, tag: str, window: str = SHOWN_TIME) -> Json:
+        series = _series(of.profile, of.point, of.variables).replace("}", f', {tag}!=""}}')
+        return _number(f"count(count by ({tag}) (last_over_time({series}[{window}])))")
 
     def total_rate(self, of: Source) -> Json:
         return _target(f"sum(rate({_series(of.profile, of.point, of.variables)}[$__rate_interval]))")
@@ -108,29 +104,36 @@ class EdgePromql:
     def choices(self, name: str) -> Json:
         before = VARIABLES[: VARIABLES.index(name)]
         chosen = "".join(f', {label}=~"${label}"' for label in before)
-        query = f'label_values({{profile="{COLLECTION}"{chosen}}}, {name})'
+        expected = f'{metric_name(COLLECTION, "expected")}{{profile="{COLLECTION}"{chosen}}}'
+        query = f"label_values({expected}, {name})"
         return {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
 
 
-def _parts() -> list[tuple[str, str]]:
-    """Arguments of label_replace and query of each column of numbers; all series are by edge alone."""
+def _columns(points: Sequence[str]) -> str:
+    """The last values of points of the status, by edge and point."""
+    names = "|".join(metric_name(GATEWAY, point) for point in points)
+    chosen = "".join(f', {label}=~"${label}"' for label in OF_EDGES)
+    return (
+        f'max by (edge, point) (last_over_time({{__name__=~"{names}", profile="{GATEWAY}"{chosen}}}[{NOW}]))'
+    )
+
+
+def _parts() -> dict[str, str]:
+    """The query of each other column of numbers; all series are by edge alone."""
     now, cause = _now("uptime_s"), _now("cause_code")
-    seen = f"max by (edge) (last_over_time({_status('uptime_s')}[$__range]))"
-    lost = f"({seen} unless on (edge) {now}) * 0"
-    last_report = f"1000 * max by (edge) (max_over_time(timestamp({_status('uptime_s')})[$__range:1m]))"
+    last_report = f"max by (edge) (tlast_over_time({_status('uptime_s')}[$__range]))"
+    lost = f"({last_report} unless on (edge) {now}) * 0"
     urgency = f"1 / ({cause} > 0) or {cause} * 0 or {lost} + {LOST_URGENCY}"
     never = f"{_expected()} * {NEVER} unless on (edge) {_ever('$__range')}"
-    parts = {
+    return {
         CAUSE: f"{cause} or {lost} - 1",
-        **{point: _now(point) for point in STATUS_COLUMNS},
-        LAST_REPORT: last_report,
-        COMPLETENESS: _share("$__range"),
+        LAST_REPORT: f"1000 * {last_report}",
+        COMPLETENESS: promql_share("[$__range]", (EDGE,)),
         WAIT: f"{_now('oldest_record_age_s')} / 3600",
         VERSION_DIFFERS: _differs(VERSION),
         SETTINGS_DIFFER: _differs(SETTINGS),
         URGENCY: f"{urgency} or ({never})",
     }
-    return [(f'"point", "{column}", "", ""', part) for column, part in parts.items()]
 
 
 def _texts(variables: Sequence[str]) -> str:
@@ -157,23 +160,16 @@ def _ever(window: str) -> str:
     return f"max by (edge) (last_over_time({_series(GATEWAY, 'uptime_s', ())}[{window}]))"
 
 
-def _share(window: str, when: str = "") -> str:
-    good, due = (
-        f"sum by (edge) (sum_over_time({_account(point)}[{window}]{when}))" for point in ("good", "expected")
-    )
-    return f"{good} / ({due} > 0)"
-
-
 def _now(point: str) -> str:
-    return f"max by (edge) (last_over_time({_status(point)}[{NOW}]))"
+    return _last(point, NOW)
+
+
+def _last(point: str, window: str) -> str:
+    return f"max by (edge) (last_over_time({_status(point)}[{window}]))"
 
 
 def _status(point: str) -> str:
     return _series(GATEWAY, point, OF_EDGES)
-
-
-def _account(point: str) -> str:
-    return _series(COLLECTION, point, VARIABLES)
 
 
 def _series(profile: str, point: str, variables: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cloud.grafana.accounts import OF_EDGES
 from cloud.grafana.queries import Json
 from qilu.contract.edge_info import SENTENCE_EN, SENTENCE_ZH, SETTINGS, VERSION
 
@@ -17,10 +18,9 @@ NOW = "150s"
 """An edge without a status for so long is silent."""
 MAX_SERIES = 10
 TEXTS_AGE = "26h"
-"""Texts of an edge are reported once a day."""
+"""Texts of an edge and schedules are reported once a day."""
+SHOWN_TIME = "$__range"
 EXPECTED_AGE = "1h"
-OF_EDGES = ("enterprise", "site", "edge")
-"""Of the variables those that a status has."""
 
 NOT_REPORTING = -1
 """Instead of the code of a cause: an edge that reported in the time shown, and does not now."""
@@ -66,8 +66,8 @@ class EdgeQueries(Protocol):
     def expected(self, name: str = "") -> Json:
         """How many edges should report, by the settings of ingesters."""
 
-    def total(self, point: str, name: str = "") -> Json:
-        """The sum of a point of the status over all edges that report now."""
+    def total(self, point: str, name: str = "", window: str = NOW) -> Json:
+        """The sum of a point of the status over all edges that reported in so long, which is now."""
 
     def answering(self, name: str = "") -> Json:
         """How many devices answer now."""
@@ -100,9 +100,9 @@ class EdgeQueries(Protocol):
     def completeness_over_time(self) -> Json:
         """Good values / values due over time, by edge."""
 
-    def distinct(self, of: Source, tags: Sequence[str], *, now: bool = False) -> Json:
-        """How many values (none is the empty one) the tags have, together, among the series of a point that
-        have a value in the time shown; with `now` of late."""
+    def distinct(self, of: Source, tag: str, window: str = SHOWN_TIME) -> Json:
+        """How many values (none is the empty one) a tag has among the series of a point that have a value in
+        so long before now, or in the time shown."""
 
     def total_rate(self, of: Source) -> Json:
         """How much the counter of all edges or ingesters together rises in a second, over time."""

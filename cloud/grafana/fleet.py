@@ -24,6 +24,7 @@ from qilu.contract.profile.point import Label
 
 NAME = "fleet"
 _KEPT = "var-edge=${__value.raw}&var-datasource=${datasource}&${__url_time_range}"
+_COLORED: Json = {"type": "color-background", "mode": "basic"}
 _ABOVE_0 = ((None, NORMAL), (1, WARNING))
 
 
@@ -87,66 +88,6 @@ def _edges(chosen: Selection) -> Panel:
     text = chosen.text
     sentence = SENTENCE_ZH if chosen.language == "zh" else SENTENCE_EN
     rows = chosen.queries.rows(sentence)
-    marked = texts_of_codes(
-        {0: (text("一致", "same"), NORMAL), 1: (text("与多数不同", "unlike most"), WARNING)}
-    )
-    clock = {0: (text("存疑", "uncertain"), WARNING), 1: (text("已知", "known"), NORMAL)}
-    link = f"/d/{chosen.uid('health')}?{_KEPT}"
-    colored: Json = {"type": "color-background", "mode": "basic"}
-    share = steps_of(WARNING, (ENOUGH, NORMAL))
-    columns = [
-        override(
-            "edge", displayName=chosen.term("edge"), links=[{"title": text("打开", "Open"), "url": link}]
-        ),
-        override(
-            "cause",
-            displayName=text("最严重的原因", "worst cause"),
-            mappings=cause_mappings(chosen.language),
-            custom__cellOptions=colored,
-        ),
-        override("causes", displayName=text("原因数", "causes")),
-        override(
-            LAST_REPORT,
-            displayName=chosen.term("last_reported"),
-            unit="dateTimeFromNow",
-            mappings=texts_of_codes({0: (text("从未", "never"), FAULT)}),
-        ),
-        override(
-            COMPLETENESS,
-            displayName=chosen.term("completeness"),
-            unit="percentunit",
-            decimals=2,
-            thresholds=share,
-            color={"mode": "thresholds"},
-            custom__cellOptions={"type": "color-text"},
-        ),
-        override("offline_devices", displayName=text("离线设备", "devices offline")),
-        override(WAIT, displayName=text("最早积压", "oldest backlog"), unit="h", decimals=1),
-        override(
-            "spool_hours_left",
-            displayName=text("缓存还能存", "room in spool"),
-            unit="h",
-            decimals=0,
-            thresholds=steps_of(WARNING, (ROOM_H, NORMAL)),
-            color={"mode": "thresholds"},
-            custom__cellOptions={"type": "color-text"},
-        ),
-        override("disk_free_bytes", displayName=text("磁盘剩余", "disk free"), unit="decbytes", decimals=1),
-        override("clock_known", displayName=text("时钟", "clock"), mappings=texts_of_codes(clock)),
-        override("clock_offset_s", displayName=text("时钟偏差", "clock offset"), unit="s", decimals=3),
-        override(SITE, displayName=chosen.term("site")),
-        override(sentence, displayName=text("边缘自述", "the edge's own sentence"), custom__width=420),
-        override(VERSION, displayName=text("版本", "version")),
-        override(SETTINGS, displayName=text("配置", "settings")),
-        *(
-            override(flag, displayName=name, mappings=marked, custom__cellOptions=colored)
-            for flag, name in (
-                (VERSION_DIFFERS, text("版本比较", "version compared")),
-                (SETTINGS_DIFFER, text("配置比较", "settings compared")),
-            )
-        ),
-        override(URGENCY, custom__hidden=True),
-    ]
     return Panel(
         "table",
         text("边缘（最差的在前）", "Edges, the worst first"),
@@ -166,10 +107,72 @@ def _edges(chosen: Selection) -> Panel:
         12,
         60,
         {"unit": "none", "noValue": chosen.term("no_data"), "custom": {"filterable": True}},
-        columns,
+        [*_of_state(chosen), *_of_delivery(chosen), *_of_texts(chosen, sentence)],
         {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}},
         rows.steps,
     )
+
+
+def _of_state(chosen: Selection) -> Iterator[Json]:
+    """Columns of the table of edges: which edge, what is wrong, since when, and how much of its values."""
+    text = chosen.text
+    link = {"title": text("打开", "Open"), "url": f"/d/{chosen.uid('health')}?{_KEPT}"}
+    yield override("edge", displayName=chosen.term("edge"), links=[link])
+    yield override(SITE, displayName=chosen.term("site"))
+    yield override(
+        "cause",
+        displayName=text("最严重的原因", "worst cause"),
+        mappings=cause_mappings(chosen.language),
+        custom__cellOptions=_COLORED,
+    )
+    yield override("causes", displayName=text("原因数", "causes"))
+    yield override(
+        LAST_REPORT,
+        displayName=chosen.term("last_reported"),
+        unit="dateTimeFromNow",
+        mappings=texts_of_codes({0: (text("从未", "never"), FAULT)}),
+    )
+    share = {"displayName": chosen.term("completeness"), "unit": "percentunit", "decimals": 2}
+    yield override(COMPLETENESS, **share, **_warned_below(ENOUGH))
+    yield override("offline_devices", displayName=text("离线设备", "devices offline"))
+    yield override(URGENCY, custom__hidden=True)
+
+
+def _of_delivery(chosen: Selection) -> Iterator[Json]:
+    """Columns about spool, disk and clock."""
+    text = chosen.text
+    clock = {0: (text("存疑", "uncertain"), WARNING), 1: (text("已知", "known"), NORMAL)}
+    yield override(WAIT, displayName=text("最早积压", "oldest backlog"), unit="h", decimals=1)
+    room = {"displayName": text("缓存还能存", "room in spool"), "unit": "h", "decimals": 0}
+    yield override("spool_hours_left", **room, **_warned_below(ROOM_H))
+    yield override("disk_free_bytes", displayName=text("磁盘剩余", "disk free"), unit="decbytes", decimals=1)
+    yield override("clock_known", displayName=text("时钟", "clock"), mappings=texts_of_codes(clock))
+    yield override("clock_offset_s", displayName=text("时钟偏差", "clock offset"), unit="s", decimals=3)
+
+
+def _of_texts(chosen: Selection, sentence: str) -> Iterator[Json]:
+    """Columns of what an edge reports of itself in words, and how it compares with the others."""
+    text = chosen.text
+    marked = texts_of_codes(
+        {0: (text("一致", "same"), NORMAL), 1: (text("与多数不同", "unlike most"), WARNING)}
+    )
+    yield override(sentence, displayName=text("边缘自述", "the edge's own sentence"), custom__width=420)
+    yield override(VERSION, displayName=text("版本", "version"))
+    yield override(SETTINGS, displayName=text("配置", "settings"))
+    for flag, name in (
+        (VERSION_DIFFERS, text("版本比较", "version compared")),
+        (SETTINGS_DIFFER, text("配置比较", "settings compared")),
+    ):
+        yield override(flag, displayName=name, mappings=marked, custom__cellOptions=_COLORED)
+
+
+def _warned_below(limit: float) -> Json:
+    """The properties of a column whose text has the colour of a warning below the limit."""
+    return {
+        "thresholds": steps_of(WARNING, (limit, NORMAL)),
+        "color": {"mode": "thresholds"},
+        "custom__cellOptions": {"type": "color-text"},
+    }
 
 
 def _over_time(chosen: Selection) -> Iterator[Panel]:

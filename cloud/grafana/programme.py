@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cloud.grafana.board import Board, Selection
 from cloud.grafana.completeness import completeness_number
-from cloud.grafana.edge_queries import Source
+from cloud.grafana.edge_queries import NOW, SHOWN_TIME, TEXTS_AGE, Source
 from cloud.grafana.panels import GRID, Panel
 from cloud.grafana.queries import VARIABLES
 from qilu.contract.accounting import COLLECTION, GATEWAY, INGESTER
@@ -14,33 +14,9 @@ from qilu.contract.profile.point import Label
 
 NAME = "programme"
 _STATUS = Source(GATEWAY, "uptime_s")
-_ACCOUNT = Source(COLLECTION, "expected", VARIABLES)
-_INDICATORS: tuple[tuple[Label, Label, Source, tuple[str, ...], bool], ...] = (
-    (Label(zh="企业", en="Enterprises"),
-     Label(zh="所选时间内有边缘上报的企业数 = 标签 enterprise 的不同取值数。来源：边缘状态 qilu_gateway。"
-              "省内规划规模：10,000 家。",
-           en="Enterprises of which an edge reported in the time shown = values of the tag enterprise. "
-              "Source: status of edges, qilu_gateway. Planned in the province: 10,000."),
-     _STATUS, ("enterprise",), False),
-    (Label(zh="设备", en="Machines"),
-     Label(zh="所选时间内有采集账目的设备数 = 标签 edge 与 device 的不同组合数。"
-              "来源：采集账目 qilu_collection。省内规划规模：500,000 台。",
-           en="Machines with an account of their collection in the time shown = pairs of the tags edge and "
-              "device. Source: accounts, qilu_collection. Planned in the province: 500,000."),
-     _ACCOUNT, ("edge", "device"), False),
-    (Label(zh="联网企业", en="Networked enterprises"),
-     Label(zh="最近 150 秒有边缘上报的企业数。来源：边缘状态 qilu_gateway。省内规划规模：8,000 家。",
-           en="Enterprises of which an edge reported in the last 150 s. Source: status of edges, "
-              "qilu_gateway. Planned in the province: 8,000."),
-     _STATUS, ("enterprise",), True),
-    (Label(zh="边缘云", en="Edge clouds"),
-     Label(zh="所选时间内上报过的边缘数 = 标签 edge 的不同取值数。来源：边缘状态 qilu_gateway。"
-              "省内规划规模：2,000 个。",
-           en="Edges that reported in the time shown = values of the tag edge. Source: status of edges, "
-              "qilu_gateway. Planned in the province: 2,000."),
-     _STATUS, ("edge",), False),
-)  # fmt: skip
-"""Title, description, what is counted, by which tags, and whether of now."""
+_SCHEDULE = Source(COLLECTION, "values_per_s", VARIABLES)
+
+
 _RATES: tuple[tuple[Label, Label, Source], ...] = (
     (Label(zh="数据采集", en="Collection"),
      Label(zh="每秒采集的值数，不论好坏 = 计数器 points 的增速之和。来源：边缘状态 qilu_gateway。",
@@ -77,19 +53,56 @@ def programme(chosen: Selection) -> Board:
 
 
 def _indicators(chosen: Selection) -> Iterator[Panel]:
-    language = chosen.language
-    for title, about, source, tags, now in _INDICATORS:
-        target = chosen.queries.distinct(source, tags, now=now)
-        yield chosen.number(title.text(language), about.text(language), target)
+    ask, text = chosen.queries, chosen.text
+    yield chosen.number(
+        text("企业", "Enterprises"),
+        text(
+            "所选时间内有边缘上报的企业数 = 标签 enterprise 的不同取值数。来源：边缘状态 qilu_gateway。"
+            "省内规划规模：10,000 家。",
+            "Enterprises of which an edge reported in the time shown = values of the tag enterprise. "
+            "Source: status of edges, qilu_gateway. Planned in the province: 10,000.",
+        ),
+        ask.distinct(_STATUS, "enterprise"),
+    )
+    yield chosen.number(
+        text("设备", "Machines"),
+        text(
+            "所选时间内上报过的边缘所采集的设备数 = 各边缘最近的状态 devices 之和。"
+            "来源：边缘状态 qilu_gateway。省内规划规模：500,000 台。",
+            "Machines of the edges that reported in the time shown = sum of the last devices of each status. "
+            "Source: status of edges, qilu_gateway. Planned in the province: 500,000.",
+        ),
+        ask.total("devices", window=SHOWN_TIME),
+    )
+    yield chosen.number(
+        text("联网企业", "Networked enterprises"),
+        text(
+            "最近 150 秒有边缘上报的企业数。来源：边缘状态 qilu_gateway。省内规划规模：8,000 家。",
+            "Enterprises of which an edge reported in the last 150 s. Source: status of edges, "
+            "qilu_gateway. Planned in the province: 8,000.",
+        ),
+        ask.distinct(_STATUS, "enterprise", NOW),
+    )
+    yield chosen.number(
+        text("边缘云", "Edge clouds"),
+        text(
+            "所选时间内上报过的边缘数 = 标签 edge 的不同取值数。来源：边缘状态 qilu_gateway。"
+            "省内规划规模：2,000 个。",
+            "Edges that reported in the time shown = values of the tag edge. Source: status of edges, "
+            "qilu_gateway. Planned in the province: 2,000.",
+        ),
+        ask.distinct(_STATUS, "edge"),
+    )
     yield completeness_number(chosen)
     yield chosen.number(
         chosen.text("在采产线", "Lines collected"),
         chosen.text(
-            "所选时间内有采集账目的产线数 = 标签 line 的不同取值数。来源：采集账目 qilu_collection。",
-            "Production lines with accounts in the time shown = values of the tag line. Source: accounts, "
-            "qilu_collection.",
+            "最近 26 小时有采集计划的产线数 = 标签 line 的不同取值数。"
+            "来源：每天上报的采集计划 qilu_collection。",
+            "Production lines with a schedule in the last 26 h = values of the tag line. Source: schedules, "
+            "which are reported once a day, qilu_collection.",
         ),
-        chosen.queries.distinct(_ACCOUNT, ("line",)),
+        ask.distinct(_SCHEDULE, "line", TEXTS_AGE),
     )
 
 

@@ -8,12 +8,21 @@ from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Mapp
 
 from gateway.accounting.account import own
 from gateway.accounting.counters import Counts
+from gateway.accounting.edge_account import EdgeAccount, origin_of
 from gateway.accounting.event_queue import EventQueue, event_columns
 from gateway.accounting.ledger import Ledger, PreviousRun
 from gateway.accounting.loss_reports import LossReports
 from gateway.interfaces import DropReport, Event, Record
 from gateway.record_content import content_of
-from qilu.contract.accounting import COLLECTION, EVENT_POINTS, EVENTS, DropReason, EventKind
+from qilu.contract.accounting import (
+    COLLECTION,
+    COUNTS,
+    EDGE_COUNTS_POINTS,
+    EVENT_POINTS,
+    EVENTS,
+    DropReason,
+    EventKind,
+)
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll
 from qilu.runtime.monotonic_utc import ClockStep
@@ -60,6 +69,8 @@ class AccountingSource:
         self._blocked_since_ms = blocked_since_ms
         self._ledger = ledger
         self._counts: Counts | None = None
+        self._total = EdgeAccount()
+        self._total_columns = BlockSchema(origin_of(edge), COUNTS, EDGE_COUNTS_POINTS)
         self._blocked_from_ms = 0
         self.started_ms = 0
 
@@ -116,7 +127,7 @@ class AccountingSource:
                 origin = Origin(edge.edge, device, COLLECTION, edge.enterprise, edge.site)
             end_ms = left.ended_ms or account.last_ms + 1
             if left.exact and not left.ended_ms:
-                self._events.put(account.to_poll(origin, end_ms))
+                self._put_account(account.to_poll(origin, end_ms))
             down_s = (time_ms - end_ms) / 1000 if left.exact else 0.0
             columns = BlockSchema(own(origin), EVENTS, EVENT_POINTS)
             if removed:
@@ -143,9 +154,24 @@ class AccountingSource:
             if self._ledger is not None and self._ledger.removed:
                 self.open_ledger_again()
             for done in self._counts.record_poll(poll, kept):
-                self._events.put(done)
+                self._put_account(done)
             for device, first_ms, unpolled_ms in self._counts.between_epochs():
                 self._between_epochs(device, first_ms, unpolled_ms + _EPOCH_MARGIN_MS)
+
+    def _put_account(self, account: Poll) -> None:
+        """An account of a device, and that of the edge where it is over."""
+        self._events.put(account)
+        if self._total.has(account.origin.device):
+            self._put_total()
+        self._total.add(account)
+        if self._total.is_over(len(self._origins)):
+            self._put_total()
+
+    def _put_total(self) -> None:
+        if not self._total:
+            return
+        time_ms = self._events.stamp(self._total_columns)
+        self._events.enqueue(self._total_columns, time_ms, self._total.take())
 
     def exchange(self, removed: Collection[str], added: Mapping[str, Origin]) -> None:
         """Collect from other devices at this instant: the account of each one in `removed` ends now, and that
@@ -154,7 +180,7 @@ class AccountingSource:
             return
         time_ms = self._events.stamp(self._events.edge)
         for done in self._counts.exchange(removed, added, time_ms, self._events.tag()):
-            self._events.put(done)
+            self._put_account(done)
         for device in removed:
             if device not in added:
                 self._removed(self._origins.pop(device), time_ms)
@@ -276,7 +302,8 @@ class AccountingSource:
         time_ms = self._events.stamp(self._events.edge)
         ended_ms = counts.ended_ms(time_ms)
         for account in counts.close(time_ms):
-            self._events.put(account)
+            self._put_account(account)
+        self._put_total()
         if self._ledger is not None:
             self._ledger.end(ended_ms, counts.accounts)
         self._events.add(self._events.edge, time_ms, EventKind.STOPPED, "stopped")

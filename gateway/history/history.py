@@ -19,7 +19,7 @@ from gateway.history.room import HistoryRoom, PolledGroup, estimate, measured_or
 from gateway.history.series import Series
 from gateway.history.settings import HistorySettings
 from gateway.interfaces import Record, Spool
-from qilu.contract.accounting import EDGE_INFO, POINT_INFO
+from qilu.contract.accounting import EDGE_COLLECTION, EDGE_INFO, POINT_INFO
 from qilu.contract.errors import DataError, QiluError, UnreachableError
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import Poll, TimeTrust
@@ -34,6 +34,7 @@ from qilu.stores.sqlite.history.upkeep import Upkeep
 from qilu.stores.sqlite.history.writer import HistoryWriter, blocks_of
 from qilu.stores.validation import unstorable_reason
 
+_LEFT_OUT = frozenset((POINT_INFO, EDGE_INFO, EDGE_COLLECTION))
 _LOOK_S = 0.5
 """Seconds between two looks whether something is due."""
 _BUCKET_LATENESS_MS = 1_500
@@ -139,8 +140,8 @@ class History:
                     self._add(poll, record)
 
     def _add(self, poll: Poll, record: Record) -> None:
-        """What points are is no value, and stands in the profiles beside the history."""
-        if poll.origin.profile not in (POINT_INFO, EDGE_INFO):
+        """What points are is no value, and stands in the profiles beside the history; so are sums of it."""
+        if poll.origin.profile not in _LEFT_OUT:
             self._queue.add(record.stream, record.offset, poll)
 
     def exchange(self, removed: Collection[str], added: Mapping[str, dict[str, PolledGroup]]) -> None:

@@ -6,11 +6,13 @@ Built-in profiles carry it, as readings like any other:
     collection   device = each device        groups: counts, recount, schedule, events
     point-info   device = each device        what its points are: qilu/contract/point_info.py
     edge-info    device = the edge itself    texts about it: qilu/contract/edge_info.py
+    edge-collection    device = the edge itself    group counts: the counts of all its devices together
 
 What the cloud reports has profiles of its own: qilu/contract/cloud_reports.py.
 
 - counts: what became of every value that was due from the reading's time on for `span_ms`. The next reading
   begins where this one ends. Only the last one before a power cut is missing.
+- counts of `edge-collection`: sums for dashboards and rules; an audit asks the counts of the devices.
 - recount: an account that the spool had to give up, or several of them that followed each other as one; it
   began `recount_start_ago_s` before the reading. The newest reading with a begin replaces the ones before.
 - schedule: what should be polled from now on; at every start of the gateway, and once a day.
@@ -28,10 +30,13 @@ GATEWAY = "gateway"
 COLLECTION = "collection"
 POINT_INFO = "point-info"
 EDGE_INFO = "edge-info"
+EDGE_COLLECTION = "edge-collection"
 INGESTER, FLEET, AUDIT = "ingester", "fleet", "audit"
 CLOUD_PROFILES = (INGESTER, FLEET, AUDIT)
 """Of the cloud: a record of an edge may not have them."""
-PROFILES = (GATEWAY, COLLECTION, POINT_INFO, EDGE_INFO, *CLOUD_PROFILES)
+OF_AN_EDGE = (GATEWAY, EDGE_INFO, EDGE_COLLECTION)
+"""About an edge as a whole, which is their device."""
+PROFILES = (*OF_AN_EDGE, COLLECTION, POINT_INFO, *CLOUD_PROFILES)
 """No device profile of a user may have these names."""
 
 COUNTS = "counts"
@@ -53,6 +58,12 @@ COUNTS_POINTS = (
     "largest_record_values",  # values of the largest of these records
     "known_s",  # seconds for which this edge had collected from the device before this account
 )
+
+EDGE_COUNTS_POINTS = (
+    "expected", "missed", "blocked", "good", "uncertain", "no_reply", "refused", "invalid", "internal_error",
+    "suppressed", "offline_s",
+)  # fmt: skip
+"""Of the profile `edge-collection`: sums of the counts that ended since the reading before."""
 
 RECOUNT = "recount"
 RECOUNT_POINTS = ("recount_start_ago_s", *(f"recount_{point}" for point in COUNTS_POINTS))

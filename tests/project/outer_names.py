@@ -46,6 +46,7 @@ PRESENT = (
     Place("wire", "simulator/control/commands.py", "status", "control reply."),
     Place("metric", "gateway/health.py", "POINTS", "status."),
     Place("metric", "qilu/contract/accounting.py", "COUNTS_POINTS", "counts."),
+    Place("metric", "qilu/contract/accounting.py", "EDGE_COUNTS_POINTS", "edge counts."),
     Place("metric", "qilu/contract/accounting.py", "RECOUNT_POINTS", "recount."),
     Place("metric", "qilu/contract/accounting.py", "SCHEDULE_POINTS", "schedule."),
     Place("metric", "qilu/contract/accounting.py", "EVENT_POINTS", "events."),

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.grafana.queries import VARIABLES, Json
+from gateway.accounting.edge_account import EdgeAccount, origin_of
 from gateway.health import POINTS
-from qilu.contract.accounting import COLLECTION, COUNTS, COUNTS_POINTS, EDGE_INFO, GATEWAY
+from qilu.contract.accounting import (
+    COLLECTION,
+    COUNTS,
+    COUNTS_POINTS,
+    EDGE_COUNTS_POINTS,
+    EDGE_INFO,
+    GATEWAY,
+    SCHEDULE,
+    SCHEDULE_POINTS,
+)
 from qilu.contract.cloud_reports import INGESTER_POINTS, comparison_columns, fleet_columns, ingester_columns
 from qilu.contract.edge_info import GROUP
 from qilu.contract.edge_info import POINTS as INFO_POINTS
@@ -64,6 +74,10 @@ def reports(end_ms: int) -> Iterator[Poll]:
         yield Poll(end_ms, (Reading(fleet_columns(edge), end_ms, (1,)),))
     for edge, cause in CAUSES.items():
         yield from texts(edge, end_ms - SECONDS * 1000)
+        for device in DEVICES:
+            origin = Origin(edge, device, COLLECTION, "works", "north", "curing")
+            schedule = dict.fromkeys(SCHEDULE_POINTS, 60.0)
+            yield _poll(origin, SCHEDULE, schedule, end_ms - SECONDS * 1000)
         last = SECONDS - SILENT_S if edge == "edge-silent" else SECONDS
         for second in range(0, last + 1, EVERY_S):
             time_ms = end_ms - (SECONDS - second) * 1000
@@ -71,9 +85,7 @@ def reports(end_ms: int) -> Iterator[Poll]:
                 Origin(edge, edge, GATEWAY, "works", "north"), "status", status(edge, cause, second), time_ms
             )
             if second % 60 == 0:
-                for device in DEVICES:
-                    origin = Origin(edge, device, COLLECTION, "works", "north", "curing")
-                    yield _poll(origin, COUNTS, account(edge, device), time_ms)
+                yield from accounts(edge, time_ms)
 
 
 def status(edge: str, cause: int, second: int) -> Mapping[str, float]:
@@ -87,6 +99,18 @@ def status(edge: str, cause: int, second: int) -> Mapping[str, float]:
         "spool_hours_left": 7.5 if edge == SHORT_OF_ROOM else 700.0, "clock_offset_s": 0.25,
         "oldest_record_age_s": 7200 if cause == 6 else 0,
     }  # fmt: skip
+
+
+def accounts(edge: str, time_ms: int) -> Iterator[Poll]:
+    """Of a minute: those of the devices of an edge, and their sum."""
+    total = EdgeAccount()
+    for device in DEVICES:
+        origin = Origin(edge, device, COLLECTION, "works", "north", "curing")
+        poll = _poll(origin, COUNTS, account(edge, device), time_ms)
+        total.add(poll)
+        yield poll
+    own = origin_of(Origin(edge, edge, GATEWAY, "works", "north"))
+    yield _poll(own, COUNTS, dict(zip(EDGE_COUNTS_POINTS, total.take(), strict=True)), time_ms)
 
 
 def account(edge: str, device: str) -> Mapping[str, float]:

@@ -100,6 +100,19 @@ def test_the_numbers_are_those_of_the_edges(fleet: Fleet, store: str) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
+def test_the_accounts_of_devices_are_summed_where_a_line_or_a_device_is_chosen(
+    fleet: Fleet, store: str
+) -> None:
+    panel = panels("completeness", store)["Values due"]
+    minutes = 3 * (SECONDS // 60 + 1) + (SECONDS - SILENT_S) // 60 + 1
+    of_devices = {"": [pytest.approx(60 * minutes, rel=0.04)]}
+    assert fleet.series(panel, device=DEVICES[0]) == of_devices
+    assert fleet.series(panel, device=f"({'|'.join(DEVICES)})") == fleet.series(panel, line="curing")
+    assert fleet.series(panel, line="curing") == fleet.series(panel)
+    assert fleet.series(panel, line="another") == {}
+
+
+@pytest.mark.parametrize("store", STORES)
 def test_an_edge_is_one_row_and_the_worst_is_the_first(fleet: Fleet, store: str) -> None:
     panel = panels("fleet", store)["Edges, the worst first"]
     rows = fleet.rows(panel)

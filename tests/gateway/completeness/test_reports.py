@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 
 from gateway.accounting.accounting_source import AccountingSource
 from gateway.interfaces import DropReport, Event, Record
 from gateway.record_content import Content, content_of, from_plain, to_plain
-from qilu.contract.accounting import COUNTS_POINTS, EVENT_POINTS, DropReason, EventKind
+from qilu.contract.accounting import COUNTS_POINTS, EDGE_COLLECTION, EVENT_POINTS, DropReason, EventKind
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.reading import BlockSchema, EpochTag, Origin, Poll, Reading, Reason, TimeTrust
 from qilu.contract.record_codec import encode_record
 from qilu.runtime.monotonic_utc import ClockStep
 from tests.gateway.completeness.test_counts import COLUMNS, ORIGIN, poll
 
+TIMEOUT = Reason.TIMEOUT
 START = 1_764_000_000_000
 EDGE = Origin("edge-1", "edge-1", "gateway", site="jinan")
 
 
-def reports(down_since_ms: int | None = None, blocked_since_ms: int | None = None) -> AccountingSource:
+def reports(
+    down_since_ms: int | None = None,
+    blocked_since_ms: int | None = None,
+    devices: Mapping[str, Origin] = {"press-1": ORIGIN},
+) -> AccountingSource:
     clock = itertools.count(START, 1000)
 
     def stamp(_: Hashable) -> int:
         return next(clock)
 
     return AccountingSource(
-        EDGE, {"press-1": ORIGIN}, stamp, every_ms=60_000, down_since_ms=down_since_ms,
+        EDGE, devices, stamp, every_ms=60_000, down_since_ms=down_since_ms,
         blocked_since_ms=blocked_since_ms,
     )  # fmt: skip
 
 
 def reported(some: AccountingSource) -> list[tuple[str, dict[str, object]]]:
-    """Device and points of every report that waits, without the points that are 0 and the text."""
+    """Device and points of every report that waits but sums, without the points that are 0 and the text."""
+    return rows_of([one for one in some.drain() if one.origin.profile != EDGE_COLLECTION])
+
+
+def rows_of(polls: Iterable[Poll]) -> list[tuple[str, dict[str, object]]]:
     found: list[tuple[str, dict[str, object]]] = []
-    for one in some.drain():
+    for one in polls:
         [reading] = one.readings
         points = dict(zip(reading.columns.points, reading.values, strict=True))
         points.pop("text", None)
@@ -62,6 +71,37 @@ def test_a_start_tells_since_when_the_spool_had_taken_nothing_before() -> None:
             {"event": EventKind.DROPPED, "start_ago_s": 61.0, "duration_s": 52.5, "code": DropReason.blocked},
         )
     ]
+
+
+OTHER = Origin("edge-1", "press-2", ORIGIN.profile, site="jinan")
+OF_OTHER = BlockSchema(OTHER, COLUMNS.group, COLUMNS.points)
+
+
+def sums(some: AccountingSource) -> list[dict[str, object]]:
+    polls = [one for one in some.drain() if one.origin.profile == EDGE_COLLECTION]
+    return [points for _, points in rows_of(polls)]
+
+
+def test_the_edge_has_one_account_which_is_the_sum_of_those_of_its_devices() -> None:
+    some = reports(devices={"press-1": ORIGIN, "press-2": OTHER})
+    some.started()
+    for minute in range(3):
+        time_ms = START + 60_000 * minute + 10
+        some.record_poll(poll(time_ms), [poll(time_ms)])
+        bad = Poll(time_ms, (Reading(OF_OTHER, time_ms, (None,) * 3, dict.fromkeys(range(3), TIMEOUT)),))
+        some.record_poll(bad, [bad])
+    both = {"expected": 6.0, "good": 3.0, "no_reply": 3.0}
+    assert sums(some) == [both, both]
+
+
+def test_a_device_that_ends_its_second_account_ends_that_of_the_edge() -> None:
+    some = reports(devices={"press-1": ORIGIN, "press-2": OTHER})
+    some.started()
+    for minute in range(4):
+        some.record_poll(poll(START + 60_000 * minute + 10), [poll(START + 60_000 * minute + 10)])
+    assert sums(some) == [{"expected": 3.0, "good": 3.0}] * 2
+    some.stopped()
+    assert sums(some) == [{"expected": 3.0, "good": 3.0}, {"expected": 3.0, "good": 3.0}]
 
 
 def test_a_stop_ends_the_accounts_and_is_reported_once() -> None:
