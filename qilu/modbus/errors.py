@@ -131,20 +131,7 @@ class UnknownExceptionReply(ModbusError, DataError):
         self.code = code
 
 
-_BY_CODE: dict[int, type[ExceptionReply]] = {
-    reply.code.value: reply
-    for reply in (
-        IllegalFunction,
-        IllegalAddress,
-        IllegalValue,
-        DeviceFailure,
-        AcknowledgeReply,
-        DeviceBusy,
-        MemoryParityError,
-        GatewayPathUnavailable,
-        TargetFailedToRespond,
-    )
-}
+_BY_CODE = {reply.code.value: reply for reply in ExceptionReply.__subclasses__()}
 
 
 def exception_reply(code: int, detail: str) -> ExceptionReply | UnknownExceptionReply:

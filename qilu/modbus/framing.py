@@ -37,6 +37,11 @@ class Framer(Protocol):
         """How many bytes wait for the rest of their frame, or for `next_frame` to be called."""
 
 
+class ClientFramer(Framer, Protocol):
+    def expect(self, unit: int, request: bytes) -> None:
+        """Look for the response of this unit to this request PDU."""
+
+
 def frames(framer: Framer, data: bytes) -> Iterator[Frame]:
     """Feed, then every frame that is complete now."""
     framer.feed(data)

@@ -2,8 +2,7 @@
 
 On a serial line a silence of 3.5 characters ends a frame; through TCP, USB and drivers that silence is lost.
 So a frame is found by the length that its function implies and by its CRC, wherever it stands among noise and
-the frames of others. Noise is dropped and counted (`dropped`), never an error: the next frame is found behind
-it.
+the frames of others. Noise is dropped, never an error: the next frame is found behind it.
 Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.5.1.
 """
 
@@ -38,12 +37,11 @@ def rtu_frame(transaction: int, unit: int, pdu: bytes) -> bytes:  # noqa: ARG001
 class _RtuFramer:
     """The search. The two sides differ in what may begin at a place and how long it then is."""
 
-    __slots__ = ("_at", "_buffer", "dropped")
+    __slots__ = ("_at", "_buffer")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._at = 0  # everything before it is done with
-        self.dropped = 0  # bytes that belonged to no frame of ours
 
     encode = staticmethod(rtu_frame)
 
@@ -52,7 +50,6 @@ class _RtuFramer:
         return len(self._buffer) - self._at
 
     def reset(self) -> None:
-        self.dropped += self.buffered
         self._buffer, self._at = b"", 0
 
     def feed(self, data: bytes) -> None:
@@ -72,15 +69,10 @@ class _RtuFramer:
                 if self._is_unambiguous(start):
                     break
             elif crc16(buffer[start:end]) == 0:
-                self._advance(start, end)
+                self._at = end
                 return Frame(0, buffer[start], buffer[start + 1 : end - 2])
-        self._advance(kept, kept)
         self._buffer, self._at = buffer[kept:], 0
         return None
-
-    def _advance(self, start: int, end: int) -> None:
-        self.dropped += start - self._at
-        self._at = end
 
     def _size(self, start: int) -> int:
         """The length of the frame that begins here: NO_FRAME, UNKNOWN, or MIN_FRAME to MAX_FRAME bytes."""

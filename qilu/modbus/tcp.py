@@ -46,13 +46,11 @@ class TcpFramer:
     def buffered(self) -> int:
         return len(self._buffer) - self._at
 
-    @property
-    def pending(self) -> bytes:
-        """The bytes that wait for the rest of their frame."""
-        return self._buffer[self._at :]
-
     def reset(self) -> None:
         self._buffer, self._at, self._broken, self._owed = b"", 0, None, False
+
+    def expect(self, unit: int, request: bytes) -> None:
+        """Nothing: a header says where its frame ends."""
 
     def feed(self, data: bytes) -> None:
         if self._owed:

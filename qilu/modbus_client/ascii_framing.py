@@ -21,20 +21,17 @@ LONGEST = 513
 class AsciiFramer:
     """One side of a stream of ASCII frames. Noise, and frames with a wrong checksum, are dropped."""
 
-    __slots__ = ("_buffer", "_codec", "dropped")
+    __slots__ = ("_buffer", "_codec")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._codec = FramerAscii(DecodePDU(is_server=False))
-        self.dropped = 0
-        """Characters that belonged to no valid frame."""
 
     @property
     def buffered(self) -> int:
         return len(self._buffer)
 
     def reset(self) -> None:
-        self.dropped += len(self._buffer)
         self._buffer = b""
 
     def feed(self, data: bytes) -> None:
@@ -51,10 +48,10 @@ class AsciiFramer:
             candidate, self._buffer = self._buffer[: end + len(_END)], self._buffer[end + len(_END) :]
             start = candidate.rfind(_START)
             if start >= 0 and (frame := self._decoded(candidate[start:])) is not None:
-                self.dropped += start
                 return frame
-            self.dropped += len(candidate)
-        self._keep_start()
+        # Of what has no end yet, what may still become a frame is kept.
+        start = self._buffer.rfind(_START)
+        self._buffer = self._buffer[start:] if start >= 0 and len(self._buffer) - start <= LONGEST else b""
         return None
 
     def _decoded(self, candidate: bytes) -> Frame | None:
@@ -65,10 +62,3 @@ class AsciiFramer:
         except ValueError:
             return None
         return Frame(0, unit, pdu) if used and pdu else None
-
-    def _keep_start(self) -> None:
-        """Of what has no end yet, keep what may still become a frame."""
-        start = self._buffer.rfind(_START)
-        kept = self._buffer[start:] if start >= 0 and len(self._buffer) - start <= LONGEST else b""
-        self.dropped += len(self._buffer) - len(kept)
-        self._buffer = kept

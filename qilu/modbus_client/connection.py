@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
 
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
-from qilu.modbus.framing import Frame, Framer
+from qilu.modbus.framing import ClientFramer, Frame
 from qilu.modbus.pdu import response_data, without_padding
+from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.open_requests import OpenRequests
@@ -25,6 +26,10 @@ from qilu.runtime.timers import Timers
 _log = logging.getLogger(__name__)
 
 _RECEIVE = 2048  # bytes taken in one go: several of the longest frames
+
+Direction = Literal["sent", "received"]
+Trace = Callable[[Direction, bytes], object]
+"""Is shown the bytes of a connection, in the pieces in which they are written or read."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -47,16 +52,16 @@ class Connection(asyncio.BufferedProtocol):
         self.name = name
         self.record = ConnectionRecord()
         self.endpoint = endpoint
+        self.trace: Trace | None = None
         self._options = options
         self._stats = stats
         self._late = late
-        self._framer: Framer = TcpFramer(lenient=options.lenient, max_pdu=options.max_pdu)
+        self._framer = _framer(options)
         self._received_into = memoryview(bytearray(_RECEIVE))
         self._transport: asyncio.Transport | None = None
-        self._requests = OpenRequests(endpoint.ids, options.max_in_flight)
+        self._requests = OpenRequests(endpoint.ids, options.max_open)
         self._wait = ReadWait(timers or Timers(), options.min_gap, self._on_timer)
         self._diagnosis = ReplyDiagnosis(options)
-        self._behind = 0  # bytes that came behind the frame at hand
 
     @property
     def usable(self) -> bool:
@@ -113,23 +118,25 @@ class Connection(asyncio.BufferedProtocol):
         self.data_received(bytes(self._received_into[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        framer = self._framer
+        framer, requests = self._framer, self._requests
+        if self.trace is not None:
+            self.trace("received", data)
         self._diagnosis.last_bytes = data
         framer.feed(data)
         try:
             while (frame := framer.next_frame()) is not None:
-                self._behind = behind = framer.buffered
+                requests.behind = behind = framer.buffered
                 self._received(frame)
                 if not behind:
-                    self._requests.unconfirmed.clear()
+                    requests.unconfirmed.clear()
                     return
         except FrameError as error:
             self._stats.broken_streams += 1
             self.record.problem = str(error)
             self._fail_all(ProtocolError(str(error)))
-            self._requests.invalidate_unconfirmed(ProtocolError(str(error)))
+            requests.invalidate_unconfirmed(ProtocolError(str(error)))
             self.close()
-        self._behind = framer.buffered
+        requests.behind = framer.buffered
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -165,16 +172,17 @@ class Connection(asyncio.BufferedProtocol):
         deadline = now + requests.timeout + self._options.wire_time(transaction.request)
         transaction.deadline = deadline
         requests.open[transaction.id] = transaction
-        if self._behind and len(requests.open) == 1:
+        if requests.behind and len(requests.open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
             self._fail_all(ConnectionLostError(f"{self.name}: half a frame came unasked"))
             self._disconnect()
             return
         self._stats.requests += 1
         self._diagnosis.last_bytes = b""
-        self._transport.write(  # type: ignore[union-attr]
-            self._framer.encode(transaction.id, transaction.unit, transaction.request)
-        )
+        frame = self._framer.encode(transaction.id, transaction.unit, transaction.request)
+        if self.trace is not None:
+            self.trace("sent", frame)
+        self._transport.write(frame)  # type: ignore[union-attr]
         if deadline < wait.wakes_at:
             wait.wake(deadline)
 
@@ -191,7 +199,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _accept(self, transaction: Transaction, pdu: bytes, now: float) -> None:
         """This is the reply to that request; it came at `now`."""
-        del self._requests.open[transaction.id]
+        requests = self._requests
+        del requests.open[transaction.id]
         self.record.replied(now)
         self._stats.replies += 1
         if self._options.lenient:
@@ -206,9 +215,9 @@ class Connection(asyncio.BufferedProtocol):
             self._stats.exceptions += 1
             transaction.error = error
             if isinstance(error, UnreachableError):
-                self._requests.waiting.clear()
-        if self._behind:
-            self._requests.unconfirmed.append(transaction)
+                requests.waiting.clear()
+        if requests.behind:
+            requests.unconfirmed.append(transaction)
         if self._wait.gap:
             self._wait.quiet_until = now + self._wait.gap
         self._advance(now)
@@ -245,7 +254,7 @@ class Connection(asyncio.BufferedProtocol):
         requests = self._requests
         del requests.open[transaction.id]
         requests.waiting.clear()
-        if requests.unconfirmed and self._behind:
+        if requests.unconfirmed and requests.behind:
             requests.invalidate_unconfirmed(ProtocolError(f"{self.name}: half a frame came behind it"))
         problem = f"{self.name}: unit {transaction.unit} did not reply within {requests.timeout:g} s"
         error = self._diagnosis.timed_out(transaction, problem) or ReplyTimeoutError(problem)
@@ -256,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _after_timeout(self, transaction: Transaction) -> None:
         """Its reply may still come."""
-        if self.record.is_doubtful or self._behind:
+        if self.record.is_doubtful or self._requests.behind:
             self._disconnect()
         else:
             self._requests.remember(transaction)
@@ -270,3 +279,15 @@ class Connection(asyncio.BufferedProtocol):
         """The stream ended."""
         self._requests.fail(error, self._wait.now())
         self._wait.over()
+
+
+def _framer(options: LinkOptions) -> ClientFramer:
+    match options.framing:
+        case "tcp":
+            return TcpFramer(lenient=options.lenient, max_pdu=options.max_pdu)
+        case "rtu":
+            return RtuClientFramer(options.accepted_unit_ids, echoes=True)
+        case "ascii":
+            from qilu.modbus_client.ascii_framing import AsciiFramer
+
+            return AsciiFramer()

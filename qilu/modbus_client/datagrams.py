@@ -47,7 +47,6 @@ class DatagramAdapter(asyncio.DatagramProtocol):
     def __init__(self, connection: Connection, framing: Framing) -> None:
         self.connection = connection
         self._is_whole = _FRAMES[framing]
-        self.dropped = 0
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,8 +56,6 @@ class DatagramAdapter(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:  # noqa: ARG002 - it is connected
         if self._is_whole(data):
             self.connection.data_received(data)
-        else:
-            self.dropped += 1
 
     def error_received(self, exc: Exception) -> None:
         """The system reports what the far host answered, such as that nobody listens on its port."""
@@ -84,11 +81,5 @@ class DatagramTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._transport.is_closing()
 
-    def close(self) -> None:
-        self._transport.close()
-
     def abort(self) -> None:
         self._transport.abort()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)

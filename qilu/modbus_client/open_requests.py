@@ -27,6 +27,8 @@ class OpenRequests:
     timed_out: dict[int, Transaction] = field(default_factory=dict)
     unconfirmed: list[Transaction] = field(default_factory=list)
     """Answered, and bytes of another frame came at once behind."""
+    behind: int = 0
+    """Bytes that came behind the frame at hand."""
 
     def remember(self, transaction: Transaction) -> None:
         """It timed out; its reply may still come."""

@@ -40,6 +40,11 @@ class LinkOptions:
         return self.framing == "tcp" and not self.ignore_transaction_id
 
     @property
+    def max_open(self) -> int:
+        """Requests that may be open at once."""
+        return self.max_in_flight if self.has_transaction_ids else 1
+
+    @property
     def min_gap(self) -> float:
         """Seconds of silence that every request needs before it."""
         if self.serial is not None:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from qilu.contract.errors import QiluError
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import READ_LIMITS
 from qilu.modbus.pdu import EXCEPTION, loopback_request
-from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus_client.connection import Connection
-from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.late_reply_guard import LateReplyGuard
-from qilu.modbus_client.options import LinkOptions
-from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import ConnectionLostError, LateReply, ReplyTimeoutError, Transaction
-from qilu.runtime.timers import Timers
-
-if TYPE_CHECKING:
-    from qilu.modbus_client.ascii_framing import AsciiFramer
+from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError, Transaction
 
 LOOPBACK = loopback_request(0x51)
 """What settles whether a late reply may still come: its own reply is like none to a read."""
@@ -52,22 +42,6 @@ class UntaggedConnection(Connection):
     """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by a
     loopback request after each reply that did not come (`LateReplyGuard`)."""
 
-    def __init__(
-        self,
-        name: str,
-        options: LinkOptions,
-        stats: ClientStats,
-        late: LateReply,
-        endpoint: EndpointState,
-        timers: Timers | None = None,
-    ) -> None:
-        super().__init__(name, options, stats, late, endpoint, timers)
-        self._requests.limit = 1
-        self._guard = endpoint.guard
-        self._serial_framer = _serial_framer(options)
-        if self._serial_framer is not None:
-            self._framer = self._serial_framer
-
     def data_received(self, data: bytes) -> None:
         if self._options.serial is not None:  # a frame, or noise, ends with a silence
             self._wait.busy_until = self._wait.now() + self._options.min_gap
@@ -77,8 +51,8 @@ class UntaggedConnection(Connection):
         requests = self._requests
         if requests.waiting and not requests.open:
             first = requests.waiting[0]
-            if first.request is not LOOPBACK and self._guard.needs_loopback(first.unit):
-                requests.waiting.appendleft(LoopbackTransaction(first, self._guard))
+            if first.request is not LOOPBACK and self.endpoint.guard.needs_loopback(first.unit):
+                requests.waiting.appendleft(LoopbackTransaction(first, self.endpoint.guard))
         super()._advance(now)
 
     def _not_before(self, unit: int) -> float:
@@ -86,15 +60,15 @@ class UntaggedConnection(Connection):
         wait = self._wait
         # A line that is never silent must not keep us silent for ever.
         frame_gap = min(wait.busy_until, wait.started_at + self._requests.timeout)
-        return max(wait.quiet_until, frame_gap, self._guard.until(unit))
+        return max(wait.quiet_until, frame_gap, self.endpoint.guard.until(unit))
 
     def _send(self, transaction: Transaction, now: float) -> None:
-        framer, options = self._serial_framer, self._options
-        if framer is not None:
+        options = self._options
+        if options.framing != "tcp":
             self._requests.timed_out.clear()
-            self._behind = 0
-            framer.reset()
-            framer.expect(transaction.unit, transaction.request)
+            self._requests.behind = 0
+            self._framer.reset()
+            self._framer.expect(transaction.unit, transaction.request)
             self.endpoint.echo.sent(transaction.request)
         super()._send(transaction, now)
         if options.is_broadcast(transaction.unit, transaction.request):
@@ -119,7 +93,7 @@ class UntaggedConnection(Connection):
         else:
             transaction.ended_at = now
             took = now - transaction.asked_at
-            if hold := self._guard.withhold_time(transaction.unit, took, self._requests.timeout):
+            if hold := self.endpoint.guard.withhold_time(transaction.unit, took, self._requests.timeout):
                 transaction.withheld_reply = frame.pdu
                 self._set_deadline(transaction, now + hold)
             else:
@@ -129,12 +103,12 @@ class UntaggedConnection(Connection):
         """The request, the reply, or both are those of a loopback."""
         if transaction.request is not LOOPBACK:
             # The reply to an earlier one: what came before it answers something that was asked before it.
-            self._guard.late_loopback(transaction.unit)
+            self.endpoint.guard.late_loopback(transaction.unit)
             transaction.withheld_reply = None
             wire_time = self._options.wire_time(transaction.request)
             self._set_deadline(transaction, transaction.asked_at + self._requests.timeout + wire_time)
         elif _is_loopback(pdu):
-            self._guard.loopback_replied(transaction.unit)
+            self.endpoint.guard.loopback_replied(transaction.unit)
             transaction.ended_at = now
             self._accept(transaction, pdu, now)
             return
@@ -142,7 +116,7 @@ class UntaggedConnection(Connection):
 
     def _on_duplicate_reply(self, transaction: Transaction, pdu: bytes, now: float) -> None:
         """One of them is late. Which one, nobody can tell: it is asked again, where that does no harm."""
-        self._guard.late_reply_arrived(transaction.unit)
+        self.endpoint.guard.late_reply_arrived(transaction.unit)
         self._stats.late_replies += 1
         if pdu == transaction.withheld_reply or transaction.request[0] not in READ_LIMITS:
             self._accept(transaction, pdu, now)
@@ -161,24 +135,24 @@ class UntaggedConnection(Connection):
         if _is_loopback(frame.pdu):
             self._stats.late_replies += 1
             if timed_out is not None and timed_out.request is LOOPBACK:
-                self._guard.loopback_replied(frame.unit)
+                self.endpoint.guard.loopback_replied(frame.unit)
             else:
-                self._guard.late_loopback(frame.unit)
+                self.endpoint.guard.late_loopback(frame.unit)
             return
         if timed_out is not None and timed_out.unit == frame.unit:
-            self._guard.late_reply_arrived(frame.unit)
+            self.endpoint.guard.late_reply_arrived(frame.unit)
             if self._requests.waiting:
                 self._wait.wake(0.0)
         super()._unexpected(frame)
 
     def _expire(self, transaction: Transaction, now: float) -> None:
         if transaction.withheld_reply is not None:  # nothing came after it
-            self._guard.clear(transaction.unit)
+            self.endpoint.guard.clear(transaction.unit)
             self._accept(transaction, transaction.withheld_reply, now)
             return
         super()._expire(transaction, now)
         if transaction.request is not LOOPBACK:
-            self._guard.request_timed_out(transaction.unit, transaction.asked_at, now)
+            self.endpoint.guard.request_timed_out(transaction.unit, transaction.asked_at, now)
 
     def _after_timeout(self, transaction: Transaction) -> None:
         if self._options.serial is not None:  # is no stream: opening it anew changes nothing on the line
@@ -186,19 +160,6 @@ class UntaggedConnection(Connection):
             self._requests.remember(transaction)
         else:
             self._disconnect()
-
-
-def _serial_framer(options: LinkOptions) -> RtuClientFramer | AsciiFramer | None:
-    """The framer of replies without a transaction id; None for Modbus TCP."""
-    match options.framing:
-        case "rtu":
-            return RtuClientFramer(options.accepted_unit_ids, echoes=True)
-        case "ascii":
-            from qilu.modbus_client.ascii_framing import AsciiFramer
-
-            return AsciiFramer()
-        case "tcp":
-            return None
 
 
 def _is_loopback(pdu: bytes) -> bool:

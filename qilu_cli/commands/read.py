@@ -14,8 +14,9 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
+from qilu.modbus_client.connection import Direction
 from qilu.modbus_client.connector import dial
-from qilu.modbus_client.trace import Direction, traced
+from qilu.modbus_client.trace import traced
 from qilu_cli.gateway_devices import device_of, single_source
 from qilu_cli.point_meanings import Meanings
 from qilu_cli.store_access import print_table
