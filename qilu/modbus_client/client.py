@@ -30,10 +30,9 @@ from qilu.modbus.pdu import (
 from qilu.modbus.unit_ids import BROADCAST
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial, dial, new_connection
-from qilu.modbus_client.endpoint import parse_endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.local_echo import ECHO_TEST
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import Transaction
 
@@ -114,13 +113,12 @@ async def connected(
     random: Random | None = None,
 ) -> AsyncIterator[Client]:
     """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
-    endpoint = parse_endpoint(url)
-    options = LinkOptions(endpoint.framing, serial=endpoint.serial)
-    state = EndpointState(url, options, random or Random(), timeout)
+    options = ClientOptions(url, timeout)
+    state = EndpointState(options, random or Random())
     try:
         async with asyncio.timeout(connect_timeout):
             connection = await dial(
-                endpoint, lambda: new_connection(url, options, ClientStats(), _late, state)
+                options.endpoint, lambda: new_connection(options, ClientStats(), _late, state)
             )
     except TimeoutError:
         raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None

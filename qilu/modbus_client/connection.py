@@ -15,7 +15,7 @@ from qilu.modbus.rtu import RtuClientFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.open_requests import OpenRequests
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.read_wait import ReadWait
 from qilu.modbus_client.reconnect_policy import ConnectionRecord
 from qilu.modbus_client.stats import ClientStats
@@ -41,15 +41,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        name: str,
-        options: LinkOptions,
+        options: ClientOptions,
         stats: ClientStats,
         late: LateReply,
         endpoint: EndpointState,
         timers: Timers | None = None,
     ) -> None:
         """`endpoint`: shared by its connections, one after another; `timers`: by the whole process."""
-        self.name = name
+        self.name = options.url
         self.record = ConnectionRecord()
         self.endpoint = endpoint
         self.trace: Trace | None = None
@@ -281,7 +280,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wait.over()
 
 
-def _framer(options: LinkOptions) -> ClientFramer:
+def _framer(options: ClientOptions) -> ClientFramer:
     match options.framing:
         case "tcp":
             return TcpFramer(lenient=options.lenient, max_pdu=options.max_pdu)

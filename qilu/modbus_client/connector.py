@@ -21,7 +21,7 @@ from qilu.modbus_client.datagrams import dial_udp
 from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
-from qilu.modbus_client.options import ClientOptions, LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.reconnect_policy import ReconnectPolicy
 from qilu.modbus_client.serial import dial_serial
 from qilu.modbus_client.stats import ClientStats
@@ -107,8 +107,7 @@ async def dial_tcp(
 
 
 def new_connection(
-    name: str,
-    options: LinkOptions,
+    options: ClientOptions,
     stats: ClientStats,
     late: LateReply,
     endpoint: EndpointState,
@@ -116,7 +115,7 @@ def new_connection(
 ) -> Connection:
     """One of the kind that the options ask for, not connected yet."""
     kind = Connection if options.has_transaction_ids else UntaggedConnection
-    return kind(name, options, stats, late, endpoint, timers)
+    return kind(options, stats, late, endpoint, timers)
 
 
 class EndpointConnector:
@@ -135,10 +134,8 @@ class EndpointConnector:
     ) -> None:
         """`limiter` and `timers`: shared with the other links of the process."""
         self.state = LINK.start
-        endpoint = EndpointState(options.url, options.link, random, options.timeout)
-        self._make = partial(
-            new_connection, options.url, options.link, stats, late, endpoint, timers or Timers()
-        )
+        endpoint = EndpointState(options, random)
+        self._make = partial(new_connection, options, stats, late, endpoint, timers or Timers())
         self._options = options
         self._tasks: asyncio.TaskGroup | None = None  # owns the attempt
         self._policy = ReconnectPolicy(backoff)
@@ -173,7 +170,7 @@ class EndpointConnector:
 
     def on_the_line(self, request: bytes) -> float:
         """Seconds that this request and its reply take on the line itself."""
-        return self._options.link.wire_time(request)
+        return self._options.wire_time(request)
 
     @property
     def connection(self) -> Connection | None:

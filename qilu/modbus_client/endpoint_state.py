@@ -6,7 +6,7 @@ from random import Random
 
 from qilu.modbus_client.late_reply_guard import LateReplyGuard
 from qilu.modbus_client.local_echo import LocalEcho
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 
 _LAST = 0xFFFF
 _DISTANCE = 1024  # ids that are kept between ours and those of another master
@@ -41,8 +41,8 @@ class EndpointState:
 
     __slots__ = ("echo", "guard", "ids")
 
-    def __init__(self, name: str, options: LinkOptions, random: Random, timeout: float = 0.0) -> None:
-        """`timeout`: seconds that a unit in service is waited for."""
+    def __init__(self, options: ClientOptions, random: Random) -> None:
         self.ids = TransactionIds(random)
-        self.guard = LateReplyGuard(timeout, any_unit=bool(options.accepted_unit_ids))
-        self.echo = LocalEcho(name, "never" if options.framing == "tcp" else options.local_echo)
+        self.guard = LateReplyGuard(options.timeout, any_unit=bool(options.accepted_unit_ids))
+        setting = "never" if options.framing == "tcp" else options.local_echo
+        self.echo = LocalEcho(options.url, setting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from qilu.config.tls import TlsSettings
 from qilu.modbus.functions import CONFIRMED_FUNCTIONS, MAX_PDU, WRITE_FUNCTIONS
@@ -19,20 +20,38 @@ _ASCII_FRAMED = 3  # characters of start and end; each other byte is two, and th
 _LONGEST_REPLY = 256
 
 
-@dataclass(frozen=True, slots=True)
-class LinkOptions:
-    """How the far side is talked to, and what it is forgiven (`Quirks`)."""
+@dataclass(frozen=True)
+class ClientOptions:
+    """One endpoint, how it is talked to, and what it is forgiven (`Quirks`); times are seconds."""
 
-    framing: Framing = "tcp"
+    url: str
+    timeout: float = 1.0
+    """From a request to its reply."""
+    connect_timeout: float = 3.0
+    connect_delay: float = 0.0
+    """From the connection to the first request."""
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    """The certificates of an endpoint `tls://`."""
     max_in_flight: int = 1
     ignore_transaction_id: bool = False
     accepted_unit_ids: frozenset[int] = frozenset()
-    serial: SerialLine | None = None
     local_echo: EchoSetting = "auto"
     lenient: bool = False
     """Whether one byte too many in a reply, or in its header, and another function in an exception pass."""
     max_pdu: int = MAX_PDU
     """Bytes of the longest reply PDU; more than the standard has only over TCP."""
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        return parse_endpoint(self.url)
+
+    @property
+    def framing(self) -> Framing:
+        return self.endpoint.framing
+
+    @property
+    def serial(self) -> SerialLine | None:
+        return self.endpoint.serial
 
     @property
     def has_transaction_ids(self) -> bool:
@@ -47,8 +66,8 @@ class LinkOptions:
     @property
     def min_gap(self) -> float:
         """Seconds of silence that every request needs before it."""
-        if self.serial is not None:
-            return self.serial.frame_gap
+        if (serial := self.serial) is not None:
+            return serial.frame_gap
         return QUIET_TIME_S if self.ignore_transaction_id else 0.0
 
     def is_broadcast(self, unit: int, request: bytes) -> bool:
@@ -57,7 +76,7 @@ class LinkOptions:
 
     def wire_time(self, request: bytes) -> float:
         """Seconds that the bytes of this request and of its reply take, at most."""
-        if self.serial is None:
+        if (serial := self.endpoint.serial) is None:
             return 0.0
         size = data_size(request)
         if size is not None:
@@ -67,23 +86,4 @@ class LinkOptions:
         size = len(request) + _RTU_FRAMED + reply
         if self.framing == "ascii":
             size = 2 * (size - 2) + 2 * _ASCII_FRAMED
-        return size * self.serial.character
-
-
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
-    """One endpoint; times are seconds."""
-
-    url: str
-    link: LinkOptions = field(default_factory=LinkOptions)
-    timeout: float = 1.0
-    """From a request to its reply."""
-    connect_timeout: float = 3.0
-    connect_delay: float = 0.0
-    """From the connection to the first request."""
-    tls: TlsSettings = field(default_factory=TlsSettings)
-    """The certificates of an endpoint `tls://`."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return parse_endpoint(self.url)
+        return size * serial.character

@@ -8,7 +8,7 @@ from qilu.contract.errors import QiluError
 from qilu.modbus.errors import FrameError, ModbusError, ProtocolError
 from qilu.modbus.pdu import response_data, without_padding
 from qilu.modbus.tcp import TcpFramer
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import Transaction, UnusableReplyError
 
 LENIENT: Mapping[str, object] = {"lenient_replies": True}
@@ -21,7 +21,7 @@ class ReplyDiagnosis:
 
     __slots__ = ("_options", "last_bytes", "rejected_frames")
 
-    def __init__(self, options: LinkOptions) -> None:
+    def __init__(self, options: ClientOptions) -> None:
         self._options = options
         self.last_bytes = b""
         """What came last since the last request, where it is no late reply."""

@@ -15,7 +15,7 @@ from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus_client.endpoint import Endpoint, Framing, parse_endpoint
 from qilu.modbus_client.local_echo import EchoSetting
-from qilu.modbus_client.options import ClientOptions, LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.runtime.extras import missing_module
 
 __all__ = ["DeviceSettings", "Endpoint", "Framing", "ModbusSettings", "Quirks", "parse_endpoint"]
@@ -103,19 +103,19 @@ class ModbusSettings(FrozenModel):
     @property
     def client_options(self) -> ClientOptions:
         """What the Modbus client needs to know of this."""
-        endpoint, quirks = self.endpoint, self.quirks
-        accepted = frozenset(quirks.accepted_unit_ids)
-        link = LinkOptions(
-            endpoint.framing,
+        quirks = self.quirks
+        return ClientOptions(
+            self.url,
+            self.timeout,
+            self.connect_timeout,
+            self.connect_delay,
+            self.tls or TlsSettings(),
             self.max_in_flight,
             quirks.ignore_transaction_id,
-            accepted,
-            endpoint.serial,
+            frozenset(quirks.accepted_unit_ids),
             quirks.local_echo,
             quirks.lenient_replies,
         )
-        tls = self.tls or TlsSettings()
-        return ClientOptions(self.url, link, self.timeout, self.connect_timeout, self.connect_delay, tls)
 
     @model_validator(mode="after")
     def _check(self) -> ModbusSettings:

@@ -147,7 +147,7 @@ class ModbusSource:
         """Those of the settings; a device may allow longer replies than the specification."""
         options = self._settings.client_options
         longest = max(2 + device.setup.profile.limits.max_reply_bytes for device in self._devices)
-        return replace(options, link=replace(options.link, max_pdu=max(MAX_PDU, longest)))
+        return replace(options, max_pdu=max(MAX_PDU, longest))
 
     async def __aenter__(self) -> Self:
         now = asyncio.get_running_loop().time()

@@ -23,7 +23,7 @@ from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, Wri
 from qilu.modbus_client.client import Client, NotAppliedError
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint_state import EndpointState
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from tests.faults.stage import Case, Seen, Stage, profile, staged
 
 ON_SOCKETS = "the probe dials for itself"
@@ -191,15 +191,15 @@ def up_to_the_last(seen: Seen) -> None:
 
 
 async def client_of(seen: Seen, stage: Stage) -> Client:
-    rules = LinkOptions(stage.frames)
+    settings = seen.source._settings
+    options = ClientOptions(settings.url)
     connection = await seen.dial(
-        seen.source._settings.endpoint,
+        settings.endpoint,
         lambda: new_connection(
-            "writer",
-            rules,
+            options,
             SourceStats(),
             lambda unit, seconds: None,
-            EndpointState("writer", rules, Random(7)),
+            EndpointState(options, Random(7)),
         ),
     )
     return Client(connection, 5 * stage.unit)

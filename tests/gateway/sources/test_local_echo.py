@@ -26,10 +26,10 @@ from qilu.modbus.pdu import (
 from qilu.modbus.rtu import RtuClientFramer, RtuServerFramer, rtu_frame
 from qilu.modbus_client.client import Client, Write
 from qilu.modbus_client.connector import new_connection
-from qilu.modbus_client.endpoint import Endpoint, SerialLine
+from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.local_echo import EchoSetting, EchoState
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import ReplyTimeoutError
 from tests.gateway.sources.peer import Asked, Line, Peer, World, dial_in_memory, normal, profile, reasons
 from tests.support.virtual_time import run
@@ -139,12 +139,12 @@ def written(device: Device, request: Write, setting: EchoSetting = "auto") -> Ec
     """The state of the line after one write over it; ReplyTimeoutError where nobody confirmed it."""
 
     async def write() -> EchoState:
-        rules = LinkOptions("rtu", serial=SerialLine(9600), local_echo=setting)
-        state = EndpointState("far side", rules, Random(7))
+        options = ClientOptions("rtu:///dev/ttyUSB0", local_echo=setting)
+        state = EndpointState(options, Random(7))
         peer = Peer(framing="rtu")
         peer.heard = device.heard  # type: ignore[method-assign]
         made: Callable[[], Any] = lambda: new_connection(  # noqa: E731
-            "far side", rules, SourceStats(), lambda unit, seconds: None, state
+            options, SourceStats(), lambda unit, seconds: None, state
         )
         connection = await dial_in_memory(peer)(Endpoint("rtu", "/dev/ttyUSB0", 0), made)
         async with asyncio.timeout(60):

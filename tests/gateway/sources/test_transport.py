@@ -11,24 +11,23 @@ from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import new_connection
-from qilu.modbus_client.endpoint import Endpoint, SerialLine
+from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
-from qilu.modbus_client.options import LinkOptions
+from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import ReplyTimeoutError, Transaction
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, truth
 from tests.support.virtual_time import virtual_time
 
 
-async def connection_to(peer: Peer, rules: LinkOptions) -> Connection:
-    peer.framing = rules.framing
+async def connection_to(peer: Peer, options: ClientOptions) -> Connection:
+    peer.framing = options.framing
 
     def made() -> Connection:
         return new_connection(
-            "far side",
-            rules,
+            options,
             SourceStats(),
             lambda unit, seconds: None,
-            EndpointState("far side", rules, Random(7)),
+            EndpointState(options, Random(7)),
         )
 
     connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
@@ -43,7 +42,7 @@ def ask(unit: int, count: int = 1) -> Transaction:
 @virtual_time
 async def test_a_device_that_needs_silence_has_it_before_and_after_beside_devices_that_do_not() -> None:
     peer = Peer()
-    connection = await connection_to(peer, LinkOptions(framing="rtu"))
+    connection = await connection_to(peer, ClientOptions("rtu+tcp://10.0.0.1"))
     for unit, gap in [(1, 0.0), (2, 0.1), (3, 0.0), (3, 0.0)]:
         await connection.read([ask(unit)], 1.0, gap)
     begin = peer.asked[0].time
@@ -58,7 +57,7 @@ async def test_a_brief_request_on_a_serial_line_is_given_up_in_time_after_a_long
         if asked.read.quantity == 125:
             normal(line, asked)
 
-    connection = await connection_to(Peer(behave), LinkOptions(framing="rtu", serial=SerialLine(9600)))
+    connection = await connection_to(Peer(behave), ClientOptions("rtu:///dev/ttyUSB0"))
     long, brief = ask(1, 125), ask(1)
     await connection.read([long, brief], 0.05, 0.0)
     assert long.data is not None
@@ -79,7 +78,7 @@ async def test_a_reply_that_is_too_short_is_not_filled_up_with_the_next_one(
         short = frame[:-missing] if asked.unit == 1 else frame
         line.say(short, 0.1 if at_once else asked.unit / 10)
 
-    connection = await connection_to(Peer(behave), LinkOptions(max_in_flight=3))
+    connection = await connection_to(Peer(behave), ClientOptions("tcp://10.0.0.1", max_in_flight=3))
     exchanges = [ask(unit, 6) for unit in (1, 2, 3)]
     await connection.read(exchanges, 1.0, 0.0)
     right = [b"".join(truth(unit, place).to_bytes(2) for place in range(6)) for unit in (1, 2, 3)]
