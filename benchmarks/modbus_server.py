@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from qilu.contract.profile import Table
-from qilu.modbus.pdu import read_request, read_response
+from qilu.modbus.pdu import read_request
+from qilu.modbus.read_functions import read_response
 from qilu.modbus.tcp import tcp_frame
 from simulator.serving.server import ModbusServer, Port
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
-from qilu.modbus.device_identification import Identity, ReadIdentity, identity_response, parse_identity
-from qilu.modbus.diagnostics import Loopback, ReportServerId, loopback_request, server_id_response
+from qilu.modbus.device_identification import Identity, ReadIdentity, parse_identity
+from qilu.modbus.diagnostics import Loopback, ReportServerId
 from qilu.modbus.errors import IllegalFunction, ProtocolError, exception_reply
 from qilu.modbus.functions import Function
-from qilu.modbus.read_functions import Read, pack_bits, read_response, unpack_bits
+from qilu.modbus.read_functions import Read
 from qilu.modbus.write_functions import (
     MaskWrite,
     ReadWrite,
@@ -24,39 +24,6 @@ from qilu.modbus.write_functions import (
     WriteRegisters,
     write_echo,
 )
-
-__all__ = [
-    "Function",
-    "Identity",
-    "Loopback",
-    "MaskWrite",
-    "Read",
-    "ReadIdentity",
-    "ReadWrite",
-    "ReportServerId",
-    "Request",
-    "WideRead",
-    "WriteCoil",
-    "WriteCoils",
-    "WriteRegister",
-    "WriteRegisters",
-    "data_size",
-    "exception_response",
-    "identity_response",
-    "loopback_request",
-    "pack_bits",
-    "parse_request",
-    "read_request",
-    "read_response",
-    "reply_size",
-    "response_data",
-    "response_identity",
-    "server_id_response",
-    "unpack_bits",
-    "wide_read_request",
-    "without_padding",
-    "write_echo",
-]
 
 Request: TypeAlias = (
     Read

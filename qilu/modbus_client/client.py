@@ -12,22 +12,20 @@ from random import Random
 from typing import TypeAlias
 
 from qilu.contract.errors import DataError, UnreachableError
-from qilu.modbus.device_identification import Access
+from qilu.modbus.device_identification import Access, ReadIdentity
 from qilu.modbus.errors import ModbusError
 from qilu.modbus.functions import Function
-from qilu.modbus.pdu import (
+from qilu.modbus.pdu import response_identity
+from qilu.modbus.read_functions import Read, pack_bits
+from qilu.modbus.unit_ids import BROADCAST
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
-    ReadIdentity,
     ReadWrite,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    pack_bits,
-    response_identity,
 )
-from qilu.modbus.unit_ids import BROADCAST
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial, dial, new_connection
 from qilu.modbus_client.endpoint_state import EndpointState

@@ -6,8 +6,8 @@ import logging
 from enum import StrEnum
 from typing import Literal
 
-from qilu.modbus.functions import MIRRORED_FUNCTIONS
-from qilu.modbus.pdu import Function, read_request
+from qilu.modbus.functions import MIRRORED_FUNCTIONS, Function
+from qilu.modbus.pdu import read_request
 
 _log = logging.getLogger(__name__)
 

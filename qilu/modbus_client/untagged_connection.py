@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qilu.contract.errors import QiluError
+from qilu.modbus.diagnostics import loopback_request
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import READ_LIMITS
-from qilu.modbus.pdu import EXCEPTION, loopback_request
+from qilu.modbus.pdu import EXCEPTION
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.late_reply_guard import LateReplyGuard
 from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError, Transaction

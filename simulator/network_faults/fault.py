@@ -15,7 +15,8 @@ from qilu.contract.units import Duration, Period
 from qilu.contract.validation import FrozenModel, Problem, raise_problems
 from qilu.modbus.errors import ExceptionReply
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import Read, parse_request
+from qilu.modbus.pdu import parse_request
+from qilu.modbus.read_functions import Read
 from simulator.network_faults.port_state import PortState
 from simulator.serving.response_hook import ClientConnection, Responder
 

@@ -14,7 +14,9 @@ from qilu.contract.validation import Problem
 from qilu.modbus.errors import ExceptionCode
 from qilu.modbus.framing import Frame
 from qilu.modbus.functions import ADDRESSES, READ_LIMITS, Function
-from qilu.modbus.pdu import exception_response, pack_bits, write_echo
+from qilu.modbus.pdu import exception_response
+from qilu.modbus.read_functions import pack_bits
+from qilu.modbus.write_functions import write_echo
 from simulator.network_faults.fault import Chunk, Exchange, NetworkFault
 from simulator.serving.response_hook import Responder
 

@@ -6,24 +6,18 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from qilu.contract.profile import TABLES_BY_FUNCTION, Table
+from qilu.modbus.device_identification import ReadIdentity, identity_response
+from qilu.modbus.diagnostics import Loopback, ReportServerId, server_id_response
 from qilu.modbus.errors import ExceptionReply
-from qilu.modbus.pdu import (
-    Loopback,
+from qilu.modbus.pdu import Request, exception_response, parse_request
+from qilu.modbus.read_functions import Read, read_response
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
-    ReadIdentity,
     ReadWrite,
-    ReportServerId,
-    Request,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    exception_response,
-    identity_response,
-    parse_request,
-    read_response,
-    server_id_response,
     write_echo,
 )
 

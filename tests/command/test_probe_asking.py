@@ -12,9 +12,10 @@ from gateway.commissioning.probe.arguments import Range
 from gateway.commissioning.probe.reader import Prober, identity, read_range, settings_for
 from qilu.contract.errors import UnreachableError
 from qilu.contract.profile import Table
-from qilu.modbus.device_identification import ObjectId
+from qilu.modbus.device_identification import ObjectId, ReadIdentity, identity_response
 from qilu.modbus.framing import frames
-from qilu.modbus.pdu import Read, ReadIdentity, Request, identity_response, parse_request, read_response
+from qilu.modbus.pdu import Request, parse_request
+from qilu.modbus.read_functions import Read, read_response
 from qilu.modbus.tcp import TcpFramer
 
 Answer = Callable[[Request], bytes | None]

@@ -12,7 +12,8 @@ from gateway.commissioning.probe.reader import Prober, ping, read_range, setting
 from gateway.commissioning.probe.unit_scan import scan
 from qilu.contract.profile import Table
 from qilu.modbus.framing import Frame, frames
-from qilu.modbus.pdu import Read, exception_response, parse_request, read_response
+from qilu.modbus.pdu import exception_response, parse_request
+from qilu.modbus.read_functions import Read, read_response
 from qilu.modbus.tcp import TcpFramer, tcp_frame
 
 T = TypeVar("T")

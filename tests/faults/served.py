@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qilu.contract.profile import Table
 from qilu.modbus.errors import IllegalFunction
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import pack_bits
+from qilu.modbus.read_functions import pack_bits
 from simulator.network_faults.port_injector import FaultyWire
 from simulator.serving.response_hook import ClientConnection, Responder
 

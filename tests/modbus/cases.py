@@ -6,21 +6,17 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
+from qilu.modbus.device_identification import ReadIdentity, identity_response
 from qilu.modbus.framing import Frame, Framer
-from qilu.modbus.pdu import (
+from qilu.modbus.pdu import Request, data_size
+from qilu.modbus.read_functions import Read, read_response, unpack_bits
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
-    ReadIdentity,
     ReadWrite,
-    Request,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    data_size,
-    identity_response,
-    read_response,
-    unpack_bits,
     write_echo,
 )
 

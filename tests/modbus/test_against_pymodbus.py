@@ -17,26 +17,22 @@ from pymodbus.pdu import other_message as others
 from pymodbus.pdu import register_message as registers
 
 from qilu.modbus.crc import crc_bytes
+from qilu.modbus.device_identification import ReadIdentity
 from qilu.modbus.diagnostics import Loopback, ReportServerId
 from qilu.modbus.errors import ExceptionCode, ExceptionReply
 from qilu.modbus.framing import Frame, Framer
-from qilu.modbus.pdu import (
+from qilu.modbus.pdu import Request, exception_response, parse_request, response_data, response_identity
+from qilu.modbus.read_functions import Read
+from qilu.modbus.rtu import RtuClientFramer, RtuServerFramer
+from qilu.modbus.tcp import TcpFramer
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
-    ReadIdentity,
     ReadWrite,
-    Request,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    exception_response,
-    parse_request,
-    response_data,
-    response_identity,
 )
-from qilu.modbus.rtu import RtuClientFramer, RtuServerFramer
-from qilu.modbus.tcp import TcpFramer
 from tests.modbus.cases import delivered, requests, response_to
 
 TRANSACTION, UNIT = 0x1234, 17

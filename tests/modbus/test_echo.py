@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qilu.modbus.diagnostics import loopback_request
 from qilu.modbus.errors import IllegalFunction, InvalidRequest, ProtocolError
-from qilu.modbus.pdu import exception_response, loopback_request, read_request, response_data
+from qilu.modbus.pdu import exception_response, read_request, response_data
 from qilu.modbus.rtu import RtuClientFramer, rtu_frame
 
 ECHO = loopback_request(0x1234)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qilu.modbus.device_identification import MAX_OBJECT, Access
+from qilu.modbus.device_identification import MAX_OBJECT, Access, ReadIdentity, identity_response
 from qilu.modbus.errors import IllegalAddress, ProtocolError
 from qilu.modbus.functions import MAX_PDU
-from qilu.modbus.pdu import ReadIdentity, identity_response, response_data, response_identity
+from qilu.modbus.pdu import response_data, response_identity
 
 BASIC = {0: b"Qilu", 1: b"QL-1", 2: b"1.0"}
 FULL = BASIC | {4: "螺杆空压机".encode(), 0x80: b"serial 7"}

@@ -10,12 +10,12 @@ from qilu.modbus.pdu import (
     data_size,
     exception_response,
     read_request,
-    read_response,
     reply_size,
     response_data,
     wide_read_request,
     without_padding,
 )
+from qilu.modbus.read_functions import read_response
 from qilu.modbus.tcp import TcpFramer, tcp_frame
 
 REPLY = read_response(3, bytes.fromhex("0102 0304"))

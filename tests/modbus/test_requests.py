@@ -7,22 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError
+from qilu.modbus.device_identification import ReadIdentity
 from qilu.modbus.errors import ExceptionReply, IllegalAddress, IllegalFunction, IllegalValue, InvalidRequest
 from qilu.modbus.functions import MAX_PDU
-from qilu.modbus.pdu import (
+from qilu.modbus.pdu import Request, parse_request, read_request
+from qilu.modbus.read_functions import Read, pack_bits, unpack_bits
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
-    ReadIdentity,
     ReadWrite,
-    Request,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    pack_bits,
-    parse_request,
-    read_request,
-    unpack_bits,
 )
 from tests.modbus.cases import EXAMPLES, NAMES, requests
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.modbus import errors
+from qilu.modbus.device_identification import ReadIdentity
 from qilu.modbus.errors import (
     ExceptionCode,
     ExceptionReply,
@@ -17,15 +18,8 @@ from qilu.modbus.errors import (
     ProtocolError,
     UnknownExceptionReply,
 )
-from qilu.modbus.pdu import (
-    ReadIdentity,
-    Request,
-    exception_response,
-    read_request,
-    read_response,
-    response_data,
-    response_identity,
-)
+from qilu.modbus.pdu import Request, exception_response, read_request, response_data, response_identity
+from qilu.modbus.read_functions import read_response
 from tests.modbus.cases import EXAMPLES, NAMES, reads, requests, response_to
 
 

@@ -8,17 +8,10 @@ from hypothesis import strategies as st
 
 from qilu.modbus.crc import crc16, crc_bytes
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import (
-    ReadWrite,
-    Request,
-    WriteCoils,
-    WriteRegisters,
-    exception_response,
-    read_request,
-    read_response,
-    unpack_bits,
-)
+from qilu.modbus.pdu import Request, exception_response, read_request
+from qilu.modbus.read_functions import read_response, unpack_bits
 from qilu.modbus.rtu import MAX_FRAME, RtuClientFramer, RtuServerFramer, rtu_frame
+from qilu.modbus.write_functions import ReadWrite, WriteCoils, WriteRegisters
 from tests.modbus.cases import delivered, every_way, one_by_one, requests, response_to
 
 units = st.integers(0, 247)

@@ -10,15 +10,10 @@ import pytest
 from qilu.contract.errors import ConfigError
 from qilu.contract.plain_text import plain
 from qilu.contract.profile import Table
+from qilu.modbus.device_identification import ReadIdentity
 from qilu.modbus.framing import Frame
-from qilu.modbus.pdu import (
-    ReadIdentity,
-    Request,
-    read_request,
-    read_response,
-    response_data,
-    response_identity,
-)
+from qilu.modbus.pdu import Request, read_request, response_data, response_identity
+from qilu.modbus.read_functions import read_response
 from qilu.modbus.tcp import tcp_frame
 from simulator.serving.response_hook import ClientConnection, NoFaults, Responder
 from simulator.serving.server import ModbusServer, Port

@@ -11,7 +11,7 @@ from zlib import crc32
 import pytest
 
 from qilu.contract.errors import ConfigError
-from qilu.modbus.pdu import read_response
+from qilu.modbus.read_functions import read_response
 from qilu.modbus.tcp import tcp_frame
 from simulator.ground_truth.log import EVENTS, REQUESTS, request_summary
 from simulator.plant.plant import Plant

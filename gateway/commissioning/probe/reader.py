@@ -14,7 +14,7 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings, Quir
 from qilu.config.tls import TlsSettings
 from qilu.contract.errors import QiluError, UnreachableError
 from qilu.contract.profile import Table
-from qilu.modbus.device_identification import Access
+from qilu.modbus.device_identification import Access, ReadIdentity
 from qilu.modbus.errors import (
     AcknowledgeReply,
     DeviceBusy,
@@ -28,7 +28,8 @@ from qilu.modbus.errors import (
     ProtocolError,
     TargetFailedToRespond,
 )
-from qilu.modbus.pdu import ReadIdentity, read_request, response_identity, unpack_bits
+from qilu.modbus.pdu import read_request, response_identity
+from qilu.modbus.read_functions import unpack_bits
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import EndpointConnector
 from qilu.modbus_client.stats import ClientStats

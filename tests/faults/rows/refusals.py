@@ -9,7 +9,7 @@ import pytest
 
 from gateway.sources.modbus.learning.retry_policy import RELEARN_INTERVAL_S
 from qilu.modbus.errors import InvalidRequest
-from qilu.modbus.pdu import WriteRegisters
+from qilu.modbus.write_functions import WriteRegisters
 from tests.faults.stage import Case, Seen, Stage, profile
 
 HOURS = "it takes minutes or hours"

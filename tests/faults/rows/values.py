@@ -19,7 +19,7 @@ from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Poll, Value
 from qilu.modbus.errors import ProtocolError
-from qilu.modbus.pdu import MaskWrite, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
+from qilu.modbus.write_functions import MaskWrite, WriteCoil, WriteCoils, WriteRegister, WriteRegisters
 from qilu.modbus_client.client import Client, NotAppliedError
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint_state import EndpointState

@@ -15,7 +15,9 @@ from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin, Poll
 from qilu.modbus.framing import Framer
-from qilu.modbus.pdu import Function, Read, exception_response, pack_bits, parse_request, read_response
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import exception_response, parse_request
+from qilu.modbus.read_functions import Read, pack_bits, read_response
 from qilu.modbus.rtu import RtuServerFramer
 from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.ascii_framing import AsciiFramer

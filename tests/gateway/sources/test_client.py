@@ -17,18 +17,17 @@ from qilu.modbus.device_identification import Access
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
 from qilu.modbus.framing import frames
 from qilu.modbus.functions import Function
-from qilu.modbus.pdu import (
+from qilu.modbus.read_functions import Read, read_response
+from qilu.modbus.tcp import TcpFramer, tcp_frame
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
     ReadWrite,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    read_response,
     write_echo,
 )
-from qilu.modbus.tcp import TcpFramer, tcp_frame
 from qilu.modbus_client.client import Client, connected, verify_request
 from qilu.modbus_client.transaction import ReplyTimeoutError
 from simulator.serving.server import ModbusServer, Port

@@ -11,7 +11,8 @@ import pytest
 from gateway.sources.modbus.learning.sunspec_search import MAX_MODELS, sunspec_search
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Poll
-from qilu.modbus.pdu import exception_response, read_response
+from qilu.modbus.pdu import exception_response
+from qilu.modbus.read_functions import read_response
 from tests.gateway.sources.peer import Asked, Line, Peer, World
 from tests.support.virtual_time import run
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.sources.modbus.settings import ModbusSettings
 from qilu.modbus.framing import frames
-from qilu.modbus.pdu import read_request, read_response, without_padding
+from qilu.modbus.pdu import read_request, without_padding
+from qilu.modbus.read_functions import read_response
 from qilu.modbus.tcp import TcpFramer, tcp_frame
 from tests.gateway.sources.everywhere import with_transactions
 from tests.gateway.sources.peer import Asked, Line, Peer, World, profile, reasons

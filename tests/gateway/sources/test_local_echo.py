@@ -12,18 +12,18 @@ import pytest
 from gateway.sources.modbus.stats import SourceStats
 from qilu.contract.profile import DeviceProfile
 from qilu.modbus.framing import Framer
-from qilu.modbus.pdu import (
-    Function,
+from qilu.modbus.functions import Function
+from qilu.modbus.pdu import parse_request
+from qilu.modbus.read_functions import Read
+from qilu.modbus.rtu import RtuClientFramer, RtuServerFramer, rtu_frame
+from qilu.modbus.write_functions import (
     MaskWrite,
-    Read,
     WriteCoil,
     WriteCoils,
     WriteRegister,
     WriteRegisters,
-    parse_request,
     write_echo,
 )
-from qilu.modbus.rtu import RtuClientFramer, RtuServerFramer, rtu_frame
 from qilu.modbus_client.client import Client, Write
 from qilu.modbus_client.connector import new_connection
 from qilu.modbus_client.endpoint import Endpoint

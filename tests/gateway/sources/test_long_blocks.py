@@ -14,7 +14,8 @@ from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.modbus.framing import frames
-from qilu.modbus.pdu import exception_response, pack_bits
+from qilu.modbus.pdu import exception_response
+from qilu.modbus.read_functions import pack_bits
 from qilu.modbus.tcp import TcpFramer, tcp_frame
 from tests.gateway.sources.foreign import read, values
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.sources.modbus.planning.plan import plan
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
-from qilu.modbus.pdu import read_response
+from qilu.modbus.read_functions import read_response
 from tests.gateway.sources.peer import Asked, Line, Peer, World
 from tests.support.virtual_time import run
 

@@ -17,8 +17,9 @@ from pymodbus.server import ModbusSerialServer, ModbusTlsServer, ModbusUdpServer
 from gateway.sources.modbus.settings import ModbusSettings
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.functions import Function
-from qilu.modbus.pdu import Read, WriteRegister, WriteRegisters
+from qilu.modbus.read_functions import Read
 from qilu.modbus.tcp import tcp_frame
+from qilu.modbus.write_functions import WriteRegister, WriteRegisters
 from qilu.modbus_client.client import connected
 from qilu.modbus_client.endpoint import Endpoint, SerialLine, parse_endpoint
 from tests.gateway.sources.everything import equipment

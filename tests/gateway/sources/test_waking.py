@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qilu.modbus.pdu import read_response
+from qilu.modbus.read_functions import read_response
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, normal, profile, reasons
 

@@ -7,7 +7,8 @@ import pytest
 from qilu.config.settings_file import load_text
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DeviceProfile
-from qilu.modbus.pdu import exception_response, read_response
+from qilu.modbus.pdu import exception_response
+from qilu.modbus.read_functions import read_response
 from tests.gateway.sources.everywhere import everywhere
 from tests.gateway.sources.peer import Asked, Line, Peer, World
 
