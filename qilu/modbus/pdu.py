@@ -13,7 +13,7 @@ from typing import NoReturn, TypeAlias
 from qilu.modbus.device_identification import Identity, ReadIdentity, parse_identity
 from qilu.modbus.diagnostics import Loopback, ReportServerId
 from qilu.modbus.errors import IllegalFunction, ProtocolError, exception_reply
-from qilu.modbus.functions import Function
+from qilu.modbus.functions import READ_LIMITS, Function
 from qilu.modbus.read_functions import Read
 from qilu.modbus.write_functions import (
     MaskWrite,
@@ -41,10 +41,7 @@ Request: TypeAlias = (
 EXCEPTION = 0x80  # added to the function code of an exception response
 
 _PARSE: dict[int, Callable[[bytes], Request]] = {
-    Function.READ_COILS.value: Read.parse,
-    Function.READ_DISCRETE_INPUTS.value: Read.parse,
-    Function.READ_HOLDING_REGISTERS.value: Read.parse,
-    Function.READ_INPUT_REGISTERS.value: Read.parse,
+    **dict.fromkeys(READ_LIMITS, Read.parse),
     Function.WRITE_COIL.value: WriteCoil.parse,
     Function.WRITE_REGISTER.value: WriteRegister.parse,
     Function.WRITE_COILS.value: WriteCoils.parse,

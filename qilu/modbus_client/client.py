@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import TypeAlias
 
+from qilu.config.tls import TlsSettings
 from qilu.contract.errors import DataError, UnreachableError
 from qilu.modbus.device_identification import Access, ReadIdentity
 from qilu.modbus.errors import ModbusError
@@ -27,7 +28,7 @@ from qilu.modbus.write_functions import (
     WriteRegisters,
 )
 from qilu.modbus_client.connection import Connection
-from qilu.modbus_client.connector import Dial, dial, new_connection
+from qilu.modbus_client.connector import Dial, connect, dial, new_connection
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.local_echo import ECHO_TEST
 from qilu.modbus_client.options import ClientOptions
@@ -107,21 +108,22 @@ async def connected(
     timeout: float = 1.0,
     connect_timeout: float = 3.0,
     gap: float = 0.0,
+    tls: TlsSettings | None = None,
     dial: Dial = dial,
     random: Random | None = None,
 ) -> AsyncIterator[Client]:
-    """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there."""
-    options = ClientOptions(url, timeout)
+    """A client of the endpoint `url` (`parse_endpoint`); UnreachableError where nobody is there.
+
+    `tls`: the certificates for `tls://`, which else trusts the authorities of the system.
+    """
+    options = ClientOptions(url, timeout, connect_timeout, tls=tls or TlsSettings())
     state = EndpointState(options, random or Random())
     try:
-        async with asyncio.timeout(connect_timeout):
-            connection = await dial(
-                options.endpoint, lambda: new_connection(options, ClientStats(), _late, state)
-            )
-    except TimeoutError:
-        raise UnreachableError(f"{url}: no connection within {connect_timeout:g} s") from None
-    except (OSError, UnicodeError) as error:
-        raise UnreachableError(f"{url}: {getattr(error, 'strerror', None) or error}") from error
+        connection = await connect(
+            dial, options, lambda: new_connection(options, ClientStats(), _late, state)
+        )
+    except UnreachableError as error:
+        raise UnreachableError(f"{url}: {error}") from error
     try:
         yield Client(connection, timeout, gap)
     finally:

@@ -13,12 +13,10 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from qilu.config.tls import TlsSettings
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import ConfigError, UnreachableError
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.datagrams import dial_udp
-from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
 from qilu.modbus_client.options import ClientOptions
@@ -47,34 +45,50 @@ _DEAF = (
     " after a connection set `connect_delay`, such as 5s"
 )
 
-Dial = Callable[[Endpoint, Callable[[], Connection]], Awaitable[Connection]]
+Dial = Callable[[ClientOptions, Callable[[], Connection]], Awaitable[Connection]]
 """Connects and returns the protocol that it made; OSError when that is not possible."""
 
 
-async def dial(endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
-    """A connection of whatever kind the endpoint asks for; `tls://` trusts the system's authorities."""
-    match endpoint.transport:
+async def dial(options: ClientOptions, factory: Callable[[], Connection]) -> Connection:
+    """A connection of whatever kind the endpoint asks for."""
+    match options.endpoint.transport:
         case "serial":
-            return await dial_serial(endpoint, factory)
+            return await dial_serial(options.endpoint, factory)
         case "udp":
-            return await dial_udp(endpoint, factory)
+            return await dial_udp(options.endpoint, factory)
         case "tls":
-            return await dial_tls(TlsSettings(), endpoint, factory)
+            return await dial_tls(options, factory)
         case "tcp":
-            return await dial_tcp(endpoint, factory)
+            return await dial_tcp(options, factory)
 
 
-async def dial_tls(tls: TlsSettings, endpoint: Endpoint, factory: Callable[[], Connection]) -> Connection:
+async def connect(dial: Dial, options: ClientOptions, factory: Callable[[], Connection]) -> Connection:
+    """As `dial`, within `connect_timeout`; UnreachableError, with a text for people, where that fails."""
+    try:
+        async with asyncio.timeout(options.connect_timeout):
+            return await dial(options, factory)
+    except TimeoutError:
+        raise UnreachableError(f"no connection within {options.connect_timeout:g} s") from None
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
+        why = getattr(error, "strerror", None) or str(error)
+        problem = f"the host {options.endpoint.host} is not found ({why}); check its name in the url"
+        raise UnreachableError(problem) from error
+    except OSError as error:
+        raise UnreachableError(error.strerror or str(error)) from error
+
+
+async def dial_tls(options: ClientOptions, factory: Callable[[], Connection]) -> Connection:
     """A TLS connection; OSError with the remedy where the device is not trusted, or does not trust us.
 
     The certificates are read anew each time, so that they can be exchanged.
     """
+    endpoint, tls = options.endpoint, options.tls
     try:
         context = await asyncio.to_thread(tls.context, "tls")
     except ConfigError as error:
         raise OSError(errno.EINVAL, str(error)) from error
     try:
-        return await dial_tcp(endpoint, factory, context)
+        return await dial_tcp(options, factory, context)
     except ssl.SSLCertVerificationError as error:
         trust = Trust(endpoint.host, endpoint.port, "url", tls.ca, "tls.ca")
         raise OSError(errno.EACCES, await explain_distrust(trust, error, TLS_EXPLAIN_S)) from error
@@ -84,12 +98,12 @@ async def dial_tls(tls: TlsSettings, endpoint: Endpoint, factory: Callable[[], C
 
 
 async def dial_tcp(
-    endpoint: Endpoint, factory: Callable[[], Connection], context: ssl.SSLContext | None = None
+    options: ClientOptions, factory: Callable[[], Connection], context: ssl.SSLContext | None = None
 ) -> Connection:
     """A TCP connection that notices by itself when the far side has gone without a word."""
     try:
         transport, connection = await asyncio.get_running_loop().create_connection(
-            factory, endpoint.host, endpoint.port, ssl=context
+            factory, options.endpoint.host, options.endpoint.port, ssl=context
         )
     except (socket.gaierror, ssl.SSLError):
         raise
@@ -140,7 +154,7 @@ class EndpointConnector:
         self._tasks: asyncio.TaskGroup | None = None  # owns the attempt
         self._policy = ReconnectPolicy(backoff)
         self._stats = stats
-        self._dial = partial(dial_tls, options.tls) if options.endpoint.transport == "tls" else dial
+        self._dial = dial
         self._limiter = limiter or ConnectLimiter()
         self._complaints = LogThrottle(_log)
         self._connection: Connection | None = None
@@ -222,25 +236,16 @@ class EndpointConnector:
     async def _connect(self) -> None:
         options = self._options
         try:
-            async with (
-                self._limiter.connecting(failed=bool(self.problem)),
-                asyncio.timeout(options.connect_timeout),
-            ):
-                connection = await self._dial(options.endpoint, self._make)
-        except TimeoutError:
-            self._failed(f"no connection within {options.connect_timeout:g} s")
-        except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no host could have such a name
-            why = getattr(error, "strerror", None) or str(error)
-            self._failed(f"the host {options.endpoint.host} is not found ({why}); check its name in the url")
-        except OSError as error:
-            self._failed(error.strerror or str(error))
+            async with self._limiter.connecting(failed=bool(self.problem)):
+                connection = await connect(self._dial, options, self._make)
+            try:
+                await asyncio.sleep(options.connect_delay)
+            except asyncio.CancelledError:
+                connection.close()
+                raise
+        except UnreachableError as error:
+            self._failed(str(error))
         else:
-            if options.connect_delay:
-                try:
-                    await asyncio.sleep(options.connect_delay)
-                except asyncio.CancelledError:
-                    connection.close()
-                    raise
             connection.record.max_timeouts = self._policy.max_timeouts
             if self._policy.is_deaf:
                 self._warn("deaf", _DEAF)

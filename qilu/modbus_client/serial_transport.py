@@ -38,17 +38,10 @@ class SerialTransport(asyncio.Transport):
         self._closing = False
         self._congested = False
         protocol.connection_made(self)
-        self.resume_reading()
+        self._loop.add_reader(descriptor, self._readable)
 
     def is_closing(self) -> bool:
         return self._closing
-
-    def pause_reading(self) -> None:
-        self._loop.remove_reader(self._descriptor)
-
-    def resume_reading(self) -> None:
-        if not self._closing:
-            self._loop.add_reader(self._descriptor, self._readable)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._closing:
@@ -67,8 +60,7 @@ class SerialTransport(asyncio.Transport):
         """End it now: a line without a far end would never take what is unsent."""
         self._end(None)
 
-    def abort(self) -> None:
-        self._end(None)
+    abort = close
 
     def _readable(self) -> None:
         buffer = self._protocol.get_buffer(_RECEIVE)

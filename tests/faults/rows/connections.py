@@ -194,12 +194,12 @@ async def all_return_at_once(case: Case, stage: Stage) -> None:
     slots, under_way, peak = ConnectLimiter(most), Counter[str](), Counter[str]()
 
     def counted(dial: Dial) -> Dial:
-        async def dialled(endpoint: Any, made: Callable[[], Connection]) -> Connection:
+        async def dialled(options: Any, made: Callable[[], Connection]) -> Connection:
             under_way["now"] += 1
             peak["now"] = max(peak["now"], under_way["now"])
             try:
                 await asyncio.sleep(0.1 * stage.unit)
-                return await dial(endpoint, made)
+                return await dial(options, made)
             finally:
                 under_way["now"] -= 1
 

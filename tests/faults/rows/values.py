@@ -191,10 +191,9 @@ def up_to_the_last(seen: Seen) -> None:
 
 
 async def client_of(seen: Seen, stage: Stage) -> Client:
-    settings = seen.source._settings
-    options = ClientOptions(settings.url)
+    options = ClientOptions(seen.source._settings.url)
     connection = await seen.dial(
-        settings.endpoint,
+        options,
         lambda: new_connection(
             options,
             SourceStats(),

@@ -17,7 +17,7 @@ from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Poll
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial
-from qilu.modbus_client.endpoint import Endpoint
+from qilu.modbus_client.options import ClientOptions
 from tests.gateway.sources.peer import Behaviour, Peer, dial_in_memory, normal
 from tests.servers import free_port
 
@@ -53,8 +53,8 @@ class Plant:
 
     @property
     def dial(self) -> Dial:
-        async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
-            connection: Connection = await dial_in_memory(self.peer(endpoint.host))(endpoint, made)
+        async def dial(options: ClientOptions, made: Callable[[], Connection]) -> Connection:
+            connection: Connection = await dial_in_memory(self.peer(options.endpoint.host))(options, made)
             return connection
 
         return dial

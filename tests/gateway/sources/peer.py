@@ -23,7 +23,8 @@ from qilu.modbus.tcp import TcpFramer
 from qilu.modbus_client.ascii_framing import AsciiFramer
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import dial_tcp
-from qilu.modbus_client.endpoint import Endpoint, Framing
+from qilu.modbus_client.endpoint import Framing
+from qilu.modbus_client.options import ClientOptions
 from qilu.runtime.monotonic_utc import Timebase
 from tests.support.memory_transport import join
 
@@ -163,8 +164,8 @@ class _Served(asyncio.BufferedProtocol):
         self.peer.heard(self.line, bytes(self.buffer[:nbytes]))
 
 
-def dial_in_memory(peer: Peer) -> Callable[[Endpoint, Callable[[], Connection]], Any]:
-    async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+def dial_in_memory(peer: Peer) -> Callable[[ClientOptions, Callable[[], Connection]], Any]:
+    async def dial(options: ClientOptions, made: Callable[[], Connection]) -> Connection:
         if peer.refuses():
             raise ConnectionRefusedError("connection refused")
         connection = made()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from pymodbus.framer import FramerType
 
-import qilu.modbus_client
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.device_identification import Access
 from qilu.modbus.errors import IllegalAddress, InvalidRequest, ProtocolError
@@ -166,13 +164,3 @@ async def test_nobody_there_is_reported() -> None:
 
 def test_a_mask_is_read_back_where_it_changes_something() -> None:
     assert verify_request(MaskWrite(7, 0xFF0F, 0xFFC0)) == (Read(HOLDING, 7, 1), b"\0\xf0", b"\0\xc0")
-
-
-async def test_the_example_of_the_package_runs() -> None:
-    """The docstring of `qilu.modbus_client`, with another address."""
-    lines = (qilu.modbus_client.__doc__ or "").splitlines()
-    example = "\n".join(line for line in lines if line.startswith("    "))
-    async with pymodbus_server({**NOTHING, "holding": {5: 0}}) as port:
-        names: dict[str, Any] = {}
-        exec(textwrap.dedent(example).replace("192.168.0.10:502", f"127.0.0.1:{port}"), names)  # noqa: S102
-        assert await names["example"]() == b"\x12\x34"

@@ -26,7 +26,6 @@ from qilu.modbus.write_functions import (
 )
 from qilu.modbus_client.client import Client, Write
 from qilu.modbus_client.connector import new_connection
-from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.local_echo import EchoSetting, EchoState
 from qilu.modbus_client.options import ClientOptions
@@ -146,7 +145,7 @@ def written(device: Device, request: Write, setting: EchoSetting = "auto") -> Ec
         made: Callable[[], Any] = lambda: new_connection(  # noqa: E731
             options, SourceStats(), lambda unit, seconds: None, state
         )
-        connection = await dial_in_memory(peer)(Endpoint("rtu", "/dev/ttyUSB0", 0), made)
+        connection = await dial_in_memory(peer)(options, made)
         async with asyncio.timeout(60):
             await Client(connection, 1.0).write(1, request)
         return state.echo.state

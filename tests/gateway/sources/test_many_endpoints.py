@@ -21,7 +21,7 @@ from qilu.contract.reading import Origin, Reason
 from qilu.modbus_client.connect_limiter import ConnectLimiter
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import Dial
-from qilu.modbus_client.endpoint import Endpoint
+from qilu.modbus_client.options import ClientOptions
 from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.peer import Asked, Line, Peer, dial_in_memory, normal, profile
 from tests.support.virtual_time import virtual_time
@@ -43,13 +43,13 @@ def source(
     return ModbusSource(settings, [setup], timebase, Random(name), dial=dial, slots=slots)
 
 
-async def swallowed(endpoint: Endpoint, made: Callable[[], Connection]) -> NoReturn:
+async def swallowed(options: ClientOptions, made: Callable[[], Connection]) -> NoReturn:
     """A host that answers nothing at all, not even a refusal."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
-async def unresolved(endpoint: Endpoint, made: Callable[[], Connection]) -> NoReturn:
+async def unresolved(options: ClientOptions, made: Callable[[], Connection]) -> NoReturn:
     """A name that no server knows."""
     raise socket.gaierror(-2, "Name or service not known")
 
@@ -121,7 +121,7 @@ async def test_two_thousand_devices_that_return_at_once_are_connected_to_a_few_a
     good = set[str]()
 
     def slowly(inner: Dial) -> Dial:
-        async def dial(endpoint: Endpoint, made: Callable[[], Connection]) -> Connection:
+        async def dial(options: ClientOptions, made: Callable[[], Connection]) -> Connection:
             nonlocal at_once, most
             at_once += 1
             most = max(most, at_once)
@@ -130,7 +130,7 @@ async def test_two_thousand_devices_that_return_at_once_are_connected_to_a_few_a
                 if down:
                     raise ConnectionRefusedError("connection refused")
                 connects.append(asyncio.get_running_loop().time())
-                return await inner(endpoint, made)
+                return await inner(options, made)
             finally:
                 at_once -= 1
 

@@ -11,7 +11,6 @@ from qilu.modbus.functions import Function
 from qilu.modbus.pdu import read_request
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import new_connection
-from qilu.modbus_client.endpoint import Endpoint
 from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.transaction import ReplyTimeoutError, Transaction
@@ -30,7 +29,7 @@ async def connection_to(peer: Peer, options: ClientOptions) -> Connection:
             EndpointState(options, Random(7)),
         )
 
-    connection = await dial_in_memory(peer)(Endpoint("tcp", "10.0.0.1", 502), made)
+    connection = await dial_in_memory(peer)(options, made)
     assert isinstance(connection, Connection)
     return connection
 

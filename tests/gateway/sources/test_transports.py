@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import textwrap
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTlsServer, ModbusUdpServer
 
+import qilu.modbus_client
 from gateway.sources.modbus.settings import ModbusSettings
+from qilu.config.tls import TlsSettings
 from qilu.contract.errors import UnreachableError
 from qilu.modbus.functions import Function
 from qilu.modbus.read_functions import Read
@@ -110,6 +113,42 @@ async def test_writes_are_confirmed_and_read_back(scheme: str) -> None:
         await client.write_and_verify(1, WriteRegister(5, b"\x12\x34"))
         await client.write_and_verify(1, WriteRegisters(6, bytes(range(1, 21))))
         assert await client.read(1, Read(HOLDING, 5, 2)) == b"\x12\x34\x01\x02"
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "udp", "rtu+tcp", "rtu+udp", "ascii+tcp", "rtu", "ascii"])
+async def test_the_example_of_the_package_runs_over_every_transport(scheme: str, tmp_path: Path) -> None:
+    """The docstring of `qilu.modbus_client`, with other addresses."""
+    lines = (qilu.modbus_client.__doc__ or "").splitlines()
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent("\n".join(line for line in lines if line.startswith("    "))), names)  # noqa: S102
+    tls = Authority(tmp_path).issue()
+    options = {"tls": TlsSettings(ca=tls.ca)} if scheme == "tls" else {}
+    async with served(scheme, tls) as url:
+        assert await names["example"](url, **options) == b"\x12\x34"
+
+
+@asynccontextmanager
+async def served(scheme: str, tls: Tls) -> AsyncIterator[str]:
+    """The url of a server of pymodbus that is reached in this way."""
+    framing, _, transport = scheme.partition("+")
+    framer = {"rtu": FramerType.RTU, "ascii": FramerType.ASCII}.get(framing, FramerType.SOCKET)
+    async with AsyncExitStack() as stack:
+        if scheme == framing and framer is not FramerType.SOCKET:
+            ours, theirs = stack.enter_context(two_ports())
+            server = ModbusSerialServer(
+                device_of(NOTHING), framer=framer, port=theirs, baudrate=115200, bytesize=8, parity="N"
+            )
+            await server.serve_forever(background=True)
+            stack.push_async_callback(server.shutdown)
+            yield f"{scheme}://{ours}?baudrate=115200&bytesize=8&parity=N"
+            return
+        if "udp" in (framing, transport):
+            port = await stack.enter_async_context(udp_server(NOTHING, framer))
+        else:
+            port = await stack.enter_async_context(pymodbus_server(NOTHING, framer))
+        if scheme == "tls":
+            port = await stack.enter_async_context(behind_tls(port, tls))
+        yield f"{scheme}://127.0.0.1:{port}"
 
 
 Reply = Callable[[int, bytes], list[bytes]]
