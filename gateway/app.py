@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gateway import device_parts
 from gateway.accounting.accounting_source import AccountingSource
-from gateway.accounting.description_source import DescriptionSource
+from gateway.accounting.daily_source import DescriptionSource
 from gateway.accounting.ledger import Ledger
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.clock import Clock

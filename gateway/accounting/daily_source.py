@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iter
 from contextlib import suppress
 from typing import TypeAlias
 
+from qilu.contract.point_info import GROUP
 from qilu.contract.reading import BlockSchema, EpochTag, Poll, Reading, Value
 
 EVERY = 86_400.0
@@ -77,3 +78,15 @@ class DailySource:
                     await self._wanted.wait()
                     continue
             self._due = dict(self._rows)
+
+
+class DescriptionSource(DailySource):
+    """The descriptions of points in `rows`; `stamp` and `tag` as for every `DailySource`."""
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        stamp: Callable[[Hashable], int],
+        tag: Callable[[], EpochTag | None] = lambda: None,
+    ) -> None:
+        super().__init__("descriptions", GROUP, rows, stamp, tag)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from qilu.config.error_texts import nearest
 from qilu.config.errors import explain
-from qilu.config.lookalikes import name_lookalikes
 from qilu.config.yaml_loader import MAX_CHARACTERS, LineIndex, parse, too_long
 from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
+from qilu.contract.lookalikes import describe_lookalike, find_lookalike
 from qilu.runtime.redaction import remember
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -74,7 +74,7 @@ def _validated(text: str, model: type[ModelT], file: str, folder: Path) -> tuple
         return _resolve_paths(model.model_validate(raw), folder), places
     except ValidationError as error:
         wrong = explain(error, model, raw, places)
-        name_lookalikes(wrong, text)
+        _name_lookalikes(wrong, text)
         raise wrong from None
 
 
@@ -82,7 +82,7 @@ def _parsed(text: str, file: str) -> tuple[Any, LineIndex]:
     try:
         return parse(text, file)
     except ConfigError as error:
-        name_lookalikes(error, text)
+        _name_lookalikes(error, text)
         raise
 
 
@@ -138,3 +138,17 @@ def _each_path(value: Any, change: Callable[[Path], Path]) -> Any:
         items = type(value)(_each_path(item, change) for item in value)
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value
+
+
+def _name_lookalikes(error: ConfigError, text: str) -> None:
+    """Add to the remedy of an error, and of those with it, which character of its lines is not YAML's."""
+    lines = text.splitlines()
+    for single in error.each():
+        if single.line is None or not 0 < single.line <= len(lines):
+            continue
+        around = lines[max(single.line - 2, 0) : single.line]  # a parser notices it in the line after
+        candidates = (find_lookalike(line.partition(" #")[0]) for line in reversed(around))
+        lookalike = next((char for char in candidates if char is not None), None)
+        if lookalike is not None:
+            hint = describe_lookalike(lookalike)
+            single.remedy = hint if single.remedy is None else f"{single.remedy}; {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
@@ -99,6 +100,16 @@ def combined(errors: Sequence[ConfigError]) -> ConfigError:
     first, *further = errors
     first.further = (*first.further, *further)
     return first
+
+
+@contextmanager
+def writing(file: Path, remedy: str, key: str | None = None) -> Iterator[None]:
+    """Inside, `file` is written: ConfigError with this remedy where the operating system refuses."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be written: {describe_os_error(error)}"
+        raise ConfigError(problem, file=file, key=key, remedy=remedy) from error
 
 
 def describe_os_error(error: OSError) -> str:

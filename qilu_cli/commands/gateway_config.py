@@ -14,7 +14,7 @@ from gateway.settings import GatewaySettings
 from gateway.sources.modbus.settings import MAX_IN_FLIGHT
 from gateway.spool.settings import SpoolSettings
 from qilu.config.settings_file import load
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.contract.errors import ConfigError, writing
 from qilu.contract.profile import DeviceProfile
 from qilu.mqtt.settings import MqttSettings
 from qilu_cli.commands.plant_gateway import gateway_settings
@@ -34,12 +34,8 @@ def write_gateway_config(file: Path, out: Path) -> None:
     with expected(Kind.PLANT, file):
         plant = load_plant(file)
     text = "\n".join(_lines(plant, file, out)) + "\n"
-    try:
-        with out.open("x", encoding="utf-8") as written:
-            written.write(text)
-    except OSError as error:
-        problem = f"cannot be written: {describe_os_error(error)}"
-        raise ConfigError(problem, file=out, remedy="name a file in a folder that exists") from error
+    with writing(out, "name a file in a folder that exists"), out.open("x", encoding="utf-8") as written:
+        written.write(text)
     load(out, GatewaySettings)
     print(f"{out}: {len(plant.devices)} devices; see `qilu check {out}`, then run `qilu gateway {out}`")
 

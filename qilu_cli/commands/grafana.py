@@ -16,7 +16,7 @@ from cloud.grafana.board import Selection
 from cloud.grafana.dashboard_set import shipped
 from cloud.grafana.machine import MachineDashboard
 from qilu.config.profiles import known_profiles, profile_of
-from qilu.contract.errors import ConfigError
+from qilu.contract.errors import writing
 from qilu_cli.terminal import console
 
 _console = console()
@@ -37,15 +37,11 @@ def write_set(store: str, language: Literal["zh", "en"], folder: Path) -> None:
         _write(folder / f"set-{name}.json", text, chosen.uid(name))
 
 
-def _write(file: Path, text: str, uid: str) -> None:
-    try:
+def _write(file: Path, text: str, what: str) -> None:
+    with writing(file, "name another folder with --out"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}", file=file, remedy="name another folder with --out"
-        ) from error
-    _console.print(f"{file}: {uid}")
+    _console.print(f"{file}: {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +59,7 @@ def write_rules(file: Path, options: RuleOptions) -> None:
         text = rule_file(RULES, options.grafana)
     else:
         text = provisioning(RULES, retired_rules(), options.datasource, options.grafana)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}", file=file, remedy="name another file with --out"
-        ) from error
-    _console.print(f"{file}: {len(RULES)} rules")
+    _write(file, text, f"{len(RULES)} rules")
 
 
 def dashboard_text(dashboard: MachineDashboard) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from qilu_cli.options.option_types import Profiles
 from qilu_cli.runner import run, run_sync
 
 app = typer.Typer(
@@ -22,9 +23,7 @@ def console(
         typer.Option(help="A store file, the folder of a local history, or ingester settings: its views."),
     ] = None,
     listen: Annotated[str, typer.Option(help="Address and port on loopback.")] = "127.0.0.1:8081",
-    profiles: Annotated[
-        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
-    ] = None,
+    profiles: Profiles = None,
 ) -> None:
     """Show a store in a browser, or make tokens for web pages.
 

@@ -38,5 +38,8 @@ TimeZone = Annotated[
     str, typer.Option("--tz", help="Zone of all times: utc, local, or a name such as Asia/Shanghai.")
 ]
 Store = Annotated[str, typer.Option(help="A store file, or ingester settings (.yaml) that name a server.")]
+Profiles = Annotated[
+    Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
+]
 PlantFile = Annotated[Path, typer.Argument(help="A plant file, such as configs/plant.yaml.")]
 GatewayFile = Annotated[Path, typer.Argument(help="Gateway settings, such as configs/gateway.yaml.")]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from qilu_cli.options.option_types import Profiles
 from qilu_cli.runner import run
 
 app = typer.Typer(help="Report what was collected, for people and for paper.")
@@ -27,9 +28,7 @@ def day(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page for A4 paper to this file.")] = None,
     lang: Annotated[Literal["zh", "en"], typer.Option(help="The language of the page.")] = "zh",
-    profiles: Annotated[
-        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
-    ] = None,
+    profiles: Profiles = None,
 ) -> None:
     """Report a day of a local history: due, good, bad and missing values by reason, outages, hours by state.
 

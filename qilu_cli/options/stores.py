@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.options.option_types import LogJson, LogLevel, Store, Table, TableOrJson, TimeZone
+from qilu_cli.options.option_types import LogJson, LogLevel, Profiles, Store, Table, TableOrJson, TimeZone
 from qilu_cli.runner import run
 
 app = typer.Typer()
@@ -39,9 +39,7 @@ def query(
         typer.Option(help="One line per interval, such as 10s: mean of quantities, last of all else."),
     ] = None,
     tz: TimeZone = "utc",
-    profiles: Annotated[
-        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
-    ] = None,
+    profiles: Profiles = None,
     form: Table = "table",
     excel: Annotated[
         Literal["zh", "en"] | None,
@@ -58,22 +56,9 @@ def query(
     from qilu_cli.commands import query as command
 
     options = command.QueryOptions(
-        store=store,
-        devices=devices,
-        points=points,
-        latest=latest,
-        device=device,
-        edge=edge,
-        point=point or (),
-        last=last,
-        start=start,
-        end=end,
-        every=every,
-        tz=tz,
-        profiles=profiles,
-        form=form,
-        excel=excel,
-    )
+        store, devices, points, latest, device, edge, point or (), last, start, end, every, tz, profiles,
+        form, excel,
+    )  # fmt: skip
     run(lambda: command.query(options), "warning", False)
 
 
@@ -132,9 +117,7 @@ def import_data(
     profile: Annotated[
         str | None, typer.Option(help="The profile of the devices of a file of `qilu query`.")
     ] = None,
-    profiles: Annotated[
-        Path | None, typer.Option(help="A folder of device profiles, beside those that come with Qilu.")
-    ] = None,
+    profiles: Profiles = None,
     shift: Annotated[
         str | None, typer.Option(help="How far all times are moved, such as 30d, or -12h into the past.")
     ] = None,

@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 import pytest
 
 from gateway.accounting.accounting_source import AccountingSource
-from gateway.accounting.description_source import DescriptionSource
+from gateway.accounting.daily_source import DescriptionSource
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.diagnosis.view import GatewayView
 from gateway.edge_info import EdgeInfoSource

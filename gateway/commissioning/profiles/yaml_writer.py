@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from qilu.config.settings_file import load_text
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.contract.errors import ConfigError, writing
 from qilu.contract.profile import DeviceProfile
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -87,12 +87,9 @@ def destination(name: str, out: Path | None, force: bool) -> Path:
 
 def write(file: Path, text: str) -> None:
     """ConfigError where that is not possible."""
-    try:
+    with writing(file, "choose another place with --out"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be written: {describe_os_error(error)}"
-        raise ConfigError(problem, file=file, remedy="choose another place with --out") from None
 
 
 def unique(names: Iterable[str]) -> list[str]:

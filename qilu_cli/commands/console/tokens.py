@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qilu.config.settings_file import load_plain
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.contract.errors import ConfigError, writing
 from qilu.runtime.private_files import acting_as_owner, make_folder
 from qilu.web.tokens import FILE_NAME, TokenRole, new_token, read_tokens, write_tokens
 from qilu_cli.file_kinds import Kind, kind_of
@@ -61,15 +61,11 @@ def _entry(raw: Any, section: str, key: str) -> str | None:
 
 
 def _write(place: Path, write: Any) -> None:
-    try:
+    with writing(place, "run the command as the user of the process, or name another file: tokens: FILE"):
         if not place.parent.exists():
             make_folder(place.parent)
         with acting_as_owner(place.parent):
             write()
-    except OSError as error:
-        problem = f"cannot be written: {describe_os_error(error)}"
-        remedy = "run the command as the user of the process, or name another file: tokens: FILE"
-        raise ConfigError(problem, file=place, remedy=remedy) from error
 
 
 def _explain(text: str) -> None:

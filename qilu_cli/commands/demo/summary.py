@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cloud.audit.duplicate_counters import find_duplicates
 from qilu.contract.accounting import CLOUD_PROFILES
-from qilu.contract.errors import ConfigError, QiluError, describe_os_error
+from qilu.contract.errors import QiluError, writing
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey
 from qilu.stores.sqlite.reader import SqliteReader
@@ -69,15 +69,8 @@ def prepare(file: Path) -> None:
             raise PermissionError(errno.EACCES, "permission denied")
 
 
-@contextmanager
-def _named(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        problem = f"cannot be written: {describe_os_error(error)}"
-        raise ConfigError(
-            problem, file=file, key="--summary", remedy="name a file that this user may write"
-        ) from error
+def _named(file: Path) -> AbstractContextManager[None]:
+    return writing(file, "name a file that this user may write", "--summary")
 
 
 async def stored_points(store: Path, start_ms: int) -> int:

@@ -16,7 +16,7 @@ from gateway.load import load
 from qilu.config.profiles import profiles
 from qilu.contract.accounting import PROFILES
 from qilu.contract.display.vocabulary import Language
-from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.contract.errors import ConfigError, writing
 from qilu.contract.profile import Label
 from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
 from qilu_cli.file_kinds import Kind, expected
@@ -58,11 +58,8 @@ async def report_day(options: DayOptions) -> None:
         print_json(report)
         return
     page = day_page(report, reported.heading, None, options.language)
-    try:
+    with writing(options.html, "name another file", "--html"):
         options.html.write_text(page, encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be written: {describe_os_error(error)}"
-        raise ConfigError(problem, file=options.html, key="--html", remedy="name another file") from error
 
 
 def _day(text: str | None) -> Day:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from gateway.accounting.daily_source import EVERY
-from gateway.accounting.description_source import DescriptionSource
+from gateway.accounting.daily_source import EVERY, DescriptionSource
 from gateway.accounting.schedule_source import ScheduleSource
 from gateway.interfaces import ExpectedPolls
 from qilu.contract.reading import BlockSchema, Origin
