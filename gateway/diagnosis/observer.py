@@ -121,7 +121,6 @@ class Observer:
             else "",
             polls=tally.polls,
             values=tally.points,
-            bad_values=tally.bad_points,
             polls_per_s=self._polls.of(tally.polls, now) / max(self._polls.span_s(now), 1.0),
         )
 

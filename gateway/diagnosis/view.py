@@ -128,7 +128,6 @@ class GatewayView:
     """Where most of these were skipped."""
     polls: int = 0
     values: int = 0
-    bad_values: int = 0
     polls_per_s: float = 0.0
 
     @property

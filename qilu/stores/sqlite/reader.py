@@ -131,23 +131,11 @@ class SqliteReader:
         """How many values, good or not, there are from `start_ms` on, with descriptions of points."""
         return await self._in_thread(self._count_all, start_ms)
 
-    async def integrity(self) -> Sequence[str]:
-        """What is wrong with the file, in SQLite's words; empty when nothing is. Reads all of it."""
-        return await self._in_thread(self._integrity)
-
     async def _in_thread(self, work: Callable[..., _Result], *arguments: object) -> _Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
         except sqlite3.Error as error:
             raise unreachable(self._file, error) from error
-
-    def _integrity(self) -> list[str]:
-        messages = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-        orphans = [
-            f"a row of {table} belongs to nothing"
-            for table, *_ in self._connection.execute("PRAGMA foreign_key_check")
-        ]
-        return [problem for problem in messages if problem != "ok"] + orphans
 
     def _devices(self) -> list[Device]:
         newest: dict[tuple[str, str, str], Device] = {}
