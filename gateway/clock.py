@@ -118,11 +118,9 @@ class Clock:
         return int(self.timebase.at(self._monotonic()) * 1000)
 
     def stamp(self, series: Hashable) -> int:
-        """UTC in ms for a new reading of a series: see `Epoch.next_ms`."""
         return self.timebase.next_ms(series, self._monotonic())
 
     def tag(self) -> EpochTag:
-        """The epoch of the times that are given out now."""
         return self.timebase.epoch.tag
 
     @property
@@ -198,7 +196,6 @@ class Clock:
 
     @property
     def deciding(self) -> bool:
-        """False while provisional records of this boot must wait for a known clock."""
         return self.trust is not TimeTrust.HELD
 
     def correction(self, mark: Mark, *, this_boot: bool) -> Correction | None:

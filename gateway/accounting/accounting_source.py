@@ -78,13 +78,11 @@ class AccountingSource:
         return self._events.polls()
 
     def drain(self) -> Sequence[Poll]:
-        """What waits, taken out."""
         return self._events.drain()
 
     # What happens, in the order of a run.
 
     def started(self) -> None:
-        """Collecting begins; call it before the first poll passes."""
         time_ms = self.started_ms = self._events.stamp(self._events.edge)
         left = PreviousRun() if self._ledger is None else self._ledger.read()
         self._start_accounts(left, time_ms)
@@ -140,7 +138,6 @@ class AccountingSource:
                 )
 
     def blocked(self, blocked: bool) -> None:
-        """Whether the spool refuses records just now; called with each record."""
         if blocked and not self._blocked_from_ms:
             self._blocked_from_ms = self._events.stamp("blocked")
         elif self._blocked_from_ms and not blocked:
@@ -149,7 +146,6 @@ class AccountingSource:
             self._blocked_from_ms = 0
 
     def record_poll(self, poll: Poll, kept: Sequence[Poll]) -> None:
-        """A source polled `poll`, the processors made `kept` of it, and the spool took that."""
         if self._counts is not None:
             if self._ledger is not None and self._ledger.removed:
                 self.open_ledger_again()
@@ -245,7 +241,6 @@ class AccountingSource:
         )
 
     def dropped(self, dropped: DropReport, in_flight: int = 0) -> None:
-        """The spool gave records up, of which so many had been sent."""
         self._losses.dropped(dropped, in_flight)
 
     @property
@@ -257,7 +252,6 @@ class AccountingSource:
         self._losses.appended(poll, record)
 
     def losses_durable(self, pending: Mapping[int, IntervalSet]) -> bool:
-        """Whether all reports of losses are in the spool, and durable in the store."""
         return self._losses.durable(pending)
 
     def drained(self) -> None:
@@ -295,7 +289,6 @@ class AccountingSource:
             )  # fmt: skip
 
     def stopped(self) -> None:
-        """Collection ended in good order; only the first call reports anything."""
         if self._counts is None:
             return
         counts, self._counts = self._counts, None

@@ -68,7 +68,6 @@ class ConsoleFollower:
         self._topics = topics
 
     def exchange(self, settings: SettingsSet, removed: Collection[str], added: Collection[str]) -> None:
-        """These devices are gone, and those are there from now on."""
         self._catalogue.exchange(settings.settings, settings.profiles, removed, added)
         self._watch.key_points = self._catalogue.key_points()
         self._topics.exchange(removed, added)

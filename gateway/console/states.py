@@ -42,7 +42,6 @@ class DeviceStates:
             self._refresh(device)
 
     def exchange(self, removed: Collection[str], added: Collection[str]) -> None:
-        """These devices are gone, and those are there from now on."""
         for device in removed:
             self._states.pop(device, None)
             for follower in self._followers:

@@ -60,7 +60,6 @@ class Topics:
         self._stale_rows = self.states.follow()
 
     def exchange(self, removed: Collection[str], added: Collection[str]) -> None:
-        """These devices are gone, and those are there from now on."""
         for device in removed:
             self._tiles.pop(device, None)
             self._rows.pop(device, None)  # its page stays for those who look at it, and grows old

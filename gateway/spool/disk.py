@@ -156,10 +156,6 @@ class DiskSpool:
         return record
 
     async def commit(self) -> None:
-        """Return once everything appended so far survives a power cut, and keep to the bounds.
-
-        UnreachableError when the disk refuses: the records are kept as they are, commit again later.
-        """
         async with self._committing:
             spool = self._opened
             self._keep_directory(spool)
@@ -204,7 +200,6 @@ class DiskSpool:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
         return self._opened.kept.size + self._opened.quarantine.kept.size
 
     @property
@@ -223,20 +218,17 @@ class DiskSpool:
         return self._opened.retention.blockage
 
     def origin(self, stream: int) -> StreamOrigin:
-        """Under which edge and boot a stream was written; an unknown one where its headers are damaged."""
         if stream == self.stream:
             return self._setup.origin
         return self._opened.kept.origins.get(stream, StreamOrigin())
 
     def pending(self) -> Mapping[int, IntervalSet]:
-        """Stream -> the offsets to be sent (none, perhaps), the oldest stream first."""
         pending = self._opened.kept.pending
         if not self.edges.has_foreign:
             return pending
         return {stream: offsets for stream, offsets in pending.items() if not self.edges.held(stream)}
 
     def counts(self) -> SpoolCounts:
-        """How many records are kept and not to be sent."""
         kept, quarantine = self._opened.kept, self._opened.quarantine
         return SpoolCounts(
             held=self.edges.held_of(kept).total(),
@@ -245,19 +237,13 @@ class DiskSpool:
         )
 
     def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> Sequence[Record]:
-        """The records of `wanted`, rising, until `max_bytes` is reached, but at least one if any is there.
-
-        UnreachableError when the process has no file or memory left for it.
-        """
         return self._opened.consumer.read(stream, wanted, max_bytes)
 
     def corrected(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The same records as they are sent, without those that must wait until the clock is known."""
         held_records = self._opened.held_records
         return records if held_records is None else held_records.corrected(records)
 
     def sendable(self) -> Mapping[int, IntervalSet]:
-        """What of `pending` may be sent: what was made while the clock was in doubt may have to wait."""
         held_records = self._opened.held_records
         return self.pending() if held_records is None else held_records.without_held(self.pending())
 
@@ -300,17 +286,13 @@ class DiskSpool:
         self._complaints.warn("quarantine", text, self._setup.monotonic())
 
     def dropped(self) -> Sequence[DropReport]:
-        """What was given up since the last call; it is absent from `pending` already."""
         return self._drop_log.drain()
 
     def mark_drops_reported(self) -> None:
-        """All drops so far are reported: `unreported_drops` has none of them after the next opening."""
         self._drop_log.mark_reported()
 
     def unreported_drops(self) -> Sequence[DropReport]:
-        """What runs before this one dropped and did not mark as reported."""
         return self._opened.unreported
 
     def requeued(self) -> int:
-        """How many records were in quarantine before and are pending again since it was opened."""
         return self._opened.requeued

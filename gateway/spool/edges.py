@@ -71,7 +71,6 @@ class Edges:
         return bool(self._origins)
 
     def of(self, stream: int) -> str:
-        """The edge on whose topics the records of a stream go out."""
         return self._origins.get(stream, self._own)
 
     def sent(self, edge: str) -> bool:
@@ -86,7 +85,6 @@ class Edges:
         return edge is not None and not self.sent(edge)
 
     def refused(self, edge: str, reason: str) -> None:
-        """The broker does not allow this edge's topics: its records are held for some minutes."""
         self._refused[edge] = self._monotonic() + _REFUSAL_S
         _log.warning(
             "the records of the adopted edge %s are held for %.0f s: %s; the broker's access list has to let"

@@ -73,7 +73,6 @@ class CompiledRun:
         self._samples: list[Numbers] = []
 
     def advance(self, *, show: bool) -> None:
-        """One tick. show: `take` follows."""
         plant = self._plant
         moment = plant.start_tick()
         struck: Sequence[int] = ()
@@ -129,7 +128,6 @@ class CompiledRun:
                     plant.events.parts_of(plant.tick, place, int(count))
 
     def take(self) -> None:
-        """Records the registers of all devices as they stand after the last tick."""
         sample = len(self._samples)
         self._samples.append(self._values)
         self._sensors.take(self._plant.seconds)
@@ -138,7 +136,6 @@ class CompiledRun:
                 model.note(sample, self._instead.get(number, {}))
 
     def read(self) -> Iterator[tuple[Image, RecordedRegisters]]:
-        """The registers of each model at all samples since the last call."""
         flat = np.array(self._samples, dtype=np.float64)
         readings = self._sensors.read_recorded(flat)
         for model, start, shown in zip(self._models, self._starts, readings, strict=True):

@@ -45,7 +45,6 @@ class V1WriteEndpoint:
         await self._http.__aexit__(kind, error, trace)
 
     async def post(self, lines: bytes) -> Reply:
-        """As `WriteEndpoint` promises."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self._compress:
             headers["Content-Encoding"] = "gzip"
@@ -92,7 +91,6 @@ class V2WriteEndpoint:
         await self._client.close()
 
     async def post(self, lines: bytes) -> Reply:
-        """As `WriteEndpoint` promises."""
         extra = {"content_encoding": "gzip"} if self._compress else {}
         try:
             _, status, headers = await self._service.post_write_async(

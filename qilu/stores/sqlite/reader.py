@@ -96,7 +96,6 @@ class SqliteReader:
         return await self._in_thread(self._devices)
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
-        """The points that a device ever had, by name."""
         return await self._in_thread(self._points, device, profile)
 
     async def samples(
@@ -118,13 +117,11 @@ class SqliteReader:
         return await self._in_thread(self._latest, device, profile)
 
     async def point_info(self, device: DeviceKey | None = None) -> Sequence[DescribedPoint]:
-        """As `Reader` promises."""
         return await self._in_thread(self._point_info, device)
 
     async def count(
         self, device: DeviceKey, profile: str, start_ms: int, end_ms: int
     ) -> Mapping[Reason | None, int]:
-        """As `Reader` promises."""
         return await self._in_thread(self._count, device, profile, start_ms, end_ms)
 
     async def count_all(self, start_ms: int) -> int:

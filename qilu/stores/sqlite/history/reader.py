@@ -53,11 +53,9 @@ class HistoryReader:
         return self._search.torn.pop() if self._search.torn else None
 
     async def devices(self) -> Sequence[Device]:
-        """As `Reader` promises."""
         return await self._in_thread(self._devices)
 
     async def points(self, device: DeviceKey, *, profile: str | None = None) -> Sequence[str]:
-        """As `Reader` promises."""
         return await self._in_thread(self._points, device, profile)
 
     async def samples(
