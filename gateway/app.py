@@ -135,25 +135,11 @@ def build(
     fit its profile.
     """
     random = SystemRandom()
-    clock = Clock(
-        settings.spool.directory / _CLOCK_FILE,
-        boot=boot_id(),
-        hold_s=settings.clock_hold,
-        service=TimeService(required=settings.clock == "synchronised"),
-    )
+    clock = _clock(settings)
     edge = Origin(settings.edge, settings.edge, PROFILE, settings.enterprise, settings.site)
     reports = _reports(settings, edge, clock)
     history = _history(settings, profiles, clock)
-    consumers = [] if history is None else [history]
-    spool = DiskSpool(
-        settings.spool,
-        settings.edge,
-        boot=boot_id(),
-        time_authority=clock,
-        clock=lambda: clock.now_ms() / 1000,
-        on_recreated=[clock.open_again, reports.open_ledger_again],
-        on_corrected=[consumer.take_corrected for consumer in consumers],
-    )
+    spool = _spool(settings, clock, reports, history)
     outbox = Outbox(settings.delivery.trusted, random, settings.delivery.limits)
     sink = _sink(settings, spool, clock, random)
     delivery = _delivery(settings, spool, sink, outbox, random, reports)
@@ -173,14 +159,8 @@ def build(
     descriptions = DescriptionSource(
         device_parts.descriptions(settings, profiles, all_devices(settings)), clock.stamp, clock.tag
     )
-    clock.listen(
-        on_step=[
-            reports.clock_stepped,
-            lambda _: schedule.announce_now(),
-            lambda _: descriptions.announce_now(),
-        ],
-        on_wall_clock_set=[spool.clock_stepped],
-    )
+    announce = [lambda _, source=source: source.announce_now() for source in (schedule, descriptions)]
+    clock.listen(on_step=[reports.clock_stepped, *announce], on_wall_clock_set=[spool.clock_stepped])
     tally = Tally()
     observer = Observer(
         ObservedParts(
@@ -195,13 +175,12 @@ def build(
         observer.status_points,
         lambda: 0 if history is None else history.left_out.records,
     )
+    unwrapper = CounterUnwrapper(device_parts.counters(profiles, all_devices(settings)))
     chain = ProcessorChain(
-        CounterUnwrapper(device_parts.counters(profiles, all_devices(settings))),
-        first_processors,
-        extra_processors,
-        settings.processors,
-        build_processors(settings.processors),
+        *(unwrapper, first_processors, extra_processors),
+        *(settings.processors, build_processors(settings.processors)),
     )
+    status = StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag)
     edge_info = EdgeInfoSource(
         *(edge, version("qilu"), settings_hash(settings), observer.view),
         *(settings.status_interval, clock.stamp, clock.tag),
@@ -216,13 +195,8 @@ def build(
         clock=clock,
         sync=None if settings.spool.sync_interval == "always" else settings.spool.sync_interval,
         backoff=lambda: Backoff(random),
-        internal_sources=[
-            StatusSource(edge, settings.status_interval, health.read, clock.stamp, clock.tag),
-            edge_info,
-            schedule,
-            descriptions,
-        ],
-        consumers=consumers,
+        internal_sources=[status, edge_info, schedule, descriptions],
+        consumers=[] if history is None else [history],
         tally=tally,
         progress=Progress(deadlines),
     )
@@ -237,6 +211,29 @@ def build(
         *(settings, sources, spool, outbox, pipeline, clock, health, observer, devices, exchange),
         history,
         None if file is None else Reloader(file, exchange, reports),
+    )
+
+
+def _clock(settings: GatewaySettings) -> Clock:
+    return Clock(
+        settings.spool.directory / _CLOCK_FILE,
+        boot=boot_id(),
+        hold_s=settings.clock_hold,
+        service=TimeService(required=settings.clock == "synchronised"),
+    )
+
+
+def _spool(
+    settings: GatewaySettings, clock: Clock, reports: AccountingSource, history: History | None
+) -> DiskSpool:
+    return DiskSpool(
+        settings.spool,
+        settings.edge,
+        boot=boot_id(),
+        time_authority=clock,
+        clock=lambda: clock.now_ms() / 1000,
+        on_recreated=[clock.open_again, reports.open_ledger_again],
+        on_corrected=[] if history is None else [history.take_corrected],
     )
 
 
