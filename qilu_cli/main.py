@@ -1,4 +1,4 @@
-"""The `qilu` command: a table of its commands and groups, which `qilu_cli.options` describes."""
+"""The `qilu` command: a table of its commands and groups, which `qilu_cli.command_line` describes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qilu_cli.command_group import CommandGroup
-from qilu_cli.options import (
+from qilu_cli.command_line import (
     console,
     files,
     grafana,

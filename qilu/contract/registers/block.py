@@ -18,9 +18,9 @@ from types import MappingProxyType
 from qilu.contract.errors import DataError
 from qilu.contract.profile import DataType, Point, PointRef, Table
 from qilu.contract.reading import ALL_GOOD, Reason, Value
-from qilu.contract.registers.block_parts import NumberPart, Part, as_bit, swap_bytes
 from qilu.contract.registers.grouping import parts_of
 from qilu.contract.registers.number_format import bounds
+from qilu.contract.registers.part_codecs import NumberPart, Part, as_bit, swap_bytes
 
 Decoded = tuple[tuple[Value, ...], Mapping[int, Reason]]
 """One value per point, and why those that are not good are not: as `Reading` has them."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from qilu.contract.profile import DataType, Point
-from qilu.contract.registers.block_parts import FlagPart, NumberPart, Part, TextPart
 from qilu.contract.registers.number_format import Layout, Linear, byte_in_register, layouts, linear
+from qilu.contract.registers.part_codecs import FlagPart, NumberPart, Part, TextPart
 from qilu.contract.registers.patterns import PatternPart, pattern_of
 
 

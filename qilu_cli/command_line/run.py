@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qilu_cli.options.option_types import Duration, GatewayFile, LogJson, LogLevel
+from qilu_cli.command_line.shared_options import Duration, GatewayFile, LogJson, LogLevel
 from qilu_cli.runner import run
 
 app = typer.Typer()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from qilu_cli.options.option_types import PlantFile
+from qilu_cli.command_line.shared_options import PlantFile
 from qilu_cli.runner import run, run_sync
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.options.option_types import Profiles
+from qilu_cli.command_line.shared_options import Profiles
 from qilu_cli.runner import run
 
 app = typer.Typer(help="Report what was collected, for people and for paper.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qilu_cli.options.option_types import GatewayFile, Table
+from qilu_cli.command_line.shared_options import GatewayFile, Table
 from qilu_cli.runner import run, run_sync
 
 app = typer.Typer()

@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from qilu_cli.options.option_types import LogJson, LogLevel, Profiles, Store, Table, TableOrJson, TimeZone
+from qilu_cli.command_line.shared_options import (
+    LogJson,
+    LogLevel,
+    Profiles,
+    Store,
+    Table,
+    TableOrJson,
+    TimeZone,
+)
 from qilu_cli.runner import run
 
 app = typer.Typer()

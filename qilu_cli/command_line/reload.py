@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qilu_cli.options.option_types import GatewayFile, TableOrJson
+from qilu_cli.command_line.shared_options import GatewayFile, TableOrJson
 from qilu_cli.runner import run_sync
 
 app = typer.Typer()
