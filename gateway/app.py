@@ -87,6 +87,13 @@ class Gateway:
         """What has to hold while it runs: all tasks move on, and the disk of the spool replies."""
         return (self.pipeline.progress.problem, self.spool.problem)
 
+    async def requeue(self) -> int:
+        """Send again what a store rejected; how many records that is. UnreachableError: the disk refuses."""
+        records = await self.spool.requeue()
+        if records:
+            self.pipeline.reports.requeued(records)
+        return records
+
     async def run(
         self, stop: asyncio.Event, grace: float = 0.0, opened: Callable[[], None] = lambda: None
     ) -> None:

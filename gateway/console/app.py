@@ -15,6 +15,7 @@ from gateway.console.catalogue import Catalogue
 from gateway.console.event_file import FILE_NAME as EVENT_FILE
 from gateway.console.event_file import EventFile
 from gateway.console.event_log import MAX_EVENTS, EventLog
+from gateway.console.quarantine_routes import QuarantineRoutes, requeue_texts
 from gateway.console.routes import Api, ApiParts
 from gateway.console.settings_routes import ConsoleFollower, SettingsRoutes, reload_texts
 from gateway.console.topics import Topics
@@ -95,7 +96,8 @@ class Console:
         self.gateway.exchange.followers.append(ConsoleFollower(catalogue, watch, topics))
         if reloader is not None:
             reloader.followers.append(self._record_reload)
-        self.routes = [*api.routes(), *SettingsRoutes(reloader).routes()]
+        quarantine = QuarantineRoutes(settings.spool.directory, self.gateway.requeue, self._record_requeue)
+        self.routes = [*api.routes(), *quarantine.routes(), *SettingsRoutes(reloader).routes()]
         self.server = WebServer(
             settings.console,
             routes=[*self.routes, *more_routes],
@@ -125,7 +127,10 @@ class Console:
         await self._stack.aclose()
 
     def _record_reload(self, who: str, report: ReloadReport) -> None:
-        self._events.record_reload(*reload_texts(who, report))
+        self._events.record_command("reload", *reload_texts(who, report))
+
+    def _record_requeue(self, who: str, records: int) -> None:
+        self._events.record_command("requeue", *requeue_texts(who, records))
 
     async def _follow_sentence(self) -> None:
         while True:

@@ -90,8 +90,9 @@ class EventLog:
                 self._add(now_ms, cause.subject, "over", Level.NORMAL, zh, en)
         self._causes = present
 
-    def record_reload(self, zh: str, en: str) -> None:
-        self._add(self._now_ms(), "", "reload", Level.NORMAL, zh, en)
+    def record_command(self, kind: str, zh: str, en: str) -> None:
+        """Somebody had other settings taken, or records sent again."""
+        self._add(self._now_ms(), "", kind, Level.NORMAL, zh, en)
 
     def record_change(self, change: Change) -> None:
         """Somebody changed something over HTTP."""

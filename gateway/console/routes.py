@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,9 +20,8 @@ from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.observer import Observer
 from gateway.diagnosis.sentence import sentence
 from gateway.health import Health
-from gateway.spool.requeue import QuarantinedRecord, quarantined
 from qilu.contract.profile import Point
-from qilu.web.exchange import RefusalError, Request, Response, Route
+from qilu.web.exchange import RefusalError, Request, Response, Route, integer
 from qilu.web.exposition import CONTENT_TYPE, exposition
 from qilu.web.vocabulary import vocabulary
 
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 
 VIEWS = ("overview", "devices", "device", "delivery", "events")
 _MAX_SPARKLINES = 100
-_MAX_QUARANTINED = 1000
 _DEFAULT_PIXELS = 800
 
 
@@ -75,7 +71,6 @@ class Api:
             Route("GET", f"{device}/csv", self.csv, timeout_s=600.0),
             Route("GET", "/api/v1/sparklines", self.sparklines),
             Route("GET", "/api/v1/events", self.event_page),
-            Route("GET", "/api/v1/quarantine", self.quarantine),
             Route("GET", "/api/v1/report/day/{day}", self.day_report, timeout_s=120.0),
             Route("GET", "/metrics", self.metrics, "open" if self._is_open else "viewer"),
             Route("GET", "/healthz", self.healthz, "open" if self._is_open else "viewer"),
@@ -139,9 +134,9 @@ class Api:
     async def series(self, request: Request) -> Response:
         entry, point = self._point(request)
         now_ms = self._parts.observer.view().now_ms
-        to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
-        from_ms = _integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
-        pixels = _integer(request.query, "pixels", _DEFAULT_PIXELS, 1, MAX_PIXELS)
+        to_ms = integer(request.query, "to_ms", now_ms, 0, 2**53)
+        from_ms = integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
+        pixels = integer(request.query, "pixels", _DEFAULT_PIXELS, 1, MAX_PIXELS)
         if from_ms >= to_ms:
             raise RefusalError(400, "range", "from_ms is not before to_ms", "give a range of time")
         history = self._parts.history
@@ -155,8 +150,8 @@ class Api:
     async def csv(self, request: Request) -> Response:
         entry, parts = self._entry(request), self._parts
         now_ms = parts.observer.view().now_ms
-        to_ms = _integer(request.query, "to_ms", now_ms, 0, 2**53)
-        from_ms = _integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
+        to_ms = integer(request.query, "to_ms", now_ms, 0, 2**53)
+        from_ms = integer(request.query, "from_ms", to_ms - MAX_AGE_MS, 0, 2**53)
         wanted = SheetRequest(
             entry,
             tuple(name for name in request.query.get("points", "").split(",") if name),
@@ -198,19 +193,9 @@ class Api:
 
     async def event_page(self, request: Request) -> Response:
         """Events, the newest first."""
-        before = _integer(request.query, "before", 0, 0, 2**53)
-        limit = _integer(request.query, "limit", SHOWN, 1, SHOWN)
+        before = integer(request.query, "before", 0, 0, 2**53)
+        limit = integer(request.query, "limit", SHOWN, 1, SHOWN)
         return Response({"events": self._parts.events.page(before or None, limit)})
-
-    async def quarantine(self, request: Request) -> Response:
-        """Records that a store rejected, the oldest first."""
-        limit = _integer(request.query, "limit", 100, 1, _MAX_QUARANTINED)
-        directory = self._parts.catalogue.settings.spool.directory
-
-        def read() -> list[Mapping[str, Any]]:
-            return [_set_aside(record) for record in itertools.islice(quarantined(directory), limit)]
-
-        return Response({"records": await asyncio.to_thread(read)})
 
     async def day_report(self, request: Request) -> Response:
         parts = self._parts
@@ -282,33 +267,3 @@ class Api:
             text = f"{entry.settings.device} has no point {name[:80]!r}"
             raise RefusalError(404, "no_point", text, f"see /api/v1/devices/{entry.settings.device}")
         return entry, point
-
-
-def _integer(query: Mapping[str, str], key: str, default: int, low: int, high: int) -> int:
-    text = query.get(key)
-    if text is None:
-        return default
-    try:
-        number = int(text)
-    except ValueError:
-        number = low - 1
-    if not (text.isascii() and text.isdecimal() and low <= number <= high):
-        raise RefusalError(400, "query", f"{key} is not a number from {low} to {high}", f"correct {key}")
-    return number
-
-
-def _set_aside(record: QuarantinedRecord) -> Mapping[str, Any]:
-    try:
-        body = json.loads(record.body)
-    except (ValueError, RecursionError):
-        body = {}
-    named = body if isinstance(body, dict) else {}
-    return {
-        "stream": f"{record.stream:016x}",
-        "offset": record.offset,
-        "time_ms": record.time_ms,
-        "reason": record.reason,
-        "device": str(named.get("device", "")),
-        "group": str(named.get("group", "")),
-        "body": record.body.decode("utf-8", "replace")[:4000],
-    }

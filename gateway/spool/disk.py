@@ -23,6 +23,7 @@ from gateway.spool.drop_log import DropLog
 from gateway.spool.edges import Edges
 from gateway.spool.filesystem import Files, OsFiles
 from gateway.spool.opened_spool import OpenedSpool, SpoolSetup, open_spool
+from gateway.spool.requeue import requeue_running
 from gateway.spool.segment import HEAD_SIZE, encode_record
 from gateway.spool.settings import SpoolSettings
 from gateway.spool.thread_probe import ThreadProbe
@@ -272,6 +273,25 @@ class DiskSpool:
             self._opened.kept.keep_stuck(stream, unnoted)
             self._warn_of_stuck("the disk takes no note of them")
         return set_aside.difference(unnoted)
+
+    async def requeue(self) -> int:
+        """Make what is set aside pending again; returns how many records that is.
+
+        UnreachableError when the disk refuses: the rest stays set aside. What could not be copied waits for
+        the next opening.
+        """
+        spool = self._opened
+        ready = spool.quarantine.finish()
+        await self.commit()
+        spool.commits.save_next()  # a kill must not bring the originals back: the copies are no longer there
+        await self.commit()
+        try:
+            return requeue_running(self._files, spool.kept, spool.quarantine.kept, ready)
+        except OSError as error:
+            raise UnreachableError(f"spool: rename: {error}") from error
+        finally:
+            self.edges.arrived(spool.kept)
+            spool.consumer.release_all()
 
     def _set_aside(self, record: Record, origin: StreamOrigin, reason: str) -> bool:
         try:

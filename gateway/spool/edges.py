@@ -48,15 +48,19 @@ class Edges:
     def opened(self, adopted: frozenset[str], kept: SegmentIndex) -> None:
         """Find out which streams are of another edge, and warn of those that nobody adopted."""
         self._adopted = adopted
-        self._origins = {
-            s: origin.edge for s, origin in kept.origins.items() if origin.edge not in ("", self._own)
-        }
+        self.arrived(kept)
         for edge, records in self.held_of(kept).items():
             _log.warning(
                 "spool: %d records of edge %s are held, because this gateway is %s: to send them on the"
                 " topics of %s, stop the gateway and run `qilu spool adopt %s %s`; or name the edge %s again",
                 *(records, edge, self._own, edge, self._place, edge, edge),
             )
+
+    def arrived(self, kept: SegmentIndex) -> None:
+        """Other streams are there."""
+        self._origins = {
+            s: origin.edge for s, origin in kept.origins.items() if origin.edge not in ("", self._own)
+        }
 
     def held_of(self, kept: SegmentIndex) -> Counter[str]:
         """Edge -> how many of its records are held."""

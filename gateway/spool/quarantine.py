@@ -93,6 +93,12 @@ class Quarantine:
             return active
         return self.writer.start_segment()
 
+    def finish(self) -> list[Segment]:
+        """All segments so far, of which none grows any more: what follows begins another stream."""
+        self.writer.roll()
+        self._origin = None
+        return list(self.kept.segments())
+
     def give_up_refused(self, stream: int) -> IntervalSet:
         """Give up those of this stream for which there was no room, noted, so that a killed gateway does not
         send them again; returns those of which the disk took no note: they are not given up."""

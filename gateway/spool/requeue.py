@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.spool.errors import explain_os_errors
 from gateway.spool.exclusive import changing
-from gateway.spool.filesystem import ReadOnlyFiles
+from gateway.spool.filesystem import Files, ReadOnlyFiles
 from gateway.spool.former_files import refuse_former_files
+from gateway.spool.index import Segment, SegmentIndex
 from gateway.spool.recovery import recover
 from gateway.spool.segment import QUARANTINE, REQUEUED
 from gateway.spool.segment_reader import bodies_of
@@ -38,9 +39,33 @@ def requeue(directory: Path) -> int:
         quarantine = recover(files).quarantined
         raise_epoch(files)
         for segment in quarantine.segments():
-            files.rename(segment.name, segment.name.removesuffix(QUARANTINE) + REQUEUED)
+            files.rename(segment.name, _requeued_name(segment))
         files.sync_names()
         return sum(map(len, quarantine.pending.values()))
+
+
+def requeue_running(
+    files: Files, kept: SegmentIndex, quarantine: SegmentIndex, ready: Iterable[Segment]
+) -> int:
+    """Let a running gateway send the records of these segments again; returns how many they are.
+
+    `ready` are complete and safe. OSError where the disk refuses: the rest of them stays set aside.
+    """
+    records = 0
+    for segment in ready:
+        if segment.removed:
+            continue
+        name = _requeued_name(segment)
+        files.rename(segment.name, name)
+        offsets = quarantine.remove(segment)
+        kept.add(replace(segment, name=name, removed=False))
+        kept.pending[segment.stream].update(offsets)
+        records += len(offsets)
+    return records
+
+
+def _requeued_name(segment: Segment) -> str:
+    return segment.name.removesuffix(QUARANTINE) + REQUEUED
 
 
 def quarantined(directory: Path) -> Iterator[QuarantinedRecord]:

@@ -119,3 +119,17 @@ class Change:
     path: str
     body: Any
     status: int
+
+
+def integer(query: Mapping[str, str], key: str, default: int, low: int, high: int) -> int:
+    """The number of a key of the query, from `low` to `high`; RefusalError where it is none."""
+    text = query.get(key)
+    if text is None:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if not (text.isascii() and text.isdecimal() and low <= number <= high):
+        raise RefusalError(400, "query", f"{key} is not a number from {low} to {high}", f"correct {key}")
+    return number

@@ -115,7 +115,16 @@ class Fixture:
                 "quarantine",
                 lambda _: {
                     "records": [
-                        {"device": "pump-1", "time_ms": self.console.now_ms(), "code": "unknown_point"}
+                        {
+                            "stream": f"{7:016x}",
+                            "offset": number,
+                            "time_ms": self.console.now_ms(),
+                            "reason": "bad_value: speed is beyond 64 bits",
+                            "device": "pump-1",
+                            "group": "default",
+                            "body": '{"device":"pump-1"}',
+                        }
+                        for number in range(self.console.quarantined)
                     ]
                 },
             ),
@@ -132,7 +141,7 @@ class Fixture:
                 lambda request: self.console.repair(request.path["device"], request.path["fault"]),
             ),
             self.change("POST", "factory/clock", self.clock),
-            self.change("POST", "commands/requeue", lambda _: setattr(self.console, "quarantined", 0)),
+            self.change("POST", "commands/requeue", lambda _: {"records": self.console.requeue()}),
             self.change(
                 "POST", "test/broker", lambda request: self.console.set_broker(request.body["connected"])
             ),

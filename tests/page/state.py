@@ -99,6 +99,11 @@ class PlantState:
         )
         self.note("", "normal" if connected else "fault", zh, en)
 
+    def requeue(self) -> int:
+        """Nothing is in quarantine any more; how many records were."""
+        records, self.quarantined = self.quarantined, 0
+        return records
+
     def inject(self, device: str, fault: str) -> None:
         """Begin a fault; the machine shows it with its next poll."""
         machine = self.machines[device]

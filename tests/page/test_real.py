@@ -1,18 +1,35 @@
 """The page over a real gateway, a simulated plant and a real broker, all processes of their own."""
 
+import asyncio
 import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from gateway.spool.disk import DiskSpool
+from gateway.spool.settings import SpoolSettings
 from tests.page.browser import WAIT_MS, open_page
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.process import HOST, free_port
 from tests.system.programs import Qilu
+
+REASON = "bad_value: flow is beyond what a store can hold"
+
+
+async def set_aside(spool: Path) -> None:
+    """Two records of an earlier run, which a store rejected."""
+    settings = SpoolSettings(directory=spool, min_free_disk=0)
+    async with DiskSpool(settings, "edge-1") as opened:
+        for number in range(2):
+            opened.append(b'{"device":"pump-1","group":"default","number":%d}' % number)
+        opened.quarantine(opened.stream, {0: REASON, 1: REASON})
+
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -63,6 +80,8 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
         plant.write_text(PLANT.format(**values), encoding="utf-8")
         gateway.write_text(GATEWAY.format(**values), encoding="utf-8")
         stack.enter_context(Qilu(folder, "simulate", plant, ready="control port"))
+        with ThreadPoolExecutor(1) as thread:  # the loop of the tests is another one
+            thread.submit(asyncio.run, set_aside(folder / "spool")).result()
         running = stack.enter_context(Qilu(folder, "gateway", gateway, ready=f"{HOST}:{ports['console']}"))
         console, control = (f"http://{HOST}:{ports[name]}/" for name in ("console", "control"))
         yield Works(broker, running, console, control)
@@ -100,6 +119,27 @@ async def test_a_fault_injected_in_the_browser_is_seen_by_the_gateway(browser: B
         await plant.page.locator("[data-do=repair]").first.click()
         await expect(tile).to_have_attribute("data-level", "normal", timeout=2 * WAIT_MS)
         assert (plant.complaints, plant.foreign) == ([], [])
+
+
+async def test_an_operator_sees_what_was_rejected_and_sends_it_again(browser: Browser, works: Works) -> None:
+    async with open_page(browser, f"{works.console}#/delivery") as watched:
+        page = watched.page
+        panel = page.locator(".panel", has=page.get_by_role("heading", name="隔离区"))
+        await panel.get_by_role("button", name="查看").click(timeout=WAIT_MS)
+        record = panel.locator(".records > li").first
+        await expect(record).to_contain_text("存储存不下这个值", timeout=WAIT_MS)
+        await expect(record).to_contain_text("pump-1", timeout=WAIT_MS)
+        await panel.get_by_role("button", name="全部重新上送").click()
+        await expect(panel.get_by_role("status")).to_contain_text("2 条", timeout=WAIT_MS)
+        await expect(panel).to_contain_text("没有被拒收的记录", timeout=WAIT_MS)
+        await page.evaluate("() => { location.hash = '#/events'; }")
+        event = page.get_by_text("把隔离区的 2 条记录重新上送")
+        await expect(event).to_be_visible(timeout=WAIT_MS)
+        await page.get_by_role("button", name="EN").first.click()
+        await expect(page.get_by_text("let 2 quarantined records be sent again")).to_be_visible(
+            timeout=WAIT_MS
+        )
+        assert (watched.complaints, watched.foreign) == ([], [])
 
 
 async def test_a_broker_that_is_killed_is_the_sentence_until_it_is_back(

@@ -245,7 +245,7 @@ class Topics(PlantState):
             "quarantine": {
                 "records": self.quarantined,
                 "dropped": 0,
-                "reasons": {"unknown_point": self.quarantined} if self.quarantined else {},
+                "reasons": {"bad_value": self.quarantined} if self.quarantined else {},
             },
             "stores": [{"store": "plant-store", "last_ack_ms": self.now_ms() - 200}],
             "durable_records": 412_345 + (self.now_ms() - self.started_ms) // 40,

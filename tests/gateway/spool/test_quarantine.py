@@ -6,6 +6,7 @@ import errno
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -143,6 +144,53 @@ async def test_nothing_is_requeued_while_a_gateway_runs(tmp_path: Path) -> None:
             UnreachableError, match="holds this spool; stop the gateway, run this command again"
         ):
             requeue(tmp_path)
+
+
+async def test_a_running_gateway_sends_again_what_was_set_aside_and_loses_nothing_by_a_kill() -> None:
+    disk = ModelDisk()
+    async with disk_spool(Path("/s"), files=disk) as spool:
+        fill(spool, range(30))
+        spool.quarantine(spool.stream, dict.fromkeys(range(0, 30, 3), REASON))
+        before = after_kill(disk)
+        assert await spool.requeue() == 10
+        again = [stream for stream in spool.pending() if stream != spool.stream]
+        assert sorted(numbers(spool)) == list(range(30))
+        assert (spool.counts().quarantined, await spool.requeue()) == (0, 0)
+        spool.quarantine(again[0], {0: "rejected once more"})
+        assert spool.counts().quarantined == 1
+        after = after_kill(disk)
+        spool.forget(again[0], IntervalSet([(1, 9)]))
+        assert sorted(numbers(spool)) == [number for number in range(30) if number % 3]
+        assert await spool.requeue() == 1
+        spool.forget(next(iter(spool.pending().keys() - {spool.stream, again[0]})), IntervalSet([(0, 0)]))
+        spool.forget(spool.stream, IntervalSet([(0, 29)]))
+        assert numbers(spool) == []
+    for killed, waiting, quarantined_records in ((before, 20, 10), (after, 29, 1), (disk, 0, 0)):
+        async with disk_spool(Path("/s"), files=killed) as spool:
+            assert (len(numbers(spool)), spool.counts().quarantined) == (waiting, quarantined_records)
+            assert len(set(numbers(spool))) == waiting
+
+
+async def test_a_running_gateway_holds_what_it_requeues_of_another_edge(tmp_path: Path) -> None:
+    async with disk_spool(tmp_path, edge="old") as spool:
+        fill(spool, range(3))
+        spool.quarantine(spool.stream, {0: REASON})
+    async with disk_spool(tmp_path, edge="new") as spool:
+        assert await spool.requeue() == 1
+        assert (numbers(spool), spool.counts().held) == ([], 3)
+
+
+async def test_what_cannot_be_renamed_stays_in_quarantine() -> None:
+    disk = ModelDisk()
+    async with disk_spool(Path("/s"), files=disk) as spool:
+        fill(spool, range(30))
+        spool.quarantine(spool.stream, dict.fromkeys(range(30), REASON))
+        with mock.patch.object(disk, "rename", side_effect=OSError(errno.EROFS, "read-only")):
+            with pytest.raises(UnreachableError, match="read-only"):
+                await spool.requeue()
+            assert (numbers(spool), spool.counts().quarantined) == ([], 30)
+        assert await spool.requeue() == 30
+        assert sorted(numbers(spool)) == list(range(30))
 
 
 async def test_a_file_that_was_not_renamed_before_a_power_cut_costs_nothing(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ function Stores({ delivery }) {
     <dl><${Figure} title=${say("delivery.durable")}>${number(delivery.durable_records ?? 0)}<//><${Figure} title=${say("delivery.lastdurable")}>${delivery.last_durable_ms ? moment(delivery.last_durable_ms) : "–"}<//></dl></section>`;
 }
 
+const refusalWord = (code) => (hasWord(`ack.${code}`) ? say(`ack.${code}`) : code.replaceAll("_", " "));
+
+/** One record that a store rejected: its device, when and why, and what was sent. */
+function Rejected({ record }) {
+  const [code, ...text] = record.reason.split(": ");
+  return html`<li class="figures">${moment(record.time_ms)} <a href=${`#/device/${encodeURIComponent(record.device)}`}>${record.device}</a> ${record.group}
+    <p><strong>${refusalWord(code)}</strong>${text.length > 0 && html` <small>${text.join(": ")}</small>`}</p>
+    <details><summary>${say("delivery.content")}</summary><code>${record.body}</code></details></li>`;
+}
+
 function Quarantine({ quarantine }) {
   const [records, setRecords] = useState(null);
   const [said, setSaid] = useState("");
@@ -52,23 +62,24 @@ function Quarantine({ quarantine }) {
   };
   const look = () => attempt(async () => {
     const answer = await request("quarantine", { query: { limit: 50 } });
-    setRecords(answer.records ?? answer);
+    setRecords(answer.records);
+    setSaid("");
   });
   const again = () => attempt(async () => {
-    await request("commands/requeue", { method: "POST", body: { all: true } });
-    setSaid(say("delivery.requeued"));
+    const { records: sent } = await request("commands/requeue", { method: "POST", body: { all: true } });
+    setSaid(say("delivery.requeued", number(sent)));
+    setRecords(null);
   });
   const reasons = Object.entries(quarantine.reasons ?? {});
   return html`<section class="panel" data-level=${quarantine.records > 0 ? "warning" : "normal"}>
     <h2>${quarantine.records > 0 && html`<${LevelGlyph} level="warning" />`}${say("delivery.quarantine")}</h2>
     ${quarantine.records === 0 ? html`<p>${say("delivery.quarantine.none")}</p>` : html`
       <dl><${Figure} title=${say("delivery.records")} abnormal=true>${number(quarantine.records)}<//>
-      ${reasons.map(([code, count]) => html`<${Figure} key=${code} title=${reasonWord(code)}>${number(count)}<//>`)}</dl>
+      ${reasons.map(([code, count]) => html`<${Figure} key=${code} title=${refusalWord(code)}>${number(count)}<//>`)}</dl>
       <div class="row"><button class="button" onClick=${look}>${say("delivery.look")}</button>
       <button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${again}>${say("delivery.requeue")}</button></div>`}
     <p role="status">${said}</p>
-    ${records && html`<ul class="records">${records.map((record, index) => html`<li key=${index} class="figures">${Object.entries(record).map(([key, value]) => html`<span key=${key}><b>${key}</b> ${
-      typeof value === "object" ? JSON.stringify(value) : key.endsWith("_ms") ? moment(value) : String(value)}</span> `)}</li>`)}</ul>`}</section>`;
+    ${records && html`<ul class="records">${records.map((record) => html`<${Rejected} key=${`${record.stream} ${record.offset}`} record=${record} />`)}</ul>`}</section>`;
 }
 
 /** Other settings for the running gateway: the plan first, and then the gateway takes them. */
