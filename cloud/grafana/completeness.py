@@ -66,6 +66,7 @@ def _numbers(chosen: Selection) -> Iterator[Panel]:
             name[0].upper() + name[1:],
             text(f"所选时间内的值数（{name}）。", f"Number of values in the time shown: {name}."),
             chosen.devices.account_total(point),
+            "locale",
         )
 
 
@@ -84,7 +85,7 @@ def _charts(chosen: Selection) -> Iterator[Panel]:
         text("缺数原因", "Values that are missing, by cause"),
         text("每个时间间隔内没有得到的值数，按原因。", "Number of values in each interval, by cause."),
         chosen.devices.accounts_over_time(tuple(LOST)),
-        "none",
+        "locale",
         interval_s=INTERVAL_S,
         min=0,
     )
@@ -105,6 +106,7 @@ def _charts(chosen: Selection) -> Iterator[Panel]:
         "s",
         interval_s=INTERVAL_S,
         width=GRID,
+        min=0,
     )
 
 
@@ -141,7 +143,7 @@ def _devices(chosen: Selection) -> Panel:
         GRID,
         12,
         60,
-        {"unit": "none", "noValue": chosen.term("no_data"), "custom": {"filterable": True}},
+        {"unit": "locale", "noValue": chosen.term("no_data"), "custom": {"filterable": True}},
         columns,
         {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}},
         rows.steps,

@@ -127,7 +127,7 @@ def _parts() -> dict[str, str]:
     never = f"{_expected()} * {NEVER} unless on (edge) {_ever('$__range')}"
     return {
         CAUSE: f"{cause} or {lost} - 1",
-        LAST_REPORT: f"1000 * {last_report}",
+        LAST_REPORT: f"1000 * {last_report} or 0 * ({never})",
         COMPLETENESS: promql_share("[$__range]", (EDGE,)),
         WAIT: f"{_now('oldest_record_age_s')} / 3600",
         VERSION_DIFFERS: _differs(VERSION),

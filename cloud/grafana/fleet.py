@@ -179,14 +179,14 @@ def _over_time(chosen: Selection) -> Iterator[Panel]:
     ask, text = chosen.queries, chosen.text
     limit = text("最多 10 个边缘，其余用变量选择。", "At most 10 edges; choose others with the variable.")
     yield chosen.timeline(
-        text("最严重的原因", "Worst cause over time"),
+        text("各边缘最严重的原因", "Worst cause over time"),
         text("各边缘报告的最严重原因；空白为无上报。", "What each edge reports; blank: no report.")
         + f" {limit}",
         ask.status("cause_code", "causes"),
         cause_mappings(chosen.language),
     )
     yield chosen.lines(
-        text("完整率", "Completeness by edge"),
+        text("各边缘完整率", "Completeness by edge"),
         text("每个时间间隔内：好值 / 应采值。", "In each interval: good values / values due.") + f" {limit}",
         ask.completeness_over_time(),
         "percentunit",
@@ -194,8 +194,10 @@ def _over_time(chosen: Selection) -> Iterator[Panel]:
         max=1,
     )
     yield chosen.lines(
-        text("离线设备", "Devices offline by edge"),
+        text("各边缘离线设备", "Devices offline by edge"),
         text("各边缘报告的离线设备数。", "Devices that do not answer their edge.") + f" {limit}",
         ask.status("offline_devices"),
         "none",
+        min=0,
+        decimals=0,
     )

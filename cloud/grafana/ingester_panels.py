@@ -10,11 +10,12 @@ from cloud.grafana.queries import Json
 from qilu.contract.profile.point import Label
 
 _BY = "sum by (instance)"
+"""Of the scraped series: what an ingester reports of itself has no instance."""
 _PANELS: tuple[tuple[str, str, Label, Label], ...] = (
     (f"{_BY} (rate(qilu_ingester_values_total[$__rate_interval]))", "cps",
      Label(zh="入库速率", en="Values stored per second"),
      Label(zh="各入库服务每秒写入存储的值数。", en="Values per second that the store took, by ingester.")),
-    (f"{_BY} (qilu_ingester_queue_records)", "none",
+    (f'{_BY} (qilu_ingester_queue_records{{instance!=""}})', "none",
      Label(zh="入库队列", en="Queue of the ingester"),
      Label(zh="等待写入存储的记录数。", en="Records that wait for the store.")),
     ((f"{_BY} (rate(qilu_ingester_write_seconds_total[$__rate_interval]))"

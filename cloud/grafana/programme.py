@@ -73,6 +73,7 @@ def _indicators(chosen: Selection) -> Iterator[Panel]:
             "Source: status of edges, qilu_gateway. Planned in the province: 500,000.",
         ),
         ask.total("devices", window=SHOWN_TIME),
+        "locale",
     )
     yield chosen.number(
         text("联网企业", "Networked enterprises"),
@@ -115,6 +116,7 @@ def _activities(chosen: Selection) -> Iterator[Panel]:
             ask.total_rate(source),
             "cps",
             width=GRID // 3,
+            min=0,
             displayName=title.text(language),
         )
     yield chosen.lines(
@@ -138,5 +140,6 @@ def _activities(chosen: Selection) -> Iterator[Panel]:
             "audits. Source: status of edges, qilu_gateway. At most 10 edges.",
         ),
         ask.status("devices"),
-        "none",
+        "locale",
+        min=0,
     )

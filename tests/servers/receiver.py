@@ -19,7 +19,10 @@ class Taken:
 
 
 class Receiver:
-    """Keeps each request in `taken`; replies with the JSON of `replies` by the path before `?`, else `{}`."""
+    """Keeps each request in `taken`; replies with the JSON of `replies` by the path before `?`, else `{}`.
+
+    A reply may be a function of the request.
+    """
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
@@ -38,8 +41,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def _take(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                owner.taken.append(Taken(self.path, json.loads(content) if content else None))
-                reply = json.dumps(owner.replies.get(self.path.partition("?")[0], {})).encode()
+                taken = Taken(self.path, json.loads(content) if content else None)
+                owner.taken.append(taken)
+                found = owner.replies.get(self.path.partition("?")[0], {})
+                reply = json.dumps(found(taken) if callable(found) else found).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(reply)))

@@ -17,7 +17,7 @@ from qilu.contract.display.palette import SERIES_COLORS
 COLUMN, ROW = 50, 36
 """Pixels of a cell of the grid."""
 _UNIT_TEXTS = {name: text for text, name in UNITS.items()} | {
-    "decbytes": "B", "cps": "/s", "cpm": "/min", "none": "", "short": "",
+    "decbytes": "B", "cps": "/s", "cpm": "/min", "none": "", "short": "", "locale": "",
 }  # fmt: skip
 
 Points = Sequence[tuple[float, float]]
@@ -78,12 +78,16 @@ def text_of(value: float | str, properties: Mapping[str, Any]) -> tuple[str, str
         for size, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
             if abs(value) >= size:
                 return f"{value / size:.2f} {name}", color
-    decimals = properties.get("decimals")
-    number = f"{value:.{decimals}f}" if decimals is not None else f"{value:.4g}"
     text = (
         unit.removeprefix("suffix: ") if unit.startswith("suffix: ") else _UNIT_TEXTS.get(unit, f"?{unit}?")
     )
-    return f"{number} {text}".strip(), color
+    return f"{_number(value, unit, properties.get('decimals'))} {text}".strip(), color
+
+
+def _number(value: float, unit: str, decimals: int | None) -> str:
+    if unit == "locale":
+        return f"{value:,.0f}"
+    return f"{value:.{decimals}f}" if decimals is not None else f"{value:.4g}"
 
 
 def text_of_nothing(properties: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -98,7 +102,8 @@ def draw(panel: Json, series: Mapping[str, Points], start: float, end: float) ->
     """The SVG of a panel that is no table."""
     place = panel["gridPos"]
     width, height = place["w"] * COLUMN - 8, place["h"] * ROW - 34
-    every = shown(panel, series)
+    inside = {name: [point for point in points if point[0] >= start] for name, points in series.items()}
+    every = shown(panel, inside)
     if not any(each.points for each in every):
         none = panel["fieldConfig"]["defaults"].get("noValue", "?")
         return _svg(width, height, [_text(width / 2, height / 2, none, anchor="middle", color="#888")])
@@ -242,6 +247,12 @@ def table(panel: Json, rows: Mapping[str, Mapping[str, float | str]], first: str
         for each in panel["fieldConfig"]["overrides"]
     }
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    for step in panel.get("transformations", ()):
+        options = step.get("options", {})
+        excluded, places = options.get("excludeByName", {}), options.get("indexByName") or {}
+        called = {options.get("renameByName", {}).get(name, name): place for name, place in places.items()}
+        columns = [name for name in columns if not excluded.get(name)]
+        columns.sort(key=lambda name: called.get(name, len(columns)) if called else 0)
     columns = [
         name
         for name in columns

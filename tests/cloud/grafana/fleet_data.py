@@ -131,7 +131,7 @@ def recent_end_ms() -> int:
     return (time.time_ns() // 10**9 - 60) * 1000
 
 
-TEXT_COLUMNS = ("site", "version", "settings", "sentence_en")
+TEXT_COLUMNS = ("site", "version", "settings", "sentence_en", "sentence_zh")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from qilu_cli.main import app
 
 KNOWN = list(profiles(known_profiles()).values())
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
-MORE_UNITS = {"percentunit", "decbytes", "cps", "cpm", "dateTimeFromNow"}
+MORE_UNITS = {"percentunit", "decbytes", "cps", "cpm", "dateTimeFromNow", "locale"}
 BUILT_IN = {"__interval", "__rate_interval", "__range", "timeFilter", "__all", "__value", "__url_time_range",
             "col", "tag_edge", "tag_device"}  # fmt: skip
 CHOSEN = [Selection(store, language, KNOWN) for store in STORES for language in LANGUAGES]
