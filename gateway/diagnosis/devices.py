@@ -101,8 +101,13 @@ class DeviceBook:
             follower(event)
 
     def skipped_polls(self) -> Mapping[str, int]:
-        """Endpoint -> polls that were skipped since the start."""
+        """Name of a source -> polls that were skipped since the start."""
         return {source.name: source.stats.missed_polls for source in self.sources}
+
+    def endpoint_of(self, source: str) -> str:
+        """The endpoint of the source with this name, as people write it."""
+        entries = self._entries.values()
+        return next((entry.fixed.endpoint for entry in entries if entry.source.name == source), source)
 
     def source_of(self, device: str) -> ObservedSource:
         """The source that polls it; KeyError where there is no such device."""

@@ -116,9 +116,7 @@ class Observer:
             durable_records=parts.outbox.tally.durable,
             durable_delay_s=self._slow.delay_s,
             skipped_recently=round(sum(skipped.values())),
-            busiest_endpoint=max(skipped, key=skipped.__getitem__, default="")
-            if any(skipped.values())
-            else "",
+            busiest_endpoint=self._busiest(skipped),
             polls=tally.polls,
             values=tally.points,
             polls_per_s=self._polls.of(tally.polls, now) / max(self._polls.span_s(now), 1.0),
@@ -226,6 +224,11 @@ class Observer:
         by_size_s = self._slow.room_bytes / (rose / span_s)
         by_age_s = max(parts.settings.spool.max_age - oldest_s, 0.0)
         return min(by_size_s, by_age_s) / 3600
+
+    def _busiest(self, skipped: Mapping[str, float]) -> str:
+        if not any(skipped.values()):
+            return ""
+        return self._parts.devices.endpoint_of(max(skipped, key=skipped.__getitem__))
 
     def _skipped_recently(self, now: float) -> Mapping[str, float]:
         present = self._parts.devices.skipped_polls()

@@ -80,10 +80,10 @@ class DropLog:
         """
         runs, refused = list(offsets.runs()), IntervalSet()
         for at in range(0, len(runs), _MAX_RUNS):
-            some = IntervalSet(runs[at : at + _MAX_RUNS])
+            part = IntervalSet(runs[at : at + _MAX_RUNS])
             entry = {"stream": f"{stream:016x}", "epoch": epoch}
-            if not self._journal.write([entry | {"set_aside": str(some)}]):
-                refused.update(some)
+            if not self._journal.write([entry | {"set_aside": str(part)}]):
+                refused.update(part)
         return refused
 
     def set_aside(self, epoch: int) -> dict[int, IntervalSet]:

@@ -104,11 +104,11 @@ class Quarantine:
         send them again; returns those of which the disk took no note: they are not given up."""
         refused, self._refused = self._refused, IntervalSet()
         unnoted = self._losses.note_set_aside(stream, refused, self._epoch)
-        if given_up := refused.difference(unnoted):
-            self.dropped += len(given_up)
+        if dropped := refused.difference(unnoted):
+            self.dropped += len(dropped)
             now_ms = self._now_ms()
-            place = Segment("", stream, given_up.first(), given_up.last(), 0, now_ms, now_ms)
-            self._losses.quarantined(place, given_up, "max_bytes")
+            place = Segment("", stream, dropped.first(), dropped.last(), 0, now_ms, now_ms)
+            self._losses.quarantined(place, dropped, "max_bytes")
         return unnoted
 
     def give_up_oldest(self, reason: str) -> int:
@@ -123,8 +123,8 @@ class Quarantine:
     def _drop(self, segment: Segment, reason: str) -> None:
         """Unlink a segment. What this run set aside the checkpoint may not name yet: that is noted before,
         or, where a full disk does not take the note, with the room that this makes."""
-        begun_now = segment.name.startswith(opening_prefix(self._opening))
-        names = names_in(self._files, segment) if begun_now else {}
+        of_this_opening = segment.name.startswith(opening_prefix(self._opening))
+        names = names_in(self._files, segment) if of_this_opening else {}
         unnoted = {of: self._losses.note_set_aside(of, names[of], self._epoch) for of in names}
         self._backlog.drop_segment(segment, reason)
         for stream, offsets in unnoted.items():

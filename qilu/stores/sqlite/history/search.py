@@ -92,9 +92,9 @@ class OpenFile:
     def _rows(self, table: str, column: str, ids: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """The rows of a table with these ids, which rise; many in one statement."""
         for first in range(0, len(ids), _IDS):
-            some = ids[first : first + _IDS]
-            marks = ", ".join("?" * len(some))
-            rows = self.connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", some)
+            part = ids[first : first + _IDS]
+            marks = ", ".join("?" * len(part))
+            rows = self.connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", part)
             yield from sorted(rows.fetchall())
 
 
