@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from qilu.config.settings_file import read_secret
 from qilu.config.tls import TlsSettings
+from qilu.contract.hosts import is_loopback
 from qilu.contract.lookalikes import host_problem
 from qilu.contract.topics import Topics, topic_level
 from qilu.contract.units import Period
@@ -214,10 +214,7 @@ class MqttSettings(FrozenModel):
             return all(broker.on_loopback for broker in self.brokers)
         if self.proxy is not None:
             return False
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     def password(self) -> str | None:
         """The password, read anew each time so that it can be changed; ConfigError when it is not there."""

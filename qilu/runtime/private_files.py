@@ -72,6 +72,20 @@ def open_file(path: str | Path, flags: int) -> int:
     return descriptor
 
 
+def open_named(path: str | Path, flags: int) -> int:
+    """A descriptor of a file that a person named, for `open(opener=...)`; a new one is for its owner alone.
+
+    What may hold readings is written through it. A link is followed: the name is the person's own.
+    """
+    return os.open(path, flags | getattr(os, "O_BINARY", 0), FILE_MODE)
+
+
+def write_named(path: Path, text: str) -> None:
+    """Give a file that a person has named this content."""
+    with open(path, "w", encoding="utf-8", opener=open_named) as file:
+        file.write(text)
+
+
 def is_file(path: Path) -> bool:
     """Whether it is there, and neither a link nor a pipe."""
     return path.is_file() and not path.is_symlink()

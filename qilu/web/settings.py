@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import ssl
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from qilu.contract.errors import ConfigError
+from qilu.contract.hosts import is_loopback
 from qilu.contract.lookalikes import host_problem
 from qilu.contract.validation import FrozenModel, display, validation_error
 
@@ -113,10 +113,7 @@ class WebSettings(FrozenModel):
     @property
     def on_loopback(self) -> bool:
         """Whether only programs on this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def needs_token(self) -> bool:

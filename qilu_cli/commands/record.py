@@ -17,6 +17,7 @@ from qilu.config.profiles import profile_of
 from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
 from qilu.contract.profile import SERVE_COUNTER, DeviceProfile
 from qilu.contract.reading import Origin, Poll, Value
+from qilu.runtime.private_files import make_folder, open_named
 from qilu_cli.gateway_devices import device_of, single_source
 from qilu_cli.store_access import duration
 
@@ -70,8 +71,10 @@ class RecordFile:
         """ConfigError: it exists, or cannot be written."""
         self.rows = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("x", encoding="utf-8", newline="", buffering=1)
+            make_folder(path.parent)
+            self._file = open(  # noqa: SIM115 - `close` does
+                path, "x", encoding="utf-8", newline="", buffering=1, opener=open_named
+            )
         except FileExistsError:
             raise ConfigError("exists already", file=path, remedy="name a new file") from None
         except OSError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.sources.modbus.settings import ModbusSettings
+from qilu.contract.hosts import is_loopback
 from qilu.mqtt.settings import MqttSettings
 from qilu.stores.settings import InfluxSettings, StoreSettings
 from qilu.web.settings import WebSettings
@@ -18,8 +18,14 @@ def broker_warnings(mqtt: MqttSettings) -> Iterator[str]:
     named = mqtt.password_file is not None or mqtt.password_env is not None
     if named and mqtt.tls is None and not mqtt.on_loopback:
         yield f"mqtt: the password goes to {mqtt.address} unencrypted; set tls: {{ca: FILE}}"
-    if mqtt.proxy is not None and mqtt.proxy.password_file is not None:
-        yield from file_warnings({"mqtt.proxy.password_file": mqtt.proxy.password_file})
+    proxy = mqtt.proxy
+    if proxy is not None and proxy.password_file is not None:
+        if not is_loopback(proxy.host):
+            yield (
+                f"mqtt.proxy: its password goes to {proxy.host}:{proxy.port} unencrypted; give it one that is"
+                " for nothing else, or let the proxy know this machine by its address"
+            )
+        yield from file_warnings({"mqtt.proxy.password_file": proxy.password_file})
     key = mqtt.tls.key if mqtt.tls else None
     yield from file_warnings({"mqtt.password_file": mqtt.password_file, "mqtt.tls.key": key})
 
@@ -36,7 +42,7 @@ def store_warnings(store: StoreSettings) -> Iterator[str]:
         return
     secrets = store.token_file, store.token_env, store.password_file, store.password_env
     parts = urlsplit(store.url)
-    if any(secrets) and parts.scheme == "http" and not _is_here(parts.hostname or ""):
+    if any(secrets) and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield f"store.url: the secret goes to {parts.hostname} unencrypted; use https"
     yield from file_warnings(
         {"store.token_file": store.token_file, "store.password_file": store.password_file}
@@ -59,10 +65,3 @@ def file_warnings(files: dict[str, Path | None]) -> Iterator[str]:
     for key, file in files.items():
         if file is not None and file.exists() and file.stat().st_mode & stat.S_IRWXO:
             yield f"{key}: every user of this machine has access to {file}; run chmod o-rwx {file}"
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

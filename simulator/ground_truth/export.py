@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from qilu.contract.errors import ConfigError
 from qilu.contract.profile import DataType, DeviceProfile
 from qilu.contract.units import format_duration
+from qilu.runtime.private_files import write_named
 from qilu.runtime.rlimits import raise_open_file_limit
 from simulator.compiled.run import compiled_run
 from simulator.ground_truth.intervals import Intervals, Take
@@ -131,7 +132,7 @@ def export(plant: Plant, folder: Path, what: ExportPlan) -> Iterator[int]:
                 run.advance()
             yield row + 1
         run.flush()
-    (folder / "dataset.json").write_text(_described(plant, what), encoding="utf-8")
+    write_named(folder / "dataset.json", _described(plant, what))
 
 
 class Motion(Protocol):

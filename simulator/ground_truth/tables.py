@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qilu.contract.errors import ConfigError, describe_os_error
+from qilu.runtime.private_files import make_folder, open_named
 
 Form: TypeAlias = Literal["csv", "parquet"]
 Columns: TypeAlias = Mapping[str, NDArray[Any]]
@@ -37,8 +38,8 @@ def table_file(folder: Path, name: str, form: Form) -> TableFile:
     """A new file of that name in the folder. ConfigError: it is there already, or cannot be written."""
     path = folder / (f"{name}.csv.gz" if form == "csv" else f"{name}.parquet")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("xb")
+        make_folder(path.parent)
+        file = open(path, "xb", opener=open_named)  # noqa: SIM115 - its owner closes it
     except FileExistsError:
         raise ConfigError(f"{path} is there already", remedy="name a new folder to export to") from None
     except OSError as error:

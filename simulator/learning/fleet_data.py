@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from qilu.config.profiles import profiles
 from qilu.contract.profile import DataType, DeviceProfile
+from qilu.runtime.private_files import write_named
 from simulator.ground_truth.tables import table_file
 from simulator.learning.data_card import card
 from simulator.learning.fleet_faults import Unit, drawn_units
@@ -70,8 +71,8 @@ def write_fleet(preset: FleetPreset, name: str, seed: int, folder: Path) -> Iter
         features.close()
         labels.close()
     plain = _described(preset, name, seed, units, run.points)
-    (folder / "dataset.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(plain), encoding="utf-8")
+    write_named(folder / "dataset.json", json.dumps(plain, indent=1) + "\n")
+    write_named(folder / "README.md", card(plain))
 
 
 class _FleetRun:

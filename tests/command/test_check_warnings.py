@@ -90,6 +90,16 @@ def test_acknowledgements_that_need_no_signature_at_a_broker_elsewhere(
         ("host: 127.0.0.1, username: u, password_file: closed", "{type: sqlite, file: a.db}", ()),
         ("host: h, username: u, password_file: closed, tls: {}", "{type: sqlite, file: a.db}", ()),
         ("host: h, username: u, password_file: no-file, tls: {}", "{type: sqlite, file: a.db}", ()),
+        (
+            "host: h, tls: {}, proxy: {host: p, username: u, password_file: closed}",
+            "{type: sqlite, file: a.db}",
+            ("to p:3128",),
+        ),
+        (
+            "host: h, tls: {}, proxy: {host: 127.0.0.1, username: u, password_file: open}",
+            "{type: sqlite, file: a.db}",
+            ("open",),
+        ),
         ("host: h, tls: {cert: closed, key: open}", "{type: sqlite, file: a.db}", ("open",)),
         ("host: h", "{type: influx, server: victoriametrics, url: 'http://h', token_env: T}", ("to h un",)),
         ("host: h", "{type: influx, server: victoriametrics, url: 'https://h', token_file: open}", ("open",)),

@@ -113,13 +113,14 @@ def reachable_from(name: str) -> set[str]:
     return set().union(*map(on_network, SERVICES[name].get("networks", []))) - {name}
 
 
-def test_a_store_is_reached_by_its_ingester_its_audit_and_by_grafana_only() -> None:
+def test_a_store_is_reached_by_what_fills_and_watches_it_and_by_grafana_only() -> None:
     stores = {"influxdb", "victoriametrics"}
     ingesters = {"ingester", "ingester-victoria", "audit", "audit-victoria"}
-    assert reachable_from("influxdb") == ingesters | {"victoriametrics", "vmauth", "grafana"}
-    assert reachable_from("victoriametrics") == ingesters | {"influxdb", "vmauth"}
-    assert not reachable_from("gateway") & (stores | ingesters | {"grafana"})
-    assert all(COMPOSE["networks"][network] == {"internal": True} for network in ("store", "query", "cloud"))
+    assert reachable_from("influxdb") == ingesters | {"victoriametrics", "vmauth", "vmalert", "grafana"}
+    assert reachable_from("victoriametrics") == ingesters | {"influxdb", "vmauth", "vmalert"}
+    assert not reachable_from("gateway") & (stores | ingesters | {"grafana", "vmalert", "alertmanager"})
+    inside = ("store", "query", "cloud", "alerts")
+    assert all(COMPOSE["networks"][network] == {"internal": True} for network in inside)
 
 
 def test_no_environment_carries_a_secret() -> None:

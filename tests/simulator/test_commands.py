@@ -45,6 +45,8 @@ def test_a_data_set_is_written_and_its_progress_reported(tmp_path: Path) -> None
     assert "10 % (" in done.stderr
     assert "100 % (2m)" in done.stderr
     assert json.loads((tmp_path / "set" / "dataset.json").read_text())["step"] == 1.0
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (tmp_path / "set").rglob("*")}
+    assert modes == {True: 0o700, False: 0o600}
     with gzip.open(tmp_path / "set" / "devices" / "meter-1.csv.gz", "rt") as text:
         assert [int(row["tick"]) for row in csv.DictReader(text)] == list(range(0, 120, 2))
 

@@ -42,6 +42,11 @@ def baseline() -> ModuleType:
 
 
 @pytest.mark.slow
+def test_its_files_are_for_their_owner_alone(folder: Path) -> None:
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.slow
 def test_features_and_labels_are_two_files_with_the_same_rows(folder: Path) -> None:
     features, labels = table(folder, "features"), table(folder, "labels")
     assert [(row["device"], row["time_ms"]) for row in features] == [

@@ -143,6 +143,7 @@ async def recorded(folder: Path, running: Plant, number: int) -> tuple[list[str]
         address = f"127.0.0.1:{simulation.ports[5020]}"
         await record(RecordOptions(address, file, "eastron-sdm630", None, 1, "100ms", "700ms"))
         clock.cancel()
+    assert file.stat().st_mode & 0o777 == 0o600
     with file.open(newline="") as text:
         head, *rows = csv.reader(text)
     return head, rows

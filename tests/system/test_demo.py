@@ -63,6 +63,7 @@ async def test_it_shows_a_factory_at_work_and_a_second_start_goes_on_with_it(tmp
     assert " ERROR " not in first.stderr
     assert re.search(r"^the machines speak Modbus TCP at 127.0.0.1, ports \d+", first.stdout)
     assert re.search(r"^ +2 s .* [1-9]\d* points read", first.stdout, re.MULTILINE)
+    assert summary.stat().st_mode & 0o777 == 0o600
     counted = read(summary)
     assert counted["devices"] >= 8
     assert counted["polled_points"] == counted["durable_points"] > 0
@@ -127,4 +128,5 @@ def test_the_story_ends_with_an_audit_in_which_nothing_is_missing(tmp_path: Path
     today = datetime.now().astimezone().date().isoformat()
     written = qilu("report", "day", tmp_path / "history", today, "--html", page, "--lang", "en", within=60)
     assert written.returncode == 0, written.stderr
+    assert page.stat().st_mode & 0o777 == 0o600
     assert "pump-1" in page.read_text(encoding="utf-8")

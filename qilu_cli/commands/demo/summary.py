@@ -15,6 +15,7 @@ from qilu.contract.accounting import CLOUD_PROFILES
 from qilu.contract.errors import QiluError, writing
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey
+from qilu.runtime.private_files import make_folder, write_named
 from qilu.stores.sqlite.reader import SqliteReader
 
 _FOREVER_MS = 2**60
@@ -56,13 +57,13 @@ class Summary:
 
     def write(self, file: Path) -> None:
         with _named(file):
-            file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+            write_named(file, json.dumps(asdict(self), indent=1) + "\n")
 
 
 def prepare(file: Path) -> None:
     """Make the folder of a summary; ConfigError where it could not be written at the end."""
     with _named(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         if file.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory")
         if not os.access(file if file.exists() else file.parent, os.W_OK):

@@ -18,6 +18,7 @@ from qilu.contract.accounting import PROFILES
 from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError, writing
 from qilu.contract.profile import Label
+from qilu.runtime.private_files import write_named
 from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.store_access import print_json
@@ -59,7 +60,7 @@ async def report_day(options: DayOptions) -> None:
         return
     page = day_page(report, reported.heading, None, options.language)
     with writing(options.html, "name another file", "--html"):
-        options.html.write_text(page, encoding="utf-8")
+        write_named(options.html, page)
 
 
 def _day(text: str | None) -> Day:
