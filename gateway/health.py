@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.delivery.delivery import Delivery
@@ -61,45 +62,34 @@ POINTS: Mapping[str, str] = {
 """The points of the profile and the value of each."""
 
 
+@dataclass(eq=False)
 class Health:
     """Reads the present value of every point from those who count."""
 
-    def __init__(
-        self,
-        tally: Tally,
-        spool: Spool,
-        outbox: Outbox,
-        delivery: Delivery,
-        sink: MqttSink,
-        clock: Clock,
-        sources: Sequence[SourceStats],
-        devices: int,
-        observed_points: Callable[[], Mapping[str, float]],
-        history_left_out: Callable[[], int] = lambda: 0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._tally = tally
-        self._spool = spool
-        self._outbox = outbox
-        self._delivery = delivery
-        self._sink = sink
-        self._clock = clock
-        self._sources = sources
-        self.devices = devices
-        """How many the gateway collects from."""
-        self._observed_points = observed_points
-        self._history_left_out = history_left_out
-        self._monotonic = monotonic
-        self._started_at = monotonic()
+    tally: Tally
+    spool: Spool
+    outbox: Outbox
+    delivery: Delivery
+    sink: MqttSink
+    clock: Clock
+    sources: Sequence[SourceStats]
+    devices: int
+    """How many the gateway collects from."""
+    observed_points: Callable[[], Mapping[str, float]]
+    history_left_out: Callable[[], int] = lambda: 0
+    monotonic: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._started_at = self.monotonic()
 
     def read(self) -> Mapping[str, float]:
         """Point -> value, all of POINTS."""
-        tally, outbox, sources = self._tally, self._outbox, self._sources
-        pending = self._spool.pending()
+        tally, outbox, sources = self.tally, self.outbox, self.sources
+        pending = self.spool.pending()
         deferred = sum(outbox.deferred(pending).values())
-        counts = self._spool.counts()
+        counts = self.spool.counts()
         return {
-            "uptime_s": round(self._monotonic() - self._started_at, 1),
+            "uptime_s": round(self.monotonic() - self._started_at, 1),
             "polls": tally.polls,
             "points": tally.points,
             "bad_points": tally.bad_points,
@@ -114,9 +104,9 @@ class Health:
             "quarantined_records": counts.quarantined,
             "quarantine_dropped_records": counts.quarantine_dropped,
             "backlog_records": outbox.backlog(pending) + deferred,
-            "oldest_record_age_s": oldest_s(self._spool, self._clock.now_ms()),
-            "spool_bytes": self._spool.size,
-            "clock_offset_s": round(self._clock.wall_offset_s, 3),
+            "oldest_record_age_s": oldest_s(self.spool, self.clock.now_ms()),
+            "spool_bytes": self.spool.size,
+            "clock_offset_s": round(self.clock.wall_offset_s, 3),
             "dropped_records": tally.dropped,
             "blocked_records": tally.blocked,
             "durable_records": outbox.tally.durable,
@@ -124,13 +114,13 @@ class Health:
             "rejected_records": outbox.tally.rejected,
             "resent_records": outbox.tally.resent,
             "in_flight_records": outbox.unacknowledged,
-            "clock_known": int(self._clock.trust is TimeTrust.KNOWN),
+            "clock_known": int(self.clock.trust is TimeTrust.KNOWN),
             "broker_connected": int(outbox.connected),
-            "broker_disconnects": self._delivery.lost_links,
-            "discarded_messages": self._sink.discarded,
-            "unsigned_acks": self._sink.unsigned_acks,
-            "history_left_out_records": self._history_left_out(),
-            **self._observed_points(),
+            "broker_disconnects": self.delivery.lost_links,
+            "discarded_messages": self.sink.discarded,
+            "unsigned_acks": self.sink.unsigned_acks,
+            "history_left_out_records": self.history_left_out(),
+            **self.observed_points(),
         }
 
 

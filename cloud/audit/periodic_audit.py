@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from cloud.audit.audit import Audit, audit
 from cloud.audit.report import audit_polls, comparison_polls
@@ -30,21 +30,20 @@ class AuditPlan:
     edges: Collection[str] = ()
 
 
+@dataclass(eq=False)
 class PeriodicAudit:
     """Asks `reader` and writes into `store`, both open."""
 
-    def __init__(
-        self, reader: Reader, store: Store, plan: AuditPlan, *, wall: Callable[[], float] = time.time
-    ) -> None:
-        self._reader = reader
-        self._store = store
-        self._plan = plan
-        self._wall = wall
+    reader: Reader
+    store: Store
+    plan: AuditPlan
+    _: KW_ONLY
+    wall: Callable[[], float] = time.time
 
     async def run(self) -> None:
         """Audit at once and then every `every_s` seconds, until cancelled."""
         while True:
-            pause_s = self._plan.every_s
+            pause_s = self.plan.every_s
             try:
                 _log.info(_summary(await self.once()))
             except UnreachableError as error:
@@ -54,24 +53,24 @@ class PeriodicAudit:
 
     async def once(self) -> Audit:
         """One audit, whose result is in the store when it returns. UnreachableError."""
-        end_ms = int(self._wall() * 1000)
-        start_ms = end_ms - round(self._plan.last_s * 1000)
-        result = await audit(self._reader, start_ms, end_ms, edges=self._plan.edges)
+        end_ms = int(self.wall() * 1000)
+        start_ms = end_ms - round(self.plan.last_s * 1000)
+        result = await audit(self.reader, start_ms, end_ms, edges=self.plan.edges)
         polls = [
-            *audit_polls(result, self._plan.last_s, end_ms),
+            *audit_polls(result, self.plan.last_s, end_ms),
             *comparison_polls(await self._texts(result), end_ms),
         ]
         if polls:
-            await self._store.write(polls)
+            await self.store.write(polls)
         return result
 
     async def _texts(self, result: Audit) -> Mapping[str, Mapping[str, str]]:
         """Edge -> what it reported of itself in texts; empty where the store has no texts."""
-        if not self._reader.has_texts:
+        if not self.reader.has_texts:
             return {}
         texts = {}
         for edge in sorted({finding.edge for finding in result.findings}):
-            latest = await self._reader.latest(DeviceKey(edge, edge), profile=EDGE_INFO)
+            latest = await self.reader.latest(DeviceKey(edge, edge), profile=EDGE_INFO)
             texts[edge] = {
                 point: sample.value
                 for point, sample in latest.items()

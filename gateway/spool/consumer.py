@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from gateway.interfaces import Record
 from gateway.record_content import NOTHING, Content, content_of
@@ -21,40 +22,30 @@ _log = logging.getLogger(__name__)
 _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
+@dataclass(eq=False)
 class SpoolConsumer:
     """The records of all streams, for as long as they are pending."""
 
-    def __init__(
-        self,
-        files: Files,
-        kept: SegmentIndex,
-        writer: SegmentWriter,
-        lost: LossListener,
-        *,
-        keeps_acked: bool = False,
-    ) -> None:
-        """`keeps_acked`: what has nothing pending stays until `release_acked` or `drop_segment`.
-
-        `lost` is called with each segment of which offsets are lost, and why.
-        """
-        self._keeps_acked = keeps_acked
-        self._files = files
-        self._kept = kept
-        self._writer = writer
-        self._lost = lost
+    files: Files
+    kept: SegmentIndex
+    writer: SegmentWriter
+    lost: LossListener
+    """Is called with each segment of which offsets are lost, and why."""
+    keeps_acked: bool = False
+    """Whether what has nothing pending stays until `release_acked` or `drop_segment`."""
 
     def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> list[Record]:
         """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
         records: list[Record] = []
-        pending = self._kept.pending.get(stream)
+        pending = self.kept.pending.get(stream)
         if not pending:
             return records
         room = max_bytes
         for first, last in pending.intersection(wanted).runs():
-            for segment in self._kept.overlapping(stream, first, last):
+            for segment in self.kept.overlapping(stream, first, last):
                 start, end = max(first, segment.first), min(last, segment.last)
                 try:
-                    fetched = fetch(self._files, segment, start, end, room, always_first=not records)
+                    fetched = fetch(self.files, segment, start, end, room, always_first=not records)
                 except OSError as error:
                     self._cannot_read(segment, error)
                     continue
@@ -68,50 +59,50 @@ class SpoolConsumer:
 
     def forget(self, stream: int, offsets: IntervalSet) -> None:
         """These are no longer pending; segments with nothing else in them are done with."""
-        self.release(self._kept.subtract(stream, offsets))
+        self.release(self.kept.subtract(stream, offsets))
 
     def release_all(self) -> None:
         """Every segment with nothing pending is done with, but the one that is being written."""
-        self.release([segment for segment in self._kept.segments() if not self._kept.needs(segment)])
+        self.release([segment for segment in self.kept.segments() if not self.kept.needs(segment)])
 
     def release_acked(self, before_s: float) -> None:
         """Unlink what has nothing pending and was last written before this time (s, of running)."""
         done = []
-        for segment in self._kept.segments():
+        for segment in self.kept.segments():
             if segment.written_s >= before_s:
                 break
-            if segment is not self._writer.active and not self._kept.needs(segment):
+            if segment is not self.writer.active and not self.kept.needs(segment):
                 done.append(segment)
         for segment in done:
             self.drop_segment(segment, "acked")
 
     def oldest_acked(self) -> Segment | None:
         """The oldest segment that is only kept for `acked_retention`."""
-        if not self._keeps_acked:
+        if not self.keeps_acked:
             return None
-        active = self._writer.active
-        for segment in self._kept.segments():
-            if segment is not active and not self._kept.needs(segment):
+        active = self.writer.active
+        for segment in self.kept.segments():
+            if segment is not active and not self.kept.needs(segment):
                 return segment
         return None
 
     def drop_segment(self, segment: Segment, reason: str) -> None:
         """Unlink a segment whatever is pending in it, but look first whose values that is."""
-        if segment is self._writer.active:
-            self._writer.roll()
+        if segment is self.writer.active:
+            self.writer.roll()
         content = self._content(segment)
-        lost = self._kept.remove(segment)
+        lost = self.kept.remove(segment)
         self.unlink(segment.name)
-        self._lost(segment, lost, reason, content)
+        self.lost(segment, lost, reason, content)
 
     def _content(self, segment: Segment) -> Content:
         """What is in the pending records of a segment, as far as the disk gives them."""
-        pending = self._kept.pending_of(segment)
+        pending = self.kept.pending_of(segment)
         if not pending:
             return NOTHING
         span = pending.first(), pending.last()
         try:
-            fetched = fetch(self._files, segment, *span, segment.size, always_first=True)
+            fetched = fetch(self.files, segment, *span, segment.size, always_first=True)
         except OSError as error:
             _log.warning("spool: %s cannot be read, its records are dropped unread: %s", segment.name, error)
             return NOTHING
@@ -120,7 +111,7 @@ class SpoolConsumer:
     def unlink(self, name: str) -> None:
         """Remove a file of the spool, or log that it cannot be removed."""
         try:
-            self._files.unlink(name)
+            self.files.unlink(name)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -128,18 +119,18 @@ class SpoolConsumer:
 
     def check_present(self, names: Collection[str]) -> None:
         """Count as missing what is in segments whose file is not among these names."""
-        for segment in list(self._kept.segments()):
+        for segment in list(self.kept.segments()):
             if segment.name not in names:
-                if segment is self._writer.active:
-                    self._writer.roll()
-                self._lost(segment, self._kept.remove(segment), "missing", NOTHING)
+                if segment is self.writer.active:
+                    self.writer.roll()
+                self.lost(segment, self.kept.remove(segment), "missing", NOTHING)
 
     def check_active(self) -> None:
         """Begin another segment when somebody removed the file that is being written."""
-        active = self._writer.active
+        active = self.writer.active
         if active is not None:
             try:
-                self._files.stat(active.name)
+                self.files.stat(active.name)
             except FileNotFoundError as error:
                 self._cannot_read(active, error)
             except OSError as error:
@@ -149,15 +140,15 @@ class SpoolConsumer:
         """These segments are not needed; `acked_retention` may keep them for a while."""
         for segment in segments:
             empty = segment.last < segment.first
-            if segment is not self._writer.active and (empty or not self._keeps_acked):
-                self._kept.remove(segment)
+            if segment is not self.writer.active and (empty or not self.keeps_acked):
+                self.kept.remove(segment)
                 self.unlink(segment.name)
 
     def _mark_damaged(self, segment: Segment, damaged: IntervalSet) -> None:
         """Records that should be in `segment` are not there, or not whole."""
-        lost = damaged.intersection(self._kept.pending[segment.stream])
-        freed = self._kept.subtract(segment.stream, lost)
-        self._lost(segment, lost, "damaged", NOTHING)
+        lost = damaged.intersection(self.kept.pending[segment.stream])
+        freed = self.kept.subtract(segment.stream, lost)
+        self.lost(segment, lost, "damaged", NOTHING)
         self.release(freed)
 
     def _cannot_read(self, segment: Segment, error: OSError) -> None:
@@ -169,8 +160,8 @@ class SpoolConsumer:
             segment.name,
             error,
         )
-        if segment is self._writer.active:
-            self._writer.roll()
-        lost = self._kept.remove(segment)
+        if segment is self.writer.active:
+            self.writer.roll()
+        lost = self.kept.remove(segment)
         reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-        self._lost(segment, lost, reason, NOTHING)
+        self.lost(segment, lost, reason, NOTHING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.interfaces import Record
@@ -29,27 +30,22 @@ class Authority(Protocol):
         """The correction of the epoch of `mark`; None while it must wait. `this_boot`: of the present one."""
 
 
+@dataclass(eq=False)
 class HeldRecords:
     """What of a spool is kept back; `this_boot`: whether a stream was written in the present boot.
 
     `on_corrected` is called with each corrected record when it is read, and so perhaps several times.
     """
 
-    def __init__(
-        self,
-        corrections: Corrections,
-        authority: Authority,
-        this_boot: Callable[[int], bool],
-        monotonic: Callable[[], float],
-        on_corrected: Sequence[Callable[[Record], None]] = (),
-    ) -> None:
-        self._corrections = corrections
-        self._authority = authority
-        self._this_boot = this_boot
-        self._monotonic = monotonic
+    corrections: Corrections
+    authority: Authority
+    this_boot: Callable[[int], bool]
+    monotonic: Callable[[], float]
+    on_corrected: Sequence[Callable[[Record], None]] = ()
+
+    def __post_init__(self) -> None:
         self._held: dict[int, IntervalSet] = {}
         self._retry_at = 0.0
-        self._on_corrected = on_corrected
         self._complaints = LogThrottle(_log)
 
     def hold(self, record: Record) -> None:
@@ -60,8 +56,8 @@ class HeldRecords:
         """What of `pending` may be read to be sent."""
         if not self._held:
             return pending
-        now = self._monotonic()
-        if self._authority.deciding and now >= self._retry_at:
+        now = self.monotonic()
+        if self.authority.deciding and now >= self._retry_at:
             self._retry_at = now + _RETRY_S
             self._held.clear()
             return pending
@@ -82,26 +78,26 @@ class HeldRecords:
         mark = mark_of(record.body)
         if mark is None:
             return record
-        correction = self._corrections.get(record.stream, mark.epoch) or self._decide(record.stream, mark)
+        correction = self.corrections.get(record.stream, mark.epoch) or self._decide(record.stream, mark)
         if correction is None:
             self.hold(record)
             return None
         record = record._replace(body=corrected(record.body, correction))
-        for listener in self._on_corrected:
+        for listener in self.on_corrected:
             listener(record)
         return record
 
     def _decide(self, stream: int, mark: Mark) -> Correction | None:
-        this_boot = self._this_boot(stream)
-        known = self._corrections.of_epoch(mark.epoch, self._this_boot) if this_boot else None
-        correction = known or self._authority.correction(mark, this_boot=this_boot)
+        this_boot = self.this_boot(stream)
+        known = self.corrections.of_epoch(mark.epoch, self.this_boot) if this_boot else None
+        correction = known or self.authority.correction(mark, this_boot=this_boot)
         if correction is None:
             return None
         try:
-            correction = self._corrections.add(stream, mark.epoch, correction)
+            correction = self.corrections.add(stream, mark.epoch, correction)
         except OSError as error:
             text = f"spool: records wait because the correction of their time cannot be written: {error}"
-            self._complaints.warn("disk", text, self._monotonic())
+            self._complaints.warn("disk", text, self.monotonic())
             return None
         where = f"stream {stream:016x}: records made while the clock was in doubt"
         if correction.uncertain:
