@@ -20,7 +20,7 @@ from qilu.contract.units import parse_duration
 from qilu.runtime.redaction import redacted
 from qilu.stores.factory import open_reader
 from qilu.stores.interfaces import DescribedPoint, PointInfoReader, Reader
-from qilu.stores.settings import SqliteSettings
+from qilu.stores.settings import SqliteSettings, StoreSettings
 from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.terminal import console, json_text
@@ -29,25 +29,32 @@ Rows = Sequence[Sequence[Any]]
 """What a cell begins with that a spreadsheet runs; a tab or a line break before it is spelled out."""
 
 
+def store_settings(store: str) -> StoreSettings:
+    """The store of ingester settings (.yaml), or of a SQLite file, which need not be there. ConfigError."""
+    path = Path(store)
+    if path.suffix not in (".yaml", ".yml"):
+        return SqliteSettings(type="sqlite", file=path)
+    from cloud.settings import IngesterSettings
+
+    with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
+        return load(path, IngesterSettings).store
+
+
 def reader(store: str) -> PointInfoReader | HistoryReader:
     """The reader of a store file, the folder of a local history, or the store of ingester settings (.yaml).
 
     ConfigError.
     """
     path = Path(store)
-    if path.suffix in (".yaml", ".yml"):
-        from cloud.settings import IngesterSettings
-
-        with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
-            return open_reader(load(path, IngesterSettings).store)
+    settings = store_settings(store)
     if path.is_dir():
         if not is_history(path):
             raise no_history(path)
         return HistoryReader(path)
-    if not path.is_file():
+    if isinstance(settings, SqliteSettings) and settings.file == path and not path.is_file():
         remedy = "start `qilu demo` first, or name your store with --store"
         raise ConfigError("no such store", file=path, remedy=remedy)
-    return open_reader(SqliteSettings(type="sqlite", file=path))
+    return open_reader(settings)
 
 
 async def described_points(

@@ -14,14 +14,10 @@ from cloud.data_sets.loader import Copies, load
 from cloud.data_sets.plant_export import PlantExport
 from cloud.data_sets.query_result import QueryResult
 from qilu.config.profiles import known_profiles, profiles
-from qilu.config.settings_file import load as load_settings
 from qilu.contract.errors import ConfigError, DataError
 from qilu.stores.factory import open_store
-from qilu.stores.interfaces import Store
-from qilu.stores.settings import SqliteSettings
-from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.progress import progress
-from qilu_cli.store_access import duration
+from qilu_cli.store_access import duration, store_settings
 from qilu_cli.time_zones import iso_time, parse_iso_time
 
 DEFAULT_EDGE = "import"
@@ -51,7 +47,7 @@ async def import_data(options: ImportOptions, wall: Callable[[], float] = time.t
     length_ms = data.extent.length_ms
     copies = Copies(_shift_ms(options, data.extent.end_ms, length_ms, wall), options.repeat)
     first_ms = data.extent.first_ms + copies.shift_ms
-    async with _store(options.store) as store:
+    async with open_store(store_settings(options.store)) as store:
         with progress("importing", data.polls_expected) as show:
             loaded = await load(data, store, copies, random=SystemRandom(), show=show)
     span = f"{iso_time(first_ms)} to {iso_time(first_ms + length_ms * options.repeat)}"
@@ -96,14 +92,3 @@ def _shift_ms(options: ImportOptions, end_ms: int, length_ms: int, wall: Callabl
     sign = -1 if text.startswith("-") else 1
     text = text.lstrip("+-")
     return 0 if re.fullmatch(r"0[a-z]*", text) else sign * round(duration("--shift", text) * 1000)
-
-
-def _store(store: str) -> Store:
-    """The store of ingester settings (.yaml), or a store file, which is made where there is none."""
-    path = Path(store)
-    if path.suffix in (".yaml", ".yml"):
-        from cloud.settings import IngesterSettings
-
-        with expected(Kind.INGESTER, path, "name ingester settings, or a store file"):
-            return open_store(load_settings(path, IngesterSettings).store)
-    return open_store(SqliteSettings(type="sqlite", file=path))

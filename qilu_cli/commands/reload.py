@@ -35,10 +35,7 @@ def plan(file: Path, against: Path | None, *, as_json: bool) -> None:
     with expected(Kind.GATEWAY, file):
         new = SettingsSet.load(file)
     directory = new.settings.spool.directory
-    if against is not None:
-        old = SettingsSet.load(against)
-    else:
-        old = _kept(directory, file)
+    old = _kept(directory, file) if against is None else SettingsSet.load(against)
     _print(ReloadReport.of(compare(old, new)), as_json=as_json)
 
 

@@ -78,8 +78,13 @@ class StoreBook:
 
     def _profile(self, name: str) -> ProfileEntry | None:
         if name not in self._profiles:
-            try:
-                self._profiles[name] = ProfileEntry(profiles([name], self._folder)[name])
-            except ConfigError:
-                self._profiles[name] = None
+            self._profiles[name] = described(name, self._folder)
         return self._profiles[name]
+
+
+def described(name: str, folder: Path | None) -> ProfileEntry | None:
+    """The profile of this name, in the folder or among the shipped ones; None where there is none."""
+    try:
+        return ProfileEntry(profiles([name], folder)[name])
+    except ConfigError:
+        return None

@@ -210,16 +210,12 @@ async def _run_demo(options: DemoOptions, stop: asyncio.Event) -> Summary:
 async def _show_story(story: Story, place: Place, run: _Run, stop: asyncio.Event, *, lines: bool) -> None:
     """The story from the first reading on, then the end of the demo; the broker is there at the end."""
     await run.latest_values.flowing.wait()
-    show = table.print_line if lines else _without_lines
+    show = table.print_line if lines else lambda _: None  # the live table has the caption
     try:
         await story.run(stage_of(place, show, run.gateway.clock.now_ms), stop)
     finally:
         await place.broker.start()
     stop.set()
-
-
-def _without_lines(_line: str) -> None:
-    """The live table has the caption."""
 
 
 async def _open_console(

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from gateway.console.catalogue import Catalogue, ProfileEntry
+from gateway.console.catalogue import Catalogue
 from gateway.console.day_page import day_page
 from gateway.console.day_report import Day, ReportedDevice, day_report, reported_devices
 from gateway.load import load
-from qilu.config.profiles import profiles
 from qilu.contract.accounting import PROFILES
 from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError, writing
 from qilu.contract.profile import Label
 from qilu.runtime.private_files import write_named
 from qilu.stores.sqlite.history.reader import HistoryReader, is_history, no_history
+from qilu_cli.commands.console.store_book import described
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.store_access import print_json
 
@@ -91,15 +91,8 @@ async def _of_folder(options: DayOptions) -> _ReportSource:
     edges = {entry.edge for entry in stored}
     edge = min(edges, default="")
     devices = {
-        entry.device: ReportedDevice(Label(), _profile(entry.profile, options.profiles))
+        entry.device: ReportedDevice(Label(), described(entry.profile, options.profiles))
         for entry in stored
         if entry.edge == edge
     }
     return _ReportSource(options.source, edge, (), devices)
-
-
-def _profile(name: str, folder: Path | None) -> ProfileEntry | None:
-    try:
-        return ProfileEntry(profiles([name], folder)[name])
-    except ConfigError:
-        return None
