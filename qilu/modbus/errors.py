@@ -1,4 +1,4 @@
-"""What can be wrong with a Modbus exchange, as types: the nine exceptions of the protocol and its breaches.
+"""What can be wrong with a Modbus request, as types: the nine exceptions of the protocol and its breaches.
 
 Codes and their meaning: MODBUS Application Protocol Specification V1.1b3, section 7.
 """

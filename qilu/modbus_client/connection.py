@@ -48,7 +48,6 @@ class Connection(asyncio.BufferedProtocol):
         timers: Timers | None = None,
     ) -> None:
         """`endpoint`: shared by its connections, one after another; `timers`: by the whole process."""
-        self.name = options.url
         self.record = ConnectionRecord()
         self.endpoint = endpoint
         self.trace: Trace | None = None
@@ -96,7 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         await self.read((transaction,), timeout, gap)
         if transaction.data is not None:
             return transaction.data
-        raise transaction.error or ConnectionLostError(f"{self.name}: not sent")
+        raise transaction.error or ConnectionLostError(f"{self._options.url}: not sent")
 
     def close(self) -> None:
         """Hang up; what is open fails at once."""
@@ -140,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._fail_all(
-            ConnectionLostError(f"{self.name}: connection lost: {exc or 'closed by the far side'}")
+            ConnectionLostError(f"{self._options.url}: connection lost: {exc or 'closed by the far side'}")
         )
 
     # Steps of a read.
@@ -150,7 +149,7 @@ class Connection(asyncio.BufferedProtocol):
         requests, transport = self._requests, self._transport
         waiting = requests.waiting
         if waiting and (transport is None or transport.is_closing()):
-            self._fail_all(ConnectionLostError(f"{self.name}: not connected"))
+            self._fail_all(ConnectionLostError(f"{self._options.url}: not connected"))
         while waiting and len(requests.open) < requests.limit:
             not_before = self._not_before(waiting[0].unit)
             if now < not_before:
@@ -173,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         requests.open[transaction.id] = transaction
         if requests.behind and len(requests.open) == 1:
             # The reply would be taken for its rest, or its rest for the reply.
-            self._fail_all(ConnectionLostError(f"{self.name}: half a frame came unasked"))
+            self._fail_all(ConnectionLostError(f"{self._options.url}: half a frame came unasked"))
             self._disconnect()
             return
         self._stats.requests += 1
@@ -209,7 +208,7 @@ class Connection(asyncio.BufferedProtocol):
         except ProtocolError as error:
             self._stats.rejected_replies += 1
             transaction.error = self._diagnosis.wrong_response(transaction.request, pdu, str(error))
-            _log.debug("%s: unit %d: %s", self.name, transaction.unit, transaction.error)
+            _log.debug("%s: unit %d: %s", self._options.url, transaction.unit, transaction.error)
         except ModbusError as error:
             self._stats.exceptions += 1
             transaction.error = error
@@ -236,7 +235,10 @@ class Connection(asyncio.BufferedProtocol):
         self._diagnosis.rejected_frames += 1
         self._requests.ids.avoid(frame.transaction)
         _log.debug(
-            "%s: rejected a reply of unit %d, transaction %d", self.name, frame.unit, frame.transaction
+            "%s: rejected a reply of unit %d, transaction %d",
+            self._options.url,
+            frame.unit,
+            frame.transaction,
         )
 
     def _on_timer(self) -> None:
@@ -254,8 +256,10 @@ class Connection(asyncio.BufferedProtocol):
         del requests.open[transaction.id]
         requests.waiting.clear()
         if requests.unconfirmed and requests.behind:
-            requests.invalidate_unconfirmed(ProtocolError(f"{self.name}: half a frame came behind it"))
-        problem = f"{self.name}: unit {transaction.unit} did not reply within {requests.timeout:g} s"
+            requests.invalidate_unconfirmed(
+                ProtocolError(f"{self._options.url}: half a frame came behind it")
+            )
+        problem = f"{self._options.url}: unit {transaction.unit} did not reply within {requests.timeout:g} s"
         error = self._diagnosis.timed_out(transaction, problem) or ReplyTimeoutError(problem)
         transaction.fail(error, now)
         self._stats.timeouts += 1

@@ -33,12 +33,7 @@ from qilu.modbus.read_functions import unpack_bits
 from qilu.modbus_client.connection import Connection
 from qilu.modbus_client.connector import EndpointConnector
 from qilu.modbus_client.stats import ClientStats
-from qilu.modbus_client.transaction import (
-    ConnectionLostError,
-    ReplyTimeoutError,
-    Transaction,
-    UnusableReplyError,
-)
+from qilu.modbus_client.transaction import ConnectionLostError, ReplyTimeoutError, UnusableReplyError
 from qilu.runtime.backoff import Backoff
 
 BUSY_PAUSES = (0.1, 0.5)  # seconds before a device that is busy is polled again
@@ -125,23 +120,23 @@ class Prober:
         Replies that a quirk accepts are accepted, and noted. A connection that was lost is made again, and a
         device that is busy is asked again.
         """
-        pauses, lost = list(BUSY_PAUSES), 0
+        pauses, lost = list(BUSY_PAUSES), False
         while True:
-            connection = await self._connected(attempts=CONNECT_AGAIN)
-            exchange = Transaction(unit, request)
-            await connection.read([exchange], self.settings.timeout, self.settings.message_spacing)
-            if exchange.data is not None:
-                return exchange.data
-            error: QiluError = exchange.error or UnreachableError(f"{self.url}: nothing was sent")
-            if isinstance(error, AcknowledgeReply | DeviceBusy) and pauses:
+            connection, settings = await self._connected(attempts=CONNECT_AGAIN), self.settings
+            try:
+                return await connection.request(unit, request, settings.timeout, settings.message_spacing)
+            except (AcknowledgeReply, DeviceBusy):
+                if not pauses:
+                    raise
                 await asyncio.sleep(pauses.pop(0))
-            elif isinstance(error, ConnectionLostError):
+            except ConnectionLostError:
                 connection.record.closed_by_us = True  # which is no reason to wait before the next one
                 if lost:
-                    raise error
-                lost += 1  # many devices close a connection that was idle
-            elif not await self._accepts(error):
-                raise error
+                    raise
+                lost = True  # many devices close a connection that was idle
+            except QiluError as error:
+                if not await self._accepts(error):
+                    raise
 
     def reconnect(self) -> None:
         """Ask what follows over a new connection."""

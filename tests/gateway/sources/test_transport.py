@@ -78,9 +78,9 @@ async def test_a_reply_that_is_too_short_is_not_filled_up_with_the_next_one(
         line.say(short, 0.1 if at_once else asked.unit / 10)
 
     connection = await connection_to(Peer(behave), ClientOptions("tcp://10.0.0.1", max_in_flight=3))
-    exchanges = [ask(unit, 6) for unit in (1, 2, 3)]
-    await connection.read(exchanges, 1.0, 0.0)
+    transactions = [ask(unit, 6) for unit in (1, 2, 3)]
+    await connection.read(transactions, 1.0, 0.0)
     right = [b"".join(truth(unit, place).to_bytes(2) for place in range(6)) for unit in (1, 2, 3)]
-    for exchange, data in zip(exchanges, right, strict=True):
-        assert exchange.data in (None, data)
-        assert exchange.error is not None or exchange.data is not None
+    for transaction, data in zip(transactions, right, strict=True):
+        assert transaction.data in (None, data)
+        assert transaction.error is not None or transaction.data is not None
