@@ -267,8 +267,12 @@ async def reported(url: str, tls: dict[str, str], caplog: pytest.LogCaptureFixtu
         (lambda a, b: (a.issue(), tls_settings(b, None)), "tls.ca"),
         (lambda a, b: (a.issue("device.example"), tls_settings(a, None)), "device.example"),
         (lambda a, b: (a.issue(), {"ca": str(b.directory / "missing.pem")}), "missing.pem"),
+        (
+            lambda a, b: (a.issue(), {"ca": str(a.ca), "cert": str(b.directory / "missing.pem")}),
+            "missing.pem",
+        ),
     ],
-    ids=["another authority", "another name", "no file"],
+    ids=["another authority", "another name", "no file", "no certificate of its own yet"],
 )
 async def test_a_device_that_is_not_trusted_is_not_read_and_the_log_names_the_remedy(
     tmp_path: Path,
