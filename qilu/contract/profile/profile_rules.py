@@ -197,10 +197,10 @@ def _in_modicon_s_notation(profile: ProfileFile) -> list[tuple[Loc, str]]:
     if any(getattr(point.scale, "point", None) for point in registers):
         return []  # a map of SunSpec begins at address 40000
     alike = [point for point in registers if 0 <= point.address - _MODICON[point.table] < 9999]
-    others = [point.address for point in registers if point not in alike]
-    if not alike or any(address >= 20_000 for address in others):
+    unlike = [point.address for point in registers if point not in alike]
+    if not alike or any(address >= 20_000 for address in unlike):
         return []  # a device that really has such addresses
-    if others:
+    if unlike:
         text = "{} looks like Modicon's notation, and others do not: write {}, or it is read as it is"
         numbers = [(point, point.address - _MODICON[point.table]) for point in alike]
         return [(("points", point.name, "address"), text.format(point.address, at)) for point, at in numbers]
