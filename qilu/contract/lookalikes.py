@@ -9,6 +9,8 @@ _MEANT = {
     "、": ",", "。": ".", "【": "[", "】": "]", "「": '"', "」": '"', "『": '"', "』": '"',
     "《": '"', "》": '"', "　": " ", "\xa0": " ", "‹": "'", "›": "'", "‚": "'", "‛": "'", "‟": '"', "〝": '"',
     "〞": '"', "‐": "-", "‑": "-",
+    **dict.fromkeys("\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
 }  # fmt: skip
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _SMALL_FORMS = range(0xFE50, 0xFE6C)
@@ -37,5 +39,7 @@ def host_problem(host: str) -> str | None:
 def describe_lookalike(char: str) -> str:
     """Which character it is, and what to type in its place."""
     meant = meant_by(char)
-    instead = "a plain space" if meant == " " else meant
-    return f"there stands {char!r} (U+{ord(char):04X}): type {instead} in its place"
+    what = {" ": "type a plain space in its place", "": "remove it"}.get(
+        meant or "", f"type {meant} in its place"
+    )
+    return f"there stands {char!r} (U+{ord(char):04X}): {what}"

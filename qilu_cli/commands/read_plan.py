@@ -152,9 +152,10 @@ def beyond_the_disk(settings: GatewaySettings) -> Iterator[str]:
         there = (path for path in (folder, *folder.absolute().parents) if path.exists())
         disk = shutil.disk_usage(next(there))
         if size > disk.total:
+            has = format_bytes(disk.total // 1_000_000 * 1_000_000)
             yield (
                 f"{key} is {format_bytes(size)}, more than the disk of {folder} has"
-                f" ({format_bytes(disk.total)}): the disk will be full first; name less, or another disk"
+                f" ({has}): the disk will be full first; name less, or another disk"
             )
 
 
