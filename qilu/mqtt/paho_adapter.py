@@ -23,6 +23,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from qilu.mqtt.transport import Transport
 
+_READS_PER_TURN = 50
+"""Packets that are read before others of the event loop have their turn; paho takes more where messages are
+in flight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -223,10 +227,13 @@ class PahoAdapter(aiomqtt.Client):
     # ------------------------------------------------------------------------------------------ our own
 
     def _read(self) -> None:
-        # aiomqtt takes one packet per turn of the loop; this takes what one system call has brought.
+        # aiomqtt takes one packet per turn of the loop; this takes what one system call has brought, in turns
+        # that a flood of the smallest packets does not make long.
         try:
-            while self._client.loop_read() == paho.MQTT_ERR_SUCCESS and self._ahead.more():
-                pass
+            for _ in range(_READS_PER_TURN):
+                if self._client.loop_read() != paho.MQTT_ERR_SUCCESS or not self._ahead.more():
+                    return
+            self._loop.call_soon(self._read)
         except Exception as error:  # noqa: BLE001  # whatever paho trips over, this connection is at its end
             self._fail(error)
 

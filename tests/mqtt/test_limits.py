@@ -8,7 +8,15 @@ from qilu.contract.errors import LinkEnd, LinkLostError
 from qilu.mqtt.client import MAX_ACK_TIMEOUTS, BrokerConnection
 from qilu.mqtt.keepalive import Keepalive
 from qilu.mqtt.settings import MqttSettings
-from tests.mqtt.scripted import PINGREQ, PUBLISH, SUBACK_GRANTED, SUBSCRIBE, ScriptedBroker, ThinLine
+from tests.mqtt.scripted import (
+    PINGREQ,
+    PINGRESP,
+    PUBLISH,
+    SUBACK_GRANTED,
+    SUBSCRIBE,
+    ScriptedBroker,
+    ThinLine,
+)
 from tests.servers.mosquitto import Mosquitto
 
 SUBACK_FAILURE = bytes([0x90, 3]) + b"{id}" + bytes([0x80])
@@ -34,6 +42,22 @@ async def test_a_broker_that_acknowledges_others_and_never_one_message_is_given_
             with pytest.raises(LinkLostError, match="no acknowledgement of the message on x"):
                 await waiting
         assert broker.received[SUBSCRIBE] > MAX_ACK_TIMEOUTS, "others were acknowledged meanwhile"
+
+
+async def test_a_flood_of_the_smallest_packets_leaves_other_tasks_their_turns() -> None:
+    """A broker that sent them without an end stopped the polls of a gateway for half a minute."""
+    flood = PINGRESP * 30_000
+    turns = 0
+    async with (
+        ScriptedBroker({SUBSCRIBE: flood + SUBACK_GRANTED}) as broker,
+        BrokerConnection(broker.settings, "edge-1") as link,
+    ):
+        subscribing = asyncio.create_task(link.subscribe(["x"]))
+        while not subscribing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await subscribing
+    assert turns > 500
 
 
 async def test_a_subscription_that_mqtt_311_refuses_is_laid_to_the_access_list() -> None:
