@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from qilu.mqtt.transport import Transport
 
-_READS_PER_TURN = 50
+_PACKETS_PER_READ = 50
 """Packets that are read before others of the event loop have their turn; paho takes more where messages are
 in flight."""
 
@@ -230,7 +230,7 @@ class PahoAdapter(aiomqtt.Client):
         # aiomqtt takes one packet per turn of the loop; this takes what one system call has brought, in turns
         # that a flood of the smallest packets does not make long.
         try:
-            for _ in range(_READS_PER_TURN):
+            for _ in range(_PACKETS_PER_READ):
                 if self._client.loop_read() != paho.MQTT_ERR_SUCCESS or not self._ahead.more():
                     return
             self._loop.call_soon(self._read)
