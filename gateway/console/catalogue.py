@@ -52,6 +52,15 @@ class ProfileEntry:
         return next(iter([*banded, *gauges]), None)
 
     @cached_property
+    def key_value(self) -> Mapping[str, Any]:
+        """What is always the same about the value of `key_point`."""
+        point = self.key_point
+        if point is None:
+            return {}
+        label = label_value(point.label)
+        return {"point": point.name, "label": label, "unit": point.unit, "decimals": decimals(point)}
+
+    @cached_property
     def descriptions(self) -> list[Mapping[str, Any]]:
         return [_description(point) for point in self.points.values()]
 
@@ -78,6 +87,7 @@ class DeviceEntry:
     settings: DeviceSettings
     source: ModbusSettings
     profile: ProfileEntry
+    label: LabelValue
 
     @property
     def periods(self) -> Mapping[str, float]:
@@ -93,7 +103,7 @@ class DeviceEntry:
         device = self.settings
         return {
             "device": device.device,
-            "label": label_value(device.label),
+            "label": self.label,
             "place": device.place,
             "line": device.line,
             "profile": device.profile,
@@ -147,5 +157,5 @@ def _entries(
             if only is None or device.device in only:
                 profile = entries.get(device.profile) or ProfileEntry(profiles[device.profile])
                 entries[device.profile] = profile
-                devices[device.device] = DeviceEntry(device, source, profile)
+                devices[device.device] = DeviceEntry(device, source, profile, label_value(device.label))
     return devices

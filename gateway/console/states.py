@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
+from gateway.console.catalogue import Catalogue, DeviceEntry
 from gateway.console.watch import GroupWatch, Watch
 from gateway.diagnosis.devices import DeviceBook
 from gateway.diagnosis.view import DeviceView, Level
-from qilu.contract.display.numbers import decimals
 from qilu.contract.reading import Reason, Value
 
 _WARNINGS = {Reason.OUT_OF_LIMITS, Reason.SENTINEL, Reason.NOT_A_NUMBER, Reason.STALE}
@@ -85,23 +84,27 @@ class DeviceStates:
 
 def _state(entry: DeviceEntry, view: DeviceView, groups: Mapping[str, GroupWatch]) -> DeviceState:
     reasons: Counter[Reason] = Counter()
+    time_ms, polls_per_min, skipped, errors = 0, 0.0, 0, 0
     for group in groups.values():
-        if group.poll is not None:
-            for reading in group.poll.readings:
-                if reading.reasons:
-                    reasons.update(reading.reasons.values())
+        time_ms = max(time_ms, group.good_ms)
+        polls_per_min += group.polls_per_min
+        skipped += group.skipped
+        errors += group.errors.total() if group.errors else 0
+        for reading in () if group.poll is None else group.poll.readings:
+            if reading.reasons:
+                reasons.update(reading.reasons.values())
     state = machine_state(entry, view, groups)
-    key = entry.profile.key_point
+    commonest = max(reasons, key=reasons.__getitem__) if reasons else None
     return DeviceState(
         view=view,
         state=state,
         level=_level(view, state, reasons),
-        time_ms=max((group.good_ms for group in groups.values()), default=0),
-        reason=str(view.reason or next(iter(reasons.most_common(1)), (None,))[0] or "") or None,
-        value=None if key is None else _key_value(entry, groups),
-        polls_per_min=round(sum(group.polls_per_min for group in groups.values()), 1),
-        skipped=sum(group.skipped for group in groups.values()),
-        errors=sum(group.errors.total() for group in groups.values()),
+        time_ms=time_ms,
+        reason=str(view.reason or commonest or "") or None,
+        value=_key_value(entry, groups),
+        polls_per_min=round(polls_per_min, 1),
+        skipped=skipped,
+        errors=errors,
     )
 
 
@@ -132,14 +135,8 @@ def _key_value(entry: DeviceEntry, groups: Mapping[str, GroupWatch]) -> Mapping[
     if point is None or point.group not in groups:
         return None
     value, reason = value_of(groups[point.group], point.name)
-    return {
-        "point": point.name,
-        "label": label_value(point.label),
-        "unit": point.unit,
-        "value": value,
-        "quality": "good" if reason is None else str(reason.quality),
-        "decimals": decimals(point),
-    }
+    quality = "good" if reason is None else str(reason.quality)
+    return {**entry.profile.key_value, "value": value, "quality": quality}
 
 
 def value_of(group: GroupWatch | None, point: str) -> tuple[Value, Reason | None]:

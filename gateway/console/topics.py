@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gateway.console.catalogue import Catalogue, label_value
+from gateway.console.catalogue import Catalogue, LabelValue, label_value
 from gateway.console.device_topic import device_snapshot
 from gateway.console.event_log import EventLog
 from gateway.console.states import DeviceState, DeviceStates
@@ -106,7 +106,7 @@ class Topics:
         """A tile for each device; those of devices that did not change are the same objects as before."""
         states = self.states.states()
         for name in self._stale_tiles:
-            self._tiles[name] = _tile(states[name])
+            self._tiles[name] = _tile(states[name], self._catalogue.devices[name].label)
         self._stale_tiles.clear()
         return dict(self._tiles)
 
@@ -122,9 +122,9 @@ class Topics:
         view = state.view
         round_trip_s = self._book.source_of(name).stats.rtt.get(name)
         return [
-            name, label_value(view.label), view.place, view.line, view.profile, view.endpoint, view.unit_id,
-            state.state, state.level.value, state.time_ms, round(view.period_s * 1000), state.polls_per_min,
-            state.skipped, state.errors, state.reason,
+            name, self._catalogue.devices[name].label, view.place, view.line, view.profile, view.endpoint,
+            view.unit_id, state.state, state.level.value, state.time_ms, round(view.period_s * 1000),
+            state.polls_per_min, state.skipped, state.errors, state.reason,
             None if round_trip_s is None else round(round_trip_s * 1000, 1), state.value,
         ]  # fmt: skip
 
@@ -148,10 +148,10 @@ class Topics:
         return {**delivery_value(self._observer.view()), "details": self._observer.delivery_details()}
 
 
-def _tile(state: DeviceState) -> Mapping[str, Any]:
+def _tile(state: DeviceState, label: LabelValue) -> Mapping[str, Any]:
     view = state.view
     return {
-        "label": label_value(view.label), "place": view.place, "line": view.line, "state": state.state,
+        "label": label, "place": view.place, "line": view.line, "state": state.state,
         "level": state.level.value, "time_ms": state.time_ms, "period_ms": round(view.period_s * 1000),
         "reason": state.reason, "value": state.value,
     }  # fmt: skip
@@ -159,12 +159,12 @@ def _tile(state: DeviceState) -> Mapping[str, Any]:
 
 def road(view: GatewayView) -> Mapping[str, Any]:
     """The four boxes from the machines to the store, and the spool."""
-    spool = view.spool
+    spool, online = view.spool, [device.online for device in view.devices]
     return {
         "machines": {
-            "answering": sum(device.online is True for device in view.devices),
-            "expected": len(view.devices),
-            "level": _machines_level(view).value,
+            "answering": online.count(True),
+            "expected": len(online),
+            "level": _machines_level(online).value,
         },
         "gateway": {
             "readings_per_s": round(view.polls_per_s, 1),
@@ -190,10 +190,10 @@ def road(view: GatewayView) -> Mapping[str, Any]:
     }
 
 
-def _machines_level(view: GatewayView) -> Level:
-    if any(device.online is False for device in view.devices):
+def _machines_level(online: Collection[bool | None]) -> Level:
+    if False in online:
         return Level.FAULT
-    return Level.UNKNOWN if any(device.online is None for device in view.devices) else Level.NORMAL
+    return Level.UNKNOWN if None in online else Level.NORMAL
 
 
 def _store_level(view: GatewayView) -> Level:
