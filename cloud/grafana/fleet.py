@@ -199,5 +199,4 @@ def _over_time(chosen: Selection) -> Iterator[Panel]:
         ask.status("offline_devices"),
         "none",
         min=0,
-        decimals=0,
     )

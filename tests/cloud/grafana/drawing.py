@@ -102,8 +102,9 @@ def draw(panel: Json, series: Mapping[str, Points], start: float, end: float) ->
     """The SVG of a panel that is no table."""
     place = panel["gridPos"]
     width, height = place["w"] * COLUMN - 8, place["h"] * ROW - 34
-    inside = {name: [point for point in points if point[0] >= start] for name, points in series.items()}
-    every = shown(panel, inside)
+    if panel["type"] in ("timeseries", "state-timeline"):
+        series = {name: [point for point in points if point[0] >= start] for name, points in series.items()}
+    every = shown(panel, series)
     if not any(each.points for each in every):
         none = panel["fieldConfig"]["defaults"].get("noValue", "?")
         return _svg(width, height, [_text(width / 2, height / 2, none, anchor="middle", color="#888")])
