@@ -62,7 +62,7 @@ async def test_what_one_edge_can_retain_is_bounded_and_the_broker_starts_again(d
     async with deployed.connection("viewer") as viewer:
         await viewer.subscribe(["qilu/#"])
         assert sum(message.size_bytes for message in await take(viewer, kept)) <= edge.max_retained_bytes
-    deployed.server.kill()
+    deployed.server.stop()  # in good order: it would save what it keeps
     deployed.server.start()
     async with deployed.connection("edge-1") as honest, deployed.connection("viewer") as viewer:
         await viewer.subscribe(["qilu/#"])
