@@ -159,8 +159,11 @@ class DeviceInfluxql:
 def _worst_rows(names: Mapping[str, str], hidden: Sequence[str] = ()) -> list[Json]:
     """Steps: the devices with the lowest completeness, at most MAX_ROWS."""
     left_out = dict.fromkeys(hidden, True)
+    columns = (*names, "edge", "device", COMPLETENESS, *SHOWN)
+    order = {name: place for place, name in enumerate(columns)}
+    options: Json = {"renameByName": dict(names), "excludeByName": left_out, "indexByName": order}
     return [
-        {"id": "organize", "options": {"renameByName": dict(names), "excludeByName": left_out}},
+        {"id": "organize", "options": options},
         {"id": "sortBy", "options": {"sort": [{"field": COMPLETENESS, "desc": False}]}},
         {"id": "limit", "options": {"limitField": str(MAX_ROWS)}},
     ]

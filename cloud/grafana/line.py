@@ -99,6 +99,7 @@ def _offline(chosen: Selection) -> Panel:
         "s",
         interval_s=120,
         width=GRID,
+        min=0,
     )
 
 

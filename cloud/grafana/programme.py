@@ -140,6 +140,6 @@ def _activities(chosen: Selection) -> Iterator[Panel]:
             "audits. Source: status of edges, qilu_gateway. At most 10 edges.",
         ),
         ask.status("devices"),
-        "locale",
+        "none",
         min=0,
     )
