@@ -53,16 +53,21 @@ class Client(NamedTuple):
         async with self.session.ws_connect(self.console.server.url.rstrip("/") + "/api/v1/live") as live:
             await live.send_json({"subscribe": [topic]})
             while True:
-                message = await live.receive_json(timeout=10)
+                message = await live.receive_json(timeout=60)
                 if message.get("topic") == topic:
                     return message["snapshot"]
 
-    async def eventually(self, path: str, condition: Any, within_s: float = 20.0) -> Any:
+    async def eventually(self, path: str, condition: Any, within_s: float = 60.0) -> Any:
         """The document at a path as soon as it fulfils a condition."""
         async with asyncio.timeout(within_s):
             while not condition(document := await self.get(path)):
                 await asyncio.sleep(0.1)
             return document
+
+
+def all_polled(table: Any) -> bool:
+    """Whether all devices have values, also those of the poll group with the state."""
+    return all(row[9] and row[7] != "unknown" for row in table["rows"])
 
 
 def free_port() -> int:
@@ -109,7 +114,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
             running = asyncio.create_task(console.gateway.run(stop))
             made = Client(console, session)
             try:
-                await made.eventually("/api/v1/devices", lambda found: all(row[9] for row in found["rows"]))
+                await made.eventually("/api/v1/devices", all_polled)
                 yield made
             finally:
                 stop.set()
