@@ -164,6 +164,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def __init__(self, endpoint: _Endpoint, tasks: asyncio.TaskGroup) -> None:
         self._endpoint = endpoint
+        self._respond = endpoint.respond
         self._wire = endpoint.port.wire
         self._delays = endpoint.port.delays
         self._framer = _FRAMERS[endpoint.port.framing]()
@@ -203,21 +204,25 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _serve(self) -> None:
         """Serve what has come, as far as it may be served now."""
+        framer, transport, delays = self._framer, self.transport, self._delays
         try:
-            while self._delayed is None and not self._congested and not self.transport.is_closing():
-                request = self._framer.next_frame()
+            while self._delayed is None and not self._congested and not transport.is_closing():
+                request = framer.next_frame()
                 if request is None:
                     break
-                delay = self._delays.get(request.unit)
+                delay = delays.get(request.unit) if delays else None
                 if delay is None:
-                    self._wire.requested(self, request, self._endpoint.respond)
+                    self._wire.requested(self, request, self._respond)
                 else:
                     name = f"delayed request to unit {request.unit}"
                     self._delayed = self._tasks.create_task(self._serve_later(request, delay), name=name)
+                if not framer.buffered:
+                    break
         except FrameError as error:
-            _log.info("closing the connection of %s: %s", self.transport.get_extra_info("peername"), error)
-            self.transport.close()
-        self._hold_or_read()
+            _log.info("closing the connection of %s: %s", transport.get_extra_info("peername"), error)
+            transport.close()
+        if self._delayed is not None or self._congested or self._held:
+            self._hold_or_read()
 
     def _hold_or_read(self) -> None:
         """Pause reading while enough waits; resume only what was paused here, a wire may have its own way."""
@@ -233,7 +238,7 @@ class _Connection(asyncio.BufferedProtocol):
         await delay()
         self._delayed = None
         if not self.transport.is_closing():
-            self._wire.requested(self, request, self._endpoint.respond)
+            self._wire.requested(self, request, self._respond)
         self._serve()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas
 import pytest
 
+from simulator.compiled.run import compiled_run
 from simulator.ground_truth import export as exporting
 from simulator.ground_truth.export import export, plan_export
 from simulator.ground_truth.intervals import Intervals, Take
@@ -15,13 +16,16 @@ from simulator.physics.machine import nominal_surroundings
 from simulator.plant.plant import Plant
 from tests.simulator.simulated import plant, stepped
 
-SPAN = float(os.environ.get("QILU_EXPORT_SPAN", "60"))
-"""Simulated seconds; 86400 is the whole day."""
+SPANS = {
+    "arrays": 60.0,  # simulated seconds
+    "compiled": float(os.environ.get("QILU_EXPORT_SPAN", "300")),  # 86400 is the whole day
+}
+METER = {"device": "meter", "machine": "eastron-sdm630"}
 STOPS = {"hours_between_stops": 0.01}
 PUMP = {"device": "pump", "machine": "centrifugal-pump"}
 
 
-def works(step: float) -> Plant:
+def works(step: float, *others: dict[str, Any]) -> Plant:
     return plant(
         {"device": "air", "machine": "screw-air-compressor", "feeds": ["moulding", "packing"]},
         {"device": "moulding", "machine": "injection-moulding-machine"},
@@ -30,7 +34,7 @@ def works(step: float) -> Plant:
             "machine": "conveyor-packaging-line",
             "parameters": {"hours_between_stops": 0.02},
         },
-        {"device": "meter", "machine": "eastron-sdm630"},
+        *others,
         step=step,
         faults=[
             {"device": "moulding", "fault": "spike", "point": "fill_pressure", "magnitude": 9, "start": 9}
@@ -48,23 +52,30 @@ def read(folder: Path, table: str) -> pandas.DataFrame:
     return pandas.read_csv(folder / f"{table}.csv.gz", index_col="tick")
 
 
-def test_samples_at_common_times_counters_and_events_do_not_depend_on_the_interval(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moved_by", SPANS)
+def test_samples_at_common_times_counters_and_events_do_not_depend_on_the_interval(
+    moved_by: str, tmp_path: Path
+) -> None:
+    others = [METER] if moved_by == "arrays" else []  # its signals are not compiled
+    span = SPANS[moved_by]
     folders = {
-        every: exported(works(0.1), tmp_path / f"{every}", span=SPAN, every=every)
+        every: exported(works(0.1, *others), tmp_path / f"{every}", span=span, every=every)
         for every in (0.1, 1.0, 10.0)
     }
-    for device in ("air", "moulding", "packing", "meter"):
+    assert (compiled_run(works(0.1, *others), 10**6) is None) == (moved_by == "arrays")
+    for file in sorted((folders[0.1] / "devices").iterdir()):
+        device = file.name.removesuffix(".csv.gz")
         fine = read(folders[0.1], f"devices/{device}")
         for every in (1.0, 10.0):
             coarse = read(folders[every], f"devices/{device}")
-            assert len(coarse) == SPAN / every
+            assert len(coarse) == span / every
             pandas.testing.assert_frame_equal(
                 coarse, fine.loc[coarse.index], check_exact=True, check_dtype=False
             )
     finest = read(folders[0.1], "truth/events")
     assert len(finest) > 5
     for every in (1.0, 10.0):
-        last = round((SPAN - every) / 0.1)  # an export ends with its last row
+        last = round((span - every) / 0.1)  # an export ends with its last row
         pandas.testing.assert_frame_equal(read(folders[every], "truth/events"), finest[finest.index <= last])
 
 
