@@ -29,7 +29,10 @@ class Chillers(Machines):
     """Gives cooling water to the machines it feeds; what they reject warms the loop."""
 
     supplies = (Utility.COOLING,)
-    alarms = (Alarm(12, "discharge_pressure", 16.0, 13.0),)  # bar
+    alarms = (
+        Alarm(10, "suction_pressure", 2.6, 3.0, ("refrigerant_leak",)),  # bar: water would freeze
+        Alarm(12, "discharge_pressure", 15.0, 12.5, ("condenser_fouling",)),
+    )
     faults = ("condenser_fouling", "refrigerant_leak")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -74,7 +77,7 @@ class Chillers(Machines):
         self._cool(dt, error, surroundings)
         self._refrigerate(dt, surroundings)
         self._count(dt)
-        self.limits.check(refrigerant_pressure(self.condensing))
+        self.limits.check(refrigerant_pressure(self.evaporating), refrigerant_pressure(self.condensing))
 
     def _cool(self, dt: float, error: Array, surroundings: Surroundings) -> None:
         daily = 0.9 + 0.2 * np.sin(2 * np.pi * (surroundings.second_of_day / 86_400.0 - 0.375))
@@ -99,10 +102,10 @@ class Chillers(Machines):
             self.tower, np.maximum(surroundings.outside, COLDEST_TOWER) + 1.5 + 4.5 * part, 500.0, dt
         )
         self.tower_return_temperature = self.tower + rejected / (self.cooling_flow * WATER)
-        resistance = 4.0 * self.fouling + 16.0 * self.severity["condenser_fouling"]
+        resistance = 4.0 * self.fouling + 40.0 * self.severity["condenser_fouling"]
         self.condensing = lag(self.condensing, self.tower_return_temperature + resistance * part, 25.0, dt)
         self.evaporating = lag(
-            self.evaporating, self.water - (5.0 + 12.0 * self.severity["refrigerant_leak"]) * part, 25.0, dt
+            self.evaporating, self.water - (5.0 + 35.0 * self.severity["refrigerant_leak"]) * part, 25.0, dt
         )
         self.discharge = lag(self.discharge, self.condensing + 14.0 * (part > 0) + 10.0 * part, 90.0, dt)
         self.oil = lag(

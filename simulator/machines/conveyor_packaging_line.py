@@ -36,6 +36,7 @@ class ConveyorPackagingLines(Machines):
     alarms = (
         Alarm(10, "seal_temperature_front", -12.0, -11.0, ("heater_failure",), "seal_temperature_set"),
         Alarm(11, "seal_temperature_back", -12.0, -11.0, (), "seal_temperature_set"),
+        Alarm(12, "drive_power", 1.6, 1.4, ("belt_drag",)),
     )
     faults = ("heater_failure", "belt_drag")
 
@@ -94,7 +95,7 @@ class ConveyorPackagingLines(Machines):
         self._drive(dt, on, surroundings)
         # jaws that are still on their way to a new set-point are not too cold
         reached = self.operation.running & (self.jaws_for == wanted)
-        self.limits.check(*np.where(reached, self.jaws - wanted, 0.0))
+        self.limits.check(*np.where(reached, self.jaws - wanted, 0.0), self.drive)
 
     def _wrap(self, dt: float, surroundings: Surroundings) -> None:
         moves = self.operation.running & (self.film >= FILM)
@@ -135,7 +136,7 @@ class ConveyorPackagingLines(Machines):
         self.jaws = lag(self.jaws, ambient + JAW_REACH * self.heating * self.alive - into_packs, 420.0, dt)
 
     def _drive(self, dt: float, on: np.ndarray, surroundings: Surroundings) -> None:
-        friction = FRICTION * (1.0 + self.drag.step(dt) + 1.5 * self.severity["belt_drag"])
+        friction = FRICTION * (1.0 + self.drag.step(dt) + 6.0 * self.severity["belt_drag"])
         self.belt = friction * self.speed / 1000.0 / 0.72
         knife = 0.9 * self.rate / 62.0
         self.drive = self.belt + knife

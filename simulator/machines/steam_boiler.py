@@ -34,7 +34,10 @@ class SteamBoilers(Machines):
     """Gives steam to the machines it feeds, besides a base demand of its own."""
 
     supplies = (Utility.STEAM,)
-    alarms = (Alarm(11, "water_level", 10.0, 25.0),)
+    alarms = (
+        Alarm(10, "flue_temperature", 310.0, 265.0, ("scale",)),
+        Alarm(11, "water_level", 10.0, 25.0),
+    )
     faults = ("scale", "air_leak_in_flue")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -78,7 +81,7 @@ class SteamBoilers(Machines):
         swell = SWELL * (drawn - self.drawn)
         level = 50.0 + (self.mass - MASS) / MASS * 400.0 + swell + self.slosh.step(dt)
         self.level = np.clip(level, 0.0, 100.0)
-        self.limits.check(self.level)
+        self.limits.check(self.flue, self.level)
         on = self.setpoints["burner_enable"] > 0
         self.operation.step(dt, on=on, voltage=surroundings.voltage, trip=self.limits.codes)
         self._burn(dt, surroundings.ambient)
@@ -99,7 +102,7 @@ class SteamBoilers(Machines):
             8.0,
             dt,
         )
-        flue = self.water + (16.0 + 48.0 * self.fire) * (self.fouling + 1.2 * self.severity["scale"])
+        flue = self.water + (16.0 + 48.0 * self.fire) * (self.fouling + 2.4 * self.severity["scale"])
         self.flue = lag(self.flue, np.where(self.firing, flue, self.water - 20.0), 60.0, dt)
         excess = self.flue - ambient
         loss = excess * (0.66 / (21.0 - np.minimum(self.oxygen, 12.0)) + 0.009) / 100.0

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simulator.physics.alarms import Alarm, AlarmLimits
 from simulator.physics.cycle import Cycle
 from simulator.physics.fluid_properties import EVAPORATION, steam_temperature
 from simulator.physics.machine import Fleet, Machines, Surroundings, Values
@@ -27,6 +28,7 @@ TYRE_MASS, TYRE_HEAT = 10.5, 1.9  # kg, kJ/(kg K)
 PLATEN_C, MOULD_C = 400.0, 480.0  # kJ/K
 PLATEN_UA, MOULD_UA = 0.085, MOULD_C / 260.0  # kW/K to the hall, kW/K between platen and mould
 NITROGEN_PRESSURE = 21.0  # bar
+FILLING = 30.0  # s in which the nitrogen comes to its pressure
 ACTIVATION = 92_000.0 / 8.314  # K
 REFERENCE = 423.15  # K
 CURED = 20.0  # equivalent minutes that a good tyre needs
@@ -43,6 +45,10 @@ class TyreCuringPresses(Machines):
     changed.
     """
 
+    alarms = (
+        Alarm(10, "bladder_pressure", 15.0, 18.0, ("bladder_leak",)),  # once the nitrogen is in
+        Alarm(11, "platen_temperature", -12.0, -8.0, ("steam_trap_blocked",), "platen_temperature_set"),
+    )
     faults = ("bladder_leak", "steam_trap_blocked")
 
     def __init__(self, fleet: Fleet) -> None:
@@ -55,6 +61,8 @@ class TyreCuringPresses(Machines):
             "platen_temperature_set": fleet.parameter("platen_temperature", 172.0),
             "press_on": np.ones(n),
         }
+        self.limits = AlarmLimits(self.alarms, n)
+        self.platen_for = self.setpoints["platen_temperature_set"].copy()  # the set-point that it has reached
         self.operation = Operation(
             fleet, stops=3, hours_between_stops=30.0, repair_minutes=9.0, setup_minutes=35.0
         )
@@ -92,7 +100,12 @@ class TyreCuringPresses(Machines):
         )
         on = self.setpoints["press_on"] > 0
         self.operation.step(
-            dt, on=on, voltage=surroundings.voltage, wait=wait, setup=worn & self.cycle.at_start
+            dt,
+            on=on,
+            voltage=surroundings.voltage,
+            wait=wait,
+            trip=self.limits.codes,
+            setup=worn & self.cycle.at_start,
         )
         self.bladder = np.where(self.operation.in_setup, 0.0, self.bladder)
         self.cycle.step(dt, self.operation.running, (wait == 0) & ~worn)
@@ -100,6 +113,18 @@ class TyreCuringPresses(Machines):
         self._cure(dt, surroundings.ambient)
         self._heat(dt, surroundings.ambient)
         self._count(dt, on)
+        self._check()
+
+    def _check(self) -> None:
+        filled = (self.cycle.phase == NITROGEN) & (self.cycle.elapsed > FILLING) & self.operation.running
+        wanted = self.setpoints["platen_temperature_set"]
+        off = self.platen - wanted
+        hot = steam_temperature(self.supply) - 4.0 >= wanted  # else it is the header that is too cold
+        self.platen_for = np.where(np.abs(off) < 5.0, wanted, np.where(hot, self.platen_for, 0.0))
+        self.limits.check(
+            np.where(filled, self.pressure, NITROGEN_PRESSURE),
+            np.where(self.operation.running & (self.platen_for == wanted), off, 0.0),
+        )
 
     def _press(self, dt: float) -> None:
         phase, unsteady = self.cycle.phase, self.unsteady.step(dt)
