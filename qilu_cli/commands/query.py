@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qilu.contract.accounting import COLLECTION
+from qilu.contract.accounting import COLLECTION, EDGE_COLLECTION
 from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError
 from qilu.contract.reading import DeviceKey
@@ -20,6 +20,8 @@ from qilu_cli.time_zones import Zone, iso_time, parse_iso_time, zone
 
 DEVICE_COLUMNS = ("edge", "device", "profile", "line", "last")
 POINT_COLUMNS = ("edge", "device", "point", "unit")
+_COLLECTING = (COLLECTION, EDGE_COLLECTION)
+"""Profiles in which an edge reports about collecting."""
 _MAX_NAMED = 5
 
 Profiles = Mapping[DeviceKey, Sequence[str]]
@@ -127,11 +129,11 @@ async def _devices(reader: Reader, options: QueryOptions, shown_in: Zone) -> Row
         if options.edge in (None, entry.edge) and options.device in (None, entry.device)
     ]
     _warn_of_shared_names({entry.key for entry in devices})
-    machines = {entry.key for entry in devices if entry.profile != COLLECTION}
+    machines = {entry.key for entry in devices if entry.profile not in _COLLECTING}
     return [
         (entry.edge, entry.device, entry.profile, entry.line, iso_time(entry.last_ms, shown_in))
         for entry in devices
-        if entry.profile != COLLECTION or entry.key not in machines
+        if entry.profile not in _COLLECTING or entry.key not in machines
     ]
 
 
@@ -165,7 +167,8 @@ async def _chosen(reader: Reader, options: QueryOptions) -> Profiles:
         raise ConfigError(f"the edge {options.edge} has {what}", key="--edge", remedy=f"name one of: {edges}")
     _warn_of_shared_names(chosen)
     return {
-        key: list(dict.fromkeys(profile for profile in known[key] if profile != COLLECTION)) or [COLLECTION]
+        key: list(dict.fromkeys(profile for profile in known[key] if profile not in _COLLECTING))
+        or known[key][:1]
         for key in chosen
     }
 

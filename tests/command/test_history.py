@@ -50,7 +50,11 @@ def test_a_folder_of_a_history_is_queried_and_audited_as_a_store(tmp_path: Path)
             store.roll_up()
 
     asyncio.run(write())
-    assert [row["device"] for row in answer("query", "--store", folder, "--devices")] == ["edge-1", "press-1"]
+    devices = answer("query", "--store", folder, "--devices")
+    assert [(row["device"], row["profile"]) for row in devices] == [
+        ("edge-1", "gateway"),
+        ("press-1", "press"),
+    ]
     asked = ("query", "--store", folder, "--device", "press-1", "--point", "serve_counter", "--last", "1h")
     assert len(answer(*asked)) == 595
     assert len(answer(*asked, "--every", "1m")) == 10
