@@ -30,7 +30,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from gateway.sources.modbus.device import DeviceSetup
+from gateway.sources.modbus.device import DeviceSetup, Group
 from gateway.sources.modbus.planning.plan import Block, plan
 from gateway.sources.modbus.poll_schedule import DuePoll, PollSchedule, slot_for
 from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
@@ -126,9 +126,9 @@ late: list[float] = []
 class TimedSource(ModbusSource):
     """Notes when each poll begins."""
 
-    async def _poll(self, due: DuePoll, now: float) -> Poll:
+    async def _poll(self, group: Group, due: DuePoll, now: float) -> Poll:
         late.append((now - due.due) * 1000)
-        return await super()._poll(due, now)
+        return await super()._poll(group, due, now)
 
 
 async def through_the_source(port: int, args: argparse.Namespace, count: Callable[[int], None]) -> None:

@@ -159,8 +159,10 @@ class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
     arrives meanwhile as bad with its reason.
     """
 
-    busy: bool
-    """Whether a poll is in progress: to cancel it now would lose what was already answered."""
+    @property
+    def busy(self) -> bool:
+        """Whether a poll is in progress: to cancel it now would lose what was already answered."""
+        ...
 
     def columns(self) -> Sequence[BlockSchema]:
         """Everything it is expected to read: one entry per block that a poll has in good times."""

@@ -6,14 +6,14 @@ from enum import StrEnum
 
 from qilu.runtime.transitions import Transitions
 
-TIMEOUTS_UNTIL_OUT = 2
-"""Consecutive timeouts, beside the retries of one poll (one at least), that take a unit out of service."""
+TIMEOUTS_UNTIL_OUT = 3
+"""Consecutive timeouts that take a unit out of service; a request and its repeats count as two."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Seconds between two probes of one unit, doubling."""
 STABLE_REPLIES = 10
 """Replies in service after which leaving it is free: the unit may only have lost a few frames."""
 MIN_REPLY_RATE = 0.55
-"""Below this rate a unit gets no retries: they would cost its neighbours too much time."""
+"""Below this rate a unit gets no retries while its neighbours miss polls."""
 RATE_STEP = 0.1
 """Weight of the last request in the reply rate."""
 
@@ -85,8 +85,9 @@ class CircuitBreaker:
         return self.probes % 4 == 2
 
     @property
-    def worth_retry(self) -> bool:
-        return self.in_service and self.reply_rate > MIN_REPLY_RATE
+    def is_flaky(self) -> bool:
+        """Whether it answers hardly more than every second request."""
+        return self.reply_rate <= MIN_REPLY_RATE
 
     @property
     def leaves_uncharged(self) -> bool:
@@ -101,7 +102,7 @@ class CircuitBreaker:
     def replied(self) -> bool:
         """A reply in time; whether it puts the unit into service."""
         # A unit that answers every second request only would otherwise keep all others waiting for ever.
-        self.timeouts = 0.0 if self.reply_rate > MIN_REPLY_RATE else max(0.0, self.timeouts - 0.5)
+        self.timeouts = max(0.0, self.timeouts - 0.5) if self.is_flaky else 0.0
         self.replies += 1
         self.reply_rate += RATE_STEP * (1 - self.reply_rate)
         return not self.in_service and self._admit()
@@ -111,15 +112,13 @@ class CircuitBreaker:
         self.timeouts = 0
         return not self.in_service and self._admit()
 
-    def timed_out(self, now: float, timeout: float, limit: int) -> bool:
-        """A request timed out; whether that takes the unit out of service, or finds it still out.
-
-        `limit`: consecutive timeouts that do.
-        """
-        self.timeouts += 1
+    def timed_out(self, now: float, timeout: float, *, repeated: bool) -> bool:
+        """A request timed out, and its repeats if there were any; whether that takes the unit out of service,
+        or finds it out."""
+        self.timeouts += 1 + repeated
         self.last_timeout_at = now
         left = self.in_service
-        if left and self.timeouts < limit:
+        if left and self.timeouts < TIMEOUTS_UNTIL_OUT:
             return False
         self._on(UnitEvent.TIMEOUT_LIMIT if left else UnitEvent.TIMEOUT)
         self.probes += not left

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from gateway.interfaces import DevicePlan, RawReply
+from gateway.interfaces import DevicePlan, PlannedRequest, RawReply
 from gateway.sources.modbus.hints import SettingHints
 from gateway.sources.modbus.identity import DeviceIdentity
 from gateway.sources.modbus.learning.accepted_replies import AcceptedReplies
@@ -16,24 +15,20 @@ from gateway.sources.modbus.learning.device_limits import DeviceLimits
 from gateway.sources.modbus.learning.evidence import Evidence
 from gateway.sources.modbus.learning.store import LearnedLimitsStore
 from gateway.sources.modbus.learning.verification import Verifier
-from gateway.sources.modbus.plan_view import PlanView, last_replies
 from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, Block, LearnedLimits, ReadPlan, plan, plans
 from gateway.sources.modbus.presence import Presence
 from gateway.sources.modbus.settings import DeviceSettings, Framing
 from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import BlockSchema, Origin, Reading
+from qilu.contract.reading import BlockSchema, Origin, Reason
 from qilu.contract.scale_factors import exponents_of
 from qilu.modbus_client.connector import EndpointConnector
-from qilu.runtime.transitions import Transitions
 
 _log = logging.getLogger(__name__)
 
-WAKE_UPS = 3
-"""Consecutive polls of which only a repeated request was answered until the device is known to sleep."""
 CLOSING_PAUSE_S = 10.0
-"""Seconds before a group that only ends connections is requested again."""
+"""Seconds before a group is polled again in which a request ended a connection and none was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,131 +40,82 @@ class DeviceSetup:
     origin: Origin
 
 
-class GroupState(StrEnum):
-    NORMAL = "normal"
-    TRIAL = "trial"
-    """One refused point is requested again."""
-    RETEST = "retest"
-    """All that was refused is requested again."""
-    PAUSED = "paused"
-    """All blocks end connections; the group waits."""
-
-
-class GroupEvent(StrEnum):
-    TRIAL_DUE = "trial_due"
-    RETEST_DUE = "retest_due"
-    CYCLE_ENDED = "cycle_ended"
-    """A cycle whose device replied, and which found all that is refused."""
-    ALL_BLOCKS_CLOSE = "all_blocks_close"
-    PAUSE_OVER = "pause_over"
-
-
-_POLLED = {
-    GroupEvent.RETEST_DUE: GroupState.RETEST,
-    GroupEvent.ALL_BLOCKS_CLOSE: GroupState.PAUSED,
-}
-GROUP = Transitions(
-    "poll group",
-    GroupState.NORMAL,
-    {
-        GroupState.NORMAL: {**_POLLED, GroupEvent.TRIAL_DUE: GroupState.TRIAL},
-        GroupState.TRIAL: {**_POLLED, GroupEvent.CYCLE_ENDED: GroupState.NORMAL},
-        GroupState.RETEST: {**_POLLED, GroupEvent.CYCLE_ENDED: GroupState.NORMAL},
-        GroupState.PAUSED: {
-            GroupEvent.RETEST_DUE: GroupState.RETEST,
-            GroupEvent.PAUSE_OVER: GroupState.NORMAL,
-        },
-    },
-)
-
-
 class Group:
     """One poll group; its plan changes with the learned limits of the device."""
 
     __slots__ = (
+        "_disagreeing",
+        "_replies_seen",
         "accepted",
         "device",
-        "disagreeing",
         "evidence",
+        "not_before",
         "plan",
-        "retested_points",
         "series",
-        "state",
-    )
+    )  # fmt: skip
 
     def __init__(self, device: Device, read: ReadPlan) -> None:
         self.device = device
         self.plan = read
-        self.state = GROUP.start
         self.evidence = Evidence(block.request for block in read.blocks)
-        self.retested_points: frozenset[str] | None = None
-        """In the state RETEST: points that were refused by timeouts."""
         self.accepted = AcceptedReplies()
-        self.disagreeing: set[str] = set()
-        """Blocks whose values were refused since they do not agree with what larger blocks read."""
         self.series = f"{read.origin.device}/{read.group}"
         """What shares its times: the points of a group are never read at two times that are out of order."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether each block replied to its last request, and nothing that was refused is requested again."""
-        return self.evidence.settled and self.state is GroupState.NORMAL
+        self.not_before = float("-inf")
+        """Seconds of the loop's clock: until then the other groups of the device have the connection."""
+        self._disagreeing: set[str] = set()
+        self._replies_seen = 0
 
     @property
     def key(self) -> tuple[str, str, float]:
         """Groups with the same one are due at the same times."""
         return self.device.name, self.plan.group, self.plan.period
 
+    @property
+    def device_alive(self) -> bool:
+        """Whether the device replied in another group since the last cycle of this one."""
+        return self.device.cycles_with_reply > self._replies_seen
+
     def replan(self, read: ReadPlan) -> None:
         """Read by this plan from now on."""
         self.plan = read
         self.evidence.plan_changed(block.request for block in read.blocks)
 
-    def is_paused(self, now: float) -> bool:
-        """Whether all of its requests end connections, and one did a moment ago."""
-        if self.state is GroupState.PAUSED and now - self.evidence.last_closed_at >= CLOSING_PAUSE_S:
-            self._on(GroupEvent.PAUSE_OVER)
-        return self.state is GroupState.PAUSED
+    def cycle_ended(self, *, replied: bool) -> None:
+        """`replied`: whether the device did, in this cycle."""
+        self.evidence.cycle_ended(alive=replied or self.device_alive)
+        self._replies_seen = self.device.cycles_with_reply
+        if replied:
+            self.replied()
 
-    def retest(self, points: frozenset[str] | None) -> None:
-        """Request all again; `points`: what was refused by timeouts, None where exceptions refused it."""
-        self._on(GroupEvent.RETEST_DUE)
-        self.retested_points = points
+    def replied(self) -> None:
+        """The device replied in a cycle."""
+        self.device.cycles_with_reply += 1
+        self._replies_seen = self.device.cycles_with_reply
+        self.not_before = float("-inf")
 
-    def trial(self) -> None:
-        """Request one refused point again."""
-        self._on(GroupEvent.TRIAL_DUE)
-
-    def cycle_ended(self, *, complete: bool, may_pause: bool) -> None:
-        """`complete`: the device replied, and all that it refuses was found. `may_pause`: other groups of the
-        endpoint need the connection."""
-        if may_pause and 0 < len(self.plan.blocks) <= len(self.evidence.closing):
-            self._on(GroupEvent.ALL_BLOCKS_CLOSE)
-        elif complete and self.state is not GroupState.NORMAL:
-            self._on(GroupEvent.CYCLE_ENDED)
-        if complete:
-            self.retested_points = None
+    def connection_ended(self, now: float) -> None:
+        """A request of this group ended a connection that had brought no reply."""
+        if len(self.device.groups) > 1:
+            self.not_before = now + CLOSING_PAUSE_S
 
     def report_disagreement(self, block: Block) -> None:
-        if (name := str(block)) not in self.disagreeing:
-            self.disagreeing.add(name)
+        """Once for each block: its values are refused, since larger blocks read others."""
+        if (name := str(block)) not in self._disagreeing:
+            self._disagreeing.add(name)
             text = (
                 "%s: %s does not agree with what a larger block read before, so its values are bad; name the"
-            )
-            text += (
                 " larger block in `limits.read_whole` of the profile, or restart after a change of the device"
             )
             _log.warning(text, self.device.name, name)
 
-    def _on(self, event: GroupEvent) -> None:
-        self.state = GROUP.after(self.state, event)
-
 
 class Device:
-    """One device: what is read of it, and what is known of it."""
+    """Its poll groups, its learned limits, and whether it is online."""
 
     __slots__ = (
-        "_plan_view",
+        "_present_plan",
+        "cycles_with_reply",
         "exponents",
         "gap",
         "groups",
@@ -180,7 +126,6 @@ class Device:
         "presence",
         "setup",
         "unit",
-        "wake_ups",
     )  # fmt: skip
 
     def __init__(
@@ -199,18 +144,13 @@ class Device:
         self.limits = DeviceLimits(self.name, profile, store)
         self.presence = Presence(setup.settings.settling_polls)
         self.hints = SettingHints(profile)
-        self._plan_view = PlanView(self.name)
-        self.wake_ups = 0
-        """Consecutive polls that began with a timeout and brought values all the same."""
+        self.cycles_with_reply = 0
+        """Of all its groups."""
         self.exponents = exponents_of(profile, profile.parameters_with(setup.settings.parameters))
         """What other points scale by, where the profile has such; None where it has not."""
         self.identity = DeviceIdentity(self.name, profile)
+        self._present_plan: DevicePlan | None = None
         self.groups = [Group(self, read) for read in plans(profile, setup.settings, setup.origin, framing)]
-
-    @property
-    def sleeps(self) -> bool:
-        """Whether a request only wakes it up, and the next one is answered."""
-        return self.wake_ups >= WAKE_UPS
 
     def columns(self) -> Sequence[BlockSchema]:
         """One entry per block, whether it is requested or known to be refused."""
@@ -222,46 +162,51 @@ class Device:
 
     def present_plan(self) -> DevicePlan:
         """What is requested now, and what was refused; the same object while the plans are the same."""
-        return self._plan_view.of(self.groups, self.limits.learned)
+        if self._present_plan is None:
+            requests = tuple(request for request, _ in self._requests())
+            self._present_plan = DevicePlan(self.name, requests, dict(self.limits.learned.refused_points))
+        return self._present_plan
 
     def last_replies(self) -> Sequence[RawReply]:
         """The last reply to each request of the present plan."""
-        return last_replies(self.groups)
+        return [RawReply(request, block.last_reply) for request, block in self._requests()]
+
+    def _requests(self) -> Iterator[tuple[PlannedRequest, Block]]:
+        for group in self.groups:
+            for block in group.plan.blocks:
+                yield block.planned, block
 
     def load_limits(self, now: float) -> None:
         """Take the limits that were saved before a restart."""
         if self.limits.load(now):
             self._replan()
 
-    def start_cycle(self, group: Group, now: float) -> None:
-        """Request again what was refused, where it is time."""
-        before = self.limits.learned
-        if before is NOTHING_LEARNED:
-            return
-        if self.limits.retest_due(now):
-            self._retest(before)
-            return
-        if group.state is not GroupState.NORMAL:
-            return
-        excluded = [name for points in group.plan.not_asked for name in points.columns.points]
-        if self.limits.trial(excluded, now) is not None:
-            self._replan()
-            group.trial()
+    def take_trial(self, group: Group, now: float) -> Block | None:
+        """A request that the device refused, to be sent again now."""
+        if not self.limits.trial_due(now):
+            return None
+        planned = {block.request for block in group.plan.blocks}
+        refused: dict[bytes, Block] = {}
+        for block in self._plan(group, NOTHING_LEARNED).blocks:
+            if block.request not in planned:
+                refused[block.request] = block
+            for place, name in enumerate(block.columns.points):
+                if self.limits.learned.refused_points.get(name, Reason.UNREACHABLE) is not Reason.UNREACHABLE:
+                    point = block.point(place)
+                    refused[point.request] = point
+        return self.limits.next_trial(list(refused.values()), now) if refused else None
 
-    def end_cycle(self, readings: Sequence[Reading], search: Bisection | None, now: float) -> str | None:
-        """Learn what the cycle found; a text for people where that is news."""
-        succeeded = self.limits.trial_ended(readings)
-        text = self.limits.add(search, now) if search is not None else None
-        if succeeded:
-            before = self.limits.learned
-            self.limits.trial_succeeded(now)
-            self._retest(before)
-        elif succeeded is False and text is None:
-            self.limits.trial_undone()
-            self._replan()
-        elif text is not None:
+    def learn(self, search: Bisection, now: float) -> str | None:
+        """Learn what a cycle found; a text for people where that is news."""
+        text = self.limits.add(search, now)
+        if text is not None:
             self._replan()
         return text
+
+    def forget_limits(self) -> None:
+        """The device answered what it had refused."""
+        self.limits.forget()
+        self._replan()
 
     def identity_blocks(self) -> Sequence[Block]:
         profile, origin = self.setup.profile, self.setup.origin
@@ -291,25 +236,20 @@ class Device:
     def verifier(self, link: EndpointConnector, service: UnitAvailability) -> Verifier:
         return Verifier(self.unit, self.gap, link, service)
 
-    def _retest(self, before: LearnedLimits) -> None:
-        self._replan()
-        for group in self.groups:
-            group.retest(frozenset(before.refused_points) if before.by_timeout else None)
-
     def _replan(self) -> None:
         """Plan every group by the limits that are known."""
-        setup = self.setup
-        parameters = setup.profile.parameters_with(setup.settings.parameters)
+        self._present_plan = None
         for group in self.groups:
-            old = group.plan
-            group.replan(
-                plan(
-                    setup.profile,
-                    old.group,
-                    setup.origin,
-                    period=old.period,
-                    parameters=parameters,
-                    framing=old.framing,
-                    learned=self.limits.learned,
-                )
-            )
+            group.replan(self._plan(group, self.limits.learned))
+
+    def _plan(self, group: Group, learned: LearnedLimits) -> ReadPlan:
+        setup, old = self.setup, group.plan
+        return plan(
+            setup.profile,
+            old.group,
+            setup.origin,
+            period=old.period,
+            parameters=setup.profile.parameters_with(setup.settings.parameters),
+            framing=old.framing,
+            learned=learned,
+        )

@@ -31,61 +31,45 @@ class SettingHints:
         self._late_replies = 0
         self._out_of_limits: dict[str, int] = {}
         self._unusable = 0
-        self._doubted = self._deaf = self._asleep = self._unusable_named = False
+        self._logged: set[str] = set()
 
     def late_reply(self, seconds: float, timeout: float) -> str | None:
         """A reply came `seconds` after its request, later than `timeout` (s)."""
         self._late_replies += 1
-        if self._late_replies != LATE_REPLIES:
-            return None
-        return (
+        return self._once(
+            "timeout",
+            self._late_replies >= LATE_REPLIES,
             f"replies after {seconds:.1f} s, later than its timeout of {timeout:g} s: set `timeout` of this"
-            f" source to {2 * seconds:.1g}s or more"
+            f" source to {2 * seconds:.1g}s or more",
         )
 
     def deaf(self, seconds: float) -> str | None:
         """Its first reply came `seconds` after the connection."""
-        if self._deaf or not 0 < seconds <= LONGEST_DEAFNESS_S:
-            return None
-        self._deaf = True
-        return (
+        return self._once(
+            "deaf",
+            0 < seconds <= LONGEST_DEAFNESS_S,
             f"replied for the first time {seconds:.1f} s after the connection: if each connection begins so,"
-            f" set `connect_delay` of this source to {ceil(seconds)}s"
+            f" set `connect_delay` of this source to {ceil(seconds)}s",
         )
 
     def unusable_reply(self, text: str) -> str | None:
         """`text`: what came in place of a reply in one poll; empty where all replies could be used."""
         self._unusable = self._unusable + 1 if text else 0
-        if self._unusable != UNUSABLE_REPLIES or self._unusable_named:
-            return None
-        self._unusable_named = True
-        return f"sends what is no reply: {text}"
+        return self._once("unusable", self._unusable >= UNUSABLE_REPLIES, f"sends what is no reply: {text}")
 
     def usable_replies(self) -> None:
         """All replies of one poll could be used."""
         self._unusable = 0
 
-    def asleep(self, sleeps: bool) -> str | None:
-        """Whether polls are answered only when their first request is repeated."""
-        if self._asleep or not sleeps:
-            return None
-        self._asleep = True
-        return (
-            "answers only repeated requests: it sleeps between polls; a request is repeated once from now on,"
-            " set `retries` of this source to 1 or more to have it so from the start"
-        )
-
     def polled(self, readings: Sequence[Reading]) -> str | None:
         """What one poll of a group brought."""
-        if self._doubted or not readings or not self._limited:
+        if not readings or not self._limited:
             return None
         group = readings[0].columns.group
-        if not any(reading.reasons for reading in readings):
-            self._out_of_limits.pop(group, None)
-            return None
+        bad = [reading for reading in readings if reading.reasons]
         reasons = [
             reading.reasons.get(index)
-            for reading in readings
+            for reading in (readings if bad else ())
             for index, point in enumerate(reading.columns.points)
             if point in self._limited
         ]
@@ -93,10 +77,15 @@ class SettingHints:
             self._out_of_limits.pop(group, None)
             return None
         self._out_of_limits[group] = self._out_of_limits.get(group, 0) + 1
-        if self._out_of_limits[group] < POLLS_OUT_OF_LIMITS:
-            return None
-        self._doubted = True
-        return (
+        return self._once(
+            "limits",
+            self._out_of_limits[group] >= POLLS_OUT_OF_LIMITS,
             f"all values of group {group} that have limits are out of limits: look at the addresses,"
-            f" `word_order`, `type` and `scale` in profile {self._profile}"
+            f" `word_order`, `type` and `scale` in profile {self._profile}",
         )
+
+    def _once(self, hint: str, holds: bool, text: str) -> str | None:
+        if not holds or hint in self._logged:
+            return None
+        self._logged.add(hint)
+        return text

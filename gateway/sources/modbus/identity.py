@@ -36,8 +36,8 @@ class DeviceIdentity:
         known = self._right.union(self._wrong, points)
         return not known.issuperset(self._expected)
 
-    def must_search(self, now: float) -> bool:
-        """Whether to search for the identity elsewhere, in this turn: once a minute while it reads wrong."""
+    def start_search(self, now: float) -> bool:
+        """Start a search for the identity elsewhere, where it is time: once a minute while it reads wrong."""
         if not self._wrong or now < self._search_at:
             return False
         self._search_at = now + SEARCH_INTERVAL_S

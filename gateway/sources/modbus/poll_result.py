@@ -37,7 +37,7 @@ class PollResult:
         self.unusable = ""
         """What came in place of a reply, for people; the last one."""
         self.slow_reply_s = 0.0
-        """Seconds of replies after the timeout, and of retries to a unit that is not worth one."""
+        """Seconds of replies after the timeout."""
         self._series = series
         self._stamp = stamp
 

@@ -9,20 +9,20 @@ from typing import NamedTuple
 from zlib import crc32
 
 FIRST_POLL_WITHIN_S = 5.0
-"""Seconds within which every group has its first turn, also one that is polled once an hour."""
+"""Seconds within which every group has its first poll, also one that is polled once an hour."""
 
 SLOTS = (0.1, 0.05, 0.025, 0.0125)
-"""Seconds; turns begin together at the begin of a slot. A process that wakes up for one request after the
+"""Seconds; polls begin together at the begin of a slot. A process that wakes up for one request after the
 other works from cold caches: ten devices served in one go cost a third of ten served one by one."""
 
 MAX_POLLS_PER_SLOT = 15
-"""Turns that a slot should gather: more save little, and the last of them waits for all others."""
+"""Polls that a slot should gather: more save little, and the last of them waits for all others."""
 
 _EARLY = 0.0005  # a timer may fire this much before its time
 
 
 class DuePoll(NamedTuple):
-    """One poll group whose time has come. `skipped`: turns before this one that were missed for good."""
+    """One poll group whose time has come. `skipped`: polls before this one that were missed for good."""
 
     group: int
     due: float
@@ -30,7 +30,7 @@ class DuePoll(NamedTuple):
 
 
 class _Grid:
-    """The times `origin` + n * `period`; `due` is the next one, or a first turn ahead of a long period."""
+    """The times `origin` + n * `period`; `due` is the next one, or a first poll ahead of a long period."""
 
     __slots__ = ("_following", "_origin", "_period", "due", "index")
 
@@ -54,7 +54,7 @@ class _Grid:
         return self.due < other.due
 
     def pop_due(self, now: float) -> DuePoll:
-        """The last turn that is due, counting those that it replaces; moves on to the first after `now`."""
+        """The last poll that is due, counting those that it replaces; moves on to the first after `now`."""
         due, following = self.due, self._following
         passed = floor((now - self._origin) / self._period) + 1  # times of the grid that are over
         skipped = passed - following
@@ -70,7 +70,7 @@ class PollSchedule:
     a fast group cannot starve a slow one. Times are seconds of one monotonic clock, handed in."""
 
     def __init__(self, groups: Iterable[tuple[str, float]], start: float, slot: float = SLOTS[0]) -> None:
-        """`groups`: name of the device and period in seconds; turns name them by their place here."""
+        """`groups`: name of the device and period in seconds; polls name them by their place here."""
         self._slot = slot
         self._grids: list[_Grid] = []
         self.exchange([(device, period, None) for device, period in groups], start)
@@ -96,7 +96,7 @@ class PollSchedule:
         return self._grids[0].due if self._grids else inf
 
     def take(self, now: float) -> DuePoll | None:
-        """The turn that is to be made now, or None while none is due."""
+        """The poll that is to be made now, or None while none is due."""
         first = self._grids[0] if self._grids else None
         if first is None or first.due - now > _EARLY:
             return None

@@ -82,8 +82,8 @@ class Presence:
         self._on(PresenceEvent.NO_REPLY)
         return True
 
-    def poll_counts(self) -> bool:
-        """Whether the values of a poll with a reply count."""
+    def count_poll(self) -> bool:
+        """A poll with a reply is over; whether its values count."""
         if self.state is not PresenceState.SETTLING:
             return True
         self._settling_left -= 1

@@ -90,7 +90,7 @@ class ModbusSettings(FrozenModel):
     max_in_flight: int = Field(default=1, ge=1, le=MAX_IN_FLIGHT)
     """Requests that may be open at once; more than 1 only where the device is known to allow it."""
     close_after_poll: bool = False
-    """Give the connection back after each turn: for devices that serve one client only."""
+    """Give the connection back after each poll: for devices that serve one client only."""
     quirks: Quirks = Quirks()
     """What its replies have wrong and is forgiven."""
     devices: tuple[DeviceSettings, ...]

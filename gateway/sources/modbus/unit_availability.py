@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from gateway.sources.modbus.circuit_breaker import TIMEOUTS_UNTIL_OUT, CircuitBreaker
-from gateway.sources.modbus.fair_share import ProbeBudget, SlowUnitLimiter
+from gateway.sources.modbus.circuit_breaker import CircuitBreaker
+from gateway.sources.modbus.fair_share import TimeBudget
 from gateway.sources.modbus.response_timeout import ResponseTimeout
 
 MAX_PROBE_WAIT_S = 2.0
 """Seconds that a probe waits for a unit which has not been probed for longer."""
+LATE_S = 3.0
+"""Seconds of late replies that hold no unit back."""
+WINDOW_S = 60.0
+"""Seconds for which a poll that was left out counts."""
 
 
 class UnitAvailability:
     """Three parts: a `CircuitBreaker` and a `ResponseTimeout` for each unit, and fair shares of the time.
 
-    While any unit is in service, those out of service share `ProbeBudget`, the one that waits longest first;
+    While any unit is in service, those out of service share a `TimeBudget`, the one that waits longest first;
     the time for which a probe keeps others waiting is charged as well. A probe is brief; every fourth one
-    takes the whole timeout and may be repeated once, for a device that sleeps.
+    takes the whole timeout and may be repeated once, for a device that sleeps. Late replies have another
+    budget, which holds while a unit that was never late misses polls.
     Times are seconds of one monotonic clock, handed in.
     """
 
@@ -28,18 +33,17 @@ class UnitAvailability:
         start: float,
         timeouts: Mapping[int, float] | None = None,
         retries: int = 0,
-        timeout_limit: int = TIMEOUTS_UNTIL_OUT,
     ) -> None:
-        """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat.
-        `timeout_limit`: consecutive timeouts that take a unit out of service."""
+        """`timeouts`: of the units that have one of their own. `retries`: requests that a poll may repeat."""
         self._timeout = timeout
         self.units: dict[int, CircuitBreaker] = {}
         self.timing: dict[int, ResponseTimeout] = {}
         self.exchange(units, timeouts or {})
-        self.retries = retries
-        self._timeout_limit = timeout_limit
-        self._budget = ProbeBudget(start, credit=timeout * len(units))
-        self._slow = SlowUnitLimiter()
+        self._retries = retries
+        self._budget = TimeBudget(start, credit=timeout * len(units))
+        self._late_budget = TimeBudget(start, credit=LATE_S, limit=LATE_S)
+        self._late: set[int] = set()  # units with late replies since that budget was in credit
+        self._missed: dict[int, float] = {}  # unit -> when a poll of it was left out last
         self._probe_may_block_bus = False  # the last request was a probe in vain: the endpoint may be busy
 
     def exchange(self, units: Sequence[int], timeouts: Mapping[int, float]) -> None:
@@ -57,10 +61,7 @@ class UnitAvailability:
         """Whether a request to this unit may be sent now."""
         unit = self.units[number]
         if unit.in_service:
-            if number not in self._slow:
-                return True
-            in_service = [other for other, each in self.units.items() if each.in_service]
-            return not self._slow.limits(number, in_service, now)
+            return number not in self._late or not self._late_wait(now)
         if unit.timeouts == 0 or not self._neighbours_in_service(number):
             return True
         self._budget.refill(now)
@@ -84,13 +85,23 @@ class UnitAvailability:
             return timing.timeout
         return timing.probe(max(other.rtt for other in self.timing.values()))
 
-    def missed(self, number: int, now: float) -> None:
-        """A poll of this unit was left out."""
-        self._slow.missed(number, now)
+    def retries_for(self, number: int, now: float) -> int:
+        """How many requests to this unit one cycle may repeat after timeouts: one of a probe that is no brief
+        one, for a device that sleeps and loses the request that wakes it."""
+        unit = self.units[number]
+        if not unit.in_service:
+            return int(len(self.units) == 1 or unit.full_probe)
+        return 0 if unit.is_flaky and self._neighbours_miss({number}, now) else self._retries
 
-    def record_slow_replies(self, number: int, seconds: float, now: float) -> None:
+    def missed(self, number: int, now: float) -> None:
+        """A poll of this unit was left out: the one before, or that of another unit, took too long."""
+        self._missed[number] = now
+
+    def record_late_replies(self, number: int, seconds: float, now: float) -> None:
         """Replies of this unit that came after the timeout took so long."""
-        self._slow.record(number, seconds, now)
+        self._late_budget.refill(now)
+        self._late_budget.charge(seconds)
+        self._late.add(number)
 
     def replied(self, number: int, rtt: float) -> bool:
         """A reply in time; True when that puts the unit into service."""
@@ -111,12 +122,11 @@ class UnitAvailability:
         """A request was not answered, whatever that says about the unit."""
         self.units[number].request_lost()
 
-    def record_timeout(self, number: int, asked_at: float, now: float) -> bool:
-        """A request timed out; True when that takes the unit out of service.
+    def record_timeout(self, number: int, asked_at: float, now: float, *, repeated: bool = False) -> bool:
+        """A request timed out, and its repeats; True when that takes the unit out of service.
 
         Not counted is a timeout right after a failed probe, which may have kept the endpoint busy, and one of
-        a request that was open together with one that counted. `PollCycle` leaves out those that a retry of
-        the same cycle may explain.
+        a request that was open together with one that counted.
         """
         unit = self.units[number]
         self._budget.refill(now)
@@ -129,13 +139,25 @@ class UnitAvailability:
         ):  # it was open together with one that counted: one timeout, not two
             return False
         left = unit.in_service
-        if not unit.timed_out(now, self.timing[number].timeout, self._timeout_limit):
+        if not unit.timed_out(now, self.timing[number].timeout, repeated=repeated):
             return False
         if self._neighbours_in_service(number):
             if not (left and unit.leaves_uncharged):
                 self._budget.charge(now - asked_at)
             self._probe_may_block_bus = True
         return left
+
+    def _late_wait(self, now: float) -> bool:
+        """Whether the units that were late have to wait; where all were, the endpoint is slow."""
+        self._late_budget.refill(now)
+        if not self._late_budget.used_up:
+            self._late.clear()
+            return False
+        return self._neighbours_miss(self._late, now)
+
+    def _neighbours_miss(self, units: Collection[int], now: float) -> bool:
+        """Whether units beside these missed polls a moment ago."""
+        return any(now - at <= WINDOW_S for unit, at in self._missed.items() if unit not in units)
 
     def _neighbours_in_service(self, number: int) -> bool:
         return any(unit.in_service for other, unit in self.units.items() if other != number)

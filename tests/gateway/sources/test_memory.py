@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.modbus.learning.retry_policy import RELEARN_INTERVAL_S
+from gateway.sources.modbus.learning.device_limits import TRIAL_INTERVAL_S
 from gateway.sources.modbus.learning.store import LearnedLimitsFile, LearnedLimitsStore
 from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
 from qilu.config.settings_file import load_text
@@ -93,7 +93,7 @@ def test_what_is_not_refused_any_more_is_forgotten_on_disk_too(tmp_path: Path) -
     memory = LearnedLimitsStore(tmp_path)
     polled(Peer(without(13)), memory, METER)
     assert list(tmp_path.iterdir()) == [tmp_path / "meter-1.yaml"]
-    assert polled(Peer(), memory, METER, int(RELEARN_INTERVAL_S / 60) + 3, period=60)[-1] == "good"
+    assert polled(Peer(), memory, METER, int(TRIAL_INTERVAL_S / 60) + 3, period=60)[-1] == "good"
     assert list(tmp_path.iterdir()) == []
 
 

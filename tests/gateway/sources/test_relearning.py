@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.modbus.learning.retry_policy import FIRST_TRIAL, RELEARN_INTERVAL_S, RetryPolicy
+from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.learning.device_limits import FIRST_TRIAL_S, TRIAL_INTERVAL_S, DeviceLimits
+from gateway.sources.modbus.planning.plan import plan
+from qilu.contract.reading import Origin, Reason
 from tests.gateway.sources.everywhere import for_hours
 from tests.gateway.sources.peer import Asked, Line, Peer, World, flat, normal, profile, reasons
 from tests.gateway.sources.test_learning import without
@@ -24,7 +27,7 @@ async def test_a_device_that_refuses_all_while_it_starts_is_read_again_soon(worl
     polls, source = await world.polls(Peer(behave), 300, meter=profile([*range(10), 200]))
     bad = [turn for turn, output in enumerate(reasons(polls)) if output != "good"]
     assert bad == list(range(100, 100 + len(bad)))
-    assert 10 <= len(bad) <= 10 + 2 * FIRST_TRIAL
+    assert 10 <= len(bad) <= 10 + 2 * FIRST_TRIAL_S
     assert source.stats.offline == set()
 
 
@@ -55,17 +58,22 @@ async def test_a_single_wrong_refusal_of_a_function_costs_nothing(world: World) 
     assert reasons(polls) == ["good"] * 200
 
 
-def test_the_time_to_the_next_trial_doubles() -> None:
-    policy = RetryPolicy()
-    policy.learned(0.0)
-    trials, now = [], 0.0
-    while not policy.all_due(now):
-        if policy.trial_due(now):
-            trials.append((now, policy.start_retry(["a", "b"], now)))
-        now += FIRST_TRIAL
-    steps = [1, 3, 7, 15, 31, 63, 127, 255, 511]
-    assert trials == [(FIRST_TRIAL * at, "ab"[n % 2]) for n, at in enumerate(steps)]
-    assert policy.all_due(now + RELEARN_INTERVAL_S)
+@pytest.mark.parametrize("by_timeout", [False, True], ids=["exceptions", "timeouts"])
+def test_the_time_to_the_next_trial_doubles_up_to_one_in_an_hour(by_timeout: bool) -> None:
+    """For each point. What timeouts taught is tried from then on: a trial costs a timeout."""
+    meter = profile([0])
+    [block] = plan(meter, "default", Origin("edge-1", "meter-1", "meter")).blocks
+    limits, search = DeviceLimits("meter-1", meter, None), Bisection()
+    search.by_timeout = by_timeout
+    search.refused(block.span, Reason.ILLEGAL_ADDRESS)
+    limits.add(search, 0.0)
+    trials = []
+    for now in range(0, 5 * int(TRIAL_INTERVAL_S), int(FIRST_TRIAL_S)):
+        if limits.trial_due(now):
+            trials.append(now)
+            limits.next_trial([block, block], now)
+    steps = [10, 30, 70, 150, 310, 630, 1270, 2550, 5110, 6910, 8710, 10510, 12310, 14110, 15910, 17710]
+    assert trials == (list(range(3600, 18000, 1800)) if by_timeout else steps)
 
 
 @for_hours
@@ -81,5 +89,4 @@ async def test_a_trial_whose_reply_is_lost_forgets_nothing(world: World) -> None
 
     polls, source = await world.polls(Peer(behave), 600, meter=profile([5, 200, 400]))
     assert [event.text for event in source.stats.events if event.kind == "limits_learned"] == ["refuses p5"]
-    assert set(reasons(polls)) == {"illegal_address", "timeout"}
-    assert reasons(polls).count("timeout") <= 3, "of the trials themselves"
+    assert set(reasons(polls)) == {"illegal_address"}, "a trial costs no value"

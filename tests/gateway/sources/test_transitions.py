@@ -1,4 +1,4 @@
-"""States of links, units, devices, poll groups and blocks change as listed, and the page draws the tables."""
+"""States of links, units, devices and blocks change as listed, and the page draws the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from gateway.sources.modbus.circuit_breaker import UNIT
-from gateway.sources.modbus.device import GROUP
 from gateway.sources.modbus.learning.evidence import BLOCK
 from gateway.sources.modbus.presence import PRESENCE
 from qilu.contract.profile import DeviceProfile
@@ -24,7 +23,7 @@ from tests.gateway.sources.peer import Asked, Line, Peer, World, losing, normal,
 from tests.gateway.sources.test_hostile_lines import Hostile, hostile
 from tests.support.virtual_time import run
 
-TABLES: tuple[Transitions[Any, Any], ...] = (LINK, LATE_REPLIES, UNIT, PRESENCE, GROUP, BLOCK)
+TABLES: tuple[Transitions[Any, Any], ...] = (LINK, LATE_REPLIES, UNIT, PRESENCE, BLOCK)
 PAGE = Path(__file__).parents[3] / "docs" / "collecting.md"
 DRAWN = re.compile(r"\*\*(\w[\w ]*)\*\*\n\n```mermaid\n(.*?)```", re.DOTALL)
 
@@ -61,20 +60,10 @@ TWO_GROUPS = DeviceProfile.model_validate(
 )
 
 RARE = {
-    ("block", "supported", "timeout_limit"),
-    ("block", "closing", "exception"),
-    ("block", "closing", "timeout"),
-    ("block", "closing", "timeout_limit"),
-    ("block", "refused", "disconnect"),
-    ("block", "refused", "timeout_limit"),
-    ("block", "timed_out", "disconnect"),
+    ("block", "refused", "refusal"),
     ("device", "settling", "no_reply"),
     ("late replies", "confirmed", "late_reply"),
     ("link", "connecting", "ended"),
-    ("poll group", "paused", "retest_due"),
-    ("poll group", "retest", "all_blocks_close"),
-    ("poll group", "retest", "retest_due"),
-    ("poll group", "trial", "all_blocks_close"),
 }
 """Two rare events at a time, which these plays do not bring together."""
 

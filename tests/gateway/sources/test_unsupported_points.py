@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Poll
 from tests.gateway.sources.everywhere import everywhere, for_hours
 from tests.gateway.sources.peer import Asked, Behaviour, Line, Peer, World, flat, normal, profile, reasons
@@ -89,3 +90,18 @@ async def test_of_a_device_that_was_switched_off_before(world: World) -> None:
 
     polls, _ = await world.polls(Peer(behave), 60, meter=profile(TWO_BLOCKS), period=10)
     assert {name for poll in polls[33:] for name in bad(poll)} == {"p215"}
+
+
+@for_hours
+async def test_of_a_block_that_is_the_only_one_of_its_poll_group(world: World) -> None:
+    """The replies to another group show that the device is alive; the point never takes it out of service."""
+    rows = [
+        {"name": f"p{at}", "table": "holding", "address": at, "type": "uint16", "group": group}
+        for at, group in ((0, "sound"), (5, "ignored"), (6, "ignored"))
+    ]
+    groups = {"sound": "10s", "ignored": "10s"}
+    meter = DeviceProfile.model_validate({"profile": "meter", "groups": groups, "points": rows})
+    polls, source = await world.polls(Peer(lacking(5, code=None)), 40, meter=meter, period=10)
+    last = [bad(poll) for poll in polls[-10:]]
+    assert last.count({"p5": "illegal_address"}) == last.count({}) == 5
+    assert source.stats.offline == set()

@@ -1,36 +1,42 @@
-"""The learned limits of one device: its one owner, which saves them and knows when to request all again."""
+"""The learned limits of one device: their one owner, which saves them and knows when to test them again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from gateway.sources.modbus.learning.bisection import Bisection, describe
-from gateway.sources.modbus.learning.retry_policy import RetryPolicy
 from gateway.sources.modbus.learning.store import LearnedLimitsStore
-from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, LearnedLimits
+from gateway.sources.modbus.planning.plan import NOTHING_LEARNED, Block, LearnedLimits
 from qilu.contract.profile import DeviceProfile
-from qilu.contract.reading import Reading
+
+FIRST_TRIAL_S = 10.0
+"""Seconds after which one refused request is sent again; doubling, while it goes on being refused."""
+TRIAL_INTERVAL_S = 3600.0
+"""Seconds in which each of them is sent again later on, and from the first time on where they were learned
+from timeouts: then a trial costs one."""
+SHORTEST_INTERVAL_S = 60.0
 
 
 class DeviceLimits:
     """Times are seconds of one monotonic clock."""
 
-    __slots__ = ("_before_trial", "_name", "_profile", "_reported", "_retry", "_store", "learned")
+    __slots__ = ("_name", "_profile", "_reported", "_store", "_trial_at", "_trials", "learned")
 
     def __init__(self, name: str, profile: DeviceProfile, store: LearnedLimitsStore | None) -> None:
-        self.learned = self._before_trial = NOTHING_LEARNED
+        self.learned = NOTHING_LEARNED
         self._name = name
         self._profile = profile
         self._reported = NOTHING_LEARNED  # what the log has of it
-        self._retry = RetryPolicy()
         self._store = store
+        self._trials = 0  # since something was learned first
+        self._trial_at = 0.0
 
     def load(self, now: float) -> bool:
         """Take what was saved before a restart; whether there was anything."""
         if self._store is None or self.learned is not NOTHING_LEARNED:
             return False
         self.learned = self._store.load(self._name, self._profile)
-        self._retry.learned(now)
+        self._trial_at = now + self._interval(1)
         return self.learned is not NOTHING_LEARNED
 
     def add(self, search: Bisection, now: float) -> str | None:
@@ -38,60 +44,39 @@ class DeviceLimits:
         after = search.added_to(self.learned)
         if after == self.learned:
             return None
-        self._retry.learned(now)
         self._set(after)
+        self._trial_at = now + self._interval(1)
         text = describe(self._reported, after)
         self._reported = after
         return text
 
-    def retest_due(self, now: float) -> bool:
-        """Whether to forget all; then it is forgotten."""
-        if self.learned is NOTHING_LEARNED or not self._retry.all_due(now):
-            return False
-        self._forget(now)
-        return True
+    def trial_due(self, now: float) -> bool:
+        """Whether to send one request again that the device refused."""
+        return self.learned is not NOTHING_LEARNED and now >= self._trial_at
 
-    def trial(self, excluded: Sequence[str], now: float) -> LearnedLimits | None:
-        """The limits without one of these points, where it is time to request a refused point again. What was
-        learned from timeouts is not tried: that costs a timeout."""
-        learned = self.learned
-        if learned is NOTHING_LEARNED or learned.by_timeout or not self._retry.trial_due(now):
-            return None
-        refused = [name for name in excluded if name in learned.refused_points]
-        if not refused:
-            return None
-        self._before_trial = learned
-        self.learned = learned.without(self._profile.point(self._retry.start_retry(refused, now)))
-        return self.learned
+    def next_trial(self, refused: Sequence[Block], now: float) -> Block:
+        """The one of them to send: another one each time."""
+        block = refused[self._trials % len(refused)]
+        self._trials += 1
+        self._trial_at = now + self._interval(len(refused))
+        return block
 
-    def trial_ended(self, readings: Sequence[Reading]) -> bool | None:
-        """A cycle has ended; whether it requested a refused point and got its value, None if it requested
-        none."""
-        point, self._retry.retried_point = self._retry.retried_point, None
-        if point is None:
-            return None
-        return any(
-            point in reading.columns.points and reading.columns.points.index(point) not in reading.reasons
-            for reading in readings
-        )
-
-    def trial_undone(self) -> None:
-        """The trial brought neither a value nor a refusal: the limits are those before it."""
-        self.learned = self._before_trial
-
-    def trial_succeeded(self, now: float) -> None:
-        """The device gives what it refused: forget all, and report what it refuses now as news."""
+    def forget(self) -> None:
+        """The device gives what it refused: all is requested again, and what it refuses then is news."""
+        self._trials = 0
         self._reported = NOTHING_LEARNED
-        self._forget(now)
+        self._set(NOTHING_LEARNED)
 
     def profile_moved(self, profile: DeviceProfile) -> None:
         """Its addresses are others: nothing is known of them. The saved limits stay those of the file."""
         self._profile = profile
         self.learned = NOTHING_LEARNED
 
-    def _forget(self, now: float) -> None:
-        self._retry.forgotten(now)
-        self._set(NOTHING_LEARNED)
+    def _interval(self, refused: int) -> float:
+        early = FIRST_TRIAL_S * 2.0**self._trials
+        if self.learned.by_timeout or early > TRIAL_INTERVAL_S:
+            return max(SHORTEST_INTERVAL_S, TRIAL_INTERVAL_S / refused)
+        return early
 
     def _set(self, learned: LearnedLimits) -> None:
         self.learned = learned

@@ -1,4 +1,4 @@
-"""What devices taught the gateway, kept in the folder of the spool: a restart need not find it out again."""
+"""Learned limits, kept in the folder of the spool: a restart need not find them out again."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def fingerprint(profile: DeviceProfile) -> str:
 
 
 class LearnedLimitsStore:
-    """One file for each device that taught something, DEVICE.yaml in `folder`, replaced as a whole.
+    """One file for each device with learned limits, DEVICE.yaml in `folder`, replaced as a whole.
 
     It only saves time: a file that cannot be read or written is told, and never stops anything.
     """
@@ -85,7 +85,7 @@ class LearnedLimitsStore:
         self._folder = folder
 
     def load(self, device: str, profile: DeviceProfile) -> LearnedLimits:
-        """What this device taught with this very profile; nothing where there is no such file."""
+        """What was learned of this device with this very profile; nothing where there is no such file."""
         file = self._folder / f"{device}.yaml"
         if not is_file(file):
             return NOTHING_LEARNED

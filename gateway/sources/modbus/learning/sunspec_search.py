@@ -7,14 +7,31 @@ id, the number of registers that follow, and these registers; the id FFFFh ends 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import NamedTuple
+
+from qilu.contract.profile import Table
+from qilu.modbus.pdu import read_request
 
 MARKER = b"SunS"
 BASES = (40000, 50000, 0)
 END = 0xFFFF
 MAX_MODELS = 64  # of one device: a map that never ends is not walked for ever
 _HEADER = struct.Struct(">HH")
+
+
+async def find_model(
+    models: Collection[int | str], table: Table, read: Callable[[bytes], Awaitable[bytes | None]]
+) -> int | None:
+    """As `sunspec_search`, with the registers of this table; `read`: the data of the reply to a request."""
+    search = sunspec_search(models)
+    try:
+        registers = next(search)
+        while True:
+            registers = search.send(await read(read_request(table.read_function, *registers)))
+    except StopIteration as end:
+        address: int | None = end.value
+        return address
 
 
 class Registers(NamedTuple):

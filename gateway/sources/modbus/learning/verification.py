@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.sources.modbus.learning.bisection import Bisection
+from gateway.sources.modbus.planning.blocks import Span
 from gateway.sources.modbus.planning.plan import Block
 from gateway.sources.modbus.unit_availability import UnitAvailability
 from qilu.contract.errors import QiluError
@@ -32,6 +33,10 @@ def _refused(error: QiluError | None) -> bool:
     )
 
 
+def _request(span: Span) -> bytes:
+    return read_request(span.table.read_function, span.first, span.count, limit=span.count)
+
+
 class Verifier:
     """Made for one cycle of one unit. The values of the replies are not used."""
 
@@ -51,43 +56,31 @@ class Verifier:
     async def confirm(self, search: Bisection, known: Block | None) -> bool:
         """Repeat what was refused; whether the rest of the search is to be believed. `known`: a block that
         was read in this cycle."""
-        await self._repeat_refused(search)
-        if search.by_timeout:
-            return await self._is_alive(known)
-        await self._measure(search)
-        return True
-
-    async def _measure(self, search: Bisection) -> None:
-        """Find out whether a length is refused, or the addresses between two halves."""
-        for measuring in search.to_measure():
-            while (range_ := measuring.next()) is not None:
-                count = range_.last - range_.first + 1
-                replied = await self._replied(read_request(range_.table.read_function, range_.first, count))
-                if replied is None:
-                    return
-                measuring.record(replied)
-
-    async def _repeat_refused(self, search: Bisection) -> None:
-        """A refused span whose halves are both answered, and a point that the device failed to read: that may
-        have been a lost frame, or a moment in which the device was busy."""
         confirmed: set[Table] = set()  # of exceptions the shortest block of each table is enough
-        for span in (*search.failed_points(), *search.with_good_halves()):
+        for span in search.with_good_halves():
             if span.table in confirmed and not search.by_timeout:
                 continue
-            again = read_request(span.table.read_function, span.first, span.count)
-            if self._timeouts_left <= 0 or await self._replied(again):
+            if self._timeouts_left <= 0 or await self._replied(_request(span)):
                 search.discard(span)
-            elif len(span.points) > 1:
+            else:
                 confirmed.add(span.table)
+        for span in search.doubtful_points():
+            if self._timeouts_left > 0:
+                wrong = await self._replied(_request(span), TRIES - 1)
+            else:
+                wrong = search.frames_lost
+            if wrong:
+                search.discard(span)
+        return not search.by_timeout or await self._is_alive(known)
 
     async def _is_alive(self, known: Block | None) -> bool:
         """Whether the device still replies to what it answered before; else its timeouts say nothing."""
         self._timeouts_left = max(self._timeouts_left, TRIES)
         return known is not None and await self._replied(known.point(0).request) is not None
 
-    async def _replied(self, request: bytes) -> bool | None:
+    async def _replied(self, request: bytes, tries: int = TRIES) -> bool | None:
         """Whether the device gave the values, or refused; None where it did neither."""
-        for _ in range(TRIES):
+        for _ in range(tries):
             if self._timeouts_left <= 0:
                 return None
             transaction = await self._request(request)

@@ -1,1 +1,1 @@
-"""What is asked: the cheapest requests for a poll group, and what devices teach about themselves."""
+"""What is requested: the cheapest requests for a poll group."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
+from gateway.interfaces import PlannedRequest
 from gateway.sources.modbus.planning import compatibility as fitting
 from gateway.sources.modbus.planning.blocks import (
     ASCII_FRAMED,
@@ -32,7 +34,7 @@ _NOBODY = Origin("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class LearnedLimits:
-    """What a device taught us that its profile does not say; it only ever narrows the plan."""
+    """What is known of a device that its profile does not say; it only ever narrows the plan."""
 
     refused_points: Mapping[str, Reason] = field(default_factory=dict)
     """Points that the device refuses even when they are requested alone, and why."""
@@ -42,14 +44,12 @@ class LearnedLimits:
     by_timeout: bool = False
     """Whether a part of it was learned from timeouts: then a retry costs a timeout."""
 
-    def without(self, point: Point) -> LearnedLimits:
-        """As if this one had not been refused."""
-        gaps = (gap for gap in self.unreadable if not gap.overlaps(point.table, point.address, point.last))
-        refused = {name: reason for name, reason in self.refused_points.items() if name != point.name}
-        return replace(self, refused_points=refused, unreadable=tuple(gaps))
-
 
 NOTHING_LEARNED = LearnedLimits()
+
+
+def _of(columns: BlockSchema, origin: Origin) -> BlockSchema:
+    return BlockSchema(origin, columns.group, columns.points)
 
 
 class Block:
@@ -93,11 +93,20 @@ class Block:
         return Reading(self.columns, time_ms, values, reasons)
 
     def bad(self, time_ms: int, reason: Reason) -> Reading:
-        """The reading of a turn that brought no reply: every value bad for the same reason."""
+        """The reading of a cycle that brought no reply: every value bad for the same reason."""
         reasons = self._bad.get(reason)
         if reasons is None:
             reasons = self._bad[reason] = dict.fromkeys(range(len(self._none)), reason)
         return Reading(self.columns, time_ms, self._none, reasons)
+
+    @property
+    def planned(self) -> PlannedRequest:
+        """The request as other parts of the gateway see it."""
+        span = self.span
+        addresses = tuple(point.address for point in span.points)
+        return PlannedRequest(
+            self.columns.group, span.table.value, span.first, span.count, self.columns.points, addresses
+        )
 
     def point(self, place: int) -> Block:
         """A block that reads one point of this one."""
@@ -106,7 +115,7 @@ class Block:
     def of(self, origin: Origin) -> Block:
         """The same block of another device, which shares all but the origin."""
         block = copy(self)
-        block.columns = BlockSchema(origin, self.columns.group, self.columns.points)
+        block.columns = _of(self.columns, origin)
         return block
 
     def part(self, span: Span) -> Block:
@@ -117,46 +126,37 @@ class Block:
         return f"{self.span.table} {self.span.first} to {self.span.last}"
 
 
-class ExcludedPoints:
-    """Points that the device is known to refuse: bad in every turn, for the same reason."""
+class ExcludedPoints(NamedTuple):
+    """Points that the device is known to refuse: bad in every cycle, for the same reason."""
 
-    __slots__ = ("_none", "_reasons", "columns")
-
-    def __init__(self, columns: BlockSchema, reason: Reason) -> None:
-        self.columns = columns
-        self._none = (None,) * len(columns.points)
-        self._reasons = dict.fromkeys(range(len(columns.points)), reason)
-
-    def of(self, origin: Origin) -> ExcludedPoints:
-        """The same points of another device."""
-        excluded = copy(self)
-        excluded.columns = BlockSchema(origin, self.columns.group, self.columns.points)
-        return excluded
+    columns: BlockSchema
+    reason: Reason
 
     def reading(self, time_ms: int) -> Reading:
-        return Reading(self.columns, time_ms, self._none, self._reasons)
+        count = len(self.columns.points)
+        return Reading(self.columns, time_ms, (None,) * count, dict.fromkeys(range(count), self.reason))
 
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """Every turn of a poll group: its requests in order, and what they cost."""
+    """Every cycle of a poll group: its requests in order, and what they cost."""
 
     columns: BlockSchema
     period: float
-    """Seconds from one turn to the next."""
+    """Seconds from one cycle to the next."""
     blocks: tuple[Block, ...]
     not_asked: tuple[ExcludedPoints, ...] = ()
     framing: Framing = "tcp"
     factors: tuple[Block, ...] = ()
-    """Scale factors of points in other blocks: read once more at the end of each turn."""
+    """Scale factors of points in other blocks: read once more at the end of each cycle."""
 
     def of(self, origin: Origin, period: float) -> ReadPlan:
         """The same plan of another device."""
         return ReadPlan(
-            BlockSchema(origin, self.columns.group, self.columns.points),
+            _of(self.columns, origin),
             period,
             tuple([block.of(origin) for block in self.blocks]),
-            tuple([excluded.of(origin) for excluded in self.not_asked]),
+            tuple([ExcludedPoints(_of(columns, origin), reason) for columns, reason in self.not_asked]),
             self.framing,
             tuple([block.of(origin) for block in self.factors]),
         )
@@ -175,7 +175,7 @@ class ReadPlan:
 
     @cached_property
     def registers(self) -> int:
-        """Addresses read per turn, in the tables of registers and of bits."""
+        """Addresses read per cycle, in the tables of registers and of bits."""
         return sum(block.span.count for block in (*self.blocks, *self.factors))
 
     @cached_property
@@ -185,7 +185,7 @@ class ReadPlan:
 
     @cached_property
     def bus_bytes(self) -> int:
-        """Bytes on the wire per turn, both ways, without those of TCP and IP."""
+        """Bytes on the wire per cycle, both ways, without those of TCP and IP."""
         framed = sum(_FRAMED[self.framing])
         return (2 if self.framing == "ascii" else 1) * sum(
             framed + data_bytes(block.span.table, block.span.count) for block in (*self.blocks, *self.factors)
