@@ -127,7 +127,7 @@ async def test_an_operator_sees_what_was_rejected_and_sends_it_again(browser: Br
         panel = page.locator(".panel", has=page.get_by_role("heading", name="隔离区"))
         await panel.get_by_role("button", name="查看").click(timeout=WAIT_MS)
         record = panel.locator(".records > li").first
-        await expect(record).to_contain_text("存储存不下这个值", timeout=WAIT_MS)
+        await expect(record).to_contain_text("值超出存储范围", timeout=WAIT_MS)
         await expect(record).to_contain_text("pump-1", timeout=WAIT_MS)
         await panel.get_by_role("button", name="全部重新上送").click()
         await expect(panel.get_by_role("status")).to_contain_text("2 条", timeout=WAIT_MS)

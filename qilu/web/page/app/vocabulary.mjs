@@ -45,8 +45,8 @@ export function reasonWord(name) {
   if (!name) return "";
   const found = vocabulary.value.reasons[name];
   if (found) return pick(found.label ?? found, name);
-  const key = `gap.${name.replaceAll(" ", "_")}`;
-  return hasWord(key) ? say(key) : name.replaceAll("_", " ");
+  const key = ["gap", "ack"].map((kind) => `${kind}.${name.replaceAll(" ", "_")}`).find(hasWord);
+  return key ? say(key) : name.replaceAll("_", " ");
 }
 
 /** {unit, factor, offset} of the reader's language for a unit of a profile. */

@@ -40,13 +40,12 @@ function Stores({ delivery }) {
     <dl><${Figure} title=${say("delivery.durable")}>${number(delivery.durable_records ?? 0)}<//><${Figure} title=${say("delivery.lastdurable")}>${delivery.last_durable_ms ? moment(delivery.last_durable_ms) : "–"}<//></dl></section>`;
 }
 
-const refusalWord = (code) => (hasWord(`ack.${code}`) ? say(`ack.${code}`) : code.replaceAll("_", " "));
+const refused = () => (mayOperate.value ? "" : say("refused.operator"));
 
-/** One record that a store rejected: its device, when and why, and what was sent. */
 function Rejected({ record }) {
   const [code, ...text] = record.reason.split(": ");
-  return html`<li class="figures">${moment(record.time_ms)} <a href=${`#/device/${encodeURIComponent(record.device)}`}>${record.device}</a> ${record.group}
-    <p><strong>${refusalWord(code)}</strong>${text.length > 0 && html` <small>${text.join(": ")}</small>`}</p>
+  return html`<li class="figures">${moment(record.time_ms)} ${record.device} ${record.group}
+    <p><strong>${reasonWord(code)}</strong> <small>${text.join(": ")}</small></p>
     <details><summary>${say("delivery.content")}</summary><code>${record.body}</code></details></li>`;
 }
 
@@ -61,9 +60,7 @@ function Quarantine({ quarantine }) {
     }
   };
   const look = () => attempt(async () => {
-    const answer = await request("quarantine", { query: { limit: 50 } });
-    setRecords(answer.records);
-    setSaid("");
+    setRecords((await request("quarantine", { query: { limit: 50 } })).records);
   });
   const again = () => attempt(async () => {
     const { records: sent } = await request("commands/requeue", { method: "POST", body: { all: true } });
@@ -75,19 +72,19 @@ function Quarantine({ quarantine }) {
     <h2>${quarantine.records > 0 && html`<${LevelGlyph} level="warning" />`}${say("delivery.quarantine")}</h2>
     ${quarantine.records === 0 ? html`<p>${say("delivery.quarantine.none")}</p>` : html`
       <dl><${Figure} title=${say("delivery.records")} abnormal=true>${number(quarantine.records)}<//>
-      ${reasons.map(([code, count]) => html`<${Figure} key=${code} title=${refusalWord(code)}>${number(count)}<//>`)}</dl>
+      ${reasons.map(([code, count]) => html`<${Figure} key=${code} title=${reasonWord(code)}>${number(count)}<//>`)}</dl>
       <div class="row"><button class="button" onClick=${look}>${say("delivery.look")}</button>
-      <button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${again}>${say("delivery.requeue")}</button></div>`}
+      <button class="button" disabled=${!mayOperate.value} title=${refused()} onClick=${again}>${say("delivery.requeue")}</button></div>`}
     <p role="status">${said}</p>
     ${records && html`<ul class="records">${records.map((record) => html`<${Rejected} key=${`${record.stream} ${record.offset}`} record=${record} />`)}</ul>`}</section>`;
 }
 
-/** Other settings for the running gateway: the plan first, and then the gateway takes them. */
+/** The plan first, then the gateway takes the settings. */
 function Settings() {
   const [plan, setPlan] = useState({});
   const ask = (options) => request("commands/reload", options).then(setPlan, (error) => setPlan({ text: { [lang.value]: say("failed", error.message) } }));
   return html`<section class="panel"><h2>${say("reload.title")}</h2>
-      <div class="row"><button class="button" disabled=${!mayOperate.value} title=${mayOperate.value ? "" : say("refused.operator")} onClick=${() => ask()}>${say("reload.plan")}</button>
+      <div class="row"><button class="button" disabled=${!mayOperate.value} title=${refused()} onClick=${() => ask()}>${say("reload.plan")}</button>
       <button class="button" disabled=${plan.outcome !== "hot"} onClick=${() => ask({ method: "POST", body: {} })}>${say("reload.take")}</button></div>
     <p role="status">${plan.outcome && say(`reload.${plan.outcome}`)} ${plan.text?.[lang.value]}</p></section>`;
 }
@@ -95,7 +92,6 @@ function Settings() {
 const plainText = (value) => (typeof value === "object" && value !== null
   ? Object.entries(value).map(([key, part]) => `${key.replaceAll("_", " ")} ${plainText(part)}`).join(" · ") : String(value ?? "–"));
 
-/** What only an engineer asks for, as the gateway names it. */
 function Details({ details }) {
   const entries = Object.entries(details);
   const title = (key) => (hasWord(`delivery.${key}`) ? say(`delivery.${key}`) : key.replaceAll("_", " "));
