@@ -25,9 +25,9 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.fleet_reports import reports
-from cloud.data_sets.interfaces import Place
+from cloud.data_sets.data_set import Place
 from cloud.data_sets.loader import Copies, load
-from cloud.data_sets.plant_export import PlantExport
+from cloud.data_sets.plant_export_reader import PlantExport
 from cloud.grafana.board import Selection
 from cloud.grafana.dashboard_set import SET
 from cloud.grafana.machine import MachineDashboard

@@ -161,7 +161,7 @@ class Equipment(Source, AbstractAsyncContextManager["Equipment"], Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a poll is in progress: to cancel it now would lose what was already answered."""
+        """Whether a poll is in progress: to cancel it now would lose replies that arrived."""
         ...
 
     def columns(self) -> Sequence[BlockSchema]:
@@ -209,7 +209,7 @@ class Edges(Protocol):
     """The names under which the records of a spool go out: of this edge, and of those that it adopted."""
 
     def of(self, stream: int) -> str:
-        """The edge on whose topics the records of a stream go out, and their answers come."""
+        """The edge on whose topics the records of a stream go out, and their acknowledgements come."""
 
     def refused(self, edge: str, reason: str) -> None:
         """The broker does not allow the topics of an adopted edge: its records are held for some minutes."""
@@ -297,9 +297,9 @@ class Sink(AbstractAsyncContextManager["Sink"], Protocol):
     async def send(self, lane: Lane, records: Sequence[Record]) -> Mapping[int, Refusal]:
         """Return once the transport has taken them, with those that it refused: offset -> why.
 
-        That is no proof that the store has them: only an answer is. All records are of one stream, offsets
-        rising. UnreachableError when the link is lost, or the far side will take nothing for now.
+        That is no proof that the store has them: only an acknowledgement is. All records are of one
+        stream, offsets rising. UnreachableError when the link is lost, or the far side takes nothing now.
         """
 
     def acks(self) -> AsyncGenerator[Ack | Announcement]:
-        """The answers of the far side, until cancelled; UnreachableError when the link is lost."""
+        """The acknowledgements of the far side, until cancelled; UnreachableError when the link is lost."""

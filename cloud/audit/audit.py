@@ -11,9 +11,9 @@ from typing import NamedTuple
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain, kept_records
 from cloud.audit.causes import SINGLE_ENTRY, Cause, MissingValues, Verdict
 from cloud.audit.coverage import Span, covered_spans
-from cloud.audit.duplicate_counters import find_duplicates
 from cloud.audit.loader import KnownDevice, by_edge, is_removed, read_edge, read_history
 from cloud.audit.model import Account, DeviceHistory, Edge
+from cloud.audit.repeated_serve_counts import find_duplicates
 from qilu.contract.accounting import EventKind
 from qilu.contract.profile import SERVE_COUNTER
 from qilu.contract.reading import DeviceKey, Quality, Reason

@@ -48,7 +48,7 @@ class PeriodicAudit:
                 _log.info(_summary(await self.once()))
             except UnreachableError as error:
                 pause_s = min(RETRY_S, pause_s)
-                _log.warning("the audit is tried again in %.0f s: %s", pause_s, error)
+                _log.warning("no audit, the next attempt is in %.0f s: %s", pause_s, error)
             await asyncio.sleep(pause_s)
 
     async def once(self) -> Audit:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from random import Random
 
-from cloud.data_sets.interfaces import DataSet, columns_of
+from cloud.data_sets.data_set import DataSet, columns_of
 from cloud.isolation import write_isolated
 from qilu.contract.ack_codes import Refusal
 from qilu.contract.errors import UnreachableError

@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from cloud.data_sets.interfaces import Description, Extent, Place, columns_of
-from cloud.data_sets.plant_export import cell_value
+from cloud.data_sets.data_set import Description, Extent, Place, columns_of
+from cloud.data_sets.plant_export_reader import cell_value
 from cloud.data_sets.tables import Row, rows
 from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError

@@ -10,6 +10,7 @@ from gateway.interfaces import Record, Spool
 from qilu.contract.ack_codes import AckCode
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import IntervalSet
+from qilu.runtime.log_throttle import LogThrottle
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class DeferralReport:
         self._fresh: dict[tuple[AckCode, int], IntervalSet] = {}
         self._logged: dict[AckCode, float] = {}
         self._reported: dict[tuple[AckCode, int], float] = {}
+        self._complaints = LogThrottle(_log)
 
     def deferred(self, freed: Release, now: float) -> None:
         """An ingester, or the transport, deferred some."""
@@ -51,7 +53,8 @@ class DeferralReport:
             try:
                 records = self._spool.read(stream, kept, _MAX_BYTES) if kept else []
             except UnreachableError as error:
-                _log.warning("delivery: deferred records cannot be read from the spool: %s", error)
+                text = f"delivery: deferred records are not reported to the audit: {error}; check the disk"
+                self._complaints.warn("disk", text, now)
                 return
             if records and self._report is not None:
                 self._report(records, code.value)

@@ -104,7 +104,8 @@ class Reloader:
         try:
             self._files.put_reply(request, report)
         except OSError as error:
-            _log.warning("the reply to the reload of %s cannot be written: %s", request.who, error)
+            outcome = f"reload by {request.who}: {report.text}"
+            _log.warning("%s; the reply to the command cannot be written: %s", outcome, error)
 
     async def _do(self, job: _Job) -> ReloadReport:
         loop = asyncio.get_running_loop()
@@ -131,7 +132,7 @@ class Reloader:
     async def _take(self, job: _Job, prepared: PreparedSet, texts: SetTexts | None) -> ReloadReport:
         await self._exchange.take(prepared)
         text = summary(prepared.change)
-        _log.info("reload by %s taken: %s", job.who, text)
+        _log.info("reload by %s: the settings are changed: %s", job.who, text)
         self._reports.reloaded(f"settings taken, asked for by {job.who}: {text}")
         if job.last_good:
             text += f"; {self._file} still has other settings, which a restart takes: correct the file"

@@ -58,7 +58,7 @@ class AckVerifier:
         try:
             self._read(store)
         except UnreachableError as error:
-            _log.warning("%s", error)
+            _log.warning("delivery: acknowledgements of store %s free no record: %s", store, error)
         return verify(message, self._keys.get(store, ()), edge)
 
     def _read(self, store: str) -> None:

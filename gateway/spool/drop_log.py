@@ -89,7 +89,7 @@ class DropLog:
     def set_aside(self, epoch: int) -> dict[int, IntervalSet]:
         """Stream -> the offsets noted by `note_set_aside` in this epoch, as far as the journal has them."""
         noted: dict[int, IntervalSet] = {}
-        for line in self._lines():
+        for line in self._lines("rejected records may be sent again"):
             entry = _decoded(line)
             try:
                 if entry["epoch"] == epoch:
@@ -118,7 +118,7 @@ class DropLog:
     def unreported(self) -> Sequence[DropReport]:
         """What runs before this one dropped and did not mark as reported."""
         reports: list[DropReport] = []
-        for line in self._lines():
+        for line in self._lines("losses of earlier runs are not reported"):
             entry = _decoded(line)
             if "reported_ms" in entry:
                 reports.clear()
@@ -129,11 +129,12 @@ class DropLog:
         self._report_due = bool(reports)
         return reports
 
-    def _lines(self) -> Sequence[bytes]:
+    def _lines(self, lost: str) -> Sequence[bytes]:
+        """All lines; where the file cannot be read none, and `lost` is what follows."""
         try:
             return self._journal.lines()
         except OSError as error:
-            _log.warning("spool: records dropped by earlier runs cannot be reported again: %s", error)
+            _log.warning("spool: %s, %s cannot be read: %s; check the disk", lost, JOURNAL, error)
             return ()
 
 

@@ -35,7 +35,7 @@ class Journal:
                 self._files.append(self._name, line)
                 self._size = (self._size or 0) + len(line)
         except OSError as error:
-            _log.warning("spool: no line can be added to %s: %s", self._name, error)
+            _log.warning("spool: %s cannot be written, later starts miss this entry: %s", self._name, error)
             return False
         return True
 

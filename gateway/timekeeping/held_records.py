@@ -101,7 +101,8 @@ class HeldRecords:
             return None
         where = f"stream {stream:016x}: records made while the clock was in doubt"
         if correction.uncertain:
-            _log.warning("%s are sent with uncertain times: the clock was not known within clock_hold", where)
+            why = "not known within clock_hold" if this_boot else "not known in the boot that made them"
+            _log.warning("%s are sent as uncertain: their time was %s, or was given out before", where, why)
         else:
             _log.warning("%s are sent, their times corrected by %+d ms", where, correction.shift_ms)
         return correction

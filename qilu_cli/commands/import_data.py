@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
-from cloud.data_sets.interfaces import DataSet, Place
+from cloud.data_sets.data_set import DataSet, Place
 from cloud.data_sets.loader import Copies, load
-from cloud.data_sets.plant_export import PlantExport
+from cloud.data_sets.plant_export_reader import PlantExport
 from cloud.data_sets.query_result import QueryResult
 from qilu.config.profiles import known_profiles, profiles
 from qilu.contract.errors import ConfigError, DataError

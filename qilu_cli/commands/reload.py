@@ -55,7 +55,7 @@ def reload(file: Path, *, last_good: bool, as_json: bool) -> None:
     files = RequestFiles(directory)
     try:
         with acting_as_owner(directory):
-            request = files.ask(f"qilu reload of {_user()}", str(file.resolve()), last_good=last_good)
+            request = files.ask(f"{_user()} (qilu reload)", str(file.resolve()), last_good=last_good)
             report = _reply(files, request, directory)
     except OSError as error:
         problem = f"{directory}: {describe_os_error(error)}"

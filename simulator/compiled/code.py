@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simulator.compiled.graph import Node
+from simulator.compiled.expression_graph import Node
 
 DEEPEST = 12  # operations that are nested in one expression
 

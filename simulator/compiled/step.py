@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from simulator.compiled.code import Code
-from simulator.compiled.graph import Graph, Node
+from simulator.compiled.expression_graph import Graph, Node
 from simulator.compiled.names import by_use, in_place, with_few_names
 from simulator.compiled.symbols import Symbols, UntraceableError
 from simulator.compiled.traced_objects import Index, Path, TracedNoise, TracedObjects, element_at

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from simulator.compiled.graph import Graph, Node, plain
+from simulator.compiled.expression_graph import Graph, Node, plain
 
 _BITWISE = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.compiled.graph import Graph, Node
+from simulator.compiled.expression_graph import Graph, Node
 from simulator.compiled.symbols import Symbols
 from simulator.physics.noise import Noise
 

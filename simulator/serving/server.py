@@ -219,7 +219,8 @@ class _Connection(asyncio.BufferedProtocol):
                 if not framer.buffered:
                     break
         except FrameError as error:
-            _log.info("closing the connection of %s: %s", transport.get_extra_info("peername"), error)
+            peer = transport.get_extra_info("peername")
+            _log.info("a connection of the client %s is closed, its frame is invalid: %s", peer, error)
             transport.close()
         if self._delayed is not None or self._congested or self._held:
             self._hold_or_read()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simulator.app import load
-from simulator.compiled.graph import Graph
+from simulator.compiled.expression_graph import Graph
 from simulator.compiled.run import CompiledRun
 from simulator.compiled.step import CompiledStep, compile_step
 from simulator.compiled.symbols import Symbols, UntraceableError

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cloud.audit.duplicate_counters import find_duplicates
+from cloud.audit.repeated_serve_counts import find_duplicates
 from qilu.contract.accounting import CLOUD_PROFILES
 from qilu.contract.errors import QiluError, writing
 from qilu.contract.profile import SERVE_COUNTER

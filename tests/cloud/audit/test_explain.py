@@ -9,8 +9,8 @@ import pytest
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain
 from cloud.audit.causes import Cause
 from cloud.audit.coverage import Span, covered_spans, distinct
-from cloud.audit.duplicate_counters import find_duplicates
 from cloud.audit.model import Account, DeviceHistory, Edge, Schedule, Status
+from cloud.audit.repeated_serve_counts import find_duplicates
 from qilu.contract.accounting import DropReason, EventKind
 from qilu.contract.edge_events import EdgeEvent
 from qilu.stores.interfaces import Sample

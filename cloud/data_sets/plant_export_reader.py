@@ -1,4 +1,4 @@
-"""The data set of a plant, as `qilu plant export` writes it: a folder with `dataset.json` and `devices/`."""
+"""Reads the data set that `qilu plant export` wrote: a folder with `dataset.json` and `devices/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cloud.data_sets.interfaces import NO_REPLY, NO_VALUE, Description, Extent, Place, columns_of
+from cloud.data_sets.data_set import NO_REPLY, NO_VALUE, Description, Extent, Place, columns_of
 from cloud.data_sets.tables import Row, rows
 from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.contract.known_columns import KnownColumns
