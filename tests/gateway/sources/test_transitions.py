@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.sources.modbus import poll_cycle
 from gateway.sources.modbus.circuit_breaker import UNIT
 from gateway.sources.modbus.learning.evidence import BLOCK
 from gateway.sources.modbus.presence import PRESENCE
@@ -32,6 +33,12 @@ DRAWN = re.compile(r"\*\*(\w[\w ]*)\*\*\n\n```mermaid\n(.*?)```", re.DOTALL)
 def test_the_page_draws_the_table(table: Transitions[Any, Any]) -> None:
     drawings = dict(DRAWN.findall(PAGE.read_text(encoding="utf-8")))
     assert drawings[table.name.capitalize()] == table.drawing() + "\n"
+
+
+def test_the_page_draws_a_request_as_the_poll_cycle_does() -> None:
+    drawing = re.search(r"^    request(.*\n)+?\n", str(poll_cycle.__doc__), re.MULTILINE)
+    assert drawing is not None
+    assert drawing[0] in PAGE.read_text(encoding="utf-8")
 
 
 def test_an_event_that_is_not_listed_is_a_bug() -> None:
