@@ -16,7 +16,7 @@ from itertools import islice
 from random import Random
 
 from cloud.acks import AckBuffer, StreamKey
-from cloud.durability import Durability
+from cloud.durability_confirmation import Durability
 from cloud.edge_brokers import EdgeBrokers
 from cloud.isolation import write_isolated
 from cloud.owners import Owners

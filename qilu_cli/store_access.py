@@ -14,8 +14,8 @@ from rich.table import Table
 from qilu.config.error_texts import did_you_mean
 from qilu.config.settings_file import load
 from qilu.contract.errors import ConfigError
-from qilu.contract.plain_text import plain, plain_cell
 from qilu.contract.reading import DeviceKey
+from qilu.contract.text_escaping import plain, plain_cell
 from qilu.contract.units import parse_duration
 from qilu.runtime.redaction import redacted
 from qilu.stores.factory import open_reader

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from qilu.contract.plain_text import plain, plain_json
+from qilu.contract.text_escaping import plain, plain_json
 
 _WIDE = 1000
 """Columns of a pipe or a file: nothing is cut off there."""

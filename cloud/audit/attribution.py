@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from cloud.audit.account_spans import Span, rate_of
 from cloud.audit.causes import Cause, MissingValues
-from cloud.audit.coverage import Span, rate_of
 from cloud.audit.model import Account, DeviceHistory, Edge
 from qilu.contract.accounting import DropReason, EventKind
 from qilu.contract.edge_events import EdgeEvent

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
+from cloud.audit.account_spans import Span, covered_spans
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain, kept_records
 from cloud.audit.causes import SINGLE_ENTRY, Cause, MissingValues, Verdict
-from cloud.audit.coverage import Span, covered_spans
 from cloud.audit.loader import KnownDevice, by_edge, is_removed, read_edge, read_history
 from cloud.audit.model import Account, DeviceHistory, Edge
 from cloud.audit.repeated_serve_counts import find_duplicates

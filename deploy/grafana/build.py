@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud.alerting.grafana_rules import provisioning
-from cloud.alerting.ledger import retired_rules
+from cloud.alerting.published_uids import retired_rules
 from cloud.alerting.rule_file import rule_file
 from cloud.alerting.rules import RULES
 from cloud.grafana.board import Selection

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from gateway.console.catalogue import Catalogue, DeviceEntry, label_value
 from gateway.console.event_log import SHOWN, EventLog
 from gateway.console.metrics import device_metrics, gateway_metrics
-from gateway.console.registers import registers
+from gateway.console.raw_replies import registers
 from gateway.console.series import MAX_PIXELS, RecentSeries, fill, series_value, sparkline
 from gateway.console.sheets import SheetRequest, check_request, history_rows, recent_rows, sheet_chunks
 from gateway.console.topics import Topics, cause_value, delivery_value, road, sentence_value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.processors.point_pattern import names_point
 from gateway.processors.point_state import PointStates
 from qilu.contract.reading import Poll, Reading, Reason, Value
 from qilu.contract.units import Duration
@@ -20,7 +20,8 @@ class DeadbandSettings(FrozenModel):
 
     type: Literal["deadband"]
     thresholds: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
-    """Pattern of point names -> how far, in the point's unit, a value may move unnoticed."""
+    """Pattern such as `temperature_*` or `press-1.force` -> how far, in the point's unit, a value may move
+    unnoticed. The first pattern that fits counts."""
     max_interval: Duration = 60.0
     """Seconds after which a reading is let through although nothing moved."""
 
@@ -42,10 +43,10 @@ class _LastValue:
 class Deadband:
     """A reading passes whole, or not at all, so that the values of one instant stay together."""
 
-    def __init__(self, bands: Mapping[str, float], max_interval: float) -> None:
-        self._bands = dict(bands)
+    def __init__(self, thresholds: Mapping[str, float], max_interval: float) -> None:
+        self._thresholds = dict(thresholds)
         self._interval_ms = round(max_interval * 1000)
-        self._points = PointStates(lambda _, point: _LastValue(self._width(point)))
+        self._points = PointStates(lambda device, point: _LastValue(self._width(device, point)))
 
     def process(self, poll: Poll) -> Sequence[Poll]:
         readings = tuple(reading for reading in poll.readings if self._passes(reading))
@@ -75,8 +76,9 @@ class Deadband:
             for index, (last, value) in enumerate(zip(points, reading.values, strict=True))
         )
 
-    def _width(self, point: str) -> float:
-        return next((width for pattern, width in self._bands.items() if fnmatchcase(point, pattern)), 0.0)
+    def _width(self, device: str, point: str) -> float:
+        widths = self._thresholds.items()
+        return next((width for pattern, width in widths if names_point((pattern,), device, point)), 0.0)
 
 
 def _differs(before: Value, now: Value, width: float) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
+from gateway.processors.point_pattern import names_point
 from qilu.contract.reading import BlockSchema, Poll, Reading
 from qilu.contract.validation import FrozenModel
 
@@ -29,9 +29,9 @@ class SelectSettings(FrozenModel):
 class PointSelector:
     """Drops the points whose name, or `device.name`, is not wanted; a poll of nothing else vanishes."""
 
-    def __init__(self, keep: Sequence[str], drop: Sequence[str] = ()) -> None:
-        self._keep = tuple(keep)
-        self._drop = tuple(drop)
+    def __init__(self, include: Sequence[str], exclude: Sequence[str] = ()) -> None:
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
         self._selected: WeakKeyDictionary[BlockSchema, tuple[BlockSchema, tuple[int, ...]]] = (
             WeakKeyDictionary()
         )
@@ -62,10 +62,5 @@ class PointSelector:
         return BlockSchema(columns.origin, columns.group, points), indexes
 
     def _wants(self, device: str, point: str) -> bool:
-        def among(patterns: Sequence[str]) -> bool:
-            return any(
-                fnmatchcase(point, pattern) or fnmatchcase(f"{device}.{point}", pattern)
-                for pattern in patterns
-            )
-
-        return among(self._keep) and not among(self._drop)
+        excluded = names_point(self._exclude, device, point)
+        return names_point(self._include, device, point) and not excluded

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import Field
 
+from gateway.processors.point_pattern import names_point
 from gateway.processors.point_state import PointStates
 from qilu.contract.reading import Poll, Reading, Reason, Value
 from qilu.contract.validation import FrozenModel
@@ -38,9 +38,9 @@ class _WatchedPoint:
 class StaleDetector:
     """A value that is bad already neither counts nor interrupts."""
 
-    def __init__(self, points: Sequence[str], after: int) -> None:
+    def __init__(self, points: Sequence[str], max_unchanged: int) -> None:
         self._patterns = tuple(points)
-        self._after = after
+        self._max_unchanged = max_unchanged
         self._points = PointStates(self._watch)
 
     def process(self, poll: Poll) -> Sequence[Poll]:
@@ -61,11 +61,9 @@ class StaleDetector:
                 continue
             watched.times = watched.times + 1 if value == watched.value else 1
             watched.value = value
-            if watched.times >= self._after and index not in reading.reasons:
+            if watched.times >= self._max_unchanged and index not in reading.reasons:
                 stale[index] = Reason.STALE
         return reading._replace(reasons={**reading.reasons, **stale}) if stale else reading
 
     def _watch(self, device: str, point: str) -> _WatchedPoint | None:
-        names = (point, f"{device}.{point}")
-        wanted = any(fnmatchcase(name, pattern) for name in names for pattern in self._patterns)
-        return _WatchedPoint() if wanted else None
+        return _WatchedPoint() if names_point(self._patterns, device, point) else None

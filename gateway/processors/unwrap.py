@@ -109,7 +109,8 @@ class CounterUnwrapper:
             and reading.time_ms - unwrapped.warned_at_ms.get(happened, -_QUIET_MS) >= _QUIET_MS
         ):
             unwrapped.warned_at_ms[happened] = reading.time_ms
-            _log.warning("%s: %s %s", reading.columns.origin.device, unwrapped.point.name, _TEXTS[happened])
+            device, point = reading.columns.origin.device, unwrapped.point.name
+            _log.warning("counter %s of %s: %s", point, device, _TEXTS[happened])
         return total
 
     def _places_in(self, columns: BlockSchema) -> tuple[tuple[int, _UnwrappedCounter], ...]:

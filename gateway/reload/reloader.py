@@ -113,7 +113,7 @@ class Reloader:
             loaded = await asyncio.to_thread(self._load, job.last_good)
             prepared = await asyncio.to_thread(self._exchange.prepare, loaded.settings, loop.time())
         except ConfigError as error:
-            _log.error("reload by %s refused, the old settings run on: %s", job.who, error)
+            _log.error("reload by %s refused, the old settings run on: %s; correct the file", job.who, error)
             return refused(error)
         except Exception as error:  # noqa: BLE001  # nothing was changed yet: a bug here is no reason to stop
             text = f"an error of the program, before anything was changed ({error!r}); the log has its place"
@@ -125,7 +125,7 @@ class Reloader:
             return ReloadReport.of(change)
         if change.verdict is Verdict.RESTART:
             report = ReloadReport.of(change)
-            _log.warning("reload by %s refused: %s", job.who, report.text)
+            _log.warning("reload by %s needs a restart, the old settings run on: %s", job.who, report.text)
             return report
         return await self._take(job, prepared, loaded.texts)
 
@@ -153,7 +153,7 @@ class Reloader:
         try:
             return texts_of(self._file, settings)
         except (OSError, ConfigError, UnicodeDecodeError) as error:
-            _log.warning("the settings cannot be kept as the last good ones: %s", error)
+            _log.warning("--last-good keeps an older set, since the settings cannot be read again: %s", error)
             return None
 
     def _keep_first(self) -> None:
@@ -172,4 +172,5 @@ class Reloader:
             try:
                 self._kept.keep(texts)
             except OSError as error:
-                _log.warning("%s: the settings that run are not kept: %s", self._kept.path("running"), error)
+                where = self._kept.path("running")
+                _log.warning("--last-good keeps an older set, since %s cannot be written: %s", where, error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.interfaces import Record
 from gateway.record_content import NOTHING, Content, content_of
@@ -15,6 +16,7 @@ from gateway.spool.segment_reader import fetch
 from gateway.spool.segment_writer import SegmentWriter
 from qilu.contract.errors import UnreachableError
 from qilu.contract.ranges import IntervalSet
+from qilu.runtime.log_throttle import LogThrottle
 
 LossListener = Callable[[Segment, IntervalSet, str, Content], None]
 _log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ class SpoolConsumer:
     """Is called with each segment of which offsets are lost, and why."""
     keeps_acked: bool = False
     """Whether what has nothing pending stays until `release_acked` or `drop_segment`."""
+    monotonic: Callable[[], float] = time.monotonic
+    _complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log), init=False)
 
     def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> list[Record]:
         """As Spool.read promises; UnreachableError when the process has no file or memory left for it."""
@@ -115,7 +119,8 @@ class SpoolConsumer:
         except FileNotFoundError:
             pass
         except OSError as error:
-            _log.error("spool: %s cannot be removed, a restart sends its records again: %s", name, error)
+            text = "spool: %s cannot be removed, max_bytes does not count it, a restart sends it again: %s"
+            _log.error(text, name, error)
 
     def check_present(self, names: Collection[str]) -> None:
         """Count as missing what is in segments whose file is not among these names."""
@@ -134,7 +139,8 @@ class SpoolConsumer:
             except FileNotFoundError as error:
                 self._cannot_read(active, error)
             except OSError as error:
-                _log.warning("spool: the segment %s in use cannot be checked: %s", active.name, error)
+                text = f"spool: no access to {active.name}, the segment in use: {error}; check the disk"
+                self._complaints.warn("active", text, self.monotonic())
 
     def release(self, segments: list[Segment]) -> None:
         """These segments are not needed; `acked_retention` may keep them for a while."""

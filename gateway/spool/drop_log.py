@@ -69,7 +69,7 @@ class DropLog:
     def quarantined(self, segment: Segment, offsets: IntervalSet, reason: str) -> None:
         """`offsets` of `segment`, which were set aside, are lost: the store had rejected them before."""
         if offsets:
-            _log.error("spool: %d quarantined records dropped (%s)", len(offsets), reason)
+            _log.error("spool: %d records in quarantine are lost (%s)", len(offsets), reason)
             self._write(segment, offsets, _QUARANTINE + reason, NOTHING)
 
     def note_set_aside(self, stream: int, offsets: IntervalSet, epoch: int) -> IntervalSet:

@@ -75,7 +75,7 @@ class Retention:
             self.on_write_error(error)
             return None
         if self._refusals:
-            _log.info("spool: the disk takes records again after %d refusals", self._refusals)
+            _log.info("spool: the disk takes records again after %d failed attempts to write", self._refusals)
             self._refusals = 0
         return active
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
-from qilu.contract.plain_text import plain
+from qilu.contract.text_escaping import plain
 
 
 class QiluError(Exception):

@@ -21,7 +21,7 @@ from qilu.modbus_client.endpoint_state import EndpointState
 from qilu.modbus_client.link_state import LINK, LinkEvent, LinkState
 from qilu.modbus_client.options import ClientOptions
 from qilu.modbus_client.reconnect_policy import ReconnectPolicy
-from qilu.modbus_client.serial import dial_serial
+from qilu.modbus_client.serial_port import dial_serial
 from qilu.modbus_client.stats import ClientStats
 from qilu.modbus_client.transaction import LateReply
 from qilu.modbus_client.untagged_connection import UntaggedConnection

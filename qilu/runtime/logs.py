@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any, Literal, TextIO
 
-from qilu.contract.plain_text import plain, plain_json, plain_lines
+from qilu.contract.text_escaping import plain, plain_json, plain_lines
 from qilu.runtime.redaction import redacted
 
 Form = Literal["text", "json"]

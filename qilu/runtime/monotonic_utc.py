@@ -64,7 +64,7 @@ class Epoch:
     def next_ms(self, series: Hashable, monotonic: float) -> int:
         """UTC in ms at `monotonic`, later than every other time that `series` got in this epoch.
 
-        A series is whatever shares its times: one block of one device.
+        A series is whatever shares its times: one poll group of one device.
         """
         grid = self.grid
         ms, last = int(self.at(monotonic) * 1000), grid.last.get(series, grid.floor_ms)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from qilu.contract.errors import ConfigError, QiluError, UnreachableError, describe_os_error
-from qilu.contract.plain_text import plain_lines
+from qilu.contract.text_escaping import plain_lines
 from qilu.runtime.extras import missing_extra
 from qilu.runtime.redaction import redacted
 from qilu.runtime.tasks import flatten

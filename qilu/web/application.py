@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from qilu.contract.errors import ConfigError, DataError, UnreachableError
-from qilu.contract.plain_text import plain
+from qilu.contract.text_escaping import plain
 from qilu.runtime.redaction import redacted
 from qilu.web.access import AccessControl
 from qilu.web.cookies import SESSION_PATH, CookieRules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from qilu.contract.plain_text import plain
+from qilu.contract.text_escaping import plain
 from qilu.runtime.log_throttle import LogThrottle
 
 _MAX_CHARACTERS = 200

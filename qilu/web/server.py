@@ -124,7 +124,7 @@ class WebServer:
         except ConfigError as error:
             if not self._waits_for_address or not _may_come(error.__cause__):
                 raise
-            _log.error("%s; it is tried again every %g s", error, RETRY_S)
+            _log.error("web server: %s; next attempt in %g s", error, RETRY_S)
             stack.push_async_callback(_ended, asyncio.create_task(self._retry(runner), name="listen"))
 
     async def _retry(self, runner: web.ServerRunner) -> None:
@@ -135,7 +135,7 @@ class WebServer:
             except ConfigError as error:
                 _log.debug("%s", error)
             else:
-                _log.info("listening at %s", self.url)
+                _log.info("web server: listens at %s now", self.url)
                 return
 
     async def _listen(self, runner: web.ServerRunner) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from cloud.alerting.grafana_rules import provisioning
-from cloud.alerting.ledger import retired_rules
+from cloud.alerting.published_uids import retired_rules
 from cloud.alerting.rule_file import rule_file
 from cloud.alerting.rules import RULES
 from cloud.grafana.board import Selection

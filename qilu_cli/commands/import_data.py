@@ -12,7 +12,7 @@ from random import SystemRandom
 from cloud.data_sets.data_set import DataSet, Place
 from cloud.data_sets.loader import Copies, load
 from cloud.data_sets.plant_export_reader import PlantExport
-from cloud.data_sets.query_result import QueryResult
+from cloud.data_sets.query_csv import QueryResult
 from qilu.config.profiles import known_profiles, profiles
 from qilu.contract.errors import ConfigError, DataError
 from qilu.stores.factory import open_store

@@ -16,7 +16,7 @@ from gateway.sources.modbus.settings import DeviceSettings, ModbusSettings
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.reading import Origin
 from qilu.contract.units import format_bytes, format_duration
-from qilu.modbus_client.serial import missing
+from qilu.modbus_client.serial_port import missing
 
 ROUND_TRIP_S = 0.01
 """Seconds that a device is assumed to take for an answer; the real ones differ widely."""

@@ -18,7 +18,7 @@ from gateway.reload.requests import ReloadRequest, RequestFiles
 from gateway.reload.settings_set import SettingsSet
 from qilu.config.settings_file import load_plain
 from qilu.contract.errors import ConfigError, UnreachableError, describe_os_error
-from qilu.contract.plain_text import plain
+from qilu.contract.text_escaping import plain
 from qilu.runtime.private_files import acting_as_owner
 from qilu_cli.file_kinds import Kind, expected
 from qilu_cli.store_access import print_json

@@ -17,7 +17,7 @@ from qilu.config.settings_file import load, load_plain
 from qilu.contract.display.durations import duration_text
 from qilu.contract.display.vocabulary import Language
 from qilu.contract.errors import ConfigError, UnreachableError
-from qilu.contract.plain_text import plain
+from qilu.contract.text_escaping import plain
 from qilu.web.settings import WebSettings
 from qilu_cli.file_kinds import Kind, kind_of
 from qilu_cli.http_client import Server

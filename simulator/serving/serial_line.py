@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qilu.contract.errors import ConfigError, describe_os_error
 from qilu.modbus_client.endpoint import Parity, SerialLine
-from qilu.modbus_client.serial import open_port
+from qilu.modbus_client.serial_port import open_port
 from simulator.serving.settings import SerialSettings
 
 _PARITY: Mapping[str, Parity] = {"even": "E", "odd": "O", "none": "N"}

@@ -112,7 +112,7 @@ def test_all_that_a_point_may_say_fits(point: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"adress": 1}, {"type": "float16"}, {"bit": 16}, {"scale": {"factor": "x"}}, {"label": 5},
+        {"adress": 1}, {"type": "no_such_type"}, {"bit": 16}, {"scale": {"factor": "x"}}, {"label": 5},
         {"flags": {0: 5}}, {"word_order": "middle"}, {"count": 0}, {"name": "Big"}, {"limits": {"low": 1}},
     ],
 )  # fmt: skip

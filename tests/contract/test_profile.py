@@ -170,7 +170,7 @@ class TestOverlaps:
         ({"kind": "counter", "accumulate": True, "scale": -1}, "scale"),
         ({"kind": "counter", "accumulate": True, "offset": 1}, "offset"),
         ({"kind": "counter", "accumulate": True, "type": "string", "length": 2}, "accumulate"),
-        ({"type": "float16"}, "type"),
+        ({"type": "no_such_type"}, "type"),
         ({"type": "bool"}, "type"),
         ({"type": "string"}, "type"),
         ({"type": "string", "length": 0}, "length"),

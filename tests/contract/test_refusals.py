@@ -12,10 +12,10 @@ from qilu.contract.ack_codes import RefusalError
 from qilu.contract.errors import DataError
 from qilu.contract.limits import MAX_NAME, MAX_POINTS, PlaceName, StoreName
 from qilu.contract.messages import decode_ack
-from qilu.contract.plain_text import plain, plain_json, plain_lines
 from qilu.contract.profile import DeviceProfile
 from qilu.contract.ranges import IntervalSet
 from qilu.contract.record_codec import UnknownVersionError, decode_record, read_head
+from qilu.contract.text_escaping import plain, plain_json, plain_lines
 from qilu.contract.topics import TopicName
 
 RECORD: dict[str, Any] = {

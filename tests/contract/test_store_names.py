@@ -30,8 +30,11 @@ def test_a_hyphen_becomes_an_underscore() -> None:
 
 
 def test_what_an_edge_reports_of_itself_is_named_after_qilu() -> None:
-    names = ["gateway", "collection", "point_info", "edge_info", "ingester", "gateway", "audit"]
-    assert [measurement_name(name) for name in PROFILES] == [f"qilu_{name}" for name in names]
+    of_edges = ["gateway", "edge_info", "edge_collection", "collection", "point_info"]
+    of_the_cloud = ["ingester", "gateway", "audit"]
+    assert [measurement_name(name) for name in PROFILES] == [
+        f"qilu_{name}" for name in of_edges + of_the_cloud
+    ]
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloud.alerting.ledger import ledger
+from cloud.alerting.published_uids import published_uids
 from deploy.grafana.build import FOLDER, STORES, dashboards, rule_files
 from tests.deploy.deployed import DEPLOY
 
@@ -28,7 +28,7 @@ def test_every_dashboard_is_in_the_ledger_and_has_no_id() -> None:
     shown = [json.loads(text) for text in WRITTEN.values()]
     uids = {one["uid"] for one in shown}
     assert len(uids) == len(shown)
-    assert uids <= {entry.uid for entry in ledger() if entry.state == "used"}
+    assert uids <= {entry.uid for entry in published_uids() if entry.state == "used"}
     assert {one["id"] for one in shown} == {None}
 
 

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from qilu.contract.errors import ConfigError
-from qilu.contract.plain_text import plain
 from qilu.contract.profile import Table
+from qilu.contract.text_escaping import plain
 from qilu.modbus.device_identification import ReadIdentity
 from qilu.modbus.framing import Frame
 from qilu.modbus.pdu import Request, read_request, response_data, response_identity

@@ -9,8 +9,8 @@ from html import escape
 from typing import Literal, NamedTuple
 
 from qilu.contract.modicon import TableAddress, short_modicon
-from qilu.contract.plain_text import plain_cell
 from qilu.contract.profile import DeviceProfile, ParameterRef, Point, PointRef
+from qilu.contract.text_escaping import plain_cell
 from qilu.contract.units import format_duration
 
 Language = Literal["en", "zh"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from qilu.contract.display.numbers import decimals
 from qilu.contract.display.units import DisplayUnit, display_unit
 from qilu.contract.display.vocabulary import QUALITIES, REASONS, TERMS, Language
-from qilu.contract.plain_text import plain_cell
 from qilu.contract.profile.point import Point
 from qilu.contract.reading import Quality, Reason, Value
+from qilu.contract.text_escaping import plain_cell
 
 MAX_LINES = 1_048_576
 """Lines of a sheet of Excel, the heading among them."""

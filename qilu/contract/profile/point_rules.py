@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from qilu.contract.profile.point import Point
+from qilu.contract.profile.types import DataType
 from qilu.contract.validation import Problem, raise_problems
 
 RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "profile", "site"})
@@ -15,8 +16,7 @@ RESERVED_NAMES = frozenset({"time", "device", "edge", "enterprise", "line", "pro
 RESERVED_ENDINGS = {"__q": "reasons", "__text": "texts"}
 """What stores append to the name of a point."""
 
-_LARGEST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
-_LARGEST_FLOAT64 = (2 - 2.0**-52) * 2.0**1023
+_LARGEST = {DataType.FLOAT32: (2 - 2.0**-23) * 2.0**127, DataType.FLOAT64: (2 - 2.0**-52) * 2.0**1023}
 
 
 def of_point(point: Point) -> Iterator[Problem]:
@@ -175,7 +175,7 @@ def _of_meaning(point: Point) -> Iterator[Problem]:
         yield from _of_codes(point)
     elif point.type.is_float:
         for index, raw in enumerate(point.sentinels):
-            if not abs(raw) <= (_LARGEST_FLOAT32 if point.type == "float32" else _LARGEST_FLOAT64):
+            if not abs(raw) <= _LARGEST[point.type]:
                 yield Problem(("sentinels", index), f"{raw} is not a raw value of {point.type}", "correct it")
 
 

@@ -99,14 +99,14 @@ class DataType(StrEnum):
 
     @property
     def bits(self) -> int:
-        """Bits of one value; 0 for a string and for MOD10, whose length the point has."""
+        """Bits of one value; 0 for a string and for MOD10K, whose length the point has."""
         if self in _PATTERN_BITS:
             return _PATTERN_BITS[self]
         return 1 if self is DataType.BOOL else 8 * struct.calcsize(f">{self.struct_code}")
 
     @property
     def registers(self) -> int:
-        """Registers that one value takes or shares; 1 for a string and MOD10, whose length the point has."""
+        """Registers that one value takes or shares; 1 for a string and MOD10K, whose length the point has."""
         return max(1, (self.bits + 15) // 16)
 
     @property

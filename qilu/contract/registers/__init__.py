@@ -1,4 +1,4 @@
-"""The codec between registers and values: `block` is its face, `plan` compiles, `parts` do the work."""
+"""The codec between registers and values: `block` is its interface, `part_codecs` read and write."""
 
 from qilu.contract.registers.block import BlockCodec, Decoded, compile_block, encode
 

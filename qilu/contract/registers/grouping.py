@@ -89,17 +89,21 @@ def _parts(cells: Sequence[_Cell], size: int) -> Iterator[Part]:
         indexes = tuple(cell.column for cell in layer)
         points = tuple(cell.point for cell in layer)
         fields = [(cell.start, cell.end, _code(cell.point)) for cell in layer]
-        picked: tuple[int, ...] = ()
+        byte_order_map: tuple[int, ...] = ()
         if mixed:
             layout = struct.Struct(endian + "".join(code for _, _, code in fields))
-            picked = tuple(start + (at ^ mixed) for start, end, _ in fields for at in range(end - start))
+            byte_order_map = tuple(
+                start + (at ^ mixed) for start, end, _ in fields for at in range(end - start)
+            )
         else:
             layout = _struct(endian, fields, size)
         if cells[0].point.type is DataType.STRING:
             yield TextPart(indexes, points, layout, swapped)
         else:
             scaling = tuple(cell.scaling for cell in layer if cell.scaling is not None)
-            yield NumberPart(indexes, points, layout, swapped, scaling, _sentinels(points), picked, size)
+            yield NumberPart(
+                indexes, points, layout, swapped, scaling, _sentinels(points), byte_order_map, size
+            )
 
 
 def _layers(cells: Sequence[_Cell]) -> list[list[_Cell]]:

@@ -26,7 +26,7 @@ class NumberPart:
     """Numbers, unpacked by one struct over the whole block; all of them BCD, or none.
 
     `scaling` is empty or has one entry per point. `sentinels` are (position in this part, raw values).
-    `picked` are the bytes of the block that the struct reads, where it cannot read the block as it is.
+    `byte_order_map` are the bytes of the block that the struct reads, where it cannot read it as it is.
     """
 
     indexes: tuple[int, ...]

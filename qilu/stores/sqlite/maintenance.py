@@ -63,7 +63,8 @@ class Maintenance:
                 connection.execute("ROLLBACK")
             done, more = [], False
             unexpected = None if isinstance(error, sqlite3.Error) else error
-            _log.warning("store %s: roll-ups and retention wait: %s", self._file, error, exc_info=unexpected)
+            text = "store %s: writes go on, roll-ups and retention are tried again in 5 s: %s"
+            _log.warning(text, self._file, error, exc_info=unexpected)
         now = self._monotonic()
         self._due = now + ((now - started) * _SHARE if more else _REST)
         return done

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from qilu.contract.plain_text import plain
 from qilu.contract.profile import DeviceProfile
+from qilu.contract.text_escaping import plain
 from qilu_cli.commands.demo.latest_values import SHOWN, LatestValues, format_value, shown, state_of
 from qilu_cli.terminal import console
 

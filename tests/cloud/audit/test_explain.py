@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from cloud.audit.account_spans import Span, covered_spans, distinct
 from cloud.audit.attribution import CountedSpan, EdgeRecords, explain
 from cloud.audit.causes import Cause
-from cloud.audit.coverage import Span, covered_spans, distinct
 from cloud.audit.model import Account, DeviceHistory, Edge, Schedule, Status
 from cloud.audit.repeated_serve_counts import find_duplicates
 from qilu.contract.accounting import DropReason, EventKind

@@ -102,7 +102,7 @@ def test_what_happens_is_logged_once_an_hour(caplog: pytest.LogCaptureFixture) -
                 energies(processor, poll(time_ms=60_000 * minute, energy=value))
     glitches = [record for record in caplog.messages if "wrong value" in record]
     assert len(glitches) == 2
-    assert glitches[0].startswith("meter-1: energy read")
+    assert glitches[0].startswith("counter energy of meter-1: read")
 
 
 def test_a_profile_without_such_counters_needs_no_processor() -> None:

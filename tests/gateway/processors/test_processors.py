@@ -13,7 +13,7 @@ def poll(time_ms: int, *values: Value, reasons: dict[int, Reason] | None = None)
 
 
 def test_select_keeps_what_matches_and_its_reasons() -> None:
-    select = PointSelector(["*"], drop=["temperature", "press-2.force"])
+    select = PointSelector(["*"], exclude=["temperature", "press-2.force"])
     (kept,) = select.process(poll(1, 1.0, 2.0, None, reasons={1: Reason.SENTINEL, 2: Reason.TIMEOUT}))
     reading = kept.readings[0]
     assert reading.columns.points == ("force", "state")

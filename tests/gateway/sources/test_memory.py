@@ -53,7 +53,7 @@ def test_nothing_is_recalled_for_another_profile_or_out_of_a_damaged_file(
     file = tmp_path / "learned" / "meter-1.yaml"
     file.write_bytes(file.read_bytes()[:60])
     assert memory.load("meter-1", METER) is NOTHING_LEARNED
-    assert "learned limits of meter-1 are dropped: " in caplog.text
+    assert "learned limits of meter-1 are measured again, the file is unreadable: " in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_reported_and_stops_nothing(

@@ -23,7 +23,7 @@ from gateway.sources.modbus.source import ModbusSource
 from qilu.contract.profile import DeviceProfile, Table
 from qilu.contract.reading import Origin, Poll
 from qilu.modbus_client.endpoint import SerialLine
-from qilu.modbus_client.serial import missing, open_port
+from qilu.modbus_client.serial_port import missing, open_port
 from qilu.runtime.monotonic_utc import Timebase
 from tests.gateway.sources.everything import equipment
 from tests.gateway.sources.everywhere import on_a_serial_line

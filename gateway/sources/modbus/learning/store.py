@@ -92,7 +92,7 @@ class LearnedLimitsStore:
         try:
             kept = load(file, LearnedLimitsFile)
         except ConfigError as error:
-            _log.warning("learned limits of %s are dropped: %s", device, error)
+            _log.warning("learned limits of %s are measured again, the file is unreadable: %s", device, error)
             return NOTHING_LEARNED
         if (kept.profile, kept.fingerprint) != (profile.profile, fingerprint(profile)):
             _log.info("learned limits of %s are measured again: its profile was changed", device)

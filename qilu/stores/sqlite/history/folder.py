@@ -72,7 +72,9 @@ class HistoryFolder:
         """The file of this name, opened or made where it is not."""
         file = self._open_files.pop(name, None)
         if file is not None and not file.in_place:
-            _log.warning("local history: %s was removed or replaced; what was in it is lost", file.path)
+            _log.warning(
+                "local history: %s was removed or replaced; queries no longer have its values", file.path
+            )
             file.close()
             file = None
             self.settled.discard(name)

@@ -146,7 +146,7 @@ class Search:
                 self.torn.add(file.name)
                 if (file.name, file.size) not in self._reported:
                     self._reported.add((file.name, file.size))
-                    _log.warning("local history: left out, because it cannot be read: %s", error)
+                    _log.warning("local history: queries leave out an unreadable file: %s", error)
         return results
 
     def _get(self, name: str) -> OpenFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from cloud.alerting.grafana_rules import provisioning
-from cloud.alerting.ledger import ledger, retired_rules
+from cloud.alerting.published_uids import published_uids, retired_rules
 from cloud.alerting.rules import RULES
 from cloud.grafana.board import STORES, Selection
 from cloud.grafana.dashboard_set import SET
@@ -29,7 +29,7 @@ def present() -> set[tuple[str, str]]:
 
 def test_a_uid_is_in_the_ledger_as_used_exactly_while_something_has_it() -> None:
     """A new uid gets a line; the line of one that goes becomes `retired` and stays for ever."""
-    entries = list(ledger())
+    entries = list(published_uids())
     assert {(entry.kind, entry.uid) for entry in entries if entry.state == "used"} == present()
     assert {entry.state for entry in entries} <= {"used", "retired"}
     assert len({entry.uid for entry in entries}) == len(entries)
