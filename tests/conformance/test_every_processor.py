@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.interfaces import Processor
+from gateway.interfaces import DeviceMemory, Processor
 from gateway.processors import ProcessorSettings
 from gateway.processors.deadband import Deadband
 from gateway.processors.select import PointSelector
@@ -26,18 +26,17 @@ ENERGY = {
 PROFILE = DeviceProfile.model_validate({"profile": "press", "points": [ENERGY]})
 DEVICES = ("press-1", "press-2")
 Make = Callable[[], Processor]
-TYPES = ("select", "deadband", "stale")
-"""The `type:` of each processor below."""
+PROCESSORS: Mapping[str, Make] = {
+    "select": lambda: PointSelector(["*"], ["force"]),
+    "deadband": lambda: Deadband({"force": 0.5}, 60.0),
+    "stale": lambda: StaleDetector(["*"], 3),
+}
+"""The `type:` of the settings -> one of its processors."""
 
 
 @pytest.fixture(
-    params=[
-        lambda: PointSelector(["*"], ["force"]),
-        lambda: Deadband({"force": 0.5}, 60.0),
-        lambda: StaleDetector(["*"], 3),
-        lambda: CounterUnwrapper(dict.fromkeys(DEVICES, (PROFILE, {}))),
-    ],
-    ids=[*TYPES, "counters"],
+    params=[*PROCESSORS.values(), lambda: CounterUnwrapper(dict.fromkeys(DEVICES, (PROFILE, {})))],
+    ids=[*PROCESSORS, "counters"],
 )
 def make(request: pytest.FixtureRequest) -> Make:
     made: Make = request.param
@@ -47,10 +46,10 @@ def make(request: pytest.FixtureRequest) -> Make:
 def test_every_processor_of_the_settings_is_tested_here_and_explained() -> None:
     models = get_args(get_args(ProcessorSettings)[0])
     types = {get_args(model.model_fields["type"].annotation)[0] for model in models}
-    assert types == set(TYPES), "add the new processor to this file"
+    assert types == set(PROCESSORS), "add the new processor to this file"
     page = (Path(__file__).parents[2] / "docs/collecting.md").read_text(encoding="utf-8")
     missing = [kind for kind in types if f"`{{type: {kind}" not in page]
-    assert missing == [], "explain these in docs/collecting.md"
+    assert missing == [], "docs/collecting.md needs a row that begins with `{type: NAME"
 
 
 class Plan:
@@ -149,6 +148,33 @@ def test_a_bad_value_stays_bad_with_its_reason(make: Make) -> None:
                 assert kept[4] is reason
             if reason is not None and reason.quality == "bad":
                 assert kept[3] is None
+
+
+def test_a_value_that_goes_on_has_the_type_that_it_had(make: Make) -> None:
+    processor = make()
+    for one in polls(POINTS):
+        given = {kept[:3]: kept[3] for kept in values_of([one])}
+        for kept in values_of(processor.process(one)):
+            assert kept[3] is None or type(kept[3]) is type(given[kept[:3]])
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+def test_a_processor_of_the_settings_changes_no_value(kind: str) -> None:
+    processor = PROCESSORS[kind]()
+    for one in polls(POINTS):
+        given = {kept[:3]: kept[3] for kept in values_of([one])}
+        assert all(kept[3] == given[kept[:3]] for kept in values_of(processor.process(one)))
+
+
+def test_a_device_that_was_removed_begins_anew_and_no_other_one_does(make: Make) -> None:
+    first, second = (polls(*([point] for point in POINTS), device=device) for device in DEVICES)
+    processor, kept_on = make(), make()
+    assert run(processor, [*first, *second]) == run(kept_on, [*first, *second])
+    if not isinstance(processor, DeviceMemory):
+        return
+    processor.forget({DEVICES[0]})
+    assert run(processor, first[-3:]) == run(make(), first[-3:])
+    assert run(processor, second[-3:]) == run(kept_on, second[-3:])
 
 
 def test_two_devices_do_not_affect_each_other(make: Make) -> None:
