@@ -29,6 +29,14 @@ def test_every_line_that_is_commented_out_in_it_is_valid_too() -> None:
     assert settings.store.type == "influx"
 
 
+def test_every_key_of_a_sqlite_store_that_is_commented_out_is_valid_too() -> None:
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    store = lines[lines.index("store:") : lines.index("# store:")]
+    settings = load_text("\n".join(re.sub("^  # ", "  ", line) for line in store), IngesterSettings).store
+    assert settings.type == "sqlite"
+    assert settings.model_fields_set == set(type(settings).model_fields), "name the new key in the file"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
