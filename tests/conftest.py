@@ -17,8 +17,12 @@ settings.load_profile("shared machine")
 
 
 def pytest_configure() -> None:
-    """A run that is told to end (by `timeout`, by CI) ends as with Ctrl-C, and its servers with it."""
+    """A run that is told to end (by `timeout`, by CI) ends as with Ctrl-C, and its servers with it.
+
+    Under `nohup` the programs that tests start would ignore SIGHUP, as they should, and not reload by it.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -80,24 +80,40 @@ async def test_sqlite_has_what_was_answered(mosquitto: Mosquitto, tmp_path: Path
         assert await values(settings, begin) == [float(number) for number in range(50)]
 
 
+def has_sample(server: VictoriaMetrics, device: str, time_ms: int) -> bool:
+    exported = server.export(f'{{__name__="press_point_0", device="{device}"}}')
+    return any(time_ms in series["timestamps"] for series in exported)
+
+
 async def test_rows_that_victoriametrics_drops_beyond_a_limit_are_deferred_and_other_machines_are_durable(
     mosquitto: Mosquitto, tmp_path: Path, ingesting: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     mqtt = MqttSettings(port=mosquitto.port)
     begin = time.time_ns() // 1_000_000 - 60_000
-    with VictoriaMetrics(tmp_path, flags=(*FLAGS, "-storage.maxDailySeries=40")) as server:
-        settings = InfluxSettings(
-            type="influx", server="victoriametrics", url=server.url, durability_delay=2.0
-        )
-        async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
-            await edge.send(IntervalSet.of([0]), [record("edge-1", "press-1", begin, *map(float, range(20)))])
-            await edge.until(durable=1)
-            small = record("edge-1", "press-1", begin + 1, *map(float, range(20)))
-            large = record("edge-1", "press-2", begin + 1, *map(float, range(100)))
-            await edge.send(IntervalSet([(1, 2)]), [small, large])
-            await edge.until(durable=2, stored=3, deferred=1)
-            assert str(edge.durable) == "0-1"
-            assert edge.deferred == {AckCode.STORE_IN_DOUBT: IntervalSet.of([2])}
+    for attempt in range(5):
+        caplog.clear()
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        with VictoriaMetrics(folder, flags=(*FLAGS, "-storage.maxDailySeries=40")) as server:
+            settings = InfluxSettings(
+                type="influx", server="victoriametrics", url=server.url, durability_delay=2.0
+            )
+            async with open_store(settings) as store, ingesting(mqtt, store), Edge(mqtt) as edge:
+                first = record("edge-1", "press-1", begin, *map(float, range(20)))
+                await edge.send(IntervalSet.of([0]), [first])
+                await edge.until(durable=1)
+                small = record("edge-1", "press-1", begin + 1, *map(float, range(20)))
+                large = record("edge-1", "press-2", begin + 1, *map(float, range(100)))
+                await edge.send(IntervalSet([(1, 2)]), [small, large])
+                await edge.until(stored=3)
+                if not await asyncio.to_thread(has_sample, server, "press-1", begin + 1):
+                    continue  # at times the server takes series that it has for new ones, and drops them too
+                await edge.until(durable=2, deferred=1)
+                assert str(edge.durable) == "0-1"
+                assert edge.deferred == {AckCode.STORE_IN_DOUBT: IntervalSet.of([2])}
+                break
+    else:
+        pytest.fail("no server kept the series that it had")
     reported = [
         one.getMessage() for one in caplog.records if "records are stored but not durable" in one.message
     ]

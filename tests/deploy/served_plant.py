@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from gateway.accounting.edge_account import EdgeAccount, origin_of
 from gateway.health import GROUP, POINTS, PROFILE
 from gateway.sources.modbus.learning.bisection import Bisection
 from gateway.sources.modbus.planning.blocks import Span
@@ -18,6 +19,7 @@ from qilu.contract.accounting import (
     COLLECTION,
     COUNTS,
     COUNTS_POINTS,
+    EDGE_COUNTS_POINTS,
     EVENT_POINTS,
     EVENTS,
     EventKind,
@@ -31,6 +33,9 @@ from simulator.registers.device import Device
 from tests.deploy.deployed import CONFIGS
 
 EDGE = "edge-1"
+OF_ALL_DEVICES = BlockSchema(
+    origin_of(Origin(EDGE, EDGE, PROFILE, "demo-enterprise", "demo-plant")), COUNTS, EDGE_COUNTS_POINTS
+)
 SECONDS = 600
 EVERY = 5
 
@@ -59,6 +64,7 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
     settings = load(file, PlantSettings).model_copy(update={"step": 1.0})
     plant = Plant(settings, profiles({machine.machine for machine in settings.machines}))
     reads = [read_device(plant.devices[placed.device], placed.settings.line) for placed in settings.placed()]
+    total = EdgeAccount()
     for second in range(0, SECONDS + 1, EVERY):
         time_ms = end_ms - (SECONDS - second) * 1000
         for device, groups in reads:
@@ -67,9 +73,13 @@ def served(end_ms: int, file: Path = CONFIGS / "plant.yaml") -> Iterator[Poll]:
             for blocks in groups:
                 yield Poll(time_ms, tuple(reading_of(device, block, time_ms, reason) for block in blocks))
             if second % 60 == 0:
-                yield account(groups[0][0].columns.origin, time_ms)
+                ended = account(groups[0][0].columns.origin, time_ms)
+                total.add(ended)
+                yield ended
             if silence and second == silence.begin:
                 yield offline(groups[0][0].columns.origin, time_ms)
+        if total:
+            yield Poll(time_ms, (Reading(OF_ALL_DEVICES, time_ms, total.take()),))
         yield gateway_health(time_ms, second)
         plant.advance(EVERY)
 

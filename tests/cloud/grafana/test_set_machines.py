@@ -113,7 +113,11 @@ def test_the_counters_of_energy_rose_by_what_the_machines_counted(plant: Plant, 
 
 @pytest.mark.parametrize("store", STORES)
 def test_what_machines_take_and_what_inverters_make_are_two_panels(plant: Plant, store: str) -> None:
-    bars = [plant.stores.series(one) for one in panels("energy", store) if one["title"] == "Energy"]
+    bars = [
+        plant.stores.series(one)
+        for one in panels("energy", store)
+        if one["title"] in ("Energy", "Energy generated")
+    ]
     solar, taken = sorted((set(found) for found in bars if found), key=len)
     assert solar == {f"{EDGE}/solar-1"}
     assert f"{EDGE}/compressor-1" in taken
