@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -33,9 +32,9 @@ class SpoolConsumer:
     writer: SegmentWriter
     lost: LossListener
     """Is called with each segment of which offsets are lost, and why."""
+    monotonic: Callable[[], float]
     keeps_acked: bool = False
     """Whether what has nothing pending stays until `release_acked` or `drop_segment`."""
-    monotonic: Callable[[], float] = time.monotonic
     _complaints: LogThrottle = field(default_factory=lambda: LogThrottle(_log), init=False)
 
     def read(self, stream: int, wanted: IntervalSet, max_bytes: int) -> list[Record]:

@@ -135,7 +135,7 @@ def _parts(
     ages.restore([*kept.segments(), *recovered.quarantined.segments()])
     writer = SegmentWriter(files, kept, stream, setup.origin, opening, SEGMENT, setup.now_ms, ages.running_s)
     consumer = SpoolConsumer(
-        files, kept, writer, setup.drop_log.add, keeps_acked=settings.acked_retention > 0
+        *(files, kept, writer, setup.drop_log.add, setup.monotonic), keeps_acked=settings.acked_retention > 0
     )
     quarantine = Quarantine(
         *(settings, files, recovered.quarantined, setup.drop_log, opening, epoch),

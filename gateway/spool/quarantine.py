@@ -60,7 +60,7 @@ class Quarantine:
         self._room = room
         self._origin: StreamOrigin | None = None
         self.writer = SegmentWriter(files, kept, 0, StreamOrigin(), opening, QUARANTINE, now_ms, running_s)
-        self._backlog = SpoolConsumer(files, kept, self.writer, self.lost)
+        self._backlog = SpoolConsumer(files, kept, self.writer, self.lost, running_s)
 
     @property
     def records(self) -> int:
