@@ -40,7 +40,7 @@ CLOCK_HOLD = 600.0
 class Clock:
     """Gives readings their time. `file`: what outlives the process; `boot`: the present one of the system.
 
-    `hold_s`: seconds for which a clock in doubt is waited for. `service`: as `TimeService` says it.
+    `hold_s`: seconds for which a clock in doubt is waited for. `service`: see `TimeService`.
     """
 
     def __init__(
@@ -301,7 +301,7 @@ class Clock:
         return self._synchronised == NEVER or unchanged
 
     def _steady_s(self, wall: float, monotonic: float) -> float:
-        """How long a clock has to be steady: where nothing else tells whether it was set right, one that was
+        """How long a clock has to be steady: where no time service confirms it, one that was
         for `hold_s` is given up for another one that is so, too."""
         if self._synchronised is not None or self._as_before(wall, monotonic):
             return STEADY_S

@@ -28,7 +28,7 @@ class LossPeriod:
 
     @property
     def unread(self) -> int:
-        """Records of which nobody knows the device."""
+        """Records whose device is not known."""
         return max(self.records - self.content.known, 0)
 
 

@@ -91,7 +91,7 @@ class EventLog:
         self._causes = present
 
     def record_command(self, kind: str, zh: str, en: str) -> None:
-        """Somebody had other settings taken, or records sent again."""
+        """An operator changed the settings, or had records sent again."""
         self._add(self._now_ms(), "", kind, Level.NORMAL, zh, en)
 
     def record_change(self, change: Change) -> None:

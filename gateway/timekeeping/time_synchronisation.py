@@ -1,5 +1,5 @@
 """Whether a time service synchronises the clock of this system: by the file of systemd-timesyncd, else by the
-kernel, which chrony and ntpd tell. The delivered unit of systemd forbids to ask the kernel; its drop-in
+kernel, whose state chrony and ntpd set. The delivered unit of systemd forbids to ask the kernel; its drop-in
 `kernel-clock.conf` allows it."""
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class TcpFramer:
         self._buffer, self._at, self._broken, self._owed = b"", 0, None, False
 
     def expect(self, unit: int, request: bytes) -> None:
-        """Nothing: a header says where its frame ends."""
+        """Nothing: the header has the length of its frame."""
 
     def feed(self, data: bytes) -> None:
         if self._owed:

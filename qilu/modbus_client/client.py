@@ -112,7 +112,7 @@ async def connected(
     dial: Dial = dial,
     random: Random | None = None,
 ) -> AsyncIterator[Client]:
-    """A client of the endpoint `url`; UnreachableError where nobody is there.
+    """A client of the endpoint `url`; UnreachableError where no device listens.
 
     `tls`: the certificates for `tls://`, which else trusts the authorities of the system.
     """

@@ -55,7 +55,7 @@ class ClientOptions:
 
     @property
     def has_transaction_ids(self) -> bool:
-        """Whether a reply says which request it answers."""
+        """Whether a reply names its request by a transaction id."""
         return self.framing == "tcp" and not self.ignore_transaction_id
 
     @property
@@ -71,7 +71,7 @@ class ClientOptions:
         return QUIET_TIME_S if self.ignore_transaction_id else 0.0
 
     def is_broadcast(self, unit: int, request: bytes) -> bool:
-        """Whether nobody answers it: a broadcast, which exists on serial lines only."""
+        """Whether no device replies to it: a broadcast, which exists on serial lines only."""
         return unit == BROADCAST and self.framing != "tcp" and request[0] in WRITE_FUNCTIONS
 
     def wire_time(self, request: bytes) -> float:

@@ -30,7 +30,7 @@ class ConnectionRecord:
     """Consecutive timeouts after which it is closed."""
     consecutive_timeouts: int = 0
     closed_by_us: bool = False
-    """Whether we closed it; that says nothing against connecting again at once."""
+    """Whether we closed it; a new connection may then be made at once."""
 
     @property
     def is_doubtful(self) -> bool:

@@ -40,8 +40,8 @@ class LoopbackTransaction(Transaction):
 
 
 class UntaggedConnection(Connection):
-    """One request at a time; what a number would tell is made up for by silence (`min_gap`), and by a
-    loopback request after each reply that did not come (`LateReplyGuard`)."""
+    """One request at a time. In place of a transaction id, a silence (`min_gap`) and a loopback request after
+    each missing reply (`LateReplyGuard`) match replies to requests."""
 
     def data_received(self, data: bytes) -> None:
         if self._options.serial is not None:  # a frame, or noise, ends with a silence
@@ -73,7 +73,7 @@ class UntaggedConnection(Connection):
             self.endpoint.echo.sent(transaction.request)
         super()._send(transaction, now)
         if options.is_broadcast(transaction.unit, transaction.request):
-            # Nobody answers; all get the time to carry it out.
+            # No device replies; all get the time to carry it out.
             self._requests.open.clear()
             transaction.ended_at, transaction.data = now, b""
             self._wait.quiet_until = now + options.wire_time(transaction.request) + TURNAROUND_S

@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"\b[st]\d+\b")
 def in_place(lines: Sequence[str], moves: Sequence[tuple[str, str]], indent: str) -> list[str]:
     """Straight code and after it `moves` of temporaries into states.
 
-    What becomes a state is put there at once where nobody needs the old number any more.
+    What becomes a state is put there at once where the old number is no longer used.
     """
     last = {name: at for at, line in enumerate(lines) for name in _NUMBERED.findall(line)}
     defined = {_target(line): at for at, line in reversed([*enumerate(lines)])}

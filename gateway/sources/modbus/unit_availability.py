@@ -156,7 +156,7 @@ class UnitAvailability:
         return self._neighbours_miss(self._late, now)
 
     def _neighbours_miss(self, units: Collection[int], now: float) -> bool:
-        """Whether units beside these missed polls a moment ago."""
+        """Whether other units missed polls in the last seconds."""
         return any(now - at <= WINDOW_S for unit, at in self._missed.items() if unit not in units)
 
     def _neighbours_in_service(self, number: int) -> bool:

@@ -52,7 +52,7 @@ class Evidence:
 
     def __init__(self, requests: Iterable[bytes]) -> None:
         self.settled = False
-        """Whether each block is SUPPORTED: a reply says nothing new."""
+        """Whether each block is SUPPORTED: a reply changes no state."""
         self.losses = 0
         """Timeouts that were answered in a later cycle."""
         self._states: dict[bytes, BlockState] = {}
